@@ -1,0 +1,74 @@
+"""A model file as read: ops and the tensors between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantization:
+    """`real = scale * (stored - zero_point)`; one pair, or one per slice along `axis`."""
+
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorRef:
+    """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
+
+    `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none (string,
+    int4); of these `data` is the raw bytes. `index` is its place in the subgraph.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None
+    data: NDArray[Any] | None
+
+    @property
+    def elements(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One op: `name` as the schema spells it (CONV_2D) or the custom code (LceBconv2d); None is an absent operand."""
+
+    index: int
+    subgraph: int
+    name: str
+    options: Mapping[str, Any]
+    inputs: tuple[TensorRef | None, ...]
+    outputs: tuple[TensorRef | None, ...]
+
+    def input(self, position: int) -> TensorRef | None:
+        """The operand at a position, None when it is absent or not given at all."""
+        return self.inputs[position] if position < len(self.inputs) else None
+
+    def output(self, position: int) -> TensorRef | None:
+        """The result at a position, None when it is absent or not given at all."""
+        return self.outputs[position] if position < len(self.outputs) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFile:
+    """A whole model; `ops` in file order over all subgraphs, `inputs` and `outputs` those of the first."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    description: str
+    ops: tuple[Op, ...]
+    inputs: tuple[TensorRef, ...]
+    outputs: tuple[TensorRef, ...]

@@ -1,0 +1,229 @@
+"""Reads `.tflite` files without TensorFlow, LCE's ops included, and trusts nothing in them.
+
+A FlatBuffer is offsets into the file, so a damaged one can point anywhere, claim any length, and make a small file
+look endless. Here lengths are checked against the file, constants are views and never copies, and the number of
+things read is bounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tflite
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .model import ModelFile, Op, Quantization, TensorRef
+from .options import builtin_options, custom_options, names_of
+
+MAX_FILE_BYTES = 2**31
+MAX_ITEMS = 500_000
+"""Ops, tensors, operands and dimensions read from one file; a large language model has some 50,000."""
+
+MAX_RANK = 16
+_IDENTIFIER = b"TFL3"
+_DAMAGED = (
+    struct.error,  # an offset out of the file
+    ValueError,  # a vector longer than the file, bytes that are not UTF-8, a shape that does not fit its data
+    TypeError,  # an offset that is no unsigned number
+    IndexError,
+    KeyError,
+    AttributeError,  # a required table that is missing
+    OverflowError,
+    RecursionError,
+)
+
+
+def read(path: str | Path) -> ModelFile:
+    """The model in a file. ModelError, one sentence naming the file, when it is missing, damaged or no model."""
+    path = Path(path)
+    content = _content(path)
+    try:
+        return _Reader(path, content).model()
+    except ModelError as error:
+        raise ModelError(f"{path} is damaged: {error}; convert or copy the model again.") from error
+    except _DAMAGED as error:
+        raise ModelError(
+            f"{path} is damaged: an offset or length in it is wrong; convert or copy it again."
+        ) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ModelError(f"{path} is a folder; name the .tflite file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"{path} is not an ordinary file; name a .tflite file.")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ModelError(f"{path} has {status.st_size} bytes; a .tflite file has at most 2 GiB.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:  # a name with a zero byte
+        raise ModelError(f"{str(path)!r} is no file name; name a .tflite file.") from error
+    if not content:
+        raise ModelError(f"{path} is empty; convert or copy the model again.")
+    if content[4:8] != _IDENTIFIER:
+        raise ModelError(
+            f"{path} is not a TensorFlow Lite model (bytes 4 to 7 are not TFL3); name a .tflite file."
+        )
+    return content
+
+
+class _Reader:
+    """One file's contents, with a budget of things to read."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._content = path, content
+        self._left = MAX_ITEMS
+        self._model = tflite.Model.GetRootAs(content, 0)
+
+    def model(self) -> ModelFile:
+        graphs = self._count(self._model.SubgraphsLength(), "subgraphs")
+        if graphs == 0:
+            raise ModelError("it has no subgraph")
+        codes = [
+            self._op_name(i) for i in range(self._count(self._model.OperatorCodesLength(), "operator codes"))
+        ]
+        ops: list[Op] = []
+        ends: list[tuple[tuple[TensorRef, ...], tuple[TensorRef, ...]]] = []
+        for graph_index in range(graphs):
+            graph = self._model.Subgraphs(graph_index)
+            count = self._count(graph.TensorsLength(), "tensors")
+            tensors = [self._tensor(graph.Tensors(i), i) for i in range(count)]
+            for i in range(self._count(graph.OperatorsLength(), "ops")):
+                ops.append(self._op(graph.Operators(i), codes, tensors, len(ops), graph_index))
+            ends.append((self._present(graph, "Inputs", tensors), self._present(graph, "Outputs", tensors)))
+        return ModelFile(
+            path=self._path,
+            size_bytes=len(self._content),
+            sha256=hashlib.sha256(self._content).hexdigest(),
+            description=_text(self._model.Description()),
+            ops=tuple(ops),
+            inputs=ends[0][0],
+            outputs=ends[0][1],
+        )
+
+    def _count(self, length: int, what: str, item_bytes: int = 4) -> int:
+        """A vector's length, once it is known to fit into the file and into what may still be read."""
+        if length * item_bytes > len(self._content):
+            raise ModelError(f"it claims {length} {what}, more than the file can hold")
+        self._left -= length
+        if self._left < 0:
+            raise ModelError(f"it claims more than {MAX_ITEMS} ops, tensors and dimensions")
+        return length
+
+    def _op_name(self, index: int) -> str:
+        code = self._model.OperatorCodes(index)
+        # Old files have the code in a signed byte, which the new field repeats.
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        if number == tflite.BuiltinOperator.CUSTOM:
+            return _text(code.CustomCode()) or "CUSTOM"
+        return _BUILTIN_NAMES.get(number, f"BUILTIN_{number}")
+
+    def _tensor(self, table: Any, index: int) -> TensorRef:
+        rank = self._count(table.ShapeLength(), "dimensions")
+        if rank > MAX_RANK:
+            raise ModelError(f"tensor {index} has {rank} dimensions")
+        shape = tuple(int(table.Shape(i)) for i in range(rank))
+        dtype = _TYPE_NAMES.get(table.Type(), f"type_{table.Type()}").lower()
+        return TensorRef(
+            index=index,
+            name=_text(table.Name()),
+            shape=shape,
+            dtype=dtype,
+            quantization=self._quantization(table.Quantization()),
+            data=self._constant(table.Buffer(), shape, dtype, index),
+        )
+
+    def _quantization(self, table: Any) -> Quantization | None:
+        if table is None or table.ScaleLength() == 0:
+            return None
+        scales, zero_points = table.ScaleLength(), table.ZeroPointLength()
+        if scales * 4 > len(self._content) or zero_points * 8 > len(self._content):
+            raise ModelError("it claims more scales than the file can hold")
+        zeros = table.ZeroPointAsNumpy() if zero_points else np.zeros(scales, np.int64)
+        return Quantization(table.ScaleAsNumpy(), zeros, int(table.QuantizedDimension()))
+
+    def _constant(self, buffer: int, shape: tuple[int, ...], dtype: str, tensor: int) -> NDArray[Any] | None:
+        if not 0 <= buffer < self._model.BuffersLength():
+            raise ModelError(f"tensor {tensor} names buffer {buffer}, which does not exist")
+        raw = self._raw(self._model.Buffers(buffer))
+        if raw is None or dtype not in _NUMPY_TYPES:
+            return raw
+        values = (
+            raw.view(_NUMPY_TYPES[dtype]) if raw.size % np.dtype(_NUMPY_TYPES[dtype]).itemsize == 0 else raw
+        )
+        elements = 1
+        for size in shape:
+            elements *= size
+        if min(shape, default=1) < 0 or values.size != elements or values.dtype != _NUMPY_TYPES[dtype]:
+            raise ModelError(
+                f"tensor {tensor} has {raw.size} bytes, which is not its shape {list(shape)} of {dtype}"
+            )
+        return values.reshape(shape)
+
+    def _raw(self, table: Any) -> NDArray[np.uint8] | None:
+        length = table.DataLength()
+        start, size = table.Offset(), table.Size()
+        if start > 1:  # large models keep constants behind the FlatBuffer
+            if start + size > len(self._content):
+                raise ModelError(f"a constant of {size} bytes at {start} lies beyond the end of the file")
+            return np.frombuffer(self._content, np.uint8, size, start)
+        if length == 0:
+            return None
+        if length > len(self._content):
+            raise ModelError(f"it claims a constant of {length} bytes, more than the file can hold")
+        data: NDArray[np.uint8] = table.DataAsNumpy()
+        return data
+
+    def _op(self, table: Any, codes: list[str], tensors: list[TensorRef], index: int, graph: int) -> Op:
+        code = table.OpcodeIndex()
+        if code >= len(codes):
+            raise ModelError(f"op {index} names operator code {code}, which does not exist")
+        options = builtin_options(table)
+        if length := table.CustomOptionsLength():
+            self._count(length, "bytes of options", 1)
+            options |= custom_options(table.CustomOptionsAsNumpy().tobytes())
+        return Op(
+            index=index,
+            subgraph=graph,
+            name=codes[code],
+            options=options,
+            inputs=self._operands(table, "Inputs", tensors),
+            outputs=self._operands(table, "Outputs", tensors),
+        )
+
+    def _operands(self, table: Any, field: str, tensors: list[TensorRef]) -> tuple[TensorRef | None, ...]:
+        indices = [
+            getattr(table, field)(i)
+            for i in range(self._count(getattr(table, f"{field}Length")(), "operands"))
+        ]
+        for index in indices:
+            if not -1 <= index < len(tensors):
+                raise ModelError(f"an op names tensor {index}, which does not exist")
+        return tuple(None if index == -1 else tensors[index] for index in indices)
+
+    def _present(self, graph: Any, field: str, tensors: list[TensorRef]) -> tuple[TensorRef, ...]:
+        return tuple(tensor for tensor in self._operands(graph, field, tensors) if tensor is not None)
+
+
+def _text(raw: bytes | None) -> str:
+    return "" if raw is None else raw[:1000].decode(errors="replace")
+
+
+_BUILTIN_NAMES = names_of(tflite.BuiltinOperator)
+_TYPE_NAMES = names_of(tflite.TensorType)
+_NUMPY_TYPES = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in (
+        *("float32", "float16", "float64", "complex64", "complex128", "bool"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    )
+}

@@ -1,0 +1,61 @@
+// What one ISA level offers: the table of functions that its translation unit fills.
+// The rest of the engine is compiled for the triple's baseline and reaches faster code only through this table.
+#pragma once
+#include <stdint.h>
+
+namespace bnn {
+
+enum class Output { kInt32, kFloat, kBits };
+
+// A binary matrix product whose left rows are gathered from an image: bgemm (one segment a row) and bconv2d
+// (one segment a kernel row, or a tap when dilated or grouped). All offsets count 32-bit words.
+struct ImplicitGemm {
+  int64_t pixels;                  // output rows
+  int32_t groups;
+  int32_t channels;                // output channels of one group
+  int32_t padded_channels;         // the same, with the last block's unused lanes
+  int32_t segments;
+  int32_t segment_words;
+  int32_t group_words;             // input words between two groups
+  const uint32_t* input;
+  const uint32_t* pixel_offset;    // [pixels] start of a pixel's window in the input
+  const uint32_t* segment_offset;  // [segments] start of a segment in the window
+  const uint32_t* weights;         // [group][block][segments * segment_words][lanes]
+  // dot = base - 2 * mismatches. A pixel at a zero-padded border has a base row of its own.
+  const int32_t* base;             // [borders][groups * padded_channels]
+  const uint32_t* pixel_border;    // [pixels] row of `base`; null: row 0 for all
+  Output output;
+  int32_t clamp_low, clamp_high;   // activation on the integer dot product
+  const float* multiplier;         // [groups * padded_channels], kFloat
+  const float* bias;
+  const int32_t* threshold;        // [groups * padded_channels], kBits: the bit is set when dot < threshold
+  uint8_t* out;
+  int64_t out_stride_bytes;        // between two pixels
+};
+
+// One block of output channels of a group.
+struct ChannelBlock {
+  int32_t group;
+  int32_t first;                   // channel within the group
+  int32_t lanes;                   // as given by block_lanes()
+  int32_t valid;                   // lanes that are real channels
+  const uint32_t* weights;         // [segments * segment_words][lanes]
+};
+
+struct KernelSet {
+  const char* isa;
+  int32_t vector_bytes;
+  int32_t tile_pixels;             // mr
+  int32_t tile_channels;           // nr
+  int32_t (*block_lanes)(int32_t remaining_channels);
+  void (*implicit_gemm)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
+  // Rows of `channels` values to words of 32 sign bits (1 where value < zero); the tail's unused bits are 0.
+  void (*bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);
+  void (*bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out);
+  // out = AND of `count` rows of `words` words: the maximum of +-1 values, bit 1 being -1.
+  void (*and_rows)(const uint32_t* const* rows, int32_t count, int64_t words, uint32_t* out);
+  // Xor + popcount + accumulate on registers alone; returns the bit products done in `rounds` rounds.
+  int64_t (*popcount_roof)(int64_t rounds);
+};
+
+}  // namespace bnn

@@ -1,0 +1,11 @@
+// The `run` and `peak` requests: timing, and nothing else inside the timed blocks.
+#pragma once
+#include "text.h"
+#include "workload.h"
+
+namespace bnn {
+
+bool run_request(const Request& request, Workload& workload, Json& reply, Error& error);
+bool peak_request(const Request& request, Json& reply, Error& error);
+
+}  // namespace bnn

@@ -1,0 +1,290 @@
+// Micro-kernels in portable vector types, compiled once per ISA level (BNN_ISA_*, see toolchain.py).
+//
+// Weights are laid out [word][lane]: one vector of 32-bit words holds the same word of `L` output channels. An
+// activation word is broadcast, so that sums stay in their lanes and no horizontal reduction is needed. A tile is
+// M pixels x N vectors of channels, all of its sums in registers.
+//
+// Everything here is in an anonymous namespace and nothing inline is shared with other files: a function merged by
+// the linker could carry this level's instructions into code that must run on a lesser CPU.
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel_set.h"
+
+#ifndef BNN_ISA_SYMBOL
+#error "compile through toolchain.py, which defines the ISA level"
+#endif
+
+namespace {
+
+using bnn::ChannelBlock;
+using bnn::ImplicitGemm;
+using bnn::Output;
+
+constexpr int kBytes = BNN_VECTOR_BYTES;
+constexpr int kLanes = kBytes / 4;
+constexpr int kPixels = BNN_TILE_PIXELS;
+constexpr int kVectors = BNN_TILE_VECTORS;
+constexpr bool kCountsBytes = BNN_COUNTS_BYTES;  // no 32-bit popcount here: count in bytes, widen now and then
+constexpr int kBytesFull = 31;                   // words whose bits a byte can count: 31 * 8 < 256
+
+typedef uint32_t Words __attribute__((vector_size(kBytes)));
+typedef int32_t Ints __attribute__((vector_size(kBytes)));
+typedef float Floats __attribute__((vector_size(kBytes)));
+typedef uint8_t Octets __attribute__((vector_size(kBytes)));
+
+template <class V>
+inline V load(const void* from) {
+  V value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline Words popcount(Words x) {
+  if constexpr (kCountsBytes) return (Words)__builtin_elementwise_popcount((Octets)x);
+  return __builtin_elementwise_popcount(x);
+}
+
+inline Words add_counts(Words a, Words b) {
+  if constexpr (kCountsBytes) return (Words)((Octets)a + (Octets)b);
+  return a + b;
+}
+
+// The four byte counts of each 32-bit lane, summed.
+inline Words widen(Words bytes) {
+  const Words pairs = (bytes & 0x00ff00ffu) + ((bytes >> 8) & 0x00ff00ffu);
+  return (pairs & 0xffffu) + (pairs >> 16);
+}
+
+template <int M, int N>
+inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block, const uint32_t* const (&pixel)[M],
+                             Words (&sum)[M][N]) {
+  const uint32_t* weights = block.weights;
+  Words count[M][N] = {};
+  int room = kBytesFull;
+  for (int s = 0; s < gemm.segments; ++s) {
+    const uint32_t* row[M];
+    for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
+    int left = gemm.segment_words;
+    while (left > 0) {
+      const int words = kCountsBytes && left > room ? room : left;
+      for (int j = 0; j < words; ++j) {
+        Words w[N];
+        for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
+        weights += N * kLanes;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < M; ++i) {
+          const uint32_t a = row[i][j];
+          for (int n = 0; n < N; ++n) count[i][n] = add_counts(count[i][n], popcount(w[n] ^ a));
+        }
+      }
+      for (int i = 0; i < M; ++i) row[i] += words;
+      left -= words;
+      if constexpr (kCountsBytes) {
+        room -= words;
+        if (room == 0) {
+          for (int i = 0; i < M; ++i)
+            for (int n = 0; n < N; ++n) sum[i][n] += widen(count[i][n]), count[i][n] = Words{};
+          room = kBytesFull;
+        }
+      }
+    }
+  }
+  for (int i = 0; i < M; ++i)
+    for (int n = 0; n < N; ++n) sum[i][n] += kCountsBytes ? widen(count[i][n]) : count[i][n];
+}
+
+// Bit l of the result: lane l of `mask` is set. A template, so that only the branch of this width is compiled.
+template <class Mask>
+inline uint32_t lane_bits(Mask mask) {
+  if constexpr (kLanes >= 8) {
+    typedef bool Bools __attribute__((ext_vector_type(sizeof(Mask) / 4)));
+    unsigned _BitInt(kLanes) bits = __builtin_bit_cast(unsigned _BitInt(kLanes), __builtin_convertvector(mask, Bools));
+    return bits;
+  } else {
+    const Mask weight = {1, 2, 4, 8};
+    return (uint32_t)__builtin_reduce_or(mask & weight);
+  }
+}
+
+template <Output kOutput, int N>
+inline void write_pixel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t pixel, const Words (&sum)[N]) {
+  const int64_t padded = (int64_t)block.group * gemm.padded_channels + block.first;
+  const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
+  const int64_t border = gemm.pixel_border ? gemm.pixel_border[pixel] : 0;
+  const int32_t* base = gemm.base + border * gemm.groups * gemm.padded_channels + padded;
+  uint8_t* out = gemm.out + pixel * gemm.out_stride_bytes;
+  if constexpr (kOutput == Output::kBits) {
+    uint64_t bits = 0;
+    for (int n = 0; n < N; ++n) {
+      const Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
+      bits |= (uint64_t)lane_bits(dot < load<Ints>(gemm.threshold + padded + n * kLanes)) << (n * kLanes);
+    }
+    memcpy(out + channel / 8, &bits, (size_t)(block.valid + 7) / 8);
+  } else {
+    Words value[N];
+    for (int n = 0; n < N; ++n) {
+      Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
+      dot = dot < gemm.clamp_low ? (Ints{} + gemm.clamp_low) : dot;
+      dot = dot > gemm.clamp_high ? (Ints{} + gemm.clamp_high) : dot;
+      if constexpr (kOutput == Output::kFloat) {
+        const Floats scale = load<Floats>(gemm.multiplier + padded + n * kLanes);
+        const Floats bias = load<Floats>(gemm.bias + padded + n * kLanes);
+        value[n] = (Words)(__builtin_convertvector(dot, Floats) * scale + bias);
+      } else {
+        value[n] = (Words)dot;
+      }
+    }
+    if (block.valid == N * kLanes) {
+      memcpy(out + channel * 4, value, sizeof value);
+    } else {
+      memcpy(out + channel * 4, value, (size_t)block.valid * 4);
+    }
+  }
+}
+
+template <Output kOutput, int M, int N>
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first) {
+  const uint32_t* pixel[M];
+  const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
+  for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
+  Words sum[M][N] = {};
+  count_mismatches<M, N>(gemm, block, pixel, sum);
+  if constexpr (N == kVectors && kOutput != Output::kInt32) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < M; ++i) write_pixel<kOutput, N>(gemm, block, first + i, sum[i]);
+  } else {  // rarer: half the code is worth more than the way of the sums through memory
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < M; ++i) write_pixel<kOutput, N>(gemm, block, first + i, sum[i]);
+  }
+}
+
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t);
+
+template <Output kOutput, int N, int M>
+Tile tile_of(int64_t pixels) {
+  if constexpr (M > 1) {
+    if (pixels < M) return tile_of<kOutput, N, M - 1>(pixels);
+  }
+  return tile<kOutput, M, N>;
+}
+
+// Tiles of nearly equal height: 49 pixels are nine tiles of five or six, not eight of six and one of one.
+template <Output kOutput, int N>
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
+  if (tiles == 0) return;
+  const int64_t low = pixels / tiles, higher = pixels % tiles;  // `higher` tiles have one pixel more
+  const Tile tall = tile_of<kOutput, N, kPixels>(low + 1), small = tile_of<kOutput, N, kPixels>(low);
+  int64_t pixel = first;
+  for (int64_t t = 0; t < higher; ++t, pixel += low + 1) tall(gemm, block, pixel);
+  for (; pixel < last; pixel += low) small(gemm, block, pixel);
+}
+
+template <int N>
+void panel_of(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  switch (gemm.output) {
+    case Output::kInt32: return panel<Output::kInt32, N>(gemm, block, first, last);
+    case Output::kFloat: return panel<Output::kFloat, N>(gemm, block, first, last);
+    case Output::kBits: return panel<Output::kBits, N>(gemm, block, first, last);
+  }
+}
+
+// Narrow blocks are whole bytes of output bits: at least eight lanes.
+constexpr int kNarrowest = kLanes >= 8 ? 1 : 8 / kLanes;
+static_assert(kVectors * kLanes <= 64 && kVectors >= kNarrowest);
+
+int32_t block_lanes(int32_t remaining) {
+  int vectors = kNarrowest;
+  while (vectors < kVectors && vectors * kLanes < remaining) vectors *= 2;
+  return vectors * kLanes;
+}
+
+void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int vectors = block.lanes / kLanes;
+  if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last);
+  if constexpr (kVectors >= 4 * kNarrowest) {
+    if (vectors == 2 * kNarrowest) return panel_of<2 * kNarrowest>(gemm, block, first, last);
+  }
+  if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
+}
+
+typedef bool Signs __attribute__((ext_vector_type(32)));
+
+inline uint32_t signs(const float* x) {
+  typedef float V __attribute__((ext_vector_type(32)));
+  return __builtin_bit_cast(uint32_t, __builtin_convertvector(load<V>(x) < 0.0f, Signs));
+}
+
+inline uint32_t signs(const int8_t* x, int8_t zero_point) {
+  typedef int8_t V __attribute__((ext_vector_type(32)));
+  return __builtin_bit_cast(uint32_t, __builtin_convertvector(load<V>(x) < (V)zero_point, Signs));
+}
+
+// `full` packs 32 values, `is_negative` tells one value's bit.
+template <class T, class Full, class Single>
+inline void bitpack(const T* x, int64_t rows, int64_t channels, uint32_t* out, Full full, Single is_negative) {
+  if (channels % 32 == 0) rows *= channels / 32, channels = 32;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c + 32 <= channels; c += 32) *out++ = full(x + c);
+    if (channels % 32) {
+      uint32_t word = 0;
+      for (int64_t c = channels & ~(int64_t)31; c < channels; ++c) word |= (uint32_t)is_negative(x[c]) << (c & 31);
+      *out++ = word;
+    }
+    x += channels;
+  }
+}
+
+void bitpack_f32(const float* x, int64_t rows, int64_t channels, uint32_t* out) {
+  bitpack(
+      x, rows, channels, out, [](const float* p) { return signs(p); }, [](float v) { return v < 0.0f; });
+}
+
+void bitpack_i8(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out) {
+  bitpack(
+      x, rows, channels, out, [=](const int8_t* p) { return signs(p, zero_point); },
+      [=](int8_t v) { return v < zero_point; });
+}
+
+void and_rows(const uint32_t* const* rows, int32_t count, int64_t words, uint32_t* out) {
+  int64_t j = 0;
+  for (; j + kLanes <= words; j += kLanes) {
+    Words all = load<Words>(rows[0] + j);
+    for (int32_t r = 1; r < count; ++r) all &= load<Words>(rows[r] + j);
+    memcpy(out + j, &all, sizeof all);
+  }
+  for (; j < words; ++j) {
+    uint32_t all = rows[0][j];
+    for (int32_t r = 1; r < count; ++r) all &= rows[r][j];
+    out[j] = all;
+  }
+}
+
+#if defined(__x86_64__)
+#define BNN_ANY_VECTOR_REGISTER "v"
+#else
+#define BNN_ANY_VECTOR_REGISTER "w"
+#endif
+
+int64_t popcount_roof(int64_t rounds) {
+  constexpr int kChains = 8;  // enough to cover the latency of one round
+  Words sum[kChains] = {}, a = Words{} + (uint32_t)rounds, w = Words{} + 0x01234567u;
+  for (int64_t r = 0; r < rounds; ++r) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < kChains; ++i) {
+      asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
+      sum[i] = add_counts(sum[i], popcount(w ^ a));
+    }
+  }
+  for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));
+  return rounds * kChains * kBytes * 8;
+}
+
+}  // namespace
+
+extern const bnn::KernelSet BNN_ISA_SYMBOL;
+const bnn::KernelSet BNN_ISA_SYMBOL = {
+    BNN_ISA_NAME, kBytes,        kPixels,     kVectors * kLanes, block_lanes,
+    implicit_gemm, bitpack_f32,  bitpack_i8,  and_rows,          popcount_roof,
+};

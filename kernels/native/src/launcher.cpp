@@ -1,0 +1,173 @@
+// `exec`: starts a program so that nothing of it can outlive the harness or its deadline.
+//
+// The program runs in a process group of its own, pinned to the CPUs asked for. The group is killed when the deadline
+// passes, when this launcher dies or is told to end, or a grace period after stdin's other end is gone. The last line
+// on stderr is JSON: exit status and resource usage.
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "roles.h"
+#include "text.h"
+
+namespace bnn {
+
+namespace {
+
+constexpr int64_t kGraceNs = 2000000000;  // for an engine to see its stdin's end and leave by itself
+constexpr int kCannotStart = 126, kDeadline = 124;
+
+struct Options {
+  cpu_set_t cpus;
+  bool pins = false;
+  int64_t deadline_ns = INT64_MAX;
+  char** command = nullptr;
+};
+
+bool parse_cpus(const char* list, cpu_set_t& cpus) {
+  CPU_ZERO(&cpus);
+  for (const char* p = list; *p;) {
+    char* end;
+    const long first = strtol(p, &end, 10);
+    long last = first;
+    if (end == p || first < 0) return false;
+    if (*end == '-') {
+      p = end + 1;
+      last = strtol(p, &end, 10);
+      if (end == p) return false;
+    }
+    if (last < first || last >= CPU_SETSIZE || (*end && *end != ',') || (*end == ',' && !end[1])) return false;
+    for (long cpu = first; cpu <= last; ++cpu) CPU_SET((int)cpu, &cpus);
+    p = *end ? end + 1 : end;
+  }
+  return CPU_COUNT(&cpus) > 0;
+}
+
+bool parse(int count, char** arguments, Options& options) {
+  for (int i = 0; i < count; ++i) {
+    if (!strcmp(arguments[i], "--") && i + 1 < count) {
+      options.command = arguments + i + 1;
+      return true;
+    }
+    if (!strcmp(arguments[i], "--cpus") && i + 1 < count) {
+      if (!parse_cpus(arguments[++i], options.cpus)) return false;
+      options.pins = true;
+    } else if (!strcmp(arguments[i], "--deadline-s") && i + 1 < count) {
+      char* end;
+      const double seconds = strtod(arguments[++i], &end);
+      if (*end || !(seconds > 0 && seconds < 1e8)) return false;
+      options.deadline_ns = now_ns() + (int64_t)(seconds * 1e9);
+    } else {
+      return false;
+    }
+  }
+  return false;
+}
+
+[[noreturn]] void become(const Options& options, pid_t launcher) {
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != launcher) _exit(kCannotStart);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (options.pins) {
+    cpu_set_t got;
+    // A cpuset may silently give less than was asked for.
+    if (sched_setaffinity(0, sizeof options.cpus, &options.cpus) || sched_getaffinity(0, sizeof got, &got) ||
+        !CPU_EQUAL(&got, &options.cpus)) {
+      fprintf(stderr, "the CPUs asked for cannot be had: %s\n", errno ? strerror(errno) : "only some of them are allowed");
+      _exit(kCannotStart);
+    }
+  }
+  execvp(options.command[0], options.command);
+  fprintf(stderr, "cannot start %s: %s\n", options.command[0], strerror(errno));
+  _exit(kCannotStart);
+}
+
+int64_t time_ns(const timeval& time) { return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000; }
+
+// Waits for the program's end or a reason to end it; the reason, or null.
+const char* supervise(pid_t child, int signals, const Options& options, int* status, rusage* usage) {
+  const char* reason = nullptr;
+  int64_t kill_at = options.deadline_ns;
+  const char* due = "deadline";
+  pollfd watched[2] = {{signals, POLLIN, 0}, {STDIN_FILENO, POLLRDHUP, 0}};
+  nfds_t count = 2;
+  while (true) {
+    if (wait4(child, status, WNOHANG, usage) == child) return reason;
+    const int64_t left = kill_at - now_ns();
+    if (!reason && left <= 0) {
+      reason = due;
+      kill(-child, SIGKILL);
+      kill_at = INT64_MAX;
+      continue;
+    }
+    const int64_t wait_ms = left / 1000000 + 1;
+    if (poll(watched, count, wait_ms > 60000 ? 60000 : (int)wait_ms) <= 0) continue;
+    if (watched[0].revents) {
+      signalfd_siginfo info;
+      if (read(signals, &info, sizeof info) == sizeof info && info.ssi_signo != SIGCHLD && !reason) {
+        reason = "signal";
+        kill(-child, SIGKILL);
+      }
+    }
+    if (count == 2 && watched[1].revents) {
+      count = 1;  // it stays readable as "gone" for ever
+      const int64_t grace_ends = now_ns() + kGraceNs;
+      if (grace_ends < kill_at) kill_at = grace_ends, due = "stdin";
+    }
+  }
+}
+
+}  // namespace
+
+int launch(int count, char** arguments) {
+  Options options;
+  if (!parse(count, arguments, options)) {
+    fprintf(stderr, "usage: engine exec [--cpus 2,3] [--deadline-s 60] -- COMMAND [ARGUMENT]...\n");
+    return 2;
+  }
+  sigset_t handled;
+  sigemptyset(&handled);
+  const int ends[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+  for (int signal : ends) sigaddset(&handled, signal);
+  sigprocmask(SIG_BLOCK, &handled, nullptr);
+  const int signals = signalfd(-1, &handled, SFD_CLOEXEC);
+  const pid_t self = getpid(), child = fork();
+  if (signals < 0 || child < 0) {
+    fprintf(stderr, "cannot start a process: %s\n", strerror(errno));
+    return kCannotStart;
+  }
+  if (child == 0) become(options, self);
+  setpgid(child, child);  // whoever comes first
+  // Only the program may keep its stdout open: its reader must see the end when it ends.
+  close(STDOUT_FILENO);
+  int status = 0;
+  rusage usage = {};
+  const char* reason = supervise(child, signals, options, &status, &usage);
+  kill(-child, SIGKILL);  // what the program left behind
+
+  const bool by_signal = WIFSIGNALED(status);
+  const int code = by_signal ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  Json line;
+  line.open('{');
+  by_signal ? line.null("exit").integer("signal", WTERMSIG(status)) : line.integer("exit", code).null("signal");
+  reason ? line.text("killed", reason) : line.null("killed");
+  line.integer("user_ns", time_ns(usage.ru_utime)).integer("system_ns", time_ns(usage.ru_stime));
+  line.integer("peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024);
+  line.integer("involuntary_switches", usage.ru_nivcsw).close('}').print(STDERR_FILENO);
+  return reason && !strcmp(reason, "deadline") ? kDeadline : code;
+}
+
+}  // namespace bnn

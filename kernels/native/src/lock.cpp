@@ -1,0 +1,107 @@
+// `lock`: holds the machine-wide lock until stdin ends.
+//
+// The lock is a name in Linux's abstract socket namespace: one per machine whatever the user or folder, and gone with
+// its holder, however that ends. Whoever is refused connects to it and is told who holds it.
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "roles.h"
+#include "text.h"
+
+namespace bnn {
+
+namespace {
+
+constexpr int kAttempts = 5, kAnswerMs = 1000;
+
+socklen_t make_address(const char* name, sockaddr_un& address) {
+  address = {};
+  address.sun_family = AF_UNIX;
+  const size_t length = strnlen(name, sizeof address.sun_path - 1);
+  memcpy(address.sun_path + 1, name, length);  // a leading NUL: the abstract namespace
+  return (socklen_t)(offsetof(sockaddr_un, sun_path) + 1 + length);
+}
+
+// What the holder says of itself; false when it has just gone.
+bool ask_holder(const sockaddr_un& address, socklen_t length, char* who, size_t capacity) {
+  const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (client < 0) return false;
+  bool answered = false;
+  if (!connect(client, (const sockaddr*)&address, length)) {
+    pollfd readable = {client, POLLIN, 0};
+    const ssize_t count = poll(&readable, 1, kAnswerMs) > 0 ? read(client, who, capacity - 1) : 0;
+    who[count > 0 ? count : 0] = 0;
+    if (count <= 0) snprintf(who, capacity, "a process that does not say who it is");
+    answered = true;
+  }
+  close(client);
+  return answered;
+}
+
+int hold(int listener, const char* who) {
+  pollfd watched[2] = {{STDIN_FILENO, POLLIN | POLLRDHUP, 0}, {listener, POLLIN, 0}};
+  while (true) {
+    if (poll(watched, 2, -1) < 0 && errno != EINTR) return 1;
+    if (watched[1].revents & POLLIN) {
+      const int client = accept(listener, nullptr, nullptr);
+      if (client >= 0) {
+        if (write(client, who, strlen(who)) < 0) fprintf(stderr, "a visitor left before the answer\n");
+        close(client);
+      }
+    }
+    char ignored[256];
+    if (watched[0].revents & POLLIN) {
+      if (read(STDIN_FILENO, ignored, sizeof ignored) <= 0) return 0;
+    } else if (watched[0].revents) {
+      return 0;
+    }
+  }
+}
+
+}  // namespace
+
+int hold_lock(int count, char** arguments) {
+  const char *name = "bnnbench", *who = "another run";
+  for (int i = 0; i < count; ++i) {
+    if (!strcmp(arguments[i], "--name") && i + 1 < count) {
+      name = arguments[++i];
+    } else if (!strcmp(arguments[i], "--holder") && i + 1 < count) {
+      who = arguments[++i];
+    } else {
+      fprintf(stderr, "usage: engine lock [--name NAME] [--holder TEXT]\n");
+      return 2;
+    }
+  }
+  signal(SIGPIPE, SIG_IGN);
+  sockaddr_un address;
+  const socklen_t length = make_address(name, address);
+  char holder[512] = "a process that ends just now";
+  Json reply;
+  reply.open('{');
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener >= 0 && !bind(listener, (const sockaddr*)&address, length) && !listen(listener, 8)) {
+      reply.boolean("ok", true).close('}').print(STDOUT_FILENO);
+      return hold(listener, who);
+    }
+    const int reason = errno;
+    if (listener >= 0) close(listener);
+    if (reason != EADDRINUSE) {
+      snprintf(holder, sizeof holder, "nobody, but it cannot be taken: %s", strerror(reason));
+      break;
+    }
+    if (ask_holder(address, length, holder, sizeof holder)) break;
+    usleep(50000);
+  }
+  reply.boolean("ok", false).text("error", holder).close('}').print(STDOUT_FILENO);
+  return 1;
+}
+
+}  // namespace bnn

@@ -1,0 +1,205 @@
+#include "measure.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+namespace bnn {
+
+namespace {
+
+constexpr int64_t kMaxSamples = 100000, kClockChainNs = 20000;
+
+struct Samples {
+  double* ns = nullptr;
+  double* clock_hz = nullptr;
+  int64_t count = 0, capacity = 0;
+  ~Samples() { free(ns), free(clock_hz); }
+  bool add(double sample_ns, double hz) {
+    if (count == capacity) {
+      capacity = capacity * 2 + 64;
+      ns = (double*)realloc(ns, (size_t)capacity * sizeof(double));
+      clock_hz = (double*)realloc(clock_hz, (size_t)capacity * sizeof(double));
+      if (!ns || !clock_hz) return false;
+    }
+    ns[count] = sample_ns, clock_hz[count++] = hz;
+    return true;
+  }
+};
+
+struct Timing {
+  int64_t samples, warmup_ns, limit_ns, min_sample_ns, iterations, extra_ppm;
+};
+
+bool parse_timing(const Request& request, Timing& t, Error& error) {
+  constexpr int64_t kHour = 3600ll * 1000000000;
+  int64_t threads;
+  if (!request.integer_or("threads", 1, 1, 1, &threads, error) ||
+      !request.integer("samples", 1, kMaxSamples, &t.samples, error) ||
+      !request.integer_or("warmup_ns", 0, 0, kHour, &t.warmup_ns, error) ||
+      !request.integer_or("limit_ns", kHour, 1, kHour, &t.limit_ns, error) ||
+      !request.integer_or("extra_ppm", 0, 0, 10000000, &t.extra_ppm, error) ||
+      !request.integer_or("min_sample_ns", 0, 1, kHour, &t.min_sample_ns, error) ||
+      !request.integer_or("iterations", 0, 1, 1000000000, &t.iterations, error))
+    return false;
+  if (!t.iterations == !t.min_sample_ns) return error.set("run takes either min_sample_ns= or iterations=");
+  return true;
+}
+
+// `extra_ppm` really runs that many more, so that the harness can be shown a known slow-down.
+int64_t time_block(Workload& workload, int64_t iterations, int64_t extra) {
+  const int64_t start = now_ns();
+  for (int64_t i = 0; i < iterations + extra; ++i) workload.run(workload);
+  return now_ns() - start;
+}
+
+void list_cpus(const cpu_set_t& cpus, Json& reply) {
+  reply.open('[', "cpus_used");
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &cpus)) reply.integer(nullptr, cpu);
+  reply.close(']');
+}
+
+void note_cpu(cpu_set_t& cpus) {
+  const int cpu = sched_getcpu();
+  if (cpu >= 0) CPU_SET(cpu, &cpus);
+}
+
+// Small files named by `watch=` (throttle words, frequencies), read before and after the samples.
+struct Watch {
+  static constexpr int kMaxFiles = 16, kMaxBytes = 256;
+  char paths[2048] = "";
+  int files = 0;
+  const char* path[kMaxFiles];
+  char before[kMaxFiles][kMaxBytes], after[kMaxFiles][kMaxBytes];
+
+  bool parse(const Request& request, Error& error) {
+    const char* list = request.find("watch");
+    if (!list) return true;
+    if (strlen(list) >= sizeof paths) return error.set("watch= is too long");
+    strcpy(paths, list);
+    char* rest = nullptr;
+    for (char* name = strtok_r(paths, ",", &rest); name; name = strtok_r(nullptr, ",", &rest)) {
+      if (files == kMaxFiles) return error.set("watch= takes at most %d files", kMaxFiles);
+      path[files++] = name;
+    }
+    return true;
+  }
+  void read_all(char (*text)[kMaxBytes]) {
+    for (int i = 0; i < files; ++i) {
+      const int file = open(path[i], O_RDONLY | O_CLOEXEC);
+      const ssize_t count = file < 0 ? -1 : read(file, text[i], kMaxBytes - 1);
+      if (file >= 0) close(file);
+      text[i][count < 0 ? 0 : count] = 0;
+      for (ssize_t end = count; end > 0 && text[i][end - 1] <= ' '; --end) text[i][end - 1] = 0;
+    }
+  }
+  void print(Json& reply) {
+    if (!files) return;
+    reply.open('{', "watch");
+    for (int i = 0; i < files; ++i)
+      reply.open('[', path[i]).text(nullptr, before[i]).text(nullptr, after[i]).close(']');
+    reply.close('}');
+  }
+};
+
+void list_numbers(Json& reply, const char* name, const double* values, int64_t count) {
+  reply.open('[', name);
+  for (int64_t i = 0; i < count; ++i) reply.number(nullptr, values[i]);
+  reply.close(']');
+}
+
+}  // namespace
+
+bool run_request(const Request& request, Workload& workload, Json& reply, Error& error) {
+  Timing t;
+  Watch watch;
+  if (!parse_timing(request, t, error) || !watch.parse(request, error)) return false;
+  const int64_t start = now_ns(), deadline = start + t.limit_ns;
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  note_cpu(cpus);
+  const int64_t first_ns = time_block(workload, 1, 0);
+  int64_t iterations = t.iterations ? t.iterations : 1;
+  if (!t.iterations) {
+    // Double until a block is long enough, then aim a little above the least length.
+    int64_t block_ns = first_ns;
+    while (block_ns < t.min_sample_ns && now_ns() < deadline) {
+      iterations = block_ns * 2 > t.min_sample_ns ? iterations * t.min_sample_ns / (block_ns + 1) + 1 : iterations * 2;
+      block_ns = time_block(workload, iterations, 0);
+    }
+    // A slow-down below one iteration could not be made: take as many as hold one whole.
+    if (t.extra_ppm && iterations * t.extra_ppm < 1000000) iterations = (1000000 + t.extra_ppm - 1) / t.extra_ppm;
+  }
+  const int64_t extra = (iterations * t.extra_ppm + 500000) / 1000000;
+
+  Samples warmup, samples;
+  const int64_t warm = now_ns() + t.warmup_ns;
+  for (; now_ns() < warm; note_cpu(cpus)) {
+    if (now_ns() > deadline) return error.set("limit_ns was reached while warming up");
+    const double ns = (double)time_block(workload, iterations, extra) / (double)iterations;
+    if (!warmup.add(ns, measure_clock_hz(kClockChainNs))) return error.set("no memory for the samples");
+  }
+  watch.read_all(watch.before);
+  while (samples.count < t.samples) {
+    if (now_ns() > deadline)
+      return error.set("limit_ns was reached after %lld of %lld samples", (long long)samples.count,
+                       (long long)t.samples);
+    const double hz = measure_clock_hz(kClockChainNs);
+    const double ns = (double)time_block(workload, iterations, extra) / (double)iterations;
+    if (!samples.add(ns, hz)) return error.set("no memory for the samples");
+    note_cpu(cpus);
+  }
+  watch.read_all(watch.after);
+
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  reply.integer("iterations", iterations).integer("extra_iterations", extra).integer("first_ns", first_ns);
+  list_numbers(reply, "samples_ns", samples.ns, samples.count);
+  list_numbers(reply, "clock_hz", samples.clock_hz, samples.count);
+  list_numbers(reply, "warmup_samples_ns", warmup.ns, warmup.count);
+  list_numbers(reply, "warmup_clock_hz", warmup.clock_hz, warmup.count);
+  reply.integer("start_ns", start).integer("end_ns", now_ns());
+  list_cpus(cpus, reply);
+  watch.print(reply);
+  if (request.find("counters")) reply.text("counters_error", "this engine has no hardware counters");
+  reply.integer("peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024);
+  return true;
+}
+
+bool peak_request(const Request& request, Json& reply, Error& error) {
+  constexpr int64_t kBlockNs = 10000000, kMostBlocks = 20;
+  int64_t threads, limit_ns;
+  const char* isa = request.find("isa");
+  if (!request.integer_or("threads", 1, 1, 1, &threads, error) ||
+      !request.integer_or("limit_ns", 1000000000, 1000000, 3600ll * 1000000000, &limit_ns, error))
+    return false;
+  const Backend& engine = backend();
+  if (!engine.popcount_roof) return error.set("the engine '%s' measures no roofs", engine.engine);
+  if (isa && !engine.select(isa)) return error.set("isa=%.60s is not one of this machine's", isa);
+  const int64_t deadline = now_ns() + limit_ns;
+  int64_t rounds = 1000, ns = 0;
+  while (true) {
+    const int64_t start = now_ns();
+    engine.popcount_roof(rounds);
+    ns = now_ns() - start;
+    if (ns >= kBlockNs / 2 || now_ns() > deadline) break;
+    rounds *= 2;
+  }
+  double best = 0;  // a roof is what was reached once: others on the machine only ever lower it
+  for (int block = 0; block < kMostBlocks && (block == 0 || now_ns() < deadline); ++block) {
+    const int64_t start = now_ns();
+    const int64_t products = engine.popcount_roof(rounds);
+    const double gops = 2.0 * (double)products / (double)(now_ns() - start + 1);
+    if (gops > best) best = gops;
+  }
+  reply.number("popcount_gops", best).number("clock_hz", measure_clock_hz(2000000));
+  return true;
+}
+
+}  // namespace bnn

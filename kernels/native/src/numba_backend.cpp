@@ -1,0 +1,101 @@
+// The Numba engine's compute side: the Python reference kernels, compiled ahead of time for one ISA level.
+#include <string.h>
+
+#include "isa.h"
+#include "reference.h"  // generated from kernels/reference/exports.py
+#include "workload.h"
+
+namespace bnn {
+
+namespace {
+
+struct ReferenceWorkload : Workload {
+  const uint8_t* x;
+  const uint32_t* filter;
+  const float *multiplier, *bias;
+  const int32_t* threshold;
+  int32_t* dots;  // the output itself for out=i32
+};
+
+// The reference kernels raise nothing; a status other than 0 would mean that one does.
+void check(int32_t status) {
+  if (status) __builtin_trap();
+}
+
+void run_epilogue(const ReferenceWorkload& self) {
+  const Op& op = self.op;
+  const int64_t pixels = op.pixels();
+  switch (op.output) {
+    case Output::kInt32:
+      if (op.clamp_low != INT32_MIN || op.clamp_high != INT32_MAX)
+        check(bnn_ref_clamp(self.dots, pixels, op.oc, op.clamp_low, op.clamp_high));
+      return;
+    case Output::kFloat:
+      check(bnn_ref_scale_bias(self.dots, pixels, op.oc, self.multiplier, op.oc, self.bias, op.oc,
+                               (float*)self.output, pixels, op.oc, op.clamp_low, op.clamp_high));
+      return;
+    case Output::kBits:
+      check(bnn_ref_threshold(self.dots, pixels, op.oc, self.threshold, op.oc, (uint32_t*)self.output, pixels,
+                              (op.oc + 31) / 32, (int64_t)op.kh * op.kw * op.c / op.groups));
+  }
+}
+
+void run_bgemm(Workload& workload) {
+  const ReferenceWorkload& self = (ReferenceWorkload&)workload;
+  const Op& op = self.op;
+  check(bnn_ref_bgemm((const uint32_t*)self.x, op.n, op.words, self.filter, op.oc, op.words, self.dots, op.n, op.oc,
+                      op.c));
+  run_epilogue(self);
+}
+
+void run_bconv2d(Workload& workload) {
+  const ReferenceWorkload& self = (ReferenceWorkload&)workload;
+  const Op& op = self.op;
+  check(bnn_ref_bconv2d((const uint32_t*)self.x, op.n, op.h, (int64_t)op.w * op.words, self.filter, op.oc, op.kh,
+                        (int64_t)op.kw * op.words / op.groups, self.dots, op.n, op.out_h, op.out_w, op.oc, op.c,
+                        op.groups, op.sh, op.sw, op.dh, op.dw, op.pad_top, op.pad_left, op.pad_value));
+  run_epilogue(self);
+}
+
+void run_bitpack(Workload& workload) {
+  const ReferenceWorkload& self = (ReferenceWorkload&)workload;
+  const Op& op = self.op;
+  uint32_t* out = (uint32_t*)self.output;
+  check(op.i8 ? bnn_ref_bitpack_i8((const int8_t*)self.x, op.n, op.c, out, op.n, op.words, op.zero_point)
+              : bnn_ref_bitpack_f32((const float*)self.x, op.n, op.c, out, op.n, op.words, 0));
+}
+
+void run_bmaxpool2d(Workload& workload) {
+  const ReferenceWorkload& self = (ReferenceWorkload&)workload;
+  const Op& op = self.op;
+  check(bnn_ref_bmaxpool2d((const uint32_t*)self.x, op.n, op.h, op.w, op.words, (uint32_t*)self.output, op.n,
+                           op.out_h, op.out_w, op.words, op.kh, op.kw, op.sh, op.sw, op.pad_top, op.pad_left));
+}
+
+Workload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
+  void (*const runs[])(Workload&) = {run_bgemm, run_bconv2d, run_bitpack, run_bmaxpool2d};
+  ReferenceWorkload* self = arena.array<ReferenceWorkload>(1, error);
+  uint8_t* arrays = (uint8_t*)arena.allocate(op.data_bytes(), error);
+  uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
+  if (error.failed()) return nullptr;
+  memcpy(arrays, data, (size_t)op.data_bytes());
+  self->op = op, self->run = runs[(int)op.kind], self->output = output, self->x = arrays;
+  self->filter = (const uint32_t*)(arrays + op.x_bytes);
+  const uint8_t* epilogue = arrays + op.x_bytes + op.filter_bytes;
+  self->multiplier = (const float*)epilogue, self->bias = self->multiplier + op.oc;
+  self->threshold = (const int32_t*)epilogue;
+  self->dots = op.output == Output::kInt32 ? (int32_t*)output : arena.array<int32_t>(op.pixels() * op.oc, error);
+  return error.failed() ? nullptr : self;
+}
+
+bool select(const char* isa) { return !strcmp(isa, BNN_NUMBA_ISA) && machine_has_isa(isa); }
+
+}  // namespace
+
+const Backend& backend() {
+  static Backend numba = {"numba", {}, select, load, nullptr};
+  if (!numba.isas[0] && machine_has_isa(BNN_NUMBA_ISA)) numba.isas[0] = BNN_NUMBA_ISA;
+  return numba;
+}
+
+}  // namespace bnn

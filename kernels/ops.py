@@ -1,0 +1,398 @@
+"""Op specifications: the shapes of a kernel case, what it computes, reads and writes.
+
+Bits follow Larq Compute Engine: bit 0 is +1, bit 1 is -1, channels packed LSB first into 32-bit words, unused
+high bits 0. Field names are the keys of the engine protocol, so a spec and a `load` request map one to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from .errors import KernelError
+from .window import Pad, out_size, pad_before
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_ARRAY_BYTES = 2**31
+"""No array of an op may be larger: 32-bit devices address no more, and a slip should not fill a board."""
+
+ITEM_BYTES = {"u32": 4, "i32": 4, "f32": 4, "i8": 1}
+NUMPY_DTYPE = {"u32": "<u4", "i32": "<i4", "f32": "<f4", "i8": "|i1"}
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+CLAMPS = {"none": (INT32_MIN, INT32_MAX), "relu": (0, INT32_MAX), "relu6": (0, 6), "relu_n1_to_1": (-1, 1)}
+"""Activation -> inclusive bounds on the integer dot product, applied before the multiplier (as LCE does)."""
+
+Act = Literal["none", "relu", "relu6", "relu_n1_to_1"]
+
+
+class ArraySpec(NamedTuple):
+    """An array of a case: `dtype` is the protocol's word (u32, i32, f32, i8)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class OutputSpec(NamedTuple):
+    """What an op writes: `dtype` is the protocol's word."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def words(channels: int) -> int:
+    """32-bit words that hold `channels` bits."""
+    return (channels + 31) // 32
+
+
+class OpSpec:
+    """What the four specs share; use them through `KernelSpec`."""
+
+    __slots__ = ()
+    op: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Short stable name for people: shape first, then whatever is not the default."""
+        raise NotImplementedError
+
+    @property
+    def output(self) -> OutputSpec:
+        """What the op writes."""
+        raise NotImplementedError
+
+    def inputs(self) -> list[ArraySpec]:
+        """The arrays of `data=`, in order."""
+        raise NotImplementedError
+
+    @property
+    def macs_1bit(self) -> int:
+        """Binary multiply-accumulates of one iteration."""
+        return 0
+
+    @property
+    def macs_32bit(self) -> int:
+        """32-bit multiply-accumulates of one iteration; the epilogue's scale and bias are not counted."""
+        return 0
+
+    @property
+    def bytes_moved(self) -> int:
+        """Bytes of every input, weight and output, each counted once."""
+        arrays = [(array.dtype, array.shape) for array in self.inputs()]
+        return sum(ITEM_BYTES[dtype] * prod(shape) for dtype, shape in [*arrays, self.output])
+
+    def protocol_items(self) -> dict[str, str]:
+        """Keys and values of the `load` request, `op` first, `data` left to the caller."""
+        items = {field.name: str(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        return {"op": self.op, **items}
+
+    def _require_positive(self, *keys: str) -> None:
+        for key in keys:
+            value = getattr(self, key)
+            if type(value) is not int or not 1 <= value <= INT32_MAX:
+                raise KernelError(f"{self.op}: {key}={value!r} is not an integer from 1 to {INT32_MAX}.")
+
+    def _require_choice(self, key: str, *choices: str | int) -> None:
+        value = getattr(self, key)
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
+            wanted = ", ".join(map(str, choices))
+            raise KernelError(f"{self.op}: {key}={value!r} is not one of {wanted}.")
+
+    def _require_bounded(self, dot_length: int = 0) -> None:
+        if dot_length > INT32_MAX:
+            raise KernelError(f"{self.op}: a dot product of {dot_length} bits does not fit int32.")
+        for array in [*self.inputs(), ArraySpec("out", *self.output)]:
+            if ITEM_BYTES[array.dtype] * prod(array.shape) > MAX_ARRAY_BYTES:
+                raise KernelError(
+                    f"{self.op}: array {array.name} takes more than 2 GiB; make the op smaller."
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BGemm(OpSpec):
+    """Binary matrix product: `out[m][n] = k - 2*popcount(a[m] ^ b[n])`, for f32 scaled and biased by n."""
+
+    op: ClassVar[str] = "bgemm"
+    m: int
+    n: int
+    k: int
+    out: Literal["i32", "f32"] = "i32"
+
+    def __post_init__(self) -> None:
+        self._require_positive("m", "n", "k")
+        self._require_choice("out", "i32", "f32")
+        self._require_bounded(self.k)
+
+    @property
+    def name(self) -> str:
+        return f"bgemm {self.m}x{self.n}x{self.k}" + _other(self.out, "i32")
+
+    @property
+    def macs_1bit(self) -> int:
+        return self.m * self.n * self.k
+
+    def inputs(self) -> list[ArraySpec]:
+        packed = words(self.k)
+        arrays = [ArraySpec("a", "u32", (self.m, packed)), ArraySpec("b", "u32", (self.n, packed))]
+        return arrays + (_scale_and_bias(self.n) if self.out == "f32" else [])
+
+    @property
+    def output(self) -> OutputSpec:
+        return OutputSpec(self.out, (self.m, self.n))
+
+
+class _Windowed(OpSpec):
+    """An op that slides a window over an NHWC image."""
+
+    __slots__ = ()
+    n: int
+    h: int
+    w: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    dh: int
+    dw: int
+    pad: Pad
+
+    @property
+    def out_h(self) -> int:
+        return out_size(self.h, self.kh, self.sh, self.dh, self.pad)
+
+    @property
+    def out_w(self) -> int:
+        return out_size(self.w, self.kw, self.sw, self.dw, self.pad)
+
+    @property
+    def pad_top(self) -> int:
+        """Padded rows above the image."""
+        return pad_before(self.h, self.kh, self.sh, self.dh, self.pad)
+
+    @property
+    def pad_left(self) -> int:
+        """Padded columns left of the image."""
+        return pad_before(self.w, self.kw, self.sw, self.dw, self.pad)
+
+    def _require_window(self) -> None:
+        self._require_choice("pad", "same", "valid")
+        if self.out_h < 1 or self.out_w < 1:
+            raise KernelError(
+                f"{self.op}: a {self.kh}x{self.kw} window does not fit {self.h}x{self.w} with pad=valid; "
+                "use pad=same or a smaller window."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BConv2d(_Windowed):
+    """Binary convolution: NHWC activations, OHWI filters.
+
+    `pad_value` 1 pads with +1; 0 leaves the padded tap out of the sum. `act` clamps the integer dot product.
+    `out`: i32 the dot product; f32 that times multiplier[oc] plus bias[oc]; bits packed words, bit 1 where
+    `dot_length - dot > 2*threshold[oc]`.
+    """
+
+    op: ClassVar[str] = "bconv2d"
+    n: int = 1
+    h: int
+    w: int
+    c: int
+    oc: int
+    kh: int
+    kw: int
+    sh: int = 1
+    sw: int = 1
+    dh: int = 1
+    dw: int = 1
+    groups: int = 1
+    pad: Pad = "same"
+    pad_value: int = 1
+    act: Act = "none"
+    out: Literal["i32", "f32", "bits"] = "i32"
+
+    def __post_init__(self) -> None:
+        self._require_positive("n", "h", "w", "c", "oc", "kh", "kw", "sh", "sw", "dh", "dw", "groups")
+        self._require_choice("pad_value", 0, 1)
+        self._require_choice("act", *CLAMPS)
+        self._require_choice("out", "i32", "f32", "bits")
+        self._require_window()
+        if self.act != "none" and self.out == "bits":
+            raise KernelError(
+                f"{self.op}: act={self.act} does nothing for out=bits; fold it into the thresholds."
+            )
+        if self.groups > 1 and self.c % (32 * self.groups):
+            raise KernelError(
+                f"{self.op}: c={self.c} in groups={self.groups} is not a multiple of 32 channels per group; "
+                "make c a multiple of 32*groups."
+            )
+        if self.oc % self.groups:
+            raise KernelError(
+                f"{self.op}: oc={self.oc} does not divide into groups={self.groups}; make it a multiple."
+            )
+        self._require_bounded(self.dot_length)
+
+    @property
+    def dot_length(self) -> int:
+        """Bits in one full dot product: kh * kw * c / groups."""
+        return self.kh * self.kw * self.c // self.groups
+
+    @property
+    def clamp(self) -> tuple[int, int]:
+        """Inclusive bounds that `act` puts on the integer dot product."""
+        return CLAMPS[self.act]
+
+    @property
+    def name(self) -> str:
+        return (
+            f"bconv2d {self.h}x{self.w}x{self.c}->{self.oc} {self.kh}x{self.kw}"
+            + (f" n{self.n}" if self.n > 1 else "")
+            + _pair("s", self.sh, self.sw)
+            + _pair("d", self.dh, self.dw)
+            + (f" g{self.groups}" if self.groups > 1 else "")
+            + _other(self.pad, "same")
+            + (" pad0" if self.pad_value == 0 else "")
+            + _other(self.act, "none")
+            + _other(self.out, "i32")
+        )
+
+    @property
+    def macs_1bit(self) -> int:
+        """n * out_h * out_w * oc * dot_length: every tap counts, also one that falls on padding."""
+        return self.n * self.out_h * self.out_w * self.oc * self.dot_length
+
+    def inputs(self) -> list[ArraySpec]:
+        packed = words(self.c)
+        arrays = [
+            ArraySpec("x", "u32", (self.n, self.h, self.w, packed)),
+            ArraySpec("filter", "u32", (self.oc, self.kh, self.kw, packed // self.groups)),
+        ]
+        if self.out == "f32":
+            return arrays + _scale_and_bias(self.oc)
+        return arrays + ([ArraySpec("threshold", "i32", (self.oc,))] if self.out == "bits" else [])
+
+    @property
+    def output(self) -> OutputSpec:
+        pixels = (self.n, self.out_h, self.out_w)
+        if self.out == "bits":
+            return OutputSpec("u32", (*pixels, words(self.oc)))
+        return OutputSpec(self.out, (*pixels, self.oc))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BitPack(OpSpec):
+    """Signs of `x[n][c]` as bits: bit 1 where x < 0 (f32) or x < zero_point (i8)."""
+
+    op: ClassVar[str] = "bitpack"
+    n: int
+    c: int
+    dtype: Literal["f32", "i8"] = "f32"
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        self._require_positive("n", "c")
+        self._require_choice("dtype", "f32", "i8")
+        if type(self.zero_point) is not int or not -128 <= self.zero_point <= 127:
+            raise KernelError(f"{self.op}: zero_point={self.zero_point!r} is no integer in -128..127.")
+        if self.dtype == "f32" and self.zero_point != 0:
+            raise KernelError(f"{self.op}: zero_point={self.zero_point} needs dtype=i8.")
+        self._require_bounded()
+
+    @property
+    def name(self) -> str:
+        zero_point = f" z{self.zero_point}" if self.zero_point else ""
+        return f"bitpack {self.n}x{self.c}" + _other(self.dtype, "f32") + zero_point
+
+    def inputs(self) -> list[ArraySpec]:
+        return [ArraySpec("x", self.dtype, (self.n, self.c))]
+
+    @property
+    def output(self) -> OutputSpec:
+        return OutputSpec("u32", (self.n, words(self.c)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BMaxPool2d(_Windowed):
+    """Maximum of signs over a window: +1 (bit 0) where any tap is +1; padding takes no part."""
+
+    op: ClassVar[str] = "bmaxpool2d"
+    dh: ClassVar[int] = 1  # type: ignore[misc]  # not a key of the protocol: pooling has no dilation
+    dw: ClassVar[int] = 1  # type: ignore[misc]
+    n: int = 1
+    h: int
+    w: int
+    c: int
+    kh: int
+    kw: int
+    sh: int = 1
+    sw: int = 1
+    pad: Pad = "valid"
+
+    def __post_init__(self) -> None:
+        self._require_positive("n", "h", "w", "c", "kh", "kw", "sh", "sw")
+        self._require_window()
+        self._require_bounded()
+
+    @property
+    def name(self) -> str:
+        batch = f" n{self.n}" if self.n > 1 else ""
+        shape = f"bmaxpool2d {self.h}x{self.w}x{self.c} {self.kh}x{self.kw}"
+        return shape + batch + _pair("s", self.sh, self.sw) + _other(self.pad, "valid")
+
+    def inputs(self) -> list[ArraySpec]:
+        return [ArraySpec("x", "u32", (self.n, self.h, self.w, words(self.c)))]
+
+    @property
+    def output(self) -> OutputSpec:
+        return OutputSpec("u32", (self.n, self.out_h, self.out_w, words(self.c)))
+
+
+KernelSpec = BGemm | BConv2d | BitPack | BMaxPool2d
+SPECS: dict[str, type[KernelSpec]] = {spec.op: spec for spec in (BGemm, BConv2d, BitPack, BMaxPool2d)}
+"""Op name -> its specification."""
+
+
+def make_data(spec: KernelSpec, seed: int) -> dict[str, NDArray[Any]]:
+    """Random arrays for a case, by name, in `data=` order; the same for the same spec and seed everywhere."""
+    from .data import random_arrays  # numpy costs start-up time that listing ops need not pay
+
+    return random_arrays(spec, seed)
+
+
+def data_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The file `data=` names: every array raw, little-endian, C order, one after the other."""
+    from .data import raw_bytes
+
+    return raw_bytes(arrays)
+
+
+def _scale_and_bias(channels: int) -> list[ArraySpec]:
+    return [ArraySpec("multiplier", "f32", (channels,)), ArraySpec("bias", "f32", (channels,))]
+
+
+def _pair(letter: str, vertical: int, horizontal: int) -> str:
+    if vertical == horizontal:
+        return "" if vertical == 1 else f" {letter}{vertical}"
+    return f" {letter}{vertical}x{horizontal}"
+
+
+def _other(value: str, default: str) -> str:
+    return "" if value == default else f" {value}"
+
+
+__all__: Sequence[str] = (
+    "SPECS",
+    "ArraySpec",
+    "BConv2d",
+    "BGemm",
+    "BMaxPool2d",
+    "BitPack",
+    "KernelSpec",
+    "OutputSpec",
+    "data_bytes",
+    "make_data",
+    "words",
+)

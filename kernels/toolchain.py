@@ -1,0 +1,276 @@
+"""Builds engines: C++ and Numba objects, linked by zig into static binaries for any device, cached by content.
+
+A build's key is the SHA-256 of everything it is made of: sources, flags, compiler versions. The same key is the same
+binary, byte for byte, on any machine; `hello` of the engine says it as `build`. Nothing is built twice: the cache
+folder (`BNNBENCH_CACHE`, else the user's cache folder) is shared by all projects and safe for parallel builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .errors import BuildError
+from .numba_aot.targets import NumbaTarget, numba_target
+from .targets import ISA_LEVELS, TRIPLES, IsaLevel
+
+Progress = Callable[[str], None]
+"""Receives one line before work that takes long."""
+
+SOURCES = Path(__file__).parent / "native"
+_COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa")
+_NATIVE = ("native_backend", "implicit_gemm")
+_NUMBA = ("numba_backend",)
+_FLAGS = (
+    "-std=c++20",
+    "-O3",
+    "-ffp-contract=off",  # a fused multiply-add would round otherwise than the reference
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-sanitize=all",
+    "-fno-threadsafe-statics",
+    "-g0",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)
+_LINK_FLAGS = ("-O3", "-fno-sanitize=all", "-nostdlib++", "-static", "-s")
+_FIRST_BUILD_S = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EngineBuild:
+    """A built engine: `isa` is None when one binary holds all levels; `build` is the key, `sha256` the file's."""
+
+    engine: str
+    triple: str
+    isa: str | None
+    build: str
+    sha256: str
+    path: Path
+
+
+def cache_folder() -> Path:
+    """Where engines are kept: `BNNBENCH_CACHE`, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("BNNBENCH_CACHE") or user_cache_path("bnnbench"))
+
+
+def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
+    """The C++ engine with every ISA level of `triple`. Raises BuildError."""
+    levels = _levels(triple)
+    symbols = " ".join(f"BNN_LEVEL({_symbol(level)})" for level in levels)
+    objects = [_Object(name, (f"-DBNN_LEVELS={symbols}",)) for name in (*_COMMON, *_NATIVE)]
+    objects += [_Object("kernels_isa", _level_flags(level), level.zig_cpu, level.isa) for level in levels]
+    return _build("native", triple, None, objects, progress)
+
+
+def build_numba(triple: str, isa: str, progress: Progress | None = None) -> EngineBuild:
+    """The Numba reference kernels for one ISA level, behind the same protocol loop. Raises BuildError."""
+    names = [level.isa for level in _levels(triple)]
+    if isa not in names:
+        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(names)}.")
+    objects = [_Object(name, (f'-DBNN_NUMBA_ISA="{isa}"',)) for name in (*_COMMON, *_NUMBA)]
+    return _build("numba", triple, numba_target(triple, isa), objects, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    source: str
+    defines: tuple[str, ...]
+    cpu: str | None = None
+    suffix: str = ""
+
+    @property
+    def file(self) -> str:
+        return f"{self.source}{'-' + self.suffix if self.suffix else ''}.o"
+
+
+def _levels(triple: str) -> Sequence[IsaLevel]:
+    if triple not in TRIPLES:
+        raise BuildError(f"no engine can be built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
+    return [level for level in ISA_LEVELS if level.triple == triple]
+
+
+def _symbol(level: IsaLevel) -> str:
+    return "bnn_kernels_" + level.isa.replace("-", "_")
+
+
+def _level_flags(level: IsaLevel) -> tuple[str, ...]:
+    return (
+        f"-DBNN_ISA_SYMBOL={_symbol(level)}",
+        f'-DBNN_ISA_NAME="{level.isa}"',
+        f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
+        f"-DBNN_TILE_PIXELS={level.tile_pixels}",
+        f"-DBNN_TILE_VECTORS={level.tile_vectors}",
+        f"-DBNN_COUNTS_BYTES={int(level.counts_bytes)}",
+        *level.flags,
+    )
+
+
+@cache
+def _source_files() -> dict[str, bytes]:
+    files = {path.relative_to(SOURCES).as_posix(): path.read_bytes() for path in sorted(SOURCES.glob("*/*"))}
+    if not files:
+        raise BuildError(f"the engine's sources are missing from {SOURCES}; install bnnbench again.")
+    return files
+
+
+@cache
+def _zig() -> tuple[str, str]:
+    """Command and version of the compiler."""
+    try:
+        return sys.executable, version("ziglang")
+    except PackageNotFoundError:
+        raise BuildError("building engines needs zig: pip install 'bnnbench[build]'.") from None
+
+
+def _reference_files() -> dict[str, bytes]:
+    """What a Numba object is made of."""
+    here = Path(__file__).parent
+    folders = (here / "reference", here / "numba_aot")
+    return {
+        path.relative_to(here).as_posix(): path.read_bytes()
+        for f in folders
+        for path in sorted(f.glob("*.py"))
+    }
+
+
+def _key(recipe: dict[str, object], files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
+    for name, content in sorted(files.items()):
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _build(
+    engine: str, triple: str, numba: NumbaTarget | None, objects: list[_Object], progress: Progress | None
+) -> EngineBuild:
+    _, zig_version = _zig()
+    recipe: dict[str, object] = {
+        "engine": engine,
+        "triple": triple,
+        "version": _package_version(),
+        "zig": zig_version,
+        "flags": [*_FLAGS, *_LINK_FLAGS],
+        "objects": [[o.file, o.cpu or TRIPLES[triple], *o.defines] for o in objects],
+    }
+    files = dict(_source_files())
+    if numba is not None:
+        recipe["numba"] = [version("numba"), version("llvmlite"), *astuple(numba)]
+        files |= _reference_files()
+    key = _key(recipe, files)
+    isa = numba.isa if numba else None
+    folder = cache_folder() / "engines" / key
+    path = folder / "engine"
+    if not path.exists():
+        _build_once(folder, key, triple, numba, objects, f"{engine} for {isa or triple}", progress)
+    return EngineBuild(engine, triple, isa, key, hashlib.sha256(path.read_bytes()).hexdigest(), path)
+
+
+def _build_once(
+    folder: Path,
+    key: str,
+    triple: str,
+    numba: NumbaTarget | None,
+    objects: list[_Object],
+    what: str,
+    progress: Progress | None,
+) -> None:
+    from filelock import FileLock
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # One build at a time: zig itself uses every core, and a second process may want the same key.
+        with FileLock(folder.parent / ".lock"):
+            if (folder / "engine").exists():
+                return
+            if progress:
+                cold = not (cache_folder() / "zig" / ".warm" / triple).exists()
+                hint = f" (the first for {triple} takes about {_FIRST_BUILD_S} s)" if cold else ""
+                progress(f"building the engine {what}{hint}")
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
+                _compile_and_link(Path(scratch), key, triple, numba, objects)
+                target = Path(scratch) / "out"
+                target.mkdir()
+                (Path(scratch) / "engine").rename(target / "engine")
+                target.rename(folder)
+            warm = cache_folder() / "zig" / ".warm" / triple
+            warm.parent.mkdir(parents=True, exist_ok=True)
+            warm.touch()
+    except OSError as error:
+        raise BuildError(
+            f"the engine cannot be built in {cache_folder()}: {error.strerror or error}; free space there or set "
+            "BNNBENCH_CACHE to another folder."
+        ) from error
+
+
+def _compile_and_link(
+    scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[_Object]
+) -> None:
+    # Relative paths from one working folder: no path of this machine gets into an object.
+    shutil.copytree(SOURCES / "src", scratch / "src")
+    shutil.copytree(SOURCES / "include", scratch / "include")
+    names = [o.file for o in objects]
+    if numba is not None:
+        _compile_numba(scratch, numba)
+        names.append("reference.o")
+    identity = (f'-DBNN_BUILD="{key}"', f'-DBNN_VERSION="{_package_version()}"')
+
+    def compile_one(o: _Object) -> None:
+        cpu = o.cpu or TRIPLES[triple]
+        source = f"src/{o.source}.cpp"
+        _run_zig(
+            scratch,
+            triple,
+            [f"-mcpu={cpu}", *_FLAGS, "-Iinclude", *identity, *o.defines, "-c", source, "-o", o.file],
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(compile_one, objects))
+    _run_zig(scratch, triple, [f"-mcpu={TRIPLES[triple]}", *_LINK_FLAGS, *names, "-o", "engine"])
+
+
+def _package_version() -> str:
+    try:
+        return version("bnnbench")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
+    # A process of its own: Numba compiles for one processor per process.
+    arguments = ["--triple", target.llvm_triple, "--cpu", target.llvm_cpu, f"--features={target.features}"]
+    outputs = ["-o", "reference.o", "--header", "include/reference.h"]
+    _run(
+        [sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ)
+    )
+
+
+def _run_zig(scratch: Path, triple: str, arguments: list[str]) -> None:
+    python, _ = _zig()
+    zig_cache = cache_folder() / "zig"
+    environment = dict(os.environ)
+    environment["ZIG_GLOBAL_CACHE_DIR"] = str(zig_cache)
+    environment["ZIG_LOCAL_CACHE_DIR"] = str(zig_cache / "local")
+    _run([python, "-m", "ziglang", "c++", "-target", triple, *arguments], scratch, environment)
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
+        raise BuildError(f"a compiler failed ({' '.join(command[1:4])} …): {last}")
