@@ -1,4 +1,4 @@
-"""Signs <-> bits, in Larq Compute Engine's layout: bit 0 is +1, bit 1 is -1, channel 0 in the lowest bit of word 0."""
+"""Signs <-> bits as Larq Compute Engine has them: bit 0 is +1, bit 1 is -1, channel 0 lowest in word 0."""
 
 from __future__ import annotations
 

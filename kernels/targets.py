@@ -31,7 +31,7 @@ class IsaLevel:
 
 
 ISA_LEVELS: tuple[IsaLevel, ...] = (
-    IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 4, 2, counts_bytes=True),
+    IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, counts_bytes=True),
     IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 2, counts_bytes=True),
     IsaLevel(
         "x86_64-linux-musl",

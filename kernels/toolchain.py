@@ -40,6 +40,7 @@ _FLAGS = (
     "-fno-rtti",
     "-fno-sanitize=all",
     "-fno-threadsafe-statics",
+    "-fno-asynchronous-unwind-tables",
     "-g0",
     "-Wall",
     "-Wextra",
@@ -110,6 +111,7 @@ def _symbol(level: IsaLevel) -> str:
 
 def _level_flags(level: IsaLevel) -> tuple[str, ...]:
     return (
+        "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
         f"-DBNN_ISA_SYMBOL={_symbol(level)}",
         f'-DBNN_ISA_NAME="{level.isa}"',
         f"-DBNN_VECTOR_BYTES={level.vector_bytes}",

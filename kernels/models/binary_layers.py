@@ -1,8 +1,8 @@
 """The LceBconv2d ops of a model as kernel cases with their real weights.
 
-What Larq Compute Engine 0.16 does, and replaying its models confirms: the integer dot product is clamped by the
-activation, then converted to float, multiplied and biased; a packed output has bit 1 where more bits differ than the
-threshold says.
+What Larq Compute Engine 0.16 does, and replaying its models confirms: the integer dot product is clamped by
+the activation, then converted to float, multiplied and biased; a packed output has bit 1 where more bits
+differ than the threshold says.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _INT8_NOTE = (
 class BinaryLayer:
     """One binary convolution of a model.
 
-    `filter` u32[oc, kh, kw, words(c)/groups]; `multiplier` and `bias` f32[oc], or `threshold` i32[oc], whichever
-    `spec.out` takes; `tensor` is the name of its output; `note` says where the case differs from the layer.
+    `filter` u32[oc, kh, kw, words(c)/groups]; `multiplier` and `bias` f32[oc], or `threshold` i32[oc],
+    whichever `spec.out` takes; `tensor` is the name of its output; `note` says how the case differs from it.
     """
 
     index: int
@@ -155,4 +155,4 @@ def _constant(
     data = None if tensor is None else tensor.data
     if data is None or data.dtype != dtype or data.shape != shape:
         raise ModelError(f"its {role} is not a constant {dtype.name}{list(shape)}.")
-    return data
+    return np.array(data)  # the file's bytes may be unaligned, and keep the whole file in memory

@@ -9,7 +9,10 @@ from .model import ModelFile, Op, TensorRef
 
 @dataclass(frozen=True, slots=True)
 class OpRow:
-    """One op in words and numbers. MACs count every tap, also one on padding; `macs_32bit` is all that is not binary."""
+    """One op in words and numbers.
+
+    MACs count every tap, also one on padding; `macs_32bit` holds all that are not binary, int8 ones too.
+    """
 
     index: int
     op: str

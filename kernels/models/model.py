@@ -25,8 +25,8 @@ class Quantization:
 class TensorRef:
     """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
 
-    `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none (string,
-    int4); of these `data` is the raw bytes. `index` is its place in the subgraph.
+    `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
+    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph.
     """
 
     index: int
@@ -43,7 +43,7 @@ class TensorRef:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """One op: `name` as the schema spells it (CONV_2D) or the custom code (LceBconv2d); None is an absent operand."""
+    """One op: `name` is the schema's (CONV_2D) or the custom code (LceBconv2d); None is an absent operand."""
 
     index: int
     subgraph: int

@@ -18,7 +18,7 @@ MAX_VECTOR = 64
 
 MAX_CUSTOM_BYTES = 65_536
 _NOT_FIELDS = re.compile(r"^(Init|GetRootAs.*|.*(AsNumpy|Length|IsNone|BufferHasIdentifier))$")
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def names_of(enumeration: type) -> dict[int, str]:
@@ -30,11 +30,11 @@ def builtin_options(op: Any) -> dict[str, Any]:
     """Fields of a built-in op's options table in snake_case; vectors as lists."""
     table = op.BuiltinOptions()
     kind = _option_types().get(op.BuiltinOptionsType())
-    if table is None or kind is None or kind == "NONE":
+    if table is None or kind is None:
         return {}
-    options = getattr(import_module(f"tflite.{kind}"), kind)()
+    options = _class(kind)()
     options.Init(table.Bytes, table.Pos)
-    return {_WORD_START.sub("_", field).lower(): _value(options, field) for field in _fields(type(options))}
+    return {_WORD_START.sub("_", field).lower(): _value(options, field) for field in _fields(kind)}
 
 
 def custom_options(raw: bytes) -> dict[str, Any]:
@@ -81,10 +81,16 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _option_types() -> dict[int, str]:
-    return names_of(tflite.BuiltinOptions)
+    names = names_of(tflite.BuiltinOptions)
+    return {number: name for number, name in names.items() if name != "NONE"}
 
 
 @cache
-def _fields(kind: type) -> tuple[str, ...]:
-    methods = inspect.getmembers(kind, inspect.isfunction)
+def _fields(kind: str) -> tuple[str, ...]:
+    methods = inspect.getmembers(_class(kind), inspect.isfunction)
     return tuple(name for name, _ in methods if not name.startswith("_") and not _NOT_FIELDS.match(name))
+
+
+@cache
+def _class(kind: str) -> Any:
+    return getattr(import_module(f"tflite.{kind}"), kind)

@@ -1,4 +1,4 @@
-"""`python -m bnnbench.kernels.numba_aot --triple T --cpu CPU [--features F] -o OUT.o`: one target per process."""
+"""Compiles the Numba reference kernels for one target into an object file: one target per process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A C entry point for a compiled Numba function: `int32_t SYMBOL(T *array, int64_t dims..., int64_t scalars...)`."""
+"""A C entry point for a compiled Numba function: `int32_t SYMBOL(T *array, int64_t sizes..., scalars...)`."""
+
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -6,16 +8,13 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import compiler
 from numba.np import arrayobj
 
 _I64 = ir.IntType(64)
 
 
-def add_entry_point(
-    context: Any, library: Any, compiled: compiler.CompileResult, symbol: str, kinds: tuple[Any, ...]
-) -> None:
-    """Adds `symbol` to the library; it builds Numba's array structures on the stack and returns Numba's status."""
+def add_entry_point(context: Any, library: Any, compiled: Any, symbol: str, kinds: tuple[Any, ...]) -> None:
+    """Adds `symbol` to the library: it builds Numba's array structures and returns Numba's status."""
     module = library.create_ir_module(symbol)
     parameters = [parameter for kind in kinds for parameter in _c_types(context, kind)]
     entry = ir.Function(module, ir.FunctionType(ir.IntType(32), parameters), symbol)
@@ -43,7 +42,8 @@ def _value(context: Any, builder: Any, kind: Any, given: Any) -> Any:
         return first
     shape = [next(given) for _ in range(kind.ndim)]
     item = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    strides, stride = [], item
+    strides: list[Any] = []
+    stride = item
     for size in reversed(shape):
         strides.insert(0, stride)
         stride = builder.mul(stride, size)

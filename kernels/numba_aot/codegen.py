@@ -1,4 +1,6 @@
-"""Numba's code generator pointed at another processor, through Numba's private interfaces (pinned in pyproject)."""
+"""Numba's code generator for another processor, through private interfaces (hence the pin in pyproject)."""
+
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from numba.core import cgutils, codegen
 from numba.core.registry import cpu_target
 
 
-class CrossCodegen(codegen.AOTCPUCodegen):  # type: ignore[misc]
+class CrossCodegen(codegen.AOTCPUCodegen):
     """Generates code for `triple` and `cpu` where Numba would ask the host."""
 
     def __init__(self, name: str, triple: str, cpu: str, features: str) -> None:
@@ -45,8 +47,8 @@ def cross_context(name: str, triple: str, cpu: str, features: str) -> Any:
     return cpu_target.target_context.subtarget(
         _internal_codegen=CrossCodegen(name, triple, cpu, features),
         aot_mode=True,
-        # Nothing runs here, but Numba keys nested functions on this object: it must be a builtin function, and a
-        # different one each time, or a call of max becomes one of min.
+        # Nothing runs here, but Numba keys nested functions on this object: it must be a builtin function,
+        # and a different one each time, or a call of max becomes one of min.
         get_executable=lambda library, description, environment: [].append,
         post_lowering=lambda module, library: None,  # would link the host's runtime in
     )

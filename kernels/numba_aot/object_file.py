@@ -1,5 +1,7 @@
 """The exports table compiled to one object file."""
 
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +17,7 @@ from .codegen import as_default_target, cross_context
 
 @global_compiler_lock  # type: ignore[untyped-decorator]
 def compile_object(triple: str, cpu: str, features: str = "") -> bytes:
-    """An ELF object with every symbol of `reference.exports`, for an LLVM triple, processor and feature string.
+    """An ELF object with every symbol of `reference.exports`, for an LLVM triple, processor and features.
 
     The same bytes in every process and folder. Call it once per process, before anything is JIT-compiled.
     RuntimeError when LLVM does not know the triple.
@@ -41,7 +43,7 @@ def compile_object(triple: str, cpu: str, features: str = "") -> bytes:
 
 
 def _flags() -> Any:
-    flags = compiler.Flags()
+    flags: Any = compiler.Flags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.nrt = False
     flags.error_model = "numpy"

@@ -1,7 +1,7 @@
 """Binary convolution over packed NHWC activations.
 
-Inside the image a tap of c signs adds `c - 2 * (bits that differ)` to the dot product. One-padding is a tap whose
-bits are all 0; zero-padding is a tap that adds nothing.
+Inside the image a tap of c signs adds `c - 2 * (bits that differ)` to the dot product. One-padding is a tap
+whose bits are all 0; zero-padding is a tap that adds nothing.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from .taps import taps_inside
 def bmaxpool2d(
     x: Any, out: Any, kernel_h: int, kernel_w: int, stride_h: int, stride_w: int, pad_top: int, pad_left: int
 ) -> None:
-    """x u32[n, h, w, words(c)], out u32[n, out_h, out_w, words(c)]; padding takes no part; tail bits stay 0."""
+    """x u32[n, h, w, words(c)], out u32[n, out_h, out_w, words(c)]; padding takes no part."""
     for image in range(x.shape[0]):
         for out_y in range(out.shape[1]):
             top = out_y * stride_h - pad_top

@@ -1,7 +1,8 @@
 """The kernels' C interface: one table that the ahead-of-time build and the C++ engine both follow.
 
-Every symbol is `int32_t SYMBOL(arrays..., scalars...)`: an array is its data pointer followed by one int64_t per
-dimension (C-contiguous), a scalar is an int64_t; no symbol keeps state; the result is Numba's status, 0 when all went well.
+Every symbol is `int32_t SYMBOL(arrays..., scalars...)`: an array is its data pointer followed by one int64_t
+per dimension (C-contiguous, aligned to its items), a scalar is an int64_t (a float would depend on the
+platform's calling convention); no symbol keeps state; the result is Numba's status, 0 when all went well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The NumPy oracle: what every engine's output is compared with.
 
-It shares no code with the kernels: bits become +1 and -1 in float64 (exact for these integers), padding is a value in
-an array, a convolution is one matrix product per tap.
+It shares no code with the kernels: bits become +1 and -1 in float64 (exact for these integers), padding is a
+value in an array, a convolution is one matrix product per tap.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Population count: `int.bit_count` in CPython, one `llvm.ctpop` under Numba."""
 
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from typing import Any
@@ -14,7 +16,7 @@ def popcount(word: Any) -> int:
     return int(word).bit_count()
 
 
-@type_callable(popcount)  # type: ignore[untyped-decorator]
+@type_callable(popcount)
 def _type_popcount(context: Any) -> Any:
     # int64, not the word's type: int64 + uint64 is float64 in Numba.
     return lambda word: types.int64 if isinstance(word, types.Integer) else None
@@ -26,8 +28,8 @@ def _lower_popcount(context: Any, builder: Any, signature: Any, arguments: Any) 
     return count if count.type.width == 64 else builder.zext(count, ir.IntType(64))
 
 
-@register_jitable  # type: ignore[untyped-decorator]
+@register_jitable
 def add_mismatches(word: Any, weights: Any, differing: Any) -> None:
-    """Compares one word of signs with a word of every channel: `differing[j] += popcount(word ^ weights[j])`."""
+    """One word of signs against a word of every channel: `differing[j] += popcount(word ^ weights[j])`."""
     for channel in range(weights.shape[0]):
         differing[channel] += popcount(word ^ weights[channel])

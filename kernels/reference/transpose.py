@@ -1,4 +1,4 @@
-"""Weights as the kernels read them: output channels innermost, so that one activation word meets many of them."""
+"""Weights as the kernels read them: output channels innermost, so that one activation word meets many."""
 
 from __future__ import annotations
 

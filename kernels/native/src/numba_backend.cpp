@@ -11,7 +11,7 @@ namespace {
 
 struct ReferenceWorkload : Workload {
   const uint8_t* x;
-  const uint32_t* filter;
+  const uint32_t* filter;  // [words][output channels]
   const float *multiplier, *bias;
   const int32_t* threshold;
   int32_t* dots;  // the output itself for out=i32
@@ -43,7 +43,7 @@ void run_epilogue(const ReferenceWorkload& self) {
 void run_bgemm(Workload& workload) {
   const ReferenceWorkload& self = (ReferenceWorkload&)workload;
   const Op& op = self.op;
-  check(bnn_ref_bgemm((const uint32_t*)self.x, op.n, op.words, self.filter, op.oc, op.words, self.dots, op.n, op.oc,
+  check(bnn_ref_bgemm((const uint32_t*)self.x, op.n, op.words, self.filter, op.words, op.oc, self.dots, op.n, op.oc,
                       op.c));
   run_epilogue(self);
 }
@@ -51,9 +51,9 @@ void run_bgemm(Workload& workload) {
 void run_bconv2d(Workload& workload) {
   const ReferenceWorkload& self = (ReferenceWorkload&)workload;
   const Op& op = self.op;
-  check(bnn_ref_bconv2d((const uint32_t*)self.x, op.n, op.h, (int64_t)op.w * op.words, self.filter, op.oc, op.kh,
-                        (int64_t)op.kw * op.words / op.groups, self.dots, op.n, op.out_h, op.out_w, op.oc, op.c,
-                        op.groups, op.sh, op.sw, op.dh, op.dw, op.pad_top, op.pad_left, op.pad_value));
+  check(bnn_ref_bconv2d((const uint32_t*)self.x, op.n, op.h, op.w, op.words, self.filter, op.kh, op.kw,
+                        op.words / op.groups, op.oc, self.dots, op.n, op.out_h, op.out_w, op.oc, op.c, op.groups,
+                        op.sh, op.sw, op.dh, op.dw, op.pad_top, op.pad_left, op.pad_value));
   run_epilogue(self);
 }
 
@@ -76,11 +76,16 @@ Workload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   void (*const runs[])(Workload&) = {run_bgemm, run_bconv2d, run_bitpack, run_bmaxpool2d};
   ReferenceWorkload* self = arena.array<ReferenceWorkload>(1, error);
   uint8_t* arrays = (uint8_t*)arena.allocate(op.data_bytes(), error);
+  uint32_t* filter = (uint32_t*)arena.allocate(op.filter_bytes, error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
   memcpy(arrays, data, (size_t)op.data_bytes());
   self->op = op, self->run = runs[(int)op.kind], self->output = output, self->x = arrays;
-  self->filter = (const uint32_t*)(arrays + op.x_bytes);
+  if (op.filter_bytes) {
+    const int64_t words = op.filter_bytes / 4 / op.oc;
+    check(bnn_ref_transpose((const uint32_t*)(arrays + op.x_bytes), op.oc, words, filter, words, op.oc));
+  }
+  self->filter = filter;
   const uint8_t* epilogue = arrays + op.x_bytes + op.filter_bytes;
   self->multiplier = (const float*)epilogue, self->bias = self->multiplier + op.oc;
   self->threshold = (const int32_t*)epilogue;

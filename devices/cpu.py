@@ -1,0 +1,168 @@
+"""CPUs as the kernel describes them: pure parsers of /proc/cpuinfo and /sys/devices/system/cpu."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# (implementer, part) -> name, from the Main ID Register values in Arm's technical reference manuals.
+ARM_PARTS = {
+    (0x41, 0xB76): "ARM1176", (0x41, 0xC07): "Cortex-A7", (0x41, 0xC08): "Cortex-A8",
+    (0x41, 0xC09): "Cortex-A9", (0x41, 0xC0F): "Cortex-A15", (0x41, 0xD03): "Cortex-A53",
+    (0x41, 0xD04): "Cortex-A35",
+    (0x41, 0xD05): "Cortex-A55", (0x41, 0xD07): "Cortex-A57", (0x41, 0xD08): "Cortex-A72",
+    (0x41, 0xD09): "Cortex-A73", (0x41, 0xD0A): "Cortex-A75", (0x41, 0xD0B): "Cortex-A76",
+    (0x41, 0xD0C): "Neoverse-N1", (0x41, 0xD0D): "Cortex-A77", (0x41, 0xD40): "Neoverse-V1",
+    (0x41, 0xD41): "Cortex-A78", (0x41, 0xD44): "Cortex-X1", (0x41, 0xD46): "Cortex-A510",
+    (0x41, 0xD47): "Cortex-A710", (0x41, 0xD48): "Cortex-X2", (0x41, 0xD49): "Neoverse-N2",
+    (0x41, 0xD4B): "Cortex-A78C", (0x41, 0xD4D): "Cortex-A715", (0x41, 0xD4E): "Cortex-X3",
+    (0x41, 0xD4F): "Neoverse-V2", (0x41, 0xD80): "Cortex-A520", (0x41, 0xD81): "Cortex-A720",
+    (0x41, 0xD82): "Cortex-X4",
+}  # fmt: skip
+_CPU_OF_PATH = re.compile(r"/cpu(\d+)/")
+_MAX_CPU = 4095
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """One CPU of /proc/cpuinfo."""
+
+    number: int
+    model_name: str | None = None
+    implementer: int | None = None
+    part: int | None = None
+    features: frozenset[str] = frozenset()
+    clock_hz: int | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What it is called: the x86 name, or the Arm core by its part number."""
+        arm = ARM_PARTS.get((self.implementer, self.part)) if self.implementer and self.part else None
+        return arm or self.model_name
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """CPUs that are alike. `capacity` is the kernel's, 1024 for the strongest."""
+
+    cpus: tuple[int, ...]
+    name: str | None
+    implementer: int | None
+    part: int | None
+    max_hz: int | None
+    capacity: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"cpus": list(self.cpus)}
+
+
+def parse_cpuinfo(text: str) -> list[Cpu]:
+    """The CPUs that /proc/cpuinfo lists, x86 and Arm, also old Arm kernels' form with a shared block."""
+    blocks = [_keys(block) for block in re.split(r"\n\s*\n", text)]
+    shared = {key: value for block in blocks if "processor" not in block for key, value in block.items()}
+    cpus = []
+    for block in blocks:
+        number = block.get("processor", "")
+        if number.isdecimal() and int(number) <= _MAX_CPU:
+            keys = shared | block
+            cpus.append(
+                Cpu(
+                    int(number),
+                    keys.get("model name") or keys.get("Processor"),
+                    _hex(keys.get("CPU implementer")),
+                    _hex(keys.get("CPU part")),
+                    frozenset((keys.get("flags") or keys.get("Features") or "").split()),
+                    _mhz(keys.get("cpu MHz")),
+                )
+            )
+    return cpus
+
+
+def cpuinfo_values(text: str, key: str) -> set[str]:
+    """All values of one key of /proc/cpuinfo."""
+    return {value for block in re.split(r"\n\s*\n", text) if (value := _keys(block).get(key))}
+
+
+def parse_cpu_list(text: str) -> tuple[int, ...]:
+    """`0-3,6` as numbers; an empty tuple for anything else."""
+    cpus: set[int] = set()
+    for part in text.strip().split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+        if match is None or max(int(match[1]), int(match[2] or 0)) > _MAX_CPU:
+            return ()
+        cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(cpus))
+
+
+def by_cpu(rows: Sequence[tuple[str, str]]) -> dict[int, str]:
+    """(sysfs path, value) rows by the CPU number in the path."""
+    found = {int(match[1]): value for path, value in rows if (match := _CPU_OF_PATH.search(path))}
+    return dict(sorted(found.items()))
+
+
+def numbers_by_cpu(rows: Sequence[tuple[str, str]], factor: int = 1) -> dict[int, int]:
+    """As `by_cpu`, for values that are whole numbers; others are left out."""
+    return {
+        cpu: int(value) * factor for cpu, value in by_cpu(rows).items() if re.fullmatch(r"\d{1,12}", value)
+    }
+
+
+def find_clusters(
+    cpus: Sequence[Cpu],
+    online: Sequence[int],
+    max_hz: Mapping[int, int],
+    capacity: Mapping[int, int],
+    hybrid: Sequence[Sequence[int]] = (),
+) -> list[Cluster]:
+    """CPUs grouped into clusters, strongest first.
+
+    Arm CPUs are alike when part, top clock and capacity are. An x86 chip's best cores only boost higher, so
+    there the kernel's own list of core types (`hybrid`) is all that divides them.
+    """
+    known = {cpu.number: cpu for cpu in cpus}
+    kinds = {number: index for index, group in enumerate(hybrid) for number in group}
+    groups: dict[tuple[int, ...], list[int]] = {}
+    key: tuple[int, ...]
+    for number in sorted(set(online) or set(known)):
+        cpu = known.get(number, Cpu(number))
+        if cpu.part is not None or not known:
+            key = (cpu.implementer or 0, cpu.part or 0, max_hz.get(number, 0), capacity.get(number, 0))
+        else:
+            key = (kinds.get(number, 0),)
+        groups.setdefault(key, []).append(number)
+    clusters = []
+    for numbers in groups.values():
+        cpu = known.get(numbers[0], Cpu(numbers[0]))
+        clocks = [max_hz[number] for number in numbers if number in max_hz]
+        capacities = [capacity[number] for number in numbers if number in capacity]
+        clusters.append(
+            Cluster(
+                tuple(numbers),
+                cpu.name,
+                cpu.implementer,
+                cpu.part,
+                max(clocks, default=None),
+                max(capacities, default=None),
+            )
+        )
+    order = {number: -index for index, group in enumerate(hybrid) for number in group}
+    return sorted(
+        clusters,
+        key=lambda cluster: (cluster.capacity or 0, cluster.max_hz or 0, order.get(cluster.cpus[0], 0)),
+        reverse=True,
+    )
+
+
+def _keys(block: str) -> dict[str, str]:
+    pairs = (line.partition(":") for line in block.splitlines())
+    return {key.strip(): value.strip() for key, colon, value in pairs if colon}
+
+
+def _hex(text: str | None) -> int | None:
+    return int(text, 16) if text and re.fullmatch(r"0x[0-9a-fA-F]{1,8}", text) else None
+
+
+def _mhz(text: str | None) -> int | None:
+    return round(float(text) * 1_000_000) if text and re.fullmatch(r"\d{1,6}(\.\d+)?", text) else None

@@ -1,0 +1,46 @@
+"""What can go wrong with a device. Each error is one sentence for a person: what, where, and what to do."""
+
+from __future__ import annotations
+
+
+class DeviceError(Exception):
+    """A device could not be reached, understood or used."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"D{sentence[1:]}" if sentence.startswith("device ") else sentence)
+
+
+class InventoryError(DeviceError):
+    """The inventory, a device address or a `cores` choice is wrong: the user's text has to change."""
+
+
+class HostKeyError(DeviceError):
+    """The device's host key is unknown or has changed; the sentence says how to accept it."""
+
+
+class AuthError(DeviceError):
+    """The device refused the user's keys."""
+
+
+class Unreachable(DeviceError):  # noqa: N818 - names a state
+    """Nothing that speaks SSH answered at the device's address."""
+
+
+class DeviceLost(DeviceError):  # noqa: N818 - names a state
+    """The connection died while a command ran or a process lived: its result is unknown."""
+
+
+class DeviceFull(DeviceError):  # noqa: N818 - names a state
+    """The device has no space left for a file."""
+
+
+class DeviceBusy(DeviceError):  # noqa: N818 - names a state
+    """Another benchmark holds the machine's lock; the sentence says who and since when."""
+
+
+class CommandFailed(DeviceError):  # noqa: N818 - names a state
+    """A command on the device failed, could not be started, or answered something unexpected."""
+
+
+class CommandTimeout(CommandFailed):
+    """A command on a device that still answers was not done at its deadline."""

@@ -1,0 +1,147 @@
+"""Which devices there are: `devices.toml`, `local`, and `ssh://` addresses, each as a DeviceSpec."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry
+
+__all__ = ["DeviceSpec", "Inventory", "add", "find_inventory", "load", "parse", "resolve", "user_inventory"]
+
+FILE_NAME = "devices.toml"
+LOCAL = DeviceSpec(name="local", transport="local")
+_ADDRESS = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The devices of one inventory file; `local` is always among them."""
+
+    path: Path | None = None
+    devices: Mapping[str, DeviceSpec] = field(default_factory=lambda: {LOCAL.name: LOCAL})
+
+    def __getitem__(self, name: str) -> DeviceSpec:
+        """The device called `name`. Raises InventoryError, naming the nearest one there is."""
+        if name in self.devices:
+            return self.devices[name]
+        if "@" in name or ":" in name:
+            raise InventoryError(f"{name!r} is not a device name; an address is written ssh://{name}.")
+        where = (
+            f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
+        )
+        raise InventoryError(
+            f"{where} {name!r}{closest(name, self.devices)}; add it with `bnnbench devices add {name} ssh://...`."
+        )
+
+
+def find_inventory(explicit: Path | str | None = None) -> Path | None:
+    """The inventory file to use: `explicit`, else ./devices.toml, else the user's, else None.
+
+    Raises InventoryError when `explicit` is given and is no file.
+    """
+    if explicit is not None:
+        path = Path(explicit).expanduser()
+        if not path.is_file():
+            raise InventoryError(f"The inventory {path} does not exist; give --inventory an existing file.")
+        return path
+    return next((path for path in (Path(FILE_NAME), user_inventory()) if path.is_file()), None)
+
+
+def user_inventory() -> Path:
+    """Where the user's own inventory lives, whether it exists or not."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("bnnbench")) / FILE_NAME
+
+
+def load(path: Path | None) -> Inventory:
+    """Read an inventory file strictly; None gives the inventory that knows `local` alone.
+
+    Raises InventoryError naming file, device and key, with the closest right key.
+    """
+    if path is None:
+        return Inventory()
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InventoryError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
+    return Inventory(path, parse(text, path))
+
+
+def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
+    """The devices that an inventory's text defines, and `local`. Raises InventoryError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InventoryError(f"{path} is not valid TOML: {error}.") from error
+    for key in document:
+        if key != "device":
+            hint = closest(key, ["device"])
+            raise InventoryError(f"{path}: unknown key {key!r}{hint}; devices are tables [device.NAME].")
+    tables: Any = document.get("device", {})
+    if not isinstance(tables, dict):
+        raise InventoryError(f"{path}: 'device' must be tables called [device.NAME].")
+    specs = {name: parse_entry(path, name, table) for name, table in tables.items()}
+    return {LOCAL.name: LOCAL} | specs
+
+
+def resolve(text: str, inventory: Inventory) -> DeviceSpec:
+    """The device that a user means by `text`: a name, or `ssh://[user@]host[:port]`.
+
+    `host` may be an alias of ~/.ssh/config. Raises InventoryError.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return inventory[text]
+    if scheme != "ssh":
+        raise InventoryError(
+            f"{text!r}: {scheme}:// is not a way to reach a device; write ssh://[user@]host[:port]."
+        )
+    rest = rest.removesuffix("/")
+    match = _ADDRESS.fullmatch(rest)
+    if match is None or "/" in rest:
+        raise InventoryError(f"{text!r} is not an address; write ssh://[user@]host[:port].")
+    user, host, port = match["user"], match["host"].strip("[]"), match["port"]
+    if user is not None and ":" in user:
+        raise InventoryError("An address takes no password; use a key or an agent: ssh://user@host.")
+    if not host or user == "" or any(bad.isspace() or bad < " " for bad in rest) or host.startswith("-"):
+        raise InventoryError(f"{text!r} lacks a usable host or user; write ssh://[user@]host[:port].")
+    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        raise InventoryError(f"{text!r}: {port!r} is not a port; write a number from 1 to 65535.")
+    return DeviceSpec(name=rest, transport="ssh", host=host, user=user, port=int(port) if port else None)
+
+
+def add(path: Path, spec: DeviceSpec) -> None:
+    """Append `spec` to the inventory at `path`, atomically; what was there stays byte for byte.
+
+    Raises InventoryError when the name is taken or unusable, or the file is wrong or cannot be written.
+    """
+    from bnnbench.devices.atomic import replace_file
+
+    if not NAME.fullmatch(spec.name):
+        raise InventoryError(f"{spec.name!r} cannot name a device; {NAME_RULE}.")
+    path = path.resolve()
+    before = b""
+    if path.exists():
+        if spec.name in load(path).devices and spec.name != LOCAL.name:
+            raise InventoryError(
+                f"{path} already has a device {spec.name!r}; choose another name or edit it."
+            )
+        before = path.read_bytes()
+    glue = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
+    after = before + glue + spec.to_toml().encode()
+    written = parse(after.decode(), path)  # Before writing: an inline `device = {...}` can't be extended.
+    if written[spec.name] != spec:
+        raise InventoryError(f"{path}: device {spec.name!r} cannot be written as given.")
+    try:
+        replace_file(path, after)
+    except OSError as error:
+        raise InventoryError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,41 @@
+"""Connections to devices: `connect(spec)` picks the transport by the spec's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
+from bnnbench.devices.errors import InventoryError
+
+if TYPE_CHECKING:
+    from bnnbench.devices.spec import DeviceSpec
+    from bnnbench.devices.transport.protocol import Completed, RemoteProcess, Transport
+
+__all__ = ["Completed", "RemoteProcess", "Transport", "connect"]
+
+# One row per transport: module and class. Loaded on use, for the SSH library is heavy.
+_TRANSPORTS: Final[dict[str, tuple[str, str]]] = {
+    "local": ("bnnbench.devices.transport.local", "LocalTransport"),
+    "ssh": ("bnnbench.devices.transport.ssh", "SshTransport"),
+}
+
+
+def connect(spec: DeviceSpec) -> Transport:
+    """Connect to a device.
+
+    Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do.
+    """
+    if spec.transport not in _TRANSPORTS:
+        raise InventoryError(
+            f"Device {spec.name!r}: transport {spec.transport!r} is not supported yet; use ssh."
+        )
+    module, name = _TRANSPORTS[spec.transport]
+    build = cast("Callable[[DeviceSpec], Transport]", getattr(import_module(module), name))
+    return build(spec)
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(import_module("bnnbench.devices.transport.protocol"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,157 @@
+"""This machine as a device."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bnnbench.devices.errors import CommandFailed, CommandTimeout
+from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.lines import LineProcess
+from bnnbench.devices.transport.posix import PosixTransport
+from bnnbench.devices.transport.protocol import Completed, RemoteProcess
+
+_CHUNK_BYTES = 1 << 16
+_KILL_GRACE_S = 3.0
+_POLL_S = 0.01
+
+
+class LocalTransport(PosixTransport):
+    """Runs things here, each in a session of its own, so that a deadline ends its children too."""
+
+    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
+        try:
+            process = _start(argv, None)
+        except OSError as error:  # As a shell over SSH would have it.
+            status = 127 if isinstance(error, FileNotFoundError) else 126
+            return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
+        try:
+            stdout, stderr = process.communicate(input, timeout=timeout_s)
+        except BaseException as error:
+            _kill_group(process)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]  # all three are pipes
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CommandTimeout(
+                    f"{argv[0]!r} on this machine was not done after {timeout_s:g} s."
+                ) from error
+            raise
+        return Completed(_status(process.returncode), stdout, stderr)
+
+    def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
+        try:
+            return LocalProcess(_start(argv, cwd))
+        except OSError as error:
+            raise CommandFailed(
+                f"{argv[0]!r} cannot be started in {cwd} on this machine: {error.strerror}."
+            ) from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _ask_environment(self) -> Completed:
+        return self.run(["sh", "-c", scripts.ENVIRONMENT])
+
+
+class LocalProcess(LineProcess):
+    """A process of this machine behind three pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__()
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        os.set_blocking(self._stdin.fileno(), False)
+        self._drain = threading.Thread(target=self._drain_stderr, name="stderr", daemon=True)
+        self._drain.start()
+
+    def stderr_tail(self) -> str:
+        if self._process.poll() is not None:
+            self._drain.join(0.5)  # What was written just before the end is still in the pipe.
+        return super().stderr_tail()
+
+    def close_stdin(self) -> None:
+        with suppress(OSError):
+            self._stdin.close()
+
+    def wait(self, deadline: float) -> int | None:
+        try:
+            return _status(self._process.wait(max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        if self._stdout.closed:
+            return
+        self.close_stdin()
+        # A launcher ends its own group when its stdin ends; killed at once it would leave that group behind.
+        if self.wait(time.monotonic() + _KILL_GRACE_S) is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+            self.wait(time.monotonic() + 1)
+        _kill_group(self._process)
+        self._stdout.close()
+
+    def _receive(self, timeout_s: float) -> bytes | None:
+        if self._stdout.closed:
+            return b""
+        ready = select.poll()
+        ready.register(self._stdout, select.POLLIN)
+        return os.read(self._stdout.fileno(), _CHUNK_BYTES) if ready.poll(timeout_s * 1000) else None
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            if self._stdin.closed:
+                raise EOFError("The process's input is closed.")
+            ready = select.poll()
+            ready.register(self._stdin, select.POLLOUT)
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0 or not ready.poll(remaining_s * 1000):
+                raise TimeoutError
+            try:
+                view = view[os.write(self._stdin.fileno(), view) :]
+            except BlockingIOError:
+                time.sleep(_POLL_S)
+            except BrokenPipeError as error:
+                raise EOFError("The process has closed its input.") from error
+
+    def _drain_stderr(self) -> None:
+        with self._stderr:
+            while data := os.read(self._stderr.fileno(), _CHUNK_BYTES):
+                self._tail.feed(data)
+
+
+def _start(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:
+    # A relative program is meant relative to `cwd`, as it is over SSH, not to this process's folder.
+    program = str(Path(cwd) / argv[0]) if cwd is not None and "/" in argv[0] else argv[0]
+    return subprocess.Popen(
+        argv,
+        executable=program,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _status(returncode: int) -> int:
+    return 128 - returncode if returncode < 0 else returncode

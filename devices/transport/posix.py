@@ -1,0 +1,165 @@
+"""Files and scripts on a POSIX device, for any transport that can run a command there."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bnnbench.devices.errors import CommandFailed, DeviceFull
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.protocol import Completed, Environment, RemoteProcess
+
+PART_SUFFIX = ".part"
+# Slow boards take 100 KB/s; a push or pull may last this long on top of what its size needs.
+_FILE_TIMEOUT_S = 60.0
+_SLOWEST_BYTES_PER_S = 50_000
+_DF_LINE = re.compile(r"\s(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+\S")
+_FULL = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
+
+
+class PosixTransport(ABC):
+    """Transport whose files travel through `run` alone: no SFTP is needed, every step is checked."""
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        self._spec = spec
+        self._environment: Environment | None = None
+
+    @property
+    def spec(self) -> DeviceSpec:
+        return self._spec
+
+    @abstractmethod
+    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed: ...
+
+    @abstractmethod
+    def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @abstractmethod
+    def _ask_environment(self) -> Completed:
+        """Run `scripts.ENVIRONMENT` without knowing anything of the far side yet."""
+
+    def shell(self, script: str, *args: str, timeout_s: float = 30, input: bytes = b"") -> Completed:
+        return self.run(["sh", "-c", script, "sh", *args], timeout_s=timeout_s, input=input)
+
+    def environment(self) -> Environment:
+        if self._environment is None:
+            done = self._ask_environment()
+            tool, _, rest = done.stdout.decode("utf-8", "replace").partition(":")
+            shell, _, home = rest.partition(":")
+            if done.status != 0 or not home.startswith("/"):
+                raise CommandFailed(
+                    f"{self._name()} has no usable shell `sh` or no home folder: {first_line(done.stderr)}."
+                )
+            self._environment = Environment(home.rstrip("/") or "/", shell or None, tool or None)
+        return self._environment
+
+    def home(self) -> str:
+        return self.environment().home
+
+    def push(
+        self, source: bytes | Path, path: str, *, mode: int = 0o644, sha256: str, known_absent: bool = False
+    ) -> bool:
+        path = _absolute(path)
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            name = path if isinstance(source, bytes) else source
+            raise CommandFailed(
+                f"{name} is not the file that was announced (SHA-256 {sha256[:12]}...); push it again."
+            )
+        if not known_absent and self._is_there(path, sha256, mode):
+            return False
+        temporary = f"{path}.{secrets.token_hex(4)}{PART_SUFFIX}"
+        tool = self.environment().sha256_tool or ""
+        done = self.shell(
+            scripts.RECEIVE, path, temporary, sha256, f"{mode:o}", tool, str(len(data)),
+            timeout_s=_FILE_TIMEOUT_S + len(data) / _SLOWEST_BYTES_PER_S, input=data,
+        )  # fmt: skip
+        answer = done.stdout.decode("ascii", "replace").strip()
+        if answer == "unchecked":
+            self._read_back(temporary, path, sha256)
+        elif answer != "ok":
+            raise self._push_failure(path, len(data), answer, done)
+        return True
+
+    def pull(self, path: str, *, timeout_s: float = 300) -> bytes:
+        done = self.shell('cat < "$1"', _absolute(path), timeout_s=timeout_s)
+        if done.status != 0:
+            raise CommandFailed(f"{path} on {self._name()} cannot be read: {first_line(done.stderr)}.")
+        return done.stdout
+
+    def free_bytes(self, folder: str) -> int | None:
+        """Free space of the file system that holds `folder`, or None where `df` does not say."""
+        done = self.shell(scripts.FREE, _absolute(folder))
+        lines = list(_DF_LINE.finditer(done.stdout.decode("utf-8", "replace")))
+        return max(0, int(lines[-1][3])) * 1024 if lines else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _name(self) -> str:
+        return f"device {self._spec.name!r}"
+
+    def _is_there(self, path: str, sha256: str, mode: int) -> bool:
+        tool = self.environment().sha256_tool or ""
+        done = self.shell(scripts.CHECK, path, sha256, f"{mode:o}", tool, timeout_s=_FILE_TIMEOUT_S)
+        answer = done.stdout.decode("ascii", "replace").strip()
+        if answer == "folder":
+            raise CommandFailed(
+                f"{path} on {self._name()} is a folder; remove it or choose another work folder."
+            )
+        if answer == "unchecked":
+            return hashlib.sha256(self.pull(path)).hexdigest() == sha256
+        return answer == "have"
+
+    def _read_back(self, temporary: str, path: str, sha256: str) -> None:
+        if hashlib.sha256(self.pull(temporary)).hexdigest() != sha256:
+            self.run(["rm", "-f", temporary])
+            raise CommandFailed(
+                f"{path} arrived damaged on {self._name()}; try again, and check its storage."
+            )
+        done = self.run(["mv", "-f", temporary, path])
+        if done.status != 0:
+            raise CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
+
+    def _push_failure(self, path: str, size: int, answer: str, done: Completed) -> CommandFailed | DeviceFull:
+        reason = done.stderr.decode("utf-8", "replace")
+        folder = path.rpartition("/")[0] or "/"
+        free = self.free_bytes(folder)
+        if _FULL.search(reason) or (answer == "short" and free is not None and free < size):
+            known = "unknown" if free is None else f"{free:,}"
+            return DeviceFull(
+                f"{self._name()} is full: {folder} has {known} bytes free and {size:,} are needed "
+                f"for {path}; remove files there or set workdir= to a larger disk."
+            )
+        if answer in ("short", "differs") and not reason.strip():
+            return CommandFailed(
+                f"{path} arrived damaged on {self._name()}; try again, and check its storage."
+            )
+        return CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
+
+
+def first_line(text: bytes) -> str:
+    """The first line that says something, for a sentence."""
+    lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else "no reason given"
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError(f"a path on a device must be absolute: {path!r}")
+    return path

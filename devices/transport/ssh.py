@@ -1,0 +1,88 @@
+"""A device reached by SSH: OpenSSH or dropbear, any login shell, no SFTP needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import paramiko
+from paramiko.ssh_exception import ChannelException, SSHException
+
+from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.endpoint import user_config
+from bnnbench.devices.transport.posix import PosixTransport
+from bnnbench.devices.transport.protocol import Completed, RemoteProcess
+from bnnbench.devices.transport.quoting import FOREIGN_SHELLS, command_line
+from bnnbench.devices.transport.ssh_link import LOST_AFTER_S, Link
+from bnnbench.devices.transport.ssh_login import CONNECT_TIMEOUT_S, Login
+from bnnbench.devices.transport.ssh_process import SshProcess, complete
+
+# dropbear refuses longer commands; 9000 is its limit.
+MAX_COMMAND_BYTES = 8900
+
+
+class SshTransport(PosixTransport):
+    """One SSH session to a device; commands and processes are channels of it."""
+
+    def __init__(
+        self,
+        spec: DeviceSpec,
+        *,
+        ssh_config: Path | None = None,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        lost_after_s: float = LOST_AFTER_S,
+    ) -> None:
+        """Connect. Raises HostKeyError, AuthError, Unreachable or InventoryError."""
+        super().__init__(spec)
+        self._login = Login(spec, user_config(ssh_config), timeout_s=connect_timeout_s)
+        self._link = Link(self._login.transport, spec.name, lost_after_s=lost_after_s)
+
+    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
+        return self._complete(self._line(argv), argv[0], timeout_s, input)
+
+    def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
+        return SshProcess(self._start(self._line(argv, cwd)), self._link)
+
+    def close(self) -> None:
+        self._link.stop()
+        self._login.close()
+
+    def _ask_environment(self) -> Completed:
+        return self._complete(f"exec sh -c '{scripts.ENVIRONMENT}'", "sh", 30, b"")
+
+    def _line(self, argv: Sequence[str], cwd: str | None = None) -> str:
+        shell = (self.environment().login_shell or "sh").rpartition("/")[2]
+        line = command_line(argv, cwd=cwd, foreign=shell in FOREIGN_SHELLS)
+        if len(line.encode()) > MAX_COMMAND_BYTES:
+            raise CommandFailed(
+                f"The command {argv[0]!r} for {self._name()} is longer than the {MAX_COMMAND_BYTES} bytes "
+                "that every SSH server takes; send its data on stdin."
+            )
+        return line
+
+    def _complete(self, line: str, program: str, timeout_s: float, input: bytes) -> Completed:
+        deadline = time.monotonic() + timeout_s
+        channel = self._start(line)
+        try:
+            late = f"{program!r} on {self._name()} was not done after {timeout_s:g} s."
+            return complete(channel, self._link, input, deadline, late)
+        finally:
+            channel.close()
+
+    def _start(self, line: str) -> paramiko.Channel:
+        self._link.check()
+        try:
+            channel = self._login.transport.open_session(timeout=CONNECT_TIMEOUT_S)
+            channel.exec_command(line)
+        except ChannelException as error:
+            raise DeviceError(
+                f"{self._name()} refused another command on this connection ({error}); "
+                "raise MaxSessions there."
+            ) from error
+        except (SSHException, OSError, EOFError) as error:
+            self._link.check()
+            raise CommandFailed(f"{self._name()} did not take a command: {error}.") from error
+        return channel

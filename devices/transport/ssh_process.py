@@ -1,0 +1,147 @@
+"""A process on the far side of an SSH channel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+import paramiko
+
+from bnnbench.devices.errors import CommandTimeout, DeviceLost
+from bnnbench.devices.transport.lines import LineProcess, Tail
+from bnnbench.devices.transport.protocol import Completed
+from bnnbench.devices.transport.ssh_link import Link
+
+_CHUNK_BYTES = 1 << 15
+_POLL_S = 0.25
+_STATUS_GRACE_S = 1.0
+NO_STATUS = -1
+
+
+class SshProcess(LineProcess):
+    """RemoteProcess over a channel on which a command was started."""
+
+    def __init__(self, channel: paramiko.Channel, link: Link) -> None:
+        super().__init__()
+        self._channel = channel
+        self._link = link
+        channel.settimeout(_POLL_S)
+        self._drain = threading.Thread(target=_drain_stderr, args=(channel, link, self._tail), daemon=True)
+        self._drain.start()
+
+    def stderr_tail(self) -> str:
+        if self._channel.exit_status_ready():
+            self._drain.join(_STATUS_GRACE_S)
+        return super().stderr_tail()
+
+    def close_stdin(self) -> None:
+        with suppress(OSError, EOFError):  # Closed already is what was asked for.
+            self._channel.shutdown_write()
+
+    def wait(self, deadline: float) -> int | None:
+        while not self._channel.status_event.wait(max(0.0, min(_POLL_S, deadline - time.monotonic()))):
+            self._link.check()
+            if time.monotonic() >= deadline:
+                return None
+        return exit_status(self._channel, self._link)
+
+    def kill(self) -> None:
+        self._channel.close()
+
+    def _receive(self, timeout_s: float) -> bytes | None:
+        self._channel.settimeout(max(0.001, min(_POLL_S, timeout_s)))
+        try:
+            data = self._channel.recv(_CHUNK_BYTES)
+        except TimeoutError:
+            self._link.check()
+            return None
+        if data:
+            self._link.heard()
+        else:
+            self._tell_end()
+        return data
+
+    def _send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._channel.send(bytes(view[:_CHUNK_BYTES])) :]
+                self._link.heard()
+            except TimeoutError:
+                self._link.check()
+                if time.monotonic() >= deadline:
+                    raise
+            except OSError as error:
+                self._tell_end()
+                raise EOFError("The process's input is closed.") from error
+
+    def _tell_end(self) -> None:
+        """After the end of the stream: raise DeviceLost unless it is the process that ended."""
+        if self._channel.status_event.wait(_STATUS_GRACE_S):
+            exit_status(self._channel, self._link)
+        self._link.check()
+
+
+def complete(channel: paramiko.Channel, link: Link, input: bytes, deadline: float, what: str) -> Completed:
+    """See a started command through to its end. Raises CommandTimeout and DeviceLost."""
+    channel.settimeout(_POLL_S)
+    stdout, stderr = bytearray(), Tail(limit=1 << 62)
+    feeder = threading.Thread(target=_feed, args=(channel, link, input), daemon=True)
+    drain = threading.Thread(target=_drain_stderr, args=(channel, link, stderr), daemon=True)
+    feeder.start()
+    drain.start()
+    while True:
+        if time.monotonic() >= deadline:
+            raise CommandTimeout(what)
+        try:
+            data = channel.recv(_CHUNK_BYTES)
+        except TimeoutError:
+            link.check()
+            continue
+        if not data:
+            break
+        link.heard()
+        stdout += data
+    while not channel.status_event.wait(_POLL_S):
+        link.check()
+        if time.monotonic() >= deadline:
+            raise CommandTimeout(what)
+    status = exit_status(channel, link)
+    drain.join(max(0.0, deadline - time.monotonic()))
+    return Completed(status, bytes(stdout), stderr.bytes())
+
+
+def exit_status(channel: paramiko.Channel, link: Link) -> int:
+    """The status of an ended command; none at all means that it, or the link, was cut off."""
+    if channel.exit_status == NO_STATUS:
+        if not link.is_dead():
+            raise DeviceLost(f"{link.title} ended a command without a status; its SSH server cut it off.")
+        raise link.lost()
+    return channel.exit_status
+
+
+def _feed(channel: paramiko.Channel, link: Link, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view and not channel.closed:
+            try:
+                view = view[channel.send(bytes(view[:_CHUNK_BYTES])) :]
+                link.heard()
+            except TimeoutError:
+                link.check()
+        channel.shutdown_write()
+    except (OSError, EOFError, DeviceLost):
+        return  # The command stopped reading or the link died; whoever waits for the status is told.
+
+
+def _drain_stderr(channel: paramiko.Channel, link: Link, tail: Tail) -> None:
+    while True:
+        try:
+            data = channel.recv_stderr(_CHUNK_BYTES)
+        except TimeoutError:
+            continue
+        if not data:
+            return
+        link.heard()
+        tail.feed(data)

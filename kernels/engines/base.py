@@ -1,0 +1,63 @@
+"""What an engine is to the harness: which cases it takes, which files it needs and how it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..toolchain import EngineBuild, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFile:
+    """A file that must lie on the device before the engine can start."""
+
+    path: Path
+    executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFiles:
+    """What to push and how to start it. `build` identifies the engine in records."""
+
+    build: EngineBuild
+    files: tuple[EngineFile, ...]
+
+
+class Engine(Protocol):
+    """One engine. Methods are pure, apart from building files on the host."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def protocol(self) -> int | None:
+        """Version spoken on stdin and stdout; None for a program that only prints a summary."""
+        ...
+
+    def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
+        """The ISA level to use on a CPU with these kernel-reported features; None leaves it to the engine."""
+        ...
+
+    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+        """Why a case cannot run with this engine, as one sentence for the skip; None when it can."""
+        ...
+
+    def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
+        """Builds or finds the files for a platform. Raises BuildError."""
+        ...
+
+    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+        """The argv on the device; `paths` are where `files` were pushed to, relative to the working folder."""
+        ...
+
+
+def best_isa(levels: Mapping[str, frozenset[str]], features: frozenset[str]) -> str | None:
+    """The last of `levels` (least first) whose needed CPU features are all there."""
+    found = None
+    for isa, needed in levels.items():
+        if needed <= features:
+            found = isa
+    return found

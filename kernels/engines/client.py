@@ -1,0 +1,206 @@
+"""Client side of the engine protocol, version 1, over any channel of lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from ..errors import EngineError
+
+PROTOCOL = 1
+HELLO_S = 20.0
+LOAD_S = 60.0
+_SLACK_S = 10.0
+_Reply = TypeVar("_Reply", bound=msgspec.Struct)
+
+
+class LineChannel(Protocol):
+    """Stdin and stdout of an engine, wherever it runs."""
+
+    def write_line(self, line: str) -> None:
+        """Sends one line."""
+        ...
+
+    def read_line(self, deadline: float) -> str:
+        """The next line; TimeoutError past `deadline` (time.monotonic), EOFError when the engine has ended."""
+        ...
+
+    def close(self) -> None:
+        """Ends the engine's stdin."""
+        ...
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine says of itself."""
+
+    protocol: int
+    engine: str = ""
+    version: str = ""
+    build: str = ""
+    isa: str | None = None
+    isas: list[str] = []
+    accepts: list[str] = []
+    ops: list[str] | None = None
+    cpus: list[int] = []
+    max_threads: int | None = None
+    clock_hz: float | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `load`."""
+
+    arena_bytes: int | None = None
+    load_ns: int | None = None
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `run`; times in ns per iteration."""
+
+    samples_ns: list[float]
+    iterations: int | None = None
+    first_ns: float | None = None
+    warmup_samples_ns: list[float] = []
+    warmup_clock_hz: list[float] = []
+    clock_hz: list[float] = []
+    start_ns: int | None = None
+    end_ns: int | None = None
+    cpus_used: list[int] = []
+    counters: dict[str, float] | None = None
+    counters_error: str | None = None
+    watch: dict[str, list[str]] | None = None
+    peak_rss_bytes: int | None = None
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `output`."""
+
+    sha256: str
+    bytes: int | None = None
+
+
+class Peaks(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `peak`; roofs that the engine does not measure are None."""
+
+    popcount_gops: float | None = None
+    fma_gflops: float | None = None
+    read_gb_s: dict[str, float] | None = None
+    clock_hz: float | None = None
+
+
+class _Outcome(msgspec.Struct):
+    ok: bool
+    error: str = ""
+
+
+class EngineClient:
+    """Sends requests and checks the replies. Every method raises EngineError, and nothing else, for a bad engine."""
+
+    def __init__(self, channel: LineChannel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+
+    def hello(self, timeout_s: float = HELLO_S) -> Hello:
+        """Raises EngineError also when the engine speaks another protocol."""
+        hello = self._ask("hello", {}, Hello, timeout_s)
+        if hello.protocol != PROTOCOL:
+            raise EngineError(
+                f"engine '{self._name}' speaks protocol {hello.protocol} where this bnnbench speaks {PROTOCOL}."
+            )
+        return hello
+
+    def load(self, id: str, keys: Mapping[str, str], timeout_s: float = LOAD_S) -> Loaded:
+        """`keys`: an op's items and `data`, or `plan`, or `model`."""
+        return self._ask("load", {"id": id, **keys}, Loaded, timeout_s)
+
+    def run(
+        self,
+        id: str,
+        *,
+        samples: int,
+        threads: int = 1,
+        warmup_ns: int = 0,
+        limit_ns: int,
+        iterations: int | None = None,
+        min_sample_ns: int | None = None,
+        extra_ppm: int = 0,
+    ) -> Ran:
+        """Exactly one of `iterations` and `min_sample_ns`."""
+        keys = {"id": id, "threads": threads, "samples": samples, "warmup_ns": warmup_ns, "limit_ns": limit_ns}
+        if iterations is not None:
+            keys["iterations"] = iterations
+        if min_sample_ns is not None:
+            keys["min_sample_ns"] = min_sample_ns
+        if extra_ppm:
+            keys["extra_ppm"] = extra_ppm
+        ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
+        if len(ran.samples_ns) != samples or not all(0 < sample < 1e15 for sample in ran.samples_ns):
+            raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
+        return ran
+
+    def output(self, id: str, path: str | None = None, timeout_s: float = LOAD_S) -> Output:
+        """Digest of the last output, which is also written to `path`."""
+        return self._ask("output", {"id": id, **({"path": path} if path else {})}, Output, timeout_s)
+
+    def unload(self, id: str, timeout_s: float = HELLO_S) -> None:
+        """Frees a workload."""
+        self._ask("unload", {"id": id}, _Outcome, timeout_s)
+
+    def peak(self, *, threads: int = 1, isa: str | None = None, limit_ns: int = 1_000_000_000) -> Peaks:
+        """Measured roofs."""
+        keys: dict[str, object] = {"threads": threads, "limit_ns": limit_ns}
+        if isa:
+            keys["isa"] = isa
+        return self._ask("peak", keys, Peaks, limit_ns / 1e9 + _SLACK_S)
+
+    def quit(self) -> None:
+        """Asks the engine to end; its channel is closed whatever happens."""
+        try:
+            self._channel.write_line("quit")
+        except (OSError, EOFError):
+            pass
+        finally:
+            self._channel.close()
+
+    def _ask(self, verb: str, keys: Mapping[str, object], reply: type[_Reply], timeout_s: float) -> _Reply:
+        line = " ".join([verb, *(f"{key}={_encode(str(value))}" for key, value in keys.items())])
+        where = f"engine '{self._name}'"
+        try:
+            self._channel.write_line(line)
+            answer = self._channel.read_line(time.monotonic() + timeout_s)
+        except TimeoutError:
+            raise EngineError(f"{where} did not answer {verb} within {timeout_s:.0f} s.") from None
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise EngineError(f"{where} ended before it answered {verb}.") from None
+        try:
+            outcome = msgspec.json.decode(answer, type=_Outcome)
+            if outcome.ok:
+                return msgspec.json.decode(answer, type=reply)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            shown = answer if len(answer) <= 80 else answer[:77] + "..."
+            raise EngineError(f"{where} answered {verb} with {shown!r}, which is no reply: {error}.") from None
+        raise EngineError(f"{where} refused {verb}: {outcome.error or 'it does not say why'}.")
+
+
+def _encode(value: str) -> str:
+    return quote(value, safe="/:+,;@~!$&'()*[]{}^`|<>?#\"\\")
+
+
+def run_length_limit_ns(warmup_ns: int, samples: int, sample_ns: float) -> int:
+    """A generous `limit_ns`: four times what the run should take, and 20 s."""
+    return int(4 * (warmup_ns + samples * sample_ns) + 20e9)
+
+
+__all__ = (
+    "EngineClient",
+    "Hello",
+    "LineChannel",
+    "Loaded",
+    "Output",
+    "Peaks",
+    "Ran",
+    "run_length_limit_ns",
+)

@@ -1,0 +1,58 @@
+"""A user's own engine, declared as `[engine.NAME]` in the suite: any program that speaks the protocol."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BuildError
+from ..toolchain import EngineBuild, Progress
+from .base import EngineFile, EngineFiles
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEngine:
+    """`binary` maps an architecture (x86_64, aarch64, arm) to a file; `command` holds `{binary}` and arguments."""
+
+    name: str
+    command_line: tuple[str, ...]
+    binary: Mapping[str, Path]
+    files: tuple[Path, ...] = ()
+    protocol: int | None = 1
+
+    def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
+        """None: the engine says in its `hello` what it uses."""
+        return None
+
+    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+        """What it accepts is asked from itself; only the architecture is known here."""
+        architecture = triple.split("-")[0]
+        if architecture not in self.binary:
+            return f"engine '{self.name}' has no binary for {architecture}"
+        return None
+
+    def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
+        """Raises BuildError when a file is missing."""
+        paths = [self.binary[triple.split("-")[0]], *self.files]
+        digest = hashlib.sha256()
+        for path in paths:
+            try:
+                digest.update(path.read_bytes())
+            except OSError as error:
+                reason = error.strerror or error
+                raise BuildError(f"engine '{self.name}': cannot read {path}: {reason}; build it first.") from None
+        key = digest.hexdigest()
+        build = EngineBuild(self.name, triple, None, key, hashlib.sha256(paths[0].read_bytes()).hexdigest(), paths[0])
+        return EngineFiles(build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths)))
+
+    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+        """`{binary}` is the pushed binary, `{files}` the others, in order."""
+        argv: list[str] = []
+        for word in self.command_line:
+            if word == "{files}":
+                argv += paths[1:]
+            else:
+                argv.append(word.replace("{binary}", f"./{paths[0]}"))
+        return argv

@@ -1,0 +1,51 @@
+"""The Numba reference kernels compiled ahead of time: one static binary per triple and ISA level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..targets import ISA_LEVELS
+from ..toolchain import Progress, build_numba
+from .base import EngineFile, EngineFiles, best_isa
+
+# What the operating system must report (/proc/cpuinfo) for each level, least first.
+_NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
+    "x86_64-linux-musl": {
+        "x86-64": frozenset(),
+        "avx2": frozenset({"avx2", "bmi1", "bmi2", "fma", "movbe", "f16c", "popcnt", "abm"}),
+        "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd", "avx512_vpopcntdq"}),
+    },
+    "aarch64-linux-musl": {
+        "neon": frozenset(),
+        "dotprod": frozenset({"asimddp", "asimdhp", "atomics", "asimdrdm", "dcpop", "lrcpc"}),
+    },
+    "arm-linux-musleabihf": {"neon": frozenset({"neon"})},
+}
+
+
+class NumbaEngine:
+    """Engine `numba`: kernels only, one thread."""
+
+    name = "numba"
+    protocol = 1
+
+    def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
+        """The best level that the CPU reports."""
+        return best_isa(_NEEDED_FEATURES.get(triple, {}), features)
+
+    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+        """Kernels, one thread."""
+        if triple not in {level.triple for level in ISA_LEVELS}:
+            return f"the Numba reference is not built for {triple}"
+        if threads > 1:
+            return f"the Numba reference runs on one thread, not {threads}"
+        return None
+
+    def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
+        """Raises BuildError."""
+        build = build_numba(triple, isa or "none", progress)
+        return EngineFiles(build, (EngineFile(build.path, executable=True),))
+
+    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+        """The level is the binary's own."""
+        return [f"./{paths[0]}"]

@@ -1,0 +1,43 @@
+"""Files that are either wholly there or not at all."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from bnnbench.results.errors import refusal
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes new names in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes `path` through a temporary file beside it, fsync and rename.
+
+    Raises StoreError when it can't; what was at `path` before is then still there.
+    """
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(
+                file.fileno(), 0o644
+            )  # mkstemp's 0600 would keep colleagues from reading a shared store
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        temporary = None
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refusal(error, path) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()

@@ -1,0 +1,156 @@
+"""What became of one planned case: its status and reason, and its figures when it has any.
+
+The statuses, from the journal of the run:
+
+| status | when |
+|---|---|
+| `ok` | the gate passed and every planned invocation was measured with the gated output |
+| `wrong_output` | the gate, or a later invocation, put out something else than the reference: no times |
+| `failed` | the gate failed, no invocation succeeded, or the device was lost first: no times |
+| `unstable` | the gate or an invocation said so, or only some of the planned invocations are there |
+| `unverified` | the engine can't show its output: times, but never a verdict |
+| `skipped` | not planned, or not reached when the run was cut off |
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bnnbench.results.records import CaseRecord, Gate, Invocation, Status
+from bnnbench.results.statistics.level import Level, level
+from bnnbench.results.statistics.quantile import quantile
+from bnnbench.results.stored_run import StoredRun
+
+_TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})
+_LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """`latency` is in ns; every figure is None where it was not measured. `trust` is `high` when the gate
+    settled and all invocations carry a signal that shows throttling (the clock, or watched files),
+    `medium` with one of the two, `low` with neither."""
+
+    case: CaseRecord
+    status: Status
+    reason: str | None
+    engine_build: str | None
+    isa: str | None
+    trust: str | None = None
+    latency: Level | None = None
+    p90_ns: float | None = None
+    first_ns: float | None = None
+    load_ns: float | None = None
+    arena_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+
+    @property
+    def gops(self) -> float | None:
+        """Billions of binary operations per second, 2 for each multiply-accumulate."""
+        if self.latency is None or not self.case.macs_1bit or self.latency.value <= 0:
+            return None
+        return 2.0 * self.case.macs_1bit / self.latency.value
+
+
+def case_results(run: StoredRun) -> list[CaseResult]:
+    """The result of every planned case of a run, in the order of its plan."""
+    gates, invocations = run.gates, run.invocations_by_case
+    return [_result(run, case, gates.get(case.id), invocations.get(case.id, [])) for case in run.record.cases]
+
+
+def median_ns(invocation: Invocation) -> float | None:
+    """The figure of one invocation: the median of its samples, or None when it failed."""
+    if invocation.status not in _TIMED or not invocation.samples_ns:
+        return None
+    return statistics.median(invocation.samples_ns)
+
+
+def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> CaseResult:
+    status, reason = _status(run, case, gate, invocations)
+    timed = [one for one in invocations if median_ns(one) is not None]
+    last: Gate | Invocation | None = timed[-1] if timed else gate
+    build = (last.engine_build if last else None) or case.engine_build
+    isa = (last.isa if last else None) or case.isa
+    if status not in _TIMED or not timed:
+        return CaseResult(case, status, reason, build, isa)
+    arena = _largest([one.arena_bytes for one in timed])
+    peak_rss = _largest([one.peak_rss_bytes for one in timed])
+    if run.record.emulated(case.device):
+        return CaseResult(case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss)
+    return CaseResult(
+        case,
+        status,
+        reason,
+        build,
+        isa,
+        trust=_trust(gate, timed),
+        latency=level([statistics.median(one.samples_ns) for one in timed]),
+        p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
+        first_ns=_median_of(timed, lambda one: one.first_ns),
+        load_ns=_median_of(timed, lambda one: one.load_ns),
+        arena_bytes=arena,
+        peak_rss_bytes=peak_rss,
+    )
+
+
+def _status(
+    run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]
+) -> tuple[Status, str | None]:
+    if gate is None:
+        return _unreached(run, case, "not measured")
+    if gate.status not in _TIMED:
+        return gate.status, gate.reason
+    wrong = [one for one in invocations if one.status == "wrong_output"]
+    if wrong:
+        return "wrong_output", wrong[0].reason or "an invocation put out something else than its gate"
+    planned = run.record.invocations_per_case
+    timed = [one for one in invocations if median_ns(one) is not None]
+    failed = [one for one in invocations if median_ns(one) is None]
+    why = next((one.reason for one in failed if one.reason), "no reason recorded")
+    if failed and not timed:
+        return "failed", why
+    if not invocations:
+        return _unreached(run, case, "verified, but not timed")
+    if failed:
+        return "unstable", f"{len(failed)} of {planned} invocations failed: {why}"
+    if gate.status != "ok":
+        return gate.status, gate.reason
+    unsteady = [one for one in timed if one.status != "ok"]
+    if unsteady:
+        return unsteady[0].status, unsteady[0].reason
+    if len(timed) < planned:
+        return "unstable", f"{len(timed)} of {planned} invocations so far: {_ending(run, case)}"
+    return "ok", gate.reason
+
+
+def _unreached(run: StoredRun, case: CaseRecord, what: str) -> tuple[Status, str]:
+    status: Status = "failed" if _loss(run, case) else "skipped"
+    return status, f"{what}: {_ending(run, case)}"
+
+
+def _loss(run: StoredRun, case: CaseRecord) -> str | None:
+    events = [one for one in run.events if one.device == case.device and one.kind in _LOSING_EVENTS]
+    return events[-1].message if events else None
+
+
+def _ending(run: StoredRun, case: CaseRecord) -> str:
+    """Why a case is not finished, and how to finish it."""
+    loss = _loss(run, case)
+    if loss:
+        return loss
+    return f"the run was cut off; finish it with bnnbench run --resume {run.record.run_id}"
+
+
+def _trust(gate: Gate | None, timed: Sequence[Invocation]) -> str:
+    settled = gate is not None and gate.settled is True
+    watched = all(one.clock_hz or one.watch for one in timed)
+    return ("low", "medium", "high")[settled + watched]
+
+
+def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:
+    figures = [value for one in timed if (value := figure(one)) is not None]
+    return statistics.median(figures) if figures else None
+
+
+def _largest(figures: Sequence[int | None]) -> int | None:
+    return max((figure for figure in figures if figure is not None), default=None)

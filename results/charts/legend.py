@@ -1,0 +1,50 @@
+"""The legend above a chart: colours are engines, markers are devices (and thread counts)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bnnbench.results.charts import style
+from bnnbench.results.printable import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Inches that a character and a marker of the legend take at most.
+_CHARACTER, _HANDLE = 0.078, 0.34
+
+
+def legend(
+    ax: "Axes", tints: Mapping[str, style.Colour], tracks: Sequence[tuple[str, int]], width: float
+) -> None:
+    """Puts the legend above `ax`; `tracks` are (place, threads), told apart by their markers when there are
+    several.
+
+    `width` is the figure's in inches and decides how many entries a line has.
+    """
+    from matplotlib.lines import Line2D
+
+    entries = [
+        Line2D([], [], marker="o", linestyle="", color=tint.light, markersize=6, label=shorten(name, 28))
+        for name, tint in tints.items()
+    ]
+    if len(tracks) > 1:
+        many_threads = len({threads for _, threads in tracks}) > 1
+        for index, (place, threads) in enumerate(tracks):
+            name = shorten(place, 34) + (f", {threads} thread{'s' * (threads != 1)}" if many_threads else "")
+            marker = style.MARKERS[index % len(style.MARKERS)]
+            entries.append(
+                Line2D([], [], marker=marker, linestyle="", color=style.MUTED.light, markersize=6, label=name)
+            )
+    longest = max(len(str(entry.get_label())) for entry in entries)
+    columns = max(1, min(len(entries), int((width - 0.4) / (_HANDLE + _CHARACTER * longest))))
+    box = ax.legend(
+        handles=entries,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderaxespad=0.3,
+        ncol=columns,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+    for text in box.get_texts():
+        text.set_parse_math(False)

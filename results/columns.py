@@ -1,0 +1,106 @@
+"""The columns of the frames with their pandas types: the contract of docs/store.md."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+_TEXT, _WHOLE, _REAL, _TRUTH, _TIME, _OBJECT = (
+    "string",
+    "Int64",
+    "Float64",
+    "boolean",
+    "datetime64[us, UTC]",
+    "object",
+)
+
+CASE_COLUMNS: Mapping[str, str] = {
+    "run_id": _TEXT,
+    "created": _TIME,
+    "commit": _TEXT,
+    "device": _TEXT,
+    "device_model": _TEXT,
+    "emulated": _TRUTH,
+    "boot_id": _TEXT,
+    "engine": _TEXT,
+    "variant": _TEXT,
+    "engine_build": _TEXT,
+    "isa": _TEXT,
+    "workload": _TEXT,
+    "kind": _TEXT,
+    "op": _TEXT,
+    "threads": _WHOLE,
+    "status": _TEXT,
+    "reason": _TEXT,
+    "trust": _TEXT,
+    "latency_ns": _REAL,
+    "latency_low_ns": _REAL,
+    "latency_high_ns": _REAL,
+    "p90_ns": _REAL,
+    "first_ns": _REAL,
+    "load_ns": _REAL,
+    "gops": _REAL,
+    "macs_1bit": _WHOLE,
+    "macs_32bit": _WHOLE,
+    "bytes_moved": _WHOLE,
+    "size_bytes": _WHOLE,
+    "arena_bytes": _WHOLE,
+    "peak_rss_bytes": _WHOLE,
+    "instructions": _REAL,
+    "energy_mj": _REAL,
+    "accuracy": _REAL,
+    "accuracy_low": _REAL,
+    "accuracy_high": _REAL,
+    "accuracy_n": _WHOLE,
+    "dataset_sha256": _TEXT,
+}
+
+INVOCATION_COLUMNS: Mapping[str, str] = {
+    **{name: CASE_COLUMNS[name] for name in list(CASE_COLUMNS)[: list(CASE_COLUMNS).index("status")]},
+    "case_id": _TEXT,
+    "index": _WHOLE,
+    "order": _WHOLE,
+    "pair": _WHOLE,
+    "status": _TEXT,
+    "reason": _TEXT,
+    "started": _TIME,
+    "median_ns": _REAL,
+    "mean_ns": _REAL,
+    "p90_ns": _REAL,
+    "first_ns": _REAL,
+    "load_ns": _REAL,
+    "iterations": _WHOLE,
+    "samples_ns": _OBJECT,
+    "warmup_samples_ns": _OBJECT,
+    "clock_hz": _OBJECT,
+    "start_ns": _WHOLE,
+    "end_ns": _WHOLE,
+    "run_request_ns": _REAL,
+    "wall_ns": _REAL,
+    "cpus_used": _OBJECT,
+    "counters": _OBJECT,
+    "counters_error": _TEXT,
+    "watch": _OBJECT,
+    "telemetry": _OBJECT,
+    "arena_bytes": _WHOLE,
+    "peak_rss_bytes": _WHOLE,
+    "output_sha256": _TEXT,
+    "stderr": _TEXT,
+}
+
+
+def build(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """A frame with exactly these columns and types; a key that a row lacks, or None, is missing in the
+    frame."""
+    records = list(rows)
+    series: dict[str, pd.Series[Any]] = {}
+    for name, kind in columns.items():
+        values: list[Any] = [row.get(name) for row in records]
+        if kind == _TIME:
+            times = pd.to_datetime(values, utc=True, format="ISO8601", errors="coerce")
+            series[name] = pd.Series(times.as_unit("us"))
+        elif kind == _OBJECT:
+            series[name] = pd.Series([pd.NA if value is None else value for value in values], dtype=object)
+        else:
+            series[name] = pd.Series(values, dtype=kind)
+    return pd.DataFrame(series, columns=list(columns))

@@ -1,0 +1,178 @@
+"""Pandas views of the store: a row per case, and a row per invocation.
+
+Columns have pandas' nullable types, and what was not measured is missing (`pd.NA`), never 0. Times of
+emulated devices are missing too: they mean nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bnnbench.results.case_result import CaseResult, case_results, median_ns
+from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
+from bnnbench.results.records import CaseRecord, Invocation, RunRecord, Skip
+from bnnbench.results.statistics.quantile import quantile
+from bnnbench.results.store import Store
+from bnnbench.results.stored_run import StoredRun
+
+Source = Store | StoredRun | Iterable[StoredRun] | Path | str
+
+
+def load(source: Source) -> pd.DataFrame:
+    """A row per case, in `CASE_COLUMNS`: runs oldest first, cases in the order of the plan, then what was
+    skipped.
+
+    `source` is a store or its folder, a run, or several. Raises StoreError when it can't be read.
+    """
+    return build((row for run in _runs(source) for row in _case_rows(run)), CASE_COLUMNS)
+
+
+def load_invocations(source: Source) -> pd.DataFrame:
+    """A row per invocation, in `INVOCATION_COLUMNS`, in the order they finished; failed ones too.
+
+    `samples_ns`, `warmup_samples_ns`, `clock_hz` and `cpus_used` hold lists, `counters`, `watch` and
+    `telemetry` dictionaries. Raises StoreError when the source can't be read.
+    """
+    return build((row for run in _runs(source) for row in _invocation_rows(run)), INVOCATION_COLUMNS)
+
+
+def _runs(source: Source) -> list[StoredRun]:
+    if isinstance(source, StoredRun):
+        return [source]
+    if isinstance(source, Store):
+        return source.runs()
+    if isinstance(source, Path | str):
+        return Store(source).runs()
+    return list(source)
+
+
+def _run_columns(record: RunRecord, device: str) -> dict[str, Any]:
+    model, boot_id = record.fact(device, "model"), record.fact(device, "boot_id")
+    return {
+        "run_id": record.run_id,
+        "created": record.created,
+        "commit": record.commit,
+        "device": device,
+        "device_model": None if model is None else str(model),
+        "emulated": record.emulated(device),
+        "boot_id": None if boot_id is None else str(boot_id),
+    }
+
+
+def _case_columns(case: CaseRecord) -> dict[str, Any]:
+    return {
+        "engine": case.engine,
+        "variant": case.variant,
+        "engine_build": case.engine_build,
+        "isa": case.isa,
+        "threads": case.threads,
+        **_workload_columns(case),
+    }
+
+
+def _workload_columns(case: CaseRecord) -> dict[str, Any]:
+    return {
+        "workload": case.workload,
+        "kind": case.kind,
+        "op": case.op,
+        "macs_1bit": case.macs_1bit,
+        "macs_32bit": case.macs_32bit,
+        "bytes_moved": case.bytes_moved,
+        "size_bytes": case.size_bytes,
+    }
+
+
+def _case_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
+    for result in case_results(run):
+        yield {
+            **_run_columns(run.record, result.case.device),
+            **_case_columns(result.case),
+            **_result_columns(result),
+        }
+    workloads = {case.workload: _workload_columns(case) for case in run.record.cases}
+    for skip in run.record.skips:
+        yield {**_run_columns(run.record, skip.device), **_skip_columns(skip, workloads)}
+
+
+def _result_columns(result: CaseResult) -> dict[str, Any]:
+    latency = result.latency
+    return {
+        "engine_build": result.engine_build,
+        "isa": result.isa,
+        "status": result.status,
+        "reason": result.reason,
+        "trust": result.trust,
+        "latency_ns": latency and latency.value,
+        "latency_low_ns": latency and latency.low,
+        "latency_high_ns": latency and latency.high,
+        "p90_ns": result.p90_ns,
+        "first_ns": result.first_ns,
+        "load_ns": result.load_ns,
+        "gops": result.gops,
+        "arena_bytes": result.arena_bytes,
+        "peak_rss_bytes": result.peak_rss_bytes,
+    }
+
+
+def _skip_columns(skip: Skip, workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    # A skip names its workload; what that is, another engine's case may know.
+    return {
+        **workloads.get(skip.workload, {}),
+        "workload": skip.workload,
+        "engine": skip.engine,
+        "threads": skip.threads,
+        "status": "skipped",
+        "reason": skip.reason,
+    }
+
+
+_TIMES_OF_THE_ENGINE = (
+    "median_ns",
+    "mean_ns",
+    "p90_ns",
+    "first_ns",
+    "load_ns",
+    "samples_ns",
+    "warmup_samples_ns",
+    "clock_hz",
+    "start_ns",
+    "end_ns",
+    "run_request_ns",
+    "wall_ns",
+)
+
+
+def _invocation_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
+    cases = {case.id: case for case in run.record.cases}
+    for one in run.invocations:
+        case = cases.get(one.case_id)
+        if case is None:
+            continue
+        row = {
+            **_run_columns(run.record, case.device),
+            **_case_columns(case),
+            **_invocation_columns(one),
+            "isa": one.isa or case.isa,
+            "engine_build": one.engine_build or case.engine_build,
+        }
+        if run.record.emulated(case.device):
+            row |= dict.fromkeys(_TIMES_OF_THE_ENGINE)
+        yield row
+
+
+def _invocation_columns(one: Invocation) -> dict[str, Any]:
+    median = median_ns(one)
+    columns = {
+        name: getattr(one, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__
+    }
+    # An empty list is how the journal says that nothing was measured.
+    columns |= {name: value or None for name, value in columns.items() if isinstance(value, list | dict)}
+    if median is None:
+        return columns
+    return columns | {
+        "median_ns": median,
+        "mean_ns": sum(one.samples_ns) / len(one.samples_ns),
+        "p90_ns": quantile(one.samples_ns, 0.9),
+    }

@@ -1,0 +1,80 @@
+"""Quantities for people: three significant digits and a unit that fits.
+
+`plain=True` keeps to ASCII, for terminals that have nothing else.
+"""
+
+import math
+
+_TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
+_SIZE_UNITS = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12))
+_COUNT_UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
+_CLOCK_UNITS = (("Hz", 1.0), ("kHz", 1e3), ("MHz", 1e6), ("GHz", 1e9))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """`value` with so many significant digits, thousands apart, never in powers of ten: 0.0123, 1.20,
+    1,849."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    if rounded and math.floor(math.log10(abs(rounded))) > math.floor(math.log10(abs(value))):
+        decimals -= 1
+    # Digits before the point are kept: 1,849 and not 1,850.
+    return f"{value:,.{max(decimals, 0)}f}"
+
+
+def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, factor = units[0]
+    for name, size in units:
+        # Half a unit of the third digit below, because 999.6 ns is 1.00 µs once rounded.
+        if abs(value) >= 0.9995 * size:
+            unit, factor = name, size
+    return f"{significant(value / factor)} {unit}".rstrip()
+
+
+def duration(ns: float, plain: bool = False) -> str:
+    """Nanoseconds as `456 µs` or `1.23 ms`."""
+    text = _scaled(ns, _TIME_UNITS)
+    return text.replace("µ", "u") if plain else text
+
+
+def rate(gops: float) -> str:
+    """Billions of operations per second as `1,849 GOPS`."""
+    return f"{significant(gops)} GOPS"
+
+
+def size(n: float) -> str:
+    """Bytes as `3.10 MB`, in powers of 1000; below 1000 exactly."""
+    return f"{n:,.0f} B" if abs(n) < 1000 else _scaled(n, _SIZE_UNITS)
+
+
+def count(n: float) -> str:
+    """A count as `462 M`; below 1000 exactly."""
+    return f"{n:,.0f}" if abs(n) < 1000 else _scaled(n, _COUNT_UNITS)
+
+
+def clock(hz: float) -> str:
+    """A clock rate as `1.80 GHz`."""
+    return _scaled(hz, _CLOCK_UNITS)
+
+
+def ratio(value: float, plain: bool = False) -> str:
+    """A ratio as `3.5×`, with two significant digits below 10."""
+    digits = 2 if value < 9.95 else 3
+    return f"{significant(value, digits)}{'x' if plain else '×'}"
+
+
+def percentage(share: float) -> str:
+    """A share of 1 as `78 %`; below 10 % with one decimal."""
+    return f"{share * 100:.1f} %" if abs(share) < 0.0995 else f"{share * 100:.0f} %"
+
+
+def tick(text: str) -> str:
+    """A quantity as an axis shows it: `1 ms` for `1.00 ms`."""
+    number, space, unit = text.partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number + space + unit

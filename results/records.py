@@ -1,0 +1,194 @@
+"""The typed records of a run: what `run.json` and `journal.jsonl` hold.
+
+Every record is a frozen msgspec struct built with keywords. What was not measured is None. Fields that a
+newer version added are skipped when an older one reads the file, so a store can be shared between versions.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Status = Literal["ok", "wrong_output", "failed", "skipped", "unstable", "unverified"]
+Kind = Literal["kernel", "model"]
+Outcome = Literal["complete", "interrupted", "incomplete"]
+
+
+class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One planned row of a report: workload x engine build x device x threads.
+
+    `params` are the op's keys (`h w c oc kh kw ...`), `source` is where the workload came from, for example
+    `tiny_larq.tflite op 3`; `engine_build` is the sha256 of the engine's binary.
+    """
+
+    id: str
+    workload: str
+    kind: Kind
+    engine: str
+    device: str
+    threads: int
+    op: str | None = None
+    variant: str | None = None
+    params: dict[str, Any] = {}
+    source: str | None = None
+    macs_1bit: int | None = None
+    macs_32bit: int | None = None
+    bytes_moved: int | None = None
+    size_bytes: int | None = None
+    engine_build: str | None = None
+    isa: str | None = None
+
+
+class Skip(msgspec.Struct, frozen=True, kw_only=True):
+    """A combination of the suite that was never planned as a case, and why."""
+
+    workload: str
+    engine: str
+    device: str
+    threads: int
+    reason: str
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine binary of a run; `build` is the engine's own description of its build."""
+
+    engine: str
+    triple: str
+    sha256: str
+    isa: str | None = None
+    build: str | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What was known when a run began: `run.json`.
+
+    `created` is ISO 8601 in UTC, `version` that of bnnbench. `devices` maps a device's name to its facts,
+    each `{"value": ..., "source": ...}`; the value of an absent fact is null.
+    """
+
+    run_id: str
+    created: str
+    version: str
+    suite_name: str
+    seed: int
+    cases: list[CaseRecord]
+    invocations_per_case: int
+    samples_per_invocation: int
+    schema: int = SCHEMA
+    commit: str | None = None
+    command: list[str] = []
+    suite: dict[str, Any] = {}
+    host: dict[str, Any] = {}
+    devices: dict[str, dict[str, Any]] = {}
+    builds: list[Build] = []
+    skips: list[Skip] = []
+
+    def fact(self, device: str, name: str) -> Any:
+        """The value of a device's fact, or None when the device or the fact is absent."""
+        fact = self.devices.get(device, {}).get(name)
+        return fact.get("value") if isinstance(fact, dict) else fact
+
+    def emulated(self, device: str) -> bool:
+        """Whether the device is emulated: its times mean nothing and are never shown."""
+        return self.fact(device, "emulated") is True
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gate"):
+    """The correctness gate of a case: its output against the reference, and its calibration."""
+
+    case_id: str
+    status: Status
+    reason: str | None = None
+    engine_build: str | None = None
+    isa: str | None = None
+    output_sha256: str | None = None
+    iterations: int | None = None
+    warmup_ns: float | None = None
+    settled: bool | None = None
+    max_abs_difference: float | None = None
+    run_request_ns: float | None = None
+    wall_ns: float | None = None
+    started: str | None = None
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="invocation"):
+    """One fresh engine process: `samples_ns` are ns per iteration, `clock_hz` the engine's own clock by
+    sample.
+
+    `order` is its place in the shuffled schedule, `run_request_ns` the time the host waited for the accepted
+    `run` request and `wall_ns` that of the whole invocation.
+    """
+
+    case_id: str
+    index: int
+    order: int
+    status: Status
+    reason: str | None = None
+    started: str | None = None
+    isa: str | None = None
+    engine_build: str | None = None
+    iterations: int | None = None
+    first_ns: float | None = None
+    load_ns: float | None = None
+    warmup_samples_ns: list[float] = []
+    samples_ns: list[float] = []
+    clock_hz: list[float] = []
+    start_ns: int | None = None
+    end_ns: int | None = None
+    cpus_used: list[int] = []
+    counters: dict[str, Any] | None = None
+    counters_error: str | None = None
+    watch: dict[str, Any] | None = None
+    peak_rss_bytes: int | None = None
+    arena_bytes: int | None = None
+    output_sha256: str | None = None
+    pair: int | None = None
+    stderr: str | None = None
+    run_request_ns: float | None = None
+    wall_ns: float | None = None
+    telemetry: dict[str, Any] = {}
+
+
+class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="peak"):
+    """The measured roofs of a device at one ISA level and thread count."""
+
+    device: str
+    isa: str | None = None
+    threads: int = 1
+    popcount_gops: float | None = None
+    fma_gflops: float | None = None
+    read_gb_s: dict[str, float | None] | None = None
+    clock_hz: float | None = None
+    started: str | None = None
+
+
+class DeviceEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="device_event"):
+    """Something that happened to a device during a run; `kind` is one word such as `lost`, `gave_up` or
+    `lock`."""
+
+    device: str
+    kind: str
+    message: str
+    started: str | None = None
+
+
+class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="end"):
+    """How a run ended. `overhead` maps a device's name to figures such as `per_invocation_ns_median`,
+    `run_share` (share of the wall time inside accepted `run` requests, 0 to 1) and `builds_and_push_ns`."""
+
+    finished: str
+    outcome: Outcome
+    wall_ns: float | None = None
+    overhead: dict[str, dict[str, float | None]] = {}
+
+
+Entry = Gate | Invocation | Peak | DeviceEvent | RunEnd
+
+ENTRY_TYPES: tuple[type[Gate | Invocation | Peak | DeviceEvent | RunEnd], ...] = (
+    Gate,
+    Invocation,
+    Peak,
+    DeviceEvent,
+    RunEnd,
+)

@@ -1,0 +1,58 @@
+"""Device facts as people read them: `max_clock_hz = 1800000000` becomes `max clock` and `1.80 GHz`."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bnnbench.results import quantity
+
+
+def _celsius(value: float) -> str:
+    return f"{value:g} °C"
+
+
+_UNITS: dict[str, Callable[[float], str]] = {
+    "_hz": quantity.clock,
+    "_bytes": quantity.size,
+    "_ns": quantity.duration,
+    "_celsius": _celsius,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`text` is None when the device does not have it; `source` is where it was read."""
+
+    name: str
+    text: str | None
+    source: str | None
+
+
+def facts(raw: Mapping[str, Any]) -> list[Fact]:
+    """The facts of a device, or of the host: the known ones first, each group in its own order."""
+    told = [_fact(name, value) for name, value in raw.items()]
+    return sorted(told, key=lambda fact: fact.text is None)
+
+
+def _fact(name: str, raw: Any) -> Fact:
+    value, source = raw, None
+    if isinstance(raw, Mapping) and "value" in raw:
+        value, source = raw["value"], raw.get("source")
+    unit = next((ending for ending in _UNITS if name.endswith(ending)), "")
+    words = name.removesuffix(unit).replace("_", " ")
+    if value is None or value == []:
+        return Fact(words, None, None if source is None else str(source))
+    return Fact(words, _text(value, unit), None if source is None else str(source))
+
+
+def _text(value: Any, unit: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if unit and isinstance(value, int | float):
+        return _UNITS[unit](value)
+    if isinstance(value, list):
+        return ", ".join(_text(item, unit) for item in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item, unit)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value, default=str)

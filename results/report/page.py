@@ -1,0 +1,258 @@
+"""Everything that the page shows, gathered from the runs; the template only arranges it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from bnnbench.results import quantity
+from bnnbench.results.charts import CHARTS
+from bnnbench.results.comparison import labelled
+from bnnbench.results.frames import load
+from bnnbench.results.records import Build, DeviceEvent, Peak
+from bnnbench.results.report.facts import Fact, facts
+from bnnbench.results.report.headline import Claim, claims, minutes
+from bnnbench.results.report.rows import Row, rows
+from bnnbench.results.statistics.level import coverage, depth
+from bnnbench.results.stored_run import StoredRun
+
+_WIDE, _NARROW = 9.2, 3.7
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart for wide and for narrow windows."""
+
+    title: str
+    caption: str
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A case that has no result to rely on, and why."""
+
+    status: str
+    workload: str
+    engine: str
+    place: str
+    threads: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """A measured roof of a device."""
+
+    name: str
+    popcount: str
+    clock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of a run."""
+
+    name: str
+    model: str
+    emulated: bool
+    facts: list[Fact]
+    roofs: list[Roof]
+    events: list[DeviceEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a run was measured, in words and figures, with the command that repeats it."""
+
+    run_id: str
+    when: str
+    outcome: str
+    figures: list[tuple[str, str]]
+    host: list[Fact]
+    builds: list[Build]
+    command: str
+    overhead: list[tuple[str, str, str, str]]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole page."""
+
+    title: str
+    subtitle: str
+    claims: list[Claim]
+    rows: list[Row]
+    several_threads: bool
+    several_places: bool
+    has_roofs: bool
+    drawings: list[Drawing]
+    troubles: list[Trouble]
+    devices: list[Device]
+    methods: list[Method]
+    interval: str
+
+
+def page(runs: Sequence[StoredRun]) -> Page:
+    """Gathers the page of one or several runs."""
+    frame = load(runs)
+    peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
+    table = rows(frame, peaks)
+    names = list(dict.fromkeys(run.record.suite_name for run in runs))
+    return Page(
+        title=", ".join(names),
+        subtitle=_subtitle(runs),
+        claims=claims(frame, runs),
+        rows=table,
+        several_threads=len({row.threads for row in table}) > 1,
+        several_places=len({row.place for row in table}) > 1,
+        has_roofs=any(row.roof.text for row in table),
+        drawings=_drawings(frame, peaks),
+        troubles=_troubles(frame),
+        devices=[device for run in runs for device in _devices(run)],
+        methods=[_method(run) for run in runs],
+        interval=_interval(runs),
+    )
+
+
+def _subtitle(runs: Sequence[StoredRun]) -> str:
+    devices = list(dict.fromkeys(case.device for run in runs for case in run.record.cases))
+    when = " and ".join(list(dict.fromkeys(_day(run.record.created) for run in runs))[:3])
+    return f"{', '.join(devices)} · {when}" if devices else when
+
+
+def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak]) -> list[Drawing]:
+    drawn = []
+    for chart in CHARTS.values():
+        column = "gops" if chart.name == "throughput" else "latency_ns"
+        if frame[column].notna().any():
+            wide, narrow = (
+                chart.svg(frame, peaks, width, f"{chart.name}-{name}")
+                for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
+            )
+            drawn.append(Drawing(chart.title, chart.caption, wide, narrow))
+    return drawn
+
+
+def _troubles(frame: pd.DataFrame) -> list[Trouble]:
+    gravity = ("wrong_output", "failed", "unstable", "unverified", "skipped")
+    told = labelled(frame)
+    told = told[told["status"] != "ok"]
+    found = [
+        Trouble(
+            status=str(row["status"]),
+            workload=str(row["workload"]),
+            engine=str(row["series"]),
+            place=str(row["place"]),
+            threads=int(row["threads"]),
+            reason="no reason recorded" if pd.isna(row["reason"]) else str(row["reason"]),
+        )
+        for row in told.to_dict("records")
+    ]
+    return sorted(found, key=lambda trouble: gravity.index(trouble.status))
+
+
+def _devices(run: StoredRun) -> list[Device]:
+    used = dict.fromkeys([*run.record.devices, *(case.device for case in run.record.cases)])
+    return [
+        Device(
+            name=name,
+            model=str(run.record.fact(name, "model") or ""),
+            emulated=run.record.emulated(name),
+            facts=[fact for fact in facts(run.record.devices.get(name, {})) if fact.name != "model"],
+            roofs=[_roof(peak) for peak in run.peaks if peak.device == name],
+            events=[event for event in run.events if event.device == name],
+        )
+        for name in used
+    ]
+
+
+def _roof(peak: Peak) -> Roof:
+    threads = f"{peak.threads} thread{'s' * (peak.threads != 1)}"
+    return Roof(
+        name=f"{peak.isa}, {threads}" if peak.isa else threads,
+        popcount="not measured" if peak.popcount_gops is None else quantity.rate(peak.popcount_gops),
+        clock="" if peak.clock_hz is None else f"at {quantity.clock(peak.clock_hz)}",
+    )
+
+
+def _method(run: StoredRun) -> Method:
+    record = run.record
+    warm_ups = sorted(gate.warmup_ns for gate in run.gates.values() if gate.warmup_ns is not None)
+    figures = [
+        ("bnnbench", record.version + (f", commit {record.commit[:12]}" if record.commit else "")),
+        ("seed of the order", str(record.seed)),
+        ("invocations of a case", f"{record.invocations_per_case}, each a fresh process, in random order"),
+        ("samples of an invocation", f"{record.samples_per_invocation}; their median stands for it"),
+    ]
+    if warm_ups:
+        shortest, longest = quantity.duration(warm_ups[0]), quantity.duration(warm_ups[-1])
+        span = shortest if shortest == longest else f"{shortest} to {longest}"
+        figures.append(("warm-up of an invocation", f"{span}, found once for each case"))
+    return Method(
+        run_id=record.run_id,
+        when=_day(record.created),
+        outcome=_outcome(run),
+        figures=figures,
+        host=facts(record.host),
+        builds=record.builds,
+        command=shlex.join(record.command),
+        overhead=_overhead(run),
+        warnings=run.warnings,
+    )
+
+
+def _outcome(run: StoredRun) -> str:
+    if run.end is None:
+        return f"did not end; finish it with bnnbench run --resume {run.record.run_id}"
+    took = "" if run.end.wall_ns is None else f" in {minutes(run.end.wall_ns)}"
+    if run.end.outcome == "complete":
+        return f"complete{took}"
+    return f"{run.end.outcome}{took}; finish it with bnnbench run --resume {run.record.run_id}"
+
+
+def _overhead(run: StoredRun) -> list[tuple[str, str, str, str]]:
+    """Device, overhead per invocation, share of the time inside `run` requests, builds and first push."""
+    if run.end is None:
+        return []
+    shown = []
+    for device, figures in run.end.overhead.items():
+        each, share = figures.get("per_invocation_ns_median"), figures.get("run_share")
+        builds = figures.get("builds_and_push_ns")
+        shown.append(
+            (
+                device,
+                "" if each is None else quantity.duration(each),
+                "" if share is None else quantity.percentage(share),
+                "" if builds is None else quantity.duration(builds),
+            )
+        )
+    return shown
+
+
+def _interval(runs: Sequence[StoredRun]) -> str:
+    return " ".join(_interval_of(n) for n in sorted({run.record.invocations_per_case for run in runs}))
+
+
+def _interval_of(n: int) -> str:
+    if n < 2:
+        return "With a single invocation there is no range to speak of."
+    k = depth(n)
+    left_out = "" if k == 1 else f", leaving out the {k - 1} at either end"
+    return (
+        f"With {n} invocations it goes from the fastest to the slowest{left_out}, and holds the true median "
+        f"with {100 * coverage(n, k):.1f} % probability if they are independent."
+    )
+
+
+def _day(moment: str) -> str:
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    parsed = parsed.astimezone(UTC) if parsed.tzinfo else parsed
+    return f"{parsed.day} {parsed:%B %Y, %H:%M} UTC"

@@ -1,0 +1,91 @@
+"""A run as it is read back from its folder."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.results import journal
+from bnnbench.results.errors import StoreError
+from bnnbench.results.records import SCHEMA, DeviceEvent, Entry, Gate, Invocation, Peak, RunEnd, RunRecord
+
+_decoder = msgspec.json.Decoder(RunRecord)
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """`record` is what was planned, `entries` what happened since, in order.
+
+    `warnings` are sentences about lines of the journal that could not be read; `path` is the run's folder.
+    """
+
+    record: RunRecord
+    entries: list[Entry]
+    path: Path | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def gates(self) -> dict[str, Gate]:
+        """The last gate of each case id."""
+        return {entry.case_id: entry for entry in self.entries if isinstance(entry, Gate)}
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """Every invocation, in the order they finished."""
+        return [entry for entry in self.entries if isinstance(entry, Invocation)]
+
+    @property
+    def invocations_by_case(self) -> dict[str, list[Invocation]]:
+        """The invocations of each case id by index; where an index was done again, the last one stands."""
+        last: dict[str, dict[int, Invocation]] = {}
+        for entry in self.invocations:
+            last.setdefault(entry.case_id, {})[entry.index] = entry
+        return {case: [done[index] for index in sorted(done)] for case, done in last.items()}
+
+    @property
+    def peaks(self) -> list[Peak]:
+        """Every measured roof."""
+        return [entry for entry in self.entries if isinstance(entry, Peak)]
+
+    @property
+    def events(self) -> list[DeviceEvent]:
+        """What happened to the devices."""
+        return [entry for entry in self.entries if isinstance(entry, DeviceEvent)]
+
+    @property
+    def end(self) -> RunEnd | None:
+        """How the run ended; None while it runs, and after it was cut off or resumed without ending."""
+        for entry in reversed(self.entries):
+            if isinstance(entry, RunEnd):
+                return entry
+            if isinstance(entry, Gate | Invocation):
+                return None
+        return None
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Reads `run.json` of a run's folder. Raises StoreError when it is missing, damaged or of a newer
+    schema."""
+    path = folder / "run.json"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} can't be read ({error.strerror}): check the folder of the run") from error
+    try:
+        record = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"{path} is no run record ({error}): restore the file, or move the run's folder away"
+        ) from error
+    if record.schema > SCHEMA:
+        raise StoreError(
+            f"{path} has schema {record.schema} and this bnnbench reads up to {SCHEMA}: update bnnbench"
+        )
+    return record
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Reads a run's folder without changing it. Raises StoreError."""
+    record = read_record(folder)
+    contents = journal.read(folder / "journal.jsonl")
+    return StoredRun(record, contents.entries, folder, contents.warnings)

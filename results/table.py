@@ -1,0 +1,119 @@
+"""The results in a terminal: what is proven, engines side by side, and what went wrong."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bnnbench.results import quantity
+from bnnbench.results.comparison import Cell, Line, labelled, lines, series_of, summary
+from bnnbench.results.printable import printable
+
+_STATUS_STYLE = {
+    "wrong_output": "bold red",
+    "failed": "red",
+    "skipped": "dim",
+    "unstable": "yellow",
+    "unverified": "yellow",
+}
+# With this many columns a cell also has its range and GOPS.
+_ROOMY = 100
+
+
+def show(frame: pd.DataFrame, console: Console, baseline: str | None = None) -> None:
+    """Prints the summary, the table and the notes; ASCII only when the terminal is not a UTF-8 one."""
+    plain = is_plain(console)
+    console.print(Text(summary(frame), style="bold"))
+    console.print(table(frame, baseline=baseline, width=console.width, plain=plain))
+    for note in notes(frame):
+        console.print(Text(printable(note, plain)), soft_wrap=False)
+
+
+def is_plain(console: Console) -> bool:
+    """Whether the terminal can show ASCII only."""
+    return not console.encoding.lower().replace("-", "").startswith("utf")
+
+
+def table(frame: pd.DataFrame, *, baseline: str | None = None, width: int = 80, plain: bool = False) -> Table:
+    """A table with a row per workload, device and thread count, and a column per engine with its latency
+    and its speed-up over `baseline` (an engine's name) or over the slowest; from 100 columns on with
+    range and GOPS."""
+    every = list(lines(frame, baseline))
+    places = {line.place for line in every}
+    threads = {line.threads for line in every}
+    sheet = Table(
+        box=box.ASCII2 if plain else box.SIMPLE_HEAD,
+        caption=_caption(baseline, plain),
+        caption_justify="left",
+        pad_edge=False,
+        show_edge=False,
+    )
+    sheet.add_column("workload", overflow="fold", min_width=14)
+    if len(places) > 1:
+        sheet.add_column("device", overflow="fold", min_width=6)
+    if len(threads) > 1:
+        sheet.add_column("thr", justify="right", no_wrap=True)
+    names = series_of(labelled(frame))
+    roomy = width >= _ROOMY + 30 * max(0, len(names) - 2)
+    for name in names:
+        sheet.add_column(Text(printable(name, plain)), justify="right", no_wrap=True)
+    previous: Line | None = None
+    for line in every:
+        same = previous is not None and previous.workload == line.workload
+        texts = [Text("" if same else printable(line.workload, plain))]
+        if len(places) > 1:
+            texts.append(Text(printable(line.place, plain)))
+        if len(threads) > 1:
+            texts.append(Text(str(line.threads)))
+        texts += [_figure(line.cells.get(name), roomy, len(names) > 1, plain) for name in names]
+        sheet.add_row(*texts)
+        previous = line
+    return sheet
+
+
+def notes(frame: pd.DataFrame) -> list[str]:
+    """One sentence for each case that is not `ok` or has a reason: status, engine, device, workload,
+    reason."""
+    frame = labelled(frame)
+    told = frame[(frame["status"] != "ok") | frame["reason"].notna()]
+    return [
+        f"{row['status']}: {row['series']} on {row['place']}, {row['workload']}"
+        f"{'' if row['threads'] == 1 else ', ' + str(row['threads']) + ' threads'}: "
+        f"{'no reason recorded' if pd.isna(row['reason']) else row['reason']}"
+        for row in told.to_dict("records")
+    ]
+
+
+def _caption(baseline: str | None, plain: bool) -> str:
+    over = f"over {printable(baseline, plain)}" if baseline else "over the slowest"
+    return f"latency of one execution and speed-up {over}"
+
+
+def _figure(cell: Cell | None, roomy: bool, compared: bool, plain: bool) -> Text:
+    if cell is None:
+        return Text("-", style="dim")
+    if cell.latency_ns is None:
+        return Text(cell.status.replace("_", " "), style=_STATUS_STYLE.get(cell.status, ""))
+    parts: list[tuple[str, str]] = [
+        (quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))
+    ]
+    if roomy and cell.low_ns is not None and cell.high_ns is not None:
+        half = (cell.high_ns - cell.low_ns) / 2 / cell.latency_ns
+        parts.append((f"{'+-' if plain else '±'}{quantity.percentage(half)}".rjust(8), "dim"))
+    if roomy and cell.gops is not None:
+        parts.append((quantity.rate(cell.gops).rjust(11), ""))
+    if compared:
+        speedup = "" if cell.speedup is None else quantity.ratio(cell.speedup, plain)
+        ahead = cell.speedup is not None and cell.speedup > 1.005
+        parts.append((speedup.rjust(5), "green" if ahead else "dim"))
+    return _joined(parts)
+
+
+def _joined(parts: Iterable[tuple[str, str]]) -> Text:
+    text = Text()
+    for index, (word, style) in enumerate(parts):
+        text.append((" " if index else "") + word, style=style)
+    return text
