@@ -18,6 +18,7 @@ _SHA = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _FULL = re.compile(r"no space left|disk quota", re.IGNORECASE)
 _CHECK_TIMEOUT_S = 300.0
+_LEAST_FREE_BYTES = 4096
 
 # $1 folder. The file that is run has no #! line: then it matters where `sh` lives on no device.
 _OPEN = """
@@ -96,7 +97,9 @@ class WorkFolder:
             )
         if answer != "ok":
             reason = _reason(done)
-            if _FULL.search(reason):
+            free = transport.free_bytes(path)
+            # A shell's own `printf` calls a full disk an I/O error.
+            if _FULL.search(reason) or (free is not None and free < _LEAST_FREE_BYTES):
                 raise DeviceFull(
                     f"{where} cannot be made: the disk is full; free some space or set workdir=."
                 )

@@ -70,12 +70,13 @@ def with_speedup(frame: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 def lines(frame: pd.DataFrame, baseline: str | None = None) -> Iterator[Line]:
     """The frame's rows as lines, workloads in their order of appearance, each with its places and thread
     counts."""
-    compared = with_speedup(frame, baseline)
-    for _, rows in compared.groupby("workload", sort=False):
-        for _, group in rows.groupby(["place", "threads"], sort=False):
-            first = group.iloc[0]
-            cells = {str(row["series"]): _cell(row) for row in group.to_dict("records")}
-            yield Line(str(first["workload"]), str(first["place"]), int(first["threads"]), cells)
+    order: dict[str, dict[tuple[str, int], dict[str, Cell]]] = {}
+    for row in with_speedup(frame, baseline).to_dict("records"):
+        spots = order.setdefault(str(row["workload"]), {})
+        spots.setdefault((str(row["place"]), int(row["threads"])), {})[str(row["series"])] = _cell(row)
+    for workload, spots in order.items():
+        for (place, threads), cells in spots.items():
+            yield Line(workload, place, threads, cells)
 
 
 def series_of(frame: pd.DataFrame) -> list[str]:

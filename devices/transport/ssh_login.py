@@ -7,6 +7,7 @@ import hashlib
 import logging
 import shlex
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,6 @@ from paramiko.ssh_exception import (
     BadHostKeyException,
     IncompatiblePeer,
     PasswordRequiredException,
-    ProxyCommandFailure,
     SSHException,
 )
 
@@ -40,6 +40,7 @@ class Login:
     def __init__(self, spec: DeviceSpec, config: SSHConfig, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
         """Connect. Raises HostKeyError, AuthError, Unreachable or InventoryError."""
         self._clients: list[paramiko.SSHClient] = []
+        self._proxies: list[subprocess.Popen[bytes]] = []
         self._timeout_s = timeout_s
         self._config = config
         try:
@@ -55,6 +56,10 @@ class Login:
         """End the device's session first, then its jump hosts'."""
         while self._clients:
             self._clients.pop().close()
+        while self._proxies:
+            proxy = self._proxies.pop()
+            proxy.terminate()
+            proxy.wait()
 
     def _connect(self, spec: DeviceSpec, target: Endpoint, depth: int) -> paramiko.SSHClient:
         for identity in target.identity_files:
@@ -83,18 +88,29 @@ class Login:
             )
         return client
 
-    def _socket(
-        self, spec: DeviceSpec, target: Endpoint, depth: int
-    ) -> socket.socket | paramiko.Channel | paramiko.ProxyCommand:
+    def _socket(self, spec: DeviceSpec, target: Endpoint, depth: int) -> socket.socket | paramiko.Channel:
         if target.jump:
             return self._through(spec, target, depth)
         if target.proxy_command:
-            return paramiko.ProxyCommand(target.proxy_command)
+            return self._proxy(target.proxy_command)
         timeout_s = target.connect_timeout_s or self._timeout_s
         sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
         # Requests are one short line each: waiting to fill a packet would cost every one of them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+    def _proxy(self, command: str) -> socket.socket:
+        """Our end of a socket pair whose other end is the ProxyCommand's stdin and stdout."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # The command is the user's own shell line from ~/.ssh/config, and meant for a shell.
+            argv = ["sh", "-c", f"exec {command}"]
+            self._proxies.append(
+                subprocess.Popen(
+                    argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
+                )
+            )
+        return ours
 
     def _through(self, spec: DeviceSpec, target: Endpoint, depth: int) -> paramiko.Channel:
         """A channel to `target` through its jump hosts, each of them logged in to in turn."""
@@ -178,15 +194,13 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
             f"The key for {where} is locked by a passphrase; unlock it with `ssh-add`."
         ) from error
     except AuthenticationException as error:
-        raise AuthError(f"{where[0].upper()}{where[1:]} refused your keys; {_key_advice(target)}.") from error
+        raise AuthError(f"{where} refused your keys; {_key_advice(target)}.") from error
     except socket.gaierror as error:
         raise Unreachable(
             f"The host name of {where} cannot be resolved ({error.strerror}); check host= or ~/.ssh/config."
         ) from error
     except TimeoutError as error:
         raise Unreachable(f"{where} did not answer in time; is it on, and in this network?") from error
-    except ProxyCommandFailure as error:
-        raise Unreachable(f"The ProxyCommand to {where} failed: {error}.") from error
     except IncompatiblePeer as error:
         raise Unreachable(
             f"{where} offers no algorithm in common ({error}); update its SSH server."
@@ -198,7 +212,8 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
     except (SSHException, EOFError) as error:
         if "No authentication methods" in str(error):
             raise AuthError(f"There is no key to offer to {where}; {_key_advice(target)}.") from error
-        raise Unreachable(f"{where} does not speak SSH properly: {error or 'it hung up'}.") from error
+        by = f" through the ProxyCommand `{target.proxy_command}`" if target.proxy_command else ""
+        raise Unreachable(f"{where} does not speak SSH{by}: {error or 'it hung up'}.") from error
 
 
 def _holder(target: Endpoint) -> object:

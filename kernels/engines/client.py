@@ -129,7 +129,13 @@ class EngineClient:
         extra_ppm: int = 0,
     ) -> Ran:
         """Exactly one of `iterations` and `min_sample_ns`."""
-        keys = {"id": id, "threads": threads, "samples": samples, "warmup_ns": warmup_ns, "limit_ns": limit_ns}
+        keys = {
+            "id": id,
+            "threads": threads,
+            "samples": samples,
+            "warmup_ns": warmup_ns,
+            "limit_ns": limit_ns,
+        }
         if iterations is not None:
             keys["iterations"] = iterations
         if min_sample_ns is not None:
@@ -138,7 +144,9 @@ class EngineClient:
             keys["extra_ppm"] = extra_ppm
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
         if len(ran.samples_ns) != samples or not all(0 < sample < 1e15 for sample in ran.samples_ns):
-            raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
+            raise EngineError(
+                f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}."
+            )
         return ran
 
     def output(self, id: str, path: str | None = None, timeout_s: float = LOAD_S) -> Output:
@@ -181,7 +189,9 @@ class EngineClient:
                 return msgspec.json.decode(answer, type=reply)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             shown = answer if len(answer) <= 80 else answer[:77] + "..."
-            raise EngineError(f"{where} answered {verb} with {shown!r}, which is no reply: {error}.") from None
+            raise EngineError(
+                f"{where} answered {verb} with {shown!r}, which is no reply: {error}."
+            ) from None
         raise EngineError(f"{where} refused {verb}: {outcome.error or 'it does not say why'}.")
 
 

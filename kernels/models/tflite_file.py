@@ -57,19 +57,22 @@ def read(path: str | Path) -> ModelFile:
 def _content(path: Path) -> bytes:
     try:
         status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ModelError(f"{path} is a folder; name the .tflite file in it.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path} is not an ordinary file; name a .tflite file.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ModelError(f"{path} has {status.st_size} bytes; a .tflite file has at most 2 GiB.")
+    except ValueError as error:  # a name with a zero byte
+        raise ModelError(f"{str(path)!r} is no file name; name a .tflite file.") from error
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ModelError(f"{path} is a folder; name the .tflite file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{path} is not an ordinary file; name a .tflite file.")
+    if status.st_size > MAX_FILE_BYTES:
+        raise ModelError(f"{path} has {status.st_size} bytes; a .tflite file has at most 2 GiB.")
+    try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
     except MemoryError as error:
         raise ModelError(f"{path} does not fit into this machine's memory.") from error
-    except ValueError as error:  # a name with a zero byte
-        raise ModelError(f"{str(path)!r} is no file name; name a .tflite file.") from error
     if not content:
         raise ModelError(f"{path} is empty; convert or copy the model again.")
     if content[4:8] != _IDENTIFIER:
@@ -124,8 +127,7 @@ class _Reader:
 
     def _op_name(self, index: int) -> str:
         code = self._model.OperatorCodes(index)
-        # Old files have the code in a signed byte, which the new field repeats.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        number = code.BuiltinCode()  # from whichever of its two fields holds it
         if number == tflite.BuiltinOperator.CUSTOM:
             return _text(code.CustomCode()) or "CUSTOM"
         return _BUILTIN_NAMES.get(number, f"BUILTIN_{number}")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
+from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.comparison import Line, labelled, lines, series_of
 from bnnbench.results.printable import printable, shorten
@@ -49,6 +50,7 @@ def latency_per_workload(frame: pd.DataFrame, ax: "Axes | None" = None) -> "Axes
     logarithmic = figures.max() / figures.min() > LOG_FROM
     if logarithmic:
         ax.set_xscale("log")
+        decades(ax.xaxis, figures.max() / figures.min())
     top = _rows(ax, every, width < _WIDE)
     for line, y in top:
         _line(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
+from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.latency import LOG_FROM
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.comparison import labelled, series_of
@@ -67,6 +68,7 @@ def gops_by_size(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | No
             markeredgecolor=style.SURFACE.light,
             zorder=4,
         )
+    decades(ax.xaxis, cases["macs_1bit"].max() / cases["macs_1bit"].min())
     _roofs(ax, highest, logarithmic, len(tracks) > 1)
     ax.margins(x=0.06)
     ax.xaxis.set_major_formatter(lambda value, _: quantity.tick(quantity.count(value)))
@@ -116,6 +118,7 @@ def _roofs(ax: "Axes", highest: dict[tuple[str, str, int], float], logarithmic: 
             parse_math=False,
             arrowprops={
                 "arrowstyle": "-",
+                "relpos": (0.0, 0.5),
                 "color": style.MUTED.light,
                 "linewidth": 0.7,
                 "shrinkA": 0,

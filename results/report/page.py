@@ -163,7 +163,7 @@ def _devices(run: StoredRun) -> list[Device]:
             name=name,
             model=str(run.record.fact(name, "model") or ""),
             emulated=run.record.emulated(name),
-            facts=[fact for fact in facts(run.record.devices.get(name, {})) if fact.name != "model"],
+            facts=facts(run.record.devices.get(name, {})),
             roofs=[_roof(peak) for peak in run.peaks if peak.device == name],
             events=[event for event in run.events if event.device == name],
         )

@@ -1,0 +1,45 @@
+"""Servers and connections that the tests of this folder share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bnnbench.devices.inventory import DeviceSpec
+from bnnbench.devices.transport import Transport, connect
+
+from .sshd import LoopbackSsh
+
+KINDS = ("local", "openssh", "openssh-no-sftp", "dropbear")
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeviceSpec]:
+    """A device of every kind, with a home of its own that is not under /home."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "local":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(folder))
+            yield DeviceSpec(name="local", transport="local")
+        return
+    kind = "dropbear" if request.param == "dropbear" else "openssh"
+    server = LoopbackSsh(folder, sftp=request.param == "openssh", server=kind)
+    yield server.spec(request.param)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def transport(device: DeviceSpec) -> Iterator[Transport]:
+    """A connection to each `device` in turn."""
+    with connect(device) as connection:
+        yield connection
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LoopbackSsh]:
+    """An OpenSSH server of the test's own, for what would spoil a shared one."""
+    loopback = LoopbackSsh(tmp_path / "ssh")
+    yield loopback
+    loopback.stop()

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+
 from bnnbench.kernels.engines.client import EngineClient, Hello
 from bnnbench.kernels.ops import KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle

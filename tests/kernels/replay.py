@@ -1,7 +1,7 @@
 """A tiny interpreter for the golden models, to hold the layers' meaning against LCE's own output.
 
-Binary ops go through `binary_layers` and the oracle; the few float ops around them are written out in NumPy; int8
-tensors are held as the real numbers they stand for.
+Binary ops go through `binary_layers` and the oracle; the few float ops around them are written out in NumPy;
+int8 tensors are held as the real numbers they stand for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def _value(tensor: TensorRef | None, values: dict[int, Array]) -> Array:
         return values[tensor.index]
     if tensor.quantization is None or tensor.data.dtype == np.float32:
         return tensor.data
-    scales, zeros = (_along(tensor, part) for part in (tensor.quantization.scales, tensor.quantization.zero_points))
+    scales, zeros = (
+        _along(tensor, part) for part in (tensor.quantization.scales, tensor.quantization.zero_points)
+    )
     return ((tensor.data.astype(np.float64) - zeros) * scales).astype(np.float32)
 
 

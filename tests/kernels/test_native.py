@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
-from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 from engine_process import EngineProcess, hello, mismatches, runner
 from sweep import sweep
+
+from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
+from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 
 SWEEP = sweep()
 

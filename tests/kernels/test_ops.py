@@ -73,9 +73,23 @@ def test_counts() -> None:
 
 def test_protocol_items_are_the_protocols_keys() -> None:
     assert conv(out="f32").protocol_items() == {
-        "op": "bconv2d", "n": "1", "h": "8", "w": "8", "c": "64", "oc": "8", "kh": "3", "kw": "3",
-        "sh": "1", "sw": "1", "dh": "1", "dw": "1", "groups": "1", "pad": "same", "pad_value": "1",
-        "act": "none", "out": "f32",
+        "op": "bconv2d",
+        "n": "1",
+        "h": "8",
+        "w": "8",
+        "c": "64",
+        "oc": "8",
+        "kh": "3",
+        "kw": "3",
+        "sh": "1",
+        "sw": "1",
+        "dh": "1",
+        "dw": "1",
+        "groups": "1",
+        "pad": "same",
+        "pad_value": "1",
+        "act": "none",
+        "out": "f32",
     }
     assert list(BGemm(m=1, n=2, k=3).protocol_items()) == ["op", "m", "n", "k", "out"]
     assert list(BitPack(n=1, c=2).protocol_items()) == ["op", "n", "c", "dtype", "zero_point"]

@@ -43,7 +43,13 @@ def test_popcount() -> None:
     def count(word: Any) -> int:
         return popcount(word)
 
-    for word in [np.uint32(0), np.uint32(1), np.uint32(0x80000000), np.uint32(0xFFFFFFFF), np.uint64(2**64 - 1)]:
+    for word in [
+        np.uint32(0),
+        np.uint32(1),
+        np.uint32(0x80000000),
+        np.uint32(0xFFFFFFFF),
+        np.uint64(2**64 - 1),
+    ]:
         assert popcount(word) == jit(count)(word) == bin(word).count("1")
 
 

@@ -1,11 +1,14 @@
 """A synthetic run, built through the real store: every figure in it is made up and repeats exactly."""
 
+import difflib
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from bnnbench.results.records import (
     Build,
     CaseRecord,
@@ -77,7 +80,9 @@ def _facts(device: str, clock: float) -> dict[str, dict[str, object]]:
     }
 
 
-def synthetic_record(run_id: str = "20260102-030405-5e4d11", created: str = "2026-01-02T03:04:05Z") -> RunRecord:
+def synthetic_record(
+    run_id: str = "20260102-030405-5e4d11", created: str = "2026-01-02T03:04:05Z"
+) -> RunRecord:
     cases, skips = [], []
     for device, (isa, *_) in DEVICES.items():
         for shape in SHAPES:
@@ -212,9 +217,7 @@ def write_synthetic(store: Store, record: RunRecord | None = None) -> StoredRun:
     dice = random.Random(record.seed)  # noqa: S311
     with store.create(record) as writer:
         for device, (isa, native, _, clock) in DEVICES.items():
-            writer.append(
-                Peak(device=device, isa=isa, threads=1, popcount_gops=native * 1.1, clock_hz=clock)
-            )
+            writer.append(Peak(device=device, isa=isa, threads=1, popcount_gops=native * 1.1, clock_hz=clock))
         writer.append(Peak(device="workstation", isa="avx2", threads=1, popcount_gops=1168.0, clock_hz=2.9e9))
         gates = {case.id: _gate(case) for case in record.cases}
         for gate in gates.values():
@@ -229,7 +232,9 @@ def write_synthetic(store: Store, record: RunRecord | None = None) -> StoredRun:
         for order, (case, index) in enumerate(schedule):
             writer.append(_invocation(case, index, order, dice))
         writer.append(
-            DeviceEvent(device="pi4", kind="note", message="the governor was ondemand", started=record.created)
+            DeviceEvent(
+                device="pi4", kind="note", message="the governor was ondemand", started=record.created
+            )
         )
         writer.append(
             RunEnd(
@@ -273,3 +278,25 @@ def write_run() -> Callable[..., StoredRun]:
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     """The finished synthetic run, for tests that only read."""
     return write_synthetic(Store(tmp_path_factory.mktemp("synthetic")))
+
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+@pytest.fixture
+def snapshot() -> Callable[[str, str], None]:
+    """Compares a rendered text with the file of that name; BNNBENCH_UPDATE_SNAPSHOTS=1 rewrites the file."""
+
+    def compare(name: str, text: str) -> None:
+        path = SNAPSHOTS / name
+        if os.environ.get("BNNBENCH_UPDATE_SNAPSHOTS") == "1":
+            path.write_text(text, encoding="utf-8")
+        known = path.read_text(encoding="utf-8")
+        changes = "\n".join(
+            list(difflib.unified_diff(known.splitlines(), text.splitlines(), "snapshot", "now", lineterm=""))[
+                :60
+            ]
+        )
+        assert text == known, f"{name} changed (BNNBENCH_UPDATE_SNAPSHOTS=1 accepts it):\n{changes}"
+
+    return compare

@@ -1,0 +1,131 @@
+"""`bnnbench devices`: list, add, probe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from .options import DebugOption, InventoryOption, JsonOption
+
+if TYPE_CHECKING:
+    from bnnbench.devices.facts import DeviceFacts
+
+app = App(name="devices", help="The devices that can be measured on.")
+
+
+@app.command(name="list")
+def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the devices of the inventory; connects to none."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from bnnbench.devices.inventory import find_inventory, load
+    from rich.console import Console
+    from rich.table import Table
+
+    found = load(find_inventory(inventory))
+    if json:
+        print(dumps([asdict(spec) for spec in found.devices.values()], default=str, indent=1))
+        return
+    table = Table("name", "transport", "address", "cores", box=None, pad_edge=False)
+    for spec in found.devices.values():
+        cores = spec.cores if isinstance(spec.cores, str) else ",".join(map(str, spec.cores))
+        table.add_row(spec.name, spec.transport, spec.address, cores)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"inventory: {found.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False
+    )
+
+
+@app.command
+def add(
+    name: Annotated[str, Parameter(help="What to call it.")],
+    address: Annotated[
+        str, Parameter(help="ssh://[user@]host[:port]; host may be an alias of ~/.ssh/config.")
+    ],
+    /,
+    *,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Probe a device and, when it answers, add it to the inventory.
+
+    Example: bnnbench devices add pi4 ssh://pi@pi4.lab
+    """
+    from dataclasses import replace
+
+    from bnnbench.devices.inventory import Inventory, find_inventory, resolve
+    from bnnbench.devices.inventory import add as add_entry
+    from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.transport import connect
+
+    from ..errors import CallError
+
+    if not address.startswith("ssh://"):
+        raise CallError(f"{address!r} is no address; write ssh://[user@]host[:port].")
+    spec = replace(resolve(address, Inventory()), name=name)
+    path = inventory or find_inventory() or Path("devices.toml")
+    with connect(spec) as transport:
+        facts = probe_device(transport)
+    add_entry(path, spec)
+    _print_facts(facts, json)
+    if not json:
+        print(f"added to {path}; measure with: bnnbench run --device {name}")
+
+
+@app.command
+def probe(
+    device: Annotated[
+        str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")
+    ] = "local",
+    /,
+    *,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say what is known of a device, and from where.
+
+    Example: bnnbench devices probe ssh://pi@pi4.lab
+    """
+    from bnnbench.devices.inventory import find_inventory, load, resolve
+    from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.transport import connect
+
+    with connect(resolve(device, load(find_inventory(inventory)))) as transport:
+        facts = probe_device(transport)
+    _print_facts(facts, json)
+
+
+def _print_facts(facts: DeviceFacts, as_json: bool) -> None:
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print(dumps(facts.to_dict(), indent=1))
+        return
+    table = Table("fact", "value", "from", box=None, pad_edge=False)
+    for name in facts:
+        fact = facts[name]
+        value = Text("absent", style="dim") if fact.value is None else Text(_shown(fact.value))
+        table.add_row(name, value, Text(fact.source, style="dim"))
+    Console().print(table)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case dict():
+            return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
+        case list() | tuple():
+            return " ".join(map(_shown, value))
+        case _:
+            return str(value)

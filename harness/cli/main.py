@@ -1,0 +1,51 @@
+"""`bnnbench`: the list of commands, and how errors become sentences and exit statuses."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from . import devices, engines, model, peak, report, run
+from .failure import explain
+
+app = App(
+    name="bnnbench",
+    help="Benchmark and profile binarized neural networks on the devices they ship to.",
+    help_epilogue="""Examples:
+
+bnnbench run                                      the quickstart suite on this machine
+
+bnnbench run model.tflite --device ssh://pi@pi4.lab    every binary layer, on a Raspberry Pi
+
+bnnbench report -o report && open report/index.html    the last run as a page""",
+    version_flags=["--version"],
+)
+app.command(run.run)
+app.command(report.report)
+app.command(devices.app)
+app.command(engines.app)
+app.command(model.app)
+app.command(peak.peak)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit status: 0 fine, 2 the call is wrong, 3 it could not be measured, 130 interrupted."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        status = app([word for word in words if word != "--debug"], exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        first = str(error).strip().splitlines()
+        print(f"bnnbench: {' '.join(first)} Try bnnbench --help.", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("bnnbench: interrupted.", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        sentence, code = explain(error)
+        print(f"bnnbench: {sentence}", file=sys.stderr)
+        sys.exit(code)
+    sys.exit(status if isinstance(status, int) else 0)

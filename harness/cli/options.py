@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+StoreOption = Annotated[
+    Path | None, Parameter(name="--store", help="Folder of the results; default ./runs in a project.")
+]
+InventoryOption = Annotated[
+    Path | None,
+    Parameter(name="--inventory", help="Device list; default ./devices.toml, then the user's own."),
+]
+JsonOption = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+DeviceOption = Annotated[
+    list[str],
+    Parameter(
+        name=["--device", "-d"],
+        negative="",
+        help="A name of the inventory, ssh://[user@]host[:port], or local.",
+    ),
+]
+DebugOption = Annotated[bool, Parameter(name="--debug", negative="", help="Show the traceback of an error.")]

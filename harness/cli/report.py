@@ -1,0 +1,40 @@
+"""`bnnbench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, JsonOption, StoreOption
+
+
+def report(
+    runs: Annotated[
+        list[str] | None, Parameter(help="Run ids, their beginnings, or latest (the default).")
+    ] = None,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")],
+    store: StoreOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a run, or several side by side, as one HTML page with charts, and as CSV.
+
+    Examples:
+
+    bnnbench report -o report
+
+    bnnbench report 20260131-142501 20260201-090000 -o side-by-side
+    """
+    from json import dumps
+
+    from bnnbench.results.report import FORMATS, write
+    from bnnbench.results.store import Store
+
+    where = Store(store)
+    chosen = [where.run(selector) for selector in runs or ["latest"]]
+    paths = {format: str(write(chosen, output, format)) for format in FORMATS}
+    print(dumps(paths) if json else "\n".join(paths.values()))

@@ -1,0 +1,113 @@
+"""`bnnbench run`."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption
+
+
+def run(
+    files: Annotated[
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")
+    ] = None,
+    /,
+    *,
+    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    engine: Annotated[
+        list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Only these engines.")
+    ] = None,
+    threads: Annotated[str | None, Parameter(help="Thread counts, like 1,4.")] = None,
+    filter: Annotated[
+        str | None, Parameter(help="Only workloads whose name matches this regular expression.")
+    ] = None,
+    resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Measure a suite: verify every case against the reference, then time it.
+
+    Examples:
+
+    bnnbench run
+
+    bnnbench run model.tflite --device pi4 --device ssh://pi@10.0.0.7
+
+    bnnbench run suite.toml --engine native --filter 3x3
+
+    bnnbench run --resume latest
+    """
+    from bnnbench.results.store import Store
+    from rich.console import Console
+
+    from ..errors import CallError
+    from ..progress import Display
+    from ..run import RunConfig, resume_run, start_run
+    from ..suite import load_suites
+    from .summary import print_json, print_summary
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True)
+    where = Store(store)
+    if resume is not None:
+        if files or device or engine or threads or filter:
+            raise CallError(
+                "--resume takes no suite, device, engine, threads or filter: a run knows its own."
+            )
+        with Display(console) as display:
+            result = resume_run(where, resume, display)
+    else:
+        config = RunConfig(
+            suite=load_suites(files or []),
+            devices=[*device] or ["local"],
+            engines=engine,
+            threads=_counts(threads),
+            filter=_pattern(filter),
+            inventory=str(inventory) if inventory else None,
+        )
+        with Display(console) as display:
+            result = start_run(config, where, display, ["bnnbench", *sys.argv[1:]])
+    if json:
+        print_json(result)
+    else:
+        print_summary(result, Console())
+    if result.outcome == "interrupted":
+        return 130
+    bad = {"failed", "wrong_output", "unstable"}
+    return 3 if result.outcome != "complete" or bad & set(_statuses(result)) else 0
+
+
+def _statuses(result: object) -> list[str]:
+    from bnnbench.results import load
+
+    return list(load(result.stored)["status"])  # type: ignore[attr-defined]
+
+
+def _counts(text: str | None) -> list[int] | None:
+    from ..errors import CallError
+
+    if text is None:
+        return None
+    words = text.split(",")
+    if not all(re.fullmatch(r"[1-9][0-9]{0,3}", word) for word in words):
+        raise CallError(f"--threads {text!r} is no list of thread counts; write it like 1,4.")
+    return [int(word) for word in words]
+
+
+def _pattern(text: str | None) -> str | None:
+    from ..errors import CallError
+
+    if text is not None:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise CallError(f"--filter {text!r} is no regular expression: {error}.") from None
+    return text

@@ -1,0 +1,93 @@
+"""What the sessions of one run share: the store, the display, and the order to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bnnbench.results.records import Entry
+from bnnbench.results.store import RunWriter
+
+
+class Interrupted(Exception):  # noqa: N818 - names a state
+    """The user asked to stop."""
+
+
+class Watcher(Protocol):
+    """A display of what happens; called between measurements only."""
+
+    def phase(self, device: str, text: str, done: int, total: int) -> None:
+        """`text` is what comes next on a device, of which `done` of `total` steps are over."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        ...
+
+
+class Endable(Protocol):
+    def kill(self) -> None: ...
+
+
+@dataclass
+class RunContext:
+    """Shared by the threads of a run."""
+
+    writer: RunWriter
+    watcher: Watcher
+    samples: int
+    invocations: int
+    min_sample_ns: int
+    seed: int
+    # Held while a block is timed on this machine: nothing else of ours draws or writes then.
+    quiet: threading.RLock = field(default_factory=threading.RLock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _live: set[Endable] = field(default_factory=set)
+    _live_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def append(self, entry: Entry) -> None:
+        """Journals a record, at a moment when nothing is timed here."""
+        with self.quiet:
+            self.writer.append(entry)
+
+    def show(self, device: str, text: str, done: int, total: int) -> None:
+        """Updates the display, at a moment when nothing is timed here."""
+        with self.quiet:
+            self.watcher.phase(device, text, done, total)
+
+    def stop(self) -> None:
+        """Ends every engine now; the sessions then clean up and return."""
+        self._stop.set()
+        with self._live_lock:
+            for process in list(self._live):
+                process.kill()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def check(self) -> None:
+        """Raises Interrupted after `stop`."""
+        if self._stop.is_set():
+            raise Interrupted
+
+    @contextmanager
+    def endable(self, process: Endable) -> Iterator[None]:
+        """While inside, `stop` kills the process."""
+        with self._live_lock:
+            self._live.add(process)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._live_lock:
+                self._live.discard(process)
+
+
+def now() -> str:
+    """ISO 8601, UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,123 @@
+"""Suite x devices x engines -> ordered cases, and what is skipped with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.kernels.engines import Engine, EngineFiles
+from bnnbench.results.records import CaseRecord, Skip
+
+from .workloads import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device that answered, and what is built for it."""
+
+    spec: DeviceSpec
+    facts: DeviceFacts
+    cores: tuple[int, ...]
+    isas: Mapping[str, str | None]
+    """Engine name -> ISA level it is started with; None leaves it to the engine."""
+    builds: Mapping[str, EngineFiles]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is measured: one row of a report."""
+
+    record: CaseRecord
+    workload: Workload
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Cases by device, in the suite's order, and recorded skips."""
+
+    cases: Mapping[str, tuple[Case, ...]]
+    skips: tuple[Skip, ...]
+
+    @property
+    def records(self) -> list[CaseRecord]:
+        return [case.record for cases in self.cases.values() for case in cases]
+
+
+def make_plan(
+    workloads: Sequence[Workload],
+    engines: Sequence[Engine],
+    threads: Sequence[int],
+    targets: Iterable[Target],
+    pattern: str | None = None,
+) -> Plan:
+    """`pattern` keeps the workloads in whose name it is found. Every other combination is a case or a skip."""
+    kept = [workload for workload in workloads if pattern is None or re.search(pattern, workload.name)]
+    cases: dict[str, tuple[Case, ...]] = {}
+    skips: list[Skip] = []
+    for target in targets:
+        chosen = []
+        for workload in kept:
+            for engine in engines:
+                for count in threads:
+                    reason = _refusal(workload, engine, count, target)
+                    if reason is None:
+                        chosen.append(Case(_record(workload, engine, count, target), workload, engine))
+                    else:
+                        place = (workload.name, engine.name, target.spec.name)
+                        skips.append(
+                            Skip(
+                                workload=place[0],
+                                engine=place[1],
+                                device=place[2],
+                                threads=count,
+                                reason=reason,
+                            )
+                        )
+        cases[target.spec.name] = tuple(chosen)
+    return Plan(cases, tuple(skips))
+
+
+def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) -> list[tuple[Case, int]]:
+    """Every invocation of a device in an order drawn by the seed: drift then hits all cases alike."""
+    order = [(case, index) for case in cases for index in range(invocations)]
+    random.Random(f"{seed} {device}").shuffle(order)  # noqa: S311 - an order, no secret
+    return order
+
+
+def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> str | None:
+    triple = target.facts.triple
+    if triple is None:
+        return f"there are no engines for this device ({target.facts['triple'].source})"
+    reason = engine.refusal(workload.spec.op, threads, triple)
+    if reason is None and threads > len(target.cores):
+        reason = f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device"
+    if reason is None and engine.name not in target.builds:
+        reason = f"there is no {engine.name} engine for this device"
+    return reason
+
+
+def _record(workload: Workload, engine: Engine, threads: int, target: Target) -> CaseRecord:
+    spec, build = workload.spec, target.builds[engine.name].build
+    identity = "\0".join([workload.name, workload.data_sha256, engine.name, target.spec.name, str(threads)])
+    return CaseRecord(
+        id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        workload=workload.name,
+        kind="kernel",
+        op=spec.op,
+        engine=engine.name,
+        device=target.spec.name,
+        threads=threads,
+        params={key: value for key, value in spec.protocol_items().items() if key != "op"},
+        source=workload.source,
+        macs_1bit=spec.macs_1bit or None,
+        macs_32bit=spec.macs_32bit or None,
+        bytes_moved=spec.bytes_moved,
+        engine_build=build.sha256,
+        isa=target.isas.get(engine.name),
+    )

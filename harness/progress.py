@@ -1,0 +1,73 @@
+"""The live display of a run. It draws only when told to, so that nothing moves while a block is timed."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_PLAIN_EVERY_S = 10.0
+
+
+class Display:
+    """A bar per device on a terminal; a line now and then where there is none."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+        self._progress = Progress(
+            TextColumn("[bold]{task.fields[device]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            auto_refresh=False,
+            speed_estimate_period=120,
+            transient=True,
+        )
+
+    def phase(self, device: str, text: str, done: int, total: int) -> None:
+        """See `context.Watcher`."""
+        if not self._console.is_terminal:
+            self._print_line(device, text, done, total)
+            return
+        if device not in self._tasks:
+            self._tasks[device] = self._progress.add_task(text, total=total, device=device)
+        self._progress.update(self._tasks[device], description=text, completed=done, total=total)
+        self._progress.refresh()
+
+    def note(self, text: str) -> None:
+        """See `context.Watcher`."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _print_line(self, device: str, text: str, done: int, total: int) -> None:
+        moment = time.monotonic()
+        if moment - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line = moment
+            self.note(f"{device}: {done}/{total} {text}")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()

@@ -1,0 +1,70 @@
+"""Getting to the devices of a run: connect, probe, choose cores, build what runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.facts import cores_of
+from bnnbench.devices.probe import probe
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import connect
+from bnnbench.devices.transport.protocol import Transport
+from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles
+from bnnbench.kernels.errors import BuildError
+
+from .errors import CannotMeasure
+from .plan import Target
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connected device and what is known of it."""
+
+    target: Target
+    transport: Transport
+
+
+def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
+    """Raises DeviceError, or CannotMeasure when the machine is none that engines are built for."""
+    transport = connect(spec)
+    try:
+        facts = probe(transport)
+        cores = cores_of(spec, facts)
+        isas: dict[str, str | None] = {}
+        builds: dict[str, EngineFiles] = {}
+        triple = facts.triple
+        if triple is not None:
+            # The native binary is always there: it launches every other engine and holds the lock.
+            for engine in {
+                ENGINES["native"].name: ENGINES["native"],
+                **{e.name: e for e in engines},
+            }.values():
+                if engine.refusal("bconv2d", 1, triple) is None:
+                    isas[engine.name] = engine.isa_for(triple, facts.isa_features)
+                    builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
+        return Reached(Target(spec, facts, cores, isas, builds), transport)
+    except BuildError as error:
+        transport.close()
+        raise CannotMeasure(str(error)) from error
+    except BaseException:
+        transport.close()
+        raise
+
+
+def reach_all(
+    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
+) -> tuple[list[Reached], dict[str, str]]:
+    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache."""
+    reached: list[Reached] = []
+    failures: dict[str, str] = {}
+    for spec in specs:
+        try:
+            reached.append(reach(spec, engines, tell))
+        except DeviceError as error:
+            failures[spec.name] = str(error)
+            tell(str(error))
+    return reached, failures

@@ -1,0 +1,223 @@
+"""Charts: nothing overlaps, colours mean engines, and the same frame gives the same SVG."""
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+from bnnbench.results.charts import CHARTS, style
+from bnnbench.results.charts.latency import latency_per_workload
+from bnnbench.results.charts.throughput import gops_by_size
+from bnnbench.results.frames import load
+from bnnbench.results.records import Peak
+from bnnbench.results.stored_run import StoredRun
+
+WIDTHS = (9.2, 3.7)
+
+
+def outline(svg: str) -> str:
+    """What a reader sees, without coordinates: they change with every version of matplotlib."""
+    root = ET.fromstring(svg)  # noqa: S314
+    name = "{http://www.w3.org/2000/svg}"
+    texts = [f"text {text.text}" for text in root.iter(f"{name}text")]
+    marks: dict[str, int] = {}
+    for mark in root.iter(f"{name}use"):
+        colour = re.search(r"fill: var\(--chart-(\w+)", mark.get("style", ""))
+        if colour:
+            marks[colour[1]] = marks.get(colour[1], 0) + 1
+    return "\n".join([*texts, *(f"marks {colour} {count}" for colour, count in sorted(marks.items()))]) + "\n"
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_snapshots(synthetic: StoredRun, snapshot: Callable[[str, str], None], name: str) -> None:
+    for width, suffix in zip(WIDTHS, ("wide", "narrow"), strict=True):
+        svg = CHARTS[name].svg(load(synthetic), synthetic.peaks, width)
+        snapshot(f"chart-{name}-{suffix}.txt", outline(svg))
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_same_frame_gives_the_same_svg(synthetic: StoredRun, name: str) -> None:
+    frame = load(synthetic)
+    with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "text.usetex": False}):
+        first = CHARTS[name].svg(frame, synthetic.peaks)
+    assert CHARTS[name].svg(frame, synthetic.peaks) == first
+    assert "dc:date" not in first
+    assert mpl.__version__ not in first
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_an_svg_is_right_on_light_and_dark_pages(synthetic: StoredRun, name: str) -> None:
+    svg = CHARTS[name].svg(load(synthetic), synthetic.peaks)
+    bare = re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", svg)
+    assert not re.findall(r"#[0-9a-f]{6}\b", bare), "every colour is a variable"
+    assert "<style" not in svg
+    alone = CHARTS[name].svg(load(synthetic), synthetic.peaks, standalone=True)
+    assert "prefers-color-scheme: dark" in alone
+    ET.fromstring(alone)  # noqa: S314
+
+
+def test_ids_of_two_charts_differ(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    ids = [
+        set(re.findall(r'\bid="([^"]+)"', CHARTS["latency"].svg(frame, name=name))) for name in ("one", "two")
+    ]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    svg = CHARTS["latency"].svg(frame, name="one")
+    for target in re.findall(r"url\(#([^)]+)\)", svg) + re.findall(r'href="#([^"]+)"', svg):
+        assert target in ids[0]
+
+
+def many(frame: pd.DataFrame, workloads: int, devices: int) -> pd.DataFrame:
+    """`workloads` long names on `devices` devices, with two engines."""
+    pair = frame.query("device == 'pi4' and workload == 'tiny_larq.tflite op 3'")
+    rows = [
+        pair.assign(
+            workload=f"a_customer_model_with_a_long_name_v{index}_quantised.tflite op {index * 7}",
+            device=f"device-number-{device}",
+            latency_ns=pair["latency_ns"] * (1 + index) * 3**device,
+            latency_low_ns=pair["latency_low_ns"] * (1 + index) * 3**device,
+            latency_high_ns=pair["latency_high_ns"] * (1 + index) * 3**device,
+            macs_1bit=pair["macs_1bit"] * (1 + index),
+        )
+        for index in range(workloads)
+        for device in range(devices)
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    # Matplotlib keeps ticks beyond the axis, and does not draw them.
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        low, high = sorted(axis.get_view_interval())
+        beyond = [tick for tick in (*axis.majorTicks, *axis.minorTicks) if not low <= tick.get_loc() <= high]
+        hidden = {id(label) for tick in beyond for label in (tick.label1, tick.label2)}
+        texts = [text for text in texts if id(text) not in hidden]
+    return [
+        (
+            text.get_text(),
+            # An annotation's extent includes its leader, which may touch what it leads to.
+            Text.get_window_extent(text, renderer)
+            if isinstance(text, Annotation)
+            else text.get_window_extent(renderer),
+        )
+        for text in texts
+        if text.get_visible() and text.get_text()
+    ]
+
+
+def assert_readable(figure: Figure) -> None:
+    found = boxes(figure)
+    assert len(found) > 4
+    whole = figure.bbox
+    for index, (name, box) in enumerate(found):
+        assert box.x0 >= whole.x0 - 1, name
+        assert box.x1 <= whole.x1 + 1, name
+        assert box.y0 >= whole.y0 - 1, name
+        assert box.y1 <= whole.y1 + 1, name
+        for other, touched in found[index + 1 :]:
+            meets = Bbox.intersection(box.padded(-0.5), touched.padded(-0.5))
+            assert meets is None, f"{name!r} meets {other!r}"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("workloads", "devices"), [(1, 1), (40, 1), (40, 2), (5, 4)])
+def test_labels_do_not_overlap(synthetic: StoredRun, width: float, workloads: int, devices: int) -> None:
+    frame = many(load(synthetic), workloads, devices)
+    roofs = [
+        Peak(device=f"device-number-{device}", isa=isa, popcount_gops=gops * (1 + device / 20))
+        for device in range(devices)
+        for isa, gops in (("avx512", 70.0), ("avx2", 68.0))
+    ]
+    assert_readable(CHARTS["throughput"].figure(frame, roofs, width))
+    assert_readable(CHARTS["latency"].figure(frame, roofs, width))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_synthetic_charts_are_readable(synthetic: StoredRun, width: float) -> None:
+    for chart in CHARTS.values():
+        assert_readable(chart.figure(load(synthetic), synthetic.peaks, width))
+
+
+def test_the_axis_is_logarithmic_only_when_it_must(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    assert latency_per_workload(frame).get_xscale() == "log"
+    near = frame[frame["workload"].str.contains("56x56") & (frame["device"] == "pi4")]
+    assert latency_per_workload(near).get_xscale() == "linear"
+    assert gops_by_size(near).get_yscale() == "linear"
+
+
+def test_axes_that_are_given_are_drawn_on(synthetic: StoredRun) -> None:
+    axes = Figure().subplots(2)
+    assert latency_per_workload(load(synthetic), axes[0]) is axes[0]
+    assert gops_by_size(load(synthetic), synthetic.peaks, axes[1]) is axes[1]
+
+
+def test_roofs_of_other_devices_are_left_out(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    axes = gops_by_size(frame[frame["device"] == "pi4"], synthetic.peaks)
+    roofs = [text.get_text() for text in axes.texts]
+    assert roofs == ["neon\n67.1 GOPS"]
+
+
+def test_nothing_to_draw_is_an_error(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    with pytest.raises(ValueError, match="no case has a time"):
+        latency_per_workload(frame[frame["status"] != "ok"])
+    with pytest.raises(ValueError, match="no case has a throughput"):
+        gops_by_size(frame[frame["status"] != "ok"])
+
+
+@pytest.mark.parametrize(
+    "name", ["$\\frac{", "a & b <script>", "日本語のモデル", "\x00\x1b[31m", 'q" onload="x']
+)
+@pytest.mark.filterwarnings("error")
+def test_hostile_names_are_only_names(synthetic: StoredRun, name: str) -> None:
+    frame = load(synthetic).query("device == 'pi4'").head(4).copy()
+    frame["workload"] = name
+    frame["device"] = name
+    frame["engine"] = ["native", name, "numba", "numba"]
+    frame.loc[frame.index[3], "latency_ns"] = pd.NA
+    for chart in CHARTS.values():
+        svg = chart.svg(frame, [Peak(device=name, isa=name, popcount_gops=70.0)], standalone=True)
+        root = ET.fromstring(svg)  # noqa: S314
+        assert not [element for element in root.iter() if element.tag.endswith("script")]
+
+
+def test_an_engine_has_its_colour_whatever_else_is_there() -> None:
+    alone = style.colours(["native"])["native"]
+    assert style.colours(["mine", "numba", "native"])["native"] == alone
+    several = style.colours([f"engine-{index}" for index in range(6)] + ["native", "native avx2"])
+    assert len({colour.role for name, colour in several.items() if name != "native"}) == 7
+    assert several["native"] == alone
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(a: str, b: str) -> float:
+    low, high = sorted((_luminance(a), _luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(
+    "colour", [*style.ENGINES.values(), *style.OTHERS, style.INK, style.MUTED, style.ALARM]
+)
+def test_colours_stand_out_on_both_pages(colour: style.Colour) -> None:
+    least = 4.5 if colour in (style.INK, style.MUTED, style.ALARM) else 3.0
+    assert _contrast(colour.light, style.SURFACE.light) >= least
+    assert _contrast(colour.dark, style.SURFACE.dark) >= least

@@ -1,0 +1,111 @@
+"""The terminal's table, as it looks at 80 and 120 columns and without Unicode."""
+
+import io
+from collections.abc import Callable
+
+import msgspec
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bnnbench.results import table
+from bnnbench.results.comparison import labelled, lines, summary, with_speedup
+from bnnbench.results.frames import load
+from bnnbench.results.stored_run import StoredRun
+
+
+def shown(frame: pd.DataFrame, width: int, encoding: str = "utf-8", baseline: str | None = None) -> str:
+    buffer = io.BytesIO()
+    stream = io.TextIOWrapper(buffer, encoding=encoding, errors="strict", newline="\n")
+    table.show(frame, Console(file=stream, width=width, color_system=None), baseline)
+    stream.flush()
+    return "\n".join(line.rstrip() for line in buffer.getvalue().decode(encoding).splitlines()) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("width", "encoding"), [(80, "utf-8"), (120, "utf-8"), (80, "ascii"), (120, "ascii")]
+)
+def test_snapshots(
+    synthetic: StoredRun, snapshot: Callable[[str, str], None], width: int, encoding: str
+) -> None:
+    text = shown(load(synthetic), width, encoding)
+    assert max(len(line) for line in text.splitlines()) <= width
+    snapshot(f"table-{width}-{encoding}.txt", text)
+
+
+def test_one_device_has_no_device_column(synthetic: StoredRun, snapshot: Callable[[str, str], None]) -> None:
+    frame = load(synthetic)
+    text = shown(frame[frame["device"] == "pi4"], 80, baseline="numba")
+    assert "speed-up over numba" in text
+    snapshot("table-one-device.txt", text)
+
+
+def test_nothing_to_show(synthetic: StoredRun) -> None:
+    assert shown(load([]), 80).startswith("0 of 0 cases proven\n")
+
+
+def test_the_first_line_says_how_many_are_proven(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    assert summary(frame) == (
+        "45 of 47 cases proven: outputs equal the reference; 1 wrong output, 1 failed, 1 skipped"
+    )
+    assert summary(frame[frame["status"] == "ok"].head(14)) == (
+        "14 of 14 cases proven: outputs equal the reference"
+    )
+    assert summary(frame[frame["status"] == "failed"]) == "0 of 1 case proven; 1 failed"
+
+
+def test_a_hostile_name_can_not_steer_the_terminal(synthetic: StoredRun) -> None:
+    frame = load(synthetic).head(2)
+    frame["workload"] = "[bold]evil[/bold]\x1b[2J\x1b]0;title\x07\nnew"
+    frame["reason"] = "\x1b[31mred [link=file:///]x[/link]"
+    text = shown(frame, 120)
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[bold]evil[/bold]?[2J" in text
+    assert "[link=file:///]x[/link]" in text
+
+
+def test_speedup_over_the_slowest_and_over_a_chosen_engine(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    pair = (
+        with_speedup(frame)
+        .query("device == 'pi4' and workload == 'tiny_larq.tflite op 3'")
+        .set_index("engine")
+    )
+    gain = pair.loc["numba", "latency_ns"] / pair.loc["native", "latency_ns"]
+    assert pair.loc["native", "speedup"] == gain
+    assert pair.loc["numba", "speedup"] == 1.0
+    over_native = with_speedup(frame, "native").loc[pair["latency_ns"].index.size :]
+    row = over_native.query(
+        "device == 'pi4' and workload == 'tiny_larq.tflite op 3' and engine == 'numba'"
+    ).iloc[0]
+    assert row["speedup"] == pytest.approx(1 / gain)
+
+
+def test_a_case_alone_has_no_speedup(synthetic: StoredRun) -> None:
+    frame = with_speedup(load(synthetic))
+    alone = frame.query("device == 'pi4' and workload == 'tiny_grouped.tflite op 4'")
+    assert alone["speedup"].isna().all()
+
+
+def test_builds_of_one_engine_are_told_apart(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    native = frame[(frame["engine"] == "native") & (frame["device"] == "workstation")]
+    slow = native.assign(isa="avx2", latency_ns=native["latency_ns"] * 2)
+    both = pd.concat([native, slow], ignore_index=True)
+    assert set(labelled(both)["series"]) == {"native avx512", "native avx2"}
+    assert all(len(line.cells) == 2 for line in lines(both))
+    rebuilt = pd.concat([native, native.assign(engine_build="f" * 64)], ignore_index=True)
+    assert len(set(labelled(rebuilt)["series"])) == 2
+    assert all(len(line.cells) == 2 for line in lines(rebuilt))
+
+
+def test_runs_on_one_device_are_told_apart(synthetic: StoredRun) -> None:
+    other = StoredRun(msgspec.structs.replace(synthetic.record, run_id="second"), synthetic.entries)
+    places = set(labelled(load([synthetic, other]))["place"])
+    assert places == {
+        f"{device} ({run})"
+        for device in ("pi4", "workstation")
+        for run in (synthetic.record.run_id, "second")
+    }
