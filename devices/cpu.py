@@ -104,9 +104,7 @@ def by_cpu(rows: Sequence[tuple[str, str]]) -> dict[int, str]:
 
 def numbers_by_cpu(rows: Sequence[tuple[str, str]], factor: int = 1) -> dict[int, int]:
     """As `by_cpu`, for values that are whole numbers; others are left out."""
-    return {
-        cpu: int(value) * factor for cpu, value in by_cpu(rows).items() if re.fullmatch(r"\d{1,12}", value)
-    }
+    return {cpu: int(value) * factor for cpu, value in by_cpu(rows).items() if re.fullmatch(r"\d{1,12}", value)}
 
 
 def find_clusters(

@@ -76,9 +76,7 @@ class DeviceFacts:
     @property
     def isa_features(self) -> frozenset[str]:
         """Feature names as /proc/cpuinfo has them, common to all CPUs."""
-        return (
-            frozenset(self.facts["isa_features"].value or ()) if "isa_features" in self.facts else frozenset()
-        )
+        return frozenset(self.facts["isa_features"].value or ()) if "isa_features" in self.facts else frozenset()
 
     def _text(self, name: str) -> str | None:
         value = self.facts[name].value if name in self.facts else None
@@ -95,9 +93,7 @@ def cores_of(spec: DeviceSpec, facts: DeviceFacts) -> tuple[int, ...]:
     if not allowed:
         if isinstance(spec.cores, tuple):
             return tuple(sorted(spec.cores))
-        raise InventoryError(
-            f"Device {spec.name!r} does not tell its CPUs; set cores= to a list like [0, 1]."
-        )
+        raise InventoryError(f"Device {spec.name!r} does not tell its CPUs; set cores= to a list like [0, 1].")
     if spec.cores == "all":
         return allowed
     if spec.cores == "big":

@@ -32,9 +32,7 @@ class Inventory:
             return self.devices[name]
         if "@" in name or ":" in name:
             raise InventoryError(f"{name!r} is not a device name; an address is written ssh://{name}.")
-        where = (
-            f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
-        )
+        where = f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
         raise InventoryError(
             f"{where} {name!r}{closest(name, self.devices)}; add it with `bnnbench devices add {name} ssh://...`."
         )
@@ -102,9 +100,7 @@ def resolve(text: str, inventory: Inventory) -> DeviceSpec:
     if not separator:
         return inventory[text]
     if scheme != "ssh":
-        raise InventoryError(
-            f"{text!r}: {scheme}:// is not a way to reach a device; write ssh://[user@]host[:port]."
-        )
+        raise InventoryError(f"{text!r}: {scheme}:// is not a way to reach a device; write ssh://[user@]host[:port].")
     rest = rest.removesuffix("/")
     match = _ADDRESS.fullmatch(rest)
     if match is None or "/" in rest:
@@ -132,9 +128,7 @@ def add(path: Path, spec: DeviceSpec) -> None:
     before = b""
     if path.exists():
         if spec.name in load(path).devices and spec.name != LOCAL.name:
-            raise InventoryError(
-                f"{path} already has a device {spec.name!r}; choose another name or edit it."
-            )
+            raise InventoryError(f"{path} already has a device {spec.name!r}; choose another name or edit it.")
         before = path.read_bytes()
     glue = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
     after = before + glue + spec.to_toml().encode()

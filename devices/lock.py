@@ -39,9 +39,7 @@ class MachineLock:
             reply = self._reply(process, time.monotonic() + timeout_s)
             if reply.get("ok") is not True:
                 error = str(reply.get("error") or "it does not say by whom").rstrip(".")
-                raise DeviceBusy(
-                    f"device {self._transport.spec.name!r} is busy: {error}; wait, or end that benchmark."
-                )
+                raise DeviceBusy(f"device {self._transport.spec.name!r} is busy: {error}; wait, or end that benchmark.")
         except BaseException:
             process.kill()
             raise

@@ -23,10 +23,6 @@ def machines(devices: Iterable[tuple[DeviceSpec, str | None]]) -> tuple[Machine,
     """
     groups: dict[tuple[str, ...], tuple[str | None, list[DeviceSpec]]] = {}
     for spec, boot_id in devices:
-        key = (
-            ("boot", boot_id)
-            if boot_id
-            else ("address", spec.transport, spec.host or "", str(spec.port or ""))
-        )
+        key = ("boot", boot_id) if boot_id else ("address", spec.transport, spec.host or "", str(spec.port or ""))
         groups.setdefault(key, (boot_id, []))[1].append(spec)
     return tuple(Machine(boot_id, tuple(specs)) for boot_id, specs in groups.values())

@@ -25,9 +25,7 @@ def probe(transport: Transport, *, timeout_s: float = _TIMEOUT_S) -> DeviceFacts
     sections = split(output, token)
     if "uname_m" not in sections:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.status}"]
-        raise CommandFailed(
-            f"device {transport.spec.name!r} did not answer the probe: {reason[0].rstrip('.')}."
-        )
+        raise CommandFailed(f"device {transport.spec.name!r} did not answer the probe: {reason[0].rstrip('.')}.")
     return facts_of(sections)
 
 
@@ -52,9 +50,7 @@ def _number(name: str, pattern: str, factor: int = 1) -> Callable[[Sections], Fa
     def find(sections: Sections) -> Fact:
         section = sections[name]
         match = re.search(pattern, section.said, re.MULTILINE)
-        return (
-            Fact(int(match[1]) * factor, section.source) if match else Fact(None, f"tried {section.source}")
-        )
+        return Fact(int(match[1]) * factor, section.source) if match else Fact(None, f"tried {section.source}")
 
     return find
 
@@ -133,11 +129,7 @@ def _clusters(sections: Sections) -> Fact:
     found = cpu.find_clusters(listed, online, max_hz, capacity, hybrid)
     used = [("cpuinfo", listed), ("max_khz", max_hz), ("capacity", capacity), ("hybrid", hybrid)]
     sources = ", ".join(sections[name].source for name, rows in used if rows)
-    return (
-        Fact([each.to_dict() for each in found], sources)
-        if found
-        else Fact(None, "tried /proc/cpuinfo, sysfs")
-    )
+    return Fact([each.to_dict() for each in found], sources) if found else Fact(None, "tried /proc/cpuinfo, sysfs")
 
 
 def _clock_hz(sections: Sections) -> Fact:
@@ -205,9 +197,7 @@ def _throttled(sections: Sections) -> Fact:
 def _siblings(sections: Sections) -> Fact:
     """CPUs that share a core, as lists; an empty list where none do."""
     section = sections["siblings"]
-    groups: Mapping[int, Any] = {
-        each: cpu.parse_cpu_list(text) for each, text in cpu.by_cpu(section.rows).items()
-    }
+    groups: Mapping[int, Any] = {each: cpu.parse_cpu_list(text) for each, text in cpu.by_cpu(section.rows).items()}
     if not groups:
         return Fact(None, f"tried {section.source}")
     return Fact([list(group) for group in sorted(set(groups.values())) if len(group) > 1], section.source)
@@ -215,9 +205,7 @@ def _siblings(sections: Sections) -> Fact:
 
 def _tools(sections: Sections) -> Fact:
     section = sections["tools"]
-    return Fact(
-        sorted({line.rpartition("/")[2] for line in section.said.splitlines() if line}), section.source
-    )
+    return Fact(sorted({line.rpartition("/")[2] for line in section.said.splitlines() if line}), section.source)
 
 
 # One row per fact, in the order of a report. docs/devices.md explains each.

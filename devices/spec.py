@@ -114,9 +114,7 @@ def _kind(where: str, table: dict[str, Any]) -> Kind:
     if not isinstance(transport, str) or transport not in KINDS:
         usable = [known for known, kind in KINDS.items() if kind.refused is None]
         hint = closest(str(transport), usable)
-        raise InventoryError(
-            f"{where}, key 'transport': {transport!r} is not one of {', '.join(usable)}{hint}."
-        )
+        raise InventoryError(f"{where}, key 'transport': {transport!r} is not one of {', '.join(usable)}{hint}.")
     kind = KINDS[transport]
     if kind.refused is not None:
         raise InventoryError(f"{where}, key 'transport': {kind.refused}.")
@@ -154,9 +152,7 @@ def _cores(where: str, _: Path, value: Any) -> Cores:
         return value  # type: ignore[no-any-return]  # compared with both literals above
     numbers = isinstance(value, list) and all(type(cpu) is int and 0 <= cpu <= _MAX_CPU for cpu in value)
     if not numbers or not value or len(set(value)) != len(value):
-        raise InventoryError(
-            f'{where}: {value!r} must be "all", "big" or different CPU numbers, like [2, 3].'
-        )
+        raise InventoryError(f'{where}: {value!r} must be "all", "big" or different CPU numbers, like [2, 3].')
     return tuple(value)
 
 

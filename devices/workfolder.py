@@ -100,9 +100,7 @@ class WorkFolder:
             free = transport.free_bytes(path)
             # A shell's own `printf` calls a full disk an I/O error.
             if _FULL.search(reason) or (free is not None and free < _LEAST_FREE_BYTES):
-                raise DeviceFull(
-                    f"{where} cannot be made: the disk is full; free some space or set workdir=."
-                )
+                raise DeviceFull(f"{where} cannot be made: the disk is full; free some space or set workdir=.")
             raise CommandFailed(f"{where} cannot be written ({reason}); set workdir= to a folder that can.")
         return cls(transport, path)
 
@@ -166,9 +164,7 @@ class WorkFolder:
         """
         kept = {name.removeprefix("blobs/") for name in keep}
         entries = []
-        for line in (
-            self._shell(_LIST, timeout_s=_CHECK_TIMEOUT_S).stdout.decode("utf-8", "replace").splitlines()
-        ):
+        for line in self._shell(_LIST, timeout_s=_CHECK_TIMEOUT_S).stdout.decode("utf-8", "replace").splitlines():
             digits, _, name = line.partition(" ")
             if _SHA.fullmatch(name):
                 entries.append((int(digits), name))
@@ -200,17 +196,13 @@ class WorkFolder:
 
     def _read_back(self, sha: str) -> bool:
         """For a device without any checksum tool: fetch the blob and look."""
-        return (
-            hashlib.sha256(self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"))).hexdigest() == sha
-        )
+        return hashlib.sha256(self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"))).hexdigest() == sha
 
     def _shell(self, script: str, *args: str, input: bytes = b"", timeout_s: float = 60) -> Completed:
         done = self._transport.shell(script, self._path, *args, timeout_s=timeout_s, input=input)
         if done.status != 0:
             name = self._transport.spec.name
-            raise CommandFailed(
-                f"The work folder {self._path} of device {name!r} is unusable: {_reason(done)}."
-            )
+            raise CommandFailed(f"The work folder {self._path} of device {name!r} is unusable: {_reason(done)}.")
         return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -42,10 +43,8 @@ class EngineProcess:
     def last_words(self) -> str:
         """How it ended and its last stderr lines, for the reason of a failure; empty when there is nothing to say."""
         self._process.close_stdin()
-        try:
+        with suppress(CommandFailed):
             self._process.wait(time.monotonic() + _END_S)
-        except CommandFailed:
-            pass
         lines = [line for line in self._process.stderr_tail().splitlines() if line.strip()]
         ending = ""
         if lines and (report := _launcher_report(lines[-1])):

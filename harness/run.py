@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
 from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.machines import machines
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
 from bnnbench.results.records import Build, DeviceEvent, Outcome, RunEnd, RunRecord
-from bnnbench.results.store import RunWriter, Store, StoreError, StoredRun, new_run_id
+from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError, new_run_id
 
 from .context import Interrupted, RunContext, Watcher, now
 from .errors import CallError, CannotMeasure
@@ -59,9 +60,7 @@ class RunConfig(msgspec.Struct, frozen=True):
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""
         inventory = load(find_inventory(self.inventory))
-        return list(
-            {spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values()
-        )
+        return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
 
 
 @dataclass
@@ -132,9 +131,7 @@ def _measure(
     )
     holder = f"bnnbench run {writer.record.run_id} of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
     sessions = {
-        one.target.spec.name: Session(
-            one.target, one.transport, plan.cases[one.target.spec.name], context, holder
-        )
+        one.target.spec.name: Session(one.target, one.transport, plan.cases[one.target.spec.name], context, holder)
         for one in reached
     }
     before = len(writer.stored.entries)
@@ -167,17 +164,13 @@ def _measure(
     ]
     with writer:
         interrupted = _join(threads, context)
-        outcome: Outcome = (
-            "interrupted" if interrupted else "incomplete" if failures or troubles else "complete"
-        )
+        outcome: Outcome = "interrupted" if interrupted else "incomplete" if failures or troubles else "complete"
         try:
             new = writer.stored.entries[before:]
             spent = {name: session.builds_and_push_ns for name, session in sessions.items()}
             figures = overhead(new, plan.records, walls, spent)
             writer.append(
-                RunEnd(
-                    finished=now(), outcome=outcome, wall_ns=time.monotonic_ns() - started, overhead=figures
-                )
+                RunEnd(finished=now(), outcome=outcome, wall_ns=time.monotonic_ns() - started, overhead=figures)
             )
             writer.finish()
         except StoreError as error:
@@ -251,9 +244,7 @@ def _require_same(record: RunRecord, plan: Plan) -> None:
         if old is None:
             raise CallError(f"{what} has changed since it began; start a new run.")
         if old.engine_build != case.engine_build:
-            raise CallError(
-                f"{what} would use another build of engine {case.engine} than before; start a new run."
-            )
+            raise CallError(f"{what} would use another build of engine {case.engine} than before; start a new run.")
 
 
 def _nothing(config: RunConfig, plan: Plan) -> str:

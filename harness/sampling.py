@@ -63,9 +63,7 @@ def settled(samples_ns: Sequence[float], clock_hz: Sequence[float]) -> bool:
     """
     if len(samples_ns) < 2 * WINDOW:
         return False
-    return all(
-        _alike(series[-2 * WINDOW : -WINDOW], series[-WINDOW:]) for series in (samples_ns, clock_hz) if series
-    )
+    return all(_alike(series[-2 * WINDOW : -WINDOW], series[-WINDOW:]) for series in (samples_ns, clock_hz) if series)
 
 
 def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
@@ -73,7 +71,7 @@ def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
     deviations = [abs(value - first) for value in before] + [abs(value - second) for value in after]
     sigma = _MAD_TO_SIGMA * median(deviations)
     error = _MEDIAN_ERROR * sigma * (2 / WINDOW) ** 0.5
-    return abs(second - first) <= max(SETTLED_SHARE * first, 2 * error)
+    return bool(abs(second - first) <= max(SETTLED_SHARE * first, 2 * error))
 
 
 def _length_ns(ran: Ran) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from bnnbench.devices.errors import CommandFailed, DeviceError
@@ -15,7 +15,7 @@ from bnnbench.kernels.engines.client import EngineClient, Hello, run_length_limi
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import DeviceEvent, Gate, Invocation, Peak, Status
 
-from .context import Interrupted, RunContext, now
+from .context import RunContext, now
 from .engine_process import EngineProcess
 from .plan import Case, Target, schedule
 from .sampling import MAX_WARMUP_NS, Calibration, calibrate
@@ -25,6 +25,17 @@ CACHE_LIMIT_BYTES = 2 << 30
 _PEAK_NS = 500_000_000
 _DEADLINE_SLACK_S = 60.0
 _LAUNCHER = "native"
+
+
+@dataclass
+class _Outcome:
+    status: Status = "ok"
+    reason: str | None = None
+    hello: Hello | None = None
+    output_sha256: str | None = None
+    difference: float | None = None
+    calibration: Calibration | None = None
+    run_ns: int | None = None
 
 
 @dataclass
@@ -49,19 +60,15 @@ class Session:
     def run(self) -> None:
         """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.stored
-        gates = {id: gate for id, gate in stored.gates.items()}
+        gates = dict(stored.gates)
         finished = {(one.case_id, one.index) for one in stored.invocations}
         folder = WorkFolder.open(self.transport, self.target.spec)
         todo = schedule(self.cases, self.context.invocations, self.context.seed, self.name)
         left = [
-            (order, case, index)
-            for order, (case, index) in enumerate(todo)
-            if (case.record.id, index) not in finished
+            (order, case, index) for order, (case, index) in enumerate(todo) if (case.record.id, index) not in finished
         ]
         self._total = len(self.cases) + len(todo)
-        self._steps = (
-            len(self.cases) - sum(case.record.id not in gates for case in self.cases) + len(todo) - len(left)
-        )
+        self._steps = len(self.cases) - sum(case.record.id not in gates for case in self.cases) + len(todo) - len(left)
         with self._prepared(folder) as scratch:
             self._measure_peak(folder, has_peak=any(peak.device == self.name for peak in stored.peaks))
             for case in self.cases:
@@ -80,9 +87,7 @@ class Session:
         started = time.monotonic_ns()
         self._show("pushing engines and data")
         self._launcher = folder.blob(self.target.builds[_LAUNCHER].build.path, executable=True)
-        lock = MachineLock(
-            self.transport, [f"./{self._launcher}", "lock", "--holder", self.holder], folder.path
-        )
+        lock = MachineLock(self.transport, [f"./{self._launcher}", "lock", "--holder", self.holder], folder.path)
         lock.acquire()
         run_id = self.context.writer.record.run_id
         try:
@@ -91,18 +96,13 @@ class Session:
             self.builds_and_push_ns += time.monotonic_ns() - started
             yield scratch
         finally:
-            try:
+            with suppress(DeviceError):  # a lost device: the first failure is the one to report
                 folder.remove_run_folder(run_id)
-            except DeviceError:
-                pass  # a lost device; the first failure is the one to report
-            finally:
-                lock.release()
+            lock.release()
 
     def _push(self, folder: WorkFolder) -> None:
         for name, prepared in self.target.builds.items():
-            self._paths[name] = [
-                folder.blob(file.path, executable=file.executable) for file in prepared.files
-            ]
+            self._paths[name] = [folder.blob(file.path, executable=file.executable) for file in prepared.files]
         data = {case.workload.data_sha256: case.workload.data for case in self.cases}
         folder.blobs(list(data.values()))
         engines = [path for paths in self._paths.values() for path in paths]
@@ -120,9 +120,7 @@ class Session:
             ):
                 peaks = client.peak(limit_ns=_PEAK_NS)
         except (EngineError, CommandFailed) as error:
-            self.context.append(
-                DeviceEvent(device=self.name, kind="no_peak", message=str(error), started=started)
-            )
+            self.context.append(DeviceEvent(device=self.name, kind="no_peak", message=str(error), started=started))
             return
         self.context.append(
             Peak(
@@ -182,9 +180,7 @@ class Session:
             return
         if hello.max_threads is not None and threads > hello.max_threads:
             outcome.status = "skipped"
-            outcome.reason = (
-                f"the engine says that it runs {hello.max_threads} threads at most, not {threads}"
-            )
+            outcome.reason = f"the engine says that it runs {hello.max_threads} threads at most, not {threads}"
             return
         client.load("case", self._load_keys(case))
         client.run("case", threads=threads, samples=1, iterations=1, limit_ns=run_length_limit_ns(0, 1, 10e9))
@@ -306,17 +302,3 @@ class Session:
         if text is not None:
             self._show(text)
         self._steps += 1
-
-
-@dataclass
-class _Outcome:
-    status: Status = "ok"
-    reason: str | None = None
-    hello: Hello | None = None
-    output_sha256: str | None = None
-    difference: float | None = None
-    calibration: Calibration | None = None
-    run_ns: int | None = None
-
-
-__all__ = ("Interrupted", "Session")

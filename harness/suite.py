@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
@@ -89,9 +90,7 @@ class BitPackTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         return BitPack(n=self.n, c=self.c, dtype=self.dtype, zero_point=self.zero_point)
 
 
-class BMaxPool2dTable(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bmaxpool2d"
-):
+class BMaxPool2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bmaxpool2d"):
     """`[[kernel]] op = "bmaxpool2d"`: input is H, W, C."""
 
     input: tuple[Positive, Positive, Positive]
@@ -142,9 +141,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engines: Annotated[list[str], msgspec.Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["native", "numba"]
     )
-    threads: Annotated[list[Positive], msgspec.Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: [1]
-    )
+    threads: Annotated[list[Positive], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1])
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     invocations: Positive = 7
     samples: Positive = 10
@@ -158,9 +155,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def load_suites(paths: Sequence[Path]) -> Suite:
     """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError."""
     if not paths:
-        return parse_suite(
-            files(__package__).joinpath("suites", f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART)
-        )
+        return parse_suite(files(__package__).joinpath("suites", f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART))
     models = [path for path in paths if path.suffix == ".tflite"]
     suites = [_read(path) for path in paths if path.suffix != ".tflite"]
     if models:
@@ -190,9 +185,7 @@ def parse_suite(text: str, path: Path) -> Suite:
     folder = path.resolve().parent
     return msgspec.structs.replace(
         suite,
-        model=[
-            msgspec.structs.replace(table, file=str(_existing(folder / table.file))) for table in suite.model
-        ],
+        model=[msgspec.structs.replace(table, file=str(_existing(folder / table.file))) for table in suite.model],
         engine={name: _with_paths(table, folder) for name, table in suite.engine.items()},
     )
 
@@ -205,9 +198,7 @@ def _read(path: Path) -> Suite:
             f"{path} is not UTF-8 text, so it is no suite; give a suite .toml or a model .tflite."
         ) from None
     except OSError as error:
-        raise SuiteError(
-            f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite."
-        ) from None
+        raise SuiteError(f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite.") from None
 
 
 def _existing(path: Path) -> Path:
@@ -242,14 +233,10 @@ def _check_engines(suite: Suite, path: Path) -> None:
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
                 hint = _closest(architecture, _ARCHITECTURES)
-                raise SuiteError(
-                    f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}."
-                )
+                raise SuiteError(f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}.")
     for name in suite.engines:
         if name not in known:
-            raise SuiteError(
-                f"{path}: unknown engine {name!r}{_closest(name, known)}; there are {', '.join(known)}."
-            )
+            raise SuiteError(f"{path}: unknown engine {name!r}{_closest(name, known)}; there are {', '.join(known)}.")
 
 
 def _with_paths(table: EngineTable, folder: Path) -> EngineTable:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
-from numpy.typing import NDArray
 
 from .errors import SuiteError
 from .suite import ModelTable, Suite
@@ -70,9 +71,7 @@ class Workload:
         if largest <= allowed:
             return largest, None
         count = int((~(gaps <= allowed)).sum())
-        place = tuple(
-            int(i) for i in np.unravel_index(int(np.nan_to_num(gaps, nan=np.inf).argmax()), gaps.shape)
-        )
+        place = tuple(int(i) for i in np.unravel_index(int(np.nan_to_num(gaps, nan=np.inf).argmax()), gaps.shape))
         return largest, (
             f"{count} of {expected.size} values differ from the reference, most at {list(place)}: "
             f"{output[place]} where {expected[place]} is right"
@@ -109,9 +108,7 @@ def _layers(table: ModelTable, seed: int) -> list[Workload]:
     except ModelError as error:
         raise SuiteError(str(error)) from None
     if not layers:
-        raise SuiteError(
-            f"{path} has no binary convolution (LceBconv2d) to measure; convert it with LCE first."
-        )
+        raise SuiteError(f"{path} has no binary convolution (LceBconv2d) to measure; convert it with LCE first.")
     label = table.name or path.stem
     return [
         Workload(

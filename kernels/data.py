@@ -27,9 +27,7 @@ def random_bits(shape: tuple[int, ...], channels: int, rng: np.random.Generator)
 
 def raw_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """All arrays raw, little-endian, C order, one after the other."""
-    return b"".join(
-        array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays.values()
-    )
+    return b"".join(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays.values())
 
 
 def _random(spec: KernelSpec, array: ArraySpec, rng: np.random.Generator) -> NDArray[Any]:

@@ -6,110 +6,42 @@ high bits 0. Field names are the keys of the engine protocol, so a spec and a `l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .errors import KernelError
+from .op_spec import INT32_MAX, INT32_MIN, ITEM_BYTES, NUMPY_DTYPE, ArraySpec, OpSpec, OutputSpec, words
 from .window import Pad, out_size, pad_before
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_ARRAY_BYTES = 2**31
-"""No array of an op may be larger: 32-bit devices address no more, and a slip should not fill a board."""
+__all__ = [
+    "CLAMPS",
+    "INT32_MAX",
+    "INT32_MIN",
+    "ITEM_BYTES",
+    "NUMPY_DTYPE",
+    "SPECS",
+    "Act",
+    "ArraySpec",
+    "BConv2d",
+    "BGemm",
+    "BMaxPool2d",
+    "BitPack",
+    "KernelSpec",
+    "OutputSpec",
+    "Pad",
+    "data_bytes",
+    "make_data",
+    "words",
+]
 
-ITEM_BYTES = {"u32": 4, "i32": 4, "f32": 4, "i8": 1}
-NUMPY_DTYPE = {"u32": "<u4", "i32": "<i4", "f32": "<f4", "i8": "|i1"}
-INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 CLAMPS = {"none": (INT32_MIN, INT32_MAX), "relu": (0, INT32_MAX), "relu6": (0, 6), "relu_n1_to_1": (-1, 1)}
 """Activation -> inclusive bounds on the integer dot product, applied before the multiplier (as LCE does)."""
 
 Act = Literal["none", "relu", "relu6", "relu_n1_to_1"]
-
-
-class ArraySpec(NamedTuple):
-    """An array of a case: `dtype` is the protocol's word (u32, i32, f32, i8)."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-class OutputSpec(NamedTuple):
-    """What an op writes: `dtype` is the protocol's word."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-
-def words(channels: int) -> int:
-    """32-bit words that hold `channels` bits."""
-    return (channels + 31) // 32
-
-
-class OpSpec:
-    """What the four specs share; use them through `KernelSpec`."""
-
-    __slots__ = ()
-    op: ClassVar[str]
-
-    @property
-    def name(self) -> str:
-        """Short stable name for people: shape first, then whatever is not the default."""
-        raise NotImplementedError
-
-    @property
-    def output(self) -> OutputSpec:
-        """What the op writes."""
-        raise NotImplementedError
-
-    def inputs(self) -> list[ArraySpec]:
-        """The arrays of `data=`, in order."""
-        raise NotImplementedError
-
-    @property
-    def macs_1bit(self) -> int:
-        """Binary multiply-accumulates of one iteration."""
-        return 0
-
-    @property
-    def macs_32bit(self) -> int:
-        """32-bit multiply-accumulates of one iteration; the epilogue's scale and bias are not counted."""
-        return 0
-
-    @property
-    def bytes_moved(self) -> int:
-        """Bytes of every input, weight and output, each counted once."""
-        arrays = [(array.dtype, array.shape) for array in self.inputs()]
-        return sum(ITEM_BYTES[dtype] * prod(shape) for dtype, shape in [*arrays, self.output])
-
-    def protocol_items(self) -> dict[str, str]:
-        """Keys and values of the `load` request, `op` first, `data` left to the caller."""
-        items = {field.name: str(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
-        return {"op": self.op, **items}
-
-    def _require_positive(self, *keys: str) -> None:
-        for key in keys:
-            value = getattr(self, key)
-            if type(value) is not int or not 1 <= value <= INT32_MAX:
-                raise KernelError(f"{self.op}: {key}={value!r} is not an integer from 1 to {INT32_MAX}.")
-
-    def _require_choice(self, key: str, *choices: str | int) -> None:
-        value = getattr(self, key)
-        if not any(type(value) is type(choice) and value == choice for choice in choices):
-            wanted = ", ".join(map(str, choices))
-            raise KernelError(f"{self.op}: {key}={value!r} is not one of {wanted}.")
-
-    def _require_bounded(self, dot_length: int = 0) -> None:
-        if dot_length > INT32_MAX:
-            raise KernelError(f"{self.op}: a dot product of {dot_length} bits does not fit int32.")
-        for array in [*self.inputs(), ArraySpec("out", *self.output)]:
-            if ITEM_BYTES[array.dtype] * prod(array.shape) > MAX_ARRAY_BYTES:
-                raise KernelError(
-                    f"{self.op}: array {array.name} takes more than 2 GiB; make the op smaller."
-                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,18 +153,14 @@ class BConv2d(_Windowed):
         self._require_choice("out", "i32", "f32", "bits")
         self._require_window()
         if self.act != "none" and self.out == "bits":
-            raise KernelError(
-                f"{self.op}: act={self.act} does nothing for out=bits; fold it into the thresholds."
-            )
+            raise KernelError(f"{self.op}: act={self.act} does nothing for out=bits; fold it into the thresholds.")
         if self.groups > 1 and self.c % (32 * self.groups):
             raise KernelError(
                 f"{self.op}: c={self.c} in groups={self.groups} is not a multiple of 32 channels per group; "
                 "make c a multiple of 32*groups."
             )
         if self.oc % self.groups:
-            raise KernelError(
-                f"{self.op}: oc={self.oc} does not divide into groups={self.groups}; make it a multiple."
-            )
+            raise KernelError(f"{self.op}: oc={self.oc} does not divide into groups={self.groups}; make it a multiple.")
         self._require_bounded(self.dot_length)
 
     @property
@@ -381,18 +309,3 @@ def _pair(letter: str, vertical: int, horizontal: int) -> str:
 
 def _other(value: str, default: str) -> str:
     return "" if value == default else f" {value}"
-
-
-__all__: Sequence[str] = (
-    "SPECS",
-    "ArraySpec",
-    "BConv2d",
-    "BGemm",
-    "BMaxPool2d",
-    "BitPack",
-    "KernelSpec",
-    "OutputSpec",
-    "data_bytes",
-    "make_data",
-    "words",
-)

@@ -143,11 +143,7 @@ def _reference_files() -> dict[str, bytes]:
     """What a Numba object is made of."""
     here = Path(__file__).parent
     folders = (here / "reference", here / "numba_aot")
-    return {
-        path.relative_to(here).as_posix(): path.read_bytes()
-        for f in folders
-        for path in sorted(f.glob("*.py"))
-    }
+    return {path.relative_to(here).as_posix(): path.read_bytes() for f in folders for path in sorted(f.glob("*.py"))}
 
 
 def _key(recipe: dict[str, object], files: dict[str, bytes]) -> str:
@@ -220,9 +216,7 @@ def _build_once(
         ) from error
 
 
-def _compile_and_link(
-    scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[_Object]
-) -> None:
+def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[_Object]) -> None:
     # Relative paths from one working folder: no path of this machine gets into an object.
     shutil.copytree(SOURCES / "src", scratch / "src")
     shutil.copytree(SOURCES / "include", scratch / "include")
@@ -257,9 +251,7 @@ def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
     # A process of its own: Numba compiles for one processor per process.
     arguments = ["--triple", target.llvm_triple, "--cpu", target.llvm_cpu, f"--features={target.features}"]
     outputs = ["-o", "reference.o", "--header", "include/reference.h"]
-    _run(
-        [sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ)
-    )
+    _run([sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ))
 
 
 def _run_zig(scratch: Path, triple: str, arguments: list[str]) -> None:

@@ -28,9 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(
-                file.fileno(), 0o644
-            )  # mkstemp's 0600 would keep colleagues from reading a shared store
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would keep colleagues from reading a shared store
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = None

@@ -40,9 +40,7 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
     names = frame["engine"] + (" " + frame["variant"]).fillna("")
     for extra in (frame["isa"], frame["engine_build"].str[:8]):
-        keys = pd.DataFrame(
-            {"name": names, **{k: frame[k] for k in ("run_id", "workload", "device", "threads")}}
-        )
+        keys = pd.DataFrame({"name": names, **{k: frame[k] for k in ("run_id", "workload", "device", "threads")}})
         twins = set(names[keys.duplicated(keep=False)])
         names = names.where(~names.isin(twins), names + (" " + extra).fillna(""))
     frame["series"] = names

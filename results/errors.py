@@ -11,9 +11,7 @@ class StoreError(Exception):
 def refusal(error: OSError, path: Path) -> StoreError:
     """The sentence for a write to `path` that failed with `error`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"{path} can't be written because the disk is full: free some space, or name another --store"
-        )
+        return StoreError(f"{path} can't be written because the disk is full: free some space, or name another --store")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StoreError(
             f"{path} can't be written ({error.strerror}): make the folder writable, or name another --store"

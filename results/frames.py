@@ -49,14 +49,15 @@ def _runs(source: Source) -> list[StoredRun]:
 
 
 def _run_columns(record: RunRecord, device: str) -> dict[str, Any]:
-    model, boot_id = record.fact(device, "model"), record.fact(device, "boot_id")
+    model, boot_id, emulated = (record.fact(device, name) for name in ("model", "boot_id", "emulated"))
     return {
         "run_id": record.run_id,
         "created": record.created,
         "commit": record.commit,
         "device": device,
         "device_model": None if model is None else str(model),
-        "emulated": record.emulated(device),
+        # Absent where the device could not tell.
+        "emulated": emulated if isinstance(emulated, bool) else None,
         "boot_id": None if boot_id is None else str(boot_id),
     }
 
@@ -164,9 +165,7 @@ def _invocation_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
 
 def _invocation_columns(one: Invocation) -> dict[str, Any]:
     median = median_ns(one)
-    columns = {
-        name: getattr(one, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__
-    }
+    columns = {name: getattr(one, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__}
     # An empty list is how the journal says that nothing was measured.
     columns |= {name: value or None for name, value in columns.items() if isinstance(value, list | dict)}
     if median is None:

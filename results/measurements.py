@@ -36,9 +36,7 @@ def to_parquet(run: StoredRun) -> bytes:
         **dict.fromkeys(_DICTIONARIES, pa.string()),
         "cpus_used": pa.list_(pa.int64()),
     }
-    schema = pa.schema(
-        [(name, special.get(name) or types[kind]) for name, kind in INVOCATION_COLUMNS.items()]
-    )
+    schema = pa.schema([(name, special.get(name) or types[kind]) for name, kind in INVOCATION_COLUMNS.items()])
     columns = {name: [None if _missing(value) else value for value in frame[name]] for name in frame.columns}
     table = pa.Table.from_pydict(columns, schema=schema)
     table = table.replace_schema_metadata({"bnnbench_schema": str(SCHEMA), "run_id": run.record.run_id})

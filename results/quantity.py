@@ -47,8 +47,8 @@ def rate(gops: float) -> str:
 
 
 def size(n: float) -> str:
-    """Bytes as `3.10 MB`, in powers of 1000; below 1000 exactly."""
-    return f"{n:,.0f} B" if abs(n) < 1000 else _scaled(n, _SIZE_UNITS)
+    """Bytes as `3.10 MB`, in powers of 1000; below 10,000 exactly."""
+    return f"{n:,.0f} B" if abs(n) < 10_000 else _scaled(n, _SIZE_UNITS)
 
 
 def count(n: float) -> str:

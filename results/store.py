@@ -51,9 +51,7 @@ def new_run_id(now: datetime | None = None) -> str:
 class RunWriter:
     """The one writer of a run; several threads may append. Leaving its `with` block closes it."""
 
-    def __init__(
-        self, folder: Path, record: RunRecord, lock: filelock.BaseFileLock, journal_: journal.Journal
-    ) -> None:
+    def __init__(self, folder: Path, record: RunRecord, lock: filelock.BaseFileLock, journal_: journal.Journal) -> None:
         self.path = folder
         self.record = record
         self._lock = lock
@@ -181,9 +179,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StoreError(
-                f"{self.runs_path} can't be read ({error.strerror}): check its permissions"
-            ) from error
+            raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
         return [child for child in children if (child / "run.json").is_file()]
 
     def _folder(self, selector: str) -> Path:
@@ -199,9 +195,7 @@ class Store:
         if not matches and os.sep in selector and (Path(selector) / "run.json").is_file():
             return Path(selector)
         if matches:
-            raise StoreError(
-                f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id"
-            )
+            raise StoreError(f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id")
         raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
 
 

@@ -78,9 +78,7 @@ def read_record(folder: Path) -> RunRecord:
             f"{path} is no run record ({error}): restore the file, or move the run's folder away"
         ) from error
     if record.schema > SCHEMA:
-        raise StoreError(
-            f"{path} has schema {record.schema} and this bnnbench reads up to {SCHEMA}: update bnnbench"
-        )
+        raise StoreError(f"{path} has schema {record.schema} and this bnnbench reads up to {SCHEMA}: update bnnbench")
     return record
 
 

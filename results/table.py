@@ -97,9 +97,7 @@ def _figure(cell: Cell | None, roomy: bool, compared: bool, plain: bool) -> Text
         return Text("-", style="dim")
     if cell.latency_ns is None:
         return Text(cell.status.replace("_", " "), style=_STATUS_STYLE.get(cell.status, ""))
-    parts: list[tuple[str, str]] = [
-        (quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))
-    ]
+    parts: list[tuple[str, str]] = [(quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))]
     if roomy and cell.low_ns is not None and cell.high_ns is not None:
         half = (cell.high_ns - cell.low_ns) / 2 / cell.latency_ns
         parts.append((f"{'+-' if plain else '±'}{quantity.percentage(half)}".rjust(8), "dim"))

@@ -27,9 +27,7 @@ def connect(spec: DeviceSpec) -> Transport:
     Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do.
     """
     if spec.transport not in _TRANSPORTS:
-        raise InventoryError(
-            f"Device {spec.name!r}: transport {spec.transport!r} is not supported yet; use ssh."
-        )
+        raise InventoryError(f"Device {spec.name!r}: transport {spec.transport!r} is not supported yet; use ssh.")
     module, name = _TRANSPORTS[spec.transport]
     build = cast("Callable[[DeviceSpec], Transport]", getattr(import_module(module), name))
     return build(spec)

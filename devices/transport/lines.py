@@ -31,9 +31,7 @@ class LineBuffer:
         if end < 0:
             self._searched = len(self._data)
         if (len(self._data) if end < 0 else end) > self._limit:
-            raise CommandFailed(
-                f"The process wrote a line longer than {self._limit >> 20} MiB; it is not used."
-            )
+            raise CommandFailed(f"The process wrote a line longer than {self._limit >> 20} MiB; it is not used.")
         if end < 0:
             return None
         line = bytes(self._data[:end])

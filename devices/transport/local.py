@@ -40,9 +40,7 @@ class LocalTransport(PosixTransport):
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]  # all three are pipes
             if isinstance(error, subprocess.TimeoutExpired):
-                raise CommandTimeout(
-                    f"{argv[0]!r} on this machine was not done after {timeout_s:g} s."
-                ) from error
+                raise CommandTimeout(f"{argv[0]!r} on this machine was not done after {timeout_s:g} s.") from error
             raise
         return Completed(_status(process.returncode), stdout, stderr)
 
@@ -50,9 +48,7 @@ class LocalTransport(PosixTransport):
         try:
             return LocalProcess(_start(argv, cwd))
         except OSError as error:
-            raise CommandFailed(
-                f"{argv[0]!r} cannot be started in {cwd} on this machine: {error.strerror}."
-            ) from error
+            raise CommandFailed(f"{argv[0]!r} cannot be started in {cwd} on this machine: {error.strerror}.") from error
 
     def close(self) -> None:
         """Nothing is held open."""

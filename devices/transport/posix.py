@@ -73,9 +73,7 @@ class PosixTransport(ABC):
         data = source if isinstance(source, bytes) else source.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             name = path if isinstance(source, bytes) else source
-            raise CommandFailed(
-                f"{name} is not the file that was announced (SHA-256 {sha256[:12]}...); push it again."
-            )
+            raise CommandFailed(f"{name} is not the file that was announced (SHA-256 {sha256[:12]}...); push it again.")
         if not known_absent and self._is_there(path, sha256, mode):
             return False
         temporary = f"{path}.{secrets.token_hex(4)}{PART_SUFFIX}"
@@ -119,9 +117,7 @@ class PosixTransport(ABC):
         done = self.shell(scripts.CHECK, path, sha256, f"{mode:o}", tool, timeout_s=_FILE_TIMEOUT_S)
         answer = done.stdout.decode("ascii", "replace").strip()
         if answer == "folder":
-            raise CommandFailed(
-                f"{path} on {self._name()} is a folder; remove it or choose another work folder."
-            )
+            raise CommandFailed(f"{path} on {self._name()} is a folder; remove it or choose another work folder.")
         if answer == "unchecked":
             return hashlib.sha256(self.pull(path)).hexdigest() == sha256
         return answer == "have"
@@ -129,9 +125,7 @@ class PosixTransport(ABC):
     def _read_back(self, temporary: str, path: str, sha256: str) -> None:
         if hashlib.sha256(self.pull(temporary)).hexdigest() != sha256:
             self.run(["rm", "-f", temporary])
-            raise CommandFailed(
-                f"{path} arrived damaged on {self._name()}; try again, and check its storage."
-            )
+            raise CommandFailed(f"{path} arrived damaged on {self._name()}; try again, and check its storage.")
         done = self.run(["mv", "-f", temporary, path])
         if done.status != 0:
             raise CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
@@ -147,9 +141,7 @@ class PosixTransport(ABC):
                 f"for {path}; remove files there or set workdir= to a larger disk."
             )
         if answer in ("short", "differs") and not reason.strip():
-            return CommandFailed(
-                f"{path} arrived damaged on {self._name()}; try again, and check its storage."
-            )
+            return CommandFailed(f"{path} arrived damaged on {self._name()}; try again, and check its storage.")
         return CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
 
 

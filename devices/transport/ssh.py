@@ -79,8 +79,7 @@ class SshTransport(PosixTransport):
             channel.exec_command(line)
         except ChannelException as error:
             raise DeviceError(
-                f"{self._name()} refused another command on this connection ({error}); "
-                "raise MaxSessions there."
+                f"{self._name()} refused another command on this connection ({error}); raise MaxSessions there."
             ) from error
         except (SSHException, OSError, EOFError) as error:
             self._link.check()

@@ -23,9 +23,7 @@ _WATCH_EVERY_S = 0.5
 class Link:
     """Watches one authenticated session."""
 
-    def __init__(
-        self, transport: paramiko.Transport, name: str, *, lost_after_s: float = LOST_AFTER_S
-    ) -> None:
+    def __init__(self, transport: paramiko.Transport, name: str, *, lost_after_s: float = LOST_AFTER_S) -> None:
         self._transport = transport
         self._name = name
         self._lost_after_s = lost_after_s
@@ -56,9 +54,7 @@ class Link:
     def lost(self) -> DeviceLost:
         """The error to raise for a session that is gone."""
         how = f"it has not answered for {self._lost_after_s:g} s" if self._silent else "it was closed"
-        return DeviceLost(
-            f"The connection to device {self._name!r} is lost: {how}; check its power and network."
-        )
+        return DeviceLost(f"The connection to device {self._name!r} is lost: {how}; check its power and network.")
 
     def stop(self) -> None:
         self._stop.set()

@@ -106,9 +106,7 @@ class Login:
             # The command is the user's own shell line from ~/.ssh/config, and meant for a shell.
             argv = ["sh", "-c", f"exec {command}"]
             self._proxies.append(
-                subprocess.Popen(
-                    argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL
-                )
+                subprocess.Popen(argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL)
             )
         return ours
 
@@ -190,9 +188,7 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
             f"accept the new one with `{_accept(target)}`."
         ) from error
     except PasswordRequiredException as error:
-        raise AuthError(
-            f"The key for {where} is locked by a passphrase; unlock it with `ssh-add`."
-        ) from error
+        raise AuthError(f"The key for {where} is locked by a passphrase; unlock it with `ssh-add`.") from error
     except AuthenticationException as error:
         raise AuthError(f"{where} refused your keys; {_key_advice(target)}.") from error
     except socket.gaierror as error:
@@ -202,13 +198,9 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
     except TimeoutError as error:
         raise Unreachable(f"{where} did not answer in time; is it on, and in this network?") from error
     except IncompatiblePeer as error:
-        raise Unreachable(
-            f"{where} offers no algorithm in common ({error}); update its SSH server."
-        ) from error
+        raise Unreachable(f"{where} offers no algorithm in common ({error}); update its SSH server.") from error
     except OSError as error:
-        raise Unreachable(
-            f"{where} cannot be reached: {error.strerror or error}; is its SSH server on?"
-        ) from error
+        raise Unreachable(f"{where} cannot be reached: {error.strerror or error}; is its SSH server on?") from error
     except (SSHException, EOFError) as error:
         if "No authentication methods" in str(error):
             raise AuthError(f"There is no key to offer to {where}; {_key_advice(target)}.") from error

@@ -21,9 +21,10 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
     from dataclasses import asdict
     from json import dumps
 
-    from bnnbench.devices.inventory import find_inventory, load
     from rich.console import Console
     from rich.table import Table
+
+    from bnnbench.devices.inventory import find_inventory, load
 
     found = load(find_inventory(inventory))
     if json:
@@ -35,17 +36,13 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
         table.add_row(spec.name, spec.transport, spec.address, cores)
     console = Console()
     console.print(table)
-    console.print(
-        f"inventory: {found.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False
-    )
+    console.print(f"inventory: {found.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False)
 
 
 @app.command
 def add(
     name: Annotated[str, Parameter(help="What to call it.")],
-    address: Annotated[
-        str, Parameter(help="ssh://[user@]host[:port]; host may be an alias of ~/.ssh/config.")
-    ],
+    address: Annotated[str, Parameter(help="ssh://[user@]host[:port]; host may be an alias of ~/.ssh/config.")],
     /,
     *,
     inventory: InventoryOption = None,
@@ -79,9 +76,7 @@ def add(
 
 @app.command
 def probe(
-    device: Annotated[
-        str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")
-    ] = "local",
+    device: Annotated[str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")] = "local",
     /,
     *,
     inventory: InventoryOption = None,

@@ -16,10 +16,11 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the engines and the platforms and ISA levels they are built for."""
     from json import dumps
 
-    from bnnbench.kernels.engines import ENGINES
-    from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
     from rich.console import Console
     from rich.table import Table
+
+    from bnnbench.kernels.engines import ENGINES
+    from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 
     isas = {triple: [level.isa for level in ISA_LEVELS if level.triple == triple] for triple in TRIPLES}
     if json:
@@ -41,9 +42,7 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
 def build(
     *,
     target: Annotated[list[str] | None, Parameter(negative="", help="Triples; default all.")] = None,
-    engine: Annotated[
-        list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default both.")
-    ] = None,
+    engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default both.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -27,11 +27,12 @@ def info(
     from dataclasses import asdict
     from json import dumps
 
-    from bnnbench.kernels.models import describe
-    from bnnbench.kernels.models.tflite_file import read
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from bnnbench.kernels.models import describe
+    from bnnbench.kernels.models.tflite_file import read
 
     model = read(file)
     description = describe(model)

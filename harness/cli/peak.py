@@ -25,9 +25,10 @@ def peak(
     import sys
     from json import dumps
 
-    from bnnbench.results.quantity import clock, rate
     from rich.console import Console
     from rich.table import Table
+
+    from bnnbench.results.quantity import clock, rate
 
     from ..peak import measure_peaks
 

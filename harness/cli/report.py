@@ -11,9 +11,7 @@ from .options import DebugOption, JsonOption, StoreOption
 
 
 def report(
-    runs: Annotated[
-        list[str] | None, Parameter(help="Run ids, their beginnings, or latest (the default).")
-    ] = None,
+    runs: Annotated[list[str] | None, Parameter(help="Run ids, their beginnings, or latest (the default).")] = None,
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")],

@@ -24,9 +24,7 @@ def run(
         list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Only these engines.")
     ] = None,
     threads: Annotated[str | None, Parameter(help="Thread counts, like 1,4.")] = None,
-    filter: Annotated[
-        str | None, Parameter(help="Only workloads whose name matches this regular expression.")
-    ] = None,
+    filter: Annotated[str | None, Parameter(help="Only workloads whose name matches this regular expression.")] = None,
     resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
     store: StoreOption = None,
     inventory: InventoryOption = None,
@@ -45,8 +43,9 @@ def run(
 
     bnnbench run --resume latest
     """
-    from bnnbench.results.store import Store
     from rich.console import Console
+
+    from bnnbench.results.store import Store
 
     from ..errors import CallError
     from ..progress import Display
@@ -59,9 +58,7 @@ def run(
     where = Store(store)
     if resume is not None:
         if files or device or engine or threads or filter:
-            raise CallError(
-                "--resume takes no suite, device, engine, threads or filter: a run knows its own."
-            )
+            raise CallError("--resume takes no suite, device, engine, threads or filter: a run knows its own.")
         with Display(console) as display:
             result = resume_run(where, resume, display)
     else:

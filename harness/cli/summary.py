@@ -38,9 +38,7 @@ def print_summary(result: RunResult, console: Console) -> None:
     path = result.stored.path
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete":
-        console.print(
-            f"next: bnnbench report {run_id} -o report", highlight=False, markup=False, soft_wrap=True
-        )
+        console.print(f"next: bnnbench report {run_id} -o report", highlight=False, markup=False, soft_wrap=True)
     else:
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)

@@ -144,9 +144,7 @@ class EngineClient:
             keys["extra_ppm"] = extra_ppm
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
         if len(ran.samples_ns) != samples or not all(0 < sample < 1e15 for sample in ran.samples_ns):
-            raise EngineError(
-                f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}."
-            )
+            raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
         return ran
 
     def output(self, id: str, path: str | None = None, timeout_s: float = LOAD_S) -> Output:
@@ -189,9 +187,7 @@ class EngineClient:
                 return msgspec.json.decode(answer, type=reply)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             shown = answer if len(answer) <= 80 else answer[:77] + "..."
-            raise EngineError(
-                f"{where} answered {verb} with {shown!r}, which is no reply: {error}."
-            ) from None
+            raise EngineError(f"{where} answered {verb} with {shown!r}, which is no reply: {error}.") from None
         raise EngineError(f"{where} refused {verb}: {outcome.error or 'it does not say why'}.")
 
 

@@ -42,16 +42,10 @@ class CustomEngine:
                 digest.update(path.read_bytes())
             except OSError as error:
                 reason = error.strerror or error
-                raise BuildError(
-                    f"engine '{self.name}': cannot read {path}: {reason}; build it first."
-                ) from None
+                raise BuildError(f"engine '{self.name}': cannot read {path}: {reason}; build it first.") from None
         key = digest.hexdigest()
-        build = EngineBuild(
-            self.name, triple, None, key, hashlib.sha256(paths[0].read_bytes()).hexdigest(), paths[0]
-        )
-        return EngineFiles(
-            build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths))
-        )
+        build = EngineBuild(self.name, triple, None, key, hashlib.sha256(paths[0].read_bytes()).hexdigest(), paths[0])
+        return EngineFiles(build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths)))
 
     def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
         """`{binary}` is the pushed binary, `{files}` the others, in order."""

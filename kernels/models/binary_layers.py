@@ -21,9 +21,7 @@ from .model import ModelFile, Op, TensorRef
 OP_NAME = "LceBconv2d"
 _ACTS: dict[int, Act] = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6"}  # ActivationFunctionType
 _OUT = {"float32": "f32", "int8": "f32", "int32": "bits"}
-_INT8_NOTE = (
-    "its int8 output is measured as float32: multiplier and bias are applied, the final rounding is not"
-)
+_INT8_NOTE = "its int8 output is measured as float32: multiplier and bias are applied, the final rounding is not"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +51,7 @@ def binary_layers(model: ModelFile) -> list[BinaryLayer]:
             try:
                 layers.append(_layer(op))
             except (KernelError, ModelError) as error:
-                raise ModelError(
-                    f"{model.path}: op {op.index} ({OP_NAME}) cannot be used: {error}"
-                ) from error
+                raise ModelError(f"{model.path}: op {op.index} ({OP_NAME}) cannot be used: {error}") from error
     return layers
 
 
@@ -149,9 +145,7 @@ def _tensor(tensor: TensorRef | None, role: str, rank: int) -> TensorRef:
     return tensor
 
 
-def _constant(
-    tensor: TensorRef | None, role: str, dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> NDArray[Any]:
+def _constant(tensor: TensorRef | None, role: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     data = None if tensor is None else tensor.data
     if data is None or data.dtype != dtype or data.shape != shape:
         raise ModelError(f"its {role} is not a constant {dtype.name}{list(shape)}.")

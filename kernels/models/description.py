@@ -38,10 +38,7 @@ def describe(model: ModelFile) -> Description:
     """Every op of a model with its multiply-accumulates and the bytes of its constants."""
     rows = tuple(_row(op) for op in model.ops)
     constants = {
-        (op.subgraph, tensor.index): _bytes(tensor)
-        for op in model.ops
-        for tensor in op.inputs
-        if tensor is not None
+        (op.subgraph, tensor.index): _bytes(tensor) for op in model.ops for tensor in op.inputs if tensor is not None
     }
     return Description(
         rows=rows,

@@ -76,9 +76,7 @@ def _content(path: Path) -> bytes:
     if not content:
         raise ModelError(f"{path} is empty; convert or copy the model again.")
     if content[4:8] != _IDENTIFIER:
-        raise ModelError(
-            f"{path} is not a TensorFlow Lite model (bytes 4 to 7 are not TFL3); name a .tflite file."
-        )
+        raise ModelError(f"{path} is not a TensorFlow Lite model (bytes 4 to 7 are not TFL3); name a .tflite file.")
     return content
 
 
@@ -94,9 +92,7 @@ class _Reader:
         graphs = self._count(self._model.SubgraphsLength(), "subgraphs")
         if graphs == 0:
             raise ModelError("it has no subgraph")
-        codes = [
-            self._op_name(i) for i in range(self._count(self._model.OperatorCodesLength(), "operator codes"))
-        ]
+        codes = [self._op_name(i) for i in range(self._count(self._model.OperatorCodesLength(), "operator codes"))]
         ops: list[Op] = []
         ends: list[tuple[tuple[TensorRef, ...], tuple[TensorRef, ...]]] = []
         for graph_index in range(graphs):
@@ -201,10 +197,7 @@ class _Reader:
         )
 
     def _operands(self, table: Any, field: str, tensors: list[TensorRef]) -> tuple[TensorRef | None, ...]:
-        indices = [
-            getattr(table, field)(i)
-            for i in range(self._count(getattr(table, f"{field}Length")(), "operands"))
-        ]
+        indices = [getattr(table, field)(i) for i in range(self._count(getattr(table, f"{field}Length")(), "operands"))]
         for index in indices:
             if not -1 <= index < len(tensors):
                 raise ModelError(f"an op names tensor {index}, which does not exist")

@@ -56,7 +56,5 @@ def _require_same_target(library: Any) -> None:
     while waiting:
         nested = waiting.pop()
         if nested.codegen is not library.codegen:
-            raise RuntimeError(
-                f"{nested.name} was already compiled for another processor: use a fresh process."
-            )
+            raise RuntimeError(f"{nested.name} was already compiled for another processor: use a fresh process.")
         waiting += nested._linking_libraries

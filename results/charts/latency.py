@@ -50,12 +50,10 @@ def latency_per_workload(frame: pd.DataFrame, ax: "Axes | None" = None) -> "Axes
     logarithmic = figures.max() / figures.min() > LOG_FROM
     if logarithmic:
         ax.set_xscale("log")
-        decades(ax.xaxis, figures.max() / figures.min())
+        decades(ax.xaxis, figures.max() / figures.min(), width)
     top = _rows(ax, every, width < _WIDE)
     for line, y in top:
-        _line(
-            ax, line, y, tints, style.MARKERS[tracks.index((line.place, line.threads)) % len(style.MARKERS)]
-        )
+        _line(ax, line, y, tints, style.MARKERS[tracks.index((line.place, line.threads)) % len(style.MARKERS)])
     _limits(ax, frame, logarithmic)
     ax.xaxis.set_major_formatter(lambda value, _: quantity.tick(quantity.duration(value)))
     ax.xaxis.set_minor_formatter(lambda *_: "")

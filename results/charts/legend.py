@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 _CHARACTER, _HANDLE = 0.078, 0.34
 
 
-def legend(
-    ax: "Axes", tints: Mapping[str, style.Colour], tracks: Sequence[tuple[str, int]], width: float
-) -> None:
+def legend(ax: "Axes", tints: Mapping[str, style.Colour], tracks: Sequence[tuple[str, int]], width: float) -> None:
     """Puts the legend above `ax`; `tracks` are (place, threads), told apart by their markers when there are
     several.
 

@@ -68,7 +68,7 @@ def gops_by_size(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | No
             markeredgecolor=style.SURFACE.light,
             zorder=4,
         )
-    decades(ax.xaxis, cases["macs_1bit"].max() / cases["macs_1bit"].min())
+    decades(ax.xaxis, cases["macs_1bit"].max() / cases["macs_1bit"].min(), width)
     _roofs(ax, highest, logarithmic, len(tracks) > 1)
     ax.margins(x=0.06)
     ax.xaxis.set_major_formatter(lambda value, _: quantity.tick(quantity.count(value)))

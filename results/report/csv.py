@@ -46,7 +46,6 @@ def _csv(frame: pd.DataFrame) -> bytes:
     for name in frame.columns:
         if frame[name].dtype == object:
             frame[name] = [
-                msgspec.json.encode(value).decode() if isinstance(value, list | dict) else None
-                for value in frame[name]
+                msgspec.json.encode(value).decode() if isinstance(value, list | dict) else None for value in frame[name]
             ]
     return frame.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")

@@ -22,11 +22,16 @@ _UNITS: dict[str, Callable[[float], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`text` is None when the device does not have it; `source` is where it was read."""
+    """`text` is None when the device does not have it; `source` is where it was read, or what was tried."""
 
     name: str
     text: str | None
     source: str | None
+
+    @property
+    def long(self) -> bool:
+        """Whether it is too long to be shown at once."""
+        return self.text is not None and len(self.text) > 140
 
 
 def facts(raw: Mapping[str, Any]) -> list[Fact]:
@@ -52,7 +57,15 @@ def _text(value: Any, unit: str) -> str:
     if unit and isinstance(value, int | float):
         return _UNITS[unit](value)
     if isinstance(value, list):
-        return ", ".join(_text(item, unit) for item in value)
+        separator = " · " if any(isinstance(item, Mapping) for item in value) else ", "
+        return separator.join(_text(item, unit) for item in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(item, unit)}" for key, item in value.items())
+        return "; ".join(_entry(str(key), item, unit) for key, item in value.items() if item is not None)
     return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _entry(key: str, value: Any, unit: str) -> str:
+    """One entry of a fact that has several; its key may have a unit of its own."""
+    own = next((ending for ending in _UNITS if key.endswith(ending)), "")
+    words = key.removesuffix(own).replace("_", " ")
+    return f"{words}{':' if key.isdigit() else ''} {_text(value, own or unit)}"

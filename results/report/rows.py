@@ -64,13 +64,9 @@ def rows(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> list[Row]:
                 colour=f"var(--chart-{tints[str(record['series'])].role})",
                 isa=isa,
                 latency=Figure("", None) if latency is None else Figure(quantity.duration(latency), latency),
-                interval=_interval(
-                    latency, _real(record["latency_low_ns"]), _real(record["latency_high_ns"])
-                ),
+                interval=_interval(latency, _real(record["latency_low_ns"]), _real(record["latency_high_ns"])),
                 gops=Figure("", None) if gops is None else Figure(quantity.significant(gops), gops),
-                roof=Figure(quantity.percentage(gops / roof), gops / roof)
-                if gops and roof
-                else Figure("", None),
+                roof=Figure(quantity.percentage(gops / roof), gops / roof) if gops and roof else Figure("", None),
                 speedup=Figure("", None) if speedup is None else Figure(quantity.ratio(speedup), speedup),
                 status=str(record["status"]).replace("_", " "),
                 reason="" if pd.isna(record["reason"]) else str(record["reason"]),

@@ -188,9 +188,7 @@ LogLevel ERROR
         while time.monotonic() < end:
             assert self._process is not None
             if self._process.poll() is not None:
-                raise RuntimeError(
-                    f"{self._server} ended with {self._process.returncode}: {self.log()[-2000:]}"
-                )
+                raise RuntimeError(f"{self._server} ended with {self._process.returncode}: {self.log()[-2000:]}")
             with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self.port), 1)) as probe:
                 if probe.recv(64).startswith(b"SSH-"):
                     return

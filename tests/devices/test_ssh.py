@@ -43,9 +43,7 @@ def within(seconds: float) -> Iterator[None]:
     assert time.monotonic() - begun < seconds
 
 
-def test_an_unknown_host_key_says_how_to_accept_it_and_that_works(
-    server: LoopbackSsh, tmp_path: Path
-) -> None:
+def test_an_unknown_host_key_says_how_to_accept_it_and_that_works(server: LoopbackSsh, tmp_path: Path) -> None:
     known = tmp_path / "my hosts"
     spec = server.spec(known_hosts=known)
     with pytest.raises(HostKeyError) as caught:
@@ -75,9 +73,7 @@ def test_a_damaged_known_hosts_is_a_sentence(server: LoopbackSsh) -> None:
         connect(server.spec())
 
 
-def test_the_wrong_key_is_refused(
-    server: LoopbackSsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wrong_key_is_refused(server: LoopbackSsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True, timeout=20)

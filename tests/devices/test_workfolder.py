@@ -162,9 +162,7 @@ def test_trim_removes_the_least_recently_used(folder: WorkFolder, transport: Tra
     assert blob_path(folder, contents[2]).read_bytes() == contents[2]
 
 
-def test_old_parts_are_cleared_and_young_ones_left(
-    folder: WorkFolder, transport: Transport, spec: DeviceSpec
-) -> None:
+def test_old_parts_are_cleared_and_young_ones_left(folder: WorkFolder, transport: Transport, spec: DeviceSpec) -> None:
     blobs = Path(folder.path) / "blobs"
     old, young = blobs / "a.1.part", blobs / "b.2.part"
     for part in (old, young):
@@ -203,9 +201,7 @@ def test_a_full_disk_names_what_is_free_and_what_is_needed(
     assert free is not None
     for part in (repr(device.name), str(mount), f"{free:,} bytes free", "3,145,728 are needed", "workdir="):
         assert part in sentence
-    assert [entry.name for entry in (mount / "blobs").iterdir()] == [
-        hashlib.sha256(b"fits" * 1000).hexdigest()
-    ]
+    assert [entry.name for entry in (mount / "blobs").iterdir()] == [hashlib.sha256(b"fits" * 1000).hexdigest()]
     (mount / "filler").write_bytes(b"x" * free)
     with pytest.raises(DeviceFull, match="full"):
         connect_and_open(device, mount)

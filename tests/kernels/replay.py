@@ -40,9 +40,7 @@ def _value(tensor: TensorRef | None, values: dict[int, Array]) -> Array:
         return values[tensor.index]
     if tensor.quantization is None or tensor.data.dtype == np.float32:
         return tensor.data
-    scales, zeros = (
-        _along(tensor, part) for part in (tensor.quantization.scales, tensor.quantization.zero_points)
-    )
+    scales, zeros = (_along(tensor, part) for part in (tensor.quantization.scales, tensor.quantization.zero_points))
     return ((tensor.data.astype(np.float64) - zeros) * scales).astype(np.float32)
 
 

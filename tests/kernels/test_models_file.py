@@ -95,9 +95,7 @@ def test_constants_are_views_not_copies() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 * model.size_bytes
-    assert all(
-        t.data is None or not t.data.flags.owndata for op in model.ops for t in op.inputs if t is not None
-    )
+    assert all(t.data is None or not t.data.flags.owndata for op in model.ops for t in op.inputs if t is not None)
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:

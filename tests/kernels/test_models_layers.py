@@ -119,9 +119,7 @@ def test_macs_equal_the_published_ones() -> None:
             total = describe(read(path))
             assert total.macs_1bit == int(row["macs_1bit"]), path.stem
             # QuickNet's fixed blur filters before each stage are not in the published count.
-            blur = (
-                28 * 28 * 32 * 9 + 14 * 14 * 64 * 9 + 7 * 7 * 256 * 9 if path.stem == "QuickNetSmall" else 0
-            )
+            blur = 28 * 28 * 32 * 9 + 14 * 14 * 64 * 9 + 7 * 7 * 256 * 9 if path.stem == "QuickNetSmall" else 0
             assert total.macs_32bit == int(row["macs_32bit"]) + blur, path.stem
             assert 0.95 < total.parameter_bytes / path.stat().st_size < 1
     assert compared >= 4

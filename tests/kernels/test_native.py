@@ -16,8 +16,7 @@ SWEEP = sweep()
 
 def levels() -> list[object]:
     return [
-        pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level))
-        for level in ISA_LEVELS
+        pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level)) for level in ISA_LEVELS
     ]
 
 

@@ -29,9 +29,7 @@ QEMU = {"aarch64-linux-musl": "qemu-aarch64-static", "arm-linux-musleabihf": "qe
 CPU_FLAGS = {"x86-64": set(), "avx2": {"avx2", "bmi2", "fma"}, "avx512": {"avx512_vpopcntdq", "avx512vl"}}
 QUICK_TARGETS = [
     # Each object takes some 4 s to compile: by default the two that other tests need, and the 32-bit one.
-    pytest.param(
-        target, id=f"{target.triple}-{target.isa}", marks=[] if index in (0, 1, 5) else pytest.mark.slow
-    )
+    pytest.param(target, id=f"{target.triple}-{target.isa}", marks=[] if index in (0, 1, 5) else pytest.mark.slow)
     for index, target in enumerate(TARGETS)
 ]
 TARGET_IDS = [f"{target.triple}-{target.isa}" for target in TARGETS]
@@ -85,9 +83,7 @@ def test_sweep_in_this_process(target: NumbaTarget, objects: Callable[[NumbaTarg
     assert_sweep_equals_oracle(load_shared(objects(target)))
 
 
-@pytest.mark.parametrize(
-    "target", [TARGETS[1], pytest.param(TARGETS[-1], marks=pytest.mark.slow)], ids=["avx2", "arm"]
-)
+@pytest.mark.parametrize("target", [TARGETS[1], pytest.param(TARGETS[-1], marks=pytest.mark.slow)], ids=["avx2", "arm"])
 def test_same_bytes_in_every_process_and_folder(
     target: NumbaTarget, objects: Callable[[NumbaTarget], Path], tmp_path: Path
 ) -> None:
@@ -125,9 +121,7 @@ def test_an_unknown_triple_leaves_no_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("target", TARGETS, ids=TARGET_IDS)
-def test_sweep_in_a_static_program(
-    target: NumbaTarget, objects: Callable[[NumbaTarget], Path], tmp_path: Path
-) -> None:
+def test_sweep_in_a_static_program(target: NumbaTarget, objects: Callable[[NumbaTarget], Path], tmp_path: Path) -> None:
     pytest.importorskip("ziglang", reason="the linker comes with ziglang")
     command: list[str] = []
     if target.triple in QEMU and platform.machine() != target.triple.split("-")[0]:

@@ -135,16 +135,10 @@ def test_same_padding_as_tensorflow_defines_it(size: int, kernel: int, stride: i
 
 
 @given(SIZES, SIZES, st.integers(1, 6), st.integers(1, 5))
-def test_valid_windows_lie_inside_and_one_more_would_not(
-    size: int, kernel: int, stride: int, dilation: int
-) -> None:
+def test_valid_windows_lie_inside_and_one_more_would_not(size: int, kernel: int, stride: int, dilation: int) -> None:
     windows = out_size(size, kernel, stride, dilation, "valid")
     assume(windows >= 1)
-    assert (
-        (windows - 1) * stride + extent(kernel, dilation)
-        <= size
-        < windows * stride + extent(kernel, dilation)
-    )
+    assert (windows - 1) * stride + extent(kernel, dilation) <= size < windows * stride + extent(kernel, dilation)
     assert pad_before(size, kernel, stride, dilation, "valid") == 0
 
 
@@ -187,10 +181,7 @@ def test_refused_in_one_sentence(make: Callable[[], KernelSpec], message: str) -
 @settings(max_examples=300)
 @given(
     st.fixed_dictionaries(
-        {
-            key: st.integers(-1, 70)
-            for key in ["h", "w", "c", "oc", "kh", "kw", "sh", "sw", "dh", "dw", "groups"]
-        }
+        {key: st.integers(-1, 70) for key in ["h", "w", "c", "oc", "kh", "kw", "sh", "sw", "dh", "dw", "groups"]}
     ),
     st.sampled_from(["same", "valid"]),
     st.sampled_from(["i32", "f32", "bits"]),

@@ -67,7 +67,16 @@ def _facts(device: str, clock: float) -> dict[str, dict[str, object]]:
             "value": ["neon"] if pi else ["baseline", "avx2", "avx512"],
             "source": "/proc/self/auxv" if pi else "/proc/cpuinfo flags",
         },
-        "cpus": {"value": 4 if pi else 2, "source": "/sys/devices/system/cpu/online"},
+        "isa_features": {"value": [f"feature{number}" for number in range(30)], "source": "/proc/cpuinfo"},
+        "cpus": {
+            "value": {"count": 4 if pi else 2, "allowed": [0, 1]},
+            "source": "/sys/devices/system/cpu/online",
+        },
+        "clusters": {
+            "value": [{"cpus": [0, 1], "name": "Synthetic core", "part": None, "max_hz": clock}],
+            "source": "/proc/cpuinfo",
+        },
+        "clock_hz": {"value": {"0": {"cur": clock}, "1": {"cur": clock}}, "source": "cpufreq"},
         "max_clock_hz": {"value": clock, "source": "cpufreq/cpuinfo_max_freq"},
         "memory_bytes": {"value": 3_980_000_000, "source": "/proc/meminfo"},
         "boot_id": {"value": f"synthetic-boot-{device}", "source": "/proc/sys/kernel/random/boot_id"},
@@ -80,9 +89,7 @@ def _facts(device: str, clock: float) -> dict[str, dict[str, object]]:
     }
 
 
-def synthetic_record(
-    run_id: str = "20260102-030405-5e4d11", created: str = "2026-01-02T03:04:05Z"
-) -> RunRecord:
+def synthetic_record(run_id: str = "20260102-030405-5e4d11", created: str = "2026-01-02T03:04:05Z") -> RunRecord:
     cases, skips = [], []
     for device, (isa, *_) in DEVICES.items():
         for shape in SHAPES:
@@ -232,9 +239,7 @@ def write_synthetic(store: Store, record: RunRecord | None = None) -> StoredRun:
         for order, (case, index) in enumerate(schedule):
             writer.append(_invocation(case, index, order, dice))
         writer.append(
-            DeviceEvent(
-                device="pi4", kind="note", message="the governor was ondemand", started=record.created
-            )
+            DeviceEvent(device="pi4", kind="note", message="the governor was ondemand", started=record.created)
         )
         writer.append(
             RunEnd(
@@ -293,9 +298,7 @@ def snapshot() -> Callable[[str, str], None]:
             path.write_text(text, encoding="utf-8")
         known = path.read_text(encoding="utf-8")
         changes = "\n".join(
-            list(difflib.unified_diff(known.splitlines(), text.splitlines(), "snapshot", "now", lineterm=""))[
-                :60
-            ]
+            list(difflib.unified_diff(known.splitlines(), text.splitlines(), "snapshot", "now", lineterm=""))[:60]
         )
         assert text == known, f"{name} changed (BNNBENCH_UPDATE_SNAPSHOTS=1 accepts it):\n{changes}"
 

@@ -65,9 +65,7 @@ def test_an_svg_is_right_on_light_and_dark_pages(synthetic: StoredRun, name: str
 
 def test_ids_of_two_charts_differ(synthetic: StoredRun) -> None:
     frame = load(synthetic)
-    ids = [
-        set(re.findall(r'\bid="([^"]+)"', CHARTS["latency"].svg(frame, name=name))) for name in ("one", "two")
-    ]
+    ids = [set(re.findall(r'\bid="([^"]+)"', CHARTS["latency"].svg(frame, name=name))) for name in ("one", "two")]
     assert ids[0]
     assert not ids[0] & ids[1]
     svg = CHARTS["latency"].svg(frame, name="one")
@@ -179,9 +177,7 @@ def test_nothing_to_draw_is_an_error(synthetic: StoredRun) -> None:
         gops_by_size(frame[frame["status"] != "ok"])
 
 
-@pytest.mark.parametrize(
-    "name", ["$\\frac{", "a & b <script>", "日本語のモデル", "\x00\x1b[31m", 'q" onload="x']
-)
+@pytest.mark.parametrize("name", ["$\\frac{", "a & b <script>", "日本語のモデル", "\x00\x1b[31m", 'q" onload="x'])
 @pytest.mark.filterwarnings("error")
 def test_hostile_names_are_only_names(synthetic: StoredRun, name: str) -> None:
     frame = load(synthetic).query("device == 'pi4'").head(4).copy()
@@ -214,9 +210,7 @@ def _contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize(
-    "colour", [*style.ENGINES.values(), *style.OTHERS, style.INK, style.MUTED, style.ALARM]
-)
+@pytest.mark.parametrize("colour", [*style.ENGINES.values(), *style.OTHERS, style.INK, style.MUTED, style.ALARM])
 def test_colours_stand_out_on_both_pages(colour: style.Colour) -> None:
     least = 4.5 if colour in (style.INK, style.MUTED, style.ALARM) else 3.0
     assert _contrast(colour.light, style.SURFACE.light) >= least

@@ -82,9 +82,7 @@ def test_every_source_gives_the_same(synthetic: StoredRun) -> None:
     for source in (Store(root), root, str(root), [synthetic], iter([synthetic])):
         pd.testing.assert_frame_equal(load(source), expected)
     pd.testing.assert_frame_equal(bnnbench.results.load(Store(root)), expected)
-    pd.testing.assert_frame_equal(
-        bnnbench.results.load_invocations(Store(root)), load_invocations([synthetic])
-    )
+    pd.testing.assert_frame_equal(bnnbench.results.load_invocations(Store(root)), load_invocations([synthetic]))
 
 
 def test_a_row_for_every_case_and_skip(synthetic: StoredRun) -> None:
@@ -203,6 +201,13 @@ def test_an_emulated_device_has_no_times(synthetic: StoredRun) -> None:
     assert len(times) > 8
     assert rows[times].isna().all().all()
     assert rows["output_sha256"].notna().all()
+
+
+def test_a_device_that_could_not_tell_is_not_called_real(record: RunRecord) -> None:
+    unsure = msgspec.structs.replace(record, devices={"pi4": {"emulated": {"value": None, "source": "tried"}}})
+    frame = load(StoredRun(unsure, []))
+    assert frame["emulated"].isna().all()
+    assert load(StoredRun(record, []))["emulated"].tolist() == [False] * len(frame)
 
 
 def test_a_skip_borrows_the_workloads_facts(synthetic: StoredRun) -> None:

@@ -35,6 +35,8 @@ def test_durations(ns: float, text: str) -> None:
         (quantity.rate(54.05), "54.0 GOPS"),
         (quantity.rate(0.1234), "0.123 GOPS"),
         (quantity.size(64), "64 B"),
+        (quantity.size(4096), "4,096 B"),
+        (quantity.size(40_960), "41.0 kB"),
         (quantity.size(3_100_000), "3.10 MB"),
         (quantity.size(999_999), "1.00 MB"),
         (quantity.count(115_605_504), "116 M"),

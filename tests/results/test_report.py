@@ -15,6 +15,7 @@ import pytest
 
 from bnnbench.results.records import CaseRecord, DeviceEvent, Gate, RunEnd, RunRecord
 from bnnbench.results.report import FORMATS, csv, html, write
+from bnnbench.results.report.facts import facts
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.page import page
 from bnnbench.results.store import StoredRun, StoreError
@@ -101,12 +102,9 @@ def test_the_page_is_whole(rendered: str) -> None:
 
 def test_the_page_asks_nothing_of_the_network(rendered: str) -> None:
     outline = Outline(rendered)
-    links = [
-        value for _, name, value in outline.attributes if name in ("src", "href", "xlink:href", "action")
-    ]
+    links = [value for _, name, value in outline.attributes if name in ("src", "href", "xlink:href", "action")]
     assert all(
-        link is not None and (link.startswith("#") or link in ("results.csv", "invocations.csv"))
-        for link in links
+        link is not None and (link.startswith("#") or link in ("results.csv", "invocations.csv")) for link in links
     )
     assert not re.search(r"@import|url\((?!#)", rendered)
 
@@ -185,6 +183,21 @@ def test_hostile_strings_are_text(record: RunRecord, synthetic: StoredRun) -> No
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in rendered
 
 
+def test_facts_read_as_words(synthetic: StoredRun) -> None:
+    told = {fact.name: fact for fact in facts(synthetic.record.devices["workstation"])}
+    assert told["max clock"].text == "2.90 GHz"
+    assert told["memory"].text == "3.98 GB"
+    assert told["emulated"].text == "no"
+    assert told["cpus"].text == "count 2; allowed 0, 1"
+    assert told["clusters"].text == "cpus 0, 1; name Synthetic core; max 2.90 GHz"
+    assert told["clock"].text == "0: cur 2.90 GHz; 1: cur 2.90 GHz"
+    assert told["isa features"].long
+    assert told["temperature"].text is None
+    assert told["temperature"].source == "/sys/class/thermal"
+    assert list(told)[-1] == "temperature", "what is absent comes last"
+    assert facts({"hostname": "here", "load": 0.5})[1].text == "0.5"
+
+
 def test_no_runs_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no run to report"):
         write([], tmp_path)
@@ -210,10 +223,7 @@ def test_an_empty_run_has_a_page(record: RunRecord) -> None:
 
 def test_an_emulated_device_shows_no_time(synthetic: StoredRun) -> None:
     record = synthetic.record
-    devices = {
-        name: {**facts, "emulated": {"value": True, "source": "test"}}
-        for name, facts in record.devices.items()
-    }
+    devices = {name: {**facts, "emulated": {"value": True, "source": "test"}} for name, facts in record.devices.items()}
     run = StoredRun(msgspec.structs.replace(record, devices=devices), synthetic.entries)
     rendered = html.render(run)
     assert "Emulated: its times mean nothing" in rendered
@@ -277,17 +287,19 @@ def test_the_page_in_a_browser(rendered: str, tmp_path: Path) -> None:
     assert complaints == []
 
     clicks = """<script>
-    const heading = [...document.querySelectorAll("#cases th button")].find((one) => one.textContent === "Latency");
+    const buttons = [...document.querySelectorAll("#cases th button")];
+    const heading = buttons.find((one) => one.textContent === "Latency");
+    const rows = () => [...document.querySelectorAll("#cases tbody tr")];
     const column = [...document.querySelectorAll("#cases thead th")].indexOf(heading.parentElement);
     const orders = [];
     for (let click = 0; click < 3; click++) {
       heading.click();
-      orders.push([...document.querySelectorAll("#cases tbody tr")].map((row) => row.cells[column].dataset.v));
+      orders.push(rows().map((row) => row.cells[column].dataset.v));
     }
     const box = document.querySelector(".filter input");
     box.value = "pi4 WRONG";
     box.dispatchEvent(new Event("input"));
-    const left = [...document.querySelectorAll("#cases tbody tr")].filter((row) => !row.hidden).length;
+    const left = rows().filter((row) => !row.hidden).length;
     document.title = JSON.stringify({ orders, left });
     </script>"""
     free = re.sub(r"<meta http-equiv[^>]*>", "", rendered).replace("</body>", clicks + "</body>")

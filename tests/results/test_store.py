@@ -123,9 +123,7 @@ class TestSelection:
         assert filled.run("20260101").record.run_id == "20260101"
 
     def test_an_unknown_run_lists_what_there_is(self, filled: Store) -> None:
-        with pytest.raises(
-            StoreError, match=r"no run 'zzz' in .*: there is 00-copied, 20260101-aaa, 20260103-bbb"
-        ):
+        with pytest.raises(StoreError, match=r"no run 'zzz' in .*: there is 00-copied, 20260101-aaa, 20260103-bbb"):
             filled.run("zzz")
 
     def test_an_empty_store_says_so(self, store: Store) -> None:
@@ -200,13 +198,10 @@ class TestRefusals:
 
         sentence = str(refusal(OSError(errno.ENOSPC, "No space left on device"), Path("x/journal.jsonl")))
         assert sentence == (
-            "x/journal.jsonl can't be written because the disk is full: "
-            "free some space, or name another --store"
+            "x/journal.jsonl can't be written because the disk is full: free some space, or name another --store"
         )
 
-    def test_a_failed_atomic_write_leaves_the_old_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_failed_atomic_write_leaves_the_old_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "page.html"
         atomic.write_atomically(path, b"old")
 

@@ -22,12 +22,8 @@ def shown(frame: pd.DataFrame, width: int, encoding: str = "utf-8", baseline: st
     return "\n".join(line.rstrip() for line in buffer.getvalue().decode(encoding).splitlines()) + "\n"
 
 
-@pytest.mark.parametrize(
-    ("width", "encoding"), [(80, "utf-8"), (120, "utf-8"), (80, "ascii"), (120, "ascii")]
-)
-def test_snapshots(
-    synthetic: StoredRun, snapshot: Callable[[str, str], None], width: int, encoding: str
-) -> None:
+@pytest.mark.parametrize(("width", "encoding"), [(80, "utf-8"), (120, "utf-8"), (80, "ascii"), (120, "ascii")])
+def test_snapshots(synthetic: StoredRun, snapshot: Callable[[str, str], None], width: int, encoding: str) -> None:
     text = shown(load(synthetic), width, encoding)
     assert max(len(line) for line in text.splitlines()) <= width
     snapshot(f"table-{width}-{encoding}.txt", text)
@@ -46,12 +42,8 @@ def test_nothing_to_show(synthetic: StoredRun) -> None:
 
 def test_the_first_line_says_how_many_are_proven(synthetic: StoredRun) -> None:
     frame = load(synthetic)
-    assert summary(frame) == (
-        "45 of 47 cases proven: outputs equal the reference; 1 wrong output, 1 failed, 1 skipped"
-    )
-    assert summary(frame[frame["status"] == "ok"].head(14)) == (
-        "14 of 14 cases proven: outputs equal the reference"
-    )
+    assert summary(frame) == ("45 of 47 cases proven: outputs equal the reference; 1 wrong output, 1 failed, 1 skipped")
+    assert summary(frame[frame["status"] == "ok"].head(14)) == ("14 of 14 cases proven: outputs equal the reference")
     assert summary(frame[frame["status"] == "failed"]) == "0 of 1 case proven; 1 failed"
 
 
@@ -68,18 +60,12 @@ def test_a_hostile_name_can_not_steer_the_terminal(synthetic: StoredRun) -> None
 
 def test_speedup_over_the_slowest_and_over_a_chosen_engine(synthetic: StoredRun) -> None:
     frame = load(synthetic)
-    pair = (
-        with_speedup(frame)
-        .query("device == 'pi4' and workload == 'tiny_larq.tflite op 3'")
-        .set_index("engine")
-    )
+    pair = with_speedup(frame).query("device == 'pi4' and workload == 'tiny_larq.tflite op 3'").set_index("engine")
     gain = pair.loc["numba", "latency_ns"] / pair.loc["native", "latency_ns"]
     assert pair.loc["native", "speedup"] == gain
     assert pair.loc["numba", "speedup"] == 1.0
     over_native = with_speedup(frame, "native").loc[pair["latency_ns"].index.size :]
-    row = over_native.query(
-        "device == 'pi4' and workload == 'tiny_larq.tflite op 3' and engine == 'numba'"
-    ).iloc[0]
+    row = over_native.query("device == 'pi4' and workload == 'tiny_larq.tflite op 3' and engine == 'numba'").iloc[0]
     assert row["speedup"] == pytest.approx(1 / gain)
 
 
@@ -105,7 +91,5 @@ def test_runs_on_one_device_are_told_apart(synthetic: StoredRun) -> None:
     other = StoredRun(msgspec.structs.replace(synthetic.record, run_id="second"), synthetic.entries)
     places = set(labelled(load([synthetic, other]))["place"])
     assert places == {
-        f"{device} ({run})"
-        for device in ("pi4", "workstation")
-        for run in (synthetic.record.run_id, "second")
+        f"{device} ({run})" for device in ("pi4", "workstation") for run in (synthetic.record.run_id, "second")
     }

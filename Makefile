@@ -1,0 +1,44 @@
+# make demo   measure this machine and open a page     make test   everything that is checked
+# Both set up what they need in .venv; nothing else has to be installed but python3 (3.11 or newer), git and make.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint bench test-slow clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,2p' Makefile
+
+$(INSTALLED): pyproject.toml scripts/make_venv.sh
+	@scripts/make_venv.sh "$(PYTHON)"
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/bnnbench run examples/demo.toml --store demo
+	@$(BIN)/bnnbench report -o demo/report --store demo
+	@echo
+	@echo "Look at demo/report/index.html"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(INSTALLED) lint
+	@scripts/system_packages.sh
+	$(BIN)/pytest
+
+test-slow: $(INSTALLED)
+	@scripts/system_packages.sh
+	$(BIN)/pytest -m slow
+
+# Alone on a quiet machine: it measures.
+bench: $(INSTALLED)
+	$(BIN)/pytest -m speed tests/benchmarks
+
+clean:
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Makes .venv and installs the project with its tools. $1 is the Python to use.
+set -euo pipefail
+python=${1:-}
+if [ -z "$python" ]; then
+  echo "bnnbench needs Python 3.11 or newer: install python3, or name one with make PYTHON=/path/to/python3" >&2
+  exit 2
+fi
+
+# Debian and Ubuntu keep ensurepip in a package of its own, python3-venv.
+with_venv() { "$python" -m venv .venv > /dev/null 2>&1; }
+with_pip() {
+  "$python" -m venv --clear --without-pip .venv > /dev/null 2>&1 &&
+    "$python" -m pip --python .venv/bin/python install --quiet pip > /dev/null 2>&1
+}
+with_apt() {
+  local root=()
+  [ "$(id -u)" = 0 ] || root=(sudo -n)
+  "${root[@]}" apt-get update -qq > /dev/null 2>&1 || return 1
+  "${root[@]}" apt-get install -y -qq python3-venv > /dev/null 2>&1 && with_venv
+}
+
+if ! .venv/bin/python -m pip --version > /dev/null 2>&1; then
+  rm -rf .venv
+  with_venv || with_pip || with_apt || {
+    echo "cannot make a virtual environment: run 'sudo apt install python3-venv' and try again" >&2
+    exit 2
+  }
+fi
+echo "installing bnnbench and its tools into .venv (some 700 MB of downloads and two minutes, the first time)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[build,dev]'

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the system packages that tests use, when that is allowed. Tests that miss one are skipped with the reason.
+set -u
+declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]=dropbear-bin
+  [qemu-aarch64-static]=qemu-user-static [chromium]=chromium [tmux]=tmux)
+missing=()
+for program in "${!package[@]}"; do
+  PATH=$PATH:/usr/sbin command -v "$program" > /dev/null || missing+=("${package[$program]}")
+done
+[ ${#missing[@]} = 0 ] && exit 0
+if [ "$(id -u)" = 0 ]; then root=(); elif sudo -n true 2> /dev/null; then root=(sudo -n); else root=(false); fi
+if ! command -v apt-get > /dev/null || [ "${root[*]:-}" = false ]; then
+  echo "not installed: ${missing[*]}; the tests that need them will be skipped"
+  exit 0
+fi
+echo "installing for the tests: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1  # no service is started
+"${root[@]}" apt-get update -qq > /dev/null 2>&1
+"${root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null 2>&1 ||
+  echo "could not install ${missing[*]}; the tests that need them will be skipped"
+exit 0

@@ -1,0 +1,138 @@
+"""Whole runs on this machine: measured, refused, failed, interrupted and resumed."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bnnbench.results import load, load_invocations
+from conftest import Bench, one_sentence
+
+FAKE = Path(__file__).with_name("fake_engine.py")
+
+
+def add_fake(bench: Bench, mode: str) -> Path:
+    """The small suite with the native engine and a user's engine in the given mode."""
+    binary = bench.folder / "mine"
+    binary.write_text(f"#!{sys.executable}\n" + FAKE.read_text())
+    text = (bench.folder / "small.toml").read_text()
+    engine = f'\n[engine.mine]\ncommand = ["{{binary}}", "{mode}"]\nbinary = {{ x86_64 = "mine", aarch64 = "mine" }}\n'
+    return bench.write(f"{mode}.toml", text.replace("samples", 'engines = ["native", "mine"]\nsamples') + engine)
+
+
+def test_small_suite_is_proven_and_timed(bench: Bench) -> None:
+    frame = load(bench.measure("small.toml"))
+    assert list(frame["status"]) == ["ok"] * 4
+    assert set(frame["engine"]) == {"native", "numba"}
+    assert (frame["latency_ns"] > 0).all()
+    assert frame["engine_build"].str.len().eq(64).all()
+    invocations = load_invocations(bench.store)
+    assert len(invocations) == 8
+    assert not list((bench.folder / "user-home/.bnnbench/tmp").iterdir())
+
+
+def test_model_file_gives_its_binary_layers(bench: Bench) -> None:
+    model = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
+    frame = load(bench.measure(model, "--engine", "native"))
+    assert list(frame["status"]) == ["ok"] * len(frame)
+    assert frame["workload"].str.startswith("tiny_larq/op").all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "reason"),
+    [
+        ("right", "ok", None),
+        ("wrong", "wrong_output", "differ"),
+        ("crash", "failed", "the accelerator caught fire"),
+        ("rubbish", "failed", "which is no reply"),
+        ("negative", "failed", "samples that cannot be"),
+        ("liar", "failed", "protocol 99"),
+        ("few-ops", "skipped", "no op bconv2d"),
+    ],
+)
+def test_user_engine_is_judged_and_the_run_goes_on(bench: Bench, mode: str, status: str, reason: str | None) -> None:
+    frame = load(bench.measure(add_fake(bench, mode), status=0 if status in ("ok", "skipped") else 3))
+    native, mine = frame[frame["engine"] == "native"], frame[frame["engine"] == "mine"]
+    assert list(native["status"]) == ["ok", "ok"]
+    first = mine.iloc[0]
+    assert first["status"] == status
+    if reason:
+        assert reason in first["reason"]
+        assert first["latency_ns"] != first["latency_ns"]  # missing
+
+
+def test_wrong_bits_are_counted(bench: Bench) -> None:
+    frame = load(bench.measure(add_fake(bench, "wrong"), "--filter", "maxpool", status=3))
+    assert "output bits are wrong" in frame[frame["engine"] == "mine"].iloc[0]["reason"]
+
+
+def test_filter_and_threads(bench: Bench) -> None:
+    frame = load(bench.measure("small.toml", "--filter", "maxpool", "--threads", "1,64"))
+    assert set(frame["workload"]) == {"bmaxpool2d 8x8x33 2x2 s2"}
+    skipped = frame[frame["threads"] == 64]
+    assert set(skipped["status"]) == {"skipped"}
+    assert skipped["reason"].str.contains("thread").all()
+
+
+def test_interrupted_run_is_clean_and_resumes(bench: Bench) -> None:
+    process = bench.start("run", "small.toml", "--store", "store")
+    wait_for(lambda: any("invocation" in line for line in journal(bench)))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert not list((bench.folder / "user-home/.bnnbench/tmp").iterdir())
+    before = bench.store.run("latest")
+    assert before.end is not None
+    assert before.end.outcome == "interrupted"
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    after = bench.store.run("latest")
+    assert after.invocations[: len(before.invocations)] == before.invocations
+    measured = [(one.case_id, one.index) for one in after.invocations]
+    assert len(measured) == len(set(measured)) == 8
+
+
+def test_two_runs_at_once_on_one_machine(bench: Bench) -> None:
+    first = bench.start("run", "small.toml", "--store", "store")
+    try:
+        wait_for(lambda: len(journal(bench)) > 1)
+        second = bench.run("run", "small.toml", "--store", "other")
+        assert second.returncode == 3
+        assert "is busy: bnnbench run" in second.stderr + second.stdout
+    finally:
+        first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_unwritable_store(bench: Bench) -> None:
+    bench.write("store-file", "")
+    done = bench.run("run", "small.toml", "--store", "store-file")
+    assert done.returncode == 2
+    assert "store-file" in one_sentence(done.stderr)
+
+
+def test_resume_refuses_another_suite(bench: Bench) -> None:
+    model = bench.folder / "model.tflite"
+    golden = Path(__file__).parents[1] / "golden"
+    model.write_bytes((golden / "tiny_larq.tflite").read_bytes())
+    bench.measure(model, "--engine", "native")
+    model.write_bytes((golden / "tiny_grouped.tflite").read_bytes())
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 2
+    assert "has changed since it began" in one_sentence(done.stderr)
+
+
+def journal(bench: Bench) -> list[str]:
+    """Lines of the newest run's journal so far."""
+    paths = sorted((bench.folder / "store").glob("runs/*/journal.jsonl"))
+    return paths[-1].read_text().splitlines() if paths else []
+
+
+def wait_for(condition: object, seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
