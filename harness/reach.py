@@ -66,5 +66,4 @@ def reach_all(
             reached.append(reach(spec, engines, tell))
         except DeviceError as error:
             failures[spec.name] = str(error)
-            tell(str(error))
     return reached, failures

@@ -1,104 +1,14 @@
-"""Runs of the real command, each with a home, a store and an inventory of its own."""
+"""Fixtures: a user's folder, and a board that is a real SSH server."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "devices")]
-
-from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.toolchain import cache_folder
-from bnnbench.results.store import Store, StoredRun
-from sshd import LoopbackSsh
-
-BNNBENCH = str(Path(sys.executable).with_name("bnnbench"))
-
-SMALL_SUITE = """
-name = "small"
-invocations = 2
-samples = 3
-min_sample_ms = 1
-
-[[kernel]]
-op = "bconv2d"
-input = [8, 8, 64]
-filters = 32
-
-[[kernel]]
-op = "bmaxpool2d"
-input = [8, 8, 33]
-"""
-
-
-@dataclass
-class Bench:
-    """A user's folder: `run(...)` is the command line in it."""
-
-    folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        home = self.folder / "user-home"
-        home.mkdir(exist_ok=True)
-        self.environment = {
-            **os.environ,
-            "HOME": str(home),
-            "BNNBENCH_CACHE": str(cache_folder()),
-            "XDG_CONFIG_HOME": str(home / ".config"),
-            "COLUMNS": "120",
-        }
-        self.write("small.toml", SMALL_SUITE)
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def add_device(self, spec: DeviceSpec) -> None:
-        with (self.folder / "devices.toml").open("a") as file:
-            file.write(spec.to_toml())
-
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [BNNBENCH, *map(str, words)],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *words: str | Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
-        process = self.start(*words)
-        try:
-            out, err = process.communicate(timeout=timeout)
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    @property
-    def store(self) -> Store:
-        return Store(self.folder / "store")
-
-    def measure(self, *words: str | Path, status: int = 0) -> StoredRun:
-        """A run into `store` that must end with `status`."""
-        done = self.run("run", *words, "--store", "store")
-        assert done.returncode == status, done.stderr + done.stdout
-        return self.store.run("latest")
-
-    def rows(self, *words: str | Path, status: int = 0) -> list[dict[str, object]]:
-        done = self.run("run", *words, "--store", "store", "--json")
-        assert done.returncode == status, done.stderr + done.stdout
-        rows: list[dict[str, object]] = json.loads(done.stdout)["cases"]
-        return rows
+from tests.devices.sshd import LoopbackSsh
+from tests.harness.bench import Bench
 
 
 @pytest.fixture
@@ -113,12 +23,3 @@ def board(tmp_path: Path, bench: Bench) -> Iterator[LoopbackSsh]:
     bench.add_device(server.spec("board"))
     yield server
     server.stop()
-
-
-def one_sentence(text: str) -> str:
-    """What the command said on stderr, which must be a sentence and no traceback."""
-    lines = [line for line in text.strip().splitlines() if line.startswith("bnnbench: ")]
-    assert len(lines) == 1, text
-    assert "Traceback" not in text
-    assert lines[0].endswith((".", "!")), text
-    return lines[0]

@@ -8,8 +8,10 @@ import os
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
+
 from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS
 from bnnbench.kernels.reference import oracle
 
@@ -25,7 +27,7 @@ def load(keys: dict[str, str]) -> np.ndarray:
     names = [field.name for field in fields(SPECS[keys["op"]])]
     given = {name: int(keys[name]) if keys[name].lstrip("-").isdigit() else keys[name] for name in names}
     spec = SPECS[keys["op"]](**given)
-    raw = open(keys["data"], "rb").read()
+    raw = Path(keys["data"]).read_bytes()
     arrays, start = {}, 0
     for array in spec.inputs():
         dtype = np.dtype(NUMPY_DTYPE[array.dtype])
@@ -68,8 +70,7 @@ def main() -> None:
         elif verb == "output":
             data = output.tobytes()
             if "path" in keys:
-                with open(keys["path"], "wb") as file:
-                    file.write(data)
+                Path(keys["path"]).write_bytes(data)
             reply(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
         else:
             print(json.dumps({"ok": False, "error": f"unknown verb {verb}"}), flush=True)

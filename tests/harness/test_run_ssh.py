@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from bnnbench.results import load
-from conftest import SMALL_SUITE, Bench, one_sentence
-from sshd import LoopbackSsh
-from test_run import journal, wait_for
+from tests.devices.sshd import LoopbackSsh
+from tests.harness.bench import SMALL_SUITE, Bench, one_sentence
+from tests.harness.test_run import journal, wait_for
 
 
 def far_processes(server: LoopbackSsh) -> list[psutil.Process]:
