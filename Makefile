@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	@scripts/system_packages.sh
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-slow: $(INSTALLED)
 	@scripts/system_packages.sh
@@ -38,7 +38,7 @@ test-slow: $(INSTALLED)
 
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)
-	$(BIN)/pytest -m speed tests/benchmarks
+	$(BIN)/pytest -m speed -s tests/benchmarks
 
 clean:
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -123,7 +123,8 @@ def _level_flags(level: IsaLevel) -> tuple[str, ...]:
 
 
 @cache
-def _source_files() -> dict[str, bytes]:
+def source_files() -> dict[str, bytes]:
+    """The engine's C++ sources by their path in `native/`."""
     files = {path.relative_to(SOURCES).as_posix(): path.read_bytes() for path in sorted(SOURCES.glob("*/*"))}
     if not files:
         raise BuildError(f"the engine's sources are missing from {SOURCES}; install bnnbench again.")
@@ -166,7 +167,7 @@ def _build(
         "flags": [*_FLAGS, *_LINK_FLAGS],
         "objects": [[o.file, o.cpu or TRIPLES[triple], *o.defines] for o in objects],
     }
-    files = dict(_source_files())
+    files = dict(source_files())
     if numba is not None:
         recipe["numba"] = [version("numba"), version("llvmlite"), *astuple(numba)]
         files |= _reference_files()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
-from engine_process import EngineProcess, hello, mismatches, runner
+from engine_process import EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
 
+from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
+from bnnbench.kernels.models.tflite_file import read
+from bnnbench.kernels.ops import KernelSpec, data_bytes
+from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 
@@ -60,3 +68,42 @@ def test_native_binaries_are_small_and_static() -> None:
         content = build.path.read_bytes()
         assert len(content) < 200_000, triple
         assert b"/ld-musl" not in content, triple  # no interpreter: static
+
+
+def golden_models() -> list[Path]:
+    """The tiny models of the repository, and the full-size ones where BNNBENCH_GOLDEN says."""
+    folder = os.environ.get("BNNBENCH_GOLDEN")
+    paths = {path.name: path for path in (Path(__file__).parents[1] / "golden").glob("*.tflite")}
+    paths |= {path.name: path for path in Path(folder).glob("*.tflite")} if folder else {}
+    return sorted(paths.values())
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("level", levels())
+def test_every_binary_layer_of_the_golden_models(level: IsaLevel, tmp_path: Path) -> None:
+    """With the models' own weights; under emulation each distinct shape once, for time's sake."""
+    layers = [(path.stem, layer) for path in golden_models() for layer in binary_layers(read(path))]
+    assert layers
+    if runner(level.triple):
+        layers = list({layer.spec: (stem, layer) for stem, layer in layers}.values())
+    builds = {"native": build_native(level.triple), "numba": build_numba(level.triple, level.isa)}
+    for name, build in builds.items():
+        with start(build, level, tmp_path, ["--isa", level.isa] if name == "native" else []) as engine:
+            for stem, layer in layers:
+                arrays = arrays_for(layer, seed=layer.index)
+                output = compute(engine, layer.spec, data_bytes(arrays))
+                assert output.tobytes() == expected(layer.spec, arrays), f"{name}: {stem} {layer.name}"
+
+
+@cache
+def _expected_outputs() -> dict[bytes, bytes]:
+    return {}
+
+
+def expected(spec: KernelSpec, arrays: dict[str, np.ndarray]) -> bytes:
+    """The oracle's output; kept, because every level asks for the same ones."""
+    outputs = _expected_outputs()
+    key = hashlib.sha256(repr(spec).encode() + data_bytes(arrays)).digest()
+    if key not in outputs:
+        outputs[key] = oracle.run(spec, arrays).tobytes()
+    return outputs[key]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bnnbench.kernels.numba_aot.targets import TARGETS, NumbaTarget, numba_target
-from bnnbench.kernels.ops import BConv2d, make_data
+from bnnbench.kernels.ops import make_data
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.reference.exports import EXPORTS, c_header
 from bnnbench.kernels.reference.run import compose
@@ -134,28 +134,3 @@ def test_sweep_in_a_static_program(target: NumbaTarget, objects: Callable[[Numba
     program = link_static(objects(target), target.triple, tmp_path / "program")
     with Server([*command, str(program)]) as server:
         assert_sweep_equals_oracle(server.compiled)
-
-
-@pytest.mark.speed
-def test_ahead_of_time_is_as_fast_as_the_jit(objects: Callable[[NumbaTarget], Path]) -> None:
-    """Against the best level this machine has; 5 % for noise."""
-    import time
-
-    from bnnbench.kernels.reference.run import jit
-
-    flags = set(Path("/proc/cpuinfo").read_text().split())
-    target = next(t for t in TARGETS[2::-1] if CPU_FLAGS[t.isa] <= flags)
-    compiled = load_shared(objects(target))
-    spec = BConv2d(h=28, w=28, c=128, oc=128, kh=3, kw=3)
-    arrays = make_data(spec, 0)
-
-    def best(compile_kernel: Compile) -> float:
-        times = []
-        for _ in range(30):
-            started = time.perf_counter()
-            compose(spec, arrays, compile_kernel)
-            times.append(time.perf_counter() - started)
-        return min(times)
-
-    best(jit)
-    assert best(compiled) < 1.05 * best(jit)

@@ -1,0 +1,224 @@
+"""The native binary by itself: the protocol's edges, the launcher and the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+from engine_process import EngineProcess
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.ops import BConv2d, BGemm, data_bytes, make_data
+from bnnbench.kernels.toolchain import build_native
+
+ENGINE = str(build_native("x86_64-linux-musl").path)
+
+
+def talk(lines: bytes, timeout: float = 20) -> list[dict[str, object]]:
+    """The engine's replies to raw lines."""
+    done = subprocess.run([ENGINE], input=lines, capture_output=True, timeout=timeout, check=False)
+    assert done.returncode == 0, done
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_hello_says_all_that_the_protocol_asks() -> None:
+    (hello,) = talk(b"hello\n")
+    keys = "protocol engine version build isa isas accepts ops cpus max_threads counters clock_hz pid"
+    assert set(keys.split()) <= set(hello)
+    assert hello["protocol"] == 1
+    assert hello["accepts"] == ["op"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"dance", "'dance' is unknown"),
+        (b"", "no request"),
+        (b"run id=x samples=1 iterations=1", "nothing is loaded as 'x'"),
+        (b"load id=x op=bgemm m=1 n=1 k=0 out=i32 data=f", "k=0"),
+        (b"load id=x op=bgemm m=1 n=1 k=1e3 out=i32 data=f", "k=1e3"),
+        (b"load id=x op=bgemm m=1 n=1 k=99999999999999999999 out=i32 data=f", "k="),
+        (b"load id=x op=bgemm m=2147483647 n=2147483647 k=32 out=i32 data=f", "2 GiB"),
+        (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=9 kw=9 pad=valid out=i32 data=f", "does not fit"),
+        (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=1 kw=1 groups=2 pad=valid out=i32 data=f", "32 * groups"),
+        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=no-such-file", "No such file"),
+        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "where the op needs 8"),
+        (b"load id=x op=softmax data=f", "'softmax' is unknown"),
+        (b"load id=x plan=p", "ops only"),
+        (b"load id=%zz", "percent-encoded"),
+        (b"load id=a id=b", "twice"),
+        (b"load =a", "key=value"),
+        (b"load id=" + b"x" * 100 + b" op=bgemm", "longer"),
+        (b"hello\0", "NUL"),
+        (b"peak isa=mmx", "mmx"),
+    ],
+)
+def test_a_bad_request_is_one_refusal_and_the_engine_carries_on(line: bytes, reason: str) -> None:
+    first, second = talk(line + b"\nhello\n")
+    assert first["ok"] is False
+    assert reason in str(first["error"])
+    assert second["ok"] is True
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.binary(max_size=60).filter(lambda b: b"\n" not in b), max_size=20))
+def test_rubbish_is_answered_line_by_line(lines: list[bytes]) -> None:
+    lines = [line for line in lines if line.rstrip(b"\r") != b"quit"]
+    replies = talk(b"".join(line + b"\n" for line in lines))
+    assert len(replies) == len(lines)
+
+
+def test_load_run_output_unload(tmp_path: Path) -> None:
+    spec = BConv2d(h=5, w=4, c=33, oc=7, kh=3, kw=3, out="f32")
+    (tmp_path / "strange name%.bin").write_bytes(data_bytes(make_data(spec, 1)))
+    with EngineProcess([ENGINE], tmp_path) as engine:
+        client = engine.client
+        assert client.load("a", {**spec.protocol_items(), "data": "strange name%.bin"}).arena_bytes
+        with pytest.raises(EngineError, match="taken"):
+            client.load("a", {**spec.protocol_items(), "data": "strange name%.bin"})
+        ran = client.run("a", samples=4, min_sample_ns=100_000, warmup_ns=1_000_000, limit_ns=10**10)
+        assert len(ran.samples_ns) == len(ran.clock_hz) == 4
+        assert ran.iterations
+        assert ran.iterations * min(ran.samples_ns) > 50_000
+        assert ran.warmup_samples_ns
+        assert client.output("a").bytes == 5 * 4 * 7 * 4
+        client.unload("a")
+        with pytest.raises(EngineError, match="nothing is loaded"):
+            client.output("a")
+
+
+def test_extra_ppm_really_takes_longer(tmp_path: Path) -> None:
+    spec = BGemm(m=64, n=64, k=2048)
+    (tmp_path / "data").write_bytes(data_bytes(make_data(spec, 1)))
+    with EngineProcess([ENGINE], tmp_path) as engine:
+        engine.client.load("a", {**spec.protocol_items(), "data": "data"})
+        plain = engine.client.run("a", samples=30, iterations=100, limit_ns=10**10)
+        double = engine.client.run("a", samples=30, iterations=100, extra_ppm=1_000_000, limit_ns=10**10)
+    assert min(double.samples_ns) > 1.5 * min(plain.samples_ns)
+
+
+def test_limit_is_kept(tmp_path: Path) -> None:
+    spec = BGemm(m=64, n=64, k=64)
+    (tmp_path / "data").write_bytes(data_bytes(make_data(spec, 1)))
+    with EngineProcess([ENGINE], tmp_path) as engine:
+        engine.client.load("a", {**spec.protocol_items(), "data": "data"})
+        with pytest.raises(EngineError, match="limit_ns was reached"):
+            engine.client.run("a", samples=10_000, min_sample_ns=10**7, limit_ns=10**8)
+
+
+def launch(*words: str, stdin: int | None = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [ENGINE, "exec", *words], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def report(err: bytes) -> dict[str, object]:
+    """The launcher's last line."""
+    answer: dict[str, object] = json.loads(err.splitlines()[-1])
+    return answer
+
+
+def test_launcher_passes_streams_and_status() -> None:
+    process = launch("--", "sh", "-c", "cat; echo to-stderr >&2; exit 7")
+    out, err = process.communicate(b"to-stdout", timeout=20)
+    assert out == b"to-stdout"
+    assert err.startswith(b"to-stderr\n")
+    assert process.returncode == 7
+    assert report(err)["exit"] == 7
+    assert report(err)["killed"] is None
+
+
+def test_launcher_pins_and_checks() -> None:
+    cpu = max(os.sched_getaffinity(0))
+    process = launch("--cpus", str(cpu), "--", "sh", "-c", "grep Cpus_allowed_list /proc/self/status")
+    out, _ = process.communicate(timeout=20)
+    assert out.split() == [b"Cpus_allowed_list:", str(cpu).encode()]
+    refused = launch("--cpus", "1000", "--", "true")
+    _, err = refused.communicate(timeout=20)
+    assert refused.returncode == 126
+    assert b"CPUs asked for cannot be had" in err
+
+
+def test_launcher_ends_the_whole_group_at_the_deadline() -> None:
+    process = launch("--deadline-s", "0.5", "--", "sh", "-c", "sleep 300 & sleep 300")
+    _out, err = process.communicate(timeout=20)
+    assert report(err)["killed"] == "deadline"
+    assert process.returncode == 124
+    assert_gone(process.pid)
+
+
+def test_launcher_ends_the_group_when_its_stdin_is_gone() -> None:
+    process = launch("--", "sh", "-c", "sleep 300 & sleep 300")
+    time.sleep(0.3)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=5) != 0
+    assert_gone(process.pid)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_engine_does_not_outlive_its_launcher(end: signal.Signals) -> None:
+    process = launch("--", "sleep", "300")
+    child = wait_for_child(process.pid)
+    process.send_signal(end)
+    process.wait(timeout=5)
+    psutil.wait_procs([child], timeout=5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_launcher_names_a_missing_program() -> None:
+    process = launch("--", "./no-such-engine")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 126
+    assert b"./no-such-engine" in err
+
+
+def test_lock_is_held_by_one_and_says_by_whom() -> None:
+    name = f"test-{uuid.uuid4()}"
+    holder = subprocess.Popen(
+        [ENGINE, "lock", "--name", name, "--holder", "run 1 of pi"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert json.loads(holder.stdout.readline()) == {"ok": True}
+    refused = subprocess.run([ENGINE, "lock", "--name", name], input=b"", capture_output=True, timeout=20, check=False)
+    assert json.loads(refused.stdout) == {"ok": False, "error": "run 1 of pi"}
+    holder.kill()
+    holder.wait(5)
+    holder.communicate()
+    again = subprocess.run([ENGINE, "lock", "--name", name], input=b"", capture_output=True, timeout=20, check=False)
+    assert json.loads(again.stdout) == {"ok": True}
+    assert again.returncode == 0
+
+
+def wait_for_child(pid: int) -> psutil.Process:
+    end = time.monotonic() + 5
+    while not (children := psutil.Process(pid).children()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return children[0]
+
+
+def assert_gone(pid: int) -> None:
+    """No process of the launcher's session is left within 5 s (it was started in one of its own)."""
+    end = time.monotonic() + 5
+    while True:
+        left = []
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) == pid and process.status() != psutil.STATUS_ZOMBIE:
+                    left.append(process)
+            except (ProcessLookupError, psutil.Error):
+                continue
+        if not left:
+            return
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
