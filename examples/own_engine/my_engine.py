@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from array import array
+from pathlib import Path
 from urllib.parse import unquote
 
 case = {}
@@ -20,9 +21,11 @@ def load(keys):
         raise ValueError("only out=i32 is done here")
     m, n, k = (int(keys[name]) for name in "mnk")
     row_bytes = (k + 31) // 32 * 4
-    with open(keys["data"], "rb") as file:
-        a, b = ([int.from_bytes(file.read(row_bytes), "little") for _ in range(rows)] for rows in (m, n))
-    case.update(a=a, b=b, k=k)
+    data = Path(keys["data"]).read_bytes()
+    rows = [int.from_bytes(data[start : start + row_bytes], "little") for start in range(0, len(data), row_bytes)]
+    if len(rows) != m + n:
+        raise ValueError(f"{keys['data']} does not hold {m} + {n} rows")
+    case.update(a=rows[:m], b=rows[m:], k=k)
     return {}
 
 
@@ -51,8 +54,7 @@ def run(keys):
 def output(keys):
     data = case["out"].tobytes()
     if "path" in keys:
-        with open(keys["path"], "wb") as file:
-            file.write(data)
+        Path(keys["path"]).write_bytes(data)
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
