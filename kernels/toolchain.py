@@ -73,7 +73,7 @@ def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`. Raises BuildError."""
     levels = _levels(triple)
     symbols = " ".join(f"BNN_LEVEL({_symbol(level)})" for level in levels)
-    objects = [_Object(name, (f"-DBNN_LEVELS={symbols}",)) for name in (*_COMMON, *_NATIVE)]
+    objects = _common_objects() + [_Object(name, (f"-DBNN_LEVELS={symbols}",)) for name in _NATIVE]
     objects += [_Object("kernels_isa", _level_flags(level), level.zig_cpu, level.isa) for level in levels]
     return _build("native", triple, None, objects, progress)
 
@@ -83,7 +83,7 @@ def build_numba(triple: str, isa: str, progress: Progress | None = None) -> Engi
     names = [level.isa for level in _levels(triple)]
     if isa not in names:
         raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(names)}.")
-    objects = [_Object(name, (f'-DBNN_NUMBA_ISA="{isa}"',)) for name in (*_COMMON, *_NUMBA)]
+    objects = _common_objects() + [_Object(name, (f'-DBNN_NUMBA_ISA="{isa}"',)) for name in _NUMBA]
     return _build("numba", triple, numba_target(triple, isa), objects, progress)
 
 
@@ -97,6 +97,10 @@ class _Object:
     @property
     def file(self) -> str:
         return f"{self.source}{'-' + self.suffix if self.suffix else ''}.o"
+
+
+def _common_objects() -> list[_Object]:
+    return [_Object(name, ("-Os",)) for name in _COMMON]  # nothing here is timed; small is quick to push
 
 
 def _levels(triple: str) -> Sequence[IsaLevel]:

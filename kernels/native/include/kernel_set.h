@@ -7,6 +7,9 @@ namespace bnn {
 
 enum class Output { kInt32, kFloat, kBits };
 
+// Kernels compute kFloat's dot product in float: no more bits than this, and every step is exact.
+constexpr int64_t kMaxExactFloat = 1 << 24;
+
 // A binary matrix product whose left rows are gathered from an image: bgemm (one segment a row) and bconv2d
 // (one segment a kernel row, or a tap when dilated or grouped). All offsets count 32-bit words.
 struct ImplicitGemm {
@@ -25,7 +28,8 @@ struct ImplicitGemm {
   const int32_t* base;             // [borders][groups * padded_channels]
   const uint32_t* pixel_border;    // [pixels] row of `base`; null: row 0 for all
   Output output;
-  int32_t clamp_low, clamp_high;   // activation on the integer dot product
+  bool clamps;                     // whether the activation limits the dot product, to:
+  int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
   const int32_t* threshold;        // [groups * padded_channels], kBits: the bit is set when dot < threshold

@@ -95,6 +95,7 @@ int32_t clamp_to_int32(int64_t value) {
 bool plan_epilogue(const Op& op, const uint8_t* arrays, Arena& arena, GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.output = op.output;
+  gemm.clamps = op.clamp_low != INT32_MIN || op.clamp_high != INT32_MAX;
   gemm.clamp_low = op.clamp_low, gemm.clamp_high = op.clamp_high;
   const int64_t padded = (int64_t)op.groups * gemm.padded_channels, dot_bits = (int64_t)op.kh * op.kw * op.c / op.groups;
   float* multiplier = nullptr;

@@ -51,47 +51,53 @@ inline Words add_counts(Words a, Words b) {
 }
 
 // The four byte counts of each 32-bit lane, summed.
-inline Words widen(Words bytes) {
+[[maybe_unused]] inline Words widen(Words bytes) {
   const Words pairs = (bytes & 0x00ff00ffu) + ((bytes >> 8) & 0x00ff00ffu);
   return (pairs & 0xffffu) + (pairs >> 16);
 }
 
+// Loops over a tile are always unrolled whole: only then do its sums live in registers.
+#define BNN_UNROLL _Pragma("clang loop unroll(full)")
+
 template <int M, int N>
-inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block, const uint32_t* const (&pixel)[M],
-                             Words (&sum)[M][N]) {
+__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                                            const uint32_t* const (&pixel)[M], Words (&sum)[M][N]) {
   const uint32_t* weights = block.weights;
-  Words count[M][N] = {};
+  Words bytes[M][N];  // only when counting in bytes
+  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = bytes[i][n] = Words{};
   int room = kBytesFull;
   for (int s = 0; s < gemm.segments; ++s) {
     const uint32_t* row[M];
-    for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
+    BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
     int left = gemm.segment_words;
     while (left > 0) {
       const int words = kCountsBytes && left > room ? room : left;
       for (int j = 0; j < words; ++j) {
         Words w[N];
-        for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
+        BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
         weights += N * kLanes;
-#pragma clang loop unroll(full)
-        for (int i = 0; i < M; ++i) {
+        BNN_UNROLL for (int i = 0; i < M; ++i) {
           const uint32_t a = row[i][j];
-          for (int n = 0; n < N; ++n) count[i][n] = add_counts(count[i][n], popcount(w[n] ^ a));
+          BNN_UNROLL for (int n = 0; n < N; ++n) {
+            Words& count = kCountsBytes ? bytes[i][n] : sum[i][n];
+            count = add_counts(count, popcount(w[n] ^ a));
+          }
         }
       }
-      for (int i = 0; i < M; ++i) row[i] += words;
       left -= words;
       if constexpr (kCountsBytes) {
+        BNN_UNROLL for (int i = 0; i < M; ++i) row[i] += words;
         room -= words;
         if (room == 0) {
-          for (int i = 0; i < M; ++i)
-            for (int n = 0; n < N; ++n) sum[i][n] += widen(count[i][n]), count[i][n] = Words{};
+          BNN_UNROLL for (int i = 0; i < M; ++i)
+            BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widen(bytes[i][n]), bytes[i][n] = Words{};
           room = kBytesFull;
         }
       }
     }
   }
-  for (int i = 0; i < M; ++i)
-    for (int n = 0; n < N; ++n) sum[i][n] += kCountsBytes ? widen(count[i][n]) : count[i][n];
+  if constexpr (kCountsBytes)
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widen(bytes[i][n]);
 }
 
 // Bit l of the result: lane l of `mask` is set. A template, so that only the branch of this width is compiled.
@@ -107,59 +113,68 @@ inline uint32_t lane_bits(Mask mask) {
   }
 }
 
+inline Ints clamped(Ints x, int32_t low, int32_t high) {
+  x = x < low ? (Ints{} + low) : x;
+  return x > high ? (Ints{} + high) : x;
+}
+
+inline Floats clamped(Floats x, float low, float high) {
+  x = x < low ? (Floats{} + low) : x;
+  return x > high ? (Floats{} + high) : x;
+}
+
+// All lanes of a block for one pixel. `channel` counts with the unused lanes.
 template <Output kOutput, int N>
-inline void write_pixel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t pixel, const Words (&sum)[N]) {
-  const int64_t padded = (int64_t)block.group * gemm.padded_channels + block.first;
-  const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
-  const int64_t border = gemm.pixel_border ? gemm.pixel_border[pixel] : 0;
-  const int32_t* base = gemm.base + border * gemm.groups * gemm.padded_channels + padded;
-  uint8_t* out = gemm.out + pixel * gemm.out_stride_bytes;
+__attribute__((always_inline)) inline void write_pixel(const ImplicitGemm& gemm, const int32_t* base, int64_t channel,
+                                                       const Words (&sum)[N], uint8_t* out) {
   if constexpr (kOutput == Output::kBits) {
     uint64_t bits = 0;
-    for (int n = 0; n < N; ++n) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
-      bits |= (uint64_t)lane_bits(dot < load<Ints>(gemm.threshold + padded + n * kLanes)) << (n * kLanes);
+      bits |= (uint64_t)lane_bits(dot < load<Ints>(gemm.threshold + channel + n * kLanes)) << (n * kLanes);
     }
-    memcpy(out + channel / 8, &bits, (size_t)(block.valid + 7) / 8);
+    memcpy(out, &bits, N * kLanes / 8);
+  } else if constexpr (kOutput == Output::kInt32) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
+      const Ints value = clamped(dot, gemm.clamp_low, gemm.clamp_high);
+      memcpy(out + n * kBytes, &value, kBytes);
+    }
   } else {
-    Words value[N];
-    for (int n = 0; n < N; ++n) {
-      Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
-      dot = dot < gemm.clamp_low ? (Ints{} + gemm.clamp_low) : dot;
-      dot = dot > gemm.clamp_high ? (Ints{} + gemm.clamp_high) : dot;
-      if constexpr (kOutput == Output::kFloat) {
-        const Floats scale = load<Floats>(gemm.multiplier + padded + n * kLanes);
-        const Floats bias = load<Floats>(gemm.bias + padded + n * kLanes);
-        value[n] = (Words)(__builtin_convertvector(dot, Floats) * scale + bias);
-      } else {
-        value[n] = (Words)dot;
-      }
+    // Whole numbers up to kMaxExactFloat: exact in float, so that the dot product needs no integer arithmetic.
+    Floats dot[N];
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Floats mismatches = __builtin_convertvector((Ints)sum[n], Floats);
+      dot[n] = __builtin_convertvector(load<Ints>(base + n * kLanes), Floats) - (mismatches + mismatches);
     }
-    if (block.valid == N * kLanes) {
-      memcpy(out + channel * 4, value, sizeof value);
-    } else {
-      memcpy(out + channel * 4, value, (size_t)block.valid * 4);
+    if (gemm.clamps)
+      BNN_UNROLL for (int n = 0; n < N; ++n)
+        dot[n] = clamped(dot[n], (float)gemm.clamp_low, (float)gemm.clamp_high);
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Floats scaled = dot[n] * load<Floats>(gemm.multiplier + channel + n * kLanes);
+      const Floats value = scaled + load<Floats>(gemm.bias + channel + n * kLanes);
+      memcpy(out + n * kBytes, &value, kBytes);
     }
   }
 }
 
 template <Output kOutput, int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first) {
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, uint8_t* out,
+                                    int64_t out_stride_bytes) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
-  for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
-  Words sum[M][N] = {};
+  BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
+  Words sum[M][N];
   count_mismatches<M, N>(gemm, block, pixel, sum);
-  if constexpr (N == kVectors && kOutput != Output::kInt32) {
-#pragma clang loop unroll(full)
-    for (int i = 0; i < M; ++i) write_pixel<kOutput, N>(gemm, block, first + i, sum[i]);
-  } else {  // rarer: half the code is worth more than the way of the sums through memory
-#pragma clang loop unroll(disable)
-    for (int i = 0; i < M; ++i) write_pixel<kOutput, N>(gemm, block, first + i, sum[i]);
+  const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
+  const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
+  BNN_UNROLL for (int i = 0; i < M; ++i) {
+    const int64_t border = gemm.pixel_border ? gemm.pixel_border[first + i] : 0;
+    write_pixel<kOutput, N>(gemm, gemm.base + border * row + channel, channel, sum[i], out + i * out_stride_bytes);
   }
 }
 
-typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t);
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, uint8_t* out, int64_t out_stride_bytes);
 
 template <Output kOutput, int N, int M>
 Tile tile_of(int64_t pixels) {
@@ -169,6 +184,17 @@ Tile tile_of(int64_t pixels) {
   return tile<kOutput, M, N>;
 }
 
+// The last block of a group may have lanes beyond the last channel: these go to a scratch row, never to memory.
+template <Output kOutput, int N>
+__attribute__((noinline)) void write_partly(Tile compute, const ImplicitGemm& gemm, const ChannelBlock& block,
+                                            int64_t first, int64_t pixels, uint8_t* out) {
+  constexpr int64_t kRow = kOutput == Output::kBits ? N * kLanes / 8 : N * kBytes;
+  uint8_t scratch[kPixels * kRow];
+  compute(gemm, block, first, scratch, kRow);
+  const int64_t valid = kOutput == Output::kBits ? (block.valid + 7) / 8 : block.valid * 4;
+  for (int64_t i = 0; i < pixels; ++i) memcpy(out + i * gemm.out_stride_bytes, scratch + i * kRow, (size_t)valid);
+}
+
 // Tiles of nearly equal height: 49 pixels are nine tiles of five or six, not eight of six and one of one.
 template <Output kOutput, int N>
 void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
@@ -176,9 +202,19 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles;  // `higher` tiles have one pixel more
   const Tile tall = tile_of<kOutput, N, kPixels>(low + 1), small = tile_of<kOutput, N, kPixels>(low);
-  int64_t pixel = first;
-  for (int64_t t = 0; t < higher; ++t, pixel += low + 1) tall(gemm, block, pixel);
-  for (; pixel < last; pixel += low) small(gemm, block, pixel);
+  const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
+  const bool partly = block.valid < block.lanes;
+  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + (kOutput == Output::kBits ? channel / 8 : channel * 4);
+  for (int64_t t = 0, pixel = first; t < tiles; ++t) {
+    const Tile compute = t < higher ? tall : small;
+    const int64_t height = t < higher ? low + 1 : low;
+    if (partly) {
+      write_partly<kOutput, N>(compute, gemm, block, pixel, height, out);
+    } else {
+      compute(gemm, block, pixel, out, gemm.out_stride_bytes);
+    }
+    pixel += height, out += height * gemm.out_stride_bytes;
+  }
 }
 
 template <int N>

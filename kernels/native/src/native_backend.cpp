@@ -24,19 +24,34 @@ const KernelSet* chosen = nullptr;
 struct GemmWorkload : Workload {
   GemmPlan plan;
   const KernelSet* kernels;
-  // Only for bits of groups whose channels are no whole bytes: dot products first, packed afterwards.
+  // For the rare op that no kernel finishes: integer dot products first, its epilogue afterwards.
   int32_t* dots;
-  const int32_t* threshold;
+  const uint8_t* epilogue;  // the op's arrays after the filter
 };
 
-void pack_dots(const GemmWorkload& self) {
-  const int64_t bits = (int64_t)self.op.kh * self.op.kw * self.op.c / self.op.groups;
+int64_t dot_bits(const Op& op) { return (int64_t)op.kh * op.kw * op.c / op.groups; }
+
+// Bits of groups that are no whole bytes, or sums that float does not hold exactly.
+bool needs_dots(const Op& op) {
+  return op.output == Output::kBits ? op.groups > 1 && op.oc / op.groups % 8
+                                    : op.output == Output::kFloat && dot_bits(op) > kMaxExactFloat;
+}
+
+void finish_dots(const GemmWorkload& self) {
+  const Op& op = self.op;
+  const float *multiplier = (const float*)self.epilogue, *bias = multiplier + op.oc;
+  const int32_t* threshold = (const int32_t*)self.epilogue;
   const int32_t* dot = self.dots;
-  uint32_t* out = (uint32_t*)self.output;
-  for (int64_t p = 0; p < self.op.pixels(); ++p) {
-    for (int32_t c = 0; c < self.op.oc; ++c, ++dot) {
-      if (c % 32 == 0) *out++ = 0;
-      out[-1] |= (uint32_t)(bits - *dot > 2 * (int64_t)self.threshold[c]) << (c % 32);
+  float* value = (float*)self.output;
+  uint32_t* word = (uint32_t*)self.output;
+  for (int64_t p = 0; p < op.pixels(); ++p) {
+    for (int32_t c = 0; c < op.oc; ++c, ++dot) {
+      if (op.output == Output::kFloat) {
+        *value++ = (float)*dot * multiplier[c] + bias[c];
+      } else {
+        if (c % 32 == 0) *word++ = 0;
+        word[-1] |= (uint32_t)(dot_bits(op) - *dot > 2 * (int64_t)threshold[c]) << (c % 32);
+      }
     }
   }
 }
@@ -46,7 +61,7 @@ void run_gemm(Workload& workload) {
   fill_padding(self.plan);
   for (int b = 0; b < self.plan.blocks; ++b)
     self.kernels->implicit_gemm(self.plan.gemm, self.plan.block[b], 0, self.plan.gemm.pixels);
-  if (self.dots) pack_dots(self);
+  if (self.dots) finish_dots(self);
 }
 
 Workload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
@@ -56,13 +71,14 @@ Workload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& erro
   self->run = run_gemm;
   self->output = (uint8_t*)arena.allocate(op.out_bytes, error);
   Op computed = op;
-  if (op.output == Output::kBits && op.oc / op.groups % 8 && op.groups > 1) {
+  if (needs_dots(op)) {
+    const int64_t before = op.x_bytes + op.filter_bytes, bytes = op.data_bytes() - before;
     computed.output = Output::kInt32;
     self->dots = arena.array<int32_t>(op.pixels() * op.oc, error);
-    int32_t* threshold = arena.array<int32_t>(op.oc, error);
+    uint8_t* epilogue = (uint8_t*)arena.allocate(bytes, error);
     if (error.failed()) return nullptr;
-    memcpy(threshold, data + op.x_bytes + op.filter_bytes, (size_t)op.oc * 4);
-    self->threshold = threshold;
+    memcpy(epilogue, data + before, (size_t)bytes);
+    self->epilogue = epilogue;
   }
   uint8_t* out = self->dots ? (uint8_t*)self->dots : self->output;
   if (error.failed() || !plan_gemm(computed, *chosen, data, out, arena, self->plan, error)) return nullptr;
