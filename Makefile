@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	@scripts/system_packages.sh
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 test-slow: $(INSTALLED)
 	@scripts/system_packages.sh

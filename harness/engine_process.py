@@ -47,7 +47,7 @@ class EngineProcess:
             self._process.wait(time.monotonic() + _END_S)
         lines = [line for line in self._process.stderr_tail().splitlines() if line.strip()]
         ending = ""
-        if lines and (report := _launcher_report(lines[-1])):
+        if lines and (report := _launcher_report(lines[-1])) is not None:
             ending = report
             lines.pop()
         said = " | ".join(lines[-_STDERR_LINES:])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
 from pathlib import Path
 
 from bnnbench.devices.inventory import find_inventory, load, resolve
-from bnnbench.devices.lock import MachineLock
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines import ENGINES
 
-from .context import now
 from .engine_process import EngineProcess
 from .errors import CannotMeasure
+from .machine_lock import machine_lock
 from .reach import Tell, reach
 
 _PEAK_NS = 500_000_000
@@ -30,9 +27,8 @@ def measure_peaks(device: str, inventory: Path | None, tell: Tell) -> dict[str, 
             raise CannotMeasure(f"there is no native engine for device '{spec.name}'.")
         folder = WorkFolder.open(transport, spec)
         engine = folder.blob(reached.target.builds[native.name].build.path, executable=True)
-        holder = f"bnnbench peak of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
         with (
-            MachineLock(transport, [f"./{engine}", "lock", "--holder", holder], folder.path),
+            machine_lock(transport, engine, folder.path, "bnnbench peak"),
             EngineProcess(
                 transport,
                 folder.path,

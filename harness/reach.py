@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Reached:
 
     target: Target
     transport: Transport
+    builds_ns: int
 
 
 def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
@@ -37,6 +39,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
         isas: dict[str, str | None] = {}
         builds: dict[str, EngineFiles] = {}
         triple = facts.triple
+        started = time.monotonic_ns()
         if triple is not None:
             # The native binary is always there: it launches every other engine and holds the lock.
             for engine in {
@@ -46,7 +49,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
                 if engine.refusal("bconv2d", 1, triple) is None:
                     isas[engine.name] = engine.isa_for(triple, facts.isa_features)
                     builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
-        return Reached(Target(spec, facts, cores, isas, builds), transport)
+        return Reached(Target(spec, facts, cores, isas, builds), transport, time.monotonic_ns() - started)
     except BuildError as error:
         transport.close()
         raise CannotMeasure(str(error)) from error
@@ -64,6 +67,6 @@ def reach_all(
     for spec in specs:
         try:
             reached.append(reach(spec, engines, tell))
-        except DeviceError as error:
+        except (DeviceError, CannotMeasure) as error:
             failures[spec.name] = str(error)
     return reached, failures

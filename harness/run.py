@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import platform
-import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
-from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.machines import machines
-from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
-from bnnbench.results.records import Build, DeviceEvent, Outcome, RunEnd, RunRecord
-from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError, new_run_id
+from bnnbench.results.records import DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
 
 from .context import Interrupted, RunContext, Watcher, now
 from .errors import CallError, CannotMeasure
 from .overhead import overhead
 from .plan import Plan, make_plan
 from .reach import Reached, reach_all
+from .run_config import RunConfig
+from .run_record import make_record
 from .session import Session
-from .suite import Suite
 from .workloads import workloads
 
 _STOP_S = 15.0
-
-
-class RunConfig(msgspec.Struct, frozen=True):
-    """Everything that decides what a run measures; kept in `run.json`, so that it can be resumed."""
-
-    suite: Suite
-    devices: list[str]
-    engines: list[str] | None = None
-    threads: list[int] | None = None
-    filter: str | None = None
-    inventory: str | None = None
-
-    def chosen_engines(self) -> list[Engine]:
-        """Raises CallError for an engine that is neither built in nor in the suite."""
-        own = {name: _custom(name, table) for name, table in self.suite.engine.items()}
-        chosen: list[Engine] = []
-        for name in self.engines or self.suite.engines:
-            engine = ENGINES.get(name) or own.get(name)
-            if engine is None:
-                raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
-            chosen.append(engine)
-        return chosen
-
-    def specs(self) -> list[DeviceSpec]:
-        """The devices, each once. Raises InventoryError."""
-        inventory = load(find_inventory(self.inventory))
-        return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
 
 
 @dataclass
@@ -73,67 +38,64 @@ class RunResult:
 
 
 def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequence[str]) -> RunResult:
-    """Measures a suite from the beginning. Raises HarnessError, InventoryError, StoreError, BuildError."""
-    engines = config.chosen_engines()
-    suite = config.suite
-    cases = workloads(suite)
-    reached, failures = reach_all(config.specs(), engines, watcher.note)
-    try:
-        if not reached:
-            raise CannotMeasure(" ".join(failures.values()))
-        plan = make_plan(
-            cases, engines, config.threads or suite.threads, [one.target for one in reached], config.filter
-        )
-        if not plan.records:
-            raise CallError(_nothing(config, plan))
-        writer = store.create(_record(config, plan, reached, command))
-        return _measure(writer, plan, reached, watcher, failures)
-    finally:
-        for one in reached:
-            one.transport.close()
+    """Measures a suite from the beginning. Raises HarnessError, InventoryError, StoreError."""
+    with _ready(config, watcher) as ready:
+        if not ready.plan.records:
+            raise CallError(_nothing(config, ready.plan))
+        record = make_record(config, ready.plan, [one.target for one in ready.reached], command)
+        return _measure(store.create(record), config, ready, watcher)
 
 
 def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`."""
     with store.reopen(selector) as writer:
         config = msgspec.convert(writer.record.suite, RunConfig)
-        engines, suite = config.chosen_engines(), config.suite
-        cases = workloads(suite)
-        reached, failures = reach_all(config.specs(), engines, watcher.note)
-        try:
-            plan = make_plan(
-                cases,
-                engines,
-                config.threads or suite.threads,
-                [one.target for one in reached],
-                config.filter,
-            )
-            _require_same(writer.record, plan)
-            if not reached:
-                raise CannotMeasure(" ".join(failures.values()))
-            return _measure(writer, plan, reached, watcher, failures)
-        finally:
-            for one in reached:
-                one.transport.close()
+        with _ready(config, watcher) as ready:
+            _require_same(writer.record, ready.plan)
+            return _measure(writer, config, ready, watcher)
 
 
-def _measure(
-    writer: RunWriter, plan: Plan, reached: Sequence[Reached], watcher: Watcher, failures: dict[str, str]
-) -> RunResult:
-    suite = msgspec.convert(writer.record.suite, RunConfig).suite
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Connected devices, what is planned for them, and why the others did not answer."""
+
+    plan: Plan
+    reached: list[Reached]
+    failures: dict[str, str]
+
+
+@contextmanager
+def _ready(config: RunConfig, watcher: Watcher) -> Iterator[_Ready]:
+    engines, cases = config.chosen_engines(), workloads(config.suite)
+    reached, failures = reach_all(config.specs(), engines, watcher.note)
+    try:
+        if not reached:
+            raise CannotMeasure(" ".join(failures.values()))
+        targets = [one.target for one in reached]
+        yield _Ready(make_plan(cases, engines, config.thread_counts(), targets, config.filter), reached, failures)
+    finally:
+        for one in reached:
+            one.transport.close()
+
+
+def _measure(writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watcher) -> RunResult:
     context = RunContext(
         writer=writer,
         watcher=watcher,
         samples=writer.record.samples_per_invocation,
         invocations=writer.record.invocations_per_case,
-        min_sample_ns=int(suite.min_sample_ms * 1e6),
+        min_sample_ns=int(config.suite.min_sample_ms * 1e6),
         seed=writer.record.seed,
     )
-    holder = f"bnnbench run {writer.record.run_id} of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
+    plan, reached = ready.plan, ready.reached
     sessions = {
-        one.target.spec.name: Session(one.target, one.transport, plan.cases[one.target.spec.name], context, holder)
+        one.target.spec.name: Session(
+            one.target, one.transport, plan.cases[one.target.spec.name], context, one.builds_ns
+        )
         for one in reached
     }
+    _compute_references(plan, watcher)
+    lost: dict[str, str] = {}
     before = len(writer.stored.entries)
     started = time.monotonic_ns()
     walls: dict[str, int] = {}
@@ -148,14 +110,14 @@ def _measure(
             except Interrupted:
                 return
             except DeviceError as error:
-                failures[name] = str(error)
+                lost[name] = str(error)
                 _journal_loss(context, name, error)
             except BaseException as error:
                 troubles.append(error)
                 context.stop()
                 return
             finally:
-                walls[name] = time.monotonic_ns() - begun
+                walls[name] = time.monotonic_ns() - begun + sessions[name].builds_ns
 
     groups = machines((one.target.spec, one.target.facts.boot_id) for one in reached)
     threads = [
@@ -164,10 +126,10 @@ def _measure(
     ]
     with writer:
         interrupted = _join(threads, context)
-        outcome: Outcome = "interrupted" if interrupted else "incomplete" if failures or troubles else "complete"
+        outcome: Outcome = "interrupted" if interrupted else "incomplete" if lost or troubles else "complete"
         try:
             new = writer.stored.entries[before:]
-            spent = {name: session.builds_and_push_ns for name, session in sessions.items()}
+            spent = {name: session.builds_ns + session.push_ns for name, session in sessions.items()}
             figures = overhead(new, plan.records, walls, spent)
             writer.append(
                 RunEnd(finished=now(), outcome=outcome, wall_ns=time.monotonic_ns() - started, overhead=figures)
@@ -177,7 +139,15 @@ def _measure(
             troubles.append(error)
         if troubles:
             raise troubles[0]
-        return RunResult(writer.stored, outcome, failures)
+        return RunResult(writer.stored, outcome, {**ready.failures, **lost})
+
+
+def _compute_references(plan: Plan, watcher: Watcher) -> None:
+    """Beforehand, because nothing may compute here while a block is timed."""
+    planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
+    watcher.note(f"computing the right outputs of {len(planned)} workloads")
+    for workload in planned.values():
+        _ = workload.expected_sha256
 
 
 def _join(threads: Sequence[threading.Thread], context: RunContext) -> bool:
@@ -203,38 +173,6 @@ def _journal_loss(context: RunContext, device: str, error: DeviceError) -> None:
     context.append(DeviceEvent(device=device, kind=kind, message=str(error), started=now()))
 
 
-def _record(config: RunConfig, plan: Plan, reached: Sequence[Reached], command: Sequence[str]) -> RunRecord:
-    suite = config.suite
-    builds = {
-        (files.build.engine, files.build.sha256): Build(
-            engine=files.build.engine,
-            triple=files.build.triple,
-            isa=files.build.isa,
-            sha256=files.build.sha256,
-            build=files.build.build,
-        )
-        for one in reached
-        for files in one.target.builds.values()
-    }
-    return RunRecord(
-        run_id=new_run_id(),
-        created=now(),
-        version=version("bnnbench"),
-        commit=_commit(),
-        command=list(command),
-        suite=msgspec.to_builtins(config),
-        suite_name=suite.name,
-        seed=suite.seed,
-        host={"system": platform.platform(), "python": platform.python_version()},
-        devices={one.target.spec.name: one.target.facts.to_dict() for one in reached},
-        builds=list(builds.values()),
-        cases=plan.records,
-        skips=list(plan.skips),
-        invocations_per_case=suite.invocations,
-        samples_per_invocation=suite.samples,
-    )
-
-
 def _require_same(record: RunRecord, plan: Plan) -> None:
     """A resumed run must be the same run: same workloads, same engine builds."""
     planned = {case.id: case for case in record.cases}
@@ -251,24 +189,3 @@ def _nothing(config: RunConfig, plan: Plan) -> str:
     if plan.skips:
         return f"nothing can be measured: {plan.skips[0].workload}: {plan.skips[0].reason}."
     return f"no workload of suite '{config.suite.name}' matches the filter {config.filter!r}."
-
-
-def _custom(name: str, table: Any) -> Engine:
-    binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
-    return CustomEngine(name, tuple(table.command), binary, tuple(map(Path, table.files)))
-
-
-def _commit() -> str | None:
-    """The commit of the project that the user stands in."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -18,22 +18,31 @@ _MEDIAN_ERROR = 1.2533  # standard error of a median, in those of a mean
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What every invocation of a case uses. `settled` False: after 10 s it still drifted."""
+    """What every invocation of a case uses. `settled` False: after 10 s it still drifted.
+
+    `block_ns` is the length of a timed block of `iterations`.
+    """
 
     iterations: int
     warmup_ns: int
     settled: bool
+    block_ns: float
 
 
-def calibrate(client: EngineClient, id: str, threads: int, min_sample_ns: int) -> tuple[Calibration, int]:
-    """Runs a loaded case until it is warm; also the ns spent inside `run`. Raises EngineError."""
+def calibrate(
+    client: EngineClient, id: str, threads: int, min_sample_ns: int, first_ns: float
+) -> tuple[Calibration, int]:
+    """Runs a loaded case until it is warm; also the ns spent inside `run`. Raises EngineError.
+
+    `first_ns` is what one iteration took, which says how long to wait for slow ones.
+    """
     ran = client.run(
         id,
         threads=threads,
         samples=2 * WINDOW,
         warmup_ns=MIN_WARMUP_NS,
         min_sample_ns=min_sample_ns,
-        limit_ns=run_length_limit_ns(MAX_WARMUP_NS, 2 * WINDOW, min_sample_ns),
+        limit_ns=run_length_limit_ns(MAX_WARMUP_NS, 4 * WINDOW, max(min_sample_ns, first_ns)),
     )
     iterations = ran.iterations or 1
     spent = _length_ns(ran)
@@ -53,7 +62,7 @@ def calibrate(client: EngineClient, id: str, threads: int, min_sample_ns: int) -
     done = settled(samples, clocks)
     # What never settles is not helped by more of the same.
     warmup = max(MIN_WARMUP_NS, spent - int(2 * WINDOW * samples[-1] * iterations)) if done else MIN_WARMUP_NS
-    return Calibration(iterations, min(warmup, MAX_WARMUP_NS), done), spent
+    return Calibration(iterations, min(warmup, MAX_WARMUP_NS), done, median(samples) * iterations), spent
 
 
 def settled(samples_ns: Sequence[float], clock_hz: Sequence[float]) -> bool:

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.lock import MachineLock
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.client import EngineClient, Hello, run_length_limit_ns
@@ -17,13 +16,16 @@ from bnnbench.results.records import DeviceEvent, Gate, Invocation, Peak, Status
 
 from .context import RunContext, now
 from .engine_process import EngineProcess
+from .machine_lock import machine_lock
 from .plan import Case, Target, schedule
-from .sampling import MAX_WARMUP_NS, Calibration, calibrate
+from .sampling import Calibration, calibrate
 
 CACHE_LIMIT_BYTES = 2 << 30
 """Blobs beyond this are removed from a device, least recently used first."""
 _PEAK_NS = 500_000_000
 _DEADLINE_SLACK_S = 60.0
+_VERIFY_DEADLINE_S = 900.0
+_FIRST_RUN_NS = 10_000_000_000
 _LAUNCHER = "native"
 
 
@@ -36,6 +38,7 @@ class _Outcome:
     difference: float | None = None
     calibration: Calibration | None = None
     run_ns: int | None = None
+    first_ns: float = 0.0
 
 
 @dataclass
@@ -46,8 +49,8 @@ class Session:
     transport: Transport
     cases: tuple[Case, ...]
     context: RunContext
-    holder: str
-    builds_and_push_ns: int = 0
+    builds_ns: int
+    push_ns: int = 0
     _paths: dict[str, list[str]] = field(default_factory=dict)
     _launcher: str = ""
     _steps: int = 0
@@ -60,8 +63,9 @@ class Session:
     def run(self) -> None:
         """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.stored
-        gates = dict(stored.gates)
-        finished = {(one.case_id, one.index) for one in stored.invocations}
+        # What failed before is tried again; what was measured, never.
+        gates = {id: gate for id, gate in stored.gates.items() if gate.status != "failed"}
+        finished = {(one.case_id, one.index) for one in stored.invocations if one.status != "failed"}
         folder = WorkFolder.open(self.transport, self.target.spec)
         todo = schedule(self.cases, self.context.invocations, self.context.seed, self.name)
         left = [
@@ -87,13 +91,13 @@ class Session:
         started = time.monotonic_ns()
         self._show("pushing engines and data")
         self._launcher = folder.blob(self.target.builds[_LAUNCHER].build.path, executable=True)
-        lock = MachineLock(self.transport, [f"./{self._launcher}", "lock", "--holder", self.holder], folder.path)
-        lock.acquire()
         run_id = self.context.writer.record.run_id
+        lock = machine_lock(self.transport, self._launcher, folder.path, f"bnnbench run {run_id}")
+        lock.acquire()
         try:
             self._push(folder)
             scratch = folder.run_folder(run_id)
-            self.builds_and_push_ns += time.monotonic_ns() - started
+            self.push_ns += time.monotonic_ns() - started
             yield scratch
         finally:
             with suppress(DeviceError):  # a lost device: the first failure is the one to report
@@ -139,15 +143,14 @@ class Session:
         """Compares the output with the reference's, then calibrates; journals the gate."""
         self._step(f"verifying {case.workload.name} on {case.record.engine}")
         started, wall, outcome = now(), time.monotonic_ns(), _Outcome()
-        deadline_s = 2 * MAX_WARMUP_NS / 1e9 + _DEADLINE_SLACK_S
         try:
-            with self._engine(folder, case.record.engine, case.record.threads, deadline_s) as (client, hello):
+            with self._engine(folder, case.record.engine, case.record.threads, _VERIFY_DEADLINE_S) as (client, hello):
                 outcome.hello = hello
                 self._check_output(folder, scratch, case, client, outcome)
                 if outcome.status == "ok":
                     with self._timed_here():
                         outcome.calibration, outcome.run_ns = calibrate(
-                            client, "case", case.record.threads, self.context.min_sample_ns
+                            client, "case", case.record.threads, self.context.min_sample_ns, outcome.first_ns
                         )
         except (EngineError, CommandFailed) as error:
             outcome.status, outcome.reason = "failed", str(error)
@@ -162,6 +165,7 @@ class Session:
             iterations=calibration.iterations if calibration else None,
             warmup_ns=calibration.warmup_ns if calibration else None,
             settled=calibration.settled if calibration else None,
+            block_ns=calibration.block_ns if calibration else None,
             max_abs_difference=outcome.difference,
             run_request_ns=outcome.run_ns,
             wall_ns=time.monotonic_ns() - wall,
@@ -183,7 +187,8 @@ class Session:
             outcome.reason = f"the engine says that it runs {hello.max_threads} threads at most, not {threads}"
             return
         client.load("case", self._load_keys(case))
-        client.run("case", threads=threads, samples=1, iterations=1, limit_ns=run_length_limit_ns(0, 1, 10e9))
+        limit_ns = run_length_limit_ns(0, 1, _FIRST_RUN_NS)
+        outcome.first_ns = client.run("case", threads=threads, samples=1, iterations=1, limit_ns=limit_ns).samples_ns[0]
         reply = client.output("case")
         outcome.output_sha256 = reply.sha256
         if reply.sha256 == case.workload.expected_sha256:
@@ -200,7 +205,7 @@ class Session:
         self._step(f"timing {case.workload.name} on {case.record.engine}")
         started, wall, threads = now(), time.monotonic_ns(), case.record.threads
         iterations, warmup_ns = gate.iterations or 1, int(gate.warmup_ns or 0)
-        limit_ns = run_length_limit_ns(warmup_ns, self.context.samples, 10 * self.context.min_sample_ns)
+        limit_ns = run_length_limit_ns(warmup_ns, self.context.samples + 1, gate.block_ns or _FIRST_RUN_NS)
         status: Status = "ok"
         reason = hello = loaded = ran = output = None
         run_ns = 0

@@ -19,7 +19,7 @@ from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
 
 from .errors import SuiteError
-from .suite import ModelTable, Suite
+from .suite_tables import ModelTable, Suite
 
 FLOAT_TOLERANCE = 1e-5
 """Of the output's scale: how far a float output may be off (docs/method.md)."""
@@ -97,7 +97,9 @@ def workloads(suite: Suite) -> list[Workload]:
 
 def _short(spec: KernelSpec) -> str:
     # Float is what a suite's convolutions put out unless it says otherwise, so its name need not.
-    return spec.name.removesuffix(" f32") if isinstance(spec, BConv2d) else spec.name
+    if not isinstance(spec, BConv2d):
+        return spec.name
+    return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
 def _layers(table: ModelTable, seed: int) -> list[Workload]:

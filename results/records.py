@@ -95,7 +95,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gate"):
-    """The correctness gate of a case: its output against the reference, and its calibration."""
+    """The correctness gate of a case: its output against the reference, and its calibration.
+
+    `block_ns` is how long a timed block of `iterations` took."""
 
     case_id: str
     status: Status
@@ -106,6 +108,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gat
     iterations: int | None = None
     warmup_ns: float | None = None
     settled: bool | None = None
+    block_ns: float | None = None
     max_abs_difference: float | None = None
     run_request_ns: float | None = None
     wall_ns: float | None = None

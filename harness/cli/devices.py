@@ -12,7 +12,14 @@ from .options import DebugOption, InventoryOption, JsonOption
 if TYPE_CHECKING:
     from bnnbench.devices.facts import DeviceFacts
 
-app = App(name="devices", help="The devices that can be measured on.")
+app = App(
+    name="devices",
+    help="The devices that can be measured on.",
+    help_epilogue="""Examples:
+  bnnbench devices add pi4 ssh://pi@pi4.lab
+  bnnbench devices probe pi4
+  bnnbench devices list""",
+)
 
 
 @app.command(name="list")
@@ -49,10 +56,7 @@ def add(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Probe a device and, when it answers, add it to the inventory.
-
-    Example: bnnbench devices add pi4 ssh://pi@pi4.lab
-    """
+    """Probe a device and, when it answers, add it to the inventory."""
     from dataclasses import replace
 
     from bnnbench.devices.inventory import Inventory, find_inventory, resolve
@@ -83,10 +87,7 @@ def probe(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say what is known of a device, and from where.
-
-    Example: bnnbench devices probe ssh://pi@pi4.lab
-    """
+    """Say what is known of a device, and from where."""
     from bnnbench.devices.inventory import find_inventory, load, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect

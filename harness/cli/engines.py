@@ -8,7 +8,13 @@ from cyclopts import App, Parameter
 
 from .options import DebugOption, JsonOption
 
-app = App(name="engines", help="The programs that execute workloads.")
+app = App(
+    name="engines",
+    help="The programs that execute workloads.",
+    help_epilogue="""Examples:
+  bnnbench engines list
+  bnnbench engines build --target aarch64-linux-musl""",
+)
 
 
 @app.command(name="list")
@@ -46,10 +52,7 @@ def build(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Build the engines into the cache, for a first run that starts at once.
-
-    Example: bnnbench engines build --target aarch64-linux-musl
-    """
+    """Build the engines into the cache, for a first run that starts at once."""
     import sys
     from json import dumps
 

@@ -12,21 +12,16 @@ from .failure import explain
 app = App(
     name="bnnbench",
     help="Benchmark and profile binarized neural networks on the devices they ship to.",
-    help_epilogue="""Examples:
-
-bnnbench run                                      the quickstart suite on this machine
-
-bnnbench run model.tflite --device ssh://pi@pi4.lab    every binary layer, on a Raspberry Pi
-
-bnnbench report -o report && open report/index.html    the last run as a page""",
+    help_format="plaintext",
+    help_epilogue=f"{run.EXAMPLES}\n  bnnbench report && open report/index.html",
     version_flags=["--version"],
 )
-app.command(run.run)
-app.command(report.report)
+app.command(run.run, help_epilogue=run.EXAMPLES)
+app.command(report.report, help_epilogue=report.EXAMPLES)
 app.command(devices.app)
 app.command(engines.app)
 app.command(model.app)
-app.command(peak.peak)
+app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
 
 
 def main(arguments: list[str] | None = None) -> None:

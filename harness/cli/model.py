@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from .options import DebugOption, JsonOption
 
-app = App(name="model", help="Model files.")
+app = App(name="model", help="Model files.", help_epilogue="Example: bnnbench model info quicknet.tflite")
 
 
 @app.command
@@ -20,10 +20,7 @@ def info(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List every op of a model: shapes, options, multiply-accumulates, bytes.
-
-    Example: bnnbench model info quicknet.tflite
-    """
+    """List every op of a model: shapes, options, multiply-accumulates, bytes."""
     from dataclasses import asdict
     from json import dumps
 

@@ -14,7 +14,7 @@ InventoryOption = Annotated[
     Path | None,
     Parameter(name="--inventory", help="Device list; default ./devices.toml, then the user's own."),
 ]
-JsonOption = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON for programs.")]
 DeviceOption = Annotated[
     list[str],
     Parameter(
@@ -23,4 +23,6 @@ DeviceOption = Annotated[
         help="A name of the inventory, ssh://[user@]host[:port], or local.",
     ),
 ]
-DebugOption = Annotated[bool, Parameter(name="--debug", negative="", help="Show the traceback of an error.")]
+DebugOption = Annotated[
+    bool, Parameter(name="--debug", negative="", show_default=False, help="Show the traceback of an error.")
+]

@@ -18,10 +18,7 @@ def peak(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a device's roof: how fast xor, popcount and add can be on registers alone, per ISA level.
-
-    Example: bnnbench peak --device pi4
-    """
+    """Measure a device's roof: how fast xor, popcount and add can be on registers alone, per ISA level."""
     import sys
     from json import dumps
 

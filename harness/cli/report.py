@@ -9,24 +9,21 @@ from cyclopts import Parameter
 
 from .options import DebugOption, JsonOption, StoreOption
 
+EXAMPLES = """Examples:
+  bnnbench report                 # the last run, into ./report
+  bnnbench report 20260131-142501 20260201-09 -o side-by-side"""
+
 
 def report(
     runs: Annotated[list[str] | None, Parameter(help="Run ids, their beginnings, or latest (the default).")] = None,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")] = Path("report"),
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a run, or several side by side, as one HTML page with charts, and as CSV.
-
-    Examples:
-
-    bnnbench report -o report
-
-    bnnbench report 20260131-142501 20260201-090000 -o side-by-side
-    """
+    """Write a run, or several side by side, as one HTML page with charts, and as CSV."""
     from json import dumps
 
     from bnnbench.results.report import FORMATS, write

@@ -12,6 +12,12 @@ from cyclopts import Parameter
 
 from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption
 
+EXAMPLES = """Examples:
+  bnnbench run                                  # the quickstart suite, here
+  bnnbench run model.tflite -d ssh://pi@pi4.lab # every binary layer, on a Pi
+  bnnbench run suite.toml -d pi4 -d local --engine native --filter 3x3
+  bnnbench run --resume latest                  # finish what was cut off"""
+
 
 def run(
     files: Annotated[
@@ -23,6 +29,9 @@ def run(
     engine: Annotated[
         list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Only these engines.")
     ] = None,
+    invocations: Annotated[
+        int | None, Parameter(help="Fresh processes per case, for a quick look; default as the suite says (7).")
+    ] = None,
     threads: Annotated[str | None, Parameter(help="Thread counts, like 1,4.")] = None,
     filter: Annotated[str | None, Parameter(help="Only workloads whose name matches this regular expression.")] = None,
     resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
@@ -31,25 +40,17 @@ def run(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Measure a suite: verify every case against the reference, then time it.
-
-    Examples:
-
-    bnnbench run
-
-    bnnbench run model.tflite --device pi4 --device ssh://pi@10.0.0.7
-
-    bnnbench run suite.toml --engine native --filter 3x3
-
-    bnnbench run --resume latest
-    """
+    """Measure a suite: verify every case against the reference, then time it."""
+    from msgspec import structs
     from rich.console import Console
 
+    from bnnbench.devices.inventory import find_inventory
     from bnnbench.results.store import Store
 
     from ..errors import CallError
     from ..progress import Display
-    from ..run import RunConfig, resume_run, start_run
+    from ..run import resume_run, start_run
+    from ..run_config import RunConfig
     from ..suite import load_suites
     from .summary import print_json, print_summary
 
@@ -57,18 +58,24 @@ def run(
     console = Console(stderr=True)
     where = Store(store)
     if resume is not None:
-        if files or device or engine or threads or filter:
-            raise CallError("--resume takes no suite, device, engine, threads or filter: a run knows its own.")
+        if files or device or engine or threads or filter or invocations:
+            raise CallError("--resume goes with --store only: a run knows its own suite, devices and engines.")
         with Display(console) as display:
             result = resume_run(where, resume, display)
     else:
+        suite = load_suites(files or [])
+        if invocations is not None:
+            if invocations < 1:
+                raise CallError(f"--invocations {invocations} is less than 1.")
+            suite = structs.replace(suite, invocations=invocations)
+        found = find_inventory(inventory)
         config = RunConfig(
-            suite=load_suites(files or []),
+            suite=suite,
             devices=[*device] or ["local"],
-            engines=engine,
+            engines=[name for names in engine for name in names.split(",")] if engine else None,
             threads=_counts(threads),
             filter=_pattern(filter),
-            inventory=str(inventory) if inventory else None,
+            inventory=str(found.resolve()) if found else None,
         )
         with Display(console) as display:
             result = start_run(config, where, display, ["bnnbench", *sys.argv[1:]])
@@ -79,7 +86,7 @@ def run(
     if result.outcome == "interrupted":
         return 130
     bad = {"failed", "wrong_output", "unstable"}
-    return 3 if result.outcome != "complete" or bad & set(_statuses(result)) else 0
+    return 3 if result.outcome != "complete" or result.failures or bad & set(_statuses(result)) else 0
 
 
 def _statuses(result: object) -> list[str]:

@@ -20,7 +20,8 @@ def print_summary(result: RunResult, console: Console) -> None:
     from bnnbench.results.table import is_plain, show
 
     run_id = result.stored.record.run_id
-    show(load(result.stored), console)
+    frame = load(result.stored)
+    show(frame, console)
     for reason in result.failures.values():
         console.print(Text(reason, style="red"), soft_wrap=True)
     end, plain = result.stored.end, is_plain(console)
@@ -37,6 +38,8 @@ def print_summary(result: RunResult, console: Console) -> None:
             )
     path = result.stored.path
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
+    if result.outcome == "complete" and "failed" in set(frame["status"]):
+        console.print(f"what failed is tried again by: bnnbench run --resume {run_id}", markup=False, soft_wrap=True)
     if result.outcome == "complete":
         console.print(f"next: bnnbench report {run_id} -o report", highlight=False, markup=False, soft_wrap=True)
     else:

@@ -44,7 +44,8 @@ class CustomEngine:
                 reason = error.strerror or error
                 raise BuildError(f"engine '{self.name}': cannot read {path}: {reason}; build it first.") from None
         key = digest.hexdigest()
-        build = EngineBuild(self.name, triple, None, key, hashlib.sha256(paths[0].read_bytes()).hexdigest(), paths[0])
+        # All files together are its identity: another library is another engine.
+        build = EngineBuild(self.name, triple, None, key, key, paths[0])
         return EngineFiles(build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths)))
 
     def command(self, paths: Sequence[str], isa: str | None) -> list[str]:

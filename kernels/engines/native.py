@@ -12,7 +12,7 @@ MAX_THREADS = 1
 
 
 class NativeEngine:
-    """Engine `native`."""
+    """Hand-tiled C++ kernels; one static binary holds every ISA level."""
 
     name = "native"
     protocol = 1

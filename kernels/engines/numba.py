@@ -24,7 +24,7 @@ _NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
 
 
 class NumbaEngine:
-    """Engine `numba`: kernels only, one thread."""
+    """The readable reference kernels, compiled ahead of time."""
 
     name = "numba"
     protocol = 1

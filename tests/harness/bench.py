@@ -48,6 +48,7 @@ class Bench:
             "BNNBENCH_CACHE": str(cache_folder()),
             "XDG_CONFIG_HOME": str(home / ".config"),
             "COLUMNS": "120",
+            "BNNBENCH_LOCK": f"test {self.folder}",  # not the machine's: tests may run beside each other
         }
         self.write("small.toml", SMALL_SUITE)
 

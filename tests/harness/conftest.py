@@ -23,10 +23,3 @@ def board(tmp_path: Path, bench: Bench) -> Iterator[LoopbackSsh]:
     bench.add_device(server.spec("board"))
     yield server
     server.stop()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs take turns on this machine, whose lock only one can hold."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("machine"))

@@ -119,7 +119,8 @@ void list_numbers(Json& reply, const char* name, const double* values, int64_t c
 bool run_request(const Request& request, Workload& workload, Json& reply, Error& error) {
   Timing t;
   Watch watch;
-  if (!parse_timing(request, t, error) || !watch.parse(request, error)) return false;
+  const bool wants_counters = request.find("counters");
+  if (!parse_timing(request, t, error) || !watch.parse(request, error) || !request.all_known(error)) return false;
   const int64_t start = now_ns(), deadline = start + t.limit_ns;
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
@@ -167,7 +168,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   reply.integer("start_ns", start).integer("end_ns", now_ns());
   list_cpus(cpus, reply);
   watch.print(reply);
-  if (request.find("counters")) reply.text("counters_error", "this engine has no hardware counters");
+  if (wants_counters) reply.text("counters_error", "this engine has no hardware counters");
   reply.integer("peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024);
   return true;
 }
@@ -177,7 +178,8 @@ bool peak_request(const Request& request, Json& reply, Error& error) {
   int64_t threads, limit_ns;
   const char* isa = request.find("isa");
   if (!request.integer_or("threads", 1, 1, 1, &threads, error) ||
-      !request.integer_or("limit_ns", 1000000000, 1000000, 3600ll * 1000000000, &limit_ns, error))
+      !request.integer_or("limit_ns", 1000000000, 1000000, 3600ll * 1000000000, &limit_ns, error) ||
+      !request.all_known(error))
     return false;
   const Backend& engine = backend();
   if (!engine.popcount_roof) return error.set("the engine '%s' measures no roofs", engine.engine);

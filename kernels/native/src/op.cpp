@@ -62,8 +62,10 @@ bool parse_windows(const Request& request, Op& op, Error& error) {
   if (!size_or_one(request, "n", &op.n, error) || !size(request, "h", &op.h, error) ||
       !size(request, "w", &op.w, error) || !size(request, "c", &op.c, error) || !size(request, "kh", &op.kh, error) ||
       !size(request, "kw", &op.kw, error) || !size_or_one(request, "sh", &op.sh, error) ||
-      !size_or_one(request, "sw", &op.sw, error) || !size_or_one(request, "dh", &op.dh, error) ||
-      !size_or_one(request, "dw", &op.dw, error) || !choice(request, "pad", pads, &pad, error))
+      !size_or_one(request, "sw", &op.sw, error) ||
+      (op.kind == OpKind::kBconv2d &&
+       (!size_or_one(request, "dh", &op.dh, error) || !size_or_one(request, "dw", &op.dw, error))) ||
+      !choice(request, "pad", pads, &pad, error))
     return false;
   op.same = pad == 1;
   return window(op, op.h, op.kh, op.sh, op.dh, &op.out_h, &op.pad_top, error) &&

@@ -98,7 +98,7 @@ bool load(const Request& request, Json& reply, Error& error) {
   if (strlen(id) >= sizeof Loaded::id) return error.set("the id is longer than %zu characters", sizeof Loaded::id - 1);
   if (*find_slot(id)) return error.set("the id '%s' is taken: unload it first", id);
   if (request.find("plan") || request.find("model")) return error.set("this engine loads ops only");
-  if (!parse_op(request, op, error) || !request.text("data", &path, error)) return false;
+  if (!parse_op(request, op, error) || !request.text("data", &path, error) || !request.all_known(error)) return false;
   uint8_t* data = read_file(path, op.data_bytes(), error);
   if (!data) return false;
   Loaded* entry = (Loaded*)calloc(1, sizeof(Loaded));
@@ -144,6 +144,7 @@ bool output(const Request& request, Json& reply, Error& error) {
   if (!entry) return false;
   const Workload& workload = *entry->workload;
   const char* path = request.find("path");
+  if (!request.all_known(error)) return false;
   if (path && !write_file(path, workload.output, workload.op.out_bytes, error)) return false;
   char digest[65];
   sha256_hex(workload.output, (uint64_t)workload.op.out_bytes, digest);

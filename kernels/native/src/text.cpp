@@ -61,15 +61,21 @@ bool Request::parse(char* line, Error& error) {
     if (!decode_percent(equals + 1)) return error.set("the value of '%.60s' is not percent-encoded rightly", word);
     if (find(word)) return error.set("the key '%.60s' stands twice", word);
     if (pairs_ == kMaxPairs) return error.set("more than %d keys", kMaxPairs);
-    pair_[pairs_++] = {word, equals + 1};
+    pair_[pairs_++] = {word, equals + 1, false};
   }
   return true;
 }
 
 const char* Request::find(const char* key) const {
   for (int i = 0; i < pairs_; ++i)
-    if (!strcmp(pair_[i].key, key)) return pair_[i].value;
+    if (!strcmp(pair_[i].key, key)) return pair_[i].known = true, pair_[i].value;
   return nullptr;
+}
+
+bool Request::all_known(Error& error) const {
+  for (int i = 0; i < pairs_; ++i)
+    if (!pair_[i].known) return error.set("the key '%.60s' is unknown to %.60s here", pair_[i].key, verb_);
+  return true;
 }
 
 bool Request::integer(const char* key, int64_t low, int64_t high, int64_t* value, Error& error) const {

@@ -1,0 +1,51 @@
+"""What decides what a run measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.devices.inventory import find_inventory, load, resolve
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
+
+from .errors import CallError
+from .suite_tables import EngineTable, Suite
+
+
+class RunConfig(msgspec.Struct, frozen=True):
+    """Everything that decides what a run measures; kept in `run.json`, so that it can be resumed."""
+
+    suite: Suite
+    devices: list[str]
+    engines: list[str] | None = None
+    threads: list[int] | None = None
+    filter: str | None = None
+    inventory: str | None = None
+
+    def chosen_engines(self) -> list[Engine]:
+        """Raises CallError for an engine that is neither built in nor in the suite."""
+        own = {name: _custom(name, table) for name, table in self.suite.engine.items()}
+        chosen: list[Engine] = []
+        for name in dict.fromkeys(self.engines or self.suite.engines):
+            engine = ENGINES.get(name) or own.get(name)
+            if engine is None:
+                raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
+            chosen.append(engine)
+        return chosen
+
+    def specs(self) -> list[DeviceSpec]:
+        """The devices, each once. Raises InventoryError."""
+        inventory = load(find_inventory(self.inventory))
+        return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
+
+    def thread_counts(self) -> list[int]:
+        """Each count once."""
+        return list(dict.fromkeys(self.threads or self.suite.threads))
+
+
+def _custom(name: str, table: EngineTable) -> Engine:
+    binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
+    return CustomEngine(name, tuple(table.command), binary, tuple(map(Path, table.files)))

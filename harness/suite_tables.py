@@ -1,0 +1,147 @@
+"""The tables of a suite file: typed, strict, each key with its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Pair = tuple[Positive, Positive]
+
+
+class BConv2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bconv2d"):
+    """`[[kernel]] op = "bconv2d"`: input is H, W, C."""
+
+    input: tuple[Positive, Positive, Positive]
+    filters: Positive
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    groups: Positive = 1
+    batch: Positive = 1
+    pad: Literal["same", "valid"] = "same"
+    pad_value: Literal[0, 1] = 1
+    act: Literal["none", "relu", "relu6", "relu_n1_to_1"] = "none"
+    out: Literal["i32", "f32", "bits"] = "f32"
+    name: str | None = None
+
+    def spec(self) -> KernelSpec:
+        h, w, c = self.input
+        act: Act = self.act
+        return BConv2d(
+            n=self.batch,
+            h=h,
+            w=w,
+            c=c,
+            oc=self.filters,
+            kh=self.kernel[0],
+            kw=self.kernel[1],
+            sh=self.stride[0],
+            sw=self.stride[1],
+            dh=self.dilation[0],
+            dw=self.dilation[1],
+            groups=self.groups,
+            pad=self.pad,
+            pad_value=self.pad_value,
+            act=act,
+            out=self.out,
+        )
+
+
+class BGemmTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bgemm"):
+    """`[[kernel]] op = "bgemm"`."""
+
+    m: Positive
+    n: Positive
+    k: Positive
+    out: Literal["i32", "f32"] = "i32"
+    name: str | None = None
+
+    def spec(self) -> KernelSpec:
+        return BGemm(m=self.m, n=self.n, k=self.k, out=self.out)
+
+
+class BitPackTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bitpack"):
+    """`[[kernel]] op = "bitpack"`: n rows of c channels."""
+
+    n: Positive
+    c: Positive
+    dtype: Literal["f32", "i8"] = "f32"
+    zero_point: int = 0
+    name: str | None = None
+
+    def spec(self) -> KernelSpec:
+        return BitPack(n=self.n, c=self.c, dtype=self.dtype, zero_point=self.zero_point)
+
+
+class BMaxPool2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bmaxpool2d"):
+    """`[[kernel]] op = "bmaxpool2d"`: input is H, W, C."""
+
+    input: tuple[Positive, Positive, Positive]
+    kernel: Pair = (2, 2)
+    stride: Pair = (2, 2)
+    batch: Positive = 1
+    pad: Literal["same", "valid"] = "valid"
+    name: str | None = None
+
+    def spec(self) -> KernelSpec:
+        h, w, c = self.input
+        kernel, stride = self.kernel, self.stride
+        return BMaxPool2d(
+            n=self.batch, h=h, w=w, c=c, kh=kernel[0], kw=kernel[1], sh=stride[0], sw=stride[1], pad=self.pad
+        )
+
+
+KernelTable = BConv2dTable | BGemmTable | BitPackTable | BMaxPool2dTable
+
+
+class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[model]]`: every binary layer of a `.tflite` becomes a kernel case with its real weights."""
+
+    file: str
+    name: str | None = None
+
+
+class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[engine.NAME]`: the user's own engine; `binary` maps an architecture to a file."""
+
+    command: list[str]
+    binary: dict[str, str]
+    protocol: Literal[1] = 1
+    files: list[str] = []
+
+
+class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[verdict]`: kept for comparisons; a run alone gives no verdict."""
+
+    floor: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
+    margin: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02
+
+
+class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A complete suite: what the file leaves out has its default. Paths are absolute once loaded."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    engines: list[str] = []
+    """Empty: the built-in ones and all that the suite declares."""
+    threads: Annotated[list[Positive], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1])
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    invocations: Positive = 7
+    samples: Positive = 10
+    min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 5.0
+    kernel: list[KernelTable] = []
+    model: list[ModelTable] = []
+    engine: dict[str, EngineTable] = {}
+    verdict: VerdictTable = VerdictTable()
+
+
+KERNEL_TABLES: dict[str, type[msgspec.Struct]] = {
+    "bconv2d": BConv2dTable,
+    "bgemm": BGemmTable,
+    "bitpack": BitPackTable,
+    "bmaxpool2d": BMaxPool2dTable,
+}
+"""Op -> its table."""

@@ -1,0 +1,93 @@
+"""Suite files: what is complete, and the sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bnnbench.harness.errors import SuiteError
+from bnnbench.harness.suite import load_suites, parse_suite
+from bnnbench.harness.workloads import workloads
+
+CONV = 'name = "s"\n[[kernel]]\nop = "bconv2d"\ninput = [4, 4, 32]\nfilters = 8\n'
+
+
+def test_defaults_complete_a_partial_suite() -> None:
+    suite = parse_suite(CONV, Path("s.toml"))
+    assert (suite.engines, suite.threads, suite.invocations, suite.samples) == (["native", "numba"], [1], 7, 10)
+    (workload,) = workloads(suite)
+    assert workload.name == "bconv2d 4x4x32->8 3x3"
+
+
+def test_quickstart_has_the_four_classic_shapes() -> None:
+    assert len({workload.spec.macs_1bit for workload in workloads(load_suites([]))}) == 1
+    assert len(workloads(load_suites([]))) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('name = "s"', "s.toml names nothing to measure"),
+        ("name = ", "s.toml is not valid TOML"),
+        (CONV.replace("filters", "filtres"), "unknown key 'filtres' in kernel 1 (did you mean 'filters'?)"),
+        (CONV.replace("filters = 8\n", ""), "missing required field 'filters' in kernel 1"),
+        (CONV.replace("8", '"8"'), "expected a whole number, got text in kernel 1.filters"),
+        (CONV.replace("8", "0"), "kernel 1.filters"),
+        (CONV.replace('"bconv2d"', '"conv"'), "the ops are bconv2d, bgemm, bitpack, bmaxpool2d"),
+        (CONV.replace("[4, 4, 32]", "[4, 4]"), "kernel 1.input"),
+        (CONV + 'pad = "valid"\nkernel = [9, 9]\n', "kernel 1: bconv2d: a 9x9 window does not fit"),
+        ("treads = [1]\n" + CONV, "unknown key 'treads' (did you mean 'threads'?)"),
+        ('engines = ["natve"]\n' + CONV, "unknown engine 'natve' (did you mean 'native'?)"),
+        (CONV + '[engine.native]\ncommand = ["{binary}"]\nbinary = {}\n', "the name of a built-in engine"),
+        (CONV + '[engine.x]\ncommand = ["run"]\nbinary = {}\n', "does not say where the {binary} goes"),
+        (CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {arm64 = "x"}\n', "unknown architecture 'arm64'"),
+        (CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {aarch64 = "nix"}\n', "nix does not exist"),
+        (CONV + "[verdict]\nfloor = 2\n", "verdict.floor"),
+        (CONV + '[[model]]\nfile = "none.tflite"\n', "none.tflite does not exist"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(text, Path("s.toml"))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_suites_merge_or_disagree(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text(CONV)
+    second.write_text(CONV.replace("filters = 8", "filters = 16"))
+    assert len(workloads(load_suites([first, second]))) == 2
+    second.write_text("invocations = 3\n" + CONV)
+    with pytest.raises(SuiteError, match="disagree on invocations"):
+        load_suites([first, second])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00binary", None])
+def test_a_file_that_is_no_suite(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SuiteError, match=r"x\.toml"):
+        load_suites([path])
+
+
+def test_a_model_without_binary_layers_says_so() -> None:
+    golden = Path(__file__).parents[1] / "golden" / "tiny_dequant.tflite"
+    with pytest.raises(SuiteError, match="no binary convolution"):
+        workloads(load_suites([golden]))
+
+
+def test_a_corrupt_model_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.tflite"
+    path.write_bytes(b"TFL3 but not really")
+    with pytest.raises(SuiteError, match=r"broken\.tflite") as caught:
+        workloads(load_suites([path]))
+    assert "\n" not in str(caught.value)
+
+
+def test_same_names_are_told_apart() -> None:
+    suite = parse_suite(CONV + CONV.split("\n", 1)[1], Path("s.toml"))
+    assert [workload.name for workload in workloads(suite)] == ["bconv2d 4x4x32->8 3x3", "bconv2d 4x4x32->8 3x3 #2"]
