@@ -86,7 +86,7 @@ def mismatches(replies: Replies, specs: Sequence[KernelSpec]) -> list[str]:
     for spec, reply in zip(specs, outputs, strict=True):
         expected = hashlib.sha256(oracle.run(spec, make_data(spec, SEED)).tobytes()).hexdigest()
         if reply.get("sha256") != expected:
-            wrong.append(f"{spec.op} {spec.name}: {reply.get('error', 'other bytes')}")
+            wrong.append(f"{spec.name}: {reply.get('error', 'other bytes')}")
     return wrong
 
 
@@ -104,4 +104,4 @@ def test_a_flipped_bit_would_be_seen(replies: dict[str, Replies]) -> None:
     digest = bytearray.fromhex(str(spoiled[3 + 4 * 100]["sha256"]))
     digest[0] ^= 1
     spoiled[3 + 4 * 100]["sha256"] = digest.hex()
-    assert [name.split(":")[0] for name in mismatches(spoiled, CASES)] == [f"{CASES[100].op} {CASES[100].name}"]
+    assert [name.split(":")[0] for name in mismatches(spoiled, CASES)] == [CASES[100].name]
