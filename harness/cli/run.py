@@ -82,7 +82,7 @@ def run(
     if json:
         print_json(result)
     else:
-        print_summary(result, Console())
+        print_summary(result, Console(), store)
     if result.outcome == "interrupted":
         return 130
     bad = {"failed", "wrong_output", "unstable"}

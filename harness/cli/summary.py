@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,13 +15,14 @@ if TYPE_CHECKING:
     from ..run import RunResult
 
 
-def print_summary(result: RunResult, console: Console) -> None:
-    """The table, what went wrong, what it cost, and where it is."""
+def print_summary(result: RunResult, console: Console, store: Path | None) -> None:
+    """The table, what went wrong, what it cost, and where it is; `store` as the user named it."""
     from bnnbench.results import load
     from bnnbench.results.quantity import duration, percentage
     from bnnbench.results.table import is_plain, show
 
     run_id = result.stored.record.run_id
+    where = f" --store {shlex.quote(str(store))}" if store else ""
     frame = load(result.stored)
     show(frame, console)
     for reason in result.failures.values():
@@ -39,11 +42,13 @@ def print_summary(result: RunResult, console: Console) -> None:
     path = result.stored.path
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete" and "failed" in set(frame["status"]):
-        console.print(f"what failed is tried again by: bnnbench run --resume {run_id}", markup=False, soft_wrap=True)
+        console.print(
+            f"what failed is tried again by: bnnbench run --resume {run_id}{where}", markup=False, soft_wrap=True
+        )
     if result.outcome == "complete":
-        console.print(f"next: bnnbench report {run_id} -o report", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"next: bnnbench report {run_id}{where}", highlight=False, markup=False, soft_wrap=True)
     else:
-        hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}"
+        hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{where}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
 
 
