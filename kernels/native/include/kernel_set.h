@@ -24,15 +24,15 @@ struct ImplicitGemm {
   const uint32_t* pixel_offset;    // [pixels] start of a pixel's window in the input
   const uint32_t* segment_offset;  // [segments] start of a segment in the window
   const uint32_t* weights;         // [group][block][segments * segment_words][lanes]
-  // dot = base - 2 * mismatches. A pixel at a zero-padded border has a base row of its own.
-  const int32_t* base;             // [borders][groups * padded_channels]
+  // 32 bits per channel. kInt32, kFloat: dot = base - 2 * mismatches, base being of the output's type.
+  // kBits: the bit is set when mismatches > (int32_t)base. A pixel at a zero-padded border has a row of its own.
+  const uint32_t* base;            // [borders][groups * padded_channels]
   const uint32_t* pixel_border;    // [pixels] row of `base`; null: row 0 for all
   Output output;
   bool clamps;                     // whether the activation limits the dot product, to:
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
-  const int32_t* threshold;        // [groups * padded_channels], kBits: the bit is set when dot < threshold
   uint8_t* out;
   int64_t out_stride_bytes;        // between two pixels
 };

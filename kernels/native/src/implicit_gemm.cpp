@@ -88,8 +88,23 @@ bool plan_blocks(const Op& op, const KernelSet& kernels, const uint32_t* filter,
   return true;
 }
 
-int32_t clamp_to_int32(int64_t value) {
-  return value < INT32_MIN ? INT32_MIN : value > INT32_MAX ? INT32_MAX : (int32_t)value;
+// Where an output channel stands among those with the unused lanes.
+int64_t padded_index(const ImplicitGemm& gemm, int32_t channel) {
+  return (int64_t)(channel / gemm.channels) * gemm.padded_channels + channel % gemm.channels;
+}
+
+// The different sets of taps along one axis and which one each window has; how many there are.
+int32_t find_kinds(int32_t windows, int32_t stride, int32_t before, int32_t dilation, int32_t kernel, int32_t size,
+                   Taps* kinds, uint32_t* kind_of) {
+  uint32_t found = 0;
+  for (int32_t i = 0; i < windows; ++i) {
+    const Taps taps = taps_inside((int64_t)i * stride - before, dilation, kernel, size);
+    uint32_t k = 0;
+    while (k < found && (kinds[k].first != taps.first || kinds[k].last != taps.last)) ++k;
+    if (k == found) kinds[found++] = taps;
+    kind_of[i] = k;
+  }
+  return (int32_t)found;
 }
 
 bool plan_epilogue(const Op& op, const uint8_t* arrays, Arena& arena, GemmPlan& plan, Error& error) {
@@ -97,96 +112,79 @@ bool plan_epilogue(const Op& op, const uint8_t* arrays, Arena& arena, GemmPlan& 
   gemm.output = op.output;
   gemm.clamps = op.clamp_low != INT32_MIN || op.clamp_high != INT32_MAX;
   gemm.clamp_low = op.clamp_low, gemm.clamp_high = op.clamp_high;
-  const int64_t padded = (int64_t)op.groups * gemm.padded_channels, dot_bits = (int64_t)op.kh * op.kw * op.c / op.groups;
-  float* multiplier = nullptr;
-  float* bias = nullptr;
-  int32_t* threshold = nullptr;
-  if (op.output == Output::kFloat) {
-    multiplier = arena.array<float>(padded, error), bias = arena.array<float>(padded, error);
-  } else if (op.output == Output::kBits) {
-    threshold = arena.array<int32_t>(padded, error);
-  }
+  if (op.output != Output::kFloat) return true;
+  const int64_t padded = (int64_t)op.groups * gemm.padded_channels;
+  float* multiplier = arena.array<float>(padded, error);
+  float* bias = arena.array<float>(padded, error);
   if (error.failed()) return false;
-  for (int64_t p = 0; p < padded; ++p) {
-    const int64_t lane = p % gemm.padded_channels, channel = p / gemm.padded_channels * gemm.channels + lane;
-    const bool real = lane < gemm.channels;
-    if (multiplier && real) {
-      memcpy(&multiplier[p], arrays + channel * 4, 4);
-      memcpy(&bias[p], arrays + (op.oc + channel) * 4, 4);
-    }
-    if (threshold) {
-      // mismatches > t  <=>  dot < bits - 2 t; no dot is below INT32_MIN, so unused lanes give 0 bits.
-      int32_t t = 0;
-      if (real) memcpy(&t, arrays + channel * 4, 4);
-      threshold[p] = real ? clamp_to_int32(dot_bits - 2 * (int64_t)t) : INT32_MIN;
-    }
+  for (int32_t channel = 0; channel < op.oc; ++channel) {
+    const int64_t p = padded_index(gemm, channel);
+    memcpy(&multiplier[p], arrays + (int64_t)channel * 4, 4);
+    memcpy(&bias[p], arrays + ((int64_t)op.oc + channel) * 4, 4);
   }
-  gemm.multiplier = multiplier, gemm.bias = bias, gemm.threshold = threshold;
+  gemm.multiplier = multiplier, gemm.bias = bias;
   return true;
 }
 
+// What the epilogue starts from, for a channel whose dot product is `dot` when no bit differs.
+uint32_t base_of(Output output, int64_t dot, int64_t bits, const uint8_t* threshold) {
+  if (output == Output::kFloat) return __builtin_bit_cast(uint32_t, (float)dot);
+  if (output == Output::kInt32) return (uint32_t)dot;
+  // The bit is set when bits - (dot - 2 m) > 2 t, that is when m > t - (bits - dot) / 2; bits and dot may differ by an
+  // odd number at a border, so halves are rounded down: m > (2 t - bits + dot) / 2.
+  int32_t t;
+  memcpy(&t, threshold, 4);
+  const int64_t twice = 2 * (int64_t)t - bits + dot, limit = twice >= 0 ? twice / 2 : -((1 - twice) / 2);
+  return (uint32_t)(int32_t)(limit < INT32_MIN ? INT32_MIN : limit > INT32_MAX ? INT32_MAX : limit);
+}
+
 // Zero-padding: the border's zero bits count as +1 in the sums, so each kind of border takes them out by a base of
-// its own: base = channels * taps inside + 2 * (bits of the filter's taps outside).
-bool plan_borders(const Op& op, const uint32_t* filter, Arena& arena, GemmPlan& plan, Error& error) {
+// its own: dot = channels * taps inside + 2 * (bits of the filter's taps outside) when no bit differs.
+bool plan_borders(const Op& op, const uint32_t* filter, const uint8_t* thresholds, Arena& arena, GemmPlan& plan,
+                  Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   const int64_t padded = (int64_t)op.groups * gemm.padded_channels;
-  const int32_t group_channels = op.c / op.groups, taps = op.kh * op.kw;
-  if (!plan.padded || op.pad_value == 1) {
-    int32_t* base = arena.array<int32_t>(padded, error);
-    if (!base) return false;
-    for (int64_t p = 0; p < padded; ++p) base[p] = taps * group_channels;
-    gemm.base = base;
-    return true;
+  const int32_t group_channels = op.c / op.groups, taps = op.kh * op.kw, tap_words = op.words / op.groups;
+  const bool corrects = plan.padded && op.pad_value == 0;
+  Taps whole_y = {0, op.kh}, whole_x = {0, op.kw};
+  Taps *rows = &whole_y, *columns = &whole_x;
+  int32_t row_kinds = 1, column_kinds = 1;
+  int32_t* ones = nullptr;  // set bits of each filter tap
+  if (corrects) {
+    // Rows with the same taps inside share a kind, so do columns; a pixel's kind is the pair.
+    rows = arena.array<Taps>(op.out_h, error), columns = arena.array<Taps>(op.out_w, error);
+    uint32_t* kind_of_row = arena.array<uint32_t>(op.out_h, error);
+    uint32_t* kind_of_column = arena.array<uint32_t>(op.out_w, error);
+    uint32_t* border = arena.array<uint32_t>(op.pixels(), error);
+    ones = arena.array<int32_t>((int64_t)op.oc * taps, error);
+    if (error.failed()) return false;
+    row_kinds = find_kinds(op.out_h, op.sh, op.pad_top, op.dh, op.kh, op.h, rows, kind_of_row);
+    column_kinds = find_kinds(op.out_w, op.sw, op.pad_left, op.dw, op.kw, op.w, columns, kind_of_column);
+    for (int64_t p = 0; p < op.pixels(); ++p)
+      border[p] = kind_of_row[p / op.out_w % op.out_h] * (uint32_t)column_kinds + kind_of_column[p % op.out_w];
+    for (int64_t t = 0; t < (int64_t)op.oc * taps; ++t)
+      for (int32_t j = 0; j < tap_words; ++j) ones[t] += __builtin_popcount(filter[t * tap_words + j]);
+    gemm.pixel_border = border;
   }
-  // Rows with the same taps inside share a kind, so do columns; a pixel's kind is the pair.
-  Taps* row_taps = arena.array<Taps>(op.out_h, error);
-  Taps* column_taps = arena.array<Taps>(op.out_w, error);
-  uint32_t* kind_of_row = arena.array<uint32_t>(op.out_h, error);
-  uint32_t* kind_of_column = arena.array<uint32_t>(op.out_w, error);
-  uint32_t* border = arena.array<uint32_t>(op.pixels(), error);
-  int32_t* ones = arena.array<int32_t>((int64_t)op.oc * taps, error);  // set bits of each filter tap
-  if (error.failed()) return false;
-  auto find_kinds = [](int32_t count, int32_t stride, int32_t before, int32_t dilation, int32_t kernel, int32_t size,
-                       Taps* kinds, uint32_t* kind_of) {
-    uint32_t found = 0;
-    for (int32_t i = 0; i < count; ++i) {
-      const Taps taps = taps_inside((int64_t)i * stride - before, dilation, kernel, size);
-      uint32_t k = 0;
-      while (k < found && (kinds[k].first != taps.first || kinds[k].last != taps.last)) ++k;
-      if (k == found) kinds[found++] = taps;
-      kind_of[i] = k;
-    }
-    return found;
-  };
-  const uint32_t row_kinds = find_kinds(op.out_h, op.sh, op.pad_top, op.dh, op.kh, op.h, row_taps, kind_of_row);
-  const uint32_t column_kinds =
-      find_kinds(op.out_w, op.sw, op.pad_left, op.dw, op.kw, op.w, column_taps, kind_of_column);
-  int32_t* base = arena.array<int32_t>((int64_t)row_kinds * column_kinds * padded, error);
+  uint32_t* base = arena.array<uint32_t>((int64_t)row_kinds * column_kinds * padded, error);
   if (!base) return false;
-  const int32_t tap_words = op.words / op.groups;
-  for (int64_t t = 0; t < (int64_t)op.oc * taps; ++t)
-    for (int32_t j = 0; j < tap_words; ++j) ones[t] += __builtin_popcount(filter[t * tap_words + j]);
-  int32_t* row = base;
-  for (uint32_t r = 0; r < row_kinds; ++r) {
-    for (uint32_t c = 0; c < column_kinds; ++c, row += padded) {
-      const Taps inside_y = row_taps[r], inside_x = column_taps[c];
-      const int32_t inside = (inside_y.last - inside_y.first) * (inside_x.last - inside_x.first);
-      for (int32_t channel = 0; channel < op.oc; ++channel) {
-        int32_t outside = 0;
-        for (int32_t ky = 0; ky < op.kh; ++ky)
-          for (int32_t kx = 0; kx < op.kw; ++kx)
-            if (ky < inside_y.first || ky >= inside_y.last || kx < inside_x.first || kx >= inside_x.last)
-              outside += ones[((int64_t)channel * op.kh + ky) * op.kw + kx];
-        row[(int64_t)(channel / gemm.channels) * gemm.padded_channels + channel % gemm.channels] =
-            inside * group_channels + 2 * outside;
+  gemm.base = base;
+  for (int32_t kind = 0; kind < row_kinds * column_kinds; ++kind, base += padded) {
+    // Unused lanes: no count exceeds this, so their bits are 0.
+    for (int64_t p = 0; p < padded; ++p) base[p] = INT32_MAX;
+    const Taps y = rows[kind / column_kinds], x = columns[kind % column_kinds];
+    const int64_t inside = (int64_t)(y.last - y.first) * (x.last - x.first);
+    for (int32_t channel = 0; channel < op.oc; ++channel) {
+      int64_t outside = 0;
+      for (int32_t t = 0; corrects && t < taps; ++t) {
+        const int32_t ky = t / op.kw, kx = t % op.kw;
+        const bool is_inside = ky >= y.first && ky < y.last && kx >= x.first && kx < x.last;
+        if (!is_inside) outside += ones[(int64_t)channel * taps + t];
       }
+      base[padded_index(gemm, channel)] = base_of(op.output, inside * group_channels + 2 * outside,
+                                                  (int64_t)taps * group_channels, thresholds + (int64_t)channel * 4);
     }
   }
-  for (int64_t p = 0; p < op.pixels(); ++p) {
-    const int32_t y = (int32_t)(p / op.out_w % op.out_h), x = (int32_t)(p % op.out_w);
-    border[p] = kind_of_row[y] * column_kinds + kind_of_column[x];
-  }
-  gemm.base = base, gemm.pixel_border = border;
   return true;
 }
 
@@ -195,9 +193,10 @@ bool plan_borders(const Op& op, const uint32_t* filter, Arena& arena, GemmPlan& 
 bool plan_gemm(const Op& op, const KernelSet& kernels, const uint8_t* data, uint8_t* out, Arena& arena,
                GemmPlan& plan, Error& error) {
   const uint32_t* filter = (const uint32_t*)(data + op.x_bytes);
+  const uint8_t* epilogue = data + op.x_bytes + op.filter_bytes;
   if (!plan_windows(op, data, arena, plan, error) || !plan_blocks(op, kernels, filter, arena, plan, error) ||
-      !plan_epilogue(op, data + op.x_bytes + op.filter_bytes, arena, plan, error) ||
-      !plan_borders(op, filter, arena, plan, error))
+      !plan_epilogue(op, epilogue, arena, plan, error) ||
+      !plan_borders(op, filter, epilogue, arena, plan, error))
     return false;
   plan.gemm.out = out;
   plan.gemm.out_stride_bytes = op.output == Output::kBits ? (op.oc + 31) / 32 * 4 : (int64_t)op.oc * 4;

@@ -123,37 +123,53 @@ inline Floats clamped(Floats x, float low, float high) {
   return x > high ? (Floats{} + high) : x;
 }
 
-// All lanes of a block for one pixel. `channel` counts with the unused lanes.
-template <Output kOutput, int N>
-__attribute__((always_inline)) inline void write_pixel(const ImplicitGemm& gemm, const int32_t* base, int64_t channel,
-                                                       const Words (&sum)[N], uint8_t* out) {
+// base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
+inline Floats dot_product(const void* base, Words mismatches) {
+  const Floats count = __builtin_convertvector((Ints)mismatches, Floats);
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_elementwise_fma(count, Floats{} - 2.0f, load<Floats>(base));
+#else
+  return load<Floats>(base) - (count + count);
+#endif
+}
+
+// The epilogue of a tile: `base` has a row for each pixel, at the block's first channel; so have multiplier and bias.
+// Channels outside, pixels inside: what belongs to a channel is loaded once.
+template <Output kOutput, int M, int N>
+__attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, const uint32_t* const (&base)[M],
+                                                  int64_t channel, const Words (&sum)[M][N], uint8_t* out,
+                                                  int64_t out_stride_bytes) {
   if constexpr (kOutput == Output::kBits) {
-    uint64_t bits = 0;
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
-      bits |= (uint64_t)lane_bits(dot < load<Ints>(gemm.threshold + channel + n * kLanes)) << (n * kLanes);
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      uint64_t bits = 0;
+      BNN_UNROLL for (int n = 0; n < N; ++n)
+        bits |= (uint64_t)lane_bits((Ints)sum[i][n] > load<Ints>(base[i] + n * kLanes)) << (n * kLanes);
+      memcpy(out + i * out_stride_bytes, &bits, N * kLanes / 8);
     }
-    memcpy(out, &bits, N * kLanes / 8);
   } else if constexpr (kOutput == Output::kInt32) {
+    const int32_t low = gemm.clamp_low, high = gemm.clamp_high;
     BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Ints dot = load<Ints>(base + n * kLanes) - (Ints)(sum[n] + sum[n]);
-      const Ints value = clamped(dot, gemm.clamp_low, gemm.clamp_high);
-      memcpy(out + n * kBytes, &value, kBytes);
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Ints dot = load<Ints>(base[i] + n * kLanes) - (Ints)(sum[i][n] + sum[i][n]);
+        const Ints value = clamped(dot, low, high);
+        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
     }
   } else {
-    // Whole numbers up to kMaxExactFloat: exact in float, so that the dot product needs no integer arithmetic.
-    Floats dot[N];
+    const float *multipliers = gemm.multiplier + channel, *biases = gemm.bias + channel;
+    const float low = (float)gemm.clamp_low, high = (float)gemm.clamp_high;
+    const bool clamps = gemm.clamps;
     BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Floats mismatches = __builtin_convertvector((Ints)sum[n], Floats);
-      dot[n] = __builtin_convertvector(load<Ints>(base + n * kLanes), Floats) - (mismatches + mismatches);
-    }
-    if (gemm.clamps)
-      BNN_UNROLL for (int n = 0; n < N; ++n)
-        dot[n] = clamped(dot[n], (float)gemm.clamp_low, (float)gemm.clamp_high);
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Floats scaled = dot[n] * load<Floats>(gemm.multiplier + channel + n * kLanes);
-      const Floats value = scaled + load<Floats>(gemm.bias + channel + n * kLanes);
-      memcpy(out + n * kBytes, &value, kBytes);
+      const Floats multiplier = load<Floats>(multipliers + n * kLanes), bias = load<Floats>(biases + n * kLanes);
+      Floats dot[M];
+      BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = dot_product(base[i] + n * kLanes, sum[i][n]);
+      if (clamps)
+        BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = clamped(dot[i], low, high);
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Floats scaled = dot[i] * multiplier;  // rounded before the bias, as the reference does
+        const Floats value = scaled + bias;
+        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
     }
   }
 }
@@ -168,10 +184,11 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
   count_mismatches<M, N>(gemm, block, pixel, sum);
   const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
   const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
-  BNN_UNROLL for (int i = 0; i < M; ++i) {
-    const int64_t border = gemm.pixel_border ? gemm.pixel_border[first + i] : 0;
-    write_pixel<kOutput, N>(gemm, gemm.base + border * row + channel, channel, sum[i], out + i * out_stride_bytes);
-  }
+  const uint32_t* base[M];
+  BNN_UNROLL for (int i = 0; i < M; ++i) base[i] = gemm.base + channel;
+  if (gemm.pixel_border)
+    BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += (int64_t)gemm.pixel_border[first + i] * row;
+  finish<kOutput, M, N>(gemm, base, channel, sum, out, out_stride_bytes);
 }
 
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, uint8_t* out, int64_t out_stride_bytes);
