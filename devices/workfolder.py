@@ -31,6 +31,7 @@ chmod 700 "$t"
 "$t" < /dev/null; s=$?
 rm -f "$t"
 find "$1/blobs" "$1/tmp" -name '*.part' -type f -mmin +60 -exec rm -f {} + > /dev/null 2>&1
+find "$1/tmp" -mindepth 1 -maxdepth 1 -type d -mmin +1440 -exec rm -rf {} + > /dev/null 2>&1
 case $s in
   7) echo ok ;;
   *) echo noexec ;;

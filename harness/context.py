@@ -63,8 +63,9 @@ class RunContext:
         """Ends every engine now; the sessions then clean up and return."""
         self._stop.set()
         with self._live_lock:
-            for process in list(self._live):
-                process.kill()
+            live = list(self._live)
+        for process in live:
+            process.kill()
 
     @property
     def stopped(self) -> bool:

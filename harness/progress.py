@@ -11,13 +11,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 _PLAIN_EVERY_S = 10.0
+
+
+def _cut(max_width: int | None = None, ratio: int | None = None) -> Column:
+    return Column(max_width=max_width, ratio=ratio, no_wrap=True, overflow="ellipsis")
 
 
 class Display:
@@ -27,18 +32,22 @@ class Display:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
+        columns: list[ProgressColumn] = [
+            TextColumn(
+                "{task.fields[device]}",
+                markup=False,
+                table_column=Column(max_width=16, no_wrap=True, overflow="ellipsis"),
+            ),
+            BarColumn(bar_width=10, table_column=Column(width=10)),
+            MofNCompleteColumn(table_column=Column(min_width=7, no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(min_width=6, no_wrap=True)),
+            TextColumn("left", table_column=Column(min_width=4, no_wrap=True)),
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
+        ]
         self._progress = Progress(
-            TextColumn("[bold]{task.fields[device]}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            auto_refresh=False,
-            speed_estimate_period=120,
-            transient=True,
+            *columns, console=console, auto_refresh=False, speed_estimate_period=120, transient=True, expand=True
         )
 
     def phase(self, device: str, text: str, done: int, total: int) -> None:

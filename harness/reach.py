@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
@@ -67,6 +67,10 @@ def reach_all(
     for spec in specs:
         try:
             reached.append(reach(spec, engines, tell))
+        except InventoryError:
+            for one in reached:
+                one.transport.close()
+            raise
         except (DeviceError, CannotMeasure) as error:
             failures[spec.name] = str(error)
     return reached, failures

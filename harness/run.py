@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
 
-from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
 from bnnbench.devices.machines import machines
 from bnnbench.results.records import DeviceEvent, Outcome, RunEnd, RunRecord
 from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
 
-from .context import Interrupted, RunContext, Watcher, now
+from .context import RunContext, Watcher, now
 from .errors import CallError, CannotMeasure
 from .overhead import overhead
+from .parallel import measure_machines
 from .plan import Plan, make_plan
 from .reach import Reached, reach_all
 from .run_config import RunConfig
 from .run_record import make_record
 from .session import Session
 from .workloads import workloads
-
-_STOP_S = 15.0
 
 
 @dataclass
@@ -48,9 +45,13 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
 
 def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`."""
+    stored = store.run(selector)
+    if _is_complete(stored):
+        watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
+        return RunResult(stored, "complete")
     with store.reopen(selector) as writer:
-        config = msgspec.convert(writer.record.suite, RunConfig)
-        with _ready(config, watcher) as ready:
+        config = _config_of(writer.record)
+        with _ready(config, watcher, known=writer.record.devices) as ready:
             _require_same(writer.record, ready.plan)
             return _measure(writer, config, ready, watcher)
 
@@ -65,9 +66,11 @@ class _Ready:
 
 
 @contextmanager
-def _ready(config: RunConfig, watcher: Watcher) -> Iterator[_Ready]:
+def _ready(config: RunConfig, watcher: Watcher, known: Container[str] | None = None) -> Iterator[_Ready]:
+    """`known` are the only devices to go to: a resumed run's are those that answered when it began."""
     engines, cases = config.chosen_engines(), workloads(config.suite)
-    reached, failures = reach_all(config.specs(), engines, watcher.note)
+    specs = [spec for spec in config.specs() if known is None or spec.name in known]
+    reached, failures = reach_all(specs, engines, watcher.note)
     try:
         if not reached:
             raise CannotMeasure(" ".join(failures.values()))
@@ -95,51 +98,38 @@ def _measure(writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watch
         for one in reached
     }
     _compute_references(plan, watcher)
-    lost: dict[str, str] = {}
+    for device, message in ready.failures.items():
+        writer.append(DeviceEvent(device=device, kind="unreached", message=message, started=now()))
     before = len(writer.stored.entries)
     started = time.monotonic_ns()
-    walls: dict[str, int] = {}
-    troubles: list[BaseException] = []
-
-    def measure_machine(names: Sequence[str]) -> None:
-        # One machine does one thing at a time, however many ways lead to it.
-        for name in names:
-            begun = time.monotonic_ns()
-            try:
-                sessions[name].run()
-            except Interrupted:
-                return
-            except DeviceError as error:
-                lost[name] = str(error)
-                _journal_loss(context, name, error)
-            except BaseException as error:
-                troubles.append(error)
-                context.stop()
-                return
-            finally:
-                walls[name] = time.monotonic_ns() - begun + sessions[name].builds_ns
-
     groups = machines((one.target.spec, one.target.facts.boot_id) for one in reached)
-    threads = [
-        threading.Thread(target=measure_machine, args=([spec.name for spec in group.devices],), daemon=True)
-        for group in groups
-    ]
     with writer:
-        interrupted = _join(threads, context)
-        outcome: Outcome = "interrupted" if interrupted else "incomplete" if lost or troubles else "complete"
+        ending = measure_machines([[spec.name for spec in group.devices] for group in groups], sessions, context)
+        outcome: Outcome = "complete"
+        if ending.interrupted:
+            outcome = "interrupted"
+        elif ending.lost or ending.troubles:
+            outcome = "incomplete"
         try:
             new = writer.stored.entries[before:]
             spent = {name: session.builds_ns + session.push_ns for name, session in sessions.items()}
-            figures = overhead(new, plan.records, walls, spent)
-            writer.append(
-                RunEnd(finished=now(), outcome=outcome, wall_ns=time.monotonic_ns() - started, overhead=figures)
-            )
+            figures = overhead(new, plan.records, ending.wall_ns, spent)
+            wall_ns = time.monotonic_ns() - started
+            writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
             writer.finish()
         except StoreError as error:
-            troubles.append(error)
-        if troubles:
-            raise troubles[0]
-        return RunResult(writer.stored, outcome, {**ready.failures, **lost})
+            ending.troubles.append(error)
+        if ending.troubles:
+            raise _told(ending.troubles[0], writer)
+        return RunResult(writer.stored, outcome, {**ready.failures, **ending.lost})
+
+
+def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
+    """A store that fails in the middle is no wrong call, and what it has can be gone on with."""
+    if isinstance(trouble, StoreError):
+        text = str(trouble).rstrip(".")
+        return CannotMeasure(f"{text}; then go on with bnnbench run --resume {writer.record.run_id}.")
+    return trouble
 
 
 def _compute_references(plan: Plan, watcher: Watcher) -> None:
@@ -150,27 +140,19 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
         _ = workload.expected_sha256
 
 
-def _join(threads: Sequence[threading.Thread], context: RunContext) -> bool:
-    """Waits for the sessions; True when the user interrupted. A second interrupt does not wait."""
-    for thread in threads:
-        thread.start()
+def _is_complete(run: StoredRun) -> bool:
+    failed = any(gate.status == "failed" for gate in run.gates.values())
+    failed = failed or any(one.status == "failed" for one in run.invocations)
+    return run.end is not None and run.end.outcome == "complete" and not failed
+
+
+def _config_of(record: RunRecord) -> RunConfig:
     try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
-        return False
-    except KeyboardInterrupt:
-        context.watcher.note("stopping: ending the engines and cleaning the devices up")
-        context.stop()
-        deadline = time.monotonic() + _STOP_S
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return True
-
-
-def _journal_loss(context: RunContext, device: str, error: DeviceError) -> None:
-    kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
-    context.append(DeviceEvent(device=device, kind=kind, message=str(error), started=now()))
+        return msgspec.convert(record.suite, RunConfig)
+    except msgspec.ValidationError as error:
+        raise CallError(
+            f"run {record.run_id} was made by bnnbench {record.version} and cannot be resumed by this one ({error})."
+        ) from None
 
 
 def _require_same(record: RunRecord, plan: Plan) -> None:

@@ -111,6 +111,9 @@ def _check_engines(suite: Suite, path: Path) -> None:
         words = suite.engine[name].command
         if not any("{binary}" in word for word in words):
             raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{binary}} goes.")
+        for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
+            if placeholder not in ("{binary}", "{files}"):
+                raise SuiteError(f"{path}: [engine.{name}] command: {placeholder} is neither {{binary}} nor {{files}}.")
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
                 hint = closest(architecture, _ARCHITECTURES)

@@ -86,11 +86,14 @@ def workloads(suite: Suite) -> list[Workload]:
     for kernel in suite.kernel:
         spec = kernel.spec()
         found.append(Workload(kernel.name or _short(spec), spec, make_data(spec, suite.seed)))
-    names: dict[str, int] = {}
+    taken: set[str] = set()
     unique = []
     for workload in found:
-        count = names[workload.name] = names.get(workload.name, 0) + 1
-        name = workload.name if count == 1 else f"{workload.name} #{count}"
+        name, count = workload.name, 1
+        while name in taken:
+            count += 1
+            name = f"{workload.name} #{count}"
+        taken.add(name)
         unique.append(Workload(name, workload.spec, workload.arrays, workload.source))
     return unique
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -223,8 +222,9 @@ def _build_once(
 
 def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[_Object]) -> None:
     # Relative paths from one working folder: no path of this machine gets into an object.
-    shutil.copytree(SOURCES / "src", scratch / "src")
-    shutil.copytree(SOURCES / "include", scratch / "include")
+    for name, content in source_files().items():  # what the key is made of, whatever lies there by now
+        (scratch / name).parent.mkdir(exist_ok=True)
+        (scratch / name).write_bytes(content)
     names = [o.file for o in objects]
     if numba is not None:
         _compile_numba(scratch, numba)

@@ -75,11 +75,14 @@ def table(frame: pd.DataFrame, *, baseline: str | None = None, width: int = 80, 
 
 
 def notes(frame: pd.DataFrame) -> list[str]:
-    """One sentence for each case that is not `ok` or has a reason: status, engine, device, workload,
-    reason."""
+    """One sentence for each case that is not `ok` or has a reason: status, engine, device, workload, reason;
+    one for all that an interrupt cut off."""
     frame = labelled(frame)
     told = frame[(frame["status"] != "ok") | frame["reason"].notna()]
-    return [
+    unfinished = told["reason"].str.contains("the run was cut off", na=False)
+    count, told = int(unfinished.sum()), told[~unfinished]
+    summary = f"{count} cases are not finished" if count != 1 else "1 case is not finished"
+    return ([summary] if count else []) + [
         f"{row['status']}: {row['series']} on {row['place']}, {row['workload']}"
         f"{'' if row['threads'] == 1 else ', ' + str(row['threads']) + ' threads'}: "
         f"{'no reason recorded' if pd.isna(row['reason']) else row['reason']}"

@@ -106,7 +106,14 @@ class Login:
             # The command is the user's own shell line from ~/.ssh/config, and meant for a shell.
             argv = ["sh", "-c", f"exec {command}"]
             self._proxies.append(
-                subprocess.Popen(argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL)
+                # Not in the terminal's group: Ctrl-C must leave us a connection to clean up over.
+                subprocess.Popen(
+                    argv,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
             )
         return ours
 

@@ -30,6 +30,7 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from bnnbench.devices.inventory import find_inventory, load
 
@@ -40,7 +41,7 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
     table = Table("name", "transport", "address", "cores", box=None, pad_edge=False)
     for spec in found.devices.values():
         cores = spec.cores if isinstance(spec.cores, str) else ",".join(map(str, spec.cores))
-        table.add_row(spec.name, spec.transport, spec.address, cores)
+        table.add_row(*map(Text, (spec.name, spec.transport, spec.address, cores)))
     console = Console()
     console.print(table)
     console.print(f"inventory: {found.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False)

@@ -66,6 +66,9 @@ def build(
         if name not in ENGINES:
             raise CallError(f"there is no engine '{name}' to build; there are {', '.join(ENGINES)}.")
     tell = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    for triple in target or ():
+        if triple not in TRIPLES:
+            raise CallError(f"nothing is built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
     names = engine or list(ENGINES)
     builds = []
     for triple in target or TRIPLES:

@@ -17,8 +17,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return _sentence(error), 2
     if isinstance(error, DeviceError | BuildError | EngineError):
         return _sentence(error), 3
-    if isinstance(error, BrokenPipeError):
-        return "the output was closed before its end.", 3
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the output'} cannot be used: {error.strerror or error}.", 3
     kind = type(error).__name__
     return f"internal error, {kind}: {error}; run again with --debug and report what it prints.", 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App, CycloptsError
@@ -15,6 +16,7 @@ app = App(
     help_format="plaintext",
     help_epilogue=f"{run.EXAMPLES}\n  bnnbench report && open report/index.html",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
 app.command(report.report, help_epilogue=report.EXAMPLES)
@@ -37,6 +39,10 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("bnnbench: interrupted.", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output, `head` for one, has what it wants.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except Exception as error:
         if debug:
             raise

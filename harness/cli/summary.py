@@ -25,7 +25,12 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     where = f" --store {shlex.quote(str(store))}" if store else ""
     frame = load(result.stored)
     show(frame, console)
+    for warning in result.stored.warnings:
+        console.print(Text(warning, style="yellow"), soft_wrap=True)
+    told = " ".join(frame["reason"].dropna())
     for reason in result.failures.values():
+        if reason in told:
+            continue
         console.print(Text(reason, style="red"), soft_wrap=True)
     end, plain = result.stored.end, is_plain(console)
     for device, figures in (end.overhead if end else {}).items():

@@ -38,7 +38,7 @@ def test_small_suite_is_proven_and_timed(bench: Bench) -> None:
 
 def test_model_file_gives_its_binary_layers(bench: Bench) -> None:
     model = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
-    frame = load(bench.measure(model, "--engine", "native"))
+    frame = load(bench.measure(model, "--engine", "native", "--invocations", "2"))
     assert list(frame["status"]) == ["ok"] * len(frame)
     assert frame["workload"].str.startswith("tiny_larq/op").all()
 
@@ -89,12 +89,27 @@ def test_interrupted_run_is_clean_and_resumes(bench: Bench) -> None:
     before = bench.store.run("latest")
     assert before.end is not None
     assert before.end.outcome == "interrupted"
+    assert before.end.overhead["local"]["run_share"]  # the session had ended before the run did
     done = bench.run("run", "--resume", "latest", "--store", "store")
     assert done.returncode == 0, done.stderr
     after = bench.store.run("latest")
     assert after.invocations[: len(before.invocations)] == before.invocations
     measured = [(one.case_id, one.index) for one in after.invocations]
     assert len(measured) == len(set(measured)) == 8
+    entries = len(after.entries)
+    again = bench.run("run", "--resume", "latest", "--store", "store")
+    assert again.returncode == 0
+    assert "nothing is left to measure" in again.stderr
+    assert len(bench.store.run("latest").entries) == entries
+
+
+def test_what_failed_is_tried_again_on_resume(bench: Bench) -> None:
+    suite = add_fake(bench, "crash")
+    bench.measure(suite, "--filter", "maxpool", status=3)
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 3
+    run = bench.store.run("latest")
+    assert sum(1 for entry in run.entries if type(entry).__name__ == "Gate" and entry.status == "failed") == 2
 
 
 def test_two_runs_at_once_on_one_machine(bench: Bench) -> None:
@@ -120,7 +135,10 @@ def test_resume_refuses_another_suite(bench: Bench) -> None:
     model = bench.folder / "model.tflite"
     golden = Path(__file__).parents[1] / "golden"
     model.write_bytes((golden / "tiny_larq.tflite").read_bytes())
-    bench.measure(model, "--engine", "native")
+    path = bench.measure(model, "--engine", "native", "--invocations", "1").path
+    assert path is not None
+    lines = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+    (path / "journal.jsonl").write_text("".join(lines[:-1]))  # as if it had been cut off before its end
     model.write_bytes((golden / "tiny_grouped.tflite").read_bytes())
     done = bench.run("run", "--resume", "latest", "--store", "store")
     assert done.returncode == 2

@@ -127,6 +127,27 @@ def test_harness_killed_then_resumed(bench: Bench, board: LoopbackSsh) -> None:
     assert measured_once(bench)
 
 
+def test_interrupted_run_leaves_the_board_clean(bench: Bench, board: LoopbackSsh) -> None:
+    process = bench.start("run", "small.toml", "--device", "board", "--store", "store")
+    wait_for(lambda: any('"invocation"' in line for line in journal(bench)))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert_nothing_left(board)
+    assert not list((board.home / ".bnnbench/tmp").iterdir())
+
+
+def test_a_device_that_was_away_does_not_stop_the_others_resume(bench: Bench, board: LoopbackSsh) -> None:
+    board.stop()
+    run = bench.measure("small.toml", "-d", "local", "-d", "board", "--filter", "maxpool", status=3)
+    assert [event.kind for event in run.events] == ["unreached"]
+    assert run.end is not None
+    assert run.end.outcome == "complete"
+    board.start()
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 0, done.stderr
+
+
 def test_unknown_host_key_says_how_to_accept_it(bench: Bench, board: LoopbackSsh, tmp_path: Path) -> None:
     empty = bench.write("empty_known_hosts", "")
     (bench.folder / "devices.toml").unlink()

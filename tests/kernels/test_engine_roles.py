@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
-from engine_process import EngineProcess
+from engine_process import EngineProcess, compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnbench.kernels.errors import EngineError
-from bnnbench.kernels.ops import BConv2d, BGemm, data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d, BGemm, BMaxPool2d, data_bytes, make_data
 from bnnbench.kernels.toolchain import build_native
 
 ENGINE = str(build_native("x86_64-linux-musl").path)
@@ -51,7 +54,7 @@ def test_hello_says_all_that_the_protocol_asks() -> None:
         (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=9 kw=9 pad=valid out=i32 data=f", "does not fit"),
         (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=1 kw=1 groups=2 pad=valid out=i32 data=f", "32 * groups"),
         (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=no-such-file", "No such file"),
-        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "where the op needs 8"),
+        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "no regular file"),
         (b"load id=x op=softmax data=f", "'softmax' is unknown"),
         (b"load id=x plan=p", "ops only"),
         (b"load id=%zz", "percent-encoded"),
@@ -70,6 +73,39 @@ def test_a_bad_request_is_one_refusal_and_the_engine_carries_on(line: bytes, rea
     assert first["ok"] is False
     assert reason in str(first["error"])
     assert second["ok"] is True
+
+
+def test_a_window_larger_than_memory_is_clipped_to_the_image(tmp_path: Path) -> None:
+    spec = BMaxPool2d(h=30, w=30, c=32, kh=1073764994, kw=2147437309, sh=300, sw=300, pad="same")
+    arrays = make_data(spec, 1)
+    (tmp_path / "data").write_bytes(data_bytes(arrays))
+    with EngineProcess([ENGINE], tmp_path) as engine:
+        engine.client.load("a", {**spec.protocol_items(), "data": "data"})
+        engine.client.run("a", samples=1, iterations=1, limit_ns=10**9)
+        expected = hashlib.sha256(np.bitwise_and.reduce(arrays["x"], axis=(1, 2)).tobytes()).hexdigest()
+        assert engine.client.output("a").sha256 == expected
+
+
+def test_sums_beyond_floats_exactness_are_still_exact(tmp_path: Path) -> None:
+    spec = BConv2d(h=1, w=1, c=1, oc=1, kh=4096, kw=4096, pad_value=0, out="f32")
+    arrays = make_data(spec, 1)
+    arrays["filter"][:] = 1
+    with EngineProcess([ENGINE], tmp_path) as engine:
+        output = compute(engine, spec, data_bytes(arrays))
+    dot = np.float32(1 if arrays["x"][0, 0, 0, 0] else -1)
+    assert output.item() == dot * arrays["multiplier"][0] + arrays["bias"][0]
+
+
+def test_watched_paths_are_quoted() -> None:
+    spec = BGemm(m=1, n=1, k=32)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data_bytes(make_data(spec, 1)))
+        file.flush()
+        load = " ".join(f"{key}={value}" for key, value in spec.protocol_items().items())
+        lines = f"load id=a {load} data={file.name}\nrun id=a samples=1 iterations=1 watch=a%0ab%22c\n"
+        loaded, ran = talk(lines.encode())
+    assert loaded["ok"] is True
+    assert ran["watch"] == {'a\nb"c': ["", ""]}
 
 
 @settings(max_examples=30, deadline=None)
@@ -176,6 +212,37 @@ def test_an_engine_does_not_outlive_its_launcher(end: signal.Signals) -> None:
     process.wait(timeout=5)
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_launcher_works_whatever_it_inherits() -> None:
+    """An ignored SIGCHLD, or a closed stdout whose number something else would get."""
+    for setup in ("trap '' CHLD; exec \"$@\"", 'exec "$@" >&-'):
+        done = subprocess.run(
+            ["sh", "-c", setup, "sh", ENGINE, "exec", "--", "sh", "-c", "exit 5"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+        assert done.returncode == 5
+        assert report(done.stderr)["exit"] == 5
+
+
+def test_a_stopped_holder_of_the_lock_keeps_nobody_waiting() -> None:
+    name = f"test-{uuid.uuid4()}"
+    command = [ENGINE, "lock", "--name", name]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    holder.send_signal(signal.SIGSTOP)
+    try:
+        visitors = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) for _ in range(14)]
+        for visitor in visitors:
+            out, _ = visitor.communicate(timeout=10)
+            assert json.loads(out)["ok"] is False
+    finally:
+        holder.kill()
+        holder.communicate()
 
 
 def test_launcher_names_a_missing_program() -> None:

@@ -7,7 +7,7 @@ namespace bnn {
 
 enum class Output { kInt32, kFloat, kBits };
 
-// Kernels compute kFloat's dot product in float: no more bits than this, and every step is exact.
+// Kernels compute kFloat's dot product in float: with bases and twice the counts below this, every step is exact.
 constexpr int64_t kMaxExactFloat = 1 << 24;
 
 // A binary matrix product whose left rows are gathered from an image: bgemm (one segment a row) and bconv2d

@@ -36,7 +36,7 @@ class Request {
   } pair_[kMaxPairs];
 };
 
-// Builds one line of JSON. Commas are put by the writer; names are literals of the engine.
+// Builds one line of JSON. Commas are put by the writer; names and values are escaped.
 class Json {
  public:
   ~Json();
@@ -52,6 +52,7 @@ class Json {
 
  private:
   void name(const char* name);
+  void quote(const char* value);
   void put(const char* bytes, size_t count);
   char* bytes_ = nullptr;
   size_t length_ = 0, capacity_ = 0;

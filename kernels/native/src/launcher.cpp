@@ -1,9 +1,10 @@
 // `exec`: starts a program so that nothing of it can outlive the harness or its deadline.
 //
 // The program runs in a process group of its own, pinned to the CPUs asked for. The group is killed when the deadline
-// passes, when this launcher dies or is told to end, or a grace period after stdin's other end is gone. The last line
-// on stderr is JSON: exit status and resource usage.
+// passes, when this launcher is told to end, or a grace period after stdin's other end is gone; should the launcher
+// itself be killed, the program dies with it. The last line on stderr is JSON: exit status and resource usage.
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -98,14 +99,16 @@ bool parse(int count, char** arguments, Options& options) {
 int64_t time_ns(const timeval& time) { return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000; }
 
 // Waits for the program's end or a reason to end it; the reason, or null.
-const char* supervise(pid_t child, int signals, const Options& options, int* status, rusage* usage) {
+const char* supervise(pid_t child, int signals, const Options& options) {
   const char* reason = nullptr;
   int64_t kill_at = options.deadline_ns;
   const char* due = "deadline";
   pollfd watched[2] = {{signals, POLLIN, 0}, {STDIN_FILENO, POLLRDHUP, 0}};
   nfds_t count = 2;
   while (true) {
-    if (wait4(child, status, WNOHANG, usage) == child) return reason;
+    siginfo_t ended = {};
+    // The child stays a zombie until its group is killed: till then its number cannot be another group's.
+    if (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid == child) return reason;
     const int64_t left = kill_at - now_ns();
     if (!reason && left <= 0) {
       reason = due;
@@ -138,9 +141,12 @@ int launch(int count, char** arguments) {
     fprintf(stderr, "usage: engine exec [--cpus 2,3] [--deadline-s 60] -- COMMAND [ARGUMENT]...\n");
     return 2;
   }
+  // A stream that is closed would give its number to a file of ours.
+  for (int file = 0; file >= 0 && file <= STDERR_FILENO;) file = open("/dev/null", O_RDWR | O_CLOEXEC);
+  signal(SIGCHLD, SIG_DFL);  // were it ignored, as some parents leave it, the program's end would go unseen
   sigset_t handled;
   sigemptyset(&handled);
-  const int ends[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+  const int ends[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
   for (int signal : ends) sigaddset(&handled, signal);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   const int signals = signalfd(-1, &handled, SFD_CLOEXEC);
@@ -155,8 +161,12 @@ int launch(int count, char** arguments) {
   close(STDOUT_FILENO);
   int status = 0;
   rusage usage = {};
-  const char* reason = supervise(child, signals, options, &status, &usage);
+  const char* reason = supervise(child, signals, options);
   kill(-child, SIGKILL);  // what the program left behind
+  if (wait4(child, &status, 0, &usage) != child) {
+    fprintf(stderr, "the program's end was missed: %s\n", strerror(errno));
+    return kCannotStart;
+  }
 
   const bool by_signal = WIFSIGNALED(status);
   const int code = by_signal ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -31,7 +31,7 @@ socklen_t make_address(const char* name, sockaddr_un& address) {
 
 // What the holder says of itself; false when it has just gone.
 bool ask_holder(const sockaddr_un& address, socklen_t length, char* who, size_t capacity) {
-  const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (client < 0) return false;
   bool answered = false;
   if (!connect(client, (const sockaddr*)&address, length)) {
@@ -39,6 +39,9 @@ bool ask_holder(const sockaddr_un& address, socklen_t length, char* who, size_t 
     const ssize_t count = poll(&readable, 1, kAnswerMs) > 0 ? read(client, who, capacity - 1) : 0;
     who[count > 0 ? count : 0] = 0;
     if (count <= 0) snprintf(who, capacity, "a process that does not say who it is");
+    answered = true;
+  } else if (errno != ECONNREFUSED) {  // too many wait already, or this user may not ask
+    snprintf(who, capacity, "a process that cannot be asked: %s", strerror(errno));
     answered = true;
   }
   close(client);

@@ -92,7 +92,7 @@ struct Watch {
   }
   void read_all(char (*text)[kMaxBytes]) {
     for (int i = 0; i < files; ++i) {
-      const int file = open(path[i], O_RDONLY | O_CLOEXEC);
+      const int file = open(path[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
       const ssize_t count = file < 0 ? -1 : read(file, text[i], kMaxBytes - 1);
       if (file >= 0) close(file);
       text[i][count < 0 ? 0 : count] = 0;
@@ -131,7 +131,8 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
     // Double until a block is long enough, then aim a little above the least length.
     int64_t block_ns = first_ns;
     while (block_ns < t.min_sample_ns && now_ns() < deadline) {
-      iterations = block_ns * 2 > t.min_sample_ns ? iterations * t.min_sample_ns / (block_ns + 1) + 1 : iterations * 2;
+      const double growth = (double)t.min_sample_ns / (double)(block_ns + 1);
+      iterations = growth < 2 ? (int64_t)((double)iterations * growth) + 1 : iterations * 2;
       block_ns = time_block(workload, iterations, 0);
     }
     // A slow-down below one iteration could not be made: take as many as hold one whole.

@@ -34,7 +34,7 @@ int64_t dot_bits(const Op& op) { return (int64_t)op.kh * op.kw * op.c / op.group
 // Bits of groups that are no whole bytes, or sums that float does not hold exactly.
 bool needs_dots(const Op& op) {
   return op.output == Output::kBits ? op.groups > 1 && op.oc / op.groups % 8
-                                    : op.output == Output::kFloat && dot_bits(op) > kMaxExactFloat;
+                                    : op.output == Output::kFloat && 2 * dot_bits(op) > kMaxExactFloat;
 }
 
 void finish_dots(const GemmWorkload& self) {
@@ -101,6 +101,8 @@ void run_bitpack(Workload& workload) {
   }
 }
 
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 void run_bmaxpool2d(Workload& workload) {
   const InputWorkload& self = (InputWorkload&)workload;
   const Op& op = self.op;
@@ -109,15 +111,12 @@ void run_bmaxpool2d(Workload& workload) {
     const uint32_t* image = (const uint32_t*)self.x + (int64_t)n * op.h * op.w * op.words;
     for (int32_t y = 0; y < op.out_h; ++y) {
       for (int32_t x = 0; x < op.out_w; ++x, out += op.words) {
+        const int64_t top = (int64_t)y * op.sh - op.pad_top, left = (int64_t)x * op.sw - op.pad_left;
+        const int64_t bottom = least(top + op.kh, op.h), right = least(left + op.kw, op.w);
         int32_t count = 0;
-        for (int32_t ky = 0; ky < op.kh; ++ky) {
-          const int64_t row = (int64_t)y * op.sh - op.pad_top + ky;
-          if (row < 0 || row >= op.h) continue;
-          for (int32_t kx = 0; kx < op.kw; ++kx) {
-            const int64_t column = (int64_t)x * op.sw - op.pad_left + kx;
-            if (column >= 0 && column < op.w) self.taps[count++] = image + (row * op.w + column) * op.words;
-          }
-        }
+        for (int64_t row = top < 0 ? 0 : top; row < bottom; ++row)
+          for (int64_t column = left < 0 ? 0 : left; column < right; ++column)
+            self.taps[count++] = image + (row * op.w + column) * op.words;
         self.kernels->and_rows(self.taps, count, op.words, out);
       }
     }
@@ -127,7 +126,7 @@ void run_bmaxpool2d(Workload& workload) {
 Workload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   InputWorkload* self = arena.array<InputWorkload>(1, error);
   uint8_t* x = (uint8_t*)arena.allocate(op.x_bytes, error);
-  const uint32_t** taps = arena.array<const uint32_t*>((int64_t)op.kh * op.kw, error);
+  const uint32_t** taps = arena.array<const uint32_t*>(least(op.kh, op.h) * least(op.kw, op.w), error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);

@@ -48,11 +48,13 @@ Loaded* require(const Request& request, Error& error) {
 
 // The whole file, which must have exactly `bytes`. Null sets the error.
 uint8_t* read_file(const char* path, int64_t bytes, Error& error) {
-  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not make us wait
   struct stat status;
   uint8_t* data = nullptr;
   if (file < 0 || fstat(file, &status)) {
     error.set("cannot read %.200s: %s", path, strerror(errno));
+  } else if (!S_ISREG(status.st_mode)) {
+    error.set("%.200s is no regular file", path);
   } else if (status.st_size != bytes) {
     error.set("%.200s has %lld bytes where the op needs %lld", path, (long long)status.st_size, (long long)bytes);
   } else if (!(data = (uint8_t*)malloc((size_t)bytes))) {

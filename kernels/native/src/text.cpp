@@ -120,9 +120,8 @@ void Json::name(const char* name) {
   if (comma_) put(",", 1);
   comma_ = true;
   if (!name) return;
-  put("\"", 1);
-  put(name, strlen(name));
-  put("\":", 2);
+  quote(name);
+  put(":", 1);
 }
 
 Json& Json::open(char bracket, const char* label) {
@@ -170,6 +169,11 @@ Json& Json::null(const char* label) {
 
 Json& Json::text(const char* label, const char* value) {
   name(label);
+  quote(value);
+  return *this;
+}
+
+void Json::quote(const char* value) {
   put("\"", 1);
   for (; *value; ++value) {
     const unsigned char c = (unsigned char)*value;
@@ -185,7 +189,6 @@ Json& Json::text(const char* label, const char* value) {
     }
   }
   put("\"", 1);
-  return *this;
 }
 
 void Json::print(int file) {
