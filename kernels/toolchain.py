@@ -31,7 +31,7 @@ SOURCES = Path(__file__).parent / "native"
 _COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa")
 _NATIVE = ("native_backend", "implicit_gemm")
 _NUMBA = ("numba_backend",)
-_FLAGS = (
+FLAGS = (
     "-std=c++20",
     "-O3",
     "-ffp-contract=off",  # a fused multiply-add would round otherwise than the reference
@@ -73,7 +73,7 @@ def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
     levels = _levels(triple)
     symbols = " ".join(f"BNN_LEVEL({_symbol(level)})" for level in levels)
     objects = _common_objects() + [_Object(name, (f"-DBNN_LEVELS={symbols}",)) for name in _NATIVE]
-    objects += [_Object("kernels_isa", _level_flags(level), level.zig_cpu, level.isa) for level in levels]
+    objects += [_Object("kernels_isa", level_flags(level), level.zig_cpu, level.isa) for level in levels]
     return _build("native", triple, None, objects, progress)
 
 
@@ -112,7 +112,8 @@ def _symbol(level: IsaLevel) -> str:
     return "bnn_kernels_" + level.isa.replace("-", "_")
 
 
-def _level_flags(level: IsaLevel) -> tuple[str, ...]:
+def level_flags(level: IsaLevel) -> tuple[str, ...]:
+    """What one ISA level's compilation of `kernels_isa.cpp` has beyond `FLAGS`."""
     return (
         "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
         f"-DBNN_ISA_SYMBOL={_symbol(level)}",
@@ -167,7 +168,7 @@ def _build(
         "triple": triple,
         "version": _package_version(),
         "zig": zig_version,
-        "flags": [*_FLAGS, *_LINK_FLAGS],
+        "flags": [*FLAGS, *_LINK_FLAGS],
         "objects": [[o.file, o.cpu or TRIPLES[triple], *o.defines] for o in objects],
     }
     files = dict(source_files())
@@ -237,7 +238,7 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
         _run_zig(
             scratch,
             triple,
-            [f"-mcpu={cpu}", *_FLAGS, "-Iinclude", *identity, *o.defines, "-c", source, "-o", o.file],
+            [f"-mcpu={cpu}", *FLAGS, "-Iinclude", *identity, *o.defines, "-c", source, "-o", o.file],
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
