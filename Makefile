@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench test-slow clean help
+.PHONY: demo test test-boards test-slow lint bench clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -35,6 +35,11 @@ test: $(INSTALLED) lint
 test-slow: $(INSTALLED)
 	@scripts/system_packages.sh
 	$(BIN)/pytest -m slow
+
+# On emulated machines: what this one's processor cannot run.
+test-boards: $(INSTALLED)
+	@scripts/system_packages.sh boards
+	$(BIN)/pytest -m board tests/boards
 
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)

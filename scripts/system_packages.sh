@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Installs the system packages that tests use, when that is allowed. Tests that miss one are skipped with the reason.
+# With the argument `boards`, those of the emulated machines.
 set -u
 declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]=dropbear-bin
   [qemu-aarch64-static]=qemu-user-static [chromium]=chromium [tmux]=tmux)
+[ "${1:-}" = boards ] && package=([bochs]=bochs [xorriso]=xorriso [cpio]=cpio
+  [/usr/share/bochs/BIOS-bochs-latest]=bochsbios [/usr/share/bochs/VGABIOS-lgpl-latest]=vgabios)
 missing=()
 for program in "${!package[@]}"; do
-  PATH=$PATH:/usr/sbin command -v "$program" > /dev/null || missing+=("${package[$program]}")
+  PATH=$PATH:/usr/sbin command -v "$program" > /dev/null || [ -f "$program" ] || missing+=("${package[$program]}")
 done
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ]; then root=(); elif sudo -n true 2> /dev/null; then root=(sudo -n); else root=(false); fi

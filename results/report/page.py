@@ -1,7 +1,7 @@
 """Everything that the page shows, gathered from the runs; the template only arranges it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -157,18 +157,29 @@ def _troubles(frame: pd.DataFrame) -> list[Trouble]:
 
 
 def _devices(run: StoredRun) -> list[Device]:
-    used = dict.fromkeys([*run.record.devices, *(case.device for case in run.record.cases)])
+    named = [*(case.device for case in run.record.cases), *(event.device for event in run.events)]
+    used = dict.fromkeys([*run.record.devices, *named])
     return [
         Device(
             name=name,
             model=str(run.record.fact(name, "model") or ""),
             emulated=run.record.emulated(name),
             facts=facts(run.record.devices.get(name, {})),
-            roofs=[_roof(peak) for peak in run.peaks if peak.device == name],
+            roofs=[_roof(peak) for peak in _best(peak for peak in run.peaks if peak.device == name)],
             events=[event for event in run.events if event.device == name],
         )
         for name in used
     ]
+
+
+def _best(peaks: Iterable[Peak]) -> Iterable[Peak]:
+    """The highest of each ISA level and thread count: a busy moment only ever lowers a roof."""
+    best: dict[tuple[str | None, int], Peak] = {}
+    for peak in peaks:
+        key = (peak.isa, peak.threads)
+        if key not in best or (peak.popcount_gops or 0) > (best[key].popcount_gops or 0):
+            best[key] = peak
+    return best.values()
 
 
 def _roof(peak: Peak) -> Roof:
