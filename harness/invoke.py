@@ -1,0 +1,74 @@
+"""One invocation: a fresh process that loads, warms up, takes its samples and repeats the verified output."""
+
+from __future__ import annotations
+
+import time
+
+from bnnbench.devices.errors import CommandFailed
+from bnnbench.kernels.engines.client import run_length_limit_ns
+from bnnbench.kernels.errors import EngineError
+from bnnbench.results.records import Gate, Invocation, Status
+
+from .context import now
+from .plan import Case
+from .workbench import Workbench, load_keys
+
+_DEADLINE_SLACK_S = 60.0
+_UNKNOWN_BLOCK_NS = 10_000_000_000
+
+
+def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> Invocation:
+    """Raises DeviceError when the device is lost, Interrupted; an engine that fails is an invocation that says so."""
+    started, wall, threads = now(), time.monotonic_ns(), case.record.threads
+    samples, warmup_ns = bench.context.samples, int(gate.warmup_ns or 0)
+    limit_ns = run_length_limit_ns(warmup_ns, samples + 1, gate.block_ns or _UNKNOWN_BLOCK_NS)
+    status: Status = "ok"
+    reason = hello = loaded = ran = output = None
+    run_ns = 0
+    try:
+        deadline_s = limit_ns / 1e9 + _DEADLINE_SLACK_S
+        with bench.engine(case.record.engine, threads, deadline_s) as (client, hello):
+            loaded = client.load("case", load_keys(case))
+            with bench.timed():
+                before = time.monotonic_ns()
+                ran = client.run(
+                    "case",
+                    threads=threads,
+                    samples=samples,
+                    warmup_ns=warmup_ns,
+                    iterations=gate.iterations or 1,
+                    limit_ns=limit_ns,
+                )
+                run_ns = time.monotonic_ns() - before
+            output = client.output("case").sha256
+    except (EngineError, CommandFailed) as error:
+        status, reason, ran = "failed", str(error), None
+    if ran and output != gate.output_sha256:
+        status, reason, ran = "wrong_output", "the output is not the one that was verified", None
+    return Invocation(
+        case_id=case.record.id,
+        index=index,
+        order=order,
+        status=status,
+        reason=reason,
+        started=started,
+        isa=hello.isa if hello else None,
+        engine_build=case.record.engine_build,
+        iterations=gate.iterations,
+        first_ns=ran.first_ns if ran else None,
+        load_ns=loaded.load_ns if loaded else None,
+        warmup_samples_ns=ran.warmup_samples_ns if ran else [],
+        samples_ns=ran.samples_ns if ran else [],
+        clock_hz=ran.clock_hz if ran else [],
+        start_ns=ran.start_ns if ran else None,
+        end_ns=ran.end_ns if ran else None,
+        cpus_used=ran.cpus_used if ran else [],
+        counters=dict(ran.counters) if ran and ran.counters else None,
+        counters_error=ran.counters_error if ran else None,
+        watch=dict(ran.watch) if ran and ran.watch else None,
+        peak_rss_bytes=ran.peak_rss_bytes if ran else None,
+        arena_bytes=loaded.arena_bytes if loaded else None,
+        output_sha256=output,
+        run_request_ns=run_ns if ran else None,
+        wall_ns=time.monotonic_ns() - wall,
+    )

@@ -1,0 +1,105 @@
+"""A device made ready for one run: engines and data pushed, its lock held, engines started one at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.transport.protocol import Transport
+from bnnbench.devices.workfolder import WorkFolder
+from bnnbench.kernels.engines import ENGINES, Engine
+from bnnbench.kernels.engines.client import EngineClient, Hello
+from bnnbench.kernels.errors import EngineError
+
+from .context import RunContext
+from .engine_process import EngineProcess
+from .machine_lock import machine_lock
+from .plan import Case, Target
+
+LAUNCHER = "native"
+"""The engine whose binary also launches every other one and holds the lock."""
+CACHE_LIMIT_BYTES = 2 << 30
+"""Blobs beyond this are removed from a device, least recently used first."""
+
+
+@dataclass
+class Workbench:
+    """What `verify` and `invoke` work with. `scratch` is the run's folder, relative to the work folder."""
+
+    target: Target
+    transport: Transport
+    folder: WorkFolder
+    context: RunContext
+    scratch: str = ""
+    push_ns: int = 0
+    _engines: dict[str, Engine] = field(default_factory=dict)
+    _paths: dict[str, list[str]] = field(default_factory=dict)
+    _launcher: str = ""
+
+    @contextmanager
+    def prepared(self, cases: Sequence[Case]) -> Iterator[Self]:
+        """Engines and data on the device, its lock held, a folder for this run; all given back."""
+        started = time.monotonic_ns()
+        self._launcher = self.folder.blob(self.target.builds[LAUNCHER].build.path, executable=True)
+        run_id = self.context.writer.record.run_id
+        lock = machine_lock(self.transport, self._launcher, self.folder.path, f"bnnbench run {run_id}")
+        lock.acquire()
+        try:
+            self._push(cases)
+            self.scratch = self.folder.run_folder(run_id)
+            self.push_ns = time.monotonic_ns() - started
+            yield self
+        finally:
+            with suppress(DeviceError):  # a lost device: the first failure is the one to report
+                self.folder.remove_run_folder(run_id)
+            lock.release()
+
+    def _push(self, cases: Sequence[Case]) -> None:
+        self._engines = {LAUNCHER: ENGINES[LAUNCHER], **{case.engine.name: case.engine for case in cases}}
+        for name, prepared in self.target.builds.items():
+            files = prepared.files
+            self._paths[name] = [self.folder.blob(file.path, executable=file.executable) for file in files]
+        data = {case.workload.data_sha256: case.workload.data for case in cases}
+        self.folder.blobs(list(data.values()))
+        engines = [path for paths in self._paths.values() for path in paths]
+        self.folder.trim(CACHE_LIMIT_BYTES, keep={*data, *engines})
+
+    @contextmanager
+    def engine(self, name: str, threads: int, deadline_s: float) -> Iterator[tuple[EngineClient, Hello]]:
+        """A started engine that has said hello. What it breaks comes out as EngineError with how it ended;
+        DeviceError when the device is lost, Interrupted when the run is being stopped."""
+        process = EngineProcess(
+            self.transport,
+            self.folder.path,
+            self._launcher,
+            self._engines[name].command(self._paths[name], self.target.isas.get(name)),
+            name=name,
+            cpus=self.target.cores[-threads:],  # the last ones: the first serves interrupts on most boards
+            deadline_s=deadline_s,
+        )
+        with process, self.context.endable(process):
+            try:
+                yield process.client, process.client.hello()
+            except (EngineError, EOFError, OSError, ValueError, DeviceError) as error:
+                self.context.check()  # a stop ends the engine, which is no failure of it
+                if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
+                    raise
+                raise EngineError(f"{error} {process.last_words()}".strip()) from error
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Keeps this program still while a block is timed on the machine it runs on."""
+        if self.target.spec.transport == "local":
+            with self.context.quiet:
+                yield
+        else:
+            yield
+
+
+def load_keys(case: Case) -> dict[str, str]:
+    """What `load` is asked for a case."""
+    return {**case.workload.spec.protocol_items(), "data": f"blobs/{case.workload.data_sha256}"}
