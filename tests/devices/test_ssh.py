@@ -195,7 +195,8 @@ def test_a_push_that_is_cut_off_leaves_nothing_under_the_name(server: LoopbackSs
     sha, target = hashlib.sha256(data).hexdigest(), tmp_path / "blob"
     transport = connect(server.spec())
     transport.environment()
-    threading.Timer(0.15, server.kill).start()
+    killer = threading.Timer(0.15, server.kill)
+    killer.start()
 
     def push_on() -> None:
         for _ in range(20):
@@ -206,6 +207,7 @@ def test_a_push_that_is_cut_off_leaves_nothing_under_the_name(server: LoopbackSs
         push_on()
     transport.close()
     assert not target.exists()
+    killer.join(10)
     server.start()
     with connect(server.spec()) as again:
         assert again.push(data, str(target), sha256=sha) is True
