@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from engine_process import EngineProcess, hello
+from engine_process import HOST, EngineProcess, hello
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnnbench.kernels.engines.numba import NumbaEngine
@@ -22,7 +22,6 @@ from bnnbench.kernels.toolchain import build_native, build_numba
 
 pytestmark = pytest.mark.speed
 
-TRIPLE = "x86_64-linux-musl"
 SHAPES = [BConv2d(h=h, w=h, c=c, oc=c, kh=3, kw=3, out="f32") for h, c in [(56, 64), (28, 128), (14, 256), (7, 512)]]
 ROUNDS = 15
 BLOCK_NS = 20_000_000
@@ -33,20 +32,20 @@ AVX512_SHARE = 0.85
 
 def host_isa() -> str:
     features = frozenset(Path("/proc/cpuinfo").read_text().split())
-    isa = NumbaEngine().isa_for(TRIPLE, features)
+    isa = NumbaEngine().isa_for(HOST, features)
     assert isa is not None
     return isa
 
 
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[EngineProcess]:
-    with EngineProcess([build_native(TRIPLE).path], tmp_path) as engine:
+    with EngineProcess([build_native(HOST).path], tmp_path) as engine:
         yield engine
 
 
 @pytest.fixture
 def numba(tmp_path: Path) -> Iterator[EngineProcess]:
-    with EngineProcess([build_numba(TRIPLE, host_isa()).path], tmp_path) as engine:
+    with EngineProcess([build_numba(HOST, host_isa()).path], tmp_path) as engine:
         yield engine
 
 
@@ -110,7 +109,7 @@ def test_native_against_numba(
 ) -> None:
     """How much the hand-tiled engine gains over the readable reference."""
     (tmp_path / "numba").mkdir()
-    with EngineProcess([build_numba(TRIPLE, host_isa()).path], tmp_path / "numba") as numba:
+    with EngineProcess([build_numba(HOST, host_isa()).path], tmp_path / "numba") as numba:
         counts = load(native, spec), load(numba, spec)
         ratios = []
 

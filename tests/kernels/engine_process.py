@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import selectors
 import shutil
 import subprocess
@@ -16,15 +17,21 @@ from bnnbench.kernels.engines.client import EngineClient, Hello
 from bnnbench.kernels.ops import KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
 
-QEMU = {"aarch64-linux-musl": "qemu-aarch64-static", "arm-linux-musleabihf": "qemu-arm-static"}
+_TRIPLES = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
+HOST = _TRIPLES[platform.machine()]
+QEMU = {
+    "x86_64-linux-musl": "qemu-x86_64-static",
+    "aarch64-linux-musl": "qemu-aarch64-static",
+    "arm-linux-musleabihf": "qemu-arm-static",
+}
 
 
 def runner(triple: str) -> list[str] | None:
     """Command prefix that executes binaries of `triple` here; None when there is none."""
-    if triple.startswith("x86_64"):
+    if triple == HOST:
         return []
     emulator = shutil.which(QEMU[triple])
-    return [emulator] if emulator else None
+    return [emulator, "-cpu", "max"] if emulator else None
 
 
 class EngineProcess:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from engine_process import EngineProcess, compute
+from engine_process import HOST, EngineProcess, compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.ops import BConv2d, BGemm, BMaxPool2d, data_bytes, make_data
 from bnnbench.kernels.toolchain import build_native
 
-ENGINE = str(build_native("x86_64-linux-musl").path)
+ENGINE = str(build_native(HOST).path)
 
 
 def talk(lines: bytes, timeout: float = 20) -> list[dict[str, object]]:

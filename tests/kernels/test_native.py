@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_process import EngineProcess, compute, hello, mismatches, runner
+from engine_process import HOST, EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
 
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
@@ -29,23 +29,17 @@ def levels() -> list[object]:
 
 
 def _marks(level: IsaLevel) -> list[pytest.MarkDecorator]:
-    return [] if level.triple.startswith("x86_64") else [pytest.mark.timeout(600)]
+    return [] if level.triple == HOST else [pytest.mark.timeout(600)]
 
 
 def start(build: EngineBuild, level: IsaLevel, folder: Path, arguments: list[str]) -> EngineProcess:
     prefix = runner(level.triple)
     if prefix is None:
         pytest.skip(f"qemu-user-static is not installed, which runs {level.triple} here")
-    if prefix:
-        prefix = [*prefix, "-cpu", "max"]
-    elif level.isa not in _host_isas(folder):
-        pytest.skip(f"this CPU has no {level.isa}")
+    with EngineProcess([*prefix, build_native(level.triple).path], folder) as engine:
+        if level.isa not in hello(engine).isas:
+            pytest.skip(f"this CPU has no {level.isa}")
     return EngineProcess([*prefix, build.path, *arguments], folder)
-
-
-def _host_isas(folder: Path) -> list[str]:
-    with EngineProcess([build_native("x86_64-linux-musl").path], folder) as engine:
-        return hello(engine).isas
 
 
 @pytest.mark.parametrize("level", levels())
