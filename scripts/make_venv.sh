@@ -27,5 +27,5 @@ if ! .venv/bin/python -m pip --version > /dev/null 2>&1; then
     exit 2
   }
 fi
-echo "installing bnnbench and its tools into .venv (some 700 MB of downloads and two minutes, the first time)"
+echo "installing bnnbench and its tools into .venv (a minute or two, the first time)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[build,dev]'

@@ -10,11 +10,10 @@ struct Arena::Buffer {
 };
 
 void* Arena::allocate(int64_t bytes, Error& error) {
-  constexpr size_t kAlign = 64;  // also room for the link to the buffer before
+  constexpr size_t kAlign = 64;  // also the room for the link to the buffer before
   if (error.failed()) return nullptr;
   void* memory = nullptr;
-  // Kernels may read a vector past the end.
-  const uint64_t size = (uint64_t)bytes + 2 * kAlign;
+  const uint64_t size = (uint64_t)bytes + kAlign;
   if (bytes < 0 || size > SIZE_MAX || posix_memalign(&memory, kAlign, (size_t)size)) {
     error.set("no memory for %lld bytes", (long long)bytes);
     return nullptr;

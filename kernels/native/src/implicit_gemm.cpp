@@ -73,7 +73,6 @@ bool plan_blocks(const Op& op, const KernelSet& kernels, const uint32_t* filter,
   plan.block = arena.array<ChannelBlock>(plan.blocks, error);
   uint32_t* weights = arena.array<uint32_t>(k * gemm.padded_channels * op.groups, error);
   if (error.failed()) return false;
-  gemm.weights = weights;
   ChannelBlock* block = plan.block;
   for (int32_t g = 0; g < op.groups; ++g) {
     for (int32_t c = 0; c < gemm.channels; ++block) {
