@@ -140,10 +140,15 @@ def test_extra_ppm_really_takes_longer(tmp_path: Path) -> None:
     spec = BGemm(m=64, n=64, k=2048)
     (tmp_path / "data").write_bytes(data_bytes(make_data(spec, 1)))
     with EngineProcess([ENGINE], tmp_path) as engine:
-        engine.client.load("a", {**spec.protocol_items(), "data": "data"})
-        plain = engine.client.run("a", samples=30, iterations=100, limit_ns=10**10)
-        double = engine.client.run("a", samples=30, iterations=100, extra_ppm=1_000_000, limit_ns=10**10)
-    assert min(double.samples_ns) > 1.5 * min(plain.samples_ns)
+        client = engine.client
+        client.load("a", {**spec.protocol_items(), "data": "data"})
+
+        def sample_ns(extra_ppm: int) -> float:
+            return client.run("a", samples=1, iterations=40, extra_ppm=extra_ppm, limit_ns=10**10).samples_ns[0]
+
+        # Eleven times the work, back to back: no busy neighbour makes up for that in the median of the pairs.
+        ratios = sorted(sample_ns(10_000_000) / sample_ns(0) for _ in range(15))
+    assert ratios[7] > 4
 
 
 def test_limit_is_kept(tmp_path: Path) -> None:
