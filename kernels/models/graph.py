@@ -1,0 +1,272 @@
+"""A model as a graph of typed operations: what the importer makes, the reference interprets and plans are made of.
+
+Every node has one output (a SPLIT becomes several `Slice`). Shapes hold the batch. A tensor of bits has the shape
+of what it stands for: (n, h, w, c) of +1 and -1, stored as ceil(c / 32) words of each pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ops import BConv2d, words
+
+DType = Literal["f32", "i8", "i32", "bits"]
+ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A value between operations; `data` when it is constant.
+
+    i8 stands for `scale * (stored - zero_point)`. `data` of bits is u32 words. Tensors are compared by identity.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType
+    scale: float | None = None
+    zero_point: int = 0
+    data: NDArray[Any] | None = None
+
+    @property
+    def storage_shape(self) -> tuple[int, ...]:
+        """Shape of the stored array: of bits, the last dimension counts words."""
+        return (*self.shape[:-1], words(self.shape[-1])) if self.dtype == "bits" else self.shape
+
+    @property
+    def bytes(self) -> int:
+        return ITEM_BYTES[self.dtype] * prod(self.storage_shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window; what lies beyond bottom and right follows from the output's size."""
+
+    kh: int
+    kw: int
+    sh: int = 1
+    sw: int = 1
+    dh: int = 1
+    dw: int = 1
+    pad_top: int = 0
+    pad_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    """A fused activation as inclusive bounds on the real value: relu is (0, inf)."""
+
+    low: float = -inf
+    high: float = inf
+
+    @property
+    def does_nothing(self) -> bool:
+        return self.low == -inf and self.high == inf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv2d:
+    """CONV_2D: one input. `weights` f32 or i8 [oc, kh, kw, c / groups]; `bias` f32 or i32 [oc].
+
+    i8: `weight_scales` f32[oc], weights symmetric; the bias counts steps of input scale x weight scale.
+    """
+
+    window: Window
+    weights: NDArray[Any]
+    bias: NDArray[Any] | None
+    act: Clamp = Clamp()
+    groups: int = 1
+    weight_scales: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthwiseConv2d:
+    """DEPTHWISE_CONV_2D: `weights` [kh, kw, c * multiplier], output channel `i` reads channel `i // multiplier`."""
+
+    window: Window
+    weights: NDArray[Any]
+    bias: NDArray[Any] | None
+    multiplier: int = 1
+    act: Clamp = Clamp()
+    weight_scales: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """FULLY_CONNECTED: input [..] of n * k values, `weights` [o, k], output [n, o]."""
+
+    weights: NDArray[Any]
+    bias: NDArray[Any] | None
+    act: Clamp = Clamp()
+    weight_scales: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinaryConv2d:
+    """LceBconv2d on bits. `spec.out` is f32 (an i8 output rounds that) or bits; arrays as in `BinaryLayer`.
+
+    `spec.n` is the batch.
+    """
+
+    spec: BConv2d
+    filter: NDArray[np.uint32]
+    multiplier: NDArray[np.float32] | None
+    bias: NDArray[np.float32] | None
+    threshold: NDArray[np.int32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool2d:
+    """MAX_POOL_2D or AVERAGE_POOL_2D (the average of the taps inside the image)."""
+
+    kind: Literal["max", "average"]
+    window: Window
+    act: Clamp = Clamp()
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryMaxPool2d:
+    """LceBMaxPool2d on bits: +1 where any tap is +1."""
+
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """MEAN over `axes` (sorted, not negative)."""
+
+    axes: tuple[int, ...]
+    keep_dims: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
+
+    kind: Literal["add", "sub", "mul"]
+    act: Clamp = Clamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """ABS, LOGISTIC, RELU, RELU6, RELU_N1_TO_1 (the last three as `clamp`)."""
+
+    kind: Literal["abs", "logistic", "clamp"]
+    act: Clamp = Clamp()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PRelu:
+    """x where x >= 0, else alpha * x; alpha (the second input) is constant and broadcasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax:
+    """Over the last axis, of beta * x."""
+
+    beta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """CONCATENATION along `axis` (not negative)."""
+
+    axis: int
+    act: Clamp = Clamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The box of the output's shape that begins at `start`: a part of SPLIT, or SLICE."""
+
+    start: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pad:
+    """`before[i]` values before axis i, the rest up to the output's shape after it; all `value` (stored form)."""
+
+    before: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose:
+    """Output axis i is input axis perm[i]."""
+
+    perm: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """Same values in the same order, another shape (RESHAPE, SQUEEZE, EXPAND_DIMS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BitQuantize:
+    """LceQuantize: bit 1 where x < 0; of i8, where x < zero_point."""
+
+
+@dataclass(frozen=True, slots=True)
+class BitDequantize:
+    """LceDequantize: bits to +1.0 and -1.0 (i8: to the nearest steps)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantize:
+    """QUANTIZE: f32 to i8, or i8 to i8 of another scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dequantize:
+    """DEQUANTIZE: i8 to f32."""
+
+
+Operation = (
+    Conv2d
+    | DepthwiseConv2d
+    | Dense
+    | BinaryConv2d
+    | Pool2d
+    | BinaryMaxPool2d
+    | Mean
+    | Elementwise
+    | Unary
+    | PRelu
+    | Softmax
+    | Concat
+    | Slice
+    | Pad
+    | Transpose
+    | Reshape
+    | BitQuantize
+    | BitDequantize
+    | Quantize
+    | Dequantize
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One operation. `index` is the op's place in the model file, `op` its name there (CONV_2D, LceBconv2d)."""
+
+    index: int
+    op: str
+    operation: Operation
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Nodes in an order in which they can run."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
