@@ -11,7 +11,7 @@ from bnnbench.results.records import Gate, Invocation, Status
 
 from .context import now
 from .plan import Case
-from .workbench import Workbench, load_keys
+from .workbench import Workbench, load
 
 _DEADLINE_SLACK_S = 60.0
 _UNKNOWN_BLOCK_NS = 10_000_000_000
@@ -28,7 +28,7 @@ def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> 
     try:
         deadline_s = limit_ns / 1e9 + _DEADLINE_SLACK_S
         with bench.engine(case.record.engine, threads, deadline_s) as (client, hello):
-            loaded = client.load("case", load_keys(case))
+            loaded = load(client, case, gate.input_index)
             with bench.timed():
                 before = time.monotonic_ns()
                 ran = client.run(

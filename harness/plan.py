@@ -13,7 +13,7 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import Engine, EngineFiles
 from bnnbench.results.records import CaseRecord, Skip
 
-from .workloads import Workload
+from .workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     triple = target.facts.triple
     if triple is None:
         return f"there are no engines for this device ({target.facts['triple'].source})"
-    reason = engine.refusal(workload.spec.op, threads, triple)
+    reason = engine.refusal(threads, triple)
+    if reason is None and workload.payload(engine.accepts) is None:
+        reason = f"the engine '{engine.name}' runs no {'kernel cases' if workload.kind == 'kernel' else 'models'}"
     if reason is None and threads > len(target.cores):
         reason = f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device"
     if reason is None and engine.name not in target.builds:
@@ -103,21 +105,18 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
 
 
 def _record(workload: Workload, engine: Engine, threads: int, target: Target) -> CaseRecord:
-    spec, build = workload.spec, target.builds[engine.name].build
-    identity = "\0".join([workload.name, workload.data_sha256, engine.name, target.spec.name, str(threads)])
+    build = target.builds[engine.name].build
+    identity = "\0".join([workload.name, workload.identity, engine.name, target.spec.name, str(threads)])
     return CaseRecord(
         id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         workload=workload.name,
-        kind="kernel",
-        op=spec.op,
+        kind=workload.kind,
+        op=workload.op,
         engine=engine.name,
         device=target.spec.name,
         threads=threads,
-        params={key: value for key, value in spec.protocol_items().items() if key != "op"},
         source=workload.source,
-        macs_1bit=spec.macs_1bit or None,
-        macs_32bit=spec.macs_32bit or None,
-        bytes_moved=spec.bytes_moved,
         engine_build=build.sha256,
         isa=target.isas.get(engine.name),
+        **workload.figures(),
     )

@@ -137,7 +137,7 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
     watcher.note(f"computing the right outputs of {len(planned)} workloads")
     for workload in planned.values():
-        _ = workload.expected_sha256
+        workload.prepare()
 
 
 def _is_complete(run: StoredRun) -> bool:

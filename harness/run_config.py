@@ -48,4 +48,5 @@ class RunConfig(msgspec.Struct, frozen=True):
 
 def _custom(name: str, table: EngineTable) -> Engine:
     binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
-    return CustomEngine(name, tuple(table.command), binary, tuple(map(Path, table.files)))
+    files = tuple(map(Path, table.files))
+    return CustomEngine(name, tuple(table.command), binary, files, accepts=frozenset(table.accepts))

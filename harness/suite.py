@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,15 +22,19 @@ QUICKSTART = "quickstart"
 _ARCHITECTURES = ("x86_64", "aarch64", "arm")
 
 
-def load_suites(paths: Sequence[Path]) -> Suite:
-    """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError."""
+def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
+    """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError.
+
+    `layers`: of the model files also every binary layer by itself.
+    """
     if not paths:
         return parse_suite(files(__package__).joinpath("suites", f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART))
     models = [path for path in paths if path.suffix.lower() == ".tflite"]
     suites = [_read(path) for path in paths if path not in models]
     if models:
-        tables = [ModelTable(file=str(_existing(path))) for path in models]
-        settings = suites[0] if suites else Suite(name="", engines=[*ENGINES])
+        measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
+        tables = [ModelTable(file=str(_existing(path)), measure=measure) for path in models]
+        settings = suites[0] if suites else Suite(name="", engines=_default_engines([], tables))
         name = " ".join(path.stem for path in models)
         suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
     return _merged(suites)
@@ -56,11 +61,16 @@ def parse_suite(text: str, path: Path) -> Suite:
     folder = path.resolve().parent
     return msgspec.structs.replace(
         suite,
-        engines=list(dict.fromkeys(suite.engines)) or [*ENGINES, *suite.engine],
+        engines=list(dict.fromkeys(suite.engines)) or [*_default_engines(suite.kernel, suite.model), *suite.engine],
         threads=list(dict.fromkeys(suite.threads)),
         model=[msgspec.structs.replace(table, file=str(_existing(folder / table.file))) for table in suite.model],
         engine={name: _with_paths(name, table, folder) for name, table in suite.engine.items()},
     )
+
+
+def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) -> list[str]:
+    """The native engine, and the readable reference beside it where there are kernel cases, which is what it runs."""
+    return ["native", "numba"] if kernels or any("layers" in table.measure for table in models) else ["native"]
 
 
 def _read(path: Path) -> Suite:

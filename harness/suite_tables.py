@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -99,10 +100,13 @@ KernelTable = BConv2dTable | BGemmTable | BitPackTable | BMaxPool2dTable
 
 
 class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[model]]`: every binary layer of a `.tflite` becomes a kernel case with its real weights."""
+    """`[[model]]`: a `.tflite` as a whole (`model`), or its binary layers with their real weights (`layers`)."""
 
     file: str
     name: str | None = None
+    measure: Annotated[list[Literal["model", "layers"]], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["model"]
+    )
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,6 +116,8 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     binary: dict[str, str]
     protocol: Literal[1] = 1
     files: list[str] = []
+    accepts: Annotated[list[Accepts], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["op"])
+    """What its `load` takes: kernel cases, plan files, `.tflite` files."""
 
 
 class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,11 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Gate, Status
 
 from .context import now
+from .model_workload import ModelWorkload
 from .plan import Case
 from .sampling import Calibration, calibrate
-from .workbench import Workbench, load_keys
+from .sign_flips import explain
+from .workbench import Workbench, load, payload_of
 
 _DEADLINE_S = 900.0
 _FIRST_RUN_NS = 10_000_000_000
@@ -26,6 +28,8 @@ class _Finding:
     isa: str | None = None
     output_sha256: str | None = None
     difference: float | None = None
+    input_index: int = 0
+    flips: int | None = None
     first_ns: float = 0.0
     calibration: Calibration | None = None
     run_ns: int | None = None
@@ -62,6 +66,8 @@ def verify(bench: Workbench, case: Case) -> Gate:
         settled=calibration.settled if calibration else None,
         block_ns=calibration.block_ns if calibration else None,
         max_abs_difference=finding.difference,
+        input_index=finding.input_index,
+        flips=finding.flips,
         run_request_ns=finding.run_ns,
         wall_ns=time.monotonic_ns() - wall,
         started=started,
@@ -69,8 +75,8 @@ def verify(bench: Workbench, case: Case) -> Gate:
 
 
 def _refusal(case: Case, hello: Hello) -> str | None:
-    op, threads = case.workload.spec.op, case.record.threads
-    if hello.ops is not None and op not in hello.ops:
+    op, threads = case.workload.op, case.record.threads
+    if hello.ops is not None and op is not None and op not in hello.ops:
         return f"the engine says that it has no op {op}"
     if hello.max_threads is not None and threads > hello.max_threads:
         return f"the engine says that it runs {hello.max_threads} threads at most, not {threads}"
@@ -78,16 +84,33 @@ def _refusal(case: Case, hello: Hello) -> str | None:
 
 
 def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: _Finding) -> None:
-    client.load("case", load_keys(case))
+    load(client, case, 0)
+    inputs = payload_of(case).inputs
+    first_wrong = None
+    for which in range(len(inputs) or 1):
+        if which:
+            client.input("case", inputs[which])
+        wrong = _check_input(bench, case, client, which, finding)
+        if wrong and isinstance(case.workload, ModelWorkload) and "plan" in case.engine.accepts:
+            flips = explain(bench, case.workload, client, case.record.id)
+            finding.difference, finding.flips, wrong = flips.difference, flips.count, flips.wrong
+        if wrong is None:
+            finding.input_index = which
+            return
+        first_wrong = first_wrong or wrong
+    finding.status, finding.reason = "wrong_output", first_wrong
+
+
+def _check_input(bench: Workbench, case: Case, client: EngineClient, which: int, finding: _Finding) -> str | None:
+    """What is wrong with the output for one input; None when it is right."""
     limit_ns = run_length_limit_ns(0, 1, _FIRST_RUN_NS)
     ran = client.run("case", threads=case.record.threads, samples=1, iterations=1, limit_ns=limit_ns)
     finding.first_ns = ran.samples_ns[0]
     finding.output_sha256 = client.output("case").sha256
-    if finding.output_sha256 == case.workload.expected_sha256:
+    if finding.output_sha256 == case.workload.expected_sha256(which):
         finding.difference = 0.0
-        return
+        return None
     path = f"{bench.scratch}/{case.record.id}.out"
     client.output("case", path)
-    finding.difference, wrong = case.workload.difference(bench.transport.pull(bench.folder.absolute(path)))
-    if wrong:
-        finding.status, finding.reason = "wrong_output", wrong
+    finding.difference, wrong = case.workload.difference(bench.transport.pull(bench.folder.absolute(path)), which)
+    return wrong

@@ -12,13 +12,14 @@ from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines import ENGINES, Engine
-from bnnbench.kernels.engines.client import EngineClient, Hello
+from bnnbench.kernels.engines.client import EngineClient, Hello, Loaded
 from bnnbench.kernels.errors import EngineError
 
 from .context import RunContext
 from .engine_process import EngineProcess
 from .machine_lock import machine_lock
 from .plan import Case, Target
+from .workload import Payload
 
 LAUNCHER = "native"
 """The engine whose binary also launches every other one and holds the lock."""
@@ -63,8 +64,8 @@ class Workbench:
         for name, prepared in self.target.builds.items():
             files = prepared.files
             self._paths[name] = [self.folder.blob(file.path, executable=file.executable) for file in files]
-        data = {case.workload.data_sha256: case.workload.data for case in cases}
-        self.folder.blobs(list(data.values()))
+        payloads = [payload_of(case) for case in cases]
+        data = self.folder.blobs([blob for payload in payloads for blob in payload.blobs])
         engines = [path for paths in self._paths.values() for path in paths]
         self.folder.trim(CACHE_LIMIT_BYTES, keep={*data, *engines})
 
@@ -100,6 +101,17 @@ class Workbench:
             yield
 
 
-def load_keys(case: Case) -> dict[str, str]:
-    """What `load` is asked for a case."""
-    return {**case.workload.spec.protocol_items(), "data": f"blobs/{case.workload.data_sha256}"}
+def payload_of(case: Case) -> Payload:
+    """What the case's engine needs for its workload."""
+    payload = case.workload.payload(case.engine.accepts)
+    assert payload is not None, "plan.py makes no case of an engine that cannot load the workload"
+    return payload
+
+
+def load(client: EngineClient, case: Case, which: int) -> Loaded:
+    """Loads a case as `case` and sets its input number `which`. Raises EngineError."""
+    payload = payload_of(case)
+    loaded = client.load("case", payload.keys)
+    if payload.inputs:
+        client.input("case", payload.inputs[which])
+    return loaded

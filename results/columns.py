@@ -44,6 +44,7 @@ CASE_COLUMNS: Mapping[str, str] = {
     "macs_32bit": _WHOLE,
     "bytes_moved": _WHOLE,
     "size_bytes": _WHOLE,
+    "plan_sha256": _TEXT,
     "arena_bytes": _WHOLE,
     "peak_rss_bytes": _WHOLE,
     "instructions": _REAL,

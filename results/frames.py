@@ -82,6 +82,7 @@ def _workload_columns(case: CaseRecord) -> dict[str, Any]:
         "macs_32bit": case.macs_32bit,
         "bytes_moved": case.bytes_moved,
         "size_bytes": case.size_bytes,
+        "plan_sha256": case.plan_sha256,
     }
 
 

@@ -19,7 +19,8 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One planned row of a report: workload x engine build x device x threads.
 
     `params` are the op's keys (`h w c oc kh kw ...`), `source` is where the workload came from, for example
-    `tiny_larq.tflite op 3`; `engine_build` is the sha256 of the engine's binary.
+    `tiny_larq.tflite op 3`; `engine_build` is the sha256 of the engine's binary, `plan_sha256` that of a model's
+    plan file.
     """
 
     id: str
@@ -36,6 +37,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     macs_32bit: int | None = None
     bytes_moved: int | None = None
     size_bytes: int | None = None
+    plan_sha256: str | None = None
     engine_build: str | None = None
     isa: str | None = None
 
@@ -97,7 +99,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gate"):
     """The correctness gate of a case: its output against the reference, and its calibration.
 
-    `block_ns` is how long a timed block of `iterations` took."""
+    `block_ns` is how long a timed block of `iterations` took; `input_index` is the input that was verified and is
+    timed; `flips` are signs too close to zero to call, in which the engine and the reference differ."""
 
     case_id: str
     status: Status
@@ -110,6 +113,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gat
     settled: bool | None = None
     block_ns: float | None = None
     max_abs_difference: float | None = None
+    input_index: int = 0
+    flips: int | None = None
     run_request_ns: float | None = None
     wall_ns: float | None = None
     started: str | None = None

@@ -26,3 +26,8 @@ DeviceOption = Annotated[
 DebugOption = Annotated[
     bool, Parameter(name="--debug", negative="", show_default=False, help="Show the traceback of an error.")
 ]
+OneDeviceOption = Annotated[
+    str, Parameter(name=["--device", "-d"], help="A name of the inventory, ssh://[user@]host[:port], or local.")
+]
+ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Threads, one on each core.")]
+OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="The engine to run; see engines list.")]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from .options import DebugOption, InventoryOption, JsonOption
+from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption
 
 
 def peak(
     *,
-    device: Annotated[
-        str, Parameter(name=["--device", "-d"], help="A name of the inventory, an address, or local.")
-    ] = "local",
+    device: OneDeviceOption = "local",
+    threads: ThreadsOption = 1,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a device's roof: how fast xor, popcount and add can be on registers alone, per ISA level."""
+    """Measure a device's roofs per ISA level: xor-popcount-add and multiply-add on registers, and reading memory."""
     import sys
     from json import dumps
 
@@ -27,14 +22,23 @@ def peak(
 
     from bnnbench.results.quantity import clock, rate
 
-    from ..peak import measure_peaks
+    from ..peak import as_json, measure_peaks
 
-    peaks = measure_peaks(device, inventory, lambda line: print(line, file=sys.stderr))
+    peaks = measure_peaks(device, inventory, threads, lambda line: print(line, file=sys.stderr))
     if json:
-        print(dumps(peaks, indent=1))
+        print(dumps(as_json(peaks), indent=1))
         return
-    table = Table("ISA level", "popcount roof", "clock", box=None, pad_edge=False)
+    levels = list(dict.fromkeys(level for figures in peaks.values() for level in figures.read_gb_s or {}))
+    table = Table(
+        "ISA level", "popcount", "f32", *(f"read {name}" for name in levels), "clock", box=None, pad_edge=False
+    )
     for isa, figures in peaks.items():
-        gops, hz = figures["popcount_gops"], figures["clock_hz"]
-        table.add_row(isa, "" if gops is None else rate(gops), "" if hz is None else clock(hz))
+        read = figures.read_gb_s or {}
+        table.add_row(
+            isa,
+            "" if figures.popcount_gops is None else rate(figures.popcount_gops),
+            "" if figures.fma_gflops is None else f"{figures.fma_gflops:.3g} GFLOPS",
+            *(f"{read[name]:.3g} GB/s" if name in read else "" for name in levels),
+            "" if figures.clock_hz is None else clock(figures.clock_hz),
+        )
     Console().print(table)

@@ -14,7 +14,8 @@ from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, Sto
 
 EXAMPLES = """Examples:
   bnnbench run                                  # the quickstart suite, here
-  bnnbench run model.tflite -d ssh://pi@pi4.lab # every binary layer, on a Pi
+  bnnbench run model.tflite -d ssh://pi@pi4.lab # a whole model, on a Pi
+  bnnbench run model.tflite --layers            # and each of its binary layers
   bnnbench run suite.toml -d pi4 -d local --engine native --filter 3x3
   bnnbench run --resume latest                  # finish what was cut off"""
 
@@ -33,6 +34,9 @@ def run(
         int | None, Parameter(help="Fresh processes per case, for a quick look; default as the suite says (7).")
     ] = None,
     threads: Annotated[str | None, Parameter(help="Thread counts, like 1,4.")] = None,
+    layers: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Of models also every binary layer by itself.")
+    ] = False,
     filter: Annotated[str | None, Parameter(help="Only workloads whose name matches this regular expression.")] = None,
     resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
     store: StoreOption = None,
@@ -58,12 +62,12 @@ def run(
     console = Console(stderr=True)
     where = Store(store)
     if resume is not None:
-        if files or device or engine or threads or filter or invocations:
+        if files or device or engine or threads or filter or invocations or layers:
             raise CallError("--resume goes with --store only: a run knows its own suite, devices and engines.")
         with Display(console) as display:
             result = resume_run(where, resume, display)
     else:
-        suite = load_suites(files or [])
+        suite = load_suites(files or [], layers)
         if invocations is not None:
             if invocations < 1:
                 raise CallError(f"--invocations {invocations} is less than 1.")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ..toolchain import EngineBuild, Progress
+
+Accepts = Literal["op", "plan", "tflite"]
+"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,14 @@ class Engine(Protocol):
         """Version spoken on stdin and stdout; None for a program that only prints a summary."""
         ...
 
+    @property
+    def accepts(self) -> frozenset[Accepts]: ...
+
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The ISA level to use on a CPU with these kernel-reported features; None leaves it to the engine."""
         ...
 
-    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str) -> str | None:
         """Why a case cannot run with this engine, as one sentence for the skip; None when it can."""
         ...
 

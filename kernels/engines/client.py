@@ -50,9 +50,19 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     clock_hz: float | None = None
 
 
+class Array(msgspec.Struct, frozen=True, kw_only=True):
+    """An input or output of what is loaded; `dtype` is the protocol's word (f32, i8, i32, u32)."""
+
+    name: str = ""
+    shape: list[int]
+    dtype: str
+
+
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """Reply to `load`."""
 
+    inputs: list[Array] = []
+    outputs: list[Array] = []
     arena_bytes: int | None = None
     load_ns: int | None = None
 
@@ -80,6 +90,47 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     sha256: str
     bytes: int | None = None
+
+
+class Inferred(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `infer`: ns of all `count` inputs together."""
+
+    count: int
+    ns: int
+
+
+class Traced(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored tensor in a trace's file: `bytes` from `offset` on, as `step` left it."""
+
+    step: int
+    name: str
+    shape: list[int]
+    dtype: str
+    offset: int
+    bytes: int
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `trace`."""
+
+    tensors: list[Traced]
+
+
+class ProfiledOp(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a model: `ns` has a number for each run."""
+
+    index: int
+    op: str
+    name: str = ""
+    kernel: str = ""
+    ns: list[float]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `profile`, ops in the order in which they run."""
+
+    ops: list[ProfiledOp]
+    total_ns: list[float]
 
 
 class Peaks(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +202,27 @@ class EngineClient:
         """Digest of the last output, which is also written to `path`."""
         return self._ask("output", {"id": id, **({"path": path} if path else {})}, Output, timeout_s)
 
+    def input(self, id: str, path: str, timeout_s: float = LOAD_S) -> None:
+        """Sets a model's input from a raw little-endian file."""
+        self._ask("input", {"id": id, "path": path}, _Outcome, timeout_s)
+
+    def infer(self, id: str, *, input: str, output: str, count: int, threads: int = 1, limit_ns: int) -> Inferred:
+        """`count` inputs one after another from the file `input`, their outputs into the file `output`."""
+        keys = {"id": id, "input": input, "output": output, "count": count, "threads": threads, "limit_ns": limit_ns}
+        return self._ask("infer", keys, Inferred, limit_ns / 1e9 + _SLACK_S)
+
+    def trace(self, id: str, path: str, timeout_s: float = LOAD_S) -> Trace:
+        """Runs once and writes what every step stored to the file `path`."""
+        return self._ask("trace", {"id": id, "path": path}, Trace, timeout_s)
+
+    def profile(self, id: str, *, runs: int, threads: int = 1, limit_ns: int) -> Profile:
+        """Times every step of a model by itself, `runs` times. Raises EngineError for times that cannot be."""
+        keys = {"id": id, "runs": runs, "threads": threads, "limit_ns": limit_ns}
+        profile = self._ask("profile", keys, Profile, limit_ns / 1e9 + _SLACK_S)
+        if len(profile.total_ns) != runs or any(len(op.ns) != runs for op in profile.ops):
+            raise EngineError(f"engine '{self._name}' answered profile with other than {runs} times for each op.")
+        return profile
+
     def unload(self, id: str, timeout_s: float = HELLO_S) -> None:
         """Frees a workload."""
         self._ask("unload", {"id": id}, _Outcome, timeout_s)
@@ -201,12 +273,18 @@ def run_length_limit_ns(warmup_ns: int, samples: int, sample_ns: float) -> int:
 
 
 __all__ = (
+    "Array",
     "EngineClient",
     "Hello",
+    "Inferred",
     "LineChannel",
     "Loaded",
     "Output",
     "Peaks",
+    "Profile",
+    "ProfiledOp",
     "Ran",
+    "Trace",
+    "Traced",
     "run_length_limit_ns",
 )

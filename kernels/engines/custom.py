@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import BuildError
 from ..toolchain import EngineBuild, Progress
-from .base import EngineFile, EngineFiles
+from .base import Accepts, EngineFile, EngineFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,13 @@ class CustomEngine:
     binary: Mapping[str, Path]
     files: tuple[Path, ...] = ()
     protocol: int | None = 1
+    accepts: frozenset[Accepts] = frozenset({"op"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the engine says in its `hello` what it uses."""
         return None
 
-    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str) -> str | None:
         """What it accepts is asked from itself; only the architecture is known here."""
         architecture = triple.split("-")[0]
         if architecture not in self.binary:

@@ -6,27 +6,24 @@ from collections.abc import Sequence
 
 from ..targets import TRIPLES
 from ..toolchain import Progress, build_native
-from .base import EngineFile, EngineFiles
-
-MAX_THREADS = 1
+from .base import Accepts, EngineFile, EngineFiles
 
 
 class NativeEngine:
-    """Hand-tiled C++ kernels; one static binary holds every ISA level."""
+    """Hand-tiled C++ kernels and whole models; one static binary holds every ISA level."""
 
     name = "native"
     protocol = 1
+    accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the binary asks the CPU itself."""
         return None
 
-    def refusal(self, op: str, threads: int, triple: str) -> str | None:
-        """One thread for now, and the triples that can be built."""
+    def refusal(self, threads: int, triple: str) -> str | None:
+        """The triples that can be built; how many threads there can be, the device says."""
         if triple not in TRIPLES:
             return f"the native engine is not built for {triple}"
-        if threads > MAX_THREADS:
-            return f"the native engine runs kernels on {MAX_THREADS} thread, not {threads}"
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..targets import ISA_LEVELS
 from ..toolchain import Progress, build_numba
-from .base import EngineFile, EngineFiles, best_isa
+from .base import Accepts, EngineFile, EngineFiles, best_isa
 
 # What the operating system must report (/proc/cpuinfo) for each level, least first.
 _NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
@@ -28,12 +28,13 @@ class NumbaEngine:
 
     name = "numba"
     protocol = 1
+    accepts: frozenset[Accepts] = frozenset({"op"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The best level that the CPU reports."""
         return best_isa(_NEEDED_FEATURES.get(triple, {}), features)
 
-    def refusal(self, op: str, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str) -> str | None:
         """Kernels, one thread."""
         if triple not in {level.triple for level in ISA_LEVELS}:
             return f"the Numba reference is not built for {triple}"

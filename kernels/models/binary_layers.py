@@ -49,7 +49,7 @@ def binary_layers(model: ModelFile) -> list[BinaryLayer]:
     for op in model.ops:
         if op.name == OP_NAME:
             try:
-                layers.append(_layer(op))
+                layers.append(binary_layer(op))
             except (KernelError, ModelError) as error:
                 raise ModelError(f"{model.path}: op {op.index} ({OP_NAME}) cannot be used: {error}") from error
     return layers
@@ -68,7 +68,8 @@ def arrays_for(layer: BinaryLayer, seed: int) -> dict[str, NDArray[Any]]:
     return arrays | {name: array for name, array in weights.items() if array is not None}
 
 
-def _layer(op: Op) -> BinaryLayer:
+def binary_layer(op: Op) -> BinaryLayer:
+    """One LceBconv2d. Raises ModelError or KernelError, without the place in the model."""
     x, filters, out = (
         _tensor(op.input(0), "input", 4),
         _tensor(op.input(1), "filter", 4),

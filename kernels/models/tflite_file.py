@@ -43,7 +43,13 @@ _DAMAGED = (
 def read(path: str | Path) -> ModelFile:
     """The model in a file; ModelError, one sentence naming it, when it is missing, damaged or no model."""
     path = Path(path)
-    content = _content(path)
+    return parse(_content(path), path)
+
+
+def parse(content: bytes, path: Path) -> ModelFile:
+    """The model in these bytes; ModelError as `read`, which names `path`."""
+    if content[4:8] != _IDENTIFIER:
+        raise ModelError(f"{path} is not a TensorFlow Lite model (bytes 4 to 7 are not TFL3); name a .tflite file.")
     try:
         return _Reader(path, content).model()
     except ModelError as error:
@@ -75,8 +81,6 @@ def _content(path: Path) -> bytes:
         raise ModelError(f"{path} does not fit into this machine's memory.") from error
     if not content:
         raise ModelError(f"{path} is empty; convert or copy the model again.")
-    if content[4:8] != _IDENTIFIER:
-        raise ModelError(f"{path} is not a TensorFlow Lite model (bytes 4 to 7 are not TFL3); name a .tflite file.")
     return content
 
 

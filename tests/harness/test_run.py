@@ -36,11 +36,17 @@ def test_small_suite_is_proven_and_timed(bench: Bench) -> None:
     assert not list((bench.folder / "user-home/.bnnbench/tmp").iterdir())
 
 
-def test_model_file_gives_its_binary_layers(bench: Bench) -> None:
+def test_model_file_gives_the_model_and_its_binary_layers(bench: Bench) -> None:
     model = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
-    frame = load(bench.measure(model, "--engine", "native", "--invocations", "2"))
+    frame = load(bench.measure(model, "--layers", "--engine", "native", "--invocations", "2"))
     assert list(frame["status"]) == ["ok"] * len(frame)
-    assert frame["workload"].str.startswith("tiny_larq/op").all()
+    assert frame["workload"].str.startswith("tiny_larq/op").sum() == 2
+    whole = frame[frame["workload"] == "tiny_larq"].iloc[0]
+    assert whole["kind"] == "model"
+    assert whole["size_bytes"] == model.stat().st_size
+    assert len(whole["plan_sha256"]) == 64
+    assert whole["arena_bytes"] > 0
+    assert whole["macs_1bit"] > 0
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_file_that_is_no_suite(tmp_path: Path, content: bytes | None) -> None:
 def test_a_model_without_binary_layers_says_so() -> None:
     golden = Path(__file__).parents[1] / "golden" / "tiny_dequant.tflite"
     with pytest.raises(SuiteError, match="no binary convolution"):
-        workloads(load_suites([golden]))
+        workloads(load_suites([golden], layers=True))
 
 
 def test_a_corrupt_model_is_one_sentence(tmp_path: Path) -> None:

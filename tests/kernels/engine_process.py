@@ -78,6 +78,11 @@ class EngineProcess:
     def wait(self, timeout: float = 20) -> int:
         return self._process.wait(timeout)
 
+    def errors(self) -> str:
+        """Ends it; the last of what it said on stderr."""
+        self._process.kill()
+        return self._process.communicate()[1].decode(errors="replace")[-4000:]
+
     def __enter__(self) -> EngineProcess:
         return self
 

@@ -120,6 +120,7 @@ def test_what_was_not_measured_is_missing(record: RunRecord) -> None:
         "load_ns",
         "arena_bytes",
         "size_bytes",
+        "plan_sha256",
     ):
         assert row[column] is pd.NA, column
 

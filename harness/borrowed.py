@@ -1,0 +1,87 @@
+"""One engine on one device outside any run: for `peak`, `infer` and `profile`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.inventory import find_inventory, load, resolve
+from bnnbench.devices.transport.protocol import Transport
+from bnnbench.devices.workfolder import WorkFolder
+from bnnbench.kernels.engines import ENGINES, Engine
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.errors import EngineError
+
+from .engine_process import EngineProcess
+from .errors import CallError, CannotMeasure
+from .machine_lock import machine_lock
+from .plan import Target
+from .reach import Tell, reach
+
+_DEADLINE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Borrowed:
+    """A started engine with the device's lock held. `scratch` is a folder of its own, relative to the work folder."""
+
+    client: EngineClient
+    target: Target
+    transport: Transport
+    folder: WorkFolder
+    scratch: str
+
+    def fetch(self, name: str) -> bytes:
+        """A file of the scratch folder."""
+        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"))
+
+
+@contextmanager
+def borrowed(
+    device: str, inventory: Path | None, engine: Engine, threads: int, what: str, tell: Tell
+) -> Iterator[Borrowed]:
+    """`what` is the command, which whoever finds the device locked is told.
+
+    Raises DeviceError, InventoryError, CannotMeasure, CallError, and EngineError with the engine's last words.
+    """
+    spec = resolve(device, load(find_inventory(inventory)))
+    reached = reach(spec, [engine], tell)
+    target, native = reached.target, ENGINES["native"].name
+    with reached.transport as transport:
+        for name in (native, engine.name):
+            if name not in target.builds:
+                reason = target.facts.triple and engine.refusal(threads, target.facts.triple)
+                raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason or 'unknown CPU'}.")
+        if threads > len(target.cores):
+            raise CallError(
+                f"{threads} threads need as many cores, and {len(target.cores)} are chosen on '{spec.name}'."
+            )
+        folder = WorkFolder.open(transport, spec)
+        launcher = folder.blob(target.builds[native].build.path, executable=True)
+        paths = [folder.blob(file.path, executable=file.executable) for file in target.builds[engine.name].files]
+        run_id = f"{what.split()[-1]}-{os.getpid()}"
+        with machine_lock(transport, launcher, folder.path, what):
+            scratch = folder.run_folder(run_id)
+            try:
+                process = EngineProcess(
+                    transport,
+                    folder.path,
+                    launcher,
+                    engine.command(paths, target.isas.get(engine.name)),
+                    name=engine.name,
+                    cpus=target.cores[-threads:],
+                    deadline_s=_DEADLINE_S,
+                )
+                with process:
+                    try:
+                        process.client.hello()
+                        yield Borrowed(process.client, target, transport, folder, scratch)
+                    except EngineError as error:
+                        raise EngineError(f"{error} {process.last_words()}".strip()) from error
+            finally:
+                with suppress(DeviceError, CommandFailed):
+                    folder.remove_run_folder(run_id)

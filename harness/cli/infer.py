@@ -1,0 +1,97 @@
+"""`bnnbench infer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EXAMPLES = """Examples:
+  bnnbench infer quicknet.tflite --input images.npy --output scores.npy
+  bnnbench infer quicknet.tflite --input images.npy --output scores.npy -d pi4 -t 4"""
+
+
+def infer(
+    model: Annotated[Path, Parameter(help="A .tflite file.")],
+    /,
+    *,
+    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file: one input, or [N, ...] of them.")],
+    output: Annotated[
+        Path, Parameter(name=["--output", "-o"], help="NumPy file to write: .npy, or .npz with every output by name.")
+    ],
+    device: OneDeviceOption = "local",
+    engine: OneEngineOption = "native",
+    threads: ThreadsOption = 1,
+    batch: Annotated[int, Parameter(help="Inputs that the model runs at once.")] = 1,
+    inventory: InventoryOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Run a model on inputs of your own, on any device."""
+    import sys
+
+    from bnnbench.results.quantity import duration
+
+    from ..engine_choice import engine_named
+    from ..errors import CallError
+    from ..infer import infer as run
+
+    if threads < 1 or batch < 1:
+        raise CallError("--threads and --batch are at least 1.")
+    if output.suffix not in (".npy", ".npz"):
+        raise CallError(f"--output {output} is neither .npy nor .npz.")
+    done = run(
+        model,
+        _read(input),
+        engine_named(engine),
+        device=device,
+        inventory=inventory,
+        threads=threads,
+        batch=batch,
+        tell=lambda line: print(line, file=sys.stderr),
+    )
+    _write(output, done.outputs)
+    each = duration(done.ns / done.count)
+    print(f"{done.count} input{'s' if done.count > 1 else ''}, {each} each on {device} -> {output}")
+
+
+def _read(path: Path) -> NDArray[np.generic]:
+    import numpy as np
+
+    from ..errors import CallError
+
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise CallError(f"--input {path} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, EOFError):
+        raise CallError(f"--input {path} is no NumPy file of numbers; write it with numpy.save.") from None
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    if len(loaded.files) != 1 and "input" not in loaded.files:
+        raise CallError(f"--input {path} holds {', '.join(loaded.files)}; name the one to use 'input'.")
+    array: NDArray[np.generic] = loaded["input" if "input" in loaded.files else loaded.files[0]]
+    return array
+
+
+def _write(path: Path, outputs: dict[str, NDArray[np.generic]]) -> None:
+    import numpy as np
+
+    from ..errors import CallError
+
+    if path.suffix == ".npy" and len(outputs) > 1:
+        raise CallError(f"the model has {len(outputs)} outputs; name an .npz file for them.")
+    try:
+        if path.suffix == ".npy":
+            np.save(path, next(iter(outputs.values())))
+        else:
+            # Tensor names may hold slashes, which are folders in an archive.
+            np.savez(path, **{name.replace("/", "_"): array for name, array in outputs.items()})  # type: ignore[arg-type]
+    except OSError as error:
+        raise CallError(f"--output {path} cannot be written: {error.strerror or error}.") from None

@@ -1,0 +1,68 @@
+"""What can be measured: the interface that kernel cases and whole models share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bnnbench.kernels.engines.base import Accepts
+from bnnbench.results.records import Kind
+
+FLOAT_TOLERANCE = 1e-5
+"""Of the output's scale: how far a float output may be off (docs/method.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What an engine needs for a workload: the keys of `load`, then one of `inputs` (paths of blobs).
+
+    The gate takes the first input whose output is right; none at all: the data is part of what is loaded.
+    """
+
+    keys: Mapping[str, str]
+    blobs: tuple[bytes, ...]
+    inputs: tuple[str, ...] = ()
+
+
+class Workload(Protocol):
+    """A kernel case or a model, with the output that is right."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def op(self) -> str | None: ...
+
+    @property
+    def source(self) -> str | None:
+        """Where its weights are from; None means random ones."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that is computed: two workloads with the same one are the same."""
+        ...
+
+    def figures(self) -> Mapping[str, Any]:
+        """Fields of the case's record: multiply-accumulates, bytes, parameters."""
+        ...
+
+    def payload(self, accepts: frozenset[Accepts]) -> Payload | None:
+        """For an engine that loads these kinds; None when it can't load this workload."""
+        ...
+
+    def prepare(self) -> None:
+        """Computes what is right, which may take seconds."""
+        ...
+
+    def expected_sha256(self, which: int) -> str:
+        """Digest of the right output for input `which`."""
+        ...
+
+    def difference(self, raw: bytes, which: int) -> tuple[float | None, str | None]:
+        """Largest absolute difference of an output for input `which`, and what is wrong with it; None: nothing."""
+        ...

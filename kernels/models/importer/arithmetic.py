@@ -1,0 +1,167 @@
+"""Ops that compute with values: pooling, elementwise, softmax, means, and changes of number format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, isfinite
+from typing import Literal
+
+import numpy as np
+
+from ..graph import (
+    BitDequantize,
+    BitQuantize,
+    Clamp,
+    Dequantize,
+    Elementwise,
+    Mean,
+    Pool2d,
+    PRelu,
+    Quantize,
+    Reshape,
+    Softmax,
+    Tensor,
+    Unary,
+)
+from ..quantization import dequantize
+from .scope import Scope
+
+
+def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
+    """MAX_POOL_2D, AVERAGE_POOL_2D."""
+
+    def convert(scope: Scope) -> None:
+        x = scope.value(0, "input", "f32", "i8")
+        kernel = (scope.option("filter_height", 1, 2**20), scope.option("filter_width", 1, 2**20))
+        window, (h, w) = scope.window(x, kernel, ("stride_h", "stride_w"))
+        out = scope.output((x.shape[0], h, w, x.shape[3]), x.dtype)
+        _same_scale(scope, x, out)
+        scope.node(Pool2d(kind, window, scope.act()), [x], out)
+
+    return convert
+
+
+def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
+    """ADD, SUB, MUL of operands that broadcast."""
+
+    def convert(scope: Scope) -> None:
+        a, b = scope.value(0, "first operand", "f32", "i8"), scope.value(1, "second operand", "f32", "i8")
+        if a.dtype != b.dtype:
+            scope.fail(f"its operands are {a.dtype} and {b.dtype}.")
+        a, b = _per_image(scope, a, b), _per_image(scope, b, a)
+        try:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            scope.fail(f"its operands have shapes {list(a.shape)} and {list(b.shape)}, which do not go together.")
+        scope.node(Elementwise(kind, scope.act()), [a, b], scope.output(shape, a.dtype))
+
+    return convert
+
+
+def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
+    """ABS, LOGISTIC."""
+
+    def convert(scope: Scope) -> None:
+        x = scope.value(0, "input", "f32")
+        scope.node(Unary(kind), [x], scope.output(x.shape, "f32"))
+
+    return convert
+
+
+def clamp(low: float, high: float) -> Callable[[Scope], None]:
+    """RELU and its relatives."""
+
+    def convert(scope: Scope) -> None:
+        x = scope.value(0, "input", "f32")
+        scope.node(Unary("clamp", Clamp(low, high)), [x], scope.output(x.shape, "f32"))
+
+    return convert
+
+
+relu, relu6, relu_n1_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0)
+
+
+def prelu(scope: Scope) -> None:
+    """PRELU with constant slopes."""
+    x = scope.value(0, "input", "f32")
+    alpha = scope.value(1, "slopes", "f32")
+    if alpha.data is None:
+        scope.fail("its slopes are computed by the model; only constant ones are supported.")
+    try:
+        fits = np.broadcast_shapes(x.shape, alpha.shape) == x.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        scope.fail(f"its slopes have shape {list(alpha.shape)} for an input of shape {list(x.shape)}.")
+    scope.node(PRelu(), [x, alpha], scope.output(x.shape, "f32"))
+
+
+def softmax(scope: Scope) -> None:
+    """SOFTMAX over the last axis."""
+    x = scope.value(0, "input", "f32", "i8")
+    beta = scope.op.options.get("beta", 1.0)
+    if not isinstance(beta, (int, float)) or not isfinite(beta) or not 0 < beta < 1e6:
+        scope.fail(f"its beta is {beta!r}.")
+    scope.node(Softmax(float(beta)), [x], scope.output(x.shape, x.dtype))
+
+
+def mean(scope: Scope) -> None:
+    """MEAN over constant axes."""
+    x = scope.value(0, "input", "f32", "i8")
+    axes = scope.axes(scope.integers(1, "axes"), len(x.shape))
+    if 0 in axes and scope.batch > 1:
+        scope.fail("it averages over the batch; import the model with its own batch.")
+    keeps = bool(scope.op.options.get("keep_dims"))
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes]
+    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+
+
+def quantize(scope: Scope) -> None:
+    """QUANTIZE: f32 or i8 to i8."""
+    x = scope.value(0, "input", "f32", "i8")
+    scope.node(Quantize(), [x], scope.output(x.shape, "i8"))
+
+
+def dequantize_op(scope: Scope) -> None:
+    """DEQUANTIZE: i8 to f32; of a constant (float16 or int8 weights) it is folded."""
+    ref, out = scope.ref(0, "input"), scope.op.output(0)
+    if ref.data is not None and ref.index not in scope.values.known and out is not None:
+        data = scope.constant(0, "input", "float16", "int8")
+        if data.dtype == np.int8:
+            data = dequantize(data, *scope.quantization(ref, "input"))
+        if out.shape != ref.shape or out.dtype != "float32" or out.index in scope.values.known or out.data is not None:
+            scope.fail("its output is not a new float32 tensor of its input's shape.")
+        scope.values.known[out.index] = Tensor(out.name, ref.shape, "f32", data=data.astype(np.float32))
+        return
+    x = scope.value(0, "input", "i8")
+    scope.node(Dequantize(), [x], scope.output(x.shape, "f32"))
+
+
+def lce_quantize(scope: Scope) -> None:
+    """LceQuantize: signs of the last axis, packed."""
+    x = scope.value(0, "input", "f32", "i8")
+    scope.node(BitQuantize(), [x], scope.output(x.shape, "bits"))
+
+
+def lce_dequantize(scope: Scope) -> None:
+    """LceDequantize: bits to +1 and -1."""
+    x = scope.value(0, "input", "bits")
+    ref = scope.op.output(0)
+    dtype: Literal["f32", "i8"] = "i8" if ref is not None and ref.dtype == "int8" else "f32"
+    scope.node(BitDequantize(), [x], scope.output(x.shape, dtype))
+
+
+def _per_image(scope: Scope, a: Tensor, b: Tensor) -> Tensor:
+    """With a batch, (n, c) computed for each image broadcasts to (n, 1, 1, c), as it does with one image."""
+    missing = len(b.shape) - len(a.shape)
+    if scope.batch == 1 or a.data is not None or missing <= 0 or a.shape[0] != b.shape[0]:
+        return a
+    shape = (a.shape[0], *[1] * missing, *a.shape[1:])
+    tensor = Tensor(f"{a.name} per image", shape, a.dtype, a.scale, a.zero_point)
+    scope.node(Reshape(), [a], tensor)
+    return tensor
+
+
+def _same_scale(scope: Scope, x: Tensor, out: Tensor) -> None:
+    if (x.scale, x.zero_point) != (out.scale, out.zero_point):
+        scope.fail("its input and output have different scales or zero points.")

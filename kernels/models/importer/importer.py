@@ -1,0 +1,107 @@
+"""The importer's table of ops, and the walk over a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ...errors import KernelError, ModelError
+from ..graph import DType, Graph, Tensor
+from ..model import ModelFile, TensorRef
+from . import arithmetic, convolutions, movement
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values
+
+CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
+    "CONV_2D": convolutions.conv_2d,
+    "DEPTHWISE_CONV_2D": convolutions.depthwise_conv_2d,
+    "FULLY_CONNECTED": convolutions.fully_connected,
+    "LceBconv2d": convolutions.lce_bconv_2d,
+    "LceBMaxPool2d": convolutions.lce_bmaxpool_2d,
+    "LceQuantize": arithmetic.lce_quantize,
+    "LceDequantize": arithmetic.lce_dequantize,
+    "MAX_POOL_2D": arithmetic.pool_2d("max"),
+    "AVERAGE_POOL_2D": arithmetic.pool_2d("average"),
+    "ADD": arithmetic.elementwise("add"),
+    "SUB": arithmetic.elementwise("sub"),
+    "MUL": arithmetic.elementwise("mul"),
+    "ABS": arithmetic.unary("abs"),
+    "LOGISTIC": arithmetic.unary("logistic"),
+    "RELU": arithmetic.relu,
+    "RELU6": arithmetic.relu6,
+    "RELU_N1_TO_1": arithmetic.relu_n1_to_1,
+    "PRELU": arithmetic.prelu,
+    "SOFTMAX": arithmetic.softmax,
+    "MEAN": arithmetic.mean,
+    "QUANTIZE": arithmetic.quantize,
+    "DEQUANTIZE": arithmetic.dequantize_op,
+    "RESHAPE": movement.reshape,
+    "SQUEEZE": movement.reshape,
+    "EXPAND_DIMS": movement.reshape,
+    "CONCATENATION": movement.concatenation,
+    "PAD": movement.pad,
+    "PADV2": movement.pad,
+    "SPLIT": movement.split,
+    "SPLIT_V": movement.split_v,
+    "SLICE": movement.slice_,
+    "STRIDED_SLICE": movement.strided_slice,
+    "TRANSPOSE": movement.transpose,
+}
+"""Op -> its converter: a new op is a function and a row."""
+
+_INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
+MAX_BATCH = 4096
+
+
+def import_model(model: ModelFile, batch: int = 1) -> Graph:
+    """The first subgraph, with `batch` times the images that the file says.
+
+    Raises ModelError, one sentence that names file and op, for what is not supported or makes no sense.
+    """
+    if not 1 <= batch <= MAX_BATCH:
+        raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
+    values = Values(batch)
+    inputs = tuple(_input(model, ref, values) for ref in model.inputs)
+    if not inputs:
+        raise ModelError(f"{model.path} has no inputs, so there is nothing to run.")
+    for op in model.ops:
+        if op.subgraph:
+            continue
+        convert = CONVERTERS.get(op.name)
+        where = f"{model.path}: op {op.index} ({op.name}) cannot be imported"
+        if convert is None:
+            raise ModelError(f"{where}: this op is not supported; there are {', '.join(CONVERTERS)}.")
+        try:
+            convert(Scope(op, values))
+        except (ModelError, KernelError) as error:
+            raise ModelError(f"{where}: {error}") from error
+    return Graph(tuple(values.nodes), inputs, tuple(_output(model, ref, values, inputs) for ref in model.outputs))
+
+
+def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
+    what = f"{model.path}: its input '{ref.name}'"
+    dtype = _INPUT_DTYPES.get(ref.dtype)
+    if dtype is None:
+        raise ModelError(f"{what} is {ref.dtype}; convert the model with float32 or int8 inputs.")
+    if ref.data is not None or ref.index in values.known:
+        raise ModelError(f"{what} is constant or there twice; convert the model again.")
+    if not 1 <= len(ref.shape) <= MAX_RANK or min(ref.shape) < 1:
+        raise ModelError(f"{what} has shape {list(ref.shape)}; 1 to {MAX_RANK} sizes of at least 1 are supported.")
+    tensor = Tensor(ref.name or f"tensor{ref.index}", (ref.shape[0] * values.batch, *ref.shape[1:]), dtype)
+    if tensor.bytes >= MAX_TENSOR_BYTES:
+        raise ModelError(f"{what} of shape {list(tensor.shape)} takes more than 2 GiB.")
+    if dtype == "i8":
+        found = ref.quantization
+        if found is None or len(found.scales) != 1 or len(found.zero_points) != 1 or not 0 < found.scales[0] < 1e30:
+            raise ModelError(f"{what} is int8 without one scale and one zero point; convert the model again.")
+        scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
+        if not -128 <= zero_point <= 127:
+            raise ModelError(f"{what} has the zero point {zero_point}; convert the model again.")
+        tensor = Tensor(tensor.name, tensor.shape, dtype, scale, zero_point)
+    values.known[ref.index] = tensor
+    return tensor
+
+
+def _output(model: ModelFile, ref: TensorRef, values: Values, inputs: tuple[Tensor, ...]) -> Tensor:
+    tensor = values.known.get(ref.index)
+    if tensor is None or tensor.data is not None or tensor in inputs:
+        raise ModelError(f"{model.path}: its output '{ref.name}' is computed by no op; convert the model again.")
+    return tensor

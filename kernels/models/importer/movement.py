@@ -1,0 +1,151 @@
+"""Ops that move values and do not change them."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
+from .scope import Scope
+
+
+def reshape(scope: Scope) -> None:
+    """RESHAPE, SQUEEZE, EXPAND_DIMS: the stored shape is the new one, and must hold as many values."""
+    x = scope.value(0, "input", "f32", "i8")
+    shape = scope.stored_output()
+    if min(shape, default=0) < 1 or prod(shape) != prod(x.shape):
+        scope.fail(f"it makes shape {list(shape)} of {list(x.shape)}, which holds other than as many values.")
+    scope.node(Reshape(), [x], _output(scope, x, shape))
+
+
+def concatenation(scope: Scope) -> None:
+    """CONCATENATION along one axis."""
+    count = len(scope.op.inputs)
+    if not count:
+        scope.fail("it has no inputs.")
+    parts = [scope.value(position, f"input {position}", "f32", "i8") for position in range(count)]
+    first = parts[0]
+    (axis,) = scope.axes([scope.option("axis", -4, 3)], len(first.shape))
+    if axis == 0 and scope.batch > 1:
+        scope.fail("it concatenates along the batch; import the model with its own batch.")
+    for part in parts:
+        same = part.shape[:axis] + part.shape[axis + 1 :] == first.shape[:axis] + first.shape[axis + 1 :]
+        if part.dtype != first.dtype or len(part.shape) != len(first.shape) or not same:
+            scope.fail(f"its inputs {list(first.shape)} and {list(part.shape)} do not go together.")
+    shape = [*first.shape[:axis], sum(part.shape[axis] for part in parts), *first.shape[axis + 1 :]]
+    out = scope.output(shape, first.dtype)
+    if any((part.scale, part.zero_point) != (out.scale, out.zero_point) for part in parts):
+        scope.fail("its inputs and its output have different scales or zero points.")
+    scope.node(Concat(axis, scope.act()), parts, out)
+
+
+def pad(scope: Scope) -> None:
+    """PAD and PADV2 with constant margins."""
+    x = scope.value(0, "input", "f32", "i8")
+    margins = scope.constant(1, "paddings", "int32", "int64", rank=2)
+    if margins.shape != (len(x.shape), 2) or margins.min() < 0 or margins.max() > 2**24:
+        scope.fail(f"its paddings are {margins.tolist() if margins.size < 20 else 'too many'}.")
+    before = tuple(int(row[0]) for row in margins)
+    shape = [size + int(row[0]) + int(row[1]) for size, row in zip(x.shape, margins, strict=True)]
+    if scope.batch > 1 and margins[0].any():
+        scope.fail("it pads the batch; import the model with its own batch.")
+    value = float(x.zero_point)
+    if scope.has(2):
+        value = float(scope.constant(2, "value", "float32" if x.dtype == "f32" else "int8").reshape(-1)[0])
+    scope.node(Pad(before, value), [x], _output(scope, x, shape))
+
+
+def split(scope: Scope) -> None:
+    """SPLIT into equal parts."""
+    x = scope.value(1, "input", "f32", "i8")
+    parts = scope.option("num_splits", 1, 4096)
+    (axis,) = scope.axes(scope.integers(0, "axis"), len(x.shape))
+    if x.shape[axis] % parts:
+        scope.fail(f"it splits {x.shape[axis]} into {parts} parts.")
+    _parts(scope, x, axis, [x.shape[axis] // parts] * parts)
+
+
+def split_v(scope: Scope) -> None:
+    """SPLIT_V into parts of given sizes."""
+    x = scope.value(0, "input", "f32", "i8")
+    (axis,) = scope.axes(scope.integers(2, "axis"), len(x.shape))
+    data = scope.constant(1, "sizes", "int32", "int64", rank=1)
+    sizes = [int(size) for size in data]
+    if sizes.count(-1) == 1:
+        sizes[sizes.index(-1)] = x.shape[axis] - sum(size for size in sizes if size > 0)
+    if min(sizes, default=0) < 1 or sum(sizes) != x.shape[axis]:
+        scope.fail(f"it splits {x.shape[axis]} into {sizes[:8]}.")
+    _parts(scope, x, axis, sizes)
+
+
+def slice_(scope: Scope) -> None:
+    """SLICE with constant begin and size."""
+    x = scope.value(0, "input", "f32", "i8")
+    begin, size = scope.integers(1, "begin"), scope.integers(2, "size")
+    if len(begin) != len(x.shape) or len(size) != len(x.shape):
+        scope.fail(f"its begin {begin} and size {size} are for other than {len(x.shape)} dimensions.")
+    size[0] = (
+        x.shape[0] if scope.batch > 1 and (begin[0], size[0]) in ((0, -1), (0, x.shape[0] // scope.batch)) else size[0]
+    )
+    shape = [whole - b if s == -1 else s for whole, b, s in zip(x.shape, begin, size, strict=True)]
+    _box(scope, x, begin, shape)
+
+
+def strided_slice(scope: Scope) -> None:
+    """STRIDED_SLICE that is a plain box: strides 1, no axes added or dropped."""
+    x = scope.value(0, "input", "f32", "i8")
+    begin, end, strides = (scope.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
+    if any(scope.op.options.get(key) for key in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
+        scope.fail("it adds or drops axes, which is not supported.")
+    if strides != [1] * len(x.shape) or len(begin) != len(x.shape) or len(end) != len(x.shape):
+        scope.fail(f"its strides are {strides}; only 1 in each of its {len(x.shape)} dimensions is supported.")
+    begin_mask, end_mask = scope.option("begin_mask", 0, 15, 0), scope.option("end_mask", 0, 15, 0)
+    if scope.batch > 1 and not (begin_mask & 1 and end_mask & 1):
+        scope.fail("it cuts the batch; import the model with its own batch.")
+    starts = [
+        0 if begin_mask >> i & 1 else b + n * (b < 0) for i, (b, n) in enumerate(zip(begin, x.shape, strict=True))
+    ]
+    ends = [
+        n if end_mask >> i & 1 else min(e + n * (e < 0), n) for i, (e, n) in enumerate(zip(end, x.shape, strict=True))
+    ]
+    _box(scope, x, starts, [e - b for b, e in zip(starts, ends, strict=True)])
+
+
+def transpose(scope: Scope) -> None:
+    """TRANSPOSE by a constant permutation."""
+    x = scope.value(0, "input", "f32", "i8")
+    perm = scope.integers(1, "permutation")
+    if sorted(perm) != list(range(len(x.shape))):
+        scope.fail(f"its permutation {perm} is none of {len(x.shape)} axes.")
+    if scope.batch > 1 and perm[0] != 0:
+        scope.fail("it moves the batch; import the model with its own batch.")
+    scope.node(Transpose(tuple(perm)), [x], _output(scope, x, [x.shape[axis] for axis in perm]))
+
+
+def _output(scope: Scope, x: Tensor, shape: list[int] | tuple[int, ...], position: int = 0) -> Tensor:
+    out = scope.output(shape, x.dtype, position)
+    if (x.scale, x.zero_point) != (out.scale, out.zero_point):
+        scope.fail("its input and output have different scales or zero points.")
+    return out
+
+
+def _box(scope: Scope, x: Tensor, start: list[int], shape: list[int]) -> None:
+    if any(b < 0 or s < 1 or b + s > n for b, s, n in zip(start, shape, x.shape, strict=True)):
+        scope.fail(f"it takes {shape} from {start} on of an input of shape {list(x.shape)}.")
+    if scope.batch > 1 and (start[0] or shape[0] != x.shape[0]):
+        scope.fail("it cuts the batch; import the model with its own batch.")
+    scope.node(Slice(tuple(start)), [x], _output(scope, x, shape))
+
+
+def _parts(scope: Scope, x: Tensor, axis: int, sizes: list[int]) -> None:
+    if axis == 0 and scope.batch > 1:
+        scope.fail("it splits the batch; import the model with its own batch.")
+    if len(sizes) != len(scope.op.outputs):
+        scope.fail(f"it has {len(scope.op.outputs)} outputs for {len(sizes)} parts.")
+    starts = np.cumsum([0, *sizes[:-1]])
+    for position, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        shape = [*x.shape[:axis], size, *x.shape[axis + 1 :]]
+        box = [0] * len(shape)
+        box[axis] = int(start)
+        scope.node(Slice(tuple(box)), [x], _output(scope, x, shape, position))

@@ -1,0 +1,110 @@
+"""TFLite's integer arithmetic for int8 tensors: scales as Q31 multipliers with shifts, and rounding as its kernels do.
+
+Source: TensorFlow Lite's quantization specification, and the behaviour of its reference kernels (two roundings: a
+saturating rounding doubling high multiply, then a rounding shift to the right).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, frexp, inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .graph import Clamp
+
+_INT32_MAX, _INT32_MIN = 2**31 - 1, -(2**31)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """(q31, shift) with real ~ q31 / 2^31 * 2^shift; shift > 0 is to the left. A scale of 0 gives (0, 0)."""
+    if real == 0.0:
+        return 0, 0
+    mantissa, shift = frexp(real)
+    q31 = round_half_away(mantissa * 2**31)
+    if q31 == 2**31:
+        q31, shift = q31 // 2, shift + 1
+    if shift < -31:
+        return 0, 0
+    return (_INT32_MAX, 30) if shift > 30 else (q31, shift)
+
+
+def round_half_away(value: float) -> int:
+    """To the nearest integer, halves away from zero."""
+    return int(floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+
+
+def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
+    """`values` int32 range; `multiplier` and `shift` scalars or arrays that broadcast. -> int64 array."""
+    x = values.astype(np.int64)
+    shift = np.asarray(shift, np.int64)
+    x = x << np.maximum(shift, 0)
+    x = (x + 2**31) % 2**32 - 2**31  # what an int32 left shift keeps
+    product = x * np.asarray(multiplier, np.int64)
+    nudge = np.where(product >= 0, 2**30, 1 - 2**30)
+    total = product + nudge
+    high = np.where(total >= 0, total >> 31, -((-total) >> 31))  # division truncates towards zero
+    right = np.maximum(-shift, 0)
+    mask = (np.int64(1) << right) - 1
+    remainder = high & mask
+    threshold = (mask >> 1) + (high < 0)
+    return (high >> right) + (remainder > threshold)
+
+
+def act_bounds_i8(clamp: Clamp, scale: float, zero_point: int) -> tuple[int, int]:
+    """A fused activation as inclusive bounds on stored values."""
+    low, high = -128, 127
+    if clamp.low > -inf:
+        low = max(low, zero_point + round_half_away(float(np.float32(clamp.low) / np.float32(scale))))
+    if clamp.high < inf:
+        high = min(high, zero_point + round_half_away(float(np.float32(clamp.high) / np.float32(scale))))
+    return low, high
+
+
+def conv_requantization(
+    input_scale: float, weight_scales: NDArray[np.float32], output_scale: float
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Per output channel: (multiplier i32[oc], shift i32[oc])."""
+    pairs = [quantize_multiplier(float(input_scale) * float(scale) / float(output_scale)) for scale in weight_scales]
+    return np.array([q for q, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryRequantization:
+    """Fixed-point constants of an int8 ADD, SUB or MUL."""
+
+    left_shift: int
+    a: tuple[int, int]
+    b: tuple[int, int]
+    out: tuple[int, int]
+
+
+def binary_requantization(kind: str, a_scale: float, b_scale: float, out_scale: float) -> BinaryRequantization:
+    """ADD and SUB bring both operands to twice the larger scale with 20 bits of headroom; MUL scales the product."""
+    if kind == "mul":
+        one = quantize_multiplier(1.0)
+        return BinaryRequantization(
+            0, one, one, quantize_multiplier(float(a_scale) * float(b_scale) / float(out_scale))
+        )
+    twice = 2.0 * max(float(a_scale), float(b_scale))
+    return BinaryRequantization(
+        20,
+        quantize_multiplier(float(a_scale) / twice),
+        quantize_multiplier(float(b_scale) / twice),
+        quantize_multiplier(twice / ((1 << 20) * float(out_scale))),
+    )
+
+
+def quantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.int8]:
+    """f32 to i8: `round(value / scale) + zero_point`, halves away from zero, saturated."""
+    with np.errstate(all="ignore"):
+        scaled = values.astype(np.float32) / np.float32(scale)
+    steps = np.sign(scaled) * np.floor(np.abs(scaled.astype(np.float64)) + 0.5)
+    return np.clip(np.nan_to_num(steps, posinf=1e9, neginf=-1e9) + zero_point, -128, 127).astype(np.int8)
+
+
+def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
+    """i8 to f32: `scale * (value - zero_point)`."""
+    return np.float32(scale) * (values.astype(np.int32) - zero_point).astype(np.float32)
