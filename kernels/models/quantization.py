@@ -33,7 +33,7 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def round_half_away(value: float) -> int:
     """To the nearest integer, halves away from zero."""
-    return int(floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:

@@ -1,0 +1,115 @@
+"""int8 operations, in TFLite's integer arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Tensor
+from ...models.quantization import (
+    act_bounds_i8,
+    binary_requantization,
+    conv_requantization,
+    quantize_multiplier,
+    requantize,
+)
+from .floats import softmax as softmax_f64
+from .windows import convolve, convolve_depthwise, pool
+
+Array = NDArray[Any]
+
+
+def scale_of(tensor: Tensor) -> float:
+    """The scale that every int8 tensor has."""
+    assert tensor.scale is not None, tensor.name
+    return tensor.scale
+
+
+def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
+    """CONV_2D: the border counts as the zero point."""
+    _, out_h, out_w, _ = node.output.shape
+    sums = convolve(_centred(node, x), operation.weights, operation.window, operation.groups, out_h, out_w)
+    return _requantized(node, sums, operation)
+
+
+def depthwise_conv2d(node: Node, operation: DepthwiseConv2d, x: Array) -> Array:
+    """DEPTHWISE_CONV_2D."""
+    _, out_h, out_w, _ = node.output.shape
+    centred = _centred(node, x)
+    sums = convolve_depthwise(centred, operation.weights, operation.window, operation.multiplier, out_h, out_w)
+    return _requantized(node, sums, operation)
+
+
+def dense(node: Node, operation: Dense, x: Array) -> Array:
+    """FULLY_CONNECTED."""
+    rows = _centred(node, x).reshape(-1, operation.weights.shape[1]).astype(np.float64)
+    return _requantized(node, rows @ operation.weights.astype(np.float64).T, operation).reshape(node.output.shape)
+
+
+def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
+    """MAX_POOL_2D; AVERAGE_POOL_2D with halves away from zero."""
+    maxima, sums, counts = pool(x, operation.window, *node.output.shape[1:3])
+    halves = np.floor(counts / 2)
+    averages = np.trunc((sums + np.where(sums > 0, halves, -halves)) / counts)
+    return _limited(node.output, maxima if operation.kind == "max" else averages, operation.act)
+
+
+def elementwise(node: Node, operation: Elementwise, a: Array, b: Array) -> Array:
+    """ADD, SUB, MUL in fixed point."""
+    first, second = node.inputs
+    fixed = binary_requantization(operation.kind, scale_of(first), scale_of(second), scale_of(node.output))
+    x, y = a.astype(np.int64) - first.zero_point, b.astype(np.int64) - second.zero_point
+    if operation.kind == "mul":
+        total = x * y
+    else:
+        x = requantize(x << fixed.left_shift, *fixed.a)
+        y = requantize(y << fixed.left_shift, *fixed.b)
+        total = x + y if operation.kind == "add" else x - y
+    return _limited(node.output, requantize(total, *fixed.out) + node.output.zero_point, operation.act)
+
+
+def mean(node: Node, operation: Mean, x: Array) -> Array:
+    """MEAN: the sum, requantized by scales over count."""
+    (tensor,) = node.inputs
+    count = int(np.prod([x.shape[axis] for axis in operation.axes]))
+    sums = (x.astype(np.int64) - tensor.zero_point).sum(axis=operation.axes)
+    fixed = quantize_multiplier(scale_of(tensor) / (scale_of(node.output) * count))
+    steps = requantize(sums, *fixed) + node.output.zero_point
+    return _limited(node.output, steps, Clamp()).reshape(node.output.shape)
+
+
+def softmax(node: Node, operation: Softmax, x: Array) -> Array:
+    """SOFTMAX: in float64, rounded to the nearest step."""
+    (tensor,) = node.inputs
+    values = softmax_f64(operation, scale_of(tensor) * (x.astype(np.float64) - tensor.zero_point))
+    return _limited(node.output, np.floor(values / scale_of(node.output) + 0.5) + node.output.zero_point, Clamp())
+
+
+def rescaled(node: Node, x: Array) -> Array:
+    """QUANTIZE of int8."""
+    (tensor,) = node.inputs
+    fixed = quantize_multiplier(scale_of(tensor) / scale_of(node.output))
+    steps = requantize(x.astype(np.int64) - tensor.zero_point, *fixed) + node.output.zero_point
+    return _limited(node.output, steps, Clamp())
+
+
+def _centred(node: Node, x: Array) -> Array:
+    return x.astype(np.int32) - node.inputs[0].zero_point
+
+
+def _requantized(node: Node, sums: Array, operation: Conv2d | DepthwiseConv2d | Dense) -> Array:
+    total = np.rint(sums).astype(np.int64)
+    if operation.bias is not None:
+        total = total + operation.bias
+    assert operation.weight_scales is not None
+    multiplier, shift = conv_requantization(
+        scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output)
+    )
+    steps = requantize(total, multiplier, shift) + node.output.zero_point
+    return _limited(node.output, steps, operation.act)
+
+
+def _limited(output: Tensor, steps: Array, act: Clamp) -> Array:
+    return np.clip(steps, *act_bounds_i8(act, scale_of(output), output.zero_point)).astype(np.int8)
