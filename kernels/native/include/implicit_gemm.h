@@ -2,26 +2,42 @@
 #pragma once
 #include <stdint.h>
 
-#include "kernel_set.h"
+#include "padding.h"
 #include "workload.h"
 
 namespace bnn {
 
+// All but `gemm.input` (the padded image where there is a border), `gemm.out` and its stride, which its user sets.
 struct GemmPlan {
   ImplicitGemm gemm;
   int blocks;
   ChannelBlock* block;  // [blocks]
-  // The image with its border: `x` goes into `padded` before each run. Without a border both are one.
-  const uint32_t* x;
-  uint32_t* padded;     // null: no border
-  int32_t images, height, row_words, padded_height, padded_row_words, pad_top, pad_left_words;
+  Padding padding;
 };
 
-// Copies `data` into the arena, packed for `kernels`. `out` receives the result of each run.
-bool plan_gemm(const Op& op, const KernelSet& kernels, const uint8_t* data, uint8_t* out, Arena& arena,
-               GemmPlan& plan, Error& error);
+struct BinaryConv {
+  ConvShape shape;
+  int32_t c;  // channels of x: its words hold as many bits
+  int32_t pad_value;
+  Output output;
+  int32_t clamp_low, clamp_high;
+  const uint32_t* filter;                // [oc][kh][kw][words / groups]
+  const uint8_t *multiplier, *bias;      // f32[oc], kFloat
+  const uint8_t* threshold;              // i32[oc], kBits
+  int64_t bits() const { return (int64_t)shape.taps() * (c / shape.groups); }  // of a dot product
+  // Bits of groups that are no whole bytes, or sums that float does not hold exactly: no kernel finishes these, so
+  // integer dot products come first, then finish_dots.
+  bool needs_dots() const;
+};
 
-// The part of a run before the micro-kernels: the border's bits stay 0, which is +1.
-void fill_padding(const GemmPlan& plan);
+// Both copy what they need into the arena, packed for the kernels.
+bool plan_binary_gemm(const BinaryConv& conv, const KernelSet& kernels, Arena& arena, GemmPlan& plan, Error& error);
+bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
+                     Arena& arena, GemmPlan& plan, Error& error);
+
+// The epilogue of `pixels` pixels' dot products [pixels][row]; f32 values may take their place. The pointers of `conv`
+// must still hold.
+void finish_dots(const BinaryConv& conv, const int32_t* dots, int64_t row, int64_t pixels, uint8_t* out,
+                 int64_t out_stride_bytes);
 
 }  // namespace bnn

@@ -1,4 +1,4 @@
-// A loaded case, and the backend that computes it: the native kernels or the Numba reference.
+// What is loaded, a kernel case or a model, and the backend that computes it: native kernels or the Numba reference.
 #pragma once
 #include <stdint.h>
 
@@ -17,18 +17,42 @@ class Arena {
     return (T*)allocate(count * (int64_t)sizeof(T), error);
   }
   void release();
+  void limit(int64_t bytes) { limit_ = bytes; }  // what may be allocated in all
   int64_t bytes() const { return bytes_; }
 
  private:
   struct Buffer;
   Buffer* last_ = nullptr;
-  int64_t bytes_ = 0;
+  int64_t bytes_ = 0, limit_ = INT64_MAX;
+};
+
+struct Bytes {
+  const uint8_t* data;
+  int64_t count;
 };
 
 struct Workload {
+  int outputs = 1;
+  const Bytes* output = nullptr;  // [outputs], all of them together are the workload's output
+  void (*run)(Workload&, int threads) = nullptr;
+  int64_t output_bytes() const {
+    int64_t bytes = 0;
+    for (int i = 0; i < outputs; ++i) bytes += output[i].count;
+    return bytes;
+  }
+};
+
+struct OpWorkload : Workload {
   Op op;
-  uint8_t* output = nullptr;  // op.out_bytes
-  void (*run)(Workload&) = nullptr;
+  Bytes out;
+  void set_output(uint8_t* data) { out = {data, op.out_bytes}, output = &out; }
+  uint8_t* out_data() const { return (uint8_t*)out.data; }
+};
+
+// A verb of the protocol that asks something of what is loaded, a model.
+struct ModelVerb {
+  const char* name;
+  bool (*answer)(const Request&, Workload&, Json&, Error&);
 };
 
 struct Backend {
@@ -36,8 +60,15 @@ struct Backend {
   const char* isas[8];                 // built in and usable on this machine, best last, then null
   bool (*select)(const char* isa);     // false: not one of them
   // `data` are the op's arrays in the protocol's order, op.data_bytes() of them. Null sets the error.
-  Workload* (*load)(const Op& op, const uint8_t* data, Arena& arena, Error& error);
-  int64_t (*popcount_roof)(int64_t rounds);  // see KernelSet; null when there is none
+  OpWorkload* (*load)(const Op& op, const uint8_t* data, Arena& arena, Error& error);
+  // Null where there is none:
+  // A plan file's content; the reply gets inputs, outputs and arena_bytes. Nothing of `plan` is needed afterwards.
+  Workload* (*load_plan)(const uint8_t* plan, int64_t bytes, Arena& arena, Json& reply, Error& error);
+  bool (*is_model)(const Workload&);
+  const ModelVerb* verbs;              // ends with a null name
+  bool (*peak)(const Request&, Json& reply, Error&);
+  int (*max_threads)();                // of `run`; null: 1
+  bool (*prepare_threads)(int threads, Error& error);
 };
 
 const Backend& backend();

@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "workload.h"
 
@@ -10,20 +9,24 @@ struct Arena::Buffer {
 };
 
 void* Arena::allocate(int64_t bytes, Error& error) {
-  constexpr size_t kAlign = 64;  // also the room for the link to the buffer before
+  constexpr size_t kAlign = 64;
   if (error.failed()) return nullptr;
-  void* memory = nullptr;
-  const uint64_t size = (uint64_t)bytes + kAlign;
-  if (bytes < 0 || size > SIZE_MAX || posix_memalign(&memory, kAlign, (size_t)size)) {
+  if (bytes < 0 || bytes > limit_ - bytes_) {
+    error.set("%lld bytes more than the %lld in use would be too much memory", (long long)bytes, (long long)bytes_);
+    return nullptr;
+  }
+  // calloc leaves large buffers to the system, whose pages are zero and cost nothing until they are touched. The link
+  // to the buffer before stands at its begin, so the room for it and for aligning is twice the alignment.
+  const uint64_t size = (uint64_t)bytes + 2 * kAlign;
+  Buffer* buffer = size > SIZE_MAX ? nullptr : (Buffer*)calloc(1, (size_t)size);
+  if (!buffer) {
     error.set("no memory for %lld bytes", (long long)bytes);
     return nullptr;
   }
-  memset(memory, 0, (size_t)size);
-  Buffer* buffer = (Buffer*)memory;
   buffer->previous = last_;
   last_ = buffer;
   bytes_ += bytes;
-  return (uint8_t*)memory + kAlign;
+  return (void*)(((uintptr_t)buffer + 2 * kAlign - 1) / kAlign * kAlign);
 }
 
 void Arena::release() {

@@ -104,9 +104,7 @@ def _requantized(node: Node, sums: Array, operation: Conv2d | DepthwiseConv2d | 
     if operation.bias is not None:
         total = total + operation.bias
     assert operation.weight_scales is not None
-    multiplier, shift = conv_requantization(
-        scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output)
-    )
+    multiplier, shift = conv_requantization(scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output))
     steps = requantize(total, multiplier, shift) + node.output.zero_point
     return _limited(node.output, steps, operation.act)
 

@@ -97,10 +97,7 @@ def interpret(
 
 def _with_bits(node: Node, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
     differs = unpack(own ^ other, node.output.shape[-1]) < 0
-    if x.dtype == np.float32:
-        unsure = np.abs(x) <= UNSURE * np.abs(x).max()
-    else:
-        unsure = np.zeros(x.shape, bool)
+    unsure = np.abs(x) <= UNSURE * np.abs(x).max() if x.dtype == np.float32 else np.zeros(x.shape, bool)
     taken = differs & unsure
     swap = pack(np.where(taken, -1.0, 1.0).astype(np.float32))
     return own ^ swap, SignFlips(node.output.name, int(taken.sum()), int((differs & ~unsure).sum()))

@@ -22,8 +22,10 @@ def convolve(x: Array, weights: Array, window: Window, groups: int, out_h: int, 
     rows = max(1, _CHUNK_VALUES // (out_w * kh * kw * x.shape[3]))
     for image, result in zip(x, out, strict=True):
         padded = _padded(image.astype(np.float64), window, out_h, out_w)
-        taps = [padded[y : y + _span(out_h, window.sh) : window.sh, z : z + _span(out_w, window.sw) : window.sw]
-                for y, z in _offsets(window)]
+        taps = [
+            padded[y : y + _span(out_h, window.sh) : window.sh, z : z + _span(out_w, window.sw) : window.sw]
+            for y, z in _offsets(window)
+        ]
         for top in range(0, out_h, rows):
             patches = np.stack([tap[top : top + rows] for tap in taps], axis=2)  # [rows, out_w, kh * kw, c]
             height = patches.shape[0]

@@ -1,0 +1,5 @@
+"""Plans: a graph lowered to steps, fused, placed in memory, and written as a file."""
+
+from .plan import Plan, make_plan
+
+__all__ = ("Plan", "make_plan")

@@ -1,0 +1,403 @@
+"""From nodes to steps: a row for each operation, nothing fused yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ..graph import (
+    BinaryConv2d,
+    BinaryMaxPool2d,
+    BitDequantize,
+    BitQuantize,
+    Clamp,
+    Concat,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dequantize,
+    Elementwise,
+    Graph,
+    Mean,
+    Node,
+    Pad,
+    Pool2d,
+    PRelu,
+    Quantize,
+    Reshape,
+    Slice,
+    Softmax,
+    Tensor,
+    Transpose,
+    Unary,
+    Window,
+)
+from ..quantization import (
+    act_bounds_i8,
+    binary_requantization,
+    conv_requantization,
+    quantize_multiplier,
+)
+from .steps import Argument, Stage, Step, image_shape, pixels
+
+_BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3}
+
+
+class Lowered:
+    """The steps so far, and which tensors share the bytes of another (`aliases`: tensor -> the one it is a view of)."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.steps: list[Step] = []
+        self.aliases: dict[Tensor, Tensor] = {}
+        self._constants: dict[int, Tensor] = {}
+        for node in graph.nodes:
+            try:
+                _LOWERINGS[type(node.operation)](self, node, node.operation)
+            except ModelError as error:
+                raise ModelError(f"op {node.index} ({node.op}) has no plan: {error}") from error
+
+    def root(self, tensor: Tensor) -> Tensor:
+        """The tensor whose bytes it shares."""
+        while tensor in self.aliases:
+            tensor = self.aliases[tensor]
+        return tensor
+
+    def view(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The same bytes as another shape."""
+        if tensor.shape == shape:
+            return tensor
+        view = Tensor(tensor.name, shape, tensor.dtype, tensor.scale, tensor.zero_point)
+        self.aliases[view] = tensor
+        return view
+
+    def stream(
+        self, node: Node, kind: str, arguments: tuple[Argument, ...], channels: int, stages: list[Stage], **macs: int
+    ) -> None:
+        """A step with stages."""
+        self.steps.append(Step(kind, (node,), arguments, tuple(stages), channels, **macs))
+
+    def read(self, node: Node, x: Tensor, stages: list[Stage]) -> None:
+        """A step that only streams a tensor through stages."""
+        self.stream(node, "read", (x, 0, x.shape[-1]), x.shape[-1], stages)
+
+    def direct(self, node: Node, kind: str, *arguments: Argument, **macs: int) -> None:
+        """A step that writes one tensor."""
+        self.steps.append(Step(kind, (node,), arguments, **macs))
+
+    def computed(self, node: Node, tensor: Tensor) -> Tensor:
+        """A tensor in the arena, also for a constant."""
+        if tensor.data is None:
+            return tensor
+        if id(tensor) not in self._constants:
+            place = Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point)
+            self.direct(node, "constant", place, place, np.ascontiguousarray(tensor.data))
+            self._constants[id(tensor)] = place
+        return self._constants[id(tensor)]
+
+
+def _window(window: Window) -> tuple[int, ...]:
+    w = window
+    return (w.kh, w.kw, w.sh, w.sw, w.dh, w.dw, w.pad_top, w.pad_left)
+
+
+def _clamp(act: Clamp) -> list[Stage]:
+    return [] if act.does_nothing else [Stage("clamp", (float(act.low), float(act.high)))]
+
+
+def _store(tensor: Tensor, channel: int = 0) -> Stage:
+    return Stage("store", (tensor, channel))
+
+
+def _f32(array: NDArray[Any] | None, count: int) -> NDArray[np.float32]:
+    return np.zeros(count, np.float32) if array is None else np.ascontiguousarray(array, np.float32)
+
+
+def _scale(tensor: Tensor) -> float:
+    assert tensor.scale is not None, tensor.name
+    return tensor.scale
+
+
+def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> Stage:
+    assert operation.weight_scales is not None
+    out = node.output
+    multiplier, shift = conv_requantization(_scale(node.inputs[0]), operation.weight_scales, _scale(out))
+    bias = np.zeros(oc, np.int32) if operation.bias is None else np.ascontiguousarray(operation.bias, np.int32)
+    low, high = act_bounds_i8(operation.act, _scale(out), out.zero_point)
+    return Stage("store_requantized", (out, low, high, bias, multiplier, shift))
+
+
+def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> tuple[list[Stage], Argument]:
+    """The stages after a convolution, and its bias argument."""
+    if node.inputs[0].dtype == "i8":
+        return [_requantized(node, operation, oc)], 0
+    return [*_clamp(operation.act), _store(node.output)], _f32(operation.bias, oc)
+
+
+def _conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
+    x, (_, h, w, oc) = node.inputs[0], node.output.shape
+    stages, bias = _finish(node, operation, oc)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.groups, operation.weights, bias)
+    macs = pixels(node.output) * operation.weights.size
+    low.stream(node, "conv", arguments, oc, stages, macs_32bit=macs)
+
+
+def _depthwise(low: Lowered, node: Node, operation: DepthwiseConv2d) -> None:
+    x, (_, h, w, oc) = node.inputs[0], node.output.shape
+    stages, bias = _finish(node, operation, oc)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.multiplier, operation.weights, bias)
+    low.stream(node, "depthwise", arguments, oc, stages, macs_32bit=pixels(node.output) * operation.weights.size)
+
+
+def _dense(low: Lowered, node: Node, operation: Dense) -> None:
+    oc, depth = operation.weights.shape
+    rows = pixels(node.output)
+    x = low.view(node.inputs[0], (rows, 1, 1, depth))
+    stages, bias = _finish(node, operation, oc)
+    weights = operation.weights.reshape(oc, 1, 1, depth)
+    arguments = (x, 1, 1, oc, *_window(Window(1, 1)), 1, weights, bias)
+    low.stream(node, "conv", arguments, oc, stages, macs_32bit=rows * operation.weights.size)
+
+
+def _bconv(low: Lowered, node: Node, operation: BinaryConv2d) -> None:
+    spec, x, out = operation.spec, node.inputs[0], node.output
+    window = (spec.kh, spec.kw, spec.sh, spec.sw, spec.dh, spec.dw, spec.pad_top, spec.pad_left)
+    common = (*window, spec.groups, spec.pad_value)
+    if spec.out == "bits":
+        assert operation.threshold is not None
+        low.direct(node, "bconv_bits", x, out, *common, operation.filter, operation.threshold, macs_1bit=spec.macs_1bit)
+        return
+    arguments = (
+        *(x, spec.out_h, spec.out_w, spec.oc, *common, *spec.clamp, operation.filter),
+        *(_f32(operation.multiplier, spec.oc), _f32(operation.bias, spec.oc)),
+    )
+    low.stream(node, "bconv", arguments, spec.oc, [_store_any(out)], macs_1bit=spec.macs_1bit)
+
+
+def _store_any(out: Tensor) -> Stage:
+    return _store(out) if out.dtype == "f32" else Stage("store_i8", (out, 0))
+
+
+def _pool2d(low: Lowered, node: Node, operation: Pool2d) -> None:
+    x, (_, h, w, c) = node.inputs[0], node.output.shape
+    kind = int(operation.kind == "average")
+    if x.dtype == "i8":
+        bounds = act_bounds_i8(operation.act, _scale(node.output), node.output.zero_point)
+        low.direct(node, "pool_i8", x, node.output, *_window(operation.window), kind, *bounds)
+        return
+    stages = [*_clamp(operation.act), _store(node.output)]
+    low.stream(node, "pool", (x, h, w, *_window(operation.window), kind), c, stages)
+
+
+def _bmaxpool(low: Lowered, node: Node, operation: BinaryMaxPool2d) -> None:
+    low.direct(node, "bmaxpool", node.inputs[0], node.output, *_window(operation.window))
+
+
+def _mean(low: Lowered, node: Node, operation: Mean) -> None:
+    x = node.inputs[0]
+    if len(x.shape) != 4 or operation.axes != (1, 2):
+        raise ModelError("only means over height and width can be run; average another way when converting.")
+    _, h, w, c = x.shape
+    if x.dtype == "i8":
+        fixed = quantize_multiplier(_scale(x) / (_scale(node.output) * h * w))
+        low.direct(node, "mean_i8", x, node.output, *fixed)
+        return
+    low.stream(node, "pool", (x, 1, 1, *_window(Window(h, w)), 1), c, [_store(node.output)])
+
+
+def _channel_constant(tensor: Tensor, channels: int) -> NDArray[np.float32] | None:
+    """[c] when a constant differs along the last axis alone."""
+    data = tensor.data
+    if data is None or data.size != data.shape[-1] or data.size not in (1, channels):
+        return None
+    return np.broadcast_to(data.reshape(-1), (channels,)).astype(np.float32)
+
+
+def _elementwise(low: Lowered, node: Node, operation: Elementwise) -> None:
+    a, b = node.inputs
+    out, kind = node.output, operation.kind
+    if out.dtype == "i8":
+        return _elementwise_i8(low, node, operation)
+    tail = [*_clamp(operation.act), _store(out)]
+    channels = out.shape[-1]
+    for x, other, swapped in ((a, b, False), (b, a, True)):
+        constant = _channel_constant(other, channels)
+        if constant is not None and x.data is None and x.shape == out.shape:
+            if kind == "sub":
+                first = [Stage("scale", (np.full(channels, -1, np.float32),))] if swapped else []
+                return low.read(node, x, [*first, Stage("shift", (constant if swapped else -constant,)), *tail])
+            return low.read(node, x, [Stage("scale" if kind == "mul" else "shift", (constant,)), *tail])
+    if kind != "sub" and a.data is None and b.data is None:
+        if a.shape == b.shape:
+            x, other = _later_first(low, a, b)
+            return low.read(node, x, [Stage(kind, (other,)), *tail])
+        for x, other in ((a, b), (b, a)):
+            per_image = image_shape(other) == (image_shape(x)[0], 1, 1, channels)
+            if x.shape == out.shape and len(x.shape) == 4 and per_image:
+                return low.read(node, x, [Stage(f"{kind}_image", (other,)), *tail])
+    _broadcast(low, node, kind, a, b, tail)
+    return None
+
+
+def _later_first(low: Lowered, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The operand that is computed later streams: only it can be fused with its producer."""
+    place = {low.root(tensor): number for number, step in enumerate(low.steps) for tensor in step.writes}
+    return (a, b) if place.get(low.root(a), -1) >= place.get(low.root(b), -1) else (b, a)
+
+
+def _broadcast(low: Lowered, node: Node, kind: str, a: Tensor, b: Tensor, tail: list[Stage]) -> None:
+    a, b = low.computed(node, a), low.computed(node, b)
+    shape = (1,) * (4 - len(node.output.shape)) + node.output.shape
+    strides = [_strides(tensor, shape) for tensor in (a, b)]
+    arguments = (a, b, _BROADCASTS[kind], *strides[0], *strides[1], *shape)
+    low.stream(node, "broadcast", arguments, shape[-1], tail)
+
+
+def _strides(tensor: Tensor, shape: tuple[int, ...]) -> list[int]:
+    own = (1,) * (4 - len(tensor.shape)) + tensor.shape
+    strides, step = [0] * 4, 1
+    for axis in (3, 2, 1, 0):
+        strides[axis] = step if own[axis] == shape[axis] and own[axis] > 1 else 0
+        step *= own[axis]
+    return strides
+
+
+def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
+    a, b = (low.computed(node, tensor) for tensor in node.inputs)
+    fixed = binary_requantization(operation.kind, _scale(a), _scale(b), _scale(node.output))
+    scale_a, scale_b = fixed.a, fixed.b
+    if a.shape != node.output.shape and operation.kind != "sub":
+        a, b, scale_a, scale_b = b, a, scale_b, scale_a
+    per_image = image_shape(b) == (image_shape(a)[0], 1, 1, a.shape[-1])
+    if a.shape != node.output.shape or not (b.shape == a.shape or per_image):
+        raise ModelError(f"int8 operands of shapes {list(a.shape)} and {list(b.shape)} do not broadcast here.")
+    bounds = act_bounds_i8(operation.act, _scale(node.output), node.output.zero_point)
+    kind = _BROADCASTS[operation.kind]
+    low.direct(node, "binary_i8", a, node.output, b, kind, *bounds, fixed.left_shift, *scale_a, *scale_b, *fixed.out)
+
+
+def _unary(low: Lowered, node: Node, operation: Unary) -> None:
+    change = _clamp(operation.act) if operation.kind == "clamp" else [Stage(operation.kind)]
+    low.read(node, node.inputs[0], [*change, _store(node.output)])
+
+
+def _prelu(low: Lowered, node: Node, operation: PRelu) -> None:
+    x, alpha = node.inputs
+    constant = _channel_constant(alpha, x.shape[-1])
+    if constant is None:
+        return _broadcast(low, node, "prelu", x, alpha, [_store(node.output)])
+    low.read(node, x, [Stage("prelu", (constant,)), _store(node.output)])
+    return None
+
+
+def _softmax(low: Lowered, node: Node, operation: Softmax) -> None:
+    x = node.inputs[0]
+    if x.dtype == "i8":
+        return low.direct(node, "softmax_i8", x, node.output, float(operation.beta))
+    low.stream(node, "softmax", (x, float(operation.beta)), x.shape[-1], [_store(node.output)])
+    return None
+
+
+def _concat(low: Lowered, node: Node, operation: Concat) -> None:
+    out, start = node.output, [0, 0, 0, 0]
+    axis = _positions(out)[operation.axis]
+    for part in (low.computed(node, tensor) for tensor in node.inputs):
+        if axis == 3 and out.dtype == "f32":
+            low.read(node, part, [*_clamp(operation.act), _store(out, start[3])])
+        elif not operation.act.does_nothing:
+            raise ModelError("an activation after a concatenation along other axes than the last cannot be run.")
+        else:
+            low.direct(node, "place", part, out, *start, 0, 0)
+        start[axis] += image_shape(part)[axis]
+
+
+def _positions(tensor: Tensor) -> tuple[int, ...]:
+    """Where a tensor's axes stand among n h w c."""
+    return {1: (3,), 2: (0, 3), 3: (1, 2, 3), 4: (0, 1, 2, 3)}[len(tensor.shape)]
+
+
+def _spread(tensor: Tensor, values: tuple[int, ...]) -> list[int]:
+    spread = [0] * 4
+    for axis, value in zip(_positions(tensor), values, strict=True):
+        spread[axis] = value
+    return spread
+
+
+def _slice(low: Lowered, node: Node, operation: Slice) -> None:
+    x, out = node.inputs[0], node.output
+    start = _spread(x, operation.start)
+    if x.dtype == "f32" and x.shape[:-1] == out.shape[:-1]:
+        channels = out.shape[-1]
+        return low.stream(node, "read", (x, start[3], channels), channels, [_store(out)])
+    low.direct(node, "slice", x, out, *start)
+    return None
+
+
+def _pad(low: Lowered, node: Node, operation: Pad) -> None:
+    x = node.inputs[0]
+    value = float(operation.value) if x.dtype == "f32" else int(operation.value)
+    low.direct(node, "place", x, node.output, *_spread(x, operation.before), 1, value)
+
+
+def _transpose(low: Lowered, node: Node, operation: Transpose) -> None:
+    positions = _positions(node.output)
+    perm = list(range(4))
+    for axis, source in enumerate(operation.perm):
+        perm[positions[axis]] = positions[source]
+    low.direct(node, "transpose", node.inputs[0], node.output, *perm)
+
+
+def _reshape(low: Lowered, node: Node, operation: Reshape) -> None:
+    low.aliases[node.output] = node.inputs[0]
+
+
+def _bit_quantize(low: Lowered, node: Node, operation: BitQuantize) -> None:
+    x = node.inputs[0]
+    if x.dtype == "i8":
+        return low.direct(node, "pack", x, node.output)
+    low.read(node, x, [Stage("store_bits", (node.output,))])
+    return None
+
+
+def _bit_dequantize(low: Lowered, node: Node, operation: BitDequantize) -> None:
+    x = node.inputs[0]
+    low.stream(node, "unpack", (x,), x.shape[-1], [_store_any(node.output)])
+
+
+def _quantize(low: Lowered, node: Node, operation: Quantize) -> None:
+    x, out = node.inputs[0], node.output
+    if x.dtype == "i8":
+        return low.direct(node, "requantize", x, out, *quantize_multiplier(_scale(x) / _scale(out)))
+    low.read(node, x, [Stage("store_i8", (out, 0))])
+    return None
+
+
+def _dequantize(low: Lowered, node: Node, operation: Dequantize) -> None:
+    low.read(node, node.inputs[0], [_store(node.output)])
+
+
+_LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {
+    Conv2d: _conv2d,
+    DepthwiseConv2d: _depthwise,
+    Dense: _dense,
+    BinaryConv2d: _bconv,
+    Pool2d: _pool2d,
+    BinaryMaxPool2d: _bmaxpool,
+    Mean: _mean,
+    Elementwise: _elementwise,
+    Unary: _unary,
+    PRelu: _prelu,
+    Softmax: _softmax,
+    Concat: _concat,
+    Slice: _slice,
+    Pad: _pad,
+    Transpose: _transpose,
+    Reshape: _reshape,
+    BitQuantize: _bit_quantize,
+    BitDequantize: _bit_dequantize,
+    Quantize: _quantize,
+    Dequantize: _dequantize,
+}
