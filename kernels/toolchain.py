@@ -28,8 +28,13 @@ Progress = Callable[[str], None]
 """Receives one line before work that takes long."""
 
 SOURCES = Path(__file__).parent / "native"
-_COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa")
-_NATIVE = ("native_backend", "implicit_gemm")
+_COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa", "file")
+_NATIVE = (
+    *("native_backend", "implicit_gemm", "padding", "thread_pool"),
+    *("plan_file", "plan_steps", "plan_stages", "model", "model_verbs"),
+    *("stream", "steps_streams", "steps_convolutions", "steps_integer", "steps_movement", "exact_convolution"),
+)
+_PER_LEVEL = ("kernels_isa", "model_isa", "windows_isa", "stages_isa")
 _NUMBA = ("numba_backend",)
 FLAGS = (
     "-std=c++20",
@@ -71,9 +76,8 @@ def cache_folder() -> Path:
 def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`. Raises BuildError."""
     levels = _levels(triple)
-    symbols = " ".join(f"BNN_LEVEL({_symbol(level)})" for level in levels)
-    objects = _common_objects() + [_Object(name, (f"-DBNN_LEVELS={symbols}",)) for name in _NATIVE]
-    objects += [_Object("kernels_isa", level_flags(level), level.zig_cpu, level.isa) for level in levels]
+    objects = _common_objects() + [_Object(name, level_lists(levels)) for name in _NATIVE]
+    objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in _PER_LEVEL]
     return _build("native", triple, None, objects, progress)
 
 
@@ -108,15 +112,25 @@ def _levels(triple: str) -> Sequence[IsaLevel]:
     return [level for level in ISA_LEVELS if level.triple == triple]
 
 
-def _symbol(level: IsaLevel) -> str:
-    return "bnn_kernels_" + level.isa.replace("-", "_")
+def _symbol(table: str, level: IsaLevel) -> str:
+    return f"bnn_{table}_" + level.isa.replace("-", "_")
+
+
+def level_lists(levels: Sequence[IsaLevel]) -> tuple[str, ...]:
+    """The symbols of all levels' tables, for the files that choose one."""
+    names = {"BNN_LEVELS": "kernels", "BNN_MODEL_LEVELS": "model"}
+    return tuple(
+        f"-D{macro}=" + " ".join(f"BNN_LEVEL({_symbol(table, level)})" for level in levels)
+        for macro, table in names.items()
+    )
 
 
 def level_flags(level: IsaLevel) -> tuple[str, ...]:
-    """What one ISA level's compilation of `kernels_isa.cpp` has beyond `FLAGS`."""
+    """What one ISA level's compilation of the `*_isa.cpp` files has beyond `FLAGS`."""
     return (
         "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
-        f"-DBNN_ISA_SYMBOL={_symbol(level)}",
+        f"-DBNN_ISA_SYMBOL={_symbol('kernels', level)}",
+        f"-DBNN_MODEL_SYMBOL={_symbol('model', level)}",
         f'-DBNN_ISA_NAME="{level.isa}"',
         f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
         f"-DBNN_TILE_PIXELS={level.tile_pixels}",

@@ -1,10 +1,37 @@
-"""What a model consists of: a row per op and the totals, for `bnnbench model info`."""
+"""What a model consists of: a row per op and the totals, for `bnnbench model info`.
+
+Multiply-accumulates are counted from weights and outputs: every tap, also one on padding; what has no weights (pools,
+elementwise ops, scales of binary convolutions) counts none. For BiRealNet, RealToBinaryNet and BinaryDenseNet28 both
+counts are those that Larq publishes. For QuickNets the 1-bit count is, and the 32-bit count is larger by exactly the
+fixed 3x3 blur filters with stride 2 before the second and later sections: Larq's count leaves out that layer, but the
+device computes it, so it counts here (QuickNetSmall: 9 * (28^2 * 32 + 14^2 * 64 + 7^2 * 256) = 451,584).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
+from ..errors import ModelError
+from .graph import Graph, Reshape, Tensor
 from .model import ModelFile, Op, TensorRef
+
+_FILTER = 1
+"""Operand of an LceBconv2d that holds bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantBytes:
+    """Bytes of constants by what they are; `bits` are filters of binary convolutions."""
+
+    bits: int = 0
+    float32: int = 0
+    int8: int = 0
+    other: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.bits + self.float32 + self.int8 + self.other
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +39,7 @@ class OpRow:
     """One op in words and numbers.
 
     MACs count every tap, also one on padding; `macs_32bit` holds all that are not binary, int8 ones too.
+    `parameters_1bit` are binary weights, `parameters_other` all other constant numbers of float32, int8 or int32.
     """
 
     index: int
@@ -22,35 +50,99 @@ class OpRow:
     macs_1bit: int
     macs_32bit: int
     parameter_bytes: int
+    parameters_1bit: int
+    parameters_other: int
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Rows and totals. `parameter_bytes` counts a constant that several ops share once."""
+    """Rows and totals. A constant that several ops share is counted once.
+
+    `peak_bytes`: the largest sum of tensors that are needed at one time, of the model as it stands and batch 1; None
+    when the model cannot be imported, for the reason in `peak_unknown`.
+    """
 
     rows: tuple[OpRow, ...]
     macs_1bit: int
     macs_32bit: int
     parameter_bytes: int
+    parameters_1bit: int
+    parameters_other: int
+    bytes_by_kind: ConstantBytes
+    peak_bytes: int | None
+    peak_unknown: str
 
 
 def describe(model: ModelFile) -> Description:
-    """Every op of a model with its multiply-accumulates and the bytes of its constants."""
+    """Every op of a model with its multiply-accumulates and constants, and the totals."""
     rows = tuple(_row(op) for op in model.ops)
     constants = {
-        (op.subgraph, tensor.index): _bytes(tensor) for op in model.ops for tensor in op.inputs if tensor is not None
+        (op.subgraph, tensor.index): (op, position, tensor)
+        for op in model.ops
+        for position, tensor in enumerate(op.inputs)
+        if tensor is not None and tensor.data is not None
     }
+    counted = [_parameters(*constant) for constant in constants.values()]
+    kinds = {"bits": 0, "float32": 0, "int8": 0, "other": 0}
+    for op, position, tensor in constants.values():
+        kinds[_kind(op, position, tensor)] += _bytes(tensor)
+    peak, reason = _peak(model)
     return Description(
         rows=rows,
         macs_1bit=sum(row.macs_1bit for row in rows),
         macs_32bit=sum(row.macs_32bit for row in rows),
-        parameter_bytes=sum(constants.values()),
+        parameter_bytes=sum(kinds.values()),
+        parameters_1bit=sum(bits for bits, _ in counted),
+        parameters_other=sum(other for _, other in counted),
+        bytes_by_kind=ConstantBytes(**kinds),
+        peak_bytes=peak,
+        peak_unknown=reason,
     )
+
+
+def peak_live_bytes(graph: Graph) -> int:
+    """The largest sum of tensors that are needed at one time: an op's operands and result, and all used later.
+
+    A `Reshape` shares the bytes of its operand; constants are not counted.
+    """
+    stored: dict[Tensor, Tensor] = {}
+    last_use: dict[Tensor, int] = {}
+    for place, node in enumerate(graph.nodes):
+        if isinstance(node.operation, Reshape):
+            stored[node.output] = stored.get(node.inputs[0], node.inputs[0])
+        for tensor in (*node.inputs, node.output):
+            last_use[stored.get(tensor, tensor)] = place
+    last_use |= {stored.get(tensor, tensor): len(graph.nodes) for tensor in graph.outputs}
+    live = {tensor for tensor in graph.inputs}
+    total = peak = sum(tensor.bytes for tensor in live)
+    ends: dict[int, list[Tensor]] = {}
+    for tensor, place in last_use.items():
+        ends.setdefault(place, []).append(tensor)
+    for place, node in enumerate(graph.nodes):
+        if node.output not in stored:
+            live.add(node.output)
+            total += node.output.bytes
+        peak = max(peak, total)
+        for tensor in ends.get(place, ()):
+            if tensor in live:
+                live.remove(tensor)
+                total -= tensor.bytes
+    return peak
+
+
+def _peak(model: ModelFile) -> tuple[int | None, str]:
+    from .importer import import_model
+
+    try:
+        return peak_live_bytes(import_model(model)), ""
+    except ModelError as error:
+        return None, str(error)
 
 
 def _row(op: Op) -> OpRow:
     macs = _macs(op)
     binary = op.name == "LceBconv2d"
+    counted = [_parameters(op, position, tensor) for position, tensor in enumerate(op.inputs) if tensor is not None]
     return OpRow(
         index=op.index,
         op=op.name,
@@ -60,6 +152,8 @@ def _row(op: Op) -> OpRow:
         macs_1bit=macs if binary else 0,
         macs_32bit=0 if binary else macs,
         parameter_bytes=sum(_bytes(tensor) for tensor in op.inputs if tensor is not None),
+        parameters_1bit=sum(bits for bits, _ in counted),
+        parameters_other=sum(other for _, other in counted),
     )
 
 
@@ -70,21 +164,42 @@ def _macs(op: Op) -> int:
     match op.name, weights.shape:
         case "CONV_2D", (_, kernel_h, kernel_w, depth):
             return out.elements * kernel_h * kernel_w * depth
-        case "LceBconv2d", (_, kernel_h, kernel_w, depth):
-            x = op.input(0)
-            channels = op.options.get("channels_in")
-            if x is None or len(x.shape) != 4 or len(out.shape) != 4 or not isinstance(channels, int):
+        case "LceBconv2d", (_, kernel_h, kernel_w, _):
+            if len(out.shape) != 4:
                 return 0
             # A packed output has words where a float one has channels, so count pixels by filters.
-            groups = max(x.shape[3] // max(depth, 1), 1)
             pixels = out.shape[0] * out.shape[1] * out.shape[2]
-            return pixels * weights.shape[0] * kernel_h * kernel_w * channels // groups
+            return pixels * weights.shape[0] * kernel_h * kernel_w * _group_channels(op)
         case "DEPTHWISE_CONV_2D", (_, kernel_h, kernel_w, _):
             return out.elements * kernel_h * kernel_w
         case "FULLY_CONNECTED", (_, depth):
             return out.elements * depth
         case _:
             return 0
+
+
+def _group_channels(op: Op) -> int:
+    """Input channels of one group of an LceBconv2d, 0 when they cannot be known."""
+    x, weights, channels = op.input(0), op.input(_FILTER), op.options.get("channels_in")
+    if x is None or weights is None or len(x.shape) != 4 or len(weights.shape) != 4 or not isinstance(channels, int):
+        return 0
+    return channels // max(x.shape[3] // max(weights.shape[3], 1), 1)
+
+
+def _parameters(op: Op, position: int, tensor: TensorRef) -> tuple[int, int]:
+    """1-bit weights and other numbers in a constant; shapes, axes and the like are no parameters."""
+    kind = _kind(op, position, tensor)
+    if tensor.data is None or kind == "other" and not (op.name == "LceBconv2d" or position == 2 and _macs(op)):
+        return 0, 0
+    if kind == "bits":
+        return prod(tensor.shape[:3]) * _group_channels(op), 0
+    return 0, tensor.elements
+
+
+def _kind(op: Op, position: int, tensor: TensorRef) -> str:
+    if op.name == "LceBconv2d" and position == _FILTER:
+        return "bits"
+    return tensor.dtype if tensor.dtype in ("float32", "int8") else "other"
 
 
 def _bytes(tensor: TensorRef) -> int:

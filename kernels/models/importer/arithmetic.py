@@ -23,7 +23,6 @@ from ..graph import (
     Tensor,
     Unary,
 )
-from ..quantization import dequantize
 from .scope import Scope
 
 
@@ -62,8 +61,8 @@ def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
     """ABS, LOGISTIC."""
 
     def convert(scope: Scope) -> None:
-        x = scope.value(0, "input", "f32")
-        scope.node(Unary(kind), [x], scope.output(x.shape, "f32"))
+        x = scope.value(0, "input", "f32", "i8")
+        scope.node(Unary(kind), [x], scope.output(x.shape, x.dtype))
 
     return convert
 
@@ -72,8 +71,8 @@ def clamp(low: float, high: float) -> Callable[[Scope], None]:
     """RELU and its relatives."""
 
     def convert(scope: Scope) -> None:
-        x = scope.value(0, "input", "f32")
-        scope.node(Unary("clamp", Clamp(low, high)), [x], scope.output(x.shape, "f32"))
+        x = scope.value(0, "input", "f32", "i8")
+        scope.node(Unary("clamp", Clamp(low, high)), [x], scope.output(x.shape, x.dtype))
 
     return convert
 
@@ -83,8 +82,8 @@ relu, relu6, relu_n1_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0)
 
 def prelu(scope: Scope) -> None:
     """PRELU with constant slopes."""
-    x = scope.value(0, "input", "f32")
-    alpha = scope.value(1, "slopes", "f32")
+    x = scope.value(0, "input", "f32", "i8")
+    alpha = scope.value(1, "slopes", x.dtype)
     if alpha.data is None:
         scope.fail("its slopes are computed by the model; only constant ones are supported.")
     try:
@@ -93,7 +92,7 @@ def prelu(scope: Scope) -> None:
         fits = False
     if not fits:
         scope.fail(f"its slopes have shape {list(alpha.shape)} for an input of shape {list(x.shape)}.")
-    scope.node(PRelu(), [x, alpha], scope.output(x.shape, "f32"))
+    scope.node(PRelu(), [x, alpha], scope.output(x.shape, x.dtype))
 
 
 def softmax(scope: Scope) -> None:
@@ -102,6 +101,8 @@ def softmax(scope: Scope) -> None:
     beta = scope.op.options.get("beta", 1.0)
     if not isinstance(beta, (int, float)) or not isfinite(beta) or not 0 < beta < 1e6:
         scope.fail(f"its beta is {beta!r}.")
+    if len(x.shape) == 1 and scope.batch > 1:
+        scope.fail("it works across the batch; import the model with its own batch.")
     scope.node(Softmax(float(beta)), [x], scope.output(x.shape, x.dtype))
 
 
@@ -127,11 +128,11 @@ def dequantize_op(scope: Scope) -> None:
     ref, out = scope.ref(0, "input"), scope.op.output(0)
     if ref.data is not None and ref.index not in scope.values.known and out is not None:
         data = scope.constant(0, "input", "float16", "int8")
-        if data.dtype == np.int8:
-            data = dequantize(data, *scope.quantization(ref, "input"))
         if out.shape != ref.shape or out.dtype != "float32" or out.index in scope.values.known or out.data is not None:
             scope.fail("its output is not a new float32 tensor of its input's shape.")
-        scope.values.known[out.index] = Tensor(out.name, ref.shape, "f32", data=data.astype(np.float32))
+        scope.values.constants.charge(data.nbytes)
+        data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
+        scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
     x = scope.value(0, "input", "i8")
     scope.node(Dequantize(), [x], scope.output(x.shape, "f32"))
@@ -154,10 +155,13 @@ def lce_dequantize(scope: Scope) -> None:
 def _per_image(scope: Scope, a: Tensor, b: Tensor) -> Tensor:
     """With a batch, (n, c) computed for each image broadcasts to (n, 1, 1, c), as it does with one image."""
     missing = len(b.shape) - len(a.shape)
-    if scope.batch == 1 or a.data is not None or missing <= 0 or a.shape[0] != b.shape[0]:
+    computed = a.data is None and b.data is None
+    if scope.batch == 1 or not computed or missing <= 0:
         return a
+    if a.shape[0] != scope.batch:
+        scope.fail("its operands broadcast across the batch; import the model with its own batch.")
     shape = (a.shape[0], *[1] * missing, *a.shape[1:])
-    tensor = Tensor(f"{a.name} per image", shape, a.dtype, a.scale, a.zero_point)
+    tensor = Tensor(scope.values.name(f"{a.name} per image"), shape, a.dtype, a.scale, a.zero_point)
     scope.node(Reshape(), [a], tensor)
     return tensor
 

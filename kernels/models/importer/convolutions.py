@@ -29,7 +29,8 @@ def conv_2d(scope: Scope) -> None:
         scope.fail(f"its weights are {depth} channels deep for {oc} filters, its input has {x.shape[3]}.")
     scales = scope.weight_scales(1, oc, 0) if x.dtype == "i8" else None
     out = scope.output((x.shape[0], h, w, oc), x.dtype)
-    scope.node(Conv2d(window, weights, _bias(scope, x, oc), scope.act(), groups, scales), [x], out)
+    bias = _bias(scope, x, out, scales)
+    scope.node(Conv2d(window, weights, bias, scope.act(), groups, scales), [x], out)
 
 
 def depthwise_conv_2d(scope: Scope) -> None:
@@ -42,7 +43,7 @@ def depthwise_conv_2d(scope: Scope) -> None:
         scope.fail(f"its weights have shape {list(weights.shape)}, its input {x.shape[3]} channels.")
     scales = scope.weight_scales(1, oc, 3) if x.dtype == "i8" else None
     out = scope.output((x.shape[0], h, w, oc), x.dtype)
-    bias, multiplier = _bias(scope, x, oc), oc // x.shape[3]
+    bias, multiplier = _bias(scope, x, out, scales), oc // x.shape[3]
     scope.node(DepthwiseConv2d(window, weights[0], bias, multiplier, scope.act(), scales), [x], out)
 
 
@@ -61,12 +62,15 @@ def fully_connected(scope: Scope) -> None:
         scope.fail(f"its input of shape {list(x.shape)} does not end in {depth} values.")
     scales = scope.weight_scales(1, oc, 0) if x.dtype == "i8" else None
     out = scope.output(shape, x.dtype)
-    scope.node(Dense(weights, _bias(scope, x, oc), scope.act(), scales), [x], out)
+    scope.node(Dense(weights, _bias(scope, x, out, scales), scope.act(), scales), [x], out)
 
 
 def lce_bconv_2d(scope: Scope) -> None:
     """LceBconv2d with float, int8 or bit-packed output."""
     x = scope.value(0, "input", "bits")
+    for ref in scope.op.inputs[1:]:
+        if ref is not None and ref.data is not None:
+            scope.values.constants.charge(ref.data.nbytes)
     try:
         layer = binary_layer(scope.op)
         spec = replace(layer.spec, n=layer.spec.n * scope.batch)
@@ -100,12 +104,14 @@ def _weights(scope: Scope, x: Tensor, rank: int) -> NDArray[Any]:
     return weights
 
 
-def _bias(scope: Scope, x: Tensor, oc: int) -> NDArray[Any] | None:
+def _bias(scope: Scope, x: Tensor, out: Tensor, weight_scales: NDArray[np.float32] | None) -> NDArray[Any] | None:
     if not scope.has(2):
         return None
     bias = scope.constant(2, "bias", "float32" if x.dtype == "f32" else "int32", rank=1)
-    if bias.shape != (oc,):
-        scope.fail(f"its bias has {bias.size} numbers for {oc} output channels.")
+    if bias.shape != out.shape[-1:]:
+        scope.fail(f"its bias has {bias.size} numbers for {out.shape[-1]} output channels.")
+    if weight_scales is not None and x.scale is not None and out.scale is not None:
+        scope.check_bias_scales(2, x.scale * weight_scales.astype(np.float64), out.scale)
     return bias
 
 

@@ -8,7 +8,8 @@ from ...errors import KernelError, ModelError
 from ..graph import DType, Graph, Tensor
 from ..model import ModelFile, TensorRef
 from . import arithmetic, convolutions, movement
-from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values
+from .constants import Constants
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of
 
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
@@ -34,8 +35,8 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "QUANTIZE": arithmetic.quantize,
     "DEQUANTIZE": arithmetic.dequantize_op,
     "RESHAPE": movement.reshape,
-    "SQUEEZE": movement.reshape,
-    "EXPAND_DIMS": movement.reshape,
+    "SQUEEZE": movement.squeeze,
+    "EXPAND_DIMS": movement.expand_dims,
     "CONCATENATION": movement.concatenation,
     "PAD": movement.pad,
     "PADV2": movement.pad,
@@ -58,22 +59,29 @@ def import_model(model: ModelFile, batch: int = 1) -> Graph:
     """
     if not 1 <= batch <= MAX_BATCH:
         raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
-    values = Values(batch)
+    values = Values(batch, Constants(model.size_bytes))
     inputs = tuple(_input(model, ref, values) for ref in model.inputs)
     if not inputs:
-        raise ModelError(f"{model.path} has no inputs, so there is nothing to run.")
+        raise ModelError(f"{model.path} has no inputs, so there is nothing to run; convert the model again.")
+    if not model.outputs:
+        raise ModelError(f"{model.path} has no outputs, so there is nothing to compute; convert the model again.")
     for op in model.ops:
         if op.subgraph:
             continue
         convert = CONVERTERS.get(op.name)
         where = f"{model.path}: op {op.index} ({op.name}) cannot be imported"
         if convert is None:
-            raise ModelError(f"{where}: this op is not supported; there are {', '.join(CONVERTERS)}.")
+            raise ModelError(f"{where}: this op is not supported; build the model of {', '.join(CONVERTERS)}.")
         try:
             convert(Scope(op, values))
         except (ModelError, KernelError) as error:
-            raise ModelError(f"{where}: {error}") from error
+            raise ModelError(f"{where}: {_with_advice(str(error))}") from error
     return Graph(tuple(values.nodes), inputs, tuple(_output(model, ref, values, inputs) for ref in model.outputs))
+
+
+def _with_advice(text: str) -> str:
+    """Errors of converters say what is wrong; most of the time there is one thing to do."""
+    return text if ";" in text else f"{text.removesuffix('.')}; change the model there, or convert it again."
 
 
 def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
@@ -88,14 +96,13 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
     tensor = Tensor(ref.name or f"tensor{ref.index}", (ref.shape[0] * values.batch, *ref.shape[1:]), dtype)
     if tensor.bytes >= MAX_TENSOR_BYTES:
         raise ModelError(f"{what} of shape {list(tensor.shape)} takes more than 2 GiB.")
+    scale, zero_point = None, 0
     if dtype == "i8":
-        found = ref.quantization
-        if found is None or len(found.scales) != 1 or len(found.zero_points) != 1 or not 0 < found.scales[0] < 1e30:
-            raise ModelError(f"{what} is int8 without one scale and one zero point; convert the model again.")
-        scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
-        if not -128 <= zero_point <= 127:
-            raise ModelError(f"{what} has the zero point {zero_point}; convert the model again.")
-        tensor = Tensor(tensor.name, tensor.shape, dtype, scale, zero_point)
+        try:
+            scale, zero_point = quantization_of(ref, "input")
+        except ModelError as error:
+            raise ModelError(f"{model.path}: {_with_advice(str(error))}") from error
+    tensor = Tensor(values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
     values.known[ref.index] = tensor
     return tensor
 

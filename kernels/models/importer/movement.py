@@ -11,12 +11,34 @@ from .scope import Scope
 
 
 def reshape(scope: Scope) -> None:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS: the stored shape is the new one, and must hold as many values."""
+    """RESHAPE: the new shape stands in a constant, in an option, or in the output alone; where they are they agree."""
     x = scope.value(0, "input", "f32", "i8")
+    wanted = scope.integers(1, "new shape") if scope.has(1) else scope.op.options.get("new_shape")
     shape = scope.stored_output()
-    if min(shape, default=0) < 1 or prod(shape) != prod(x.shape):
-        scope.fail(f"it makes shape {list(shape)} of {list(x.shape)}, which holds other than as many values.")
-    scope.node(Reshape(), [x], _output(scope, x, shape))
+    if wanted and not _means(wanted, [shape[0] // scope.batch, *shape[1:]] if shape else []):
+        scope.fail(f"it makes shape {list(wanted)[:8]} where its output has {list(shape)[:8]}.")
+    _reshaped(scope, x, shape)
+
+
+def squeeze(scope: Scope) -> None:
+    """SQUEEZE: drops the named dimensions of size 1, or all of them."""
+    x = scope.value(0, "input", "f32", "i8")
+    sizes = (x.shape[0] // scope.batch, *x.shape[1:])
+    named = scope.op.options.get("squeeze_dims") or [axis for axis, size in enumerate(sizes) if size == 1]
+    axes = scope.axes(named, len(sizes)) if named else ()
+    if any(sizes[axis] != 1 for axis in axes):
+        scope.fail(f"it drops dimensions {list(axes)} of shape {list(sizes)}, which are not all 1.")
+    _expect(scope, [size for axis, size in enumerate(sizes) if axis not in axes])
+    _reshaped(scope, x, scope.stored_output())
+
+
+def expand_dims(scope: Scope) -> None:
+    """EXPAND_DIMS: one more dimension of size 1."""
+    x = scope.value(0, "input", "f32", "i8")
+    (axis,) = scope.axes(scope.integers(1, "axis")[:1], len(x.shape) + 1)
+    sizes = [x.shape[0] // scope.batch, *x.shape[1:]]
+    _expect(scope, [*sizes[:axis], 1, *sizes[axis:]])
+    _reshaped(scope, x, scope.stored_output())
 
 
 def concatenation(scope: Scope) -> None:
@@ -37,7 +59,10 @@ def concatenation(scope: Scope) -> None:
     out = scope.output(shape, first.dtype)
     if any((part.scale, part.zero_point) != (out.scale, out.zero_point) for part in parts):
         scope.fail("its inputs and its output have different scales or zero points.")
-    scope.node(Concat(axis, scope.act()), parts, out)
+    act = scope.act()
+    if first.dtype == "i8" and not act.does_nothing:
+        scope.fail("it has a fused activation on int8, which is not supported.")
+    scope.node(Concat(axis, act), parts, out)
 
 
 def pad(scope: Scope) -> None:
@@ -52,7 +77,10 @@ def pad(scope: Scope) -> None:
         scope.fail("it pads the batch; import the model with its own batch.")
     value = float(x.zero_point)
     if scope.has(2):
-        value = float(scope.constant(2, "value", "float32" if x.dtype == "f32" else "int8").reshape(-1)[0])
+        filling = scope.constant(2, "value", "float32" if x.dtype == "f32" else "int8")
+        if filling.size != 1:
+            scope.fail(f"its value is {filling.size} numbers.")
+        value = float(filling.reshape(-1)[0])
     scope.node(Pad(before, value), [x], _output(scope, x, shape))
 
 
@@ -71,6 +99,8 @@ def split_v(scope: Scope) -> None:
     x = scope.value(0, "input", "f32", "i8")
     (axis,) = scope.axes(scope.integers(2, "axis"), len(x.shape))
     data = scope.constant(1, "sizes", "int32", "int64", rank=1)
+    if data.size != len(scope.op.outputs):
+        scope.fail(f"it has {len(scope.op.outputs)} outputs for {data.size} parts.")
     sizes = [int(size) for size in data]
     if sizes.count(-1) == 1:
         sizes[sizes.index(-1)] = x.shape[axis] - sum(size for size in sizes if size > 0)
@@ -96,8 +126,8 @@ def strided_slice(scope: Scope) -> None:
     """STRIDED_SLICE that is a plain box: strides 1, no axes added or dropped."""
     x = scope.value(0, "input", "f32", "i8")
     begin, end, strides = (scope.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
-    if any(scope.op.options.get(key) for key in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")):
-        scope.fail("it adds or drops axes, which is not supported.")
+    if any(scope.op.options.get(key) for key in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")):
+        scope.fail("it adds or drops axes or counts from its begin, which is not supported.")
     if strides != [1] * len(x.shape) or len(begin) != len(x.shape) or len(end) != len(x.shape):
         scope.fail(f"its strides are {strides}; only 1 in each of its {len(x.shape)} dimensions is supported.")
     begin_mask, end_mask = scope.option("begin_mask", 0, 15, 0), scope.option("end_mask", 0, 15, 0)
@@ -121,6 +151,25 @@ def transpose(scope: Scope) -> None:
     if scope.batch > 1 and perm[0] != 0:
         scope.fail("it moves the batch; import the model with its own batch.")
     scope.node(Transpose(tuple(perm)), [x], _output(scope, x, [x.shape[axis] for axis in perm]))
+
+
+def _means(wanted: list[int], shape: list[int]) -> bool:
+    """Whether a shape that may leave one size open (-1) is this one."""
+    sizes_match = len(wanted) == len(shape) and all(w in (-1, s) for w, s in zip(wanted, shape, strict=True))
+    return sizes_match and wanted.count(-1) <= 1
+
+
+def _expect(scope: Scope, shape: list[int]) -> None:
+    """The output's shape in the file must be the one that follows."""
+    ref = scope.op.output(0)
+    if ref is None or list(ref.shape) != shape:
+        scope.fail(f"its output has shape {[] if ref is None else list(ref.shape)[:8]} where {shape} follows.")
+
+
+def _reshaped(scope: Scope, x: Tensor, shape: tuple[int, ...]) -> None:
+    if min(shape, default=0) < 1 or prod(shape) != prod(x.shape):
+        scope.fail(f"it makes shape {list(shape)[:8]} of {list(x.shape)}, which holds other than as many values.")
+    scope.node(Reshape(), [x], _output(scope, x, shape))
 
 
 def _output(scope: Scope, x: Tensor, shape: list[int] | tuple[int, ...], position: int = 0) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, prod
+from math import inf, isfinite
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +14,7 @@ from ...errors import ModelError
 from ...window import Pad, out_size, pad_before
 from ..graph import Clamp, DType, Node, Operation, Tensor, Window
 from ..model import Op, TensorRef
+from .constants import Constants
 
 MAX_RANK = 4
 MAX_TENSOR_BYTES = 2**31
@@ -26,8 +27,19 @@ class Values:
     """The graph while it grows. `known` holds computed and folded tensors by their index in the file."""
 
     batch: int
+    constants: Constants
     known: dict[int, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def name(self, wanted: str) -> str:
+        """A name no other computed tensor of the graph has."""
+        name, number = wanted, 1
+        while name in self.names:
+            # Counting on from the number of names keeps a file with one name for all from taking quadratic time.
+            name, number = f"{wanted} ({len(self.names) + number})", number + 1
+        self.names.add(name)
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +80,15 @@ class Scope:
         """An operand's constant value, of one of NumPy's `dtypes` and of a rank."""
         ref = self.ref(position, role)
         folded = self.values.known.get(ref.index)
-        data = folded.data if folded is not None else ref.data
-        if data is None:
+        if folded is not None and folded.data is None:
             self.fail(f"its {role} is computed by the model; only constant ones are supported.")
-        if data.dtype.name not in dtypes:
-            self.fail(f"its {role} is {data.dtype.name}, not {' or '.join(dtypes)}.")
-        if data.shape != (ref.shape if folded is None else folded.shape):
-            self.fail(f"its {role} is sparse or of a type that is not supported.")
+        name = ref.dtype if folded is None or folded.data is None else folded.data.dtype.name
+        if name not in dtypes:
+            self.fail(f"its {role} is {name}, not {' or '.join(dtypes)}.")
+        data = self.values.constants.array(ref, role) if folded is None or folded.data is None else folded.data
         if rank is not None and data.ndim != rank:
             self.fail(f"its {role} has {data.ndim} dimensions, not {rank}.")
-        if data.dtype.kind == "f" and not np.isfinite(data).all():
-            self.fail(f"its {role} holds infinite numbers or NaN.")
-        return np.array(data)  # the file's bytes may be unaligned, and keep the whole file in memory
+        return data
 
     def has(self, position: int) -> bool:
         """Whether an optional operand is there."""
@@ -120,7 +129,8 @@ class Scope:
                 self.fail(f"its window of {k} (dilation {d}) does not fit an image of {size}.")
             sizes.append(out_size(size, k, s, d, pad))
             before.append(pad_before(size, k, s, d, pad))
-        return Window(*kernel, *steps, *dilation, *before), (sizes[0], sizes[1])
+        window = Window(kernel[0], kernel[1], steps[0], steps[1], dilation[0], dilation[1], before[0], before[1])
+        return window, (sizes[0], sizes[1])
 
     def output(self, shape: Sequence[int], dtype: DType, position: int = 0) -> Tensor:
         """The result: the shape that follows from the operands must be the stored one."""
@@ -141,7 +151,7 @@ class Scope:
         if ref.dtype != wanted:
             self.fail(f"its output is {ref.dtype} where {wanted} follows.")
         scale, zero_point = self.quantization(ref, "output") if dtype == "i8" else (None, 0)
-        tensor = Tensor(tensor.name, tensor.shape, dtype, scale, zero_point)
+        tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
 
@@ -159,18 +169,29 @@ class Scope:
     def node(self, operation: Operation, inputs: Sequence[Tensor], output: Tensor) -> None:
         """Adds the op to the graph."""
         if all(tensor.data is not None for tensor in inputs):
-            self.fail("all of its inputs are constant; fold it when converting.")
+            self.fail("all of its inputs are constant; let the converter fold it.")
         self.values.nodes.append(Node(self.op.index, self.op.name, operation, tuple(inputs), output))
 
     def quantization(self, ref: TensorRef, role: str) -> tuple[float, int]:
         """Scale and zero point of an int8 activation."""
+        return quantization_of(ref, role)
+
+    def real_numbers(self, ref: TensorRef, stored: NDArray[np.int8]) -> NDArray[np.float32]:
+        """What int8 constants stand for; scales for all of them or for each slice along an axis."""
         found = ref.quantization
-        if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
-            self.fail(f"its {role} is int8 without one scale and one zero point.")
-        scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
-        if not (isfinite(scale) and 1e-30 < scale < 1e30) or not -128 <= zero_point <= 127:
-            self.fail(f"its {role} has scale {scale:g} and zero point {zero_point}.")
-        return scale, zero_point
+        if found is None or len(found.scales) != len(found.zero_points):
+            self.fail("its input is int8 without a zero point for each scale.")
+        self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
+        self._check_scales(found.scales, "constants")
+        shape = [1] * stored.ndim
+        if len(found.scales) > 1:
+            if not 0 <= found.axis < stored.ndim or len(found.scales) != stored.shape[found.axis]:
+                self.fail(f"its input has {len(found.scales)} scales along axis {found.axis} of {list(stored.shape)}.")
+            shape[found.axis] = -1
+        if not ((found.zero_points >= -128) & (found.zero_points <= 127)).all():
+            self.fail("its input has zero points beyond int8.")
+        steps = stored.astype(np.int32) - found.zero_points.astype(np.int32).reshape(shape)
+        return steps.astype(np.float32) * found.scales.reshape(shape).astype(np.float32)
 
     def weight_scales(self, position: int, count: int, axis: int) -> NDArray[np.float32]:
         """Scales of int8 weights, one for each output channel; they must be symmetric."""
@@ -179,9 +200,21 @@ class Scope:
             self.fail("its int8 weights have no scale for each output channel.")
         if len(found.scales) > 1 and found.axis != axis:
             self.fail(f"its int8 weights have scales along axis {found.axis}, not {axis}.")
-        if not np.isfinite(found.scales).all() or (found.scales <= 0).any() or found.zero_points.any():
-            self.fail("its int8 weights have scales that are not positive, or zero points other than 0.")
-        return np.broadcast_to(found.scales.astype(np.float32), (count,)).copy()
+        self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
+        self._check_scales(found.scales, "weights")
+        if found.zero_points.any():
+            self.fail("its int8 weights have zero points other than 0.")
+        return np.broadcast_to(found.scales.astype(np.float32), (count,))
+
+    def check_bias_scales(self, position: int, products: NDArray[np.float64], output_scale: float) -> None:
+        """An int32 bias counts steps of input scale x weight scale; TensorFlow Lite's own tolerance."""
+        found = self.ref(position, "bias").quantization
+        if found is None:
+            return
+        if len(found.scales) not in (1, len(products)) or found.zero_points.any():
+            self.fail("its bias has other than one scale for each output channel, or zero points other than 0.")
+        if not (np.abs(found.scales - products) <= 0.02 * output_scale).all():
+            self.fail("its bias has other scales than its input and weights say.")
 
     def axes(self, given: Collection[int], rank: int) -> tuple[int, ...]:
         """Axes, not negative, sorted."""
@@ -189,14 +222,28 @@ class Scope:
             self.fail(f"its axes are {sorted(given)} for {rank} dimensions.")
         return tuple(sorted({axis % rank for axis in given}))
 
+    def _check_scales(self, scales: NDArray[np.float32], role: str) -> None:
+        if not ((scales > 1e-30) & (scales < 1e30)).all():  # NaN is neither
+            self.fail(f"its {role} have scales that are zero, negative, or no numbers.")
+
     def _constant_tensor(self, ref: TensorRef, role: str) -> Tensor:
-        data = ref.data
-        if data is None or data.dtype.name not in _DTYPES or data.shape != ref.shape:
+        if ref.dtype not in _DTYPES:
             self.fail(f"its {role} is {ref.dtype}, which is not supported.")
-        if len(ref.shape) > MAX_RANK or prod(ref.shape) < 1:
+        data = self.values.constants.array(ref, role)
+        if len(ref.shape) > MAX_RANK or not data.size:
             self.fail(f"its {role} has shape {list(ref.shape)}.")
-        dtype = _DTYPES[data.dtype.name]
-        if dtype == "f32" and not np.isfinite(data).all():
-            self.fail(f"its {role} holds infinite numbers or NaN.")
+        dtype = _DTYPES[ref.dtype]
         scale, zero_point = self.quantization(ref, role) if dtype == "i8" else (None, 0)
-        return Tensor(ref.name, ref.shape, dtype, scale, zero_point, np.array(data))
+        shape = ref.shape or (1,)
+        return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
+
+
+def quantization_of(ref: TensorRef, role: str) -> tuple[float, int]:
+    """The one scale and zero point of an int8 tensor."""
+    found = ref.quantization
+    if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
+        raise ModelError(f"its {role} is int8 without one scale and one zero point.")
+    scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
+    if not (isfinite(scale) and 1e-30 < scale < 1e30) or not -128 <= zero_point <= 127:
+        raise ModelError(f"its {role} has scale {scale:g} and zero point {zero_point}.")
+    return scale, zero_point

@@ -22,6 +22,7 @@ class Request {
   bool integer(const char* key, int64_t low, int64_t high, int64_t* value, Error& error) const;
   bool integer_or(const char* key, int64_t fallback, int64_t low, int64_t high, int64_t* value, Error& error) const;
   bool text(const char* key, const char** value, Error& error) const;
+  bool number(const char* key, double* value, Error& error) const;  // finite
   // Whether every key was asked for; one that nobody knows must not look as if it worked.
   bool all_known(Error& error) const;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel_set.h"
+#include "vectors_isa.h"
 
 #ifndef BNN_ISA_SYMBOL
 #error "compile through toolchain.py, which defines the ISA level"
@@ -21,24 +22,12 @@ using bnn::ChannelBlock;
 using bnn::ImplicitGemm;
 using bnn::Output;
 
-constexpr int kBytes = BNN_VECTOR_BYTES;
-constexpr int kLanes = kBytes / 4;
 constexpr int kPixels = BNN_TILE_PIXELS;
 constexpr int kVectors = BNN_TILE_VECTORS;
 constexpr bool kCountsBytes = BNN_COUNTS_BYTES;  // no 32-bit popcount here: count in bytes, widen now and then
 constexpr int kBytesFull = 31;                   // words whose bits a byte can count: 31 * 8 < 256
 
-typedef uint32_t Words __attribute__((vector_size(kBytes)));
-typedef int32_t Ints __attribute__((vector_size(kBytes)));
-typedef float Floats __attribute__((vector_size(kBytes)));
 typedef uint8_t Octets __attribute__((vector_size(kBytes)));
-
-template <class V>
-inline V load(const void* from) {
-  V value;
-  memcpy(&value, from, sizeof value);
-  return value;
-}
 
 inline Words popcount(Words x) {
   if constexpr (kCountsBytes) return (Words)__builtin_elementwise_popcount((Octets)x);
@@ -55,9 +44,6 @@ inline Words add_counts(Words a, Words b) {
   const Words pairs = (bytes & 0x00ff00ffu) + ((bytes >> 8) & 0x00ff00ffu);
   return (pairs & 0xffffu) + (pairs >> 16);
 }
-
-// Loops over a tile are always unrolled whole: only then do its sums live in registers.
-#define BNN_UNROLL _Pragma("clang loop unroll(full)")
 
 template <int M, int N>
 __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block,
@@ -98,19 +84,6 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
   }
   if constexpr (kCountsBytes)
     BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widen(bytes[i][n]);
-}
-
-// Bit l of the result: lane l of `mask` is set. A template, so that only the branch of this width is compiled.
-template <class Mask>
-inline uint32_t lane_bits(Mask mask) {
-  if constexpr (kLanes >= 8) {
-    typedef bool Bools __attribute__((ext_vector_type(sizeof(Mask) / 4)));
-    unsigned _BitInt(kLanes) bits = __builtin_bit_cast(unsigned _BitInt(kLanes), __builtin_convertvector(mask, Bools));
-    return bits;
-  } else {
-    const Mask weight = {1, 2, 4, 8};
-    return (uint32_t)__builtin_reduce_or(mask & weight);
-  }
 }
 
 inline Ints clamped(Ints x, int32_t low, int32_t high) {

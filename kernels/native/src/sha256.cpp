@@ -20,28 +20,49 @@ constexpr uint32_t K[64] = {
 
 uint32_t rotr(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
+// One round with the working variables under their names of that round, so that none has to be moved.
+#define BNN_ROUND(a, b, c, d, e, f, g, h, t)                                                                         \
+  do {                                                                                                               \
+    const uint32_t T1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + K[t] + W[(t) % 16];     \
+    const uint32_t T2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));                        \
+    d += T1, h = T1 + T2;                                                                                            \
+  } while (0)
+
 void compress(uint32_t (&H)[8], const uint8_t* block) {
-  uint32_t W[64];
-  for (int t = 0; t < 16; ++t)
-    W[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 | (uint32_t)block[4 * t + 2] << 8 |
-           block[4 * t + 3];
-  for (int t = 16; t < 64; ++t) {
-    const uint32_t s0 = rotr(W[t - 15], 7) ^ rotr(W[t - 15], 18) ^ W[t - 15] >> 3;
-    const uint32_t s1 = rotr(W[t - 2], 17) ^ rotr(W[t - 2], 19) ^ W[t - 2] >> 10;
-    W[t] = W[t - 16] + s0 + W[t - 7] + s1;
+  uint32_t W[16];  // the schedule's last 16 words, in a ring
+  for (int t = 0; t < 16; ++t) {
+    uint32_t word;
+    memcpy(&word, block + 4 * t, 4);
+    W[t] = __builtin_bswap32(word);
   }
   uint32_t a = H[0], b = H[1], c = H[2], d = H[3], e = H[4], f = H[5], g = H[6], h = H[7];
-  for (int t = 0; t < 64; ++t) {
-    const uint32_t T1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & f) ^ (~e & g)) + K[t] + W[t];
-    const uint32_t T2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-    h = g, g = f, f = e, e = d + T1, d = c, c = b, b = a, a = T1 + T2;
+  for (int t = 0; t < 64; t += 16) {
+    if (t) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 16; ++i) {
+        const uint32_t w1 = W[(i + 1) % 16], w14 = W[(i + 14) % 16];
+        const uint32_t s0 = rotr(w1, 7) ^ rotr(w1, 18) ^ w1 >> 3, s1 = rotr(w14, 17) ^ rotr(w14, 19) ^ w14 >> 10;
+        W[i] += s0 + W[(i + 9) % 16] + s1;
+      }
+    }
+#pragma clang loop unroll(full)
+    for (int i = t; i < t + 16; i += 8) {
+      BNN_ROUND(a, b, c, d, e, f, g, h, i);
+      BNN_ROUND(h, a, b, c, d, e, f, g, i + 1);
+      BNN_ROUND(g, h, a, b, c, d, e, f, i + 2);
+      BNN_ROUND(f, g, h, a, b, c, d, e, i + 3);
+      BNN_ROUND(e, f, g, h, a, b, c, d, i + 4);
+      BNN_ROUND(d, e, f, g, h, a, b, c, i + 5);
+      BNN_ROUND(c, d, e, f, g, h, a, b, i + 6);
+      BNN_ROUND(b, c, d, e, f, g, h, a, i + 7);
+    }
   }
   H[0] += a, H[1] += b, H[2] += c, H[3] += d, H[4] += e, H[5] += f, H[6] += g, H[7] += h;
 }
 
 }  // namespace
 
-void sha256_hex(const uint8_t* data, uint64_t bytes, char* digest) {
+void sha256(const uint8_t* data, uint64_t bytes, uint8_t* digest) {
   uint32_t H[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   uint64_t done = 0;
   for (; done + 64 <= bytes; done += 64) compress(H, data + done);
@@ -51,7 +72,13 @@ void sha256_hex(const uint8_t* data, uint64_t bytes, char* digest) {
   tail[left] = 0x80;
   for (int i = 0; i < 8; ++i) tail[padded - 1 - (size_t)i] = (uint8_t)(bytes * 8 >> (8 * i));
   for (size_t offset = 0; offset < padded; offset += 64) compress(H, tail + offset);
-  for (int i = 0; i < 8; ++i) snprintf(digest + 8 * i, 9, "%08x", H[i]);
+  for (int i = 0; i < 32; ++i) digest[i] = (uint8_t)(H[i / 4] >> (24 - i % 4 * 8));
+}
+
+void sha256_hex(const uint8_t* data, uint64_t bytes, char* digest) {
+  uint8_t raw[32];
+  sha256(data, bytes, raw);
+  for (int i = 0; i < 32; ++i) snprintf(digest + 2 * i, 3, "%02x", raw[i]);
 }
 
 }  // namespace bnn

@@ -98,6 +98,15 @@ bool Request::integer_or(const char* key, int64_t fallback, int64_t low, int64_t
   return true;
 }
 
+bool Request::number(const char* key, double* value, Error& error) const {
+  const char* text;
+  if (!this->text(key, &text, error)) return false;
+  char* end = nullptr;
+  *value = strtod(text, &end);
+  if (*end || !isfinite(*value)) return error.set("%s=%.60s is no number", key, text);
+  return true;
+}
+
 bool Request::text(const char* key, const char** value, Error& error) const {
   *value = find(key);
   if (!*value || !**value) return error.set("the key '%s' is missing or empty", key);

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Unary
-from .windows import convolve, convolve_depthwise, pool
+from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
 
@@ -36,13 +36,17 @@ def dense(node: Node, operation: Dense, x: Array) -> Array:
 
 def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
     """MAX_POOL_2D, AVERAGE_POOL_2D."""
-    maxima, sums, counts = pool(x, operation.window, *node.output.shape[1:3])
-    return clamped((maxima if operation.kind == "max" else sums / counts).astype(np.float32), operation.act)
+    size = node.output.shape[1:3]
+    if operation.kind == "max":
+        return clamped(pool_max(x, operation.window, *size).astype(np.float32), operation.act)
+    sums, counts = pool_sum(x, operation.window, *size)
+    return clamped((sums / counts).astype(np.float32), operation.act)
 
 
 def mean(node: Node, operation: Mean, x: Array) -> Array:
     """MEAN."""
-    return x.mean(axis=operation.axes, dtype=np.float64).astype(np.float32).reshape(node.output.shape)
+    means = np.asarray(x.mean(axis=operation.axes, dtype=np.float64), np.float32)
+    return means.reshape(node.output.shape)
 
 
 def elementwise(operation: Elementwise, a: Array, b: Array) -> Array:
@@ -55,11 +59,11 @@ def elementwise(operation: Elementwise, a: Array, b: Array) -> Array:
 def unary(operation: Unary, x: Array) -> Array:
     """ABS, LOGISTIC, RELU and its relatives."""
     if operation.kind == "abs":
-        return np.abs(x)
+        return np.asarray(np.abs(x))
     if operation.kind == "clamp":
         return clamped(x, operation.act)
     with np.errstate(over="ignore"):
-        return (1.0 / (1.0 + np.exp(-x.astype(np.float64)))).astype(np.float32)
+        return np.asarray(1.0 / (1.0 + np.exp(-x.astype(np.float64))), np.float32)
 
 
 def prelu(x: Array, alpha: Array) -> Array:
@@ -77,7 +81,7 @@ def softmax(operation: Softmax, x: Array) -> NDArray[np.float64]:
 
 def clamped(x: Array, act: Clamp) -> Array:
     """A fused activation."""
-    return x if act.does_nothing else np.clip(x, np.float32(act.low), np.float32(act.high))
+    return x if act.does_nothing else np.asarray(np.clip(x, np.float32(act.low), np.float32(act.high)))
 
 
 def _finished(sums: Array, bias: Array | None, act: Clamp) -> Array:

@@ -16,7 +16,7 @@ from ...models.quantization import (
     requantize,
 )
 from .floats import softmax as softmax_f64
-from .windows import convolve, convolve_depthwise, pool
+from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
 
@@ -50,10 +50,12 @@ def dense(node: Node, operation: Dense, x: Array) -> Array:
 
 def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
     """MAX_POOL_2D; AVERAGE_POOL_2D with halves away from zero."""
-    maxima, sums, counts = pool(x, operation.window, *node.output.shape[1:3])
+    size = node.output.shape[1:3]
+    if operation.kind == "max":
+        return _limited(node.output, pool_max(x, operation.window, *size), operation.act)
+    sums, counts = pool_sum(x, operation.window, *size)
     halves = np.floor(counts / 2)
-    averages = np.trunc((sums + np.where(sums > 0, halves, -halves)) / counts)
-    return _limited(node.output, maxima if operation.kind == "max" else averages, operation.act)
+    return _limited(node.output, np.trunc((sums + np.where(sums > 0, halves, -halves)) / counts), operation.act)
 
 
 def elementwise(node: Node, operation: Elementwise, a: Array, b: Array) -> Array:

@@ -49,20 +49,44 @@ def convolve_depthwise(x: Array, weights: Array, window: Window, multiplier: int
     return out
 
 
-def pool(x: Array, window: Window, out_h: int, out_w: int) -> tuple[Array, Array, Array]:
-    """Over the taps inside the image: float64 maxima, float64 sums [n, out_h, out_w, c], counts [out_h, out_w, 1]."""
-    shape = (x.shape[0], out_h, out_w, x.shape[3])
-    maxima, sums = np.full(shape, -np.inf), np.zeros(shape)
-    inside = _padded(np.ones((*x.shape[1:3], 1)), window, out_h, out_w)
-    counts = np.zeros((out_h, out_w, 1))
-    for y, z in _offsets(window):
-        box = (slice(y, y + _span(out_h, window.sh), window.sh), slice(z, z + _span(out_w, window.sw), window.sw))
-        counts += inside[box]
-        for image, highest, total in zip(x, maxima, sums, strict=True):
-            part = _padded(image.astype(np.float64), window, out_h, out_w)[box]
-            np.maximum(highest, np.where(inside[box] > 0, part, -np.inf), out=highest)
-            total += part
-    return maxima, sums, counts
+def pool_max(x: Array, window: Window, out_h: int, out_w: int) -> NDArray[np.float64]:
+    """Largest of the taps inside the image: float64 [n, out_h, out_w, c]."""
+    # A maximum over a rectangle is one over rows, then over columns: kh + kw passes, not kh * kw.
+    rows = _along(x.astype(np.float64), 1, window.kh, window.sh, window.dh, window.pad_top, out_h, np.maximum, -np.inf)
+    return _along(rows, 2, window.kw, window.sw, window.dw, window.pad_left, out_w, np.maximum, -np.inf)
+
+
+def pool_sum(x: Array, window: Window, out_h: int, out_w: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums [n, out_h, out_w, c] and numbers [1, out_h, out_w, 1] of the taps inside the image."""
+    ones = np.ones((1, *x.shape[1:3], 1))
+    sums, counts = (
+        _along(
+            _along(values, 1, window.kh, window.sh, window.dh, window.pad_top, out_h, np.add, 0.0),
+            *(2, window.kw, window.sw, window.dw, window.pad_left, out_w, np.add, 0.0),
+        )
+        for values in (x.astype(np.float64), ones)
+    )
+    return sums, counts
+
+
+def _along(
+    x: Array, axis: int, taps: int, stride: int, dilation: int, before: int, count: int, join: np.ufunc, empty: float
+) -> NDArray[np.float64]:
+    """One axis of a pool: `count` windows of `taps`; what lies outside is `empty`."""
+    shape = list(x.shape)
+    shape[axis] = count
+    out = np.full(shape, empty, np.float64)
+    for tap in range(taps):
+        origin = tap * dilation - before
+        first = max(-(origin // stride), 0)  # the first window whose tap is inside
+        past = min((x.shape[axis] - 1 - origin) // stride + 1, count)
+        if first < past:
+            start = origin + first * stride
+            box = (slice(None),) * axis
+            part = x[(*box, slice(start, start + _span(past - first, stride), stride))]
+            place = out[(*box, slice(first, past))]
+            join(place, part, out=place)
+    return out
 
 
 def _span(count: int, stride: int) -> int:

@@ -1,0 +1,152 @@
+"""One node's output from its operands, whatever the operation: the interpreter's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.graph import (
+    BinaryConv2d,
+    BinaryMaxPool2d,
+    BitDequantize,
+    BitQuantize,
+    Concat,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dequantize,
+    Elementwise,
+    Mean,
+    Node,
+    Pad,
+    Pool2d,
+    PRelu,
+    Quantize,
+    Reshape,
+    Slice,
+    Softmax,
+    Tensor,
+    Transpose,
+    Unary,
+)
+from ...models.quantization import dequantize, quantize
+from ...packing import pack, unpack
+from .. import oracle
+from . import floats, integers
+from .windows import pool_max
+
+Array = NDArray[Any]
+
+
+def run_node(node: Node, operands: Sequence[Array]) -> Array:
+    """The node's output in storage form; `operands` as its inputs say."""
+    x = operands[0]
+    match node.operation:
+        case BinaryConv2d() as operation:
+            return _binary_convolution(node, operation, x)
+        case BinaryMaxPool2d(window):
+            signs = unpack(x, node.inputs[0].shape[-1])
+            return pack(pool_max(signs, window, *node.output.shape[1:3]))
+        case BitQuantize():
+            zero = node.inputs[0].zero_point if x.dtype == np.int8 else 0
+            return pack(np.where(x < x.dtype.type(zero), np.int8(-1), np.int8(1)))
+        case BitDequantize():
+            return _stored(node.output, unpack(x, node.output.shape[-1]).astype(np.float32))
+        case Quantize():
+            return integers.rescaled(node, x) if x.dtype == np.int8 else _stored(node.output, x)
+        case Dequantize():
+            return _real(node.inputs[0], x)
+        case Unary() as operation:
+            return _stored(node.output, floats.unary(operation, _real(node.inputs[0], x)))
+        case PRelu():
+            real, alpha = (_real(tensor, array) for tensor, array in zip(node.inputs, operands, strict=True))
+            return _stored(node.output, floats.prelu(real, alpha))
+        case Concat() | Slice() | Pad() | Transpose() | Reshape():
+            return _move(node, operands)
+    return _integers(node, operands) if x.dtype == np.int8 else _floats(node, operands)
+
+
+def _floats(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Conv2d() as operation:
+            return floats.conv2d(node, operation, x)
+        case DepthwiseConv2d() as operation:
+            return floats.depthwise_conv2d(node, operation, x)
+        case Dense() as operation:
+            return floats.dense(node, operation, x)
+        case Pool2d() as operation:
+            return floats.pool2d(node, operation, x)
+        case Mean() as operation:
+            return floats.mean(node, operation, x)
+        case Elementwise() as operation:
+            return floats.elementwise(operation, x, operands[1])
+        case Softmax() as operation:
+            return floats.softmax(operation, x).astype(np.float32)
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of floats")
+
+
+def _integers(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Conv2d() as operation:
+            return integers.conv2d(node, operation, x)
+        case DepthwiseConv2d() as operation:
+            return integers.depthwise_conv2d(node, operation, x)
+        case Dense() as operation:
+            return integers.dense(node, operation, x)
+        case Pool2d() as operation:
+            return integers.pool2d(node, operation, x)
+        case Mean() as operation:
+            return integers.mean(node, operation, x)
+        case Elementwise() as operation:
+            return integers.elementwise(node, operation, x, operands[1])
+        case Softmax() as operation:
+            return integers.softmax(node, operation, x)
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of int8")
+
+
+def _move(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Concat(axis, act):
+            return floats.clamped(np.concatenate(operands, axis=axis), act)
+        case Slice(start):
+            box = (slice(b, b + size) for b, size in zip(start, node.output.shape, strict=True))
+            return np.ascontiguousarray(x[tuple(box)])
+        case Pad(before, value):
+            sizes = zip(before, x.shape, node.output.shape, strict=True)
+            margins = [(front, whole - size - front) for front, size, whole in sizes]
+            return np.pad(x, margins, constant_values=x.dtype.type(value))
+        case Transpose(perm):
+            return np.ascontiguousarray(x.transpose(perm))
+        case Reshape():
+            return x.reshape(node.output.shape)
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__}")
+
+
+def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
+    arrays = {"x": x, "filter": operation.filter}
+    for name in ("multiplier", "bias", "threshold"):
+        array = getattr(operation, name)
+        if array is not None:
+            arrays[name] = array
+    out = oracle.run(operation.spec, arrays)
+    return _stored(node.output, out) if operation.spec.out == "f32" else out
+
+
+def _real(tensor: Tensor, array: Array) -> Array:
+    """What a stored array stands for, in f32."""
+    if array.dtype == np.int8:
+        return dequantize(array, integers.scale_of(tensor), tensor.zero_point)
+    return array
+
+
+def _stored(tensor: Tensor, values: Array) -> Array:
+    """f32 values as the tensor stores them."""
+    if tensor.dtype == "i8":
+        return quantize(values, integers.scale_of(tensor), tensor.zero_point)
+    return values.astype(np.float32)

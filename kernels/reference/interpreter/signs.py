@@ -1,0 +1,85 @@
+"""Signs that are too close to call: where a right engine may have another bit than the reference.
+
+An engine that adds floats in another order may give a value within a rounding of zero the other sign, and everything
+behind that bit differs. So whole models are compared with the other engine's bits taken over, but only where the
+reference itself is unsure; a bit that differs elsewhere is an error of that engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.graph import BitQuantize, Graph
+from ...packing import pack, unpack
+
+Array = NDArray[Any]
+
+UNSURE = 1e-5
+"""Of a tensor's largest absolute value: a sign nearer to zero than this may be the other one in a right engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignFlips:
+    """One tensor of bits against another engine's: how many differ where the reference is unsure, and elsewhere.
+
+    `margins` of all of these, largest first: |value before the sign| / largest |value| of its tensor.
+    """
+
+    tensor: str
+    unsure: int
+    wrong: int
+    margins: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignMargin:
+    """How close to zero the values before one LceQuantize come: the smallest margin, and how many are unsure."""
+
+    tensor: str
+    smallest: float
+    unsure: int
+    values: int
+
+
+def sign_margins(graph: Graph, values: Mapping[str, Array]) -> tuple[SignMargin, ...]:
+    """Of every LceQuantize of floats, in graph order; `values` as `interpret(..., keep=True)` returns them.
+
+    Signs of the model's own input are left out: no engine computes these values.
+    """
+    found = []
+    for node in graph.nodes:
+        (x, *_) = node.inputs
+        if isinstance(node.operation, BitQuantize) and x.dtype == "f32" and x.name in values:
+            margins = relative(values[x.name])
+            unsure = int((margins <= UNSURE).sum())
+            found.append(SignMargin(node.output.name, float(margins.min()), unsure, margins.size))
+    return tuple(found)
+
+
+def with_bits(tensor: str, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+    """`own` bits of the signs of `x` with `other` bits where unsure, and what differs. int8 signs are always sure."""
+    channels = x.shape[-1]
+    differs = unpack(np.bitwise_xor(own, other), channels) < 0
+    margins = relative(x)
+    unsure = margins <= UNSURE if x.dtype == np.float32 else np.zeros(x.shape, bool)
+    taken = differs & unsure
+    swap = pack(np.where(taken, np.int8(-1), np.int8(1)))
+    ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
+    return own ^ swap, SignFlips(tensor, int(taken.sum()), int((differs & ~unsure).sum()), ordered)
+
+
+def exact_bits(tensor: str, channels: int, own: Array, other: Array) -> SignFlips:
+    """Bits that no rounding decides (a threshold of counted bits, a maximum of signs): every difference is wrong."""
+    return SignFlips(tensor, 0, int((unpack(np.bitwise_xor(own, other), channels) < 0).sum()))
+
+
+def relative(x: Array) -> Array:
+    """|x| by its largest; 0 everywhere when all are 0."""
+    sizes = np.abs(x.astype(np.float64))
+    largest = float(sizes.max())
+    return sizes / largest if largest > 0 else sizes

@@ -1,0 +1,269 @@
+"""Runs plan files in NumPy, by docs/plans.md: plans are checked with it, and so are the engines that load them.
+
+All tensors really live in one arena of bytes, which begins as garbage: a tensor that shares bytes with another at the
+wrong time, or that is read before it is complete, gives a wrong result. Convolutions and averages are summed in
+float64, integers exactly; every other operation rounds to f32 by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnnbench.kernels.models.plan.plan_reader import STORED, PlanContent, PlanStage, PlanStep, PlanTensor, read_plan
+
+Array = NDArray[Any]
+
+
+def run_plan(content: bytes, inputs: Sequence[Array]) -> list[Array]:
+    """Outputs in the shapes of their records: n h w c, bits as u32 words."""
+    plan = read_plan(content)
+    arena = _Arena(plan)
+    for tensor, values in zip(plan.inputs, inputs, strict=True):
+        arena.view(tensor)[...] = np.asarray(values, STORED[tensor.dtype]).reshape(tensor.stored_shape)
+    for step in plan.steps:
+        if step.shape is None:
+            arena.view(step.arguments["out"])[...] = _direct(arena, step)
+        else:
+            _run_stages(arena, step, np.asarray(_stream(arena, step)).reshape(step.shape))
+    return [arena.view(tensor).copy() for tensor in plan.outputs]
+
+
+class _Arena:
+    def __init__(self, plan: PlanContent) -> None:
+        garbage = np.random.default_rng(0).integers(0, 256, plan.arena_bytes, np.uint8)
+        self.bytes = np.ascontiguousarray(garbage)
+
+    def view(self, tensor: PlanTensor) -> Array:
+        """The tensor's stored array, in the arena itself."""
+        part = self.bytes[tensor.offset : tensor.offset + tensor.bytes]
+        return part.view(STORED[tensor.dtype]).reshape(tensor.stored_shape)
+
+    def reals(self, tensor: PlanTensor) -> Array:
+        """Its values: f32, of i8 dequantized, of bits +1 and -1."""
+        stored = self.view(tensor)
+        if tensor.dtype == "i8":
+            return np.float32(tensor.scale) * (stored.astype(np.int32) - tensor.zero_point).astype(np.float32)
+        if tensor.dtype == "bits":
+            return _signs(stored, tensor.shape[3])
+        return stored.copy()
+
+
+def _stream(arena: _Arena, step: PlanStep) -> Array:
+    a = step.arguments
+    match step.kind:
+        case "read":
+            return arena.reals(a["x"])[..., a["channel"] : a["channel"] + a["channels"]]
+        case "conv" | "depthwise":
+            whole = a["x"].dtype == "i8"
+            x = arena.view(a["x"]).astype(np.float64) - (a["x"].zero_point if whole else 0)
+            sums = _convolve(_taps(x, a, 0.0), a["weights"], a["groups"] if step.kind == "conv" else None, a)
+            return np.rint(sums).astype(np.int64) if whole else (sums + a["bias"].astype(np.float64)).astype(np.float32)
+        case "pool":
+            return _pool(arena.reals(a["x"]), a).astype(np.float32)
+        case "bconv":
+            dot = np.clip(_dot(arena, a), a["act_low"], a["act_high"]).astype(np.float32)
+            with np.errstate(all="ignore"):
+                return dot * a["multiplier"] + a["bias"]
+        case "softmax":
+            return _softmax(arena.reals(a["x"]), a["beta"]).astype(np.float32)
+        case "unpack":
+            return arena.reals(a["x"])
+        case "broadcast":
+            x, y = (_strided(arena, a, side) for side in "ab")
+            with np.errstate(all="ignore"):
+                return [x + y, x - y, x * y, np.where(x >= 0, x, x * y)][a["op"]]
+    raise AssertionError(step.kind)
+
+
+def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
+    for stage in step.stages:
+        with np.errstate(all="ignore"):
+            v = _stage(arena, stage, v)
+        assert v.dtype == (np.int64 if stage.kind == "store_requantized" else np.float32), stage.kind
+    assert step.stages[-1].stores, step.name
+
+
+def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
+    a, n = stage.arguments, v.shape[0]
+    match stage.kind:
+        case "scale":
+            return v * a["values"]
+        case "shift":
+            return v + a["values"]
+        case "clamp":
+            return np.minimum(np.maximum(v, np.float32(a["low"])), np.float32(a["high"]))
+        case "add" | "mul":
+            assert a["tensor"].shape == v.shape, "a tensor of the stream's shape"
+            other = arena.view(a["tensor"])
+            return v + other if stage.kind == "add" else v * other
+        case "add_image" | "mul_image":
+            assert a["tensor"].shape == (n, 1, 1, v.shape[3]), "n 1 1 channels"
+            other = arena.view(a["tensor"])
+            return v + other if stage.kind == "add_image" else v * other
+        case "prelu":
+            return np.where(v >= 0, v, v * a["values"])
+        case "abs":
+            return np.abs(v)
+        case "logistic":
+            return (1.0 / (1.0 + np.exp(-v.astype(np.float64)))).astype(np.float32)
+        case "round_i8":
+            steps = _rounded(v, a["scale"], a["zero_point"])
+            return np.float32(a["scale"]) * (steps.astype(np.int32) - a["zero_point"]).astype(np.float32)
+    _store(arena, stage, v)
+    return v
+
+
+def _store(arena: _Arena, stage: PlanStage, v: Array) -> None:
+    a, tensor = stage.arguments, stage.arguments["tensor"]
+    rows = arena.view(tensor).reshape(-1, tensor.stored_shape[3])
+    flat = v.reshape(-1, v.shape[3])
+    assert len(rows) == len(flat), "the stream's pixels"
+    if stage.kind == "store_bits":
+        assert tensor.shape[3] == v.shape[3]
+        rows[...] = _words(flat < 0)
+    elif stage.kind == "store_requantized":
+        steps = _requantize(flat + a["bias"], a["multiplier"].astype(np.int64), a["shift"].astype(np.int64))
+        rows[...] = np.clip(steps + tensor.zero_point, a["low"], a["high"])
+    else:
+        assert a["channel"] + v.shape[3] <= tensor.shape[3]
+        values = _rounded(flat, tensor.scale, tensor.zero_point) if stage.kind == "store_i8" else flat
+        rows[:, a["channel"] : a["channel"] + v.shape[3]] = values
+
+
+def _direct(arena: _Arena, step: PlanStep) -> Array:
+    a, out = step.arguments, step.arguments["out"]
+    if step.kind == "constant":
+        return np.asarray(a["values"])
+    x = arena.view(a["x"] if "x" in a else a["a"])
+    match step.kind:
+        case "bconv_bits":
+            bits = a["kh"] * a["kw"] * a["x"].shape[3] // a["groups"]
+            return _words(bits - _dot(arena, {**a, **_size(out)}) > 2 * a["threshold"].astype(np.int64))
+        case "bmaxpool":
+            return _words(_taps(arena.reals(a["x"]), {**a, **_size(out)}, -np.inf).max(axis=(0, 1)) < 0)
+        case "pack":
+            return _words(x < a["x"].zero_point)
+        case "place":
+            whole = np.full(out.shape, a["value"], x.dtype) if a["fills"] else arena.view(out)
+            whole[_box(a, a["x"].shape)] = x
+            return whole
+        case "slice":
+            return x[_box(a, out.shape)]
+        case "transpose":
+            return x.transpose(*(a[f"perm_{axis}"] for axis in range(4)))
+        case "pool_i8":
+            values = _pool(x, {**a, **_size(out)}, halves_away=True)
+            return np.clip(values, a["low"], a["high"])
+        case "binary_i8":
+            return _binary_i8(arena, a)
+        case "softmax_i8":
+            parts = _softmax(a["x"].scale * (x.astype(np.float64) - a["x"].zero_point), a["beta"])
+            return np.clip(np.floor(parts / out.scale + 0.5) + out.zero_point, -128, 127)
+        case "requantize" | "mean_i8":
+            values = x.astype(np.int64) - a["x"].zero_point
+            if step.kind == "mean_i8":
+                values = values.sum(axis=(1, 2), keepdims=True).reshape(out.shape)
+            return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+    raise AssertionError(step.kind)
+
+
+def _size(out: PlanTensor) -> dict[str, int]:
+    return {"out_h": out.shape[1], "out_w": out.shape[2], "oc": out.shape[3]}
+
+
+def _taps(x: Array, a: Any, outside: float) -> Array:
+    """[kh, kw, n, out_h, out_w, c]: what each tap of the window sees."""
+    taps = np.full((a["kh"], a["kw"], x.shape[0], a["out_h"], a["out_w"], x.shape[3]), outside, np.float64)
+    for ky in range(a["kh"]):
+        for kx in range(a["kw"]):
+            rows = np.arange(a["out_h"]) * a["sh"] + ky * a["dh"] - a["pad_top"]
+            columns = np.arange(a["out_w"]) * a["sw"] + kx * a["dw"] - a["pad_left"]
+            r = np.flatnonzero((rows >= 0) & (rows < x.shape[1]))
+            c = np.flatnonzero((columns >= 0) & (columns < x.shape[2]))
+            taps[ky, kx][:, r[:, None], c] = x[:, rows[r][:, None], columns[c]]
+    return taps
+
+
+def _convolve(taps: Array, weights: Array, groups: int | None, a: Any) -> Array:
+    """Float64 sums [n, out_h, out_w, oc]; `groups` None is depthwise."""
+    weights = weights.astype(np.float64)
+    if groups is None:
+        return np.einsum("yxnhwc,yxc->nhwc", np.repeat(taps, a["multiplier"], axis=-1), weights)
+    parts = zip(np.split(taps, groups, axis=-1), np.split(weights, groups), strict=True)
+    return np.concatenate([np.einsum("yxnhwc,oyxc->nhwo", t, w, optimize=True) for t, w in parts], axis=-1)
+
+
+def _dot(arena: _Arena, a: Any) -> Array:
+    taps = _taps(arena.reals(a["x"]), a, float(a["pad_value"]))
+    depth = a["x"].shape[3] // a["groups"]
+    return np.rint(_convolve(taps, _signs(a["filter"], depth), a["groups"], a)).astype(np.int64)
+
+
+def _pool(x: Array, a: Any, halves_away: bool = False) -> Array:
+    if a["kind"] == 0:
+        return _taps(x, a, -np.inf).max(axis=(0, 1))
+    sums, counts = (_taps(one, a, 0.0).sum(axis=(0, 1)) for one in (x, np.ones_like(x)))
+    if not halves_away:
+        return sums / counts
+    half = np.floor(counts / 2)
+    return np.trunc((sums + np.where(sums > 0, half, -half)) / counts)
+
+
+def _binary_i8(arena: _Arena, a: Any) -> Array:
+    x, y = (arena.view(a[side]).astype(np.int64) - a[side].zero_point for side in "ab")
+    if a["op"] == 2:
+        total = x * y
+    else:
+        x = _requantize(x << a["left_shift"], a["a_multiplier"], a["a_shift"])
+        y = _requantize(y << a["left_shift"], a["b_multiplier"], a["b_shift"])
+        total = x + y if a["op"] == 0 else x - y
+    steps = _requantize(total, a["out_multiplier"], a["out_shift"]) + a["out"].zero_point
+    return np.clip(steps, a["low"], a["high"])
+
+
+def _requantize(values: Array, multiplier: Any, shift: Any) -> Array:
+    """Shift left within 32 bits, doubling high multiply, shift right: both of these round halves up."""
+    left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
+    wrapped = (values << left).astype(np.int32).astype(np.int64)
+    high = (2 * wrapped * multiplier + 2**31) >> 32
+    return np.floor(high / 2.0**right + np.where(right > 0, 0.5, 0.0)).astype(np.int64)
+
+
+def _rounded(v: Array, scale: float, zero_point: int) -> Array:
+    quotient = (v / np.float32(scale)).astype(np.float64)
+    steps = np.trunc(quotient + np.copysign(0.5, quotient)) + zero_point
+    return np.clip(steps, -128, 127).astype(np.int8)
+
+
+def _softmax(x: Array, beta: float) -> Array:
+    scaled = beta * x.astype(np.float64)
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _strided(arena: _Arena, a: Any, side: str) -> Array:
+    tensor = a[side]
+    strides = [4 * a[f"{side}_{axis}"] for axis in "nhwc"]
+    return np.lib.stride_tricks.as_strided(arena.view(tensor), [a[axis] for axis in "nhwc"], strides).copy()
+
+
+def _box(a: Any, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    starts = [a[f"start_{axis}"] for axis in "nhwc"]
+    return tuple(slice(start, start + size) for start, size in zip(starts, shape, strict=True))
+
+
+def _signs(stored: Array, channels: int) -> Array:
+    """u32 words of the last axis to +1 and -1, f32."""
+    lanes = stored[..., None] >> np.arange(32, dtype=np.uint32) & np.uint32(1)
+    return (1 - 2 * lanes.reshape(*stored.shape[:-1], -1)[..., :channels].astype(np.float32)).astype(np.float32)
+
+
+def _words(ones: Array) -> Array:
+    """Booleans of the last axis to u32 words; unused bits are 0."""
+    lanes = np.pad(ones, [(0, 0)] * (ones.ndim - 1) + [(0, -ones.shape[-1] % 32)])
+    lanes = lanes.reshape(*ones.shape[:-1], -1, 32).astype(np.uint32)
+    return np.asarray((lanes << np.arange(32, dtype=np.uint32)).sum(axis=-1, dtype=np.uint32))
