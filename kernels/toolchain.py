@@ -28,13 +28,13 @@ Progress = Callable[[str], None]
 """Receives one line before work that takes long."""
 
 SOURCES = Path(__file__).parent / "native"
-_COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa", "file")
-_NATIVE = (
+COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa", "file")
+NATIVE = (
     *("native_backend", "implicit_gemm", "padding", "thread_pool"),
-    *("plan_file", "plan_steps", "plan_stages", "model", "model_verbs"),
+    *("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak"),
     *("stream", "steps_streams", "steps_convolutions", "steps_integer", "steps_movement", "exact_convolution"),
 )
-_PER_LEVEL = ("kernels_isa", "model_isa", "windows_isa", "stages_isa")
+PER_LEVEL = ("kernels_isa", "model_isa", "windows_isa", "stages_isa")
 _NUMBA = ("numba_backend",)
 FLAGS = (
     "-std=c++20",
@@ -76,8 +76,8 @@ def cache_folder() -> Path:
 def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`. Raises BuildError."""
     levels = _levels(triple)
-    objects = _common_objects() + [_Object(name, level_lists(levels)) for name in _NATIVE]
-    objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in _PER_LEVEL]
+    objects = _common_objects() + [_Object(name, level_lists(levels)) for name in NATIVE]
+    objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in PER_LEVEL]
     return _build("native", triple, None, objects, progress)
 
 
@@ -103,7 +103,7 @@ class _Object:
 
 
 def _common_objects() -> list[_Object]:
-    return [_Object(name, ("-Os",)) for name in _COMMON]  # nothing here is timed; small is quick to push
+    return [_Object(name, ("-Os",)) for name in COMMON]  # nothing here is timed; small is quick to push
 
 
 def _levels(triple: str) -> Sequence[IsaLevel]:

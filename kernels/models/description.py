@@ -113,7 +113,7 @@ def peak_live_bytes(graph: Graph) -> int:
         for tensor in (*node.inputs, node.output):
             last_use[stored.get(tensor, tensor)] = place
     last_use |= {stored.get(tensor, tensor): len(graph.nodes) for tensor in graph.outputs}
-    live = {tensor for tensor in graph.inputs}
+    live = set(graph.inputs)
     total = peak = sum(tensor.bytes for tensor in live)
     ends: dict[int, list[Tensor]] = {}
     for tensor, place in last_use.items():
@@ -188,12 +188,13 @@ def _group_channels(op: Op) -> int:
 
 def _parameters(op: Op, position: int, tensor: TensorRef) -> tuple[int, int]:
     """1-bit weights and other numbers in a constant; shapes, axes and the like are no parameters."""
-    kind = _kind(op, position, tensor)
-    if tensor.data is None or kind == "other" and not (op.name == "LceBconv2d" or position == 2 and _macs(op)):
+    if tensor.data is None:
         return 0, 0
+    kind = _kind(op, position, tensor)
     if kind == "bits":
         return prod(tensor.shape[:3]) * _group_channels(op), 0
-    return 0, tensor.elements
+    weighs = kind != "other" or op.name == "LceBconv2d" or (position == 2 and _macs(op) > 0)  # thresholds, int32 biases
+    return 0, tensor.elements if weighs else 0
 
 
 def _kind(op: Op, position: int, tensor: TensorRef) -> str:

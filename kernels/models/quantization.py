@@ -1,16 +1,16 @@
 """TFLite's integer arithmetic for int8 tensors: scales as Q31 multipliers with shifts, and rounding as its kernels do.
 
-Source: TensorFlow Lite's quantization specification, and what the interpreter of Larq Compute Engine 0.16 computes:
-its vectorised kernels round twice, in the high multiply and in the shift to the right, and both times halves go up
-(towards positive infinity). TensorFlow Lite's scalar reference differs in the second: there halves of negative
-numbers go down. Convolutions and dense layers of whole models equal LCE's bytes only with halves up.
+Source: TensorFlow Lite's quantization specification, and what the interpreter of Larq Compute Engine 0.16 computes.
+Its kernels round twice: in the high multiply, where halves go up (towards positive infinity), and in the shift to the
+right. There the vectorised ones (convolutions, dense layers, ADD, SUB, QUANTIZE) let halves go up too, and the scalar
+ones (MUL, MEAN) away from zero. Golden models equal LCE's bytes only with just that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, frexp, inf
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +38,23 @@ def round_half_away(value: float) -> int:
     return floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
-def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
+def requantize(
+    values: NDArray[Any], multiplier: Any, shift: Any, halves: Literal["up", "away"] = "up"
+) -> NDArray[np.int64]:
     """`values` times `multiplier / 2^31 * 2^shift`, in fixed point: -> int64 array of int32 range.
 
     `values` of int32 range; `multiplier` (not negative) and `shift` scalars or arrays that broadcast. Shift to the
-    left (wrapping to 32 bits), doubling high multiply, shift to the right; both of these round halves up.
+    left (wrapping to 32 bits), doubling high multiply, shift to the right; `halves` says how the last one rounds.
     """
     shift = np.asarray(shift, np.int64)
     x = values.astype(np.int64) << np.maximum(shift, 0)
     x = (x + 2**31) % 2**32 - 2**31
     high = (x * np.asarray(multiplier, np.int64) + 2**30) >> 31
     right = np.maximum(-shift, 0)
-    rounded: NDArray[np.int64] = (high + ((np.int64(1) << right) >> 1)) >> right
+    half = (np.int64(1) << right) >> 1
+    if halves == "away":
+        half = half - (high < 0) * (right > 0)
+    rounded: NDArray[np.int64] = (high + half) >> right
     return rounded
 
 
@@ -69,6 +74,13 @@ def conv_requantization(
     """Per output channel: (multiplier i32[oc], shift i32[oc])."""
     pairs = [quantize_multiplier(float(input_scale) * float(scale) / float(output_scale)) for scale in weight_scales]
     return np.array([q for q, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
+
+
+def mean_requantization(input_scale: float, output_scale: float, count: int) -> tuple[int, int]:
+    """(multiplier, shift) from a sum of `count` centred values to their mean; to be rounded with halves away."""
+    multiplier, shift = quantize_multiplier(float(input_scale) / float(output_scale))
+    headroom = max(min(count.bit_length() - 1, 32, 31 + shift), 0)
+    return (multiplier << headroom) // count, shift - headroom
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,7 @@ class _Reader:
             raise ModelError(f"Tensor {number} of the plan file has a type or rank that does not exist.")
         offset = low | high << 32
         shape = (n, h, w, c)
-        return PlanTensor(
-            number, self.name(), _DTYPES[dtype], rank, shape, offset, _float(scale), _signed(zero_point)
-        )
+        return PlanTensor(number, self.name(), _DTYPES[dtype], rank, shape, offset, _float(scale), _signed(zero_point))
 
     def tensor_at(self, number: int) -> PlanTensor:
         if number >= len(self.tensors):

@@ -1,4 +1,4 @@
-// The `run` and `peak` requests: timing, and nothing else inside the timed blocks.
+// The `run` request: timing, and nothing else inside the timed blocks.
 #pragma once
 #include "text.h"
 #include "workload.h"
@@ -6,6 +6,5 @@
 namespace bnn {
 
 bool run_request(const Request& request, Workload& workload, Json& reply, Error& error);
-bool peak_request(const Request& request, Json& reply, Error& error);
 
 }  // namespace bnn

@@ -34,6 +34,7 @@ void run_step(Model& model, int32_t index);
 
 // "name", "shape", "dtype" of the object that is open in `reply`; bits are u32 words.
 void describe_tensor(const PlanTensor& tensor, Json& reply);
+void describe_list(const char* name, const PlanTensor* const* tensors, int32_t count, Json& reply);
 
 // input, infer, trace, profile; ends with a null name.
 extern const ModelVerb kModelVerbs[];

@@ -32,6 +32,7 @@ struct Bytes {
 };
 
 struct Workload {
+  bool is_model = false;
   int outputs = 1;
   const Bytes* output = nullptr;  // [outputs], all of them together are the workload's output
   void (*run)(Workload&, int threads) = nullptr;
@@ -64,11 +65,11 @@ struct Backend {
   // Null where there is none:
   // A plan file's content; the reply gets inputs, outputs and arena_bytes. Nothing of `plan` is needed afterwards.
   Workload* (*load_plan)(const uint8_t* plan, int64_t bytes, Arena& arena, Json& reply, Error& error);
-  bool (*is_model)(const Workload&);
   const ModelVerb* verbs;              // ends with a null name
-  bool (*peak)(const Request&, Json& reply, Error&);
+  bool (*peak)(const Request&, Json& reply, Error&);  // of the selected ISA level
   int (*max_threads)();                // of `run`; null: 1
   bool (*prepare_threads)(int threads, Error& error);
+  int (*cpu_of_thread)(int index);     // that it is pinned to
 };
 
 const Backend& backend();

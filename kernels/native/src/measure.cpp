@@ -33,13 +33,13 @@ struct Samples {
 };
 
 struct Timing {
-  int64_t samples, warmup_ns, limit_ns, min_sample_ns, iterations, extra_ppm;
+  int64_t threads, samples, warmup_ns, limit_ns, min_sample_ns, iterations, extra_ppm;
 };
 
 bool parse_timing(const Request& request, Timing& t, Error& error) {
   constexpr int64_t kHour = 3600ll * 1000000000;
-  int64_t threads;
-  if (!request.integer_or("threads", 1, 1, 1, &threads, error) ||
+  const int64_t most = backend().max_threads ? backend().max_threads() : 1;
+  if (!request.integer_or("threads", 1, 1, most, &t.threads, error) ||
       !request.integer("samples", 1, kMaxSamples, &t.samples, error) ||
       !request.integer_or("warmup_ns", 0, 0, kHour, &t.warmup_ns, error) ||
       !request.integer_or("limit_ns", kHour, 1, kHour, &t.limit_ns, error) ||
@@ -52,9 +52,9 @@ bool parse_timing(const Request& request, Timing& t, Error& error) {
 }
 
 // `extra_ppm` really runs that many more, so that the harness can be shown a known slow-down.
-int64_t time_block(Workload& workload, int64_t iterations, int64_t extra) {
+int64_t time_block(Workload& workload, int64_t threads, int64_t iterations, int64_t extra) {
   const int64_t start = now_ns();
-  for (int64_t i = 0; i < iterations + extra; ++i) workload.run(workload);
+  for (int64_t i = 0; i < iterations + extra; ++i) workload.run(workload, (int)threads);
   return now_ns() - start;
 }
 
@@ -121,11 +121,13 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   Watch watch;
   const bool wants_counters = request.find("counters");
   if (!parse_timing(request, t, error) || !watch.parse(request, error) || !request.all_known(error)) return false;
+  if (t.threads > 1 && !backend().prepare_threads((int)t.threads, error)) return false;
   const int64_t start = now_ns(), deadline = start + t.limit_ns;
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   note_cpu(cpus);
-  const int64_t first_ns = time_block(workload, 1, 0);
+  for (int i = 1; i < t.threads; ++i) CPU_SET(backend().cpu_of_thread(i), &cpus);
+  const int64_t first_ns = time_block(workload, t.threads, 1, 0);
   int64_t iterations = t.iterations ? t.iterations : 1;
   if (!t.iterations) {
     // Double until a block is long enough, then aim a little above the least length.
@@ -133,7 +135,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
     while (block_ns < t.min_sample_ns && now_ns() < deadline) {
       const double growth = (double)t.min_sample_ns / (double)(block_ns + 1);
       iterations = growth < 2 ? (int64_t)((double)iterations * growth) + 1 : iterations * 2;
-      block_ns = time_block(workload, iterations, 0);
+      block_ns = time_block(workload, t.threads, iterations, 0);
     }
     // A slow-down below one iteration could not be made: take as many as hold one whole.
     if (t.extra_ppm && iterations * t.extra_ppm < 1000000) iterations = (1000000 + t.extra_ppm - 1) / t.extra_ppm;
@@ -144,7 +146,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   const int64_t warm = now_ns() + t.warmup_ns;
   for (; now_ns() < warm; note_cpu(cpus)) {
     if (now_ns() > deadline) return error.set("limit_ns was reached while warming up");
-    const double ns = (double)time_block(workload, iterations, extra) / (double)iterations;
+    const double ns = (double)time_block(workload, t.threads, iterations, extra) / (double)iterations;
     if (!warmup.add(ns, measure_clock_hz(kClockChainNs))) return error.set("no memory for the samples");
   }
   watch.read_all(watch.before);
@@ -153,7 +155,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
       return error.set("limit_ns was reached after %lld of %lld samples", (long long)samples.count,
                        (long long)t.samples);
     const double hz = measure_clock_hz(kClockChainNs);
-    const double ns = (double)time_block(workload, iterations, extra) / (double)iterations;
+    const double ns = (double)time_block(workload, t.threads, iterations, extra) / (double)iterations;
     if (!samples.add(ns, hz)) return error.set("no memory for the samples");
     note_cpu(cpus);
   }
@@ -171,37 +173,6 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   watch.print(reply);
   if (wants_counters) reply.text("counters_error", "this engine has no hardware counters");
   reply.integer("peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024);
-  return true;
-}
-
-bool peak_request(const Request& request, Json& reply, Error& error) {
-  constexpr int64_t kBlockNs = 10000000, kMostBlocks = 20;
-  int64_t threads, limit_ns;
-  const char* isa = request.find("isa");
-  if (!request.integer_or("threads", 1, 1, 1, &threads, error) ||
-      !request.integer_or("limit_ns", 1000000000, 1000000, 3600ll * 1000000000, &limit_ns, error) ||
-      !request.all_known(error))
-    return false;
-  const Backend& engine = backend();
-  if (!engine.popcount_roof) return error.set("the engine '%s' measures no roofs", engine.engine);
-  if (isa && !engine.select(isa)) return error.set("isa=%.60s is not one of this machine's", isa);
-  const int64_t deadline = now_ns() + limit_ns;
-  int64_t rounds = 1000, ns = 0;
-  while (true) {
-    const int64_t start = now_ns();
-    engine.popcount_roof(rounds);
-    ns = now_ns() - start;
-    if (ns >= kBlockNs / 2 || now_ns() > deadline) break;
-    rounds *= 2;
-  }
-  double best = 0;  // a roof is what was reached once: others on the machine only ever lower it
-  for (int block = 0; block < kMostBlocks && (block == 0 || now_ns() < deadline); ++block) {
-    const int64_t start = now_ns();
-    const int64_t products = engine.popcount_roof(rounds);
-    const double gops = 2.0 * (double)products / (double)(now_ns() - start + 1);
-    if (gops > best) best = gops;
-  }
-  reply.number("popcount_gops", best).number("clock_hz", measure_clock_hz(2000000));
   return true;
 }
 

@@ -135,7 +135,7 @@ Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, A
   model->scratch_bytes = (model->scratch_bytes + 2 * kSlack) / kSlack * kSlack;
   model->scratch = (uint8_t*)arena.allocate(model->scratch_bytes * usable_cpus(), error);
   if (error.failed() || !place_inputs(*model, arena, error) || !list_outputs(*model, arena, error)) return nullptr;
-  model->run = run;
+  model->run = run, model->is_model = true;
   return model;
 }
 

@@ -20,6 +20,16 @@ void describe_tensor(const PlanTensor& t, Json& reply) {
   reply.integer(nullptr, t.elements()).close(']').text("dtype", kNames[(uint32_t)t.dtype]);
 }
 
+void describe_list(const char* name, const PlanTensor* const* tensors, int32_t count, Json& reply) {
+  reply.open('[', name);
+  for (int32_t i = 0; i < count; ++i) {
+    reply.open('{');
+    describe_tensor(*tensors[i], reply);
+    reply.close('}');
+  }
+  reply.close(']');
+}
+
 namespace {
 
 constexpr int64_t kHour = 3600ll * 1000000000;

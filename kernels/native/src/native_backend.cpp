@@ -4,11 +4,17 @@
 #include "implicit_gemm.h"
 #include "isa.h"
 #include "kernel_set.h"
+#include "model.h"
+#include "peak.h"
+#include "thread_pool.h"
 #include "workload.h"
 
-// The levels of this triple, least first; toolchain.py names the symbol of each kernels_isa.cpp build.
+// The levels of this triple, least first; toolchain.py names the symbols of each level's build.
 #define BNN_LEVEL(symbol) extern const bnn::KernelSet symbol;
 BNN_LEVELS
+#undef BNN_LEVEL
+#define BNN_LEVEL(symbol) extern const bnn::ModelKernels symbol;
+BNN_MODEL_LEVELS
 #undef BNN_LEVEL
 
 namespace bnn {
@@ -17,141 +23,169 @@ namespace {
 
 #define BNN_LEVEL(symbol) &symbol,
 constexpr const KernelSet* kKernelSets[] = {BNN_LEVELS};
+constexpr const ModelKernels* kModelKernels[] = {BNN_MODEL_LEVELS};
 #undef BNN_LEVEL
 
-const KernelSet* chosen = nullptr;
+Kernels chosen = {};
 
-struct GemmWorkload : Workload {
+struct GemmWorkload : OpWorkload {
   GemmPlan plan;
   const KernelSet* kernels;
+  const uint32_t* x;
+  uint32_t* padded;  // null: no border
   // For the rare op that no kernel finishes: integer dot products first, its epilogue afterwards.
+  BinaryConv conv;
   int32_t* dots;
-  const uint8_t* epilogue;  // the op's arrays after the filter
 };
 
-int64_t dot_bits(const Op& op) { return (int64_t)op.kh * op.kw * op.c / op.groups; }
-
-// Bits of groups that are no whole bytes, or sums that float does not hold exactly.
-bool needs_dots(const Op& op) {
-  return op.output == Output::kBits ? op.groups > 1 && op.oc / op.groups % 8
-                                    : op.output == Output::kFloat && 2 * dot_bits(op) > kMaxExactFloat;
-}
-
-void finish_dots(const GemmWorkload& self) {
-  const Op& op = self.op;
-  const float *multiplier = (const float*)self.epilogue, *bias = multiplier + op.oc;
-  const int32_t* threshold = (const int32_t*)self.epilogue;
-  const int32_t* dot = self.dots;
-  float* value = (float*)self.output;
-  uint32_t* word = (uint32_t*)self.output;
-  for (int64_t p = 0; p < op.pixels(); ++p) {
-    for (int32_t c = 0; c < op.oc; ++c, ++dot) {
-      if (op.output == Output::kFloat) {
-        *value++ = (float)*dot * multiplier[c] + bias[c];
-      } else {
-        if (c % 32 == 0) *word++ = 0;
-        word[-1] |= (uint32_t)(dot_bits(op) - *dot > 2 * (int64_t)threshold[c]) << (c % 32);
-      }
-    }
+void run_gemm_part(void* argument, const Team& team) {
+  const GemmWorkload& self = *(const GemmWorkload*)argument;
+  const ImplicitGemm& gemm = self.plan.gemm;
+  if (self.padded) {
+    const int64_t rows = self.plan.padding.rows();
+    fill_padding(self.plan.padding, self.x, nullptr, team.first(rows), team.last(rows), self.padded);
+    team.barrier();
   }
+  const int64_t first = team.first(gemm.pixels), last = team.last(gemm.pixels), oc = self.op.oc;
+  if (first == last) return;
+  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->implicit_gemm(gemm, self.plan.block[b], first, last);
+  if (!self.dots) return;
+  const int64_t stride = self.op.out_bytes / gemm.pixels;
+  finish_dots(self.conv, self.dots + first * oc, oc, last - first, self.out_data() + first * stride, stride);
 }
 
-void run_gemm(Workload& workload) {
-  GemmWorkload& self = (GemmWorkload&)workload;
-  fill_padding(self.plan);
-  for (int b = 0; b < self.plan.blocks; ++b)
-    self.kernels->implicit_gemm(self.plan.gemm, self.plan.block[b], 0, self.plan.gemm.pixels);
-  if (self.dots) finish_dots(self);
+void run_gemm(Workload& workload, int threads) { run_team(threads, run_gemm_part, &workload); }
+
+BinaryConv binary_conv(const Op& op, const uint8_t* data) {
+  const Window window = {op.kh, op.kw, op.sh, op.sw, op.dh, op.dw, op.pad_top, op.pad_left};
+  const uint8_t* epilogue = data + op.x_bytes + op.filter_bytes;
+  BinaryConv conv = {};
+  conv.shape = {op.n, op.h, op.w, op.words, op.oc, op.out_h, op.out_w, window, op.groups};
+  conv.c = op.c, conv.pad_value = op.pad_value, conv.output = op.output;
+  conv.clamp_low = op.clamp_low, conv.clamp_high = op.clamp_high;
+  conv.filter = (const uint32_t*)(data + op.x_bytes);
+  if (op.output == Output::kFloat) conv.multiplier = epilogue, conv.bias = epilogue + (int64_t)op.oc * 4;
+  if (op.output == Output::kBits) conv.threshold = epilogue;
+  return conv;
 }
 
-Workload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
+// The epilogue's arrays outlive `data`.
+void keep_dots(GemmWorkload& self, const Op& op, const uint8_t* data, Arena& arena, Error& error) {
+  const int64_t before = op.x_bytes + op.filter_bytes, bytes = op.data_bytes() - before;
+  self.dots = arena.array<int32_t>(op.pixels() * op.oc, error);
+  uint8_t* epilogue = (uint8_t*)arena.allocate(bytes, error);
+  if (error.failed()) return;
+  memcpy(epilogue, data + before, (size_t)bytes);
+  self.conv = binary_conv(op, epilogue - before);
+}
+
+OpWorkload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   GemmWorkload* self = arena.array<GemmWorkload>(1, error);
   if (!self) return nullptr;
-  self->kernels = chosen;
+  const BinaryConv conv = binary_conv(op, data);
+  self->op = op;
+  self->kernels = chosen.binary;
   self->run = run_gemm;
-  self->output = (uint8_t*)arena.allocate(op.out_bytes, error);
-  Op computed = op;
-  if (needs_dots(op)) {
-    const int64_t before = op.x_bytes + op.filter_bytes, bytes = op.data_bytes() - before;
-    computed.output = Output::kInt32;
-    self->dots = arena.array<int32_t>(op.pixels() * op.oc, error);
-    uint8_t* epilogue = (uint8_t*)arena.allocate(bytes, error);
-    if (error.failed()) return nullptr;
-    memcpy(epilogue, data + before, (size_t)bytes);
-    self->epilogue = epilogue;
-  }
-  uint8_t* out = self->dots ? (uint8_t*)self->dots : self->output;
-  if (error.failed() || !plan_gemm(computed, *chosen, data, out, arena, self->plan, error)) return nullptr;
+  self->set_output((uint8_t*)arena.allocate(op.out_bytes, error));
+  uint32_t* x = (uint32_t*)arena.allocate(op.x_bytes, error);
+  if (conv.needs_dots()) keep_dots(*self, op, data, arena, error);
+  if (error.failed() || !plan_binary_gemm(conv, *chosen.binary, arena, self->plan, error)) return nullptr;
+  if (self->plan.padding.has_border()) self->padded = arena.array<uint32_t>(self->plan.padding.words(), error);
+  if (error.failed()) return nullptr;
+  memcpy(x, data, (size_t)op.x_bytes);
+  ImplicitGemm& gemm = self->plan.gemm;
+  self->x = x;
+  gemm.input = self->padded ? self->padded : x;
+  gemm.out = self->dots ? (uint8_t*)self->dots : self->out_data();
+  gemm.out_stride_bytes = self->dots ? (int64_t)op.oc * 4 : op.out_bytes / gemm.pixels;
   return self;
 }
 
-struct InputWorkload : Workload {
+struct InputWorkload : OpWorkload {
   const KernelSet* kernels;
   const uint8_t* x;
-  const uint32_t** taps;  // bmaxpool2d: the rows of one window
+  const uint32_t** taps;  // bmaxpool2d: the rows of one window, for each thread
+  int64_t taps_of_thread;
 };
 
-void run_bitpack(Workload& workload) {
-  const InputWorkload& self = (InputWorkload&)workload;
+void run_bitpack_part(void* argument, const Team& team) {
+  const InputWorkload& self = *(const InputWorkload*)argument;
   const Op& op = self.op;
+  const int64_t first = team.first(op.n), rows = team.last(op.n) - first;
+  uint32_t* out = (uint32_t*)self.out_data() + first * op.words;
   if (op.i8) {
-    self.kernels->bitpack_i8((const int8_t*)self.x, (int8_t)op.zero_point, op.n, op.c, (uint32_t*)self.output);
+    self.kernels->bitpack_i8((const int8_t*)self.x + first * op.c, (int8_t)op.zero_point, rows, op.c, out);
   } else {
-    self.kernels->bitpack_f32((const float*)self.x, op.n, op.c, (uint32_t*)self.output);
+    self.kernels->bitpack_f32((const float*)self.x + first * op.c, rows, op.c, out);
   }
 }
 
+void run_bitpack(Workload& workload, int threads) { run_team(threads, run_bitpack_part, &workload); }
+
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-void run_bmaxpool2d(Workload& workload) {
-  const InputWorkload& self = (InputWorkload&)workload;
+void run_bmaxpool2d_part(void* argument, const Team& team) {
+  const InputWorkload& self = *(const InputWorkload*)argument;
   const Op& op = self.op;
-  uint32_t* out = (uint32_t*)self.output;
-  for (int32_t n = 0; n < op.n; ++n) {
-    const uint32_t* image = (const uint32_t*)self.x + (int64_t)n * op.h * op.w * op.words;
-    for (int32_t y = 0; y < op.out_h; ++y) {
-      for (int32_t x = 0; x < op.out_w; ++x, out += op.words) {
-        const int64_t top = (int64_t)y * op.sh - op.pad_top, left = (int64_t)x * op.sw - op.pad_left;
-        const int64_t bottom = least(top + op.kh, op.h), right = least(left + op.kw, op.w);
-        int32_t count = 0;
-        for (int64_t row = top < 0 ? 0 : top; row < bottom; ++row)
-          for (int64_t column = left < 0 ? 0 : left; column < right; ++column)
-            self.taps[count++] = image + (row * op.w + column) * op.words;
-        self.kernels->and_rows(self.taps, count, op.words, out);
-      }
+  const uint32_t** taps = self.taps + team.index * self.taps_of_thread;
+  const int64_t rows = (int64_t)op.n * op.out_h, last = team.last(rows);
+  for (int64_t r = team.first(rows); r < last; ++r) {
+    const uint32_t* image = (const uint32_t*)self.x + r / op.out_h * op.h * op.w * op.words;
+    uint32_t* out = (uint32_t*)self.out_data() + r * op.out_w * op.words;
+    for (int32_t x = 0; x < op.out_w; ++x, out += op.words) {
+      const int64_t top = r % op.out_h * op.sh - op.pad_top, left = (int64_t)x * op.sw - op.pad_left;
+      const int64_t bottom = least(top + op.kh, op.h), right = least(left + op.kw, op.w);
+      int32_t count = 0;
+      for (int64_t row = top < 0 ? 0 : top; row < bottom; ++row)
+        for (int64_t column = left < 0 ? 0 : left; column < right; ++column)
+          taps[count++] = image + (row * op.w + column) * op.words;
+      self.kernels->and_rows(taps, count, op.words, out);
     }
   }
 }
 
-Workload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
+void run_bmaxpool2d(Workload& workload, int threads) { run_team(threads, run_bmaxpool2d_part, &workload); }
+
+OpWorkload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   InputWorkload* self = arena.array<InputWorkload>(1, error);
   uint8_t* x = (uint8_t*)arena.allocate(op.x_bytes, error);
-  const uint32_t** taps = arena.array<const uint32_t*>(least(op.kh, op.h) * least(op.kw, op.w), error);
+  const int64_t taps_of_thread = least(op.kh, op.h) * least(op.kw, op.w);
+  const uint32_t** taps = arena.array<const uint32_t*>(taps_of_thread * usable_cpus(), error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);
-  self->kernels = chosen, self->x = x, self->taps = taps, self->output = output;
+  self->op = op;
+  self->kernels = chosen.binary, self->x = x, self->taps = taps, self->taps_of_thread = taps_of_thread;
+  self->set_output(output);
   self->run = op.kind == OpKind::kBitpack ? run_bitpack : run_bmaxpool2d;
   return self;
 }
 
-Workload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
-  Workload* workload = op.kind <= OpKind::kBconv2d ? load_gemm(op, data, arena, error)
-                                                   : load_input_only(op, data, arena, error);
-  if (workload) workload->op = op;
-  return workload;
+OpWorkload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
+  return op.kind <= OpKind::kBconv2d ? load_gemm(op, data, arena, error) : load_input_only(op, data, arena, error);
+}
+
+Workload* load_plan(const uint8_t* plan, int64_t bytes, Arena& arena, Json& reply, Error& error) {
+  Model* model = load_model(plan, bytes, chosen, arena, error);
+  if (!model) return nullptr;
+  describe_list("inputs", model->plan.input, model->plan.inputs, reply);
+  describe_list("outputs", model->plan.output, model->plan.outputs, reply);
+  reply.integer("arena_bytes", model->plan.arena_bytes);
+  return model;
 }
 
 bool select(const char* isa) {
-  for (const KernelSet* set : kKernelSets)
-    if (!strcmp(set->isa, isa) && machine_has_isa(isa)) return chosen = set, true;
+  for (int i = 0; i < (int)(sizeof kKernelSets / sizeof *kKernelSets); ++i)
+    if (!strcmp(kKernelSets[i]->isa, isa) && machine_has_isa(isa))
+      return chosen = {kKernelSets[i], kModelKernels[i]}, true;
   return false;
 }
 
-int64_t popcount_roof(int64_t rounds) { return chosen->popcount_roof(rounds); }
+bool peak(const Request& request, Json& reply, Error& error) { return measure_peak(request, chosen, reply, error); }
 
 Backend make_backend() {
-  Backend native = {"native", {}, select, load, popcount_roof};
+  Backend native = {"native", {}, select, load, load_plan, kModelVerbs, peak, usable_cpus, prepare_threads,
+                    usable_cpu};
   int count = 0;
   for (const KernelSet* set : kKernelSets)
     if (machine_has_isa(set->isa)) native.isas[count++] = set->isa;

@@ -35,7 +35,9 @@ bool check_envelope(const uint8_t* bytes, int64_t count, Error& error) {
                      (unsigned long long)load<uint64_t>(bytes + 16), (long long)(count - kHeader));
   if (load<uint32_t>(bytes + 12) || !all_zero(bytes + 56, 8)) return error.set("the plan's header is damaged");
   uint8_t digest[32];
-  sha256(bytes + kHeader, (uint64_t)(count - kHeader), digest);
+  Sha256 body;
+  body.add(bytes + kHeader, (uint64_t)(count - kHeader));
+  body.digest(digest);
   if (memcmp(digest, bytes + 24, 32)) return error.set("the plan is damaged: its checksum is wrong");
   return true;
 }

@@ -1,14 +1,12 @@
 // The protocol loop: one request a line on stdin, one line of JSON each on stdout.
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "file.h"
 #include "measure.h"
 #include "roles.h"
 #include "sha256.h"
@@ -46,76 +44,74 @@ Loaded* require(const Request& request, Error& error) {
   return found;
 }
 
-// The whole file, which must have exactly `bytes`. Null sets the error.
-uint8_t* read_file(const char* path, int64_t bytes, Error& error) {
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not make us wait
-  struct stat status;
-  uint8_t* data = nullptr;
-  if (file < 0 || fstat(file, &status)) {
-    error.set("cannot read %.200s: %s", path, strerror(errno));
-  } else if (!S_ISREG(status.st_mode)) {
-    error.set("%.200s is no regular file", path);
-  } else if (status.st_size != bytes) {
-    error.set("%.200s has %lld bytes where the op needs %lld", path, (long long)status.st_size, (long long)bytes);
-  } else if (!(data = (uint8_t*)malloc((size_t)bytes))) {
-    error.set("no memory for %lld bytes", (long long)bytes);
-  } else {
-    for (int64_t done = 0; done < bytes;) {
-      const ssize_t count = read(file, data + done, (size_t)(bytes - done));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) {
-        error.set("cannot read %.200s: %s", path, count ? strerror(errno) : "it ended early");
-        free(data), data = nullptr;
-        break;
-      }
-      done += count;
-    }
-  }
-  if (file >= 0) close(file);
-  return data;
-}
-
 bool hello(const Request&, Json& reply, Error&) {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  sched_getaffinity(0, sizeof cpus, &cpus);
+  // The CPUs as they were at the start: a team of threads pins this one too.
+  static cpu_set_t cpus;
+  if (!CPU_COUNT(&cpus)) sched_getaffinity(0, sizeof cpus, &cpus);
   reply.integer("protocol", 1).text("engine", backend().engine).text("version", BNN_VERSION).text("build", BNN_BUILD);
   reply.text("isa", selected_isa).open('[', "isas");
   for (int i = 0; backend().isas[i]; ++i) reply.text(nullptr, backend().isas[i]);
-  reply.close(']').open('[', "accepts").text(nullptr, "op").close(']').open('[', "ops");
+  reply.close(']').open('[', "accepts").text(nullptr, "op");
+  if (backend().load_plan) reply.text(nullptr, "plan");
+  reply.close(']').open('[', "ops");
   for (int i = 0; op_name(i); ++i) reply.text(nullptr, op_name(i));
   reply.close(']').open('[', "cpus");
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &cpus)) reply.integer(nullptr, cpu);
-  reply.close(']').integer("max_threads", 1).open('[', "counters").close(']');
+  reply.close(']').integer("max_threads", backend().max_threads ? backend().max_threads() : 1);
+  reply.open('[', "counters").close(']');
   reply.number("clock_hz", measure_clock_hz(200000)).integer("pid", getpid());
   return true;
 }
 
+Workload* load_op(const Request& request, Arena& arena, Json& reply, Error& error) {
+  Op op;
+  const char* path;
+  if (!parse_op(request, op, error) || !request.text("data", &path, error) || !request.all_known(error))
+    return nullptr;
+  int64_t bytes = op.data_bytes();
+  uint8_t* data = read_file(path, &bytes, error);
+  if (!data) return nullptr;
+  Workload* workload = backend().load(op, data, arena, error);
+  free(data);
+  if (!workload) return nullptr;
+  describe_arrays(op, reply);
+  reply.integer("arena_bytes", arena.bytes());
+  return workload;
+}
+
+Workload* load_plan(const Request& request, Arena& arena, Json& reply, Error& error) {
+  const char* path;
+  if (!request.text("plan", &path, error) || !request.all_known(error)) return nullptr;
+  int64_t bytes = -1;
+  uint8_t* plan = read_file(path, &bytes, error);
+  if (!plan) return nullptr;
+  Workload* workload = backend().load_plan(plan, bytes, arena, reply, error);
+  free(plan);
+  return workload;
+}
+
 bool load(const Request& request, Json& reply, Error& error) {
   const int64_t start = now_ns();
-  const char *id, *path;
-  Op op;
+  const char* id;
   if (!request.text("id", &id, error)) return false;
   if (strlen(id) >= sizeof Loaded::id) return error.set("the id is longer than %zu characters", sizeof Loaded::id - 1);
   if (*find_slot(id)) return error.set("the id '%s' is taken: unload it first", id);
-  if (request.find("plan") || request.find("model")) return error.set("this engine loads ops only");
-  if (!parse_op(request, op, error) || !request.text("data", &path, error) || !request.all_known(error)) return false;
-  uint8_t* data = read_file(path, op.data_bytes(), error);
-  if (!data) return false;
+  const bool is_plan = request.find("plan") && backend().load_plan;
+  if (!is_plan && (request.find("plan") || request.find("model")))
+    return error.set("this engine loads %s only", backend().load_plan ? "ops and plans" : "ops");
   Loaded* entry = (Loaded*)calloc(1, sizeof(Loaded));
-  if (!entry) return free(data), error.set("no memory");
+  if (!entry) return error.set("no memory");
+  entry->arena = Arena();
   strcpy(entry->id, id);
-  entry->workload = backend().load(op, data, entry->arena, error);
-  free(data);
+  entry->workload = is_plan ? load_plan(request, entry->arena, reply, error)
+                            : load_op(request, entry->arena, reply, error);
   if (!entry->workload) {
     entry->arena.release();
     free(entry);
-    return error.set("the op could not be loaded");
+    return error.set("it could not be loaded");
   }
   entry->next = loaded, loaded = entry;
-  describe_arrays(op, reply);
-  reply.integer("arena_bytes", entry->arena.bytes());
   reply.integer("load_ns", now_ns() - start);
   return true;
 }
@@ -125,20 +121,12 @@ bool run(const Request& request, Json& reply, Error& error) {
   return entry && run_request(request, *entry->workload, reply, error);
 }
 
-bool write_file(const char* path, const uint8_t* data, int64_t bytes, Error& error) {
-  const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return error.set("cannot write %.200s: %s", path, strerror(errno));
-  for (int64_t done = 0; done < bytes;) {
-    const ssize_t count = write(file, data + done, (size_t)(bytes - done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) {
-      error.set("cannot write %.200s: %s", path, strerror(errno));
-      break;
-    }
-    done += count;
-  }
-  if (close(file)) error.set("cannot write %.200s: %s", path, strerror(errno));
-  return !error.failed();
+bool write_output(const Workload& workload, const char* path, Error& error) {
+  const int file = open_to_write(path, error);
+  if (file < 0) return false;
+  for (int i = 0; i < workload.outputs; ++i)
+    if (!write_bytes(file, path, workload.output[i].data, workload.output[i].count, error)) break;
+  return close_written(file, path, error);
 }
 
 bool output(const Request& request, Json& reply, Error& error) {
@@ -147,10 +135,12 @@ bool output(const Request& request, Json& reply, Error& error) {
   const Workload& workload = *entry->workload;
   const char* path = request.find("path");
   if (!request.all_known(error)) return false;
-  if (path && !write_file(path, workload.output, workload.op.out_bytes, error)) return false;
-  char digest[65];
-  sha256_hex(workload.output, (uint64_t)workload.op.out_bytes, digest);
-  reply.integer("bytes", workload.op.out_bytes).text("sha256", digest);
+  if (path && !write_output(workload, path, error)) return false;
+  Sha256 digest;
+  for (int i = 0; i < workload.outputs; ++i) digest.add(workload.output[i].data, (uint64_t)workload.output[i].count);
+  char digits[65];
+  digest.hex(digits);
+  reply.integer("bytes", workload.output_bytes()).text("sha256", digits);
   return true;
 }
 
@@ -164,7 +154,10 @@ bool unload(const Request& request, Json&, Error& error) {
 }
 
 bool peak(const Request& request, Json& reply, Error& error) {
-  const bool done = peak_request(request, reply, error);
+  const char* isa = request.find("isa");
+  if (!backend().peak) return error.set("the engine '%s' measures no roofs", backend().engine);
+  if (isa && !backend().select(isa)) return error.set("isa=%.60s is not one of this machine's", isa);
+  const bool done = backend().peak(request, reply, error);
   backend().select(selected_isa);
   return done;
 }
@@ -180,6 +173,13 @@ constexpr Verb kVerbs[] = {{"hello", hello},   {"load", load},     {"run", run},
 bool answer(const Request& request, Json& reply, Error& error) {
   for (const Verb& verb : kVerbs)
     if (!strcmp(verb.name, request.verb())) return verb.answer(request, reply, error);
+  for (const ModelVerb* verb = backend().verbs; verb && verb->name; ++verb) {
+    if (strcmp(verb->name, request.verb())) continue;
+    Loaded* entry = require(request, error);
+    if (!entry) return false;
+    if (!entry->workload->is_model) return error.set("'%s' is an op: %s takes a model", entry->id, verb->name);
+    return verb->answer(request, *entry->workload, reply, error);
+  }
   return error.set("the verb '%.60s' is unknown to protocol 1 of this engine", request.verb());
 }
 

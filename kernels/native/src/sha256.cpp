@@ -62,23 +62,33 @@ void compress(uint32_t (&H)[8], const uint8_t* block) {
 
 }  // namespace
 
-void sha256(const uint8_t* data, uint64_t bytes, uint8_t* digest) {
-  uint32_t H[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  uint64_t done = 0;
-  for (; done + 64 <= bytes; done += 64) compress(H, data + done);
-  uint8_t tail[128] = {};
-  const size_t left = (size_t)(bytes - done), padded = left < 56 ? 64 : 128;
-  memcpy(tail, data + done, left);
-  tail[left] = 0x80;
-  for (int i = 0; i < 8; ++i) tail[padded - 1 - (size_t)i] = (uint8_t)(bytes * 8 >> (8 * i));
-  for (size_t offset = 0; offset < padded; offset += 64) compress(H, tail + offset);
-  for (int i = 0; i < 32; ++i) digest[i] = (uint8_t)(H[i / 4] >> (24 - i % 4 * 8));
+void Sha256::add(const uint8_t* data, uint64_t bytes) {
+  const uint64_t held = bytes_ % 64;
+  bytes_ += bytes;
+  if (held) {
+    const uint64_t taken = bytes < 64 - held ? bytes : 64 - held;
+    memcpy(block_ + held, data, (size_t)taken);
+    data += taken, bytes -= taken;
+    if (held + taken < 64) return;
+    compress(H_, block_);
+  }
+  for (; bytes >= 64; data += 64, bytes -= 64) compress(H_, data);
+  memcpy(block_, data, (size_t)bytes);
 }
 
-void sha256_hex(const uint8_t* data, uint64_t bytes, char* digest) {
+void Sha256::digest(uint8_t* to) {
+  const uint64_t bits = bytes_ * 8, held = bytes_ % 64;
+  uint8_t tail[72] = {0x80};
+  const uint64_t zeros = (held < 56 ? 56 : 120) - held;
+  for (int i = 0; i < 8; ++i) tail[zeros + 7 - (uint64_t)i] = (uint8_t)(bits >> (8 * i));
+  add(tail, zeros + 8);
+  for (int i = 0; i < 32; ++i) to[i] = (uint8_t)(H_[i / 4] >> (24 - i % 4 * 8));
+}
+
+void Sha256::hex(char* to) {
   uint8_t raw[32];
-  sha256(data, bytes, raw);
-  for (int i = 0; i < 32; ++i) snprintf(digest + 2 * i, 3, "%02x", raw[i]);
+  digest(raw);
+  for (int i = 0; i < 32; ++i) snprintf(to + 2 * i, 3, "%02x", raw[i]);
 }
 
 }  // namespace bnn

@@ -75,8 +75,8 @@ void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.prepare_units = self.plan.padding.rows();
 }
 
-void set_label(ConvStream& self, const char* what, const Kernels& kernels) {
-  snprintf(self.label, sizeof self.label, "%s %dx%d", what, kernels.binary->tile_pixels, self.plan.block->lanes);
+void set_label(ConvStream& self, const char* what, int32_t tile_pixels) {
+  snprintf(self.label, sizeof self.label, "%s %dx%d", what, tile_pixels, self.plan.block->lanes);
 }
 
 BinaryConv binary_conv(const PlanStep& step, Output output) {
@@ -153,10 +153,10 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
                                        builder.error);
   free(converted);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
-  if (!planned || !init_stream(*self, step, builder.kernels.binary->tile_pixels, true, builder)) return nullptr;
+  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
   self->produce = conv;
   set_input(*self, step, builder);
-  set_label(*self, integers ? "conv i8 as f32" : "conv f32", builder.kernels);
+  set_label(*self, integers ? "conv i8 as f32" : "conv f32", builder.kernels.model->tile_pixels);
   return self;
 }
 
@@ -172,7 +172,7 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
   self->produce = bconv;
   keep_dots(*self, binary, builder);
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels);
+  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels.binary->tile_pixels);
   return builder.error.failed() ? nullptr : self;
 }
 
@@ -193,7 +193,7 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
     self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
   }
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", builder.kernels);
+  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", builder.kernels.binary->tile_pixels);
   return builder.error.failed() ? nullptr : self;
 }
 

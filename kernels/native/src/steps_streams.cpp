@@ -174,7 +174,7 @@ Step* build_depthwise(const PlanStep& step, StepBuilder& builder) {
   self->compute = builder.kernels.model->depthwise;
   self->produce = look;
   self->cost_ns += 0.1 * (double)self->units * step.c * (double)taps;
-  snprintf(self->label, sizeof self->label, "depthwise f32");
+  snprintf(self->label, sizeof self->label, "%s", integers ? "depthwise i8 as f32" : "depthwise f32");
   return self;
 }
 

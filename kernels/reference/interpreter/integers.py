@@ -12,8 +12,10 @@ from ...models.quantization import (
     act_bounds_i8,
     binary_requantization,
     conv_requantization,
+    mean_requantization,
     quantize_multiplier,
     requantize,
+    round_half_away,
 )
 from .floats import softmax as softmax_f64
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
@@ -64,21 +66,25 @@ def elementwise(node: Node, operation: Elementwise, a: Array, b: Array) -> Array
     fixed = binary_requantization(operation.kind, scale_of(first), scale_of(second), scale_of(node.output))
     x, y = a.astype(np.int64) - first.zero_point, b.astype(np.int64) - second.zero_point
     if operation.kind == "mul":
-        total = x * y
+        steps = requantize(x * y, *fixed.out, "away")
     else:
         x = requantize(x << fixed.left_shift, *fixed.a)
         y = requantize(y << fixed.left_shift, *fixed.b)
-        total = x + y if operation.kind == "add" else x - y
-    return _limited(node.output, requantize(total, *fixed.out) + node.output.zero_point, operation.act)
+        steps = requantize(x + y if operation.kind == "add" else x - y, *fixed.out)
+    return _limited(node.output, steps + node.output.zero_point, operation.act)
 
 
 def mean(node: Node, operation: Mean, x: Array) -> Array:
-    """MEAN: the sum, requantized by scales over count."""
+    """MEAN: over height and width of an image that stays one, as a vectorised kernel does; else as a scalar one."""
     (tensor,) = node.inputs
     count = int(np.prod([x.shape[axis] for axis in operation.axes]))
-    sums = (x.astype(np.int64) - tensor.zero_point).sum(axis=operation.axes)
-    fixed = quantize_multiplier(scale_of(tensor) / (scale_of(node.output) * count))
-    steps = requantize(sums, *fixed) + node.output.zero_point
+    sums = x.sum(axis=operation.axes, dtype=np.int64)
+    if operation.keep_dims and operation.axes == (1, 2) and x.ndim == 4:
+        bias = node.output.zero_point - round_half_away(tensor.zero_point * scale_of(tensor) / scale_of(node.output))
+        steps = requantize(sums, *quantize_multiplier(scale_of(tensor) / (count * scale_of(node.output)))) + bias
+    else:
+        fixed = mean_requantization(scale_of(tensor), scale_of(node.output), count)
+        steps = requantize(sums - count * tensor.zero_point, *fixed, "away") + node.output.zero_point
     return _limited(node.output, steps, Clamp()).reshape(node.output.shape)
 
 

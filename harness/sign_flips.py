@@ -1,0 +1,69 @@
+"""Whether an output that differs is explained by signs that are too close to zero to call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnnbench.kernels.engines.client import EngineClient, Trace
+from bnnbench.kernels.reference.interpreter import interpret
+
+from .model_workload import ModelWorkload, compare_outputs
+from .workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`count` signs were the engine's where the reference is unsure; `wrong` is what stays wrong all the same."""
+
+    difference: float | None
+    count: int
+    wrong: str | None
+
+
+def explain(bench: Workbench, workload: ModelWorkload, client: EngineClient, name: str) -> Explanation:
+    """Traces the loaded model `case` and compares it with a reference that takes the engine's unsure signs.
+
+    Raises EngineError, DeviceError.
+    """
+    path = f"{bench.scratch}/{name}.trace"
+    trace = client.trace("case", path)
+    return judge(
+        workload, traced_bits(trace, bench.transport.pull(bench.folder.absolute(path))), _output(bench, client, name)
+    )
+
+
+def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:
+    path = f"{bench.scratch}/{name}.traced"
+    client.output("case", path)
+    return bench.transport.pull(bench.folder.absolute(path))
+
+
+def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
+    """A trace's tensors of bits by name, as flat words."""
+    return {
+        one.name: np.frombuffer(content, "<u4", one.bytes // 4, one.offset)
+        for one in trace.tensors
+        if one.dtype == "u32" and one.offset + one.bytes <= len(content)
+    }
+
+
+def judge(workload: ModelWorkload, bits: Mapping[str, NDArray[Any]], output: bytes) -> Explanation:
+    """`output` against the reference that took `bits` where it is unsure itself."""
+    shapes = {node.output.name: node.output.storage_shape for node in workload.graph.nodes}
+    fitting = {
+        name: words.reshape(shapes[name])
+        for name, words in bits.items()
+        if name in shapes and words.size == np.prod(shapes[name])
+    }
+    result = interpret(workload.graph, [workload.input(0)], bits=fitting)
+    difference, wrong = compare_outputs(output, workload.graph.outputs, list(result.outputs))
+    for flip in result.flips:
+        if flip.wrong:
+            wrong = f"{flip.wrong} signs of {flip.tensor} are wrong where the reference is sure of them"
+            break
+    return Explanation(difference, sum(flip.unsure for flip in result.flips), wrong)
