@@ -40,6 +40,7 @@ from ..quantization import (
     act_bounds_i8,
     binary_requantization,
     conv_requantization,
+    mean_requantization,
     quantize_multiplier,
 )
 from .steps import Argument, Stage, Step, image_shape, pixels
@@ -202,7 +203,7 @@ def _mean(low: Lowered, node: Node, operation: Mean) -> None:
         raise ModelError("only means over height and width can be run; average another way when converting.")
     _, h, w, c = x.shape
     if x.dtype == "i8":
-        fixed = quantize_multiplier(_scale(x) / (_scale(node.output) * h * w))
+        fixed = mean_requantization(_scale(x), _scale(node.output), h * w)
         low.direct(node, "mean_i8", x, node.output, *fixed)
         return
     low.stream(node, "pool", (x, 1, 1, *_window(Window(h, w)), 1), c, [_store(node.output)])

@@ -17,7 +17,12 @@ from .plan_layout import KINDS, STAGE_KINDS, Kind
 
 _HEADER_BYTES, _BODY_HEADER_BYTES, _ALIGN = 64, 64, 64
 _DTYPES = ("f32", "i8", "bits", "i32")
-STORED = {"f32": np.dtype("<f4"), "i8": np.dtype("i1"), "bits": np.dtype("<u4"), "i32": np.dtype("<i4")}
+STORED: Mapping[str, np.dtype[Any]] = {
+    "f32": np.dtype("<f4"),
+    "i8": np.dtype("i1"),
+    "bits": np.dtype("<u4"),
+    "i32": np.dtype("<i4"),
+}
 
 
 @dataclass(frozen=True, slots=True)

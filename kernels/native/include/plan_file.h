@@ -12,7 +12,7 @@ enum class DType : uint32_t { kF32 = 0, kI8 = 1, kBits = 2, kI32 = 3 };
 enum class StepKind : uint32_t {
   kRead = 0, kConv = 1, kDepthwise = 2, kPool = 3, kBconv = 4, kSoftmax = 5, kUnpack = 6, kBroadcast = 7,
   kBconvBits = 16, kBmaxpool = 17, kPack = 18, kPlace = 19, kSlice = 20, kTranspose = 21, kPoolI8 = 22,
-  kBinaryI8 = 23, kSoftmaxI8 = 24, kRequantize = 25, kMeanI8 = 26,
+  kBinaryI8 = 23, kSoftmaxI8 = 24, kRequantize = 25, kMeanI8 = 26, kConstant = 27,
 };
 
 struct PlanTensor {

@@ -192,7 +192,8 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
     case StepKind::kPack:
     case StepKind::kPlace:
     case StepKind::kSlice:
-    case StepKind::kTranspose: return build_movement(step, builder);
+    case StepKind::kTranspose:
+    case StepKind::kConstant: return build_movement(step, builder);
     default: return build_stream(step, builder);
   }
 }

@@ -130,8 +130,7 @@ bool parse_broadcast(PlanStep& s, Arguments& a, Error& error) {
   s.op = a.within("op", 0, 3);
   for (int32_t& stride : s.a_stride) stride = a.integer();
   for (int32_t& stride : s.b_stride) stride = a.integer();
-  s.n = s.x->n > s.b->n ? s.x->n : s.b->n;
-  s.h = a.size("h"), s.w = a.size("w"), s.c = a.size("c");
+  s.n = a.size("n"), s.h = a.size("h"), s.w = a.size("w"), s.c = a.size("c");
   if (error.failed()) return false;
   if (product(s.n, s.h, s.w, s.c, 4) < 0) return error.set("the result would take more than 2 GiB");
   if (!reaches(s, s.a_stride, *s.x) || !reaches(s, s.b_stride, *s.b))
@@ -254,6 +253,13 @@ bool parse_mean_i8(PlanStep& s, Arguments& a, Error& error) {
   return fits || error.set("x and out do not fit each other");
 }
 
+bool parse_constant(PlanStep& s, Arguments& a, Error& error) {
+  if (!parse_ends(s, a, kAnyType, kAnyType)) return false;
+  if (s.x != s.out) return error.set("it names two tensors");
+  s.weights = a.constant("the values", s.out->bytes());
+  return true;
+}
+
 struct StepRow {
   StepKind kind;
   const char* name;
@@ -269,7 +275,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kBconv, "bconv", 19, parse_bconv},
     {StepKind::kSoftmax, "softmax", 2, parse_softmax},
     {StepKind::kUnpack, "unpack", 1, parse_unpack},
-    {StepKind::kBroadcast, "broadcast", 14, parse_broadcast},
+    {StepKind::kBroadcast, "broadcast", 15, parse_broadcast},
     {StepKind::kBconvBits, "bconv_bits", 14, parse_bconv_bits},
     {StepKind::kBmaxpool, "bmaxpool", 10, parse_bmaxpool},
     {StepKind::kPack, "pack", 2, parse_pack},
@@ -281,6 +287,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kSoftmaxI8, "softmax_i8", 3, parse_softmax_i8},
     {StepKind::kRequantize, "requantize", 4, parse_requantize},
     {StepKind::kMeanI8, "mean_i8", 4, parse_mean_i8},
+    {StepKind::kConstant, "constant", 3, parse_constant},
 };
 
 const StepRow* find_row(uint32_t kind) {

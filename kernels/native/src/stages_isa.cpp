@@ -48,13 +48,10 @@ inline Ints quantized(Floats x, float scale, int32_t zero_point) {
 }
 
 // fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels.
-inline int32_t requantized(int32_t value, int32_t multiplier, int32_t shift) {
+inline int64_t requantized(int32_t value, int32_t multiplier, int32_t shift) {
   const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-  const int32_t x = (int32_t)((uint32_t)value << left);
-  const int64_t product = (int64_t)x * multiplier;
-  const int32_t high = (int32_t)((product + (product >= 0 ? (1 << 30) : 1 - (1 << 30))) / (1ll << 31));
-  const int32_t mask = (int32_t)((1ll << right) - 1), rest = high & mask;
-  return (high >> right) + (rest > (mask >> 1) + (high < 0));
+  const int64_t high = ((int64_t)(int32_t)((uint32_t)value << left) * multiplier + (1ll << 30)) >> 31;
+  return (high + ((1ll << right) >> 1)) >> right;
 }
 
 struct Place {
@@ -75,7 +72,7 @@ void store_requantized(const Stage& stage, const Floats (&v)[N], const Place& at
   for (int32_t l = 0; l < at.valid; ++l) {
     const int32_t c = at.channel + l;
     const int32_t sum = (int32_t)((uint32_t)(int32_t)sums[l] + (uint32_t)stage.bias[c]);
-    int64_t q = (int64_t)requantized(sum, stage.multiplier[c], stage.shift[c]) + stage.zero_point;
+    int64_t q = requantized(sum, stage.multiplier[c], stage.shift[c]) + stage.zero_point;
     q = q < stage.low_i ? stage.low_i : q > stage.high_i ? stage.high_i : q;
     out[l] = (int8_t)q;
   }

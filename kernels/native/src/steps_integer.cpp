@@ -31,7 +31,7 @@ void combine(const IntegerStep& self, const int8_t* a, const int8_t* b, int8_t* 
   for (int32_t c = 0; c < self.c; ++c) {
     const uint32_t x = (uint32_t)self.a_table[a[c] + 128], y = (uint32_t)self.b_table[b[c] + 128];
     const int32_t raw = (int32_t)(kOp == 0 ? x + y : kOp == 1 ? x - y : x * y);
-    out[c] = (int8_t)limited(requantize(raw, self.factor) + self.out_zero, self.low, self.high);
+    out[c] = (int8_t)limited(requantize(raw, self.factor, kOp == 2) + self.out_zero, self.low, self.high);
   }
 }
 
@@ -57,7 +57,7 @@ void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
         for (int32_t i = 0; i < count; ++i) sum[i] += image[p * self.c + c + i] - self.x_zero;
       for (int32_t i = 0; i < count; ++i)
         self.out[n * self.c + c + i] =
-            (int8_t)limited(requantize((int32_t)sum[i], self.factor) + self.out_zero, self.low, self.high);
+            (int8_t)limited(requantize((int32_t)sum[i], self.factor, true) + self.out_zero, self.low, self.high);
     }
   }
 }
@@ -79,7 +79,8 @@ void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
       for (int64_t row = from_y; row < to_y; ++row) {
         for (int64_t column = from_x; column < to_x; ++column) {
           const int8_t* tap = self.x + ((n * self.h + row) * self.w + column) * self.c + c;
-          for (int32_t i = 0; i < count; ++i) value[i] = averages ? value[i] + tap[i] : value[i] > tap[i] ? value[i] : tap[i];
+          for (int32_t i = 0; i < count; ++i)
+            value[i] = averages ? value[i] + tap[i] : value[i] > tap[i] ? value[i] : tap[i];
         }
       }
       for (int32_t i = 0; i < count; ++i) {

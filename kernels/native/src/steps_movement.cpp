@@ -106,6 +106,12 @@ void transpose(const Step& step, uint8_t*, int64_t first, int64_t last) {
   }
 }
 
+// Values that were in the file.
+void put(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const MoveStep& self = (const MoveStep&)step;
+  memcpy(self.out + first, self.x + first, (size_t)(last - first));
+}
+
 struct BitStep : Step {
   const KernelSet* kernels;
   const uint8_t* x;
@@ -156,9 +162,21 @@ Step* build_bits(const PlanStep& step, StepBuilder& builder) {
   return self;
 }
 
+Step* build_constant(const PlanStep& step, StepBuilder& builder) {
+  MoveStep* self = builder.arena.array<MoveStep>(1, builder.error);
+  uint8_t* values = (uint8_t*)builder.arena.allocate(step.out->bytes(), builder.error);
+  if (builder.error.failed()) return nullptr;
+  memcpy(values, step.weights, (size_t)step.out->bytes());
+  self->x = values, self->out = builder.place(*step.out);
+  self->run = put, self->units = step.out->bytes();
+  snprintf(self->label, sizeof self->label, "%s", step.kind_name);
+  return self;
+}
+
 }  // namespace
 
 Step* build_movement(const PlanStep& step, StepBuilder& builder) {
+  if (step.kind == StepKind::kConstant) return build_constant(step, builder);
   if (step.kind == StepKind::kPack || step.kind == StepKind::kBmaxpool) return build_bits(step, builder);
   MoveStep* self = builder.arena.array<MoveStep>(1, builder.error);
   if (!self) return nullptr;

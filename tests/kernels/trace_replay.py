@@ -1,0 +1,74 @@
+"""Every step of a plan, computed anew in NumPy from what the engine itself had before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from engine_process import EngineProcess
+from plan_interpreter import _Arena, _direct, _run_stages, _stream
+
+from bnnbench.kernels.models.plan.plan_reader import STORED, read_plan
+
+Array = NDArray[Any]
+TOLERANCE = 1e-5
+"""Of the largest value of a tensor of floats; i8 may differ by one step, bits where the value is that close to 0."""
+
+
+def load(engine: EngineProcess, plan: bytes, inputs: Sequence[Array], id: str = "m") -> None:
+    """Loads a plan and sets its inputs."""
+    (engine.folder / "plan").write_bytes(plan)
+    engine.client.load(id, {"plan": "plan"})
+    for index, values in enumerate(inputs):
+        (engine.folder / "x").write_bytes(np.ascontiguousarray(values).tobytes())
+        reply = engine.request(f"input id={id} path=x index={index}")
+        assert reply["ok"], reply
+
+
+def differences(engine: EngineProcess, plan: bytes, inputs: Sequence[Array]) -> list[str]:
+    """Steps whose stored tensors are not what NumPy makes of the engine's own inputs to them."""
+    load(engine, plan, inputs)
+    traced = engine.client.trace("m", "trace").tensors
+    engine.client.unload("m")
+    content = (engine.folder / "trace").read_bytes()
+    read = read_plan(plan)
+    arena = _Arena(read)
+    for tensor, values in zip(read.inputs, inputs, strict=True):
+        arena.view(tensor)[...] = np.asarray(values, STORED[tensor.dtype]).reshape(tensor.stored_shape)
+    wrong, at = [], 0
+    for number, step in enumerate(read.steps):
+        stream = None
+        if step.shape is None:
+            arena.view(step.arguments["out"])[...] = _direct(arena, step)
+        else:
+            stream = np.asarray(_stream(arena, step)).reshape(step.shape)
+            _run_stages(arena, step, stream)
+        for tensor in step.writes:
+            one = traced[at]
+            at += 1
+            assert (one.step, one.name, one.bytes) == (number, tensor.name[: len(one.name)], tensor.bytes)
+            mine = arena.view(tensor)
+            its = np.frombuffer(content, mine.dtype, mine.size, one.offset).reshape(mine.shape)
+            if not _close(tensor.dtype, mine, its):
+                wrong.append(f"{number} {step.kind} '{step.name}' -> {tensor.dtype} {tensor.shape}: {_worst(mine, its)}")
+            mine[...] = its
+    assert at == len(traced)
+    return wrong
+
+
+def _close(dtype: str, mine: Array, its: Array) -> bool:
+    if dtype == "f32":
+        scale = np.abs(mine[np.isfinite(mine)]).max(initial=0.0)
+        return np.allclose(its, mine, rtol=0, atol=max(TOLERANCE * scale, 1e-30), equal_nan=True)
+    if dtype == "i8":
+        return bool(np.abs(mine.astype(int) - its).max(initial=0) <= 1)
+    return bool((mine == its).mean() >= 0.99) if dtype == "bits" else np.array_equal(mine, its)
+
+
+def _worst(mine: Array, its: Array) -> str:
+    off = np.flatnonzero(mine != its)
+    first = np.unravel_index(off[0], mine.shape)
+    return f"{len(off)} of {mine.size} differ, first at {tuple(map(int, first))}: {its[first]} for {mine[first]}"
