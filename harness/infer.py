@@ -56,12 +56,11 @@ def infer(
     calls = len(stacked) // batch
     loadable = make_plan(graph).to_bytes() if plans else model.read_bytes()
     with borrowed(device, inventory, engine, threads, "bnnbench infer", tell) as one:
-        (blob,) = one.folder.blobs([loadable])
-        one.transport.push(stacked.tobytes(), one.folder.absolute(f"{one.scratch}/input"))
+        blob, given = one.folder.blobs([loadable, stacked.tobytes()])
         one.client.load("model", {"plan" if plans else "model": blob})
         done = one.client.infer(
             "model",
-            input=f"{one.scratch}/input",
+            input=given,
             output=f"{one.scratch}/output",
             count=calls,
             threads=threads,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from engine_process import EngineProcess
-from plan_interpreter import _Arena, _direct, _run_stages, _stream
+from tests.kernels.engine_process import EngineProcess
+from tests.kernels.plan_interpreter import _Arena, _direct, _run_stages, _stream
 
-from bnnbench.kernels.models.plan.plan_reader import STORED, read_plan
+from bnnbench.kernels.models.plan.plan_reader import STORED, PlanStep, PlanTensor, read_plan
 
 Array = NDArray[Any]
 TOLERANCE = 1e-5
@@ -40,23 +40,33 @@ def differences(engine: EngineProcess, plan: bytes, inputs: Sequence[Array]) -> 
         arena.view(tensor)[...] = np.asarray(values, STORED[tensor.dtype]).reshape(tensor.stored_shape)
     wrong, at = [], 0
     for number, step in enumerate(read.steps):
-        stream = None
         if step.shape is None:
             arena.view(step.arguments["out"])[...] = _direct(arena, step)
         else:
-            stream = np.asarray(_stream(arena, step)).reshape(step.shape)
-            _run_stages(arena, step, stream)
-        for tensor in step.writes:
+            _run_stages(arena, step, np.asarray(_stream(arena, step)).reshape(step.shape))
+        for tensor, channels in _writes(step):
             one = traced[at]
             at += 1
             assert (one.step, one.name, one.bytes) == (number, tensor.name[: len(one.name)], tensor.bytes)
             mine = arena.view(tensor)
             its = np.frombuffer(content, mine.dtype, mine.size, one.offset).reshape(mine.shape)
-            if not _close(tensor.dtype, mine, its):
-                wrong.append(f"{number} {step.kind} '{step.name}' -> {tensor.dtype} {tensor.shape}: {_worst(mine, its)}")
+            if not _close(tensor.dtype, mine[..., channels], its[..., channels]):
+                worst = _worst(mine[..., channels], its[..., channels])
+                wrong.append(f"{number} {step.kind} '{step.name}' -> {tensor.dtype} {tensor.shape}: {worst}")
             mine[...] = its
     assert at == len(traced)
     return wrong
+
+
+def _writes(step: PlanStep) -> list[tuple[PlanTensor, slice]]:
+    """Tensors that a step writes, each with the channels that it does."""
+    if step.shape is None:
+        return [(step.arguments["out"], slice(None))]
+    writes = []
+    for a in (stage.arguments for stage in step.stages if stage.stores):
+        channels = slice(a["channel"], a["channel"] + step.shape[3]) if "channel" in a else slice(None)
+        writes.append((a["tensor"], channels))
+    return writes
 
 
 def _close(dtype: str, mine: Array, its: Array) -> bool:
