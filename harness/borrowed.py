@@ -54,7 +54,7 @@ def borrowed(
     with reached.transport as transport:
         for name in (native, engine.name):
             if name not in target.builds:
-                reason = target.facts.triple and engine.refusal(threads, target.facts.triple)
+                reason = target.facts.triple and engine.refusal(threads, target.facts.triple, target.is_local)
                 raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason or 'unknown CPU'}.")
         if threads > len(target.cores):
             raise CallError(
@@ -71,7 +71,7 @@ def borrowed(
                     transport,
                     folder.path,
                     launcher,
-                    engine.command(paths, target.isas.get(engine.name)),
+                    engine.command(paths, target.isas.get(engine.name), target.is_local),
                     name=engine.name,
                     cpus=target.cores[-threads:],
                     deadline_s=_DEADLINE_S,

@@ -47,6 +47,8 @@ def infer(
     plans = "plan" in engine.accepts
     if not plans and "tflite" not in engine.accepts:
         raise CallError(f"the engine '{engine.name}' runs kernel cases, not models; take --engine native.")
+    if not plans and "lce" not in engine.accepts and any(op.name.startswith("Lce") for op in file.ops):
+        raise CallError(f"the engine '{engine.name}' has no LCE ops, which {model.name} needs; take --engine native.")
     if batch > 1 and not plans:
         raise CallError(f"the engine '{engine.name}' runs a model with its own batch; leave out --batch.")
     graph = import_model(file, batch)

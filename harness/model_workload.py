@@ -80,10 +80,15 @@ class ModelWorkload:
         if "plan" in accepts:
             blobs = (self.plan_bytes, self.input(0).tobytes())
             return Payload({"plan": _path(blobs[0])}, blobs, (_path(blobs[1]),))
-        if "tflite" in accepts:
+        if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
             blobs = (self.model.path.read_bytes(), *(self.input(which).tobytes() for which in range(INPUTS)))
             return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, blobs[1:])))
         return None
+
+    @property
+    def has_lce_ops(self) -> bool:
+        """Whether it needs an engine that knows Larq Compute Engine's ops."""
+        return any(op.name.startswith("Lce") for op in self.model.ops)
 
     def prepare(self) -> None:
         """Runs the reference once."""

@@ -27,6 +27,11 @@ class Target:
     """Engine name -> ISA level it is started with; None leaves it to the engine."""
     builds: Mapping[str, EngineFiles]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the machine that bnnbench itself runs on."""
+        return self.spec.transport == "local"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -94,9 +99,12 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     triple = target.facts.triple
     if triple is None:
         return f"there are no engines for this device ({target.facts['triple'].source})"
-    reason = engine.refusal(threads, triple)
+    reason = engine.refusal(threads, triple, target.is_local)
     if reason is None and workload.payload(engine.accepts) is None:
-        reason = f"the engine '{engine.name}' runs no {'kernel cases' if workload.kind == 'kernel' else 'models'}"
+        what = "kernel cases" if workload.kind == "kernel" else "models"
+        if workload.kind == "model" and "tflite" in engine.accepts:
+            what = "models with LCE's ops"
+        reason = f"the engine '{engine.name}' runs no {what}"
     if reason is None and threads > len(target.cores):
         reason = f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device"
     if reason is None and engine.name not in target.builds:
@@ -113,6 +121,7 @@ def _record(workload: Workload, engine: Engine, threads: int, target: Target) ->
         kind=workload.kind,
         op=workload.op,
         engine=engine.name,
+        variant=engine.variant,
         device=target.spec.name,
         threads=threads,
         source=workload.source,

@@ -46,7 +46,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
                 ENGINES["native"].name: ENGINES["native"],
                 **{e.name: e for e in engines},
             }.values():
-                if engine.refusal(1, triple) is None:
+                if engine.refusal(1, triple, spec.transport == "local") is None:
                     isas[engine.name] = engine.isa_for(triple, facts.isa_features)
                     builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
         return Reached(Target(spec, facts, cores, isas, builds), transport, time.monotonic_ns() - started)

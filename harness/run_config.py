@@ -10,6 +10,7 @@ import msgspec
 from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
+from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 
 from .errors import CallError
 from .suite_tables import EngineTable, Suite
@@ -49,4 +50,6 @@ class RunConfig(msgspec.Struct, frozen=True):
 def _custom(name: str, table: EngineTable) -> Engine:
     binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
     files = tuple(map(Path, table.files))
+    if table.protocol == "none":
+        return SummaryEngine(name, tuple(table.command), binary, files)
     return CustomEngine(name, tuple(table.command), binary, files, accepts=frozenset(table.accepts))

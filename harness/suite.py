@@ -121,9 +121,15 @@ def _check_engines(suite: Suite, path: Path) -> None:
         words = suite.engine[name].command
         if not any("{binary}" in word for word in words):
             raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{binary}} goes.")
+        prints = suite.engine[name].protocol == "none"
+        placeholders = ["{binary}", "{files}", *(["{model}", "{threads}"] if prints else [])]
         for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
-            if placeholder not in ("{binary}", "{files}"):
-                raise SuiteError(f"{path}: [engine.{name}] command: {placeholder} is neither {{binary}} nor {{files}}.")
+            if placeholder not in placeholders:
+                raise SuiteError(
+                    f"{path}: [engine.{name}] command: {placeholder} is none of {', '.join(placeholders)}."
+                )
+        if prints and not any("{model}" in word for word in words):
+            raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{model}} goes.")
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
                 hint = closest(architecture, _ARCHITECTURES)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.transport.protocol import Transport
+from bnnbench.devices.transport.protocol import RemoteProcess, Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines import ENGINES, Engine
 from bnnbench.kernels.engines.client import EngineClient, Hello, Loaded
+from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.kernels.errors import EngineError
 
 from .context import RunContext
@@ -77,7 +78,7 @@ class Workbench:
             self.transport,
             self.folder.path,
             self._launcher,
-            self._engines[name].command(self._paths[name], self.target.isas.get(name)),
+            self._engines[name].command(self._paths[name], self.target.isas.get(name), self.target.is_local),
             name=name,
             cpus=self.target.cores[-threads:],  # the last ones: the first serves interrupts on most boards
             deadline_s=deadline_s,
@@ -92,9 +93,25 @@ class Workbench:
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error
 
     @contextmanager
+    def program(self, engine: SummaryEngine, model: str, threads: int, deadline_s: float) -> Iterator[RemoteProcess]:
+        """A started program that prints and ends; raises as `engine`."""
+        cpus = ",".join(map(str, self.target.cores[-threads:]))
+        launcher = [f"./{self._launcher}", "exec", "--cpus", cpus, "--deadline-s", f"{deadline_s:.0f}", "--"]
+        command = engine.measuring_command(self._paths[engine.name], model, threads)
+        process = self.transport.spawn([*launcher, *command], cwd=self.folder.path)
+        try:
+            with self.context.endable(process):
+                yield process
+        except (EOFError, OSError):
+            self.context.check()
+            raise
+        finally:
+            process.kill()
+
+    @contextmanager
     def timed(self) -> Iterator[None]:
         """Keeps this program still while a block is timed on the machine it runs on."""
-        if self.target.spec.transport == "local":
+        if self.target.is_local:
             with self.context.quiet:
                 yield
         else:

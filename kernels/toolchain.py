@@ -28,7 +28,10 @@ Progress = Callable[[str], None]
 """Receives one line before work that takes long."""
 
 SOURCES = Path(__file__).parent / "native"
-COMMON = ("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "sha256", "isa", "file")
+COMMON = (
+    *("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "isa", "file"),
+    *("sha256", "sha256_instructions"),
+)
 NATIVE = (
     *("native_backend", "implicit_gemm", "padding", "thread_pool"),
     *("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak"),

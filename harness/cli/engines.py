@@ -1,4 +1,4 @@
-"""`bnnbench engines`: list, build."""
+"""`bnnbench engines`: list, build, install."""
 
 from __future__ import annotations
 
@@ -13,35 +13,60 @@ app = App(
     help="The programs that execute workloads.",
     help_epilogue="""Examples:
   bnnbench engines list
-  bnnbench engines build --target aarch64-linux-musl""",
+  bnnbench engines build --target aarch64-linux-musl
+  bnnbench engines install lce                # Larq Compute Engine, to compare with""",
 )
 
 
 @app.command(name="list")
 def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the engines and the platforms and ISA levels they are built for."""
+    """List the engines, what they run, and whether they are installed."""
     from json import dumps
 
     from rich.console import Console
     from rich.table import Table
 
     from bnnbench.kernels.engines import ENGINES
+    from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 
     isas = {triple: [level.isa for level in ISA_LEVELS if level.triple == triple] for triple in TRIPLES}
+    states = {name: "installed" if installed(name) else "not installed" for name in RUNTIMES}
+    rows = [
+        {
+            "name": name,
+            "runs": [{"op": "kernels", "plan": "models", "tflite": "models"}[kind] for kind in sorted(engine.accepts)],
+            "targets": isas if engine.builds else None,
+            "state": "built when needed" if engine.builds else states[getattr(engine, "runtime", name)],
+            "about": engine.about,
+        }
+        for name, engine in ENGINES.items()
+    ]
     if json:
-        print(
-            dumps(
-                {name: {"protocol": engine.protocol, "targets": isas} for name, engine in ENGINES.items()},
-                indent=1,
-            )
-        )
+        print(dumps(rows, indent=1))
         return
-    table = Table("engine", "target", "ISA levels", "what", box=None, pad_edge=False)
-    for name, engine in ENGINES.items():
-        for triple, levels in isas.items():
-            table.add_row(name, triple, " ".join(levels), (type(engine).__doc__ or "").split("\n")[0])
+    table = Table("engine", "runs", "state", "what", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(str(row["name"]), ", ".join(row["runs"]), str(row["state"]), str(row["about"]))  # type: ignore[arg-type]
     Console().print(table)
+    for triple, levels in isas.items():
+        print(f"built for {triple}: {', '.join(levels)}")
+
+
+@app.command
+def install(name: str, /, *, debug: DebugOption = False) -> None:
+    """Install another runtime to compare with (lce or litert), in an environment of its own."""
+    import sys
+
+    from bnnbench.kernels.engines.installation import RUNTIMES
+    from bnnbench.kernels.engines.installation import install as make
+
+    from ..errors import CallError
+
+    if name not in RUNTIMES:
+        raise CallError(f"'{name}' is nothing to install; there are {', '.join(RUNTIMES)}.")
+    python = make(name, lambda line: print(line, file=sys.stderr, flush=True))
+    print(f"{name} is installed: {python}")
 
 
 @app.command
@@ -62,14 +87,15 @@ def build(
 
     from ..errors import CallError
 
+    buildable = [name for name, one in ENGINES.items() if one.builds]
     for name in engine or []:
-        if name not in ENGINES:
-            raise CallError(f"there is no engine '{name}' to build; there are {', '.join(ENGINES)}.")
+        if name not in buildable:
+            raise CallError(f"there is no engine '{name}' to build; there are {', '.join(buildable)}.")
     tell = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     for triple in target or ():
         if triple not in TRIPLES:
             raise CallError(f"nothing is built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
-    names = engine or list(ENGINES)
+    names = engine or buildable
     builds = []
     for triple in target or TRIPLES:
         if "native" in names:

@@ -9,7 +9,8 @@ from .base import Engine, EngineFile, EngineFiles
 from .custom import CustomEngine
 from .native import NativeEngine
 from .numba import NumbaEngine
+from .tflite import TFLITE_ENGINES
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (NativeEngine(), NumbaEngine())}
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (NativeEngine(), NumbaEngine(), *TFLITE_ENGINES)}
 
 __all__ = ("ENGINES", "CustomEngine", "Engine", "EngineFile", "EngineFiles")

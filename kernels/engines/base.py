@@ -9,8 +9,9 @@ from typing import Literal, Protocol
 
 from ..toolchain import EngineBuild, Progress
 
-Accepts = Literal["op", "plan", "tflite"]
-"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`)."""
+Accepts = Literal["op", "plan", "tflite", "lce"]
+"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), and whether these may
+hold LCE's ops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +42,36 @@ class Engine(Protocol):
         ...
 
     @property
+    def about(self) -> str:
+        """What it is, for listings: a line."""
+        ...
+
+    @property
+    def builds(self) -> bool:
+        """Whether it is built from this project's sources when it is needed."""
+        ...
+
+    @property
+    def variant(self) -> str | None:
+        """Which of several ways of one engine this is, for the records."""
+        ...
+
+    @property
     def accepts(self) -> frozenset[Accepts]: ...
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The ISA level to use on a CPU with these kernel-reported features; None leaves it to the engine."""
         ...
 
-    def refusal(self, threads: int, triple: str) -> str | None:
-        """Why a case cannot run with this engine, as one sentence for the skip; None when it can."""
+    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+        """Why it cannot run there, as one sentence for the skip; None when it can. `local`: on this machine."""
         ...
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
         """Builds or finds the files for a platform. Raises BuildError."""
         ...
 
-    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
         """The argv on the device; `paths` are where `files` were pushed to, relative to the working folder."""
         ...
 

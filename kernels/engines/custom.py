@@ -22,12 +22,15 @@ class CustomEngine:
     files: tuple[Path, ...] = ()
     protocol: int | None = 1
     accepts: frozenset[Accepts] = frozenset({"op"})
+    about: str = "declared by a suite"
+    variant: str | None = None
+    builds: bool = False
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the engine says in its `hello` what it uses."""
         return None
 
-    def refusal(self, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
         """What it accepts is asked from itself; only the architecture is known here."""
         architecture = triple.split("-")[0]
         if architecture not in self.binary:
@@ -49,7 +52,7 @@ class CustomEngine:
         build = EngineBuild(self.name, triple, None, key, key, paths[0])
         return EngineFiles(build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths)))
 
-    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
         """`{binary}` is the pushed binary, `{files}` the others, in order."""
         argv: list[str] = []
         for word in self.command_line:

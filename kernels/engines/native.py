@@ -14,13 +14,16 @@ class NativeEngine:
 
     name = "native"
     protocol = 1
+    about = "C++ kernels and whole models; one static binary for all ISA levels"
+    variant = None
+    builds = True
     accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the binary asks the CPU itself."""
         return None
 
-    def refusal(self, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
         """The triples that can be built; how many threads there can be, the device says."""
         if triple not in TRIPLES:
             return f"the native engine is not built for {triple}"
@@ -31,6 +34,6 @@ class NativeEngine:
         build = build_native(triple, progress)
         return EngineFiles(build, (EngineFile(build.path, executable=True),))
 
-    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
         """`isa` forces a level, for tests and comparisons."""
         return [f"./{paths[0]}", *(["--isa", isa] if isa else [])]

@@ -28,13 +28,16 @@ class NumbaEngine:
 
     name = "numba"
     protocol = 1
+    about = "the readable reference kernels, compiled ahead of time; a static binary for each ISA level"
+    variant = None
+    builds = True
     accepts: frozenset[Accepts] = frozenset({"op"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The best level that the CPU reports."""
         return best_isa(_NEEDED_FEATURES.get(triple, {}), features)
 
-    def refusal(self, threads: int, triple: str) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
         """Kernels, one thread."""
         if triple not in {level.triple for level in ISA_LEVELS}:
             return f"the Numba reference is not built for {triple}"
@@ -47,6 +50,6 @@ class NumbaEngine:
         build = build_numba(triple, isa or "none", progress)
         return EngineFiles(build, (EngineFile(build.path, executable=True),))
 
-    def command(self, paths: Sequence[str], isa: str | None) -> list[str]:
+    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
         """The level is the binary's own."""
         return [f"./{paths[0]}"]

@@ -135,7 +135,8 @@ def _write(model: Builder) -> bytes:
 def _code(b: Any, name: str) -> int:
     number = getattr(tflite.BuiltinOperator, name, None)
     if number is None:
-        fields = {"BuiltinCode": tflite.BuiltinOperator.CUSTOM, "CustomCode": b.CreateString(name), "Version": 1}
+        custom = tflite.BuiltinOperator.CUSTOM
+        fields = {"CustomCode": b.CreateString(name), "BuiltinCode": custom, "DeprecatedBuiltinCode": custom}
         return _table(b, "OperatorCode", fields)
     old = {"DeprecatedBuiltinCode": min(number, 127)}
     return _table(b, "OperatorCode", {"BuiltinCode": number, "Version": _VERSIONS.get(name, 1), **old})

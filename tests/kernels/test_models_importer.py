@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -177,14 +178,16 @@ def test_split_squeeze_expand_and_concatenation() -> None:
     b.op("SPLIT", [b.constant(np.int32(-1)), x], parts, "SplitOptions", num_splits=2)
     uneven = [b.tensor((1, 1, 6, 1)), b.tensor((1, 1, 6, 3))]
     b.op("SPLIT_V", [parts[1], b.constant(ints(1, -1)), b.constant(ints(3))], uneven, "SplitVOptions", num_splits=2)
-    joined = b.op(
-        "CONCATENATION", [uneven[1], parts[0]], b.tensor((1, 1, 6, 7)), "ConcatenationOptions", axis=-1
-    )
+    joined = b.op("CONCATENATION", [uneven[1], parts[0]], b.tensor((1, 1, 6, 7)), "ConcatenationOptions", axis=-1)
     squeezed = b.op("SQUEEZE", [joined], b.tensor((1, 6, 7)), "SqueezeOptions", squeeze_dims=[1])
     out = b.op("EXPAND_DIMS", [squeezed, b.constant(np.int32(-1))], b.tensor((1, 6, 7, 1)), "ExpandDimsOptions")
     for batch in (1, 2):
         nodes = b.graph(out, batch=batch).nodes
-        assert [node.op for node in nodes] == ["SPLIT", "SPLIT", "SPLIT_V", "SPLIT_V"] + [
+        assert [node.op for node in nodes] == [
+            "SPLIT",
+            "SPLIT",
+            "SPLIT_V",
+            "SPLIT_V",
             "CONCATENATION",
             "SQUEEZE",
             "EXPAND_DIMS",
@@ -416,6 +419,20 @@ def test_names_are_unique_in_the_graph() -> None:
         value = b.op("ABS", [value], b.tensor((1, 8), name="same"))
     graph = b.graph(value)
     assert len({tensor.name for tensor in (*graph.inputs, *(node.output for node in graph.nodes))}) == 6
+
+
+def test_names_out_of_a_file_stay_on_one_line() -> None:
+    b = Builder()
+    x = b.input((1, 8))
+    out = b.op("ABS", [x], b.tensor((1, 8), name="two\nlines"))
+    assert b.graph(out).nodes[0].output.name == "two?lines"
+    unknown = b.op("Odd\n" + 200 * "x", [out], b.tensor((1, 8)))
+    with pytest.raises(ModelError, match=r"op 1 \(Odd\?x{76}\.\.\.\)"):
+        b.graph(unknown)
+    missing = b.tensor((1, 8), name="a\rb")
+    b = replace(b, ops=b.ops[:1])
+    with pytest.raises(ModelError, match=r"'a\?b' is computed by no op"):
+        b.graph(missing)
 
 
 @given(data=st.data())

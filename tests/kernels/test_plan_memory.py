@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -13,8 +14,10 @@ from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_reader import PlanContent, PlanTensor, read_plan
 from bnnbench.kernels.models.tflite_file import read
+from bnnbench.kernels.reference.interpreter import interpret
 
-from .random_graphs import graphs
+from .plan_interpreter import run_plan
+from .random_graphs import graphs, input_for
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MODELS = sorted(GOLDEN.glob("*.tflite"))
@@ -115,3 +118,19 @@ def test_a_sum_takes_the_place_of_its_operand() -> None:
     without = frozenset({"epilogue", "residual"})
     shared = make_plan(graph, without=without).arena_bytes
     assert shared == make_plan(graph, without=without | {"in_place"}).arena_bytes - 1024
+
+
+def test_an_operand_that_is_needed_later_keeps_its_bytes() -> None:
+    t0, t1, t2, t3, out = (Tensor(f"t{place}", (1, 4, 8, 8), "f32") for place in range(5))
+    nodes = (
+        Node(0, "ABS", Unary("abs"), (t0,), t1),
+        Node(1, "ADD", Elementwise("add"), (t0, t1), t2),
+        Node(2, "MUL", Elementwise("mul"), (t2, t1), t3),
+        Node(3, "ADD", Elementwise("add"), (t3, t1), out),
+    )
+    graph = Graph(nodes, (t0,), (out,))
+    x = input_for(graph)
+    for without in (frozenset[str](), frozenset({"epilogue", "residual"}), frozenset({"epilogue"})):
+        content = make_plan(graph, without=without).to_bytes()
+        assert_disjoint(read_plan(content))
+        np.testing.assert_array_equal(run_plan(content, [x])[0], interpret(graph, [x]).outputs[0])

@@ -89,9 +89,7 @@ def changes(draw: st.DrawFn, oc: int) -> list[tuple[Operation, NDArray[np.float3
         if kind == "prelu":
             found.append((PRelu(), constant(st.floats(0, 2, width=32))))
         elif kind == "clamp":
-            found.append(
-                (Unary("clamp", draw(_LIMITS)), None)
-            )
+            found.append((Unary("clamp", draw(_LIMITS)), None))
         else:
             found.append((Elementwise(kind), constant()))  # type: ignore[arg-type]
     return found
@@ -148,4 +146,14 @@ def test_only_what_is_monotone(operation: Operation, constant: NDArray[np.float3
     affine = np.float32([1, -1, 0, 1]), np.float32([0, 1, -1, -3])
     one = network(spec, plain_filters(4, 8), *affine, [(operation, constant)])
     assert fused_kind(one) == expected
+    check(one, every_dot(8))
+
+
+def test_overflow_keeps_float_arithmetic() -> None:
+    """inf * 0 is no number and so +1, while smaller dot products give -1: no threshold says that."""
+    spec = BConv2d(h=1, w=9, c=8, oc=4, kh=1, kw=1, out="f32")
+    zero, less = np.zeros(4, np.float32), np.full(4, -1, np.float32)
+    affine = np.full(4, 1e38, np.float32), zero
+    one = network(spec, plain_filters(4, 8), *affine, [(Elementwise("mul"), zero), (Elementwise("add"), less)])
+    assert fused_kind(one) == "bconv"
     check(one, every_dot(8))

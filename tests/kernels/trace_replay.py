@@ -74,7 +74,7 @@ def _close(dtype: str, mine: Array, its: Array) -> bool:
         scale = np.abs(mine[np.isfinite(mine)]).max(initial=0.0)
         return np.allclose(its, mine, rtol=0, atol=max(TOLERANCE * scale, 1e-30), equal_nan=True)
     if dtype == "i8":
-        return bool(np.abs(mine.astype(int) - its).max(initial=0) <= 1)
+        return bool(np.abs(mine.astype(int) - its).max(initial=0) <= 0)
     return bool((mine == its).mean() >= 0.99) if dtype == "bits" else np.array_equal(mine, its)
 
 

@@ -9,7 +9,7 @@ from ..graph import DType, Graph, Tensor
 from ..model import ModelFile, TensorRef
 from . import arithmetic, convolutions, movement
 from .constants import Constants
-from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
 
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
@@ -69,7 +69,7 @@ def import_model(model: ModelFile, batch: int = 1) -> Graph:
         if op.subgraph:
             continue
         convert = CONVERTERS.get(op.name)
-        where = f"{model.path}: op {op.index} ({op.name}) cannot be imported"
+        where = f"{model.path}: op {op.index} ({shown(op.name)}) cannot be imported"
         if convert is None:
             raise ModelError(f"{where}: this op is not supported; build the model of {', '.join(CONVERTERS)}.")
         try:
@@ -85,7 +85,7 @@ def _with_advice(text: str) -> str:
 
 
 def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
-    what = f"{model.path}: its input '{ref.name}'"
+    what = f"{model.path}: its input '{shown(ref.name)}'"
     dtype = _INPUT_DTYPES.get(ref.dtype)
     if dtype is None:
         raise ModelError(f"{what} is {ref.dtype}; convert the model with float32 or int8 inputs.")
@@ -110,5 +110,5 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
 def _output(model: ModelFile, ref: TensorRef, values: Values, inputs: tuple[Tensor, ...]) -> Tensor:
     tensor = values.known.get(ref.index)
     if tensor is None or tensor.data is not None or tensor in inputs:
-        raise ModelError(f"{model.path}: its output '{ref.name}' is computed by no op; convert the model again.")
+        raise ModelError(f"{model.path}: its output '{shown(ref.name)}' is computed by no op; convert the model again.")
     return tensor

@@ -17,6 +17,7 @@ from ..model import Op, TensorRef
 from .constants import Constants
 
 MAX_RANK = 4
+_LONGEST_SHOWN = 80
 MAX_TENSOR_BYTES = 2**31
 _DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "int32": "i32"}
 _CLAMPS = {0: Clamp(), 1: Clamp(0.0, inf), 2: Clamp(-1.0, 1.0), 3: Clamp(0.0, 6.0)}  # ActivationFunctionType
@@ -33,7 +34,8 @@ class Values:
     names: set[str] = field(default_factory=set)
 
     def name(self, wanted: str) -> str:
-        """A name no other computed tensor of the graph has."""
+        """A printable name no other computed tensor of the graph has."""
+        wanted = printable(wanted)
         name, number = wanted, 1
         while name in self.names:
             # Counting on from the number of names keeps a file with one name for all from taking quadratic time.
@@ -70,7 +72,7 @@ class Scope:
         tensor = self.values.known.get(ref.index)
         if tensor is None:
             if ref.data is None:
-                self.fail(f"its {role} '{ref.name}' is used before anything computes it.")
+                self.fail(f"its {role} '{shown(ref.name)}' is used before anything computes it.")
             tensor = self._constant_tensor(ref, role)
         if tensor.dtype not in dtypes:
             self.fail(f"its {role} is {tensor.dtype}, not {' or '.join(dtypes)}.")
@@ -138,7 +140,7 @@ class Scope:
         if ref is None:
             self.fail("its output is missing.")
         if ref.data is not None or ref.index in self.values.known:
-            self.fail(f"its output '{ref.name}' has a value already.")
+            self.fail(f"its output '{shown(ref.name)}' has a value already.")
         tensor = Tensor(ref.name or f"tensor{ref.index}", tuple(shape), dtype)
         stored = tensor.storage_shape
         if not 1 <= len(shape) <= MAX_RANK:
@@ -213,7 +215,9 @@ class Scope:
             return
         if len(found.scales) not in (1, len(products)) or found.zero_points.any():
             self.fail("its bias has other than one scale for each output channel, or zero points other than 0.")
-        if not (np.abs(found.scales - products) <= 0.02 * output_scale).all():
+        with np.errstate(invalid="ignore"):  # NaN is refused, not warned of
+            agree = (np.abs(found.scales - products) <= 0.02 * output_scale).all()
+        if not agree:
             self.fail("its bias has other scales than its input and weights say.")
 
     def axes(self, given: Collection[int], rank: int) -> tuple[int, ...]:
@@ -236,6 +240,16 @@ class Scope:
         scale, zero_point = self.quantization(ref, role) if dtype == "i8" else (None, 0)
         shape = ref.shape or (1,)
         return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
+
+
+def printable(name: str) -> str:
+    """A name out of a file, which may hold anything, on one line."""
+    return "".join(character if character.isprintable() else "?" for character in name)
+
+
+def shown(name: str) -> str:
+    """A name for a message: not longer than one can read."""
+    return printable(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
 
 
 def quantization_of(ref: TensorRef, role: str) -> tuple[float, int]:

@@ -31,11 +31,12 @@ struct Bytes {
   int64_t count;
 };
 
+// Made in an Arena, where everything begins as zeros.
 struct Workload {
-  bool is_model = false;
-  int outputs = 1;
-  const Bytes* output = nullptr;  // [outputs], all of them together are the workload's output
-  void (*run)(Workload&, int threads) = nullptr;
+  bool is_model;
+  int outputs;
+  const Bytes* output;  // [outputs], all of them together are the workload's output
+  void (*run)(Workload&, int threads);
   int64_t output_bytes() const {
     int64_t bytes = 0;
     for (int i = 0; i < outputs; ++i) bytes += output[i].count;
@@ -46,7 +47,7 @@ struct Workload {
 struct OpWorkload : Workload {
   Op op;
   Bytes out;
-  void set_output(uint8_t* data) { out = {data, op.out_bytes}, output = &out; }
+  void set_output(uint8_t* data) { out = {data, op.out_bytes}, output = &out, outputs = 1; }
   uint8_t* out_data() const { return (uint8_t*)out.data; }
 };
 

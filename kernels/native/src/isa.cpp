@@ -97,4 +97,15 @@ bool machine_has_isa(const char* isa) {
   return false;
 }
 
+bool machine_has_sha256() {
+#if defined(__x86_64__)
+  constexpr unsigned kSsse3 = 1u << 9, kSse41 = 1u << 19, kSha = 1u << 29;
+  return bits(Leaf(1, 0).c, kSsse3 | kSse41) && bits(Leaf(7, 0).b, kSha);
+#elif defined(__aarch64__)
+  return getauxval(AT_HWCAP) & (1ul << 6);  // HWCAP_SHA2
+#else
+  return false;
+#endif
+}
+
 }  // namespace bnn

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "isa.h"
+
 namespace bnn {
 
-namespace {
-
-constexpr uint32_t K[64] = {
+const uint32_t kSha256Constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -17,6 +17,10 @@ constexpr uint32_t K[64] = {
     0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+namespace {
+
+constexpr auto& K = kSha256Constants;
 
 uint32_t rotr(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
@@ -60,6 +64,12 @@ void compress(uint32_t (&H)[8], const uint8_t* block) {
   H[0] += a, H[1] += b, H[2] += c, H[3] += d, H[4] += e, H[5] += f, H[6] += g, H[7] += h;
 }
 
+void compress_blocks(uint32_t (&H)[8], const uint8_t* data, uint64_t blocks) {
+  static const bool has_instructions = machine_has_sha256();
+  if (has_instructions) return sha256_instructions(H, data, blocks);
+  for (; blocks > 0; --blocks, data += 64) compress(H, data);
+}
+
 }  // namespace
 
 void Sha256::add(const uint8_t* data, uint64_t bytes) {
@@ -70,10 +80,11 @@ void Sha256::add(const uint8_t* data, uint64_t bytes) {
     memcpy(block_ + held, data, (size_t)taken);
     data += taken, bytes -= taken;
     if (held + taken < 64) return;
-    compress(H_, block_);
+    compress_blocks(H_, block_, 1);
   }
-  for (; bytes >= 64; data += 64, bytes -= 64) compress(H_, data);
-  memcpy(block_, data, (size_t)bytes);
+  const uint64_t blocks = bytes / 64;
+  compress_blocks(H_, data, blocks);
+  memcpy(block_, data + blocks * 64, (size_t)(bytes % 64));
 }
 
 void Sha256::digest(uint8_t* to) {

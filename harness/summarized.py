@@ -1,0 +1,74 @@
+"""Cases of engines that only print a summary: their output is never seen, so they are `unverified`."""
+
+from __future__ import annotations
+
+import time
+
+from bnnbench.devices.errors import CommandFailed
+from bnnbench.kernels.engines.tflite_benchmark import Summary, SummaryEngine, parse_summary
+from bnnbench.kernels.errors import EngineError
+from bnnbench.results.records import Gate, Invocation
+
+from .context import now
+from .plan import Case
+from .workbench import Workbench, payload_of
+
+_DEADLINE_S = 900.0
+_LONGEST_OUTPUT = 1_000_000
+
+
+def gate_unseen(case: Case) -> Gate:
+    """What stands for the gate."""
+    return Gate(
+        case_id=case.record.id,
+        status="unverified",
+        reason=f"engine '{case.record.engine}' prints a summary and shows no output to verify",
+        engine_build=case.record.engine_build,
+        started=now(),
+    )
+
+
+def invoke_summarized(bench: Workbench, case: Case, engine: SummaryEngine, index: int, order: int) -> Invocation:
+    """One run of the program. Raises DeviceError when the device is lost, Interrupted."""
+    started, wall = now(), time.monotonic_ns()
+    record, summary, failure = case.record, None, None
+    try:
+        summary = _measure(bench, case, engine)
+    except (EngineError, CommandFailed) as error:
+        failure = f"engine '{record.engine}': {error}"
+    return Invocation(
+        case_id=record.id,
+        index=index,
+        order=order,
+        status="unverified" if summary else "failed",
+        reason=failure,
+        started=started,
+        engine_build=record.engine_build,
+        iterations=summary.runs if summary else None,
+        first_ns=summary.first_ns if summary else None,
+        load_ns=summary.load_ns if summary else None,
+        samples_ns=[summary.latency_ns] if summary else [],
+        wall_ns=time.monotonic_ns() - wall,
+    )
+
+
+def _measure(bench: Workbench, case: Case, engine: SummaryEngine) -> Summary:
+    model = payload_of(case).keys["model"]
+    lines: list[str] = []
+    with bench.timed(), bench.program(engine, model, case.record.threads, _DEADLINE_S) as process:
+        deadline, length = time.monotonic() + _DEADLINE_S, 0
+        try:
+            while length < _LONGEST_OUTPUT:
+                lines.append(process.read_line(deadline))
+                length += len(lines[-1]) + 1
+        except EOFError:
+            pass
+        except TimeoutError:
+            raise EngineError(f"it did not end within {_DEADLINE_S:.0f} s.") from None
+        said = process.stderr_tail()
+    try:
+        # Some builds print to stderr.
+        return parse_summary("\n".join(lines + said.splitlines()))
+    except EngineError as error:
+        last = [line for line in (*lines, *said.splitlines()) if line.strip() and not line.startswith("{")][-2:]
+        raise EngineError(f"{error} It said: {' | '.join(last)}" if last else str(error)) from None
