@@ -111,7 +111,8 @@ class Dense:
 class BinaryConv2d:
     """LceBconv2d on bits. `spec.out` is f32 (an i8 output rounds that) or bits; arrays as in `BinaryLayer`.
 
-    `spec.n` is the batch.
+    `spec.n` is the batch. A float output is `(dot - K) * multiplier + shifted_bias`, K being the bits of a dot product:
+    Larq Compute Engine counts from the most that there can be, and its rounding is that of this order.
     """
 
     spec: BConv2d
@@ -119,6 +120,14 @@ class BinaryConv2d:
     multiplier: NDArray[np.float32] | None
     bias: NDArray[np.float32] | None
     threshold: NDArray[np.int32] | None
+
+    @property
+    def shifted_bias(self) -> NDArray[np.float32]:
+        """f32[oc]: `bias + K * multiplier`, rounded once."""
+        assert self.multiplier is not None
+        assert self.bias is not None
+        bits = self.spec.dot_length
+        return (self.bias.astype(np.float64) + bits * self.multiplier.astype(np.float64)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def _stream(arena: _Arena, step: PlanStep) -> Array:
         case "pool":
             return _pool(arena.reals(a["x"]), a).astype(np.float32)
         case "bconv":
-            dot = np.clip(_dot(arena, a), a["act_low"], a["act_high"]).astype(np.float32)
+            bits = a["kh"] * a["kw"] * a["x"].shape[3] // a["groups"]
+            dot = (np.clip(_dot(arena, a), a["act_low"], a["act_high"]) - bits).astype(np.float32)
             with np.errstate(all="ignore"):
                 return dot * a["multiplier"] + a["bias"]
         case "softmax":

@@ -4,10 +4,8 @@ refused, and what the protocol says of models holds."""
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,23 +17,28 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import EngineError
-from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.graph import Graph, Tensor
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.plan.plan_file import encode
+from bnnbench.kernels.models.plan.plan_reader import read_plan
+from bnnbench.kernels.models.plan.steps import Step
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.fuzz.plan_mutation import mutated
 from tests.kernels.engine_process import HOST, EngineProcess, hello, runner
-from tests.kernels.plan_cases import CASES, PlanCase
+from tests.kernels.plan_cases import CASES, PlanCase, bits, signs, step
 from tests.kernels.plan_interpreter import run_plan
 from tests.kernels.random_graphs import graphs, input_for
-from tests.kernels.trace_replay import differences, load
+from tests.kernels.trace_replay import ask, differences, load
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = sorted(GOLDEN.glob("*.tflite"))
 HOUR_NS = 3600 * 10**9
 Array = NDArray[Any]
+ONE_OF_EACH = list({read_plan(case.plan).steps[0].kind: case for case in CASES}.values()) + CASES[:1]
+"""A case for each kind of step, and one with all stages."""
 
 
 def start(level: IsaLevel, folder: Path) -> EngineProcess:
@@ -61,13 +64,6 @@ def level_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Eng
     """An engine at each ISA level that this machine can run, emulated or not."""
     with start(request.param, tmp_path) as process:
         yield process
-
-
-def ask(engine: EngineProcess, line: str) -> dict[str, Any]:
-    """The reply to a request as it stands."""
-    engine.write_line(line)
-    reply: dict[str, Any] = json.loads(engine.read_line(time.monotonic() + 60))
-    return reply
 
 
 def tiny(path: Path, **options: Any) -> tuple[bytes, Graph, Array]:
@@ -241,6 +237,34 @@ def test_resident_memory_stays_small(engine: EngineProcess) -> None:
     assert ran.peak_rss_bytes < 3_000_000 + 3 * len(plan)
 
 
+def moved_bits(engine: EngineProcess, one: Step, x: Tensor, out: Tensor, words: Array) -> Array:
+    """What a step that moves bits makes of these words."""
+    plan = encode([one], [x], [out], {x: 0, out: -(-x.bytes // 64) * 64}, 1 << 16)
+    load(engine, plan, [words])
+    moved = np.frombuffer(outputs(engine, 1), np.uint32).reshape(out.storage_shape)
+    engine.client.unload("m")
+    return moved
+
+
+def test_bits_are_moved_by_words(engine: EngineProcess) -> None:
+    rng = np.random.default_rng(4)
+    x, wide = bits("x", 1, 2, 3, 50), bits("wide", 2, 4, 5, 114)
+    words = signs(rng, 1, 2, 3, 50)
+    placed = moved_bits(engine, step("place", x, wide, 1, 1, 2, 64, 1, 0), x, wide, words)
+    expected = np.zeros(wide.storage_shape, np.uint32)
+    expected[1, 1:3, 2:5, 2:] = words[0]
+    np.testing.assert_array_equal(placed, expected)
+    words = signs(rng, 2, 4, 5, 114)
+    cut = bits("cut", 1, 4, 2, 50)  # 18 bits of a word that goes on
+    sliced = moved_bits(engine, step("slice", wide, cut, 1, 0, 3, 32), wide, cut, words)
+    np.testing.assert_array_equal(sliced, words[1:, :, 3:, 1:3] & np.array([2**32 - 1, 2**18 - 1], np.uint32))
+    turned = bits("turned", 5, 2, 4, 114)
+    np.testing.assert_array_equal(
+        moved_bits(engine, step("transpose", wide, turned, 2, 0, 1, 3), wide, turned, words),
+        words.transpose(2, 0, 1, 3),
+    )
+
+
 # Hostile files.
 
 
@@ -290,7 +314,7 @@ def test_wrong_envelopes_are_named(engine: EngineProcess) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name)
 def test_every_word_of_every_kind_is_checked(engine: EngineProcess, case: PlanCase) -> None:
     """Each word of the program becomes some extreme numbers in turn: refused, or it runs; never the end of the engine."""
     body = case.plan[64:]
@@ -325,7 +349,7 @@ def test_plans_cannot_ask_for_memory(engine: EngineProcess) -> None:
 def test_whole_output_equals_numpy(engine: EngineProcess) -> None:
     """Not only step by step: what `output` writes, of cases whose arithmetic is exact."""
     for case in CASES:
-        if not case.exact:
+        if not case.exact or case.name.startswith("stages"):  # these leave channels of a tensor as they were
             continue
         load(engine, case.plan, case.inputs)
         expected = b"".join(one.tobytes() for one in run_plan(case.plan, case.inputs))

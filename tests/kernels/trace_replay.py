@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,20 @@ TOLERANCE = 1e-5
 """Of the largest value of a tensor of floats; i8 may differ by one step, bits where the value is that close to 0."""
 
 
+def ask(engine: EngineProcess, line: str) -> dict[str, Any]:
+    """The reply to a request as it stands."""
+    engine.write_line(line)
+    reply: dict[str, Any] = json.loads(engine.read_line(time.monotonic() + 60))
+    return reply
+
+
 def load(engine: EngineProcess, plan: bytes, inputs: Sequence[Array], id: str = "m") -> None:
     """Loads a plan and sets its inputs."""
     (engine.folder / "plan").write_bytes(plan)
     engine.client.load(id, {"plan": "plan"})
     for index, values in enumerate(inputs):
         (engine.folder / "x").write_bytes(np.ascontiguousarray(values).tobytes())
-        reply = engine.request(f"input id={id} path=x index={index}")
+        reply = ask(engine, f"input id={id} path=x index={index}")
         assert reply["ok"], reply
 
 

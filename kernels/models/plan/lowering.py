@@ -173,7 +173,7 @@ def _bconv(low: Lowered, node: Node, operation: BinaryConv2d) -> None:
         return
     arguments = (
         *(x, spec.out_h, spec.out_w, spec.oc, *common, *spec.clamp, operation.filter),
-        *(_f32(operation.multiplier, spec.oc), _f32(operation.bias, spec.oc)),
+        *(_f32(operation.multiplier, spec.oc), operation.shifted_bias),
     )
     low.stream(node, "bconv", arguments, spec.oc, [_store_any(out)], macs_1bit=spec.macs_1bit)
 

@@ -53,7 +53,7 @@ def _find(step: Step, changes: tuple[Stage, ...]) -> tuple[NDArray[np.uint32], N
     dots = np.arange(-bits, bits + 1, 1 if bordered else 2, dtype=np.int32)
     for first in range(0, oc, max(1, _CHUNK_VALUES // len(dots))):
         channels = slice(first, min(oc, first + max(1, _CHUNK_VALUES // len(dots))))
-        negative = _negative(dots, (low, high), (multiplier, bias), changes, channels)
+        negative = _negative(np.clip(dots, low, high) - bits, (multiplier, bias), changes, channels)
         for offset, column in enumerate(negative.T):
             channel = first + offset
             falls = bool(column[0]) or not column.any()  # signs go from - to + as the dot product grows
@@ -72,10 +72,10 @@ def _find(step: Step, changes: tuple[Stage, ...]) -> tuple[NDArray[np.uint32], N
 
 
 def _negative(
-    dots: NDArray[np.int32], act: tuple[Any, Any], affine: tuple[Any, Any], changes: tuple[Stage, ...], channels: slice
+    dots: NDArray[np.int32], affine: tuple[Any, Any], changes: tuple[Stage, ...], channels: slice
 ) -> NDArray[np.bool_]:
     """[dots, channels]: where the stages give less than zero."""
-    values = np.clip(dots, *act).astype(np.float32)[:, None]
+    values = dots.astype(np.float32)[:, None]
     with np.errstate(all="ignore"):
         values = values * affine[0][channels] + affine[1][channels]
         for stage in changes:

@@ -21,6 +21,7 @@ struct BinaryConv {
   int32_t pad_value;
   Output output;
   int32_t clamp_low, clamp_high;
+  int32_t offset;                        // kFloat: subtracted from the dot product after the clamp
   const uint32_t* filter;                // [oc][kh][kw][words / groups]
   const uint8_t *multiplier, *bias;      // f32[oc], kFloat
   const uint8_t* threshold;              // i32[oc], kBits

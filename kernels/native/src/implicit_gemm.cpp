@@ -98,11 +98,16 @@ const float* spread(const ImplicitGemm& gemm, int32_t oc, const uint8_t* values,
   return lanes;
 }
 
+int32_t less(int32_t bound, int32_t offset) {
+  const int64_t value = (int64_t)bound - offset;
+  return value < INT32_MIN ? INT32_MIN : (int32_t)value;
+}
+
 bool plan_epilogue(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.output = conv.output;
   gemm.clamps = conv.clamp_low != INT32_MIN || conv.clamp_high != INT32_MAX;
-  gemm.clamp_low = conv.clamp_low, gemm.clamp_high = conv.clamp_high;
+  gemm.clamp_low = less(conv.clamp_low, conv.offset), gemm.clamp_high = less(conv.clamp_high, conv.offset);
   if (conv.output != Output::kFloat) return true;
   gemm.multiplier = spread(gemm, conv.shape.oc, conv.multiplier, arena, error);
   gemm.bias = spread(gemm, conv.shape.oc, conv.bias, arena, error);
@@ -183,7 +188,8 @@ bool plan_borders(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& e
         const int32_t *top = sum + y.first * row, *bottom = sum + y.last * row;
         outside = (int64_t)sum[table - 1] - (bottom[x.last] - bottom[x.first] - top[x.last] + top[x.first]);
       }
-      base[padded_index(gemm, channel)] = base_of(conv.output, inside * group_channels + 2 * outside, conv.bits(),
+      const int64_t dot = inside * group_channels + 2 * outside - (conv.output == Output::kFloat ? conv.offset : 0);
+      base[padded_index(gemm, channel)] = base_of(conv.output, dot, conv.bits(),
                                                   conv.threshold ? conv.threshold + (int64_t)channel * 4 : nullptr);
     }
   }
@@ -199,7 +205,7 @@ bool BinaryConv::needs_dots() const {
 
 bool plan_binary_gemm(const BinaryConv& conv, const KernelSet& kernels, Arena& arena, GemmPlan& plan, Error& error) {
   BinaryConv computed = conv;
-  if (conv.needs_dots()) computed.output = Output::kInt32;
+  if (conv.needs_dots()) computed.output = Output::kInt32, computed.offset = 0;
   return plan_windows(conv.shape, arena, plan, error) &&
          plan_blocks(conv.shape, kernels.block_lanes, conv.filter, arena, plan, error) &&
          plan_epilogue(computed, arena, plan, error) && plan_borders(computed, arena, plan, error);
@@ -224,7 +230,7 @@ void finish_dots(const BinaryConv& conv, const int32_t* dots, int64_t row, int64
         float multiplier, bias;
         memcpy(&multiplier, conv.multiplier + (int64_t)c * 4, 4);
         memcpy(&bias, conv.bias + (int64_t)c * 4, 4);
-        const float value = (float)dots[c] * multiplier + bias;
+        const float value = (float)(dots[c] - conv.offset) * multiplier + bias;
         memcpy(out + (int64_t)c * 4, &value, 4);
       } else {
         int32_t threshold;

@@ -85,6 +85,7 @@ BinaryConv binary_conv(const PlanStep& step, Output output) {
   conv.c = step.x->c, conv.pad_value = step.pad_value, conv.output = output;
   conv.clamp_low = output == Output::kFloat ? step.act_low : INT32_MIN;
   conv.clamp_high = output == Output::kFloat ? step.act_high : INT32_MAX;
+  conv.offset = output == Output::kFloat ? (int32_t)conv.bits() : 0;  // as Larq Compute Engine does
   conv.filter = (const uint32_t*)step.weights;
   conv.multiplier = step.scales, conv.bias = step.bias, conv.threshold = step.threshold;
   return conv;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,13 +130,13 @@ def _move(node: Node, operands: Sequence[Array]) -> Array:
 
 
 def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
-    arrays = {"x": x, "filter": operation.filter}
-    for name in ("multiplier", "bias", "threshold"):
-        array = getattr(operation, name)
-        if array is not None:
-            arrays[name] = array
-    out = oracle.run(operation.spec, arrays)
-    return _stored(node.output, out) if operation.spec.out == "f32" else out
+    spec, arrays = operation.spec, {"x": x, "filter": operation.filter}
+    if operation.threshold is not None:
+        return oracle.run(spec, {**arrays, "threshold": operation.threshold})
+    dots = oracle.run(replace(spec, out="i32"), arrays)
+    return _stored(
+        node.output, (dots - spec.dot_length).astype(np.float32) * operation.multiplier + operation.shifted_bias
+    )
 
 
 def _real(tensor: Tensor, array: Array) -> Array:

@@ -1,0 +1,319 @@
+"""Hand-made plans: every kind of step and every stage at least once, in odd shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnnbench.kernels.models.graph import Tensor
+from bnnbench.kernels.models.plan.plan_file import encode
+from bnnbench.kernels.models.plan.steps import Stage, Step
+from bnnbench.kernels.ops import words
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PlanCase:
+    """A plan and its inputs; `exact` when no rounding may differ between engines."""
+
+    name: str
+    plan: bytes
+    inputs: list[Array]
+    exact: bool = False
+
+
+_ALL: dict[str, PlanCase] = {}
+
+
+def f32(name: str, *shape: int) -> Tensor:
+    return Tensor(name, shape, "f32")
+
+
+def i8(name: str, *shape: int, scale: float = 0.05, zero_point: int = -3) -> Tensor:
+    return Tensor(name, shape, "i8", scale, zero_point)
+
+
+def bits(name: str, *shape: int) -> Tensor:
+    return Tensor(name, shape, "bits")
+
+
+def case(name: str, steps: Sequence[Step], exact: bool = False, seed: int = 1) -> None:
+    """Inputs are what no step writes, outputs what none reads; no two tensors share bytes."""
+    order = dict.fromkeys(one for step in steps for one in (*step.reads, *step.writes))
+    made = {one for step in steps for one in step.writes}
+    read = {one for step in steps for one in step.reads}
+    inputs = [one for one in order if one not in made]
+    offsets, end = {}, 0
+    for one in order:
+        offsets[one] = end
+        end += -(-one.bytes // 64) * 64
+    if not inputs:  # a plan has one
+        inputs = [f32("unused", 1)]
+        offsets[inputs[0]], end = end, end + 64
+    outputs = [one for one in order if one in made and one not in read]
+    content = encode(steps, inputs, outputs, offsets, end)
+    rng = np.random.default_rng(seed)
+    _ALL[name] = PlanCase(name, content, [values(one, rng) for one in inputs], exact)
+
+
+def values(tensor: Tensor, rng: np.random.Generator) -> Array:
+    """Small multiples of 1/8, so that most sums are exact; of bits, with the unused ones 0."""
+    if tensor.dtype == "i8":
+        return rng.integers(-128, 128, tensor.shape).astype(np.int8)
+    if tensor.dtype == "i32":
+        return rng.integers(-1000, 1000, tensor.shape).astype(np.int32)
+    if tensor.dtype == "bits":
+        return signs(rng, *tensor.shape)
+    return (rng.integers(-40, 41, tensor.shape) / 8).astype(np.float32)
+
+
+def signs(rng: np.random.Generator, *shape: int) -> Array:
+    """Words of random signs."""
+    packed = rng.integers(0, 2**32, (*shape[:-1], words(shape[-1])), np.uint32)
+    if shape[-1] % 32:
+        packed[..., -1] &= np.uint32((1 << shape[-1] % 32) - 1)
+    return packed
+
+
+def reals(seed: int, *shape: int) -> Array:
+    return (np.random.default_rng(seed).integers(-24, 25, shape) / 8).astype(np.float32)
+
+
+def step(kind: str, *arguments: Any, stages: Sequence[Stage] = ()) -> Step:
+    return Step(kind, (), arguments, tuple(stages))
+
+
+def store(tensor: Tensor, channel: int = 0) -> Stage:
+    return Stage("store", (tensor, channel))
+
+
+def window(
+    kh: int, kw: int, sh: int = 1, sw: int = 1, dh: int = 1, dw: int = 1, top: int = 0, left: int = 0
+) -> tuple[int, ...]:
+    return kh, kw, sh, sw, dh, dw, top, left
+
+
+def _stages() -> None:
+    """Every stage, after streams of channels that fill no vector."""
+    for c in (1, 16, 37, 96):
+        shape = (2, 3, 4, c)
+        x, a, m, out = f32("x", *shape), f32("a", *shape), f32("m", *shape), f32("out", *shape)
+        image, factor = f32("image", 2, 1, 1, c), f32("factor", 2, 1, 1, c)
+        signed, wide, small = bits("signed", *shape), f32("wide", 2, 3, 4, c + 5), i8("small", 2, 3, 4, c + 3)
+        chain = [
+            Stage("scale", (reals(1, c),)),
+            Stage("shift", (reals(2, c),)),
+            Stage("add", (a,)),
+            Stage("store_bits", (signed,)),
+            Stage("prelu", (reals(3, c),)),
+            Stage("mul", (m,)),
+            Stage("add_image", (image,)),
+            store(wide, 3),
+            Stage("mul_image", (factor,)),
+            Stage("clamp", (-30.0, float("inf"))),
+            Stage("abs"),
+            Stage("store_i8", (small, 2)),
+            Stage("round_i8", (0.25, -7)),
+            store(out),
+        ]
+        case(f"stages {c}", [step("read", x, 0, c, stages=chain)], exact=True)
+        soft = f32("soft", *shape)
+        case(f"logistic {c}", [step("read", x, 0, c, stages=[Stage("logistic"), store(soft)])])
+
+
+def _streams() -> None:
+    x, out = f32("x", 2, 5, 4, 40), f32("out", 2, 5, 4, 21)
+    case("read channels", [step("read", x, 7, 21, stages=[store(out)])], exact=True)
+    q, d = i8("q", 3, 7, 33), f32("d", 3, 7, 33)
+    case("read i8", [step("read", q, 0, 33, stages=[store(d)])], exact=True)
+    b, u = bits("b", 2, 3, 3, 70), f32("u", 2, 3, 3, 70)
+    case("unpack", [step("unpack", b, stages=[store(u)])], exact=True)
+    s, t = f32("s", 5, 37), f32("t", 5, 37)
+    case("softmax", [step("softmax", s, 0.75, stages=[store(t)])])
+    one, many = f32("one", 2, 1, 3, 1), f32("many", 1, 4, 3, 9)
+    for number, op in enumerate(("add", "sub", "mul", "prelu")):
+        o = f32("o", 2, 4, 3, 9)
+        arguments = (many, one, number, 0, 27, 9, 1, 3, 0, 1, 0, 2, 4, 3, 9)
+        case(f"broadcast {op}", [step("broadcast", *arguments, stages=[store(o)])], exact=True)
+    x, k, odd = f32("x", 1, 2, 2, 6), f32("k", 1, 2, 2, 3), f32("odd", 1, 2, 2, 3)
+    arguments = (x, k, 0, 24, 12, 6, 2, 12, 6, 3, 1, 1, 2, 2, 3)
+    case("broadcast strided", [step("broadcast", *arguments, stages=[store(odd)])], exact=True)
+
+
+def _windows() -> None:
+    x = f32("x", 2, 9, 8, 21)
+    for name, w, h, width in (("3x3", window(3, 3, 2, 2, top=1, left=0), 5, 4), ("2x3", window(2, 3, 1, 2), 8, 3)):
+        for kind, what in enumerate(("max", "average")):
+            out = f32("out", 2, h, width, 21)
+            case(f"{what} pool {name}", [step("pool", x, h, width, *w, kind, stages=[store(out)])], exact=what == "max")
+    for multiplier in (1, 2):
+        oc = 21 * multiplier
+        out, both = f32("out", 2, 9, 8, oc), bits("both", 2, 9, 8, oc)
+        w = window(3, 3, dh=2, dw=2, top=2, left=2)
+        arguments = (x, 9, 8, oc, *w, multiplier, reals(4, 3, 3, oc), reals(5, oc))
+        stages = [Stage("store_bits", (both,)), store(out)]
+        case(f"depthwise x{multiplier}", [step("depthwise", *arguments, stages=stages)])
+
+
+def _convolutions() -> None:
+    shapes = (  # name, n h w c, oc, window, out h w, groups
+        ("1x1", (2, 3, 5, 24), 33, window(1, 1), (3, 5), 1),
+        ("3x3 same", (1, 7, 6, 5), 17, window(3, 3, top=1, left=1), (7, 6), 1),
+        ("3x3 stride 2", (2, 9, 9, 3), 8, window(3, 3, 2, 2, top=1, left=0), (5, 5), 1),
+        ("dilated", (1, 9, 8, 4), 6, window(3, 2, dh=3, dw=2, top=3, left=1), (9, 8), 1),
+        ("grouped", (1, 5, 5, 12), 30, window(3, 3, top=1, left=1), (5, 5), 3),
+        ("dense", (4, 1, 1, 100), 75, window(1, 1), (1, 1), 1),
+    )
+    for name, (n, h, w, c), oc, k, (out_h, out_w), groups in shapes:
+        x, out, wide = f32("x", n, h, w, c), f32("out", n, out_h, out_w, oc), f32("wide", n, out_h, out_w, oc + 2)
+        weights = reals(6, oc, k[0], k[1], c // groups)
+        arguments = (x, out_h, out_w, oc, *k, groups, weights, reals(7, oc))
+        case(f"conv {name}", [step("conv", *arguments, stages=[store(out)])])
+        case(f"conv {name} stages", [step("conv", *arguments, stages=[Stage("abs"), store(wide, 2)])])
+        for zero_point in (-128, 5):
+            _integer_convolution(
+                f"conv i8 {name} {zero_point}", (n, h, w, c), oc, k, (out_h, out_w), groups, zero_point
+            )
+    # More products than f32 sums exactly: 32 * 128 * 255 * 127 > 2^24.
+    _integer_convolution("conv i8 long", (1, 1, 4, 4096), 3, window(1, 1), (1, 4), 1, -128, large=True)
+    _integer_depthwise("depthwise i8", 2, large=False)
+    _integer_depthwise("depthwise i8 long", 1, large=True)
+
+
+def _requantized(out: Tensor, oc: int) -> Stage:
+    rng = np.random.default_rng(8)
+    bias = rng.integers(-3000, 3000, oc).astype(np.int32)
+    multiplier = rng.integers(2**30, 2**31 - 1, oc).astype(np.int32)
+    shift = rng.integers(-9, -5, oc).astype(np.int32)
+    return Stage("store_requantized", (out, -100, 110, bias, multiplier, shift))
+
+
+def _small_weights(seed: int, *shape: int, large: bool = False) -> Array:
+    low = 120 if large else -127
+    return np.random.default_rng(seed).integers(low, 128, shape).astype(np.int8)
+
+
+def _integer_convolution(
+    name: str,
+    shape: tuple[int, int, int, int],
+    oc: int,
+    k: tuple[int, ...],
+    size: tuple[int, int],
+    groups: int,
+    zero_point: int,
+    large: bool = False,
+) -> None:
+    x, out = i8("x", *shape, zero_point=zero_point), i8("out", shape[0], *size, oc, zero_point=7)
+    weights = _small_weights(9, oc, k[0], k[1], shape[3] // groups, large=large)
+    stage = _requantized(out, oc)
+    case(name, [step("conv", x, *size, oc, *k, groups, weights, 0, stages=[stage])], exact=True)
+
+
+def _integer_depthwise(name: str, multiplier: int, large: bool) -> None:
+    size = 24 if large else 3
+    x = i8("x", 1, 26, 25, 3, zero_point=-128 if large else 11)
+    oc = 3 * multiplier
+    out = i8("out", 1, 26, 25, oc)
+    w = window(size, size, top=size // 2, left=1)
+    weights = _small_weights(10, size, size, oc, large=large)
+    arguments = (x, 26, 25, oc, *w, multiplier, weights, 0)
+    case(name, [step("depthwise", *arguments, stages=[_requantized(out, oc)])], exact=True)
+
+
+def _binary() -> None:
+    shapes = (
+        ("1x1", (2, 3, 5, 64), 40, window(1, 1), (3, 5), 1),
+        ("same", (1, 7, 6, 33), 17, window(3, 3, top=1, left=1), (7, 6), 1),
+        ("stride", (2, 9, 9, 96), 64, window(3, 3, 2, 2, top=1, left=0), (5, 5), 1),
+        ("dilated", (1, 9, 8, 32), 6, window(3, 2, dh=3, dw=2, top=3, left=1), (9, 8), 1),
+        ("grouped", (1, 5, 5, 128), 36, window(3, 3, top=1, left=1), (5, 5), 2),
+        ("groups of bytes", (1, 5, 5, 64), 48, window(3, 3), (3, 3), 2),
+        ("many taps outside", (1, 2, 2, 32), 5, window(5, 5, top=3, left=2), (4, 3), 1),
+        ("long", (1, 1, 1, 2**23 + 32), 2, window(1, 1), (1, 1), 1),
+    )
+    for name, (n, h, w, c), oc, k, (out_h, out_w), groups in shapes:
+        filters = signs(np.random.default_rng(11), oc, k[0], k[1], c // groups)
+        for pad_value in (0, 1) if name != "long" else (1,):
+            x, out, signed = bits("x", n, h, w, c), f32("out", n, out_h, out_w, oc), bits("signed", n, out_h, out_w, oc)
+            more = f32("more", n, out_h, out_w, oc)
+            scales = (reals(12, oc), reals(13, oc))
+            for low, high, stages in (
+                (-(2**31), 2**31 - 1, [store(out)]),
+                (0, 6, [Stage("add", (more,)), Stage("store_bits", (signed,)), store(out)]),
+            ):
+                arguments = (x, out_h, out_w, oc, *k, groups, pad_value, low, high, filters, *scales)
+                label = f"bconv {name} pad{pad_value} {len(stages)}"
+                case(label, [step("bconv", *arguments, stages=stages)], exact=True)
+            half = k[0] * k[1] * c // groups // 2
+            threshold = np.random.default_rng(14).integers(half // 2, half + 9, oc).astype(np.int32)
+            arguments = (x, signed, *k, groups, pad_value, filters, threshold)
+            case(f"bconv_bits {name} pad{pad_value}", [step("bconv_bits", *arguments)], exact=True)
+
+
+def _movement() -> None:
+    x, out = bits("x", 2, 7, 6, 70), bits("out", 2, 4, 3, 70)
+    case("bmaxpool", [step("bmaxpool", x, out, *window(3, 2, 2, 2, top=1, left=0))], exact=True)
+    q, packed = i8("q", 2, 3, 45, zero_point=4), bits("packed", 2, 3, 45)
+    case("pack", [step("pack", q, packed)], exact=True)
+    for dtype, value in (("f32", -1.5), ("i8", -7), ("i32", 9)):
+        c = 5
+        part, whole = Tensor("part", (1, 2, 3, c), dtype, 0.5, 1), Tensor("whole", (2, 4, 5, 2 * c), dtype, 0.5, 1)
+        word = int(np.float32(value).view(np.int32)) if dtype == "f32" else value
+        case(f"place {dtype}", [step("place", part, whole, 1, 1, 1, 2, 1, word)], exact=True)
+        flat = Tensor("flat", (2, 4, 5, c), dtype, 0.5, 1)
+        case(f"place whole pixels {dtype}", [step("place", part, flat, 1, 2, 0, 0, 1, word)], exact=True)
+        cut = Tensor("cut", (1, 2, 2, c // 2), dtype, 0.5, 1)
+        case(f"slice {dtype}", [step("slice", whole, cut, 1, 0, 3, 3)], exact=True)
+        first = Tensor("first", (1, 2, 3, c), dtype, 0.5, 1)
+        second = Tensor("second", (1, 2, 3, c), dtype, 0.5, 1)
+        both = Tensor("both", (1, 2, 3, 2 * c), dtype, 0.5, 1)
+        joined = [step("place", first, both, 0, 0, 0, 0, 0, 0), step("place", second, both, 0, 0, 0, c, 0, 0)]
+        case(f"joined {dtype}", joined, exact=True)
+        turned = Tensor("turned", (2 * c, 2, 5, 4), dtype, 0.5, 1)
+        case(f"transpose {dtype}", [step("transpose", whole, turned, 3, 0, 2, 1)], exact=True)
+    constant = f32("constant", 3, 7)
+    case("constant", [step("constant", constant, constant, reals(15, 3, 7))], exact=True)
+
+
+def _integers() -> None:
+    x = i8("x", 2, 9, 8, 70)
+    for kind, what in enumerate(("max", "average")):
+        out = i8("out", 2, 5, 4, 70)
+        w = window(3, 3, 2, 2, top=1, left=0)
+        case(f"{what} pool i8", [step("pool_i8", x, out, *w, kind, -120, 100)], exact=True)
+    b, image, out = i8("b", 2, 9, 8, 70, scale=0.1, zero_point=9), i8("image", 2, 1, 1, 70), i8("out", 2, 9, 8, 70)
+    fixed = (1518500250, -1, 1073741824, 0, 1700000000, -18)
+    for op, what in enumerate(("add", "sub")):
+        case(f"{what} i8", [step("binary_i8", x, out, b, op, -128, 127, 20, *fixed)], exact=True)
+        case(f"{what} image i8", [step("binary_i8", x, out, image, op, -50, 60, 20, *fixed)], exact=True)
+    one = (2**30, 1)
+    case("mul i8", [step("binary_i8", x, out, b, 2, -128, 127, 0, *one, *one, 1800000000, -7)], exact=True)
+    case("requantize", [step("requantize", x, out, 1234567890, 1)], exact=True)
+    case("mean i8", [step("mean_i8", x, i8("mean", 2, 1, 1, 70), 1990000000, -6)], exact=True)
+    soft = i8("soft", 2, 9, 8, 70, scale=1 / 256, zero_point=-128)
+    case("softmax i8", [step("softmax_i8", x, soft, 1.0)])
+
+
+def _sharing() -> None:
+    """A tensor that takes an input's place when that is no longer needed: the next run needs the input again."""
+    x, y, z = f32("x", 1, 4, 4, 16), f32("y", 1, 4, 4, 16), f32("z", 1, 4, 4, 16)
+    steps = [step("read", x, 0, 16, stages=[Stage("abs"), store(y)])]
+    steps.append(step("read", y, 0, 16, stages=[Stage("shift", (reals(1, 16),)), store(z)]))
+    content = encode(steps, [x], [z], {x: 0, y: 1024, z: 0}, 2048)
+    _ALL["sharing"] = PlanCase("sharing", content, [values(x, np.random.default_rng(2))], exact=True)
+
+
+@cache
+def cases() -> list[PlanCase]:
+    for make in (_stages, _streams, _windows, _convolutions, _binary, _movement, _integers, _sharing):
+        make()
+    return list(_ALL.values())
+
+
+CASES = cases()
