@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from .borrowed import borrowed
 from .errors import CallError
 from .reach import Tell
 
-_NUMPY = {"f32": np.dtype("<f4"), "i8": np.dtype("i1"), "i32": np.dtype("<i4"), "bits": np.dtype("<u4")}
+_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "i8": np.dtype("i1"), "i32": np.dtype("<i4"), "bits": np.dtype("<u4")}
 _LIMIT_NS = 3_000_000_000_000
 
 

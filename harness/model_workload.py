@@ -78,8 +78,8 @@ class ModelWorkload:
     def payload(self, accepts: frozenset[Accepts]) -> Payload | None:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
-            blobs = (self.plan_bytes, self.input(0).tobytes())
-            return Payload({"plan": _path(blobs[0])}, blobs, (_path(blobs[1]),))
+            given = self.input(0).tobytes()
+            return Payload({"plan": _path(self.plan_bytes)}, (self.plan_bytes, given), (_path(given),))
         if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
             blobs = (self.model.path.read_bytes(), *(self.input(which).tobytes() for which in range(INPUTS)))
             return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, blobs[1:])))

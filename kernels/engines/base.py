@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 from ..toolchain import EngineBuild, Progress
 
 Accepts = Literal["op", "plan", "tflite", "lce"]
-"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), and whether these may
-hold LCE's ops."""
+"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), and LCE's ops in
+these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ class BinaryConv2d:
         assert self.multiplier is not None
         assert self.bias is not None
         bits = self.spec.dot_length
-        return (self.bias.astype(np.float64) + bits * self.multiplier.astype(np.float64)).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return (self.bias.astype(np.float64) + bits * self.multiplier.astype(np.float64)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +275,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """Nodes in an order in which they can run."""
+    """Nodes in an order in which they can run. `source` is the file, for messages."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    source: str = "the model"

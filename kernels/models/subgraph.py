@@ -13,4 +13,4 @@ def subgraph(graph: Graph, node: Node) -> Graph:
     if not any(one is node for one in graph.nodes):
         raise ValueError(f"op {node.index} ({node.op}) is no node of this graph; take one of graph.nodes.")
     inputs = tuple(dict.fromkeys(tensor for tensor in node.inputs if tensor.data is None))
-    return Graph((node,), inputs, (node.output,))
+    return Graph((node,), inputs, (node.output,), graph.source)

@@ -120,7 +120,7 @@ def test_a_tensor_twice() -> None:
     check(graph((Unary("abs"), [x], a), (Elementwise("mul"), [a, a], out)))
 
 
-@pytest.mark.parametrize("shape", [(1,), (8,), (1, 1, 8), (2, 2, 8), (3, 2, 2, 8), (3, 1, 1, 8), (2, 1, 1)])
+@pytest.mark.parametrize("shape", [(), (1,), (8,), (1, 1, 8), (2, 2, 8), (3, 2, 2, 8), (3, 1, 1, 8), (2, 1, 1)])
 @pytest.mark.parametrize("kind", ["add", "sub", "mul", "prelu"])
 def test_constants_of_every_shape(kind: str, shape: tuple[int, ...]) -> None:
     values = (np.random.default_rng(1).integers(-8, 9, shape) / 4).astype(np.float32)
@@ -131,16 +131,16 @@ def test_constants_of_every_shape(kind: str, shape: tuple[int, ...]) -> None:
         check(graph((operation, [constant, x], out)))
 
 
-@pytest.mark.parametrize("shape", [(8,), (1, 8), (2, 8), (1, 1, 8), (4, 1, 1, 8), (1, 1, 1, 8), (4, 3, 1, 1)])
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (2, 8), (4, 8), (1, 1, 8), (4, 1, 1, 8), (1, 1, 1, 8), (4, 3, 1, 1)])
 @pytest.mark.parametrize("kind", ["add", "sub", "mul"])
 def test_computed_operands_line_up_as_in_numpy(kind: str, shape: tuple[int, ...]) -> None:
-    width = 2 if shape == (2, 8) else 4
+    width = 2 if shape == (2, 8) else 4  # (4, 8) lies along the width, also where there are as many images
     x, y, out = tensor("x", 4, 3, width, 8), tensor("y", *shape), tensor("o", 4, 3, width, 8)
     check(graph((Elementwise(kind), [x, y], out)))  # type: ignore[arg-type]
     check(graph((Elementwise(kind), [y, x], out)))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("other", [(4, 2, 2, 8)])
+@pytest.mark.parametrize("other", [(4, 2, 2, 8), (2, 4, 2, 8), (2, 1, 1, 8), (2, 8, 1, 8)])
 def test_stages_keep_their_tensors_shape_across_a_reshape(other: tuple[int, ...]) -> None:
     """What follows a reshape has other images and pixels than the step it moves into."""
     x, a = tensor("x", 4, 2, 2, 8), tensor("a", 4, 2, 2, 8)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.kernels.engine_process import EngineProcess
-from tests.kernels.plan_interpreter import _Arena, _direct, _run_stages, _stream
 
 from bnnbench.kernels.models.plan.plan_reader import STORED, PlanStep, PlanTensor, read_plan
+from tests.kernels.engine_process import EngineProcess
+from tests.kernels.plan_interpreter import _Arena, _box, _direct, _run_stages, _stream
 
 Array = NDArray[Any]
 TOLERANCE = 1e-5
-"""Of the largest value of a tensor of floats; i8 may differ by one step, bits where the value is that close to 0."""
+"""Of the largest value of a tensor of floats; i8 and bits of such floats may differ here and there."""
 
 
 def ask(engine: EngineProcess, line: str) -> dict[str, Any]:
@@ -52,28 +52,31 @@ def differences(engine: EngineProcess, plan: bytes, inputs: Sequence[Array]) -> 
             arena.view(step.arguments["out"])[...] = _direct(arena, step)
         else:
             _run_stages(arena, step, np.asarray(_stream(arena, step)).reshape(step.shape))
-        for tensor, channels in _writes(step):
+        for tensor, part in _writes(step):
             one = traced[at]
             at += 1
             assert (one.step, one.name, one.bytes) == (number, tensor.name[: len(one.name)], tensor.bytes)
             mine = arena.view(tensor)
             its = np.frombuffer(content, mine.dtype, mine.size, one.offset).reshape(mine.shape)
-            if not _close(tensor.dtype, mine[..., channels], its[..., channels]):
-                worst = _worst(mine[..., channels], its[..., channels])
+            if not _close(tensor.dtype, mine[part], its[part]):
+                worst = _worst(mine[part], its[part])
                 wrong.append(f"{number} {step.kind} '{step.name}' -> {tensor.dtype} {tensor.shape}: {worst}")
             mine[...] = its
     assert at == len(traced)
     return wrong
 
 
-def _writes(step: PlanStep) -> list[tuple[PlanTensor, slice]]:
-    """Tensors that a step writes, each with the channels that it does."""
+def _writes(step: PlanStep) -> list[tuple[PlanTensor, Any]]:
+    """Tensors that a step writes, each with the part of it that it does."""
+    a = step.arguments
     if step.shape is None:
-        return [(step.arguments["out"], slice(None))]
-    writes = []
-    for a in (stage.arguments for stage in step.stages if stage.stores):
-        channels = slice(a["channel"], a["channel"] + step.shape[3]) if "channel" in a else slice(None)
-        writes.append((a["tensor"], channels))
+        filled = step.kind != "place" or a["fills"]
+        return [(a["out"], ... if filled else _box(a, a["x"].stored_shape))]
+    writes: list[tuple[PlanTensor, Any]] = []
+    for stored in (stage.arguments for stage in step.stages if stage.stores):
+        first = stored.get("channel", 0)
+        part = (..., slice(first, first + step.shape[3])) if "channel" in stored else ...
+        writes.append((stored["tensor"], part))
     return writes
 
 
@@ -82,7 +85,8 @@ def _close(dtype: str, mine: Array, its: Array) -> bool:
         scale = np.abs(mine[np.isfinite(mine)]).max(initial=0.0)
         return np.allclose(its, mine, rtol=0, atol=max(TOLERANCE * scale, 1e-30), equal_nan=True)
     if dtype == "i8":
-        return bool(np.abs(mine.astype(int) - its).max(initial=0) <= 0)
+        apart = np.abs(mine.astype(int) - its)
+        return bool(apart.max(initial=0) <= 1 and (apart == 0).mean() >= 0.999)
     return bool((mine == its).mean() >= 0.99) if dtype == "bits" else np.array_equal(mine, its)
 
 

@@ -76,7 +76,8 @@ def import_model(model: ModelFile, batch: int = 1) -> Graph:
             convert(Scope(op, values))
         except (ModelError, KernelError) as error:
             raise ModelError(f"{where}: {_with_advice(str(error))}") from error
-    return Graph(tuple(values.nodes), inputs, tuple(_output(model, ref, values, inputs) for ref in model.outputs))
+    outputs = tuple(_output(model, ref, values, inputs) for ref in model.outputs)
+    return Graph(tuple(values.nodes), inputs, outputs, str(model.path))
 
 
 def _with_advice(text: str) -> str:

@@ -67,9 +67,26 @@ def _target(
         others = {lowered.root(stage.tensor) for stage in stages if stage.tensor is not None and not stage.stores}
         if any(lowered.root(tensor) in others for later in steps[producer:place] for tensor in later.writes):
             continue
+        moved = _on_pixels_of(lowered, steps[producer], step, stages)
+        if moved is None:
+            continue
         rounding = [Stage("round_i8", (float(x.scale or 0), x.zero_point))] if x.dtype == "i8" else []
-        return producer, [*rounding, *stages]
+        return producer, [*rounding, *moved]
     return None
+
+
+def _on_pixels_of(lowered: Lowered, producer: Step, step: Step, stages: list[Stage]) -> list[Stage] | None:
+    """The stages with operands of the producer's shape, which is another one across a reshape; None if they cannot."""
+    if producer.shape == step.shape:
+        return stages
+    if producer.shape[0] != step.shape[0] and any(stage.kind.endswith("_image") for stage in stages):
+        return None
+    return [
+        Stage(stage.kind, (lowered.view(stage.tensor, producer.shape),))
+        if stage.kind in ("add", "mul") and stage.tensor is not None
+        else stage
+        for stage in stages
+    ]
 
 
 def _sort(step: Step) -> str:

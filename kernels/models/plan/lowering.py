@@ -59,7 +59,7 @@ class Lowered:
             try:
                 _LOWERINGS[type(node.operation)](self, node, node.operation)
             except ModelError as error:
-                raise ModelError(f"op {node.index} ({node.op}) has no plan: {error}") from error
+                raise ModelError(f"{graph.source}: op {node.index} ({node.op}) has no plan: {error}") from error
 
     def root(self, tensor: Tensor) -> Tensor:
         """The tensor whose bytes it shares."""
@@ -87,7 +87,7 @@ class Lowered:
 
     def direct(self, node: Node, kind: str, *arguments: Argument, **macs: int) -> None:
         """A step that writes one tensor."""
-        self.steps.append(Step(kind, (node,), arguments, **macs))
+        self.steps.append(Step(kind, (node,), arguments, (), 0, **macs))
 
     def computed(self, node: Node, tensor: Tensor) -> Tensor:
         """A tensor in the arena, also for a constant."""
@@ -210,9 +210,9 @@ def _mean(low: Lowered, node: Node, operation: Mean) -> None:
 
 
 def _channel_constant(tensor: Tensor, channels: int) -> NDArray[np.float32] | None:
-    """[c] when a constant differs along the last axis alone."""
+    """[c] when a constant is one value or differs along the last axis alone."""
     data = tensor.data
-    if data is None or data.size != data.shape[-1] or data.size not in (1, channels):
+    if data is None or not (data.size == 1 or data.size == data.shape[-1] == channels):
         return None
     return np.broadcast_to(data.reshape(-1), (channels,)).astype(np.float32)
 
@@ -236,11 +236,15 @@ def _elementwise(low: Lowered, node: Node, operation: Elementwise) -> None:
             x, other = _later_first(low, a, b)
             return low.read(node, x, [Stage(kind, (other,)), *tail])
         for x, other in ((a, b), (b, a)):
-            per_image = image_shape(other) == (image_shape(x)[0], 1, 1, channels)
-            if x.shape == out.shape and len(x.shape) == 4 and per_image:
+            if x.shape == out.shape and len(x.shape) == 4 and _per_image(x, other):
                 return low.read(node, x, [Stage(f"{kind}_image", (other,)), *tail])
     _broadcast(low, node, kind, a, b, tail)
     return None
+
+
+def _per_image(x: Tensor, other: Tensor) -> bool:
+    """Whether `other` has a value for each image and channel of x, lined up from the last axis as in NumPy."""
+    return (1,) * (4 - len(other.shape)) + other.shape == (image_shape(x)[0], 1, 1, x.shape[-1])
 
 
 def _later_first(low: Lowered, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -253,7 +257,7 @@ def _broadcast(low: Lowered, node: Node, kind: str, a: Tensor, b: Tensor, tail: 
     a, b = low.computed(node, a), low.computed(node, b)
     shape = (1,) * (4 - len(node.output.shape)) + node.output.shape
     strides = [_strides(tensor, shape) for tensor in (a, b)]
-    arguments = (a, b, _BROADCASTS[kind], *strides[0], *strides[1], *shape)
+    arguments: tuple[Argument, ...] = (a, b, _BROADCASTS[kind], *strides[0], *strides[1], *shape)
     low.stream(node, "broadcast", arguments, shape[-1], tail)
 
 
@@ -272,8 +276,7 @@ def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
     scale_a, scale_b = fixed.a, fixed.b
     if a.shape != node.output.shape and operation.kind != "sub":
         a, b, scale_a, scale_b = b, a, scale_b, scale_a
-    per_image = image_shape(b) == (image_shape(a)[0], 1, 1, a.shape[-1])
-    if a.shape != node.output.shape or not (b.shape == a.shape or per_image):
+    if a.shape != node.output.shape or not (b.shape == a.shape or _per_image(a, b)):
         raise ModelError(f"int8 operands of shapes {list(a.shape)} and {list(b.shape)} do not broadcast here.")
     bounds = act_bounds_i8(operation.act, _scale(node.output), node.output.zero_point)
     kind = _BROADCASTS[operation.kind]
@@ -305,14 +308,20 @@ def _softmax(low: Lowered, node: Node, operation: Softmax) -> None:
 def _concat(low: Lowered, node: Node, operation: Concat) -> None:
     out, start = node.output, [0, 0, 0, 0]
     axis = _positions(out)[operation.axis]
+    streams = axis == 3 and out.dtype == "f32"
+    whole = out
+    if not operation.act.does_nothing and not streams:
+        if out.dtype != "f32":
+            raise ModelError("an int8 concatenation with an activation cannot be run; convert the model without it.")
+        whole = Tensor(f"{out.name} before its activation", out.shape, "f32")
     for part in (low.computed(node, tensor) for tensor in node.inputs):
-        if axis == 3 and out.dtype == "f32":
+        if streams:
             low.read(node, part, [*_clamp(operation.act), _store(out, start[3])])
-        elif not operation.act.does_nothing:
-            raise ModelError("an activation after a concatenation along other axes than the last cannot be run.")
         else:
-            low.direct(node, "place", part, out, *start, 0, 0)
+            low.direct(node, "place", part, whole, *start, 0, 0)
         start[axis] += image_shape(part)[axis]
+    if whole is not out:
+        low.read(node, whole, [*_clamp(operation.act), _store(out)])
 
 
 def _positions(tensor: Tensor) -> tuple[int, ...]:

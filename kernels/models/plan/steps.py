@@ -101,6 +101,19 @@ class Step:
         return self.kind in STREAMS
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """n h w c of its stream."""
+        x = self.arguments[0]
+        assert self.streams
+        assert isinstance(x, Tensor)
+        if self.kind == "broadcast":
+            return tuple(size for size in self.arguments[-4:] if isinstance(size, int))
+        n, h, w, _ = image_shape(x)
+        if self.kind in ("conv", "depthwise", "pool", "bconv"):
+            h, w = (size for size in self.arguments[1:3] if isinstance(size, int))
+        return n, h, w, self.channels
+
+    @property
     def reads(self) -> list[Tensor]:
         """Every tensor that it reads."""
         own = [

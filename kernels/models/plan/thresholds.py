@@ -48,9 +48,9 @@ def _find(step: Step, changes: tuple[Stage, ...]) -> tuple[NDArray[np.uint32], N
     group_channels = x.shape[3] // int(groups)  # type: ignore[arg-type]
     bits = kh * kw * group_channels
     filters, thresholds = filters.copy(), np.empty(oc, np.int32)
-    # With taps left out at a zero-padded border dot products of both parities occur.
-    bordered = pad_value == 0 and _has_border(step, x)
-    dots = np.arange(-bits, bits + 1, 1 if bordered else 2, dtype=np.int32)
+    # Taps of an odd number of channels, left out at a zero-padded border, make dot products of both parities.
+    both = group_channels % 2 == 1 and pad_value == 0 and _has_border(step, x)
+    dots = np.arange(-bits, bits + 1, 1 if both else 2, dtype=np.int32)
     for first in range(0, oc, max(1, _CHUNK_VALUES // len(dots))):
         channels = slice(first, min(oc, first + max(1, _CHUNK_VALUES // len(dots))))
         negative = _negative(np.clip(dots, low, high) - bits, (multiplier, bias), changes, channels)
