@@ -19,7 +19,9 @@ from .borrowed import borrowed
 from .errors import CallError
 from .reach import Tell
 
-_NUMPY: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "i8": np.dtype("i1"), "i32": np.dtype("<i4"), "bits": np.dtype("<u4")}
+_NUMPY: dict[str, np.dtype[Any]] = {
+    name: np.dtype(code) for name, code in (("f32", "<f4"), ("i8", "i1"), ("i32", "<i4"), ("bits", "<u4"))
+}
 _LIMIT_NS = 3_000_000_000_000
 
 

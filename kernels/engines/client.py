@@ -202,9 +202,9 @@ class EngineClient:
         """Digest of the last output, which is also written to `path`."""
         return self._ask("output", {"id": id, **({"path": path} if path else {})}, Output, timeout_s)
 
-    def input(self, id: str, path: str, timeout_s: float = LOAD_S) -> None:
-        """Sets a model's input from a raw little-endian file."""
-        self._ask("input", {"id": id, "path": path}, _Outcome, timeout_s)
+    def input(self, id: str, path: str, index: int = 0, timeout_s: float = LOAD_S) -> None:
+        """Sets a model's input from a raw little-endian file; `index` among several."""
+        self._ask("input", {"id": id, "path": path, **({"index": index} if index else {})}, _Outcome, timeout_s)
 
     def infer(self, id: str, *, input: str, output: str, count: int, threads: int = 1, limit_ns: int) -> Inferred:
         """`count` inputs one after another from the file `input`, their outputs into the file `output`."""

@@ -168,7 +168,8 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
             values = x.astype(np.int64) - a["x"].zero_point
             if step.kind == "mean_i8":
                 values = values.sum(axis=(1, 2), keepdims=True).reshape(out.shape)
-            return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+            steps = _requantize(values, a["multiplier"], a["shift"], away=step.kind == "mean_i8")
+            return np.clip(steps + out.zero_point, -128, 127)
     raise AssertionError(step.kind)
 
 
@@ -222,15 +223,17 @@ def _binary_i8(arena: _Arena, a: Any) -> Array:
         x = _requantize(x << a["left_shift"], a["a_multiplier"], a["a_shift"])
         y = _requantize(y << a["left_shift"], a["b_multiplier"], a["b_shift"])
         total = x + y if a["op"] == 0 else x - y
-    steps = _requantize(total, a["out_multiplier"], a["out_shift"]) + a["out"].zero_point
+    steps = _requantize(total, a["out_multiplier"], a["out_shift"], away=a["op"] == 2) + a["out"].zero_point
     return np.clip(steps, a["low"], a["high"])
 
 
-def _requantize(values: Array, multiplier: Any, shift: Any) -> Array:
-    """Shift left within 32 bits, doubling high multiply, shift right: both of these round halves up."""
+def _requantize(values: Array, multiplier: Any, shift: Any, away: bool = False) -> Array:
+    """Shift left within 32 bits, doubling high multiply, shift right: both round halves up, or the last one away."""
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
     wrapped = (values << left).astype(np.int32).astype(np.int64)
     high = (2 * wrapped * multiplier + 2**31) >> 32
+    if away:
+        return (np.sign(high) * np.floor(np.abs(high) / 2.0**right + np.where(right > 0, 0.5, 0.0))).astype(np.int64)
     return np.floor(high / 2.0**right + np.where(right > 0, 0.5, 0.0)).astype(np.int64)
 
 

@@ -57,7 +57,7 @@ def test_hello_says_all_that_the_protocol_asks() -> None:
         (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=no-such-file", "No such file"),
         (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "no regular file"),
         (b"load id=x op=softmax data=f", "'softmax' is unknown"),
-        (b"load id=x plan=p", "ops only"),
+        (b"load id=x plan=p", "cannot read"),
         (b"load id=%zz", "percent-encoded"),
         (b"load id=a id=b", "twice"),
         (b"load =a", "key=value"),

@@ -230,7 +230,7 @@ void finish_dots(const BinaryConv& conv, const int32_t* dots, int64_t row, int64
         float multiplier, bias;
         memcpy(&multiplier, conv.multiplier + (int64_t)c * 4, 4);
         memcpy(&bias, conv.bias + (int64_t)c * 4, 4);
-        const float value = (float)(dots[c] - conv.offset) * multiplier + bias;
+        const float value = (float)((int64_t)dots[c] - conv.offset) * multiplier + bias;
         memcpy(out + (int64_t)c * 4, &value, 4);
       } else {
         int32_t threshold;

@@ -133,6 +133,7 @@ def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
     spec, arrays = operation.spec, {"x": x, "filter": operation.filter}
     if operation.threshold is not None:
         return oracle.run(spec, {**arrays, "threshold": operation.threshold})
+    assert operation.multiplier is not None
     dots = oracle.run(replace(spec, out="i32"), arrays)
     return _stored(
         node.output, (dots - spec.dot_length).astype(np.float32) * operation.multiplier + operation.shifted_bias
