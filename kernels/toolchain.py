@@ -32,9 +32,10 @@ COMMON = (
     *("main", "serve", "measure", "launcher", "lock", "text", "op", "arena", "clock", "isa", "file"),
     *("sha256", "sha256_instructions"),
 )
+_COLD = ("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak")
 NATIVE = (
     *("native_backend", "implicit_gemm", "padding", "thread_pool"),
-    *("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak"),
+    *_COLD,  # at load time or around the steps: compiled small, as COMMON is
     *("stream", "steps_streams", "steps_convolutions", "steps_integer", "steps_movement", "exact_convolution"),
 )
 PER_LEVEL = ("kernels_isa", "model_isa", "windows_isa", "stages_isa")
@@ -79,7 +80,8 @@ def cache_folder() -> Path:
 def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`. Raises BuildError."""
     levels = _levels(triple)
-    objects = _common_objects() + [_Object(name, level_lists(levels)) for name in NATIVE]
+    objects = _common_objects()
+    objects += [_Object(name, (*level_lists(levels), *(("-Os",) if name in _COLD else ()))) for name in NATIVE]
     objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in PER_LEVEL]
     return _build("native", triple, None, objects, progress)
 

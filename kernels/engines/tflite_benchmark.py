@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 
 from ..errors import EngineError
 from .base import Accepts
 from .custom import CustomEngine
 
-_RUNS = re.compile(r"count=(\d+)\b(.*)")
+# Statistics of a phase. Op profiling adds its own, as `Timings (microseconds): count=` and `Memory (bytes): count=`.
+_PHASE = re.compile(r"(?<!\): )\bcount=(\d{1,15})\b(.*)")
 _FIGURE = re.compile(r"\b(\w+)=\s*([-+.\w]+)")
-_TIMINGS = re.compile(r"Inference timings in us: (.*)")
+_TIMINGS = re.compile(r"\btimings in us: (.*)")
 _TIMING = re.compile(r"([A-Z][\w ()]*?): ([-+.\w]+)")
-_MEMORY = re.compile(r"Memory footprint delta.*\boverall=\s*([-+.\w]+)")
+_MEMORY = re.compile(r"\bMemory footprint delta.*\boverall=\s*([-+.\w]+)")
+_MOST = 1e12
+# Averages are printed with six digits.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +40,49 @@ class Summary:
 
 
 def parse_summary(text: str) -> Summary:
-    """Raises EngineError, one sentence, when the text holds no sensible summary."""
-    # The first such line is the warm-up's, the last the measured runs'.
-    lines = [match for line in text.splitlines() if (match := _RUNS.search(line))]
-    if not lines:
+    """The measured runs' figures. Raises EngineError, one sentence, when the text holds no sensible summary."""
+    phases = [match for line in text.splitlines() if (match := _PHASE.search(line))]
+    ends = [match[1] for line in text.splitlines() if (match := _TIMINGS.search(line))]
+    if not phases:
         raise EngineError("it printed no line with count=, so nothing was measured.")
-    count, rest = lines[-1].groups()
-    figures = {name: _number(value, name) for name, value in _FIGURE.findall(rest)}
-    for name in ("min", "max", "avg"):
-        if name not in figures:
-            raise EngineError(f"its summary has no {name}=.")
-    timings: dict[str, float] = {}
-    memory = None
-    for line in text.splitlines():
-        if match := _TIMINGS.search(line):
-            timings = {name: _number(value, name) for name, value in _TIMING.findall(match[1])}
-        if match := _MEMORY.search(line):
-            memory = int(_number(match[1], "overall") * 1e6)
-    if not (0 < figures["min"] <= figures["avg"] <= figures["max"]) or not int(count):
-        raise EngineError(
-            f"its summary cannot be: min={figures['min']:g} avg={figures['avg']:g} max={figures['max']:g}."
-        )
+    if len(phases) == 1 and not ends:
+        raise EngineError("it printed the figures of its warm-up only: it ended before it had measured.")
+    # The first is the warm-up's, the last the measured runs'.
+    runs, figures = int(phases[-1][1]), _figures(phases[-1][2])
+    if not runs:
+        raise EngineError("its summary has count=0, so nothing was measured.")
+    low, mean, high = figures["min"], figures["avg"], figures["max"]
+    slack = _ROUNDING * high
+    if not (0 < low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high):
+        raise EngineError(f"its summary cannot be: {' '.join(f'{name}={value:g}' for name, value in figures.items())}.")
+    timings = {name: _number(value, name) for name, value in _TIMING.findall(ends[-1])} if ends else {}
+    stated = timings.get("Inference (avg)", mean)
+    if abs(stated - mean) > 0.01 * mean:
+        raise EngineError(f"its summary contradicts itself: avg={mean:g}, but Inference (avg): {stated:g}.")
+    memory = [match[1] for line in text.splitlines() if (match := _MEMORY.search(line))]
     return Summary(
-        latency_ns=1e3 * figures.get("median", figures["avg"]),
+        latency_ns=1e3 * figures.get("median", mean),
         is_median="median" in figures,
-        runs=int(count),
-        min_ns=1e3 * figures["min"],
-        max_ns=1e3 * figures["max"],
+        runs=runs,
+        min_ns=1e3 * low,
+        max_ns=1e3 * high,
         std_ns=1e3 * figures["std"] if "std" in figures else None,
-        first_ns=_ns(timings.get("First inference")),
-        load_ns=_ns(timings.get("Init")),
-        memory_bytes=memory,
+        first_ns=1e3 * timings["First inference"] if "First inference" in timings else None,
+        load_ns=1e3 * timings["Init"] if "Init" in timings else None,
+        # It says MB and means MiB.
+        memory_bytes=int(_number(memory[-1], "overall") * 2**20) if memory else None,
     )
 
 
-def _ns(microseconds: float | None) -> float | None:
-    return None if microseconds is None else 1e3 * microseconds
+def _figures(text: str) -> dict[str, float]:
+    """`min`, `max`, `avg` and whatever else there is, in us."""
+    figures = {name: _number(value, name) for name, value in _FIGURE.findall(text)}
+    if "first" not in figures and "curr" in figures:  # one run, or all the same
+        return {**dict.fromkeys(("min", "max", "avg"), figures["curr"]), **figures}
+    for name in ("min", "max", "avg"):
+        if name not in figures:
+            raise EngineError(f"its summary has no {name}=.")
+    return figures
 
 
 def _number(text: str, name: str) -> float:
@@ -80,8 +90,8 @@ def _number(text: str, name: str) -> float:
         value = float(text)
     except ValueError:
         raise EngineError(f"its summary has {name}={text[:40]!r}, which is no number.") from None
-    if not isfinite(value):
-        raise EngineError(f"its summary has {name}={text[:40]}.")
+    if not abs(value) < _MOST:
+        raise EngineError(f"its summary has {name}={text[:40]}, which cannot be.")
     return value
 
 

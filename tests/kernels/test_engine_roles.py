@@ -39,7 +39,7 @@ def test_hello_says_all_that_the_protocol_asks() -> None:
     keys = "protocol engine version build isa isas accepts ops cpus max_threads counters clock_hz pid"
     assert set(keys.split()) <= set(hello)
     assert hello["protocol"] == 1
-    assert hello["accepts"] == ["op"]
+    assert hello["accepts"] == ["op", "plan"]
 
 
 @pytest.mark.parametrize(

@@ -1,89 +1,116 @@
 """The engine protocol, version 1, in front of a TensorFlow Lite interpreter: `python tflite_driver.py --runtime NAME`.
 
 Runs where its runtime is installed, also on a board, so it needs Python 3.9, NumPy and that runtime, and nothing else.
+One file, because files are pushed under the name of their content.
 """
 
+from __future__ import annotations
+
 import argparse
+import contextlib
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import resource
 import sys
 import time
 import types
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit(f"NumPy is not installed in {sys.executable}; install it there with pip.")
+
+
+class LceModel:
+    """A model in Larq Compute Engine's interpreter, whose one call copies the inputs and outputs too."""
+
+    def __init__(self, made):
+        self.inputs = list(zip(map(tuple, made.input_shapes), map(np.dtype, made.input_types)))
+        self.outputs = list(zip(map(tuple, made.output_shapes), map(np.dtype, made.output_types)))
+        self._predict, self._values, self._latest = made.predict, [], []
+
+    def set(self, values):
+        """The inputs of the next runs."""
+        self._values = values
+
+    def run(self):
+        """One inference."""
+        self._latest = self._predict(self._values)
+
+    def latest(self):
+        """The outputs of the last run."""
+        return self._latest
 
 
 class LceRuntime:
     """Larq Compute Engine's own interpreter."""
 
-    name = "lce"
+    name, package = "lce", "larq-compute-engine"
 
     def __init__(self, options):
         # Its package imports the converter, and that TensorFlow, unless stand-ins are there first.
         found = importlib.util.find_spec("larq_compute_engine")
         if found is None:
-            raise ImportError("larq_compute_engine is not installed here")
+            raise ImportError("there is no larq_compute_engine")
         root = next(iter(found.submodule_search_locations))
         for name, path in (("larq_compute_engine", root), ("larq_compute_engine.tflite", os.path.join(root, "tflite"))):
             module = types.ModuleType(name)
             module.__path__ = [path]
             sys.modules[name] = module
         module = importlib.import_module("larq_compute_engine.tflite.python.interpreter")
-        self._make, self._options = module.Interpreter, options
+        self._make, self._options = module.Interpreter, dict.fromkeys(options, True)
 
     def load(self, content, threads):
-        """A loaded model: shapes and types of its inputs and outputs, and `run(inputs) -> outputs`."""
-        made = self._make(content, num_threads=threads, **self._options).interpreter
-        inputs = list(zip(made.input_shapes, map(np.dtype, made.input_types)))
-        outputs = list(zip(made.output_shapes, map(np.dtype, made.output_types)))
-        return Model(inputs, outputs, made.predict)
+        """A model from a file's bytes."""
+        return LceModel(self._make(content, num_threads=threads, **self._options).interpreter)
+
+
+class LiteRtModel:
+    """A model in LiteRT's interpreter: inputs are set once and stay, as in TensorFlow Lite's own benchmark."""
+
+    def __init__(self, made):
+        self._made, self.run = made, made.invoke
+        self._ins, self._outs = made.get_input_details(), made.get_output_details()
+        self.inputs = [(tuple(detail["shape"]), np.dtype(detail["dtype"])) for detail in self._ins]
+        self.outputs = [(tuple(detail["shape"]), np.dtype(detail["dtype"])) for detail in self._outs]
+
+    def set(self, values):
+        """As LceModel's."""
+        for detail, value in zip(self._ins, values):
+            self._made.set_tensor(detail["index"], value)
+
+    def latest(self):
+        """As LceModel's."""
+        return [self._made.get_tensor(detail["index"]) for detail in self._outs]
 
 
 class LiteRtRuntime:
     """LiteRT (TensorFlow Lite) with XNNPACK."""
 
-    name = "litert"
+    name, package = "litert", "ai-edge-litert"
 
     def __init__(self, options):
+        if options:
+            raise Refused(f"LiteRT's interpreter has no option {options[0]}")
         self._make = importlib.import_module("ai_edge_litert.interpreter").Interpreter
 
     def load(self, content, threads):
         """As LceRuntime's."""
         made = self._make(model_content=content, num_threads=threads)
         made.allocate_tensors()
-        ins, outs = made.get_input_details(), made.get_output_details()
-
-        def run(inputs):
-            for detail, value in zip(ins, inputs):
-                made.set_tensor(detail["index"], value)
-            made.invoke()
-            return [made.get_tensor(detail["index"]) for detail in outs]
-
-        shapes = [[(tuple(d["shape"]), np.dtype(d["dtype"])) for d in details] for details in (ins, outs)]
-        return Model(shapes[0], shapes[1], run)
+        return LiteRtModel(made)
 
 
 RUNTIMES = {runtime.name: runtime for runtime in (LceRuntime, LiteRtRuntime)}
 DTYPES = {"float32": "f32", "int8": "i8", "int32": "i32", "uint8": "u8"}
-MOST_SAMPLES, MOST_NS = 100_000, 3_600_000_000_000
-
-
-class Model:
-    """Inputs and outputs as (shape, dtype), the function that runs them, and the current values."""
-
-    def __init__(self, inputs, outputs, run):
-        self.shapes, self.output_shapes, self._run = inputs, outputs, run
-        self.values = [np.zeros(shape, dtype) for shape, dtype in inputs]
-        self.outputs = None
-
-    def run(self):
-        """One inference."""
-        self.outputs = self._run(self.values)
+MOST_SAMPLES, MOST_ITERATIONS, MOST_NS = 100_000, 10**9, 3_600_000_000_000
+MOST_WATCHED, MOST_WATCHED_BYTES = 16, 255
 
 
 class Refused(Exception):
@@ -96,15 +123,19 @@ class Keys:
     def __init__(self, words):
         self._values = {}
         for word in words:
-            key, equals, value = word.partition("=")
-            if not equals or key in self._values:
-                raise Refused(f"the word '{word[:60]}' is no key=value, or there twice")
-            self._values[key] = unquote(value)
+            key, _, value = word.partition("=")
+            if not key or "=" not in word:
+                raise Refused(f"'{word[:60]}' is not key=value")
+            if key in self._values:
+                raise Refused(f"the key '{key[:60]}' stands twice")
+            if not re.fullmatch(r"(?:[^%]|%[0-9A-Fa-f]{2})*", value) or "%00" in value:
+                raise Refused(f"the value of '{key[:60]}' is not percent-encoded rightly")
+            self._values[key] = os.fsdecode(unquote_to_bytes(value))
 
     def text(self, key):
         """A value that must be there."""
-        if key not in self._values:
-            raise Refused(f"{key}= is missing")
+        if not self._values.get(key):
+            raise Refused(f"the key '{key}' is missing or empty")
         return self._values.pop(key)
 
     def optional(self, key):
@@ -116,24 +147,70 @@ class Keys:
         value = self._values.pop(key, None)
         if value is None:
             if default is None:
-                raise Refused(f"{key}= is missing")
+                raise Refused(f"the key '{key}' is missing")
             return default
-        if not value.lstrip("-").isdigit() or not low <= int(value) <= high:
-            raise Refused(f"{key}={value[:40]} is no number from {low} to {high}")
+        if not re.fullmatch(r"-?[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise Refused(f"{key}={value[:60]} is not a whole number from {low} to {high}")
         return int(value)
+
+    def number(self, key):
+        """A finite float."""
+        value = self.text(key)
+        if not re.fullmatch(r"[-+]?[0-9.]{1,40}(e[-+]?[0-9]{1,3})?", value):
+            raise Refused(f"{key}={value[:60]} is no number")
+        return np.float32(value)
 
     def end(self):
         """Refuses what nobody knows."""
         if self._values:
-            raise Refused(f"the key '{next(iter(self._values))}' is unknown")
+            raise Refused(f"the key '{next(iter(self._values))[:60]}' is unknown here")
+
+
+class Loaded:
+    """A model file, its current inputs, and the interpreter for the number of threads that was asked for last."""
+
+    def __init__(self, runtime, content):
+        self._runtime, self._content, self._threads = runtime, content, 1
+        self.model = self._make(1)
+        self.ran = False
+        self.values = [np.zeros(shape, dtype) for shape, dtype in self.model.inputs]
+        self.model.set(self.values)
+
+    def with_threads(self, threads):
+        """Interpreters fix the number of threads when they are made."""
+        if threads != self._threads:
+            self.model, self._threads, self.ran = self._make(threads), threads, False
+            self.model.set(self.values)
+
+    def set(self, index, value):
+        """One of the inputs."""
+        self.values[index] = value
+        self.model.set(self.values)
+
+    def timed(self, count):
+        """ns of `count` inferences."""
+        run, self.ran = self.model.run, True
+        start = time.monotonic_ns()
+        for _ in range(count):
+            run()
+        return time.monotonic_ns() - start
+
+    def output(self):
+        """All outputs, one after another."""
+        return b"".join(np.ascontiguousarray(array).tobytes() for array in self.model.latest())
+
+    def _make(self, threads):
+        try:
+            return self._runtime.load(self._content, threads)
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise Refused(f"the runtime refuses the model: {_flat(error)}") from error
 
 
 class Engine:
     """The protocol's verbs."""
 
     def __init__(self, runtime):
-        self._runtime = runtime
-        self._contents, self._models = {}, {}
+        self._runtime, self._loaded = runtime, {}
         self._cpus = sorted(os.sched_getaffinity(0))
 
     def hello(self, keys):
@@ -141,7 +218,7 @@ class Engine:
         return {
             "protocol": 1,
             "engine": self._runtime.name,
-            "version": "1",
+            "version": _version(self._runtime.package),
             "accepts": ["tflite"],
             "ops": [],
             "cpus": self._cpus,
@@ -154,63 +231,67 @@ class Engine:
         started = time.monotonic_ns()
         id, path = keys.text("id"), keys.text("model")
         keys.end()
-        if id in self._contents:
-            raise Refused(f"the id '{id[:60]}' is taken: unload it first")
+        if len(os.fsencode(id)) > 63:
+            raise Refused("the id is longer than 63 characters")
+        if id in self._loaded:
+            raise Refused(f"the id '{id}' is taken: unload it first")
         with open(path, "rb") as file:
-            content = file.read()
-        model = self._make(content, 1)
-        self._contents[id], self._models[id] = content, {1: model}
+            loaded = self._loaded[id] = Loaded(self._runtime, file.read())
         return {
-            "inputs": _described(model.shapes),
-            "outputs": _described(model.output_shapes),
+            "inputs": _described(loaded.model.inputs),
+            "outputs": _described(loaded.model.outputs),
             "load_ns": time.monotonic_ns() - started,
         }
 
     def input(self, keys):
-        id, path = self._known(keys), keys.text("path")
-        index = keys.integer("index", 0, 1000, 0)
+        loaded, path = self._known(keys), keys.text("path")
+        index = keys.integer("index", 0, len(loaded.values) - 1, 0)
         keys.end()
-        for model in self._models[id].values():
-            shape, dtype = self._shape(model, index)
-            values = np.fromfile(path, dtype)
-            if values.size != np.prod(shape):
-                raise Refused(
-                    f"{path} has {values.nbytes} bytes where {int(np.prod(shape)) * dtype.itemsize} are needed"
-                )
-            model.values[index] = values.reshape(shape)
+        old = loaded.values[index]
+        if os.path.getsize(path) != old.nbytes:
+            raise Refused(f"{path} has {os.path.getsize(path)} bytes where the input needs {old.nbytes}")
+        loaded.set(index, np.fromfile(path, old.dtype).reshape(old.shape))
         return {}
 
     def run(self, keys):
-        id = self._known(keys)
-        threads = keys.integer("threads", 1, len(self._cpus), 1)
+        loaded = self._known(keys)
+        threads = self._threads(keys)
         samples = keys.integer("samples", 1, MOST_SAMPLES)
         warmup_ns = keys.integer("warmup_ns", 0, MOST_NS, 0)
-        deadline = time.monotonic_ns() + keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
+        limit_ns = keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
         extra_ppm = keys.integer("extra_ppm", 0, 10_000_000, 0)
-        iterations = keys.integer("iterations", 1, 10**9, 0)
+        iterations = keys.integer("iterations", 1, MOST_ITERATIONS, 0)
         least_ns = keys.integer("min_sample_ns", 1, MOST_NS, 0)
-        for key in ("watch", "counters"):
-            keys.optional(key)
+        watched = (keys.optional("watch") or "").split(",")
+        counters = keys.optional("counters")
         keys.end()
         if bool(iterations) == bool(least_ns):
             raise Refused("run takes either min_sample_ns= or iterations=")
-        model = self._with_threads(id, threads)
+        if len(watched) > MOST_WATCHED:
+            raise Refused(f"watch= takes at most {MOST_WATCHED} files")
+        loaded.with_threads(threads)
         start = time.monotonic_ns()
-        first_ns = block_ns = _timed(model, 1)
+        deadline = start + limit_ns
+        first_ns = block_ns = loaded.timed(1)
         iterations = iterations or 1
-        while least_ns and block_ns < least_ns and time.monotonic_ns() < deadline:
-            iterations = max(int(iterations * least_ns / block_ns) + 1, iterations + 1)
-            block_ns = _timed(model, iterations)
+        while block_ns < least_ns and time.monotonic_ns() < deadline:
+            growth = least_ns / (block_ns + 1)
+            iterations = min(MOST_ITERATIONS, int(iterations * growth) + 1 if growth < 2 else iterations * 2)
+            block_ns = loaded.timed(iterations)
         if extra_ppm and least_ns:
             iterations = max(iterations, -(-1_000_000 // extra_ppm))
         extra = (iterations * extra_ppm + 500_000) // 1_000_000
         warm, taken = [], []
         warm_until = time.monotonic_ns() + warmup_ns
         while time.monotonic_ns() < warm_until:
-            warm.append(_sample(model, iterations, extra, deadline))
+            _check(deadline, "while warming up")
+            warm.append(loaded.timed(iterations + extra) / iterations)
+        before = [_read(path) for path in watched if path]
         while len(taken) < samples:
-            taken.append(_sample(model, iterations, extra, deadline))
-        return {
+            _check(deadline, f"after {len(taken)} of {samples} samples")
+            taken.append(loaded.timed(iterations + extra) / iterations)
+        after = [_read(path) for path in watched if path]
+        reply = {
             "iterations": iterations,
             "extra_iterations": extra,
             "first_ns": first_ns,
@@ -220,92 +301,111 @@ class Engine:
             "end_ns": time.monotonic_ns(),
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
+        if before:
+            reply["watch"] = dict(zip((path for path in watched if path), map(list, zip(before, after))))
+        if counters is not None:
+            reply["counters_error"] = "this engine has no hardware counters"
+        return reply
 
     def output(self, keys):
-        id, path = self._known(keys), keys.optional("path")
+        loaded, path = self._known(keys), keys.optional("path")
         keys.end()
-        latest = [model for model in self._models[id].values() if model.outputs is not None]
-        if not latest:
-            raise Refused("nothing was run yet")
-        raw = b"".join(np.ascontiguousarray(array).tobytes() for array in latest[-1].outputs)
+        if not loaded.ran:
+            raise Refused("there is no output: nothing was run yet")
+        raw = loaded.output()
         if path:
             with open(path, "wb") as file:
                 file.write(raw)
         return {"bytes": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
 
     def infer(self, keys):
-        id, given, path = self._known(keys), keys.text("input"), keys.text("output")
-        count, threads = keys.integer("count", 1, 10**9), keys.integer("threads", 1, len(self._cpus), 1)
+        loaded, given, path = self._known(keys), keys.text("input"), keys.text("output")
+        count, threads = keys.integer("count", 1, 10**9), self._threads(keys)
         deadline = time.monotonic_ns() + keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
+        dtype = keys.optional("dtype")
+        scale, offset = (keys.number("scale"), keys.number("offset")) if dtype else (None, None)
         keys.end()
-        model = self._with_threads(id, threads)
-        shape, dtype = self._shape(model, 0)
-        inputs = np.fromfile(given, dtype)
-        if inputs.size != count * np.prod(shape):
-            raise Refused(f"{given} holds other than {count} inputs")
+        if dtype not in (None, "u8") or (dtype and any(old.dtype != np.float32 for old in loaded.values)):
+            raise Refused(f"dtype={dtype[:60]} is not u8 for f32 inputs")
+        stored = [np.dtype(np.uint8) if dtype else old.dtype for old in loaded.values]
+        needed = sum(kind.itemsize * old.size for kind, old in zip(stored, loaded.values))
+        if os.path.getsize(given) != needed * count:
+            has = os.path.getsize(given)
+            raise Refused(f"{given} has {has} bytes where {count} inputs need {needed} each")
+        loaded.with_threads(threads)
         spent = 0
-        with open(path, "wb") as file:
-            for values in inputs.reshape(count, *shape):
-                model.values[0] = np.ascontiguousarray(values)
-                spent += _timed(model, 1)
-                for array in model.outputs:
-                    file.write(np.ascontiguousarray(array).tobytes())
-                if time.monotonic_ns() > deadline:
-                    raise Refused("limit_ns was reached")
+        with open(given, "rb") as source, open(path, "wb") as file:
+            for done in range(count):
+                _check(deadline, f"after {done} of {count} inputs")
+                for index, (kind, old) in enumerate(zip(stored, list(loaded.values))):
+                    value = np.fromfile(source, kind, old.size).reshape(old.shape)
+                    loaded.set(index, value.astype(np.float32) * scale + offset if dtype else value)
+                spent += loaded.timed(1)
+                file.write(loaded.output())
         return {"count": count, "ns": spent}
 
     def unload(self, keys):
-        id = self._known(keys)
+        id = keys.text("id")
         keys.end()
-        del self._contents[id], self._models[id]
+        if self._loaded.pop(id, None) is None:
+            raise Refused(f"nothing is loaded as '{id[:60]}'")
         return {}
 
     def _known(self, keys):
         id = keys.text("id")
-        if id not in self._contents:
+        if id not in self._loaded:
             raise Refused(f"nothing is loaded as '{id[:60]}'")
-        return id
+        return self._loaded[id]
 
-    def _shape(self, model, index):
-        if index >= len(model.shapes):
-            raise Refused(f"the model has {len(model.shapes)} inputs")
-        return model.shapes[index]
-
-    def _with_threads(self, id, threads):
-        """The model made for a number of threads; the interpreters fix it when they are made."""
-        models = self._models[id]
-        if threads not in models:
-            values = next(iter(models.values())).values
-            models.clear()
-            models[threads] = self._make(self._contents[id], threads)
-            models[threads].values = values
-        return models[threads]
-
-    def _make(self, content, threads):
-        try:
-            return self._runtime.load(content, threads)
-        except (ValueError, RuntimeError, TypeError) as error:
-            raise Refused(f"the runtime refuses the model: {' '.join(str(error).split())[:300]}") from error
+    def _threads(self, keys):
+        return keys.integer("threads", 1, len(self._cpus), 1)
 
 
-def _timed(model, count):
-    start = time.monotonic_ns()
-    for _ in range(count):
-        model.run()
-    return time.monotonic_ns() - start
+VERBS = ("hello", "load", "input", "run", "output", "infer", "unload")
 
 
-def _sample(model, iterations, extra, deadline):
+def _check(deadline, where):
     if time.monotonic_ns() > deadline:
-        raise Refused("limit_ns was reached")
-    return _timed(model, iterations + extra) / iterations
+        raise Refused(f"limit_ns was reached {where}")
 
 
-def _described(shapes):
+def _read(path):
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(MOST_WATCHED_BYTES).decode("latin-1").strip()
+    return ""
+
+
+def _described(arrays):
     return [
-        {"name": str(i), "shape": [int(n) for n in s], "dtype": DTYPES.get(d.name, d.name)}
-        for i, (s, d) in enumerate(shapes)
+        {"name": str(i), "shape": [int(n) for n in shape], "dtype": DTYPES.get(dtype.name, dtype.name)}
+        for i, (shape, dtype) in enumerate(arrays)
     ]
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _flat(error):
+    """One line, and text that is valid UTF-8 whatever the paths in it are."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300].encode("utf-8", "replace").decode()
+
+
+def _answer(engine, line):
+    try:
+        verb, *words = [word for word in line.decode().strip("\r\n").split(" ") if word] or [""]
+        if verb not in VERBS:
+            unknown = f"the verb '{verb[:60]}' is unknown to protocol 1 of this engine"
+            raise Refused(unknown if verb else "an empty line is no request")
+        return {"ok": True, **getattr(engine, verb)(Keys(words))}
+    except UnicodeDecodeError:
+        return {"ok": False, "error": "the request is not UTF-8"}
+    except (Refused, OSError, MemoryError, RuntimeError, ValueError, TypeError) as error:
+        return {"ok": False, "error": _flat(error)}
 
 
 def main():
@@ -317,19 +417,17 @@ def main():
     # The runtimes print to stdout at will; replies go out by a descriptor of their own.
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    engine = Engine(RUNTIMES[arguments.runtime](dict.fromkeys(arguments.option, True)))
-    verbs = {name: getattr(engine, name) for name in ("hello", "load", "input", "run", "output", "infer", "unload")}
-    for line in sys.stdin:
-        verb, *words = line.strip().split(" ")
-        if verb == "quit":
+    chosen = RUNTIMES[arguments.runtime]
+    try:
+        engine = Engine(chosen(arguments.option))
+    except ImportError as error:
+        sys.exit(f"{chosen.package} does not work in {sys.executable}: {_flat(error)}; install it there with pip.")
+    except Refused as error:
+        sys.exit(str(error))
+    for line in sys.stdin.buffer:
+        if line.strip() == b"quit":
             break
-        try:
-            if verb not in verbs:
-                raise Refused(f"the verb '{verb[:60]}' is unknown to protocol 1 of this engine")
-            reply = {"ok": True, **verbs[verb](Keys(words))}
-        except (Refused, OSError, MemoryError) as error:
-            reply = {"ok": False, "error": str(error) or type(error).__name__}
-        replies.write(json.dumps(reply) + "\n")
+        replies.write(json.dumps(_answer(engine, line)) + "\n")
 
 
 if __name__ == "__main__":

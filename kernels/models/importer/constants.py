@@ -12,8 +12,9 @@ from ...errors import ModelError
 from ..model import TensorRef
 
 _SPARE_BYTES = 65_536
-_TIMES_READ = 2
-"""A model reads each constant about once. A damaged one may name the same megabytes in a hundred thousand ops."""
+_TIMES_READ = 8
+"""A model reads each constant about once, and may compute others of it. A damaged one may name the same megabytes in a
+hundred thousand ops."""
 
 
 @dataclass(slots=True)

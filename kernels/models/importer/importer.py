@@ -45,6 +45,8 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "SLICE": movement.slice_,
     "STRIDED_SLICE": movement.strided_slice,
     "TRANSPOSE": movement.transpose,
+    "SHAPE": movement.shape,
+    "PACK": movement.pack,
 }
 """Op -> its converter: a new op is a function and a row."""
 

@@ -124,8 +124,11 @@ def slice_(scope: Scope) -> None:
 
 def strided_slice(scope: Scope) -> None:
     """STRIDED_SLICE that is a plain box: strides 1, no axes added or dropped."""
-    x = scope.value(0, "input", "f32", "i8")
     begin, end, strides = (scope.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
+    if scope.is_constant():
+        _cut_shape(scope, begin, end, strides)
+        return
+    x = scope.value(0, "input", "f32", "i8")
     if any(scope.op.options.get(key) for key in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")):
         scope.fail("it adds or drops axes or counts from its begin, which is not supported.")
     if strides != [1] * len(x.shape) or len(begin) != len(x.shape) or len(end) != len(x.shape):
@@ -140,6 +143,36 @@ def strided_slice(scope: Scope) -> None:
         n if end_mask >> i & 1 else min(e + n * (e < 0), n) for i, (e, n) in enumerate(zip(end, x.shape, strict=True))
     ]
     _box(scope, x, starts, [e - b for b, e in zip(starts, ends, strict=True)])
+
+
+def _cut_shape(scope: Scope, begin: list[int], end: list[int], strides: list[int]) -> None:
+    """A part of a shape, which some converters compute instead of writing it down."""
+    data = scope.constant(0, "input", "int32", rank=1)
+    if not len(begin) == len(end) == len(strides) == 1 or strides[0] == 0:
+        scope.fail("it cuts a constant in several dimensions or with stride 0, which is not supported.")
+    first = None if scope.option("begin_mask", 0, 1, 0) else begin[0]
+    last = None if scope.option("end_mask", 0, 1, 0) else end[0]
+    if scope.option("shrink_axis_mask", 0, 1, 0):
+        if not -len(data) <= begin[0] < len(data):
+            scope.fail(f"it takes number {begin[0]} of {len(data)}.")
+        scope.fold(np.array(data[begin[0]]))
+    else:
+        scope.fold(np.array(data[first : last : strides[0]]))
+
+
+def shape(scope: Scope) -> None:
+    """SHAPE, which is known beforehand."""
+    x = scope.value(0, "input", "f32", "i8")
+    scope.fold(np.array((x.shape[0] // scope.batch, *x.shape[1:]), np.int32))
+
+
+def pack(scope: Scope) -> None:
+    """PACK of constant integers: a shape."""
+    count = len(scope.op.inputs)
+    if not 1 <= count <= 64 or not scope.is_constant():
+        scope.fail("it packs values that the model computes; only constant ones are supported.")
+    parts = [scope.constant(position, f"input {position}", "int32", rank=0) for position in range(count)]
+    scope.fold(np.stack(parts))
 
 
 def transpose(scope: Scope) -> None:

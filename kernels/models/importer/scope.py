@@ -11,8 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ...window import Pad, out_size, pad_before
-from ..graph import Clamp, DType, Node, Operation, Tensor, Window
+from ...window import Pad as PadRule
+from ...window import out_size, pad_before
+from ..graph import (
+    BitDequantize,
+    BitQuantize,
+    Clamp,
+    Concat,
+    Dequantize,
+    DType,
+    Elementwise,
+    Mean,
+    Node,
+    Operation,
+    Pad,
+    PRelu,
+    Quantize,
+    Reshape,
+    Tensor,
+    Transpose,
+    Unary,
+    Window,
+)
 from ..model import Op, TensorRef
 from .constants import Constants
 
@@ -20,6 +40,20 @@ MAX_RANK = 4
 _LONGEST_SHOWN = 80
 MAX_TENSOR_BYTES = 2**31
 _DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "int32": "i32"}
+_FOLDABLE = (
+    BitQuantize,
+    BitDequantize,
+    Elementwise,
+    Unary,
+    Mean,
+    PRelu,
+    Reshape,
+    Transpose,
+    Concat,
+    Pad,
+    Quantize,
+    Dequantize,
+)
 _CLAMPS = {0: Clamp(), 1: Clamp(0.0, inf), 2: Clamp(-1.0, 1.0), 3: Clamp(0.0, 6.0)}  # ActivationFunctionType
 
 
@@ -53,7 +87,14 @@ class Scope:
 
     @property
     def batch(self) -> int:
-        return self.values.batch
+        """How many times the images that the file says; what is constant does not depend on it."""
+        return 1 if self.is_constant() else self.values.batch
+
+    def is_constant(self) -> bool:
+        """Whether all operands are, so that the op can be done once and for all."""
+        refs = [ref for ref in self.op.inputs if ref is not None]
+        known = self.values.known
+        return bool(refs) and all(known.get(ref.index, ref).data is not None for ref in refs)
 
     def fail(self, text: str) -> NoReturn:
         """`text` says what is wrong, as a sentence."""
@@ -123,7 +164,7 @@ class Scope:
         """A sliding window over an NHWC tensor, and the size of its output; `stride` names the two options."""
         if len(x.shape) != 4:
             self.fail(f"its input has {len(x.shape)} dimensions, not 4.")
-        pad: Pad = "same" if self.option("padding", 0, 1) == 0 else "valid"
+        pad: PadRule = "same" if self.option("padding", 0, 1) == 0 else "valid"
         steps = [self.option(key, 1, 2**20) for key in stride]
         sizes, before = [], []
         for size, k, s, d in zip(x.shape[1:3], kernel, steps, dilation, strict=True):
@@ -170,9 +211,33 @@ class Scope:
 
     def node(self, operation: Operation, inputs: Sequence[Tensor], output: Tensor) -> None:
         """Adds the op to the graph."""
+        node = Node(self.op.index, self.op.name, operation, tuple(inputs), output)
         if all(tensor.data is not None for tensor in inputs):
+            self._fold(node)
+        else:
+            self.values.nodes.append(node)
+
+    def fold(self, data: NDArray[Any], position: int = 0) -> None:
+        """The result is this constant."""
+        ref = self.op.output(position)
+        if ref is None or ref.data is not None or ref.index in self.values.known:
+            self.fail("its output is missing or has a value already.")
+        self.values.constants.charge(data.nbytes)
+        dtype = _DTYPES[data.dtype.name]
+        self.values.known[ref.index] = Tensor(ref.name, data.shape, dtype, data=data)
+
+    def _fold(self, node: Node) -> None:
+        """Computes an op whose operands are all constant, when that is cheap."""
+        from ...reference.interpreter.operations import run_node
+
+        if not isinstance(node.operation, _FOLDABLE):
             self.fail("all of its inputs are constant; let the converter fold it.")
-        self.values.nodes.append(Node(self.op.index, self.op.name, operation, tuple(inputs), output))
+        self.values.constants.charge(node.output.bytes)
+        operands = [tensor.data for tensor in node.inputs if tensor.data is not None]
+        out, ref = node.output, self.op.output(0)
+        assert ref is not None
+        folded = Tensor(out.name, out.shape, out.dtype, out.scale, out.zero_point, run_node(node, operands))
+        self.values.known[ref.index] = folded
 
     def quantization(self, ref: TensorRef, role: str) -> tuple[float, int]:
         """Scale and zero point of an int8 activation."""

@@ -44,6 +44,8 @@ def _find(step: Step, changes: tuple[Stage, ...]) -> tuple[NDArray[np.uint32], N
     x, groups, pad_value, low, high, filters, multiplier, bias = (step.arguments[0], *step.arguments[12:19])
     assert isinstance(x, Tensor)
     assert isinstance(filters, np.ndarray)
+    assert isinstance(low, int)
+    assert isinstance(high, int)
     oc, kh, kw, _ = filters.shape
     group_channels = x.shape[3] // int(groups)  # type: ignore[arg-type]
     bits = kh * kw * group_channels
@@ -53,7 +55,7 @@ def _find(step: Step, changes: tuple[Stage, ...]) -> tuple[NDArray[np.uint32], N
     dots = np.arange(-bits, bits + 1, 1 if both else 2, dtype=np.int32)
     for first in range(0, oc, max(1, _CHUNK_VALUES // len(dots))):
         channels = slice(first, min(oc, first + max(1, _CHUNK_VALUES // len(dots))))
-        negative = _negative(np.clip(dots, int(low), int(high)) - bits, (multiplier, bias), changes, channels)
+        negative = _negative(np.clip(dots, low, high) - bits, (multiplier, bias), changes, channels)
         for offset, column in enumerate(negative.T):
             channel = first + offset
             falls = bool(column[0]) or not column.any()  # signs go from - to + as the dot product grows

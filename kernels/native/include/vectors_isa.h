@@ -23,6 +23,9 @@ template <class V>
 // Loops over a tile are always unrolled whole: only then do its sums live in registers.
 #define BNN_UNROLL _Pragma("clang loop unroll(full)")
 
+// `x` in every lane. Adding it to zeros would be an addition, for the sake of -0.0; taking zeros from it is nothing.
+[[maybe_unused]] inline Floats splat(float x) { return x - Floats{}; }
+
 // a * b + c, rounded once where the ISA can.
 [[maybe_unused]] inline Floats multiply_add(Floats a, Floats b, Floats c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)

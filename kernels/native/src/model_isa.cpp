@@ -44,7 +44,7 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Floats>(weights + n * kLanes);
       weights += N * kLanes;
       BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Floats a = Floats{} + row[i][j];
+        const Floats a = splat(row[i][j]);
         BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(w[n], a, sum[i][n]);
       }
     }
