@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-boards test-slow lint bench clean help
+.PHONY: demo test test-boards test-slow lint bench fuzz clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -45,5 +45,13 @@ test-boards: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/pytest -m speed -s tests/benchmarks
 
+# Hostile files: mutated models against the importer, mutated plans against the engine with sanitizers. Some minutes.
+fuzz: $(INSTALLED)
+	@scripts/system_packages.sh fuzz
+	$(BIN)/pip install --quiet -e '.[fuzz]'
+	@mkdir -p .fuzz/models && cp tests/golden/*.tflite .fuzz/models/
+	$(BIN)/python -m tests.fuzz.fuzz_importer -runs=100000 .fuzz/models
+	$(BIN)/python -m tests.fuzz.fuzz_plans --count 100000
+
 clean:
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .fuzz demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the system packages that tests use, when that is allowed. Tests that miss one are skipped with the reason.
-# With the argument `boards`, those of the emulated machines.
+# With the argument `boards`, those of the emulated machines; with `fuzz`, a compiler with sanitizers.
 set -u
 declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]=dropbear-bin
   [qemu-aarch64-static]=qemu-user-static [chromium]=chromium [tmux]=tmux)
 [ "${1:-}" = boards ] && package=([bochs]=bochs [xorriso]=xorriso [cpio]=cpio
   [/usr/share/bochs/BIOS-bochs-latest]=bochsbios [/usr/share/bochs/VGABIOS-lgpl-latest]=vgabios)
+[ "${1:-}" = fuzz ] && package=([clang++-22]=clang-22 [/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a]=libclang-rt-22-dev)
 missing=()
 for program in "${!package[@]}"; do
   PATH=$PATH:/usr/sbin command -v "$program" > /dev/null || [ -f "$program" ] || missing+=("${package[$program]}")

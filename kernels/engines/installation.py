@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,86 +16,166 @@ from ..errors import BuildError
 from ..toolchain import cache_folder
 
 _INSTALL_S = 1800
+_CHECK_S = 60
+_DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
+_UNREACHABLE = (
+    *("NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "NameResolutionError"),
+    *("Max retries exceeded", "Temporary failure in name resolution", "Connection refused", "Network is unreachable"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What goes into the environment. `pythons`: versions that there are wheels for, best first."""
+    """What goes into the environment, all of it pinned: the first package is the runtime, the others what it needs.
+
+    `pythons`: versions that there are wheels for, best first; `machines` likewise, of Linux with glibc.
+    """
 
     name: str
     packages: tuple[str, ...]
     pythons: tuple[str, ...]
+    machines: tuple[str, ...]
     size: str
+    otherwise: str
+    """What to do on a machine without wheels."""
 
 
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (
-        Runtime("lce", ("larq-compute-engine==0.16.0", "numpy<2", "flatbuffers", "tqdm"), ("3.11", "3.10"), "100 MB"),
-        Runtime("litert", ("ai-edge-litert==2.3.0", "numpy"), ("3.12", "3.11", "3.13", "3.10"), "150 MB"),
+        Runtime(
+            "lce",
+            ("larq-compute-engine==0.16.0", "numpy==1.26.4", "flatbuffers==25.12.19", "tqdm==4.70.1"),
+            pythons=("3.11", "3.12", "3.10"),
+            machines=("x86_64",),
+            size="100 MB",
+            otherwise='measure it with lce_benchmark_model, as an [engine.NAME] with protocol = "none"',
+        ),
+        Runtime(
+            "litert",
+            (
+                *("ai-edge-litert==2.3.0", "numpy==2.4.6", "flatbuffers==25.12.19", "protobuf==7.36.2"),
+                *("ml_dtypes==0.6.0", "backports.strenum==1.2.8", "tqdm==4.70.1", "typing_extensions==4.16.0"),
+            ),
+            pythons=("3.12", "3.11", "3.13"),
+            machines=("x86_64", "aarch64"),
+            size="50 MB",
+            otherwise='measure it with benchmark_model, as an [engine.NAME] with protocol = "none"',
+        ),
     )
 }
 
 
 def folder_of(runtime: Runtime) -> Path:
-    """Where its environment is, or would be: another one for other versions."""
-    pins = "-".join(package.replace("==", "-") for package in runtime.packages if "==" in package)
-    return cache_folder() / "runtimes" / pins
+    """Where its environment is, or would be: another one for other versions of anything in it."""
+    digest = hashlib.sha256("\n".join(runtime.packages).encode()).hexdigest()
+    return cache_folder().absolute() / "runtimes" / f"{runtime.packages[0].replace('==', '-')}-{digest[:8]}"
 
 
 def installed(name: str) -> Path | None:
     """The environment's Python; None when it is not there, or not whole."""
     folder = folder_of(RUNTIMES[name])
-    return folder / "bin/python" if (folder / "ready").exists() else None
+    python = folder / "bin/python"
+    return python if (folder / "ready").exists() and python.exists() else None
 
 
 def install(name: str, tell: Callable[[str], None]) -> Path:
-    """Makes the environment, unless it is there, and returns its Python. Raises BuildError."""
+    """Makes the environment, unless it is there, and returns its Python. One at a time, others wait.
+
+    What was cut off is made again. Raises BuildError.
+    """
+    from filelock import FileLock
+
     runtime = RUNTIMES[name]
-    ready = installed(name)
-    if ready is not None:
+    if (ready := installed(name)) is not None:
         return ready
+    _check_machine(runtime)
     folder = folder_of(runtime)
-    python = _python(runtime)
-    tell(f"installing {', '.join(runtime.packages)} into {folder} (about {runtime.size} to download)")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists():
-            shutil.rmtree(folder)  # what was cut off
-        # At its final place: an environment holds its own path. Ready only when `ready` is there.
-        _run([python, "-m", "venv", str(folder)], "make a virtual environment")
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, *runtime.packages], f"install {runtime.packages[0]}")
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(" ".join(runtime.packages).encode())
-        Path(file.name).rename(folder / "ready")
+        with FileLock(folder.parent / ".lock"):
+            if (ready := installed(name)) is not None:
+                return ready
+            shutil.rmtree(folder, ignore_errors=True)
+            _make(runtime, folder, tell)
     except OSError as error:
         raise BuildError(f"engine '{name}' cannot be installed in {folder}: {error.strerror or error}.") from error
     return folder / "bin/python"
 
 
-def _python(runtime: Runtime) -> str:
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if own in runtime.pythons:
-        return sys.executable
-    for version in runtime.pythons:
-        found = shutil.which(f"python{version}")
-        if found:
-            return found
-    versions = " or ".join(runtime.pythons)
+def _make(runtime: Runtime, folder: Path, tell: Callable[[str], None]) -> None:
+    python = _find_python(runtime)
+    tell(f"making an environment of {python} in {folder}")
+    # At its final place, for an environment holds its own path: `ready` is what makes it whole.
+    _run([python, "-m", "venv", str(folder)], "make a virtual environment")
+    tell(f"installing {runtime.packages[0].replace('==', ' ')} (about {runtime.size} to download)")
+    own = str(folder / "bin/python")
+    pip = [own, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
+    _run([*pip, *runtime.packages], f"install {runtime.packages[0]}")
+    _run([own, "-I", str(_DRIVER), "--runtime", runtime.name], f"start {runtime.packages[0]}", _CHECK_S)
+    (folder / "ready").write_text("\n".join(runtime.packages) + "\n")
+
+
+def _check_machine(runtime: Runtime) -> None:
+    machine, libc = platform.machine(), platform.libc_ver()[0]
+    if sys.platform == "linux" and machine in runtime.machines and libc == "glibc":
+        return
+    here = f"{machine} {platform.system()}" + ("" if libc == "glibc" or sys.platform != "linux" else " without glibc")
     raise BuildError(
-        f"engine '{runtime.name}' needs Python {versions}, and none is on PATH; install python{versions[:4]}."
+        f"engine '{runtime.name}' is published for {' and '.join(runtime.machines)} Linux with glibc, "
+        f"and this is {here}; {runtime.otherwise}."
     )
 
 
-def _run(command: list[str], what: str) -> None:
+def _find_python(runtime: Runtime) -> str:
+    """This Python when it will do, else one on PATH that really starts (a version manager's stand-in may not)."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" in runtime.pythons:
+        return sys.executable
+    for version in runtime.pythons:
+        found = shutil.which(f"python{version}")
+        if found and _says([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]) == version:
+            return found
+    raise BuildError(
+        f"engine '{runtime.name}' needs Python {' or '.join(runtime.pythons)}, and none is on PATH; "
+        f"install python{runtime.pythons[0]} with its venv module."
+    )
+
+
+def _says(command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_S, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _run(command: list[str], what: str, limit_s: int = _INSTALL_S) -> None:
+    # What the user's own Python is made to look at is none of this one's business.
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False, env=environment)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+            check=False,
+            env=environment,
+        )
     except subprocess.TimeoutExpired:
-        raise BuildError(
-            f"it took over {_INSTALL_S // 60} minutes to {what}; try again with a faster network."
-        ) from None
+        raise BuildError(f"it took over {limit_s // 60} minutes to {what}; try again with a faster network.") from None
     if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).strip().splitlines() if not line.startswith("WARNING")]
-        raise BuildError(f"could not {what}: {said[-1].removeprefix('ERROR: ') if said else 'pip says nothing'}")
+        raise BuildError(f"could not {what}: {_reason(done.stdout + done.stderr)}")
+
+
+def _reason(output: str) -> str:
+    """The cause in what venv or pip print, with what to do."""
+    if "No space left on device" in output:
+        return "the disk is full; free some space, or set BNNBENCH_CACHE to a folder on another one."
+    if "ensurepip is not" in output:
+        return "this Python is without ensurepip; install its venv module (python3-venv on Debian)."
+    if any(sign in output for sign in _UNREACHABLE):
+        return "the package index cannot be reached; check the network, and do it again."
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith("WARNING")]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or ["it does not say why"])[-1]

@@ -12,14 +12,17 @@ from .base import Accepts, EngineFile, EngineFiles
 from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
+# Of another device. Newer systems let nobody install packages beside their own, hence the environment.
+_THEIR_PYTHON = 'p=python/bin/python3; [ -x "$p" ] || p=python3; exec "$p" "$@"'
 
 
 @dataclass(frozen=True, slots=True)
 class TFLiteEngine:
     """`runtime` is a row of `RUNTIMES`; `options` are flags of its interpreter; `about` is for listings.
 
-    On this machine it runs in the environment that `engines install` makes. With `remote`, on other devices in their
-    own python3, where the runtime must be installed.
+    On this machine it runs in the environment that `engines install` makes. With `remote`, also on other devices: in
+    the environment `python` of their work folder (`python3 -m venv ~/.bnnbench/python`) if there is one, else in their
+    own python3. The runtime must be installed there, and `hello` says which version it is.
     """
 
     name: str
@@ -54,22 +57,31 @@ class TFLiteEngine:
 
     def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
         """The driver in the runtime's Python."""
-        python = str(installed(self.runtime)) if local else "python3"
-        return [python, paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
+        # Isolated (-I) from the user's own packages, which may be of other versions.
+        python = [str(installed(self.runtime)), "-I"] if local else ["sh", "-c", _THEIR_PYTHON, "sh"]
+        return [*python, paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
 
 
 TFLITE_ENGINES = (
-    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)"),
+    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)", variant="default"),
     TFLiteEngine(
         "lce-indirect",
         "lce",
-        "Larq Compute Engine 0.16, indirect kernels (portable C++ on x86, its best path there)",
+        "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86)",
         options=("use_indirect_bgemm",),
+        variant="indirect",
+    ),
+    TFLiteEngine(
+        "lce-best",
+        "lce",
+        "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86) and XNNPACK: its best there",
+        options=("use_indirect_bgemm", "use_xnnpack"),
+        variant="indirect and XNNPACK",
     ),
     TFLiteEngine(
         "litert",
         "litert",
-        "LiteRT 2.3 (TensorFlow Lite) with XNNPACK; no LCE ops",
+        "LiteRT (TensorFlow Lite) with XNNPACK; no LCE ops",
         remote=True,
         accepts=frozenset({"tflite"}),
     ),

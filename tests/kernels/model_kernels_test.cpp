@@ -1,5 +1,6 @@
 // Every kernel of one ISA level's ModelKernels against plain loops, over seeded odd shapes:
-//   model_kernels_test ISA SEED     prints what differs, a line each, and how much was compared; exit 1, or 77 without ISA
+//   model_kernels_test ISA SEED     prints what differs, a line each, and how much was compared
+// Exits with 1 when anything differs, 77 when this CPU lacks the ISA.
 //
 // Every buffer that kernels write has marked bytes around each pixel, and every buffer they read ends in 64 bytes of
 // NaNs: whatever is written beyond a pixel, or leaks in from beyond a tensor, is found.
@@ -48,7 +49,8 @@ int32_t between(int32_t low, int32_t high) { return low + (int32_t)(random_word(
 float real() { return ((float)(int32_t)random_word() / 2147483648.0f + 1e-6f) * 4.0f; }
 
 int32_t odd_channels() {
-  constexpr int32_t kChannels[] = {1, 2, 3, 5, 8, 15, 16, 17, 24, 31, 32, 33, 40, 63, 64, 65, 96, 100, 127, 128, 160, 200};
+  constexpr int32_t kChannels[] = {1,  2,  3,  5,  8,  15, 16,  17,  24,  31,  32,
+                                   33, 40, 63, 64, 65, 96, 100, 127, 128, 160, 200};
   return kChannels[between(0, sizeof kChannels / sizeof *kChannels - 1)];
 }
 
@@ -399,7 +401,7 @@ struct StagesTest {
     ++count;
   }
 
-  // Where stage i stores pixel p of the whole tensor, null when it stores nothing.
+  // What the stages made of `strip`, which is as it was before them.
   void check(const float* strip) {
     for (int32_t i = 0; i < count; ++i) {
       const Stage& s = stage[i];
@@ -474,7 +476,7 @@ struct StagesTest {
           const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
           round_i8(v, s.scale, s.zero_point, &q), ++compared;
           if (!isnan(v) && stored != q)
-            return fail("store_i8: %.9g by %.9g and %d is %d, should be %d", v, s.scale, s.zero_point, stored, q), false;
+            return fail("store_i8: %.9g by %.9g is %d, should be %d", v, s.scale, stored, q), false;
           break;
         }
         case StageKind::kStoreRequantized: {

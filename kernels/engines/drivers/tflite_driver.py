@@ -203,7 +203,10 @@ class Loaded:
         try:
             return self._runtime.load(self._content, threads)
         except (ValueError, RuntimeError, TypeError) as error:
-            raise Refused(f"the runtime refuses the model: {_flat(error)}") from error
+            unknown = re.search(r"unresolved custom op: (\w{1,60})", str(error))
+            if unknown:
+                raise Refused(f"the runtime {self._runtime.name} has no op {unknown[1]}") from error
+            raise Refused(f"the runtime {self._runtime.name} refuses the model: {_flat(error)}") from error
 
 
 class Engine:
@@ -391,7 +394,8 @@ def _version(package):
 
 def _flat(error):
     """One line, and text that is valid UTF-8 whatever the paths in it are."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    text = " ".join(said.split()) or type(error).__name__
     return text[:300].encode("utf-8", "replace").decode()
 
 

@@ -109,7 +109,7 @@ void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, in
 
 int64_t fma_roof(int64_t rounds) {
   constexpr int kChains = 12;  // enough for the latency of one on every core we know
-  Floats sum[kChains] = {}, a = Floats{} + 0.5f, b = Floats{} + 0.25f;
+  Floats sum[kChains] = {}, a = splat(0.5f), b = splat(0.25f);
   for (int64_t r = 0; r < rounds; ++r) {
     BNN_UNROLL for (int i = 0; i < kChains; ++i) {
       asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
@@ -137,6 +137,8 @@ uint64_t read_all(const uint8_t* data, int64_t bytes) {
 
 extern const bnn::ModelKernels BNN_MODEL_SYMBOL;
 const bnn::ModelKernels BNN_MODEL_SYMBOL = {
-    block_lanes,  kPixels,  kVectors* kLanes, conv,   BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
-    BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax), BNN_PART(run_stages), fma_roof, read_all,
+    block_lanes, kPixels, kVectors * kLanes, conv,
+    BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
+    BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax),
+    BNN_PART(run_stages), fma_roof, read_all,
 };

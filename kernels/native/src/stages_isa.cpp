@@ -1,7 +1,7 @@
 // What streams are read from, changed by, and stored as; compiled once per ISA level.
 //
-// A pixel's channels go through all stages in registers, a chunk at a time, so a stream is read and written once however
-// many stages there are. Each stage rounds by itself, as a step of its own would.
+// A pixel's channels go through all stages in registers, a chunk at a time, so a stream is read and written once
+// however many stages there are. Each stage rounds by itself, as a step of its own would.
 #include "model_isa.h"
 #include "vectors_isa.h"
 
@@ -11,31 +11,40 @@ using bnn::Stage;
 using bnn::StageKind;
 using bnn::Stages;
 
-// exp(x) in f32: x = n ln 2 + r, a polynomial in r, n into the exponent. Relative error below 2e-7.
+typedef int8_t Octets __attribute__((vector_size(kLanes)));
+
+constexpr float kLeastExponent = -87.3f;  // below it, exp(x) is a denormal number
+
+// exp(x) in f32: x = n ln 2 + r, a polynomial in r, n into the exponent. Relative error below 2e-7
+// within the limits, beyond which it stays as it is there.
 inline Floats exponential(Floats x) {
-  constexpr float kLow = -87.3f, kHigh = 88.3f, kRounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = x < kLow ? (Floats{} + kLow) : x;
-  x = x > kHigh ? (Floats{} + kHigh) : x;
+  constexpr float kHigh = 88.3f, kRounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  x = x < kLeastExponent ? splat(kLeastExponent) : x;
+  x = x > kHigh ? splat(kHigh) : x;
   const Floats shifted = x * 1.44269504f + kRounder;
   const Floats n = shifted - kRounder;
   Floats r = x - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
-  Floats p = Floats{} + 1.9875691500e-4f;
+  Floats p = splat(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const Ints exponent = ((Ints)shifted - (Ints)(Floats{} + kRounder)) << 23;
-  return (Floats)((Ints)p + exponent);
+  const Ints power = ((Ints)shifted - (Ints)splat(kRounder) + 127) << 23;
+  return p * (Floats)power;  // a product, so that no number stays no number
+}
+
+inline Floats limited(Floats x, float low, float high) {
+  x = x < low ? splat(low) : x;
+  x = x > high ? splat(high) : x;
+  return x == x ? x : Floats{};
 }
 
 // To the nearest whole number, halves away from zero, limited to what i8 and any zero point can use.
 inline Ints round_away(Floats x) {
-  x = x < -1e6f ? (Floats{} - 1e6f) : x;
-  x = x > 1e6f ? (Floats{} + 1e6f) : x;
-  x = x == x ? x : Floats{};
+  x = limited(x, -1e6f, 1e6f);
   const Ints whole = __builtin_convertvector(x, Ints);
   const Floats rest = x - __builtin_convertvector(whole, Floats);
   return whole - (rest >= 0.5f) + (rest <= -0.5f);  // a true lane is -1
@@ -47,11 +56,16 @@ inline Ints quantized(Floats x, float scale, int32_t zero_point) {
   return q > 127 ? (Ints{} + 127) : q;
 }
 
-// fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels.
-inline int64_t requantized(int32_t value, int32_t multiplier, int32_t shift) {
-  const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
-  const int64_t high = ((int64_t)(int32_t)((uint32_t)value << left) * multiplier + (1ll << 30)) >> 31;
-  return (high + ((1ll << right) >> 1)) >> right;
+// fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels. The doubling high
+// product of an i32 and a multiplier that is not negative is an i32 again, so only the product needs 64 bits.
+inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
+  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+  const Ints left = shift > 0 ? shift : Ints{}, right = shift < 0 ? -shift : Ints{};
+  const Ints shifted = (Ints)((Words)value << (Words)left);
+  const Longs product = __builtin_convertvector(shifted, Longs) * __builtin_convertvector(multiplier, Longs);
+  const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
+  const Ints below = right > 0 ? right - 1 : Ints{};  // the last bit that is shifted out: halves go up
+  return (high >> right) + ((high >> below) & 1 & (right > 0));
 }
 
 struct Place {
@@ -64,18 +78,50 @@ inline void change(Floats (&v)[N], Change with) {
   BNN_UNROLL for (int n = 0; n < N; ++n) v[n] = with(v[n], n);
 }
 
+// The first `valid` lanes, never more.
+template <int N>
+inline void store_f32(const Floats (&v)[N], int32_t valid, float* out) {
+  if (valid == N * kLanes) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + n * kLanes, &v[n], kBytes);
+    return;
+  }
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    if (valid >= (n + 1) * kLanes) {
+      memcpy(out + n * kLanes, &v[n], kBytes);
+    } else if (valid > n * kLanes) {
+      float rest[kLanes];
+      memcpy(rest, &v[n], kBytes);
+      for (int32_t l = 0; l < valid - n * kLanes; ++l) out[n * kLanes + l] = rest[l];
+    }
+  }
+}
+
+template <int N>
+inline void store_i8(const Ints (&q)[N], int32_t valid, uint8_t* out) {
+  uint8_t bytes[N * kLanes];
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const Octets narrow = __builtin_convertvector(q[n], Octets);
+    memcpy(bytes + n * kLanes, &narrow, kLanes);
+  }
+  if (valid == N * kLanes) {
+    memcpy(out, bytes, N * kLanes);
+  } else {
+    for (int32_t l = 0; l < valid; ++l) out[l] = bytes[l];
+  }
+}
+
 template <int N>
 void store_requantized(const Stage& stage, const Floats (&v)[N], const Place& at) {
-  float sums[N * kLanes];
-  memcpy(sums, v, sizeof sums);
-  int8_t* out = (int8_t*)stage.tensor + at.pixel * stage.stride_bytes + at.channel;
-  for (int32_t l = 0; l < at.valid; ++l) {
-    const int32_t c = at.channel + l;
-    const int32_t sum = (int32_t)((uint32_t)(int32_t)sums[l] + (uint32_t)stage.bias[c]);
-    int64_t q = requantized(sum, stage.multiplier[c], stage.shift[c]) + stage.zero_point;
-    q = q < stage.low_i ? stage.low_i : q > stage.high_i ? stage.high_i : q;
-    out[l] = (int8_t)q;
+  const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
+  Ints q[N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const int32_t c = at.channel + n * kLanes;
+    const Words sum = (Words)__builtin_convertvector(limited(v[n], -2e9f, 2e9f), Ints) + load<Words>(stage.bias + c);
+    q[n] = requantized((Ints)sum, load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
+    q[n] = q[n] < low ? (Ints{} + low) : q[n];
+    q[n] = (q[n] > high ? (Ints{} + high) : q[n]) + stage.zero_point;
   }
+  store_i8<N>(q, at.valid, stage.tensor + at.pixel * stage.stride_bytes + at.channel);
 }
 
 template <int N>
@@ -83,24 +129,16 @@ inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
   constexpr int32_t kChannels = N * kLanes;
   uint8_t* pixel = stage.tensor + at.pixel * stage.stride_bytes;
   if (stage.kind == StageKind::kStore) {
-    float* out = (float*)pixel + at.channel;
-    if (at.valid == kChannels) {
-      BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + n * kLanes, &v[n], kBytes);
-    } else {
-      memcpy(out, v, (size_t)at.valid * 4);
-    }
+    store_f32<N>(v, at.valid, (float*)pixel + at.channel);
   } else if (stage.kind == StageKind::kStoreBits) {
     uint64_t bits = 0;
     BNN_UNROLL for (int n = 0; n < N; ++n) bits |= (uint64_t)lane_bits((Ints)(v[n] < 0.0f)) << (n * kLanes);
     if (at.valid < kChannels) bits &= (1ull << at.valid) - 1;
     memcpy(pixel + at.channel / 8, &bits, kChannels / 8);
   } else if (stage.kind == StageKind::kStoreI8) {
-    int8_t out[kChannels];
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Ints q = quantized(v[n], stage.scale, stage.zero_point);
-      BNN_UNROLL for (int l = 0; l < kLanes; ++l) out[n * kLanes + l] = (int8_t)q[l];
-    }
-    memcpy(pixel + at.channel, out, (size_t)at.valid);
+    Ints q[N];
+    BNN_UNROLL for (int n = 0; n < N; ++n) q[n] = quantized(v[n], stage.scale, stage.zero_point);
+    store_i8<N>(q, at.valid, pixel + at.channel);
   } else {
     store_requantized<N>(stage, v, at);
   }
@@ -112,37 +150,39 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
   BNN_UNROLL for (int n = 0; n < N; ++n) v[n] = load<Floats>(strip + at.channel + n * kLanes);
   for (int32_t i = 0; i < stages.count; ++i) {
     const Stage& stage = stages.stage[i];
-    const float* constant = stage.constant + at.channel;
-    const float* same = (const float*)(stage.tensor + at.pixel * stage.stride_bytes) + at.channel;
-    const float* image = (const float*)(stage.tensor + at.image * stage.stride_bytes) + at.channel;
+    // What the stage reads beside v: of the channels, of the same pixel, or of the image.
+    const auto operand = [&](int n) { return load<Floats>(stage.constant + at.channel + n * kLanes); };
+    const auto tensor = [&](int64_t row, int n) {
+      return load<Floats>(stage.tensor + row * stage.stride_bytes + (at.channel + n * kLanes) * (int64_t)sizeof(float));
+    };
     switch (stage.kind) {
       case StageKind::kScale:
-        change<N>(v, [&](Floats x, int n) { return x * load<Floats>(constant + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x * operand(n); });
         break;
       case StageKind::kShift:
-        change<N>(v, [&](Floats x, int n) { return x + load<Floats>(constant + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x + operand(n); });
         break;
       case StageKind::kClamp:
         change<N>(v, [&](Floats x, int) {
-          x = x < stage.low ? (Floats{} + stage.low) : x;
-          return x > stage.high ? (Floats{} + stage.high) : x;
+          x = x < stage.low ? splat(stage.low) : x;
+          return x > stage.high ? splat(stage.high) : x;
         });
         break;
       case StageKind::kAdd:
-        change<N>(v, [&](Floats x, int n) { return x + load<Floats>(same + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x + tensor(at.pixel, n); });
         break;
       case StageKind::kMul:
-        change<N>(v, [&](Floats x, int n) { return x * load<Floats>(same + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x * tensor(at.pixel, n); });
         break;
       case StageKind::kAddImage:
-        change<N>(v, [&](Floats x, int n) { return x + load<Floats>(image + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x + tensor(at.image, n); });
         break;
       case StageKind::kMulImage:
-        change<N>(v, [&](Floats x, int n) { return x * load<Floats>(image + n * kLanes); });
+        change<N>(v, [&](Floats x, int n) { return x * tensor(at.image, n); });
         break;
       case StageKind::kPrelu:
         change<N>(v, [&](Floats x, int n) {
-          const Floats scaled = x * load<Floats>(constant + n * kLanes);
+          const Floats scaled = x * operand(n);
           return x >= 0.0f ? x : scaled;
         });
         break;
@@ -204,13 +244,23 @@ void BNN_PART(read_f32)(const float* from, int64_t from_stride, int64_t rows, in
 void BNN_PART(read_i8)(const int8_t* from, int64_t from_stride, int64_t rows, int32_t channels, float scale,
                        int32_t zero_point, float* out, int64_t row_floats) {
   for (int64_t r = 0; r < rows; ++r, from += from_stride, out += row_floats)
-    for (int32_t c = 0; c < channels; ++c) out[c] = (float)(from[c] - zero_point) * scale;
+    for (int32_t c = 0; c < channels; c += kLanes) {
+      const Ints steps = __builtin_convertvector(load<Octets>(from + c), Ints) - zero_point;
+      const Floats value = __builtin_convertvector(steps, Floats) * scale;
+      memcpy(out + c, &value, kBytes);
+    }
 }
 
 void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, float* out, int64_t row_floats) {
   const int64_t words = (channels + 31) / 32;
+  Words lane;
+  for (int l = 0; l < kLanes; ++l) lane[l] = 1u << l;
   for (int64_t r = 0; r < rows; ++r, from += words, out += row_floats)
-    for (int32_t c = 0; c < channels; ++c) out[c] = from[c / 32] >> (c % 32) & 1 ? -1.0f : 1.0f;
+    for (int32_t c = 0; c < channels; c += kLanes) {
+      const Words is_set = (Words)((lane & (from[c / 32] >> c % 32)) != 0u);
+      const Words value = 0x3f800000u | (is_set & 0x80000000u);  // 1.0 with the bit as its sign
+      memcpy(out + c, &value, kBytes);
+    }
 }
 
 void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats) {
@@ -218,7 +268,8 @@ void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float 
     float most = from[0];
     for (int32_t c = 1; c < channels; ++c) most = from[c] > most ? from[c] : most;
     for (int32_t c = 0; c < channels; c += kLanes) {
-      const Floats power = exponential((load<Floats>(from + c) - most) * beta);
+      const Floats x = (load<Floats>(from + c) - most) * beta;
+      const Floats power = x < kLeastExponent ? Floats{} : exponential(x);
       memcpy(out + c, &power, kBytes);
     }
     double sum = 0;  // a sum of many small numbers
