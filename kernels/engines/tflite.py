@@ -63,20 +63,20 @@ class TFLiteEngine:
 
 
 TFLITE_ENGINES = (
-    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)", variant="default"),
+    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)"),
     TFLiteEngine(
         "lce-indirect",
         "lce",
         "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86)",
         options=("use_indirect_bgemm",),
-        variant="indirect",
+,
     ),
     TFLiteEngine(
         "lce-best",
         "lce",
         "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86) and XNNPACK: its best there",
         options=("use_indirect_bgemm", "use_xnnpack"),
-        variant="indirect and XNNPACK",
+,
     ),
     TFLiteEngine(
         "litert",

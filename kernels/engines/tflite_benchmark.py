@@ -48,9 +48,10 @@ def parse_summary(text: str) -> Summary:
     if len(phases) == 1 and not ends:
         raise EngineError("it printed the figures of its warm-up only: it ended before it had measured.")
     # The first is the warm-up's, the last the measured runs'.
-    runs, figures = int(phases[-1][1]), _figures(phases[-1][2])
+    runs = int(phases[-1][1])
     if not runs:
         raise EngineError("its summary has count=0, so nothing was measured.")
+    figures = _figures(phases[-1][2])
     low, mean, high = figures["min"], figures["avg"], figures["max"]
     slack = _ROUNDING * high
     if not (0 < low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high):

@@ -107,3 +107,51 @@ def test_an_unsupported_op_is_named(bench: Bench) -> None:
     done = bench.run("run", path)
     assert done.returncode == 2
     assert "LceQuantifY" in one_sentence(done.stderr)
+
+SUMMARY = """INFO: count=9 first=300 curr=200 min=190 max=300 avg=220 std=12
+INFO: count=70 first=210 curr=204 min=198 max=260 avg=205.5 std=4
+INFO: Inference timings in us: Init: 520, First inference: 300, Warmup (avg): 220, Inference (avg): 205.5
+"""
+
+
+def summary_suite(bench: Bench, says: str) -> Path:
+    """A suite with a program that prints `says`, and its command line to a file."""
+    program = bench.write("bench_model", f"#!/bin/sh\ncat <<'END'\n{says}\nEND\necho \"$@\" > {bench.folder}/argv\n")
+    program.chmod(0o755)
+    return bench.write(
+        "summary.toml",
+        f"""name = "summary"
+engines = ["native", "theirs"]
+invocations = 2
+[[model]]
+file = "{LARQ}"
+[[kernel]]
+op = "bmaxpool2d"
+input = [8, 8, 33]
+[engine.theirs]
+protocol = "none"
+command = ["{{binary}}", "--graph={{model}}", "--num_threads={{threads}}"]
+binary = {{ x86_64 = "bench_model", aarch64 = "bench_model" }}
+""",
+    )
+
+
+def test_a_program_that_prints_a_summary_is_timed_and_unverified(bench: Bench) -> None:
+    frame = load(bench.measure(summary_suite(bench, SUMMARY)))
+    theirs = frame[(frame["engine"] == "theirs") & (frame["kind"] == "model")].iloc[0]
+    assert theirs["status"] == "unverified"
+    assert theirs["latency_ns"] == pytest.approx(205_500)
+    assert theirs["first_ns"] == pytest.approx(300_000)
+    assert frame[(frame["engine"] == "native") & (frame["kind"] == "model")].iloc[0]["status"] == "ok"
+    skipped = frame[frame["status"] == "skipped"].iloc[0]
+    assert skipped["reason"] == "the engine 'theirs' runs no kernel cases"
+    argv = (bench.folder / "argv").read_text()
+    assert "--num_threads=1" in argv
+    assert "--graph=blobs/" in argv
+
+
+def test_a_program_that_prints_rubbish_fails_its_case(bench: Bench) -> None:
+    frame = load(bench.measure(summary_suite(bench, "segmentation fault"), status=3))
+    theirs = frame[(frame["engine"] == "theirs") & (frame["kind"] == "model")].iloc[0]
+    assert theirs["status"] == "failed"
+    assert "segmentation fault" in theirs["reason"]

@@ -73,75 +73,93 @@ struct Place {
   int32_t channel, valid;  // first channel of the chunk; how many of its lanes are real
 };
 
+// Stages that cost much a value have one copy of their code, which works on values in memory.
+__attribute__((noinline)) void logistic(const Stage&, float* values, int32_t count) {
+  for (int32_t c = 0; c < count; c += kLanes) {
+    const Floats v = 1.0f / (1.0f + exponential(-load<Floats>(values + c)));
+    memcpy(values + c, &v, kBytes);
+  }
+}
+
+__attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32_t count) {
+  for (int32_t c = 0; c < count; c += kLanes) {
+    const Ints steps = quantized(load<Floats>(values + c), stage.scale, stage.zero_point) - stage.zero_point;
+    const Floats v = __builtin_convertvector(steps, Floats) * stage.scale;
+    memcpy(values + c, &v, kBytes);
+  }
+}
+
+template <int N>
+inline void change_in_memory(Floats (&v)[N], const Stage& stage, void (*with)(const Stage&, float*, int32_t)) {
+  float values[N * kLanes];
+  memcpy(values, v, sizeof values);
+  with(stage, values, N * kLanes);
+  memcpy(v, values, sizeof values);
+}
+
 template <int N, class Change>
 inline void change(Floats (&v)[N], Change with) {
   BNN_UNROLL for (int n = 0; n < N; ++n) v[n] = with(v[n], n);
 }
 
-// The first `valid` lanes, never more.
-template <int N>
-inline void store_f32(const Floats (&v)[N], int32_t valid, float* out) {
-  if (valid == N * kLanes) {
-    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + n * kLanes, &v[n], kBytes);
-    return;
-  }
-  BNN_UNROLL for (int n = 0; n < N; ++n) {
-    if (valid >= (n + 1) * kLanes) {
-      memcpy(out + n * kLanes, &v[n], kBytes);
-    } else if (valid > n * kLanes) {
-      float rest[kLanes];
-      memcpy(rest, &v[n], kBytes);
-      for (int32_t l = 0; l < valid - n * kLanes; ++l) out[n * kLanes + l] = rest[l];
-    }
-  }
+// Stores of up to `valid` values that lie in memory, with as many as make whole vectors behind them: one copy of the
+// code for chunks of every size.
+__attribute__((noinline)) void store_part(const float* values, int32_t valid, float* out) {
+  int32_t c = 0;
+  for (; c + kLanes <= valid; c += kLanes) memcpy(out + c, values + c, kBytes);
+  for (; c < valid; ++c) out[c] = values[c];
 }
 
-template <int N>
-inline void store_i8(const Ints (&q)[N], int32_t valid, uint8_t* out) {
-  uint8_t bytes[N * kLanes];
-  BNN_UNROLL for (int n = 0; n < N; ++n) {
-    const Octets narrow = __builtin_convertvector(q[n], Octets);
-    memcpy(bytes + n * kLanes, &narrow, kLanes);
-  }
-  if (valid == N * kLanes) {
-    memcpy(out, bytes, N * kLanes);
+// The last vector's octets one by one where it is not whole.
+inline void store_octets(Ints q, int32_t valid, int8_t* out) {
+  const Octets narrow = __builtin_convertvector(q, Octets);
+  if (valid >= kLanes) {
+    memcpy(out, &narrow, kLanes);
   } else {
-    for (int32_t l = 0; l < valid; ++l) out[l] = bytes[l];
+    for (int32_t l = 0; l < valid; ++l) out[l] = narrow[l];
   }
 }
 
-template <int N>
-void store_requantized(const Stage& stage, const Floats (&v)[N], const Place& at) {
+__attribute__((noinline)) void store_i8(const Stage& stage, const float* values, int32_t valid, int8_t* out) {
+  for (int32_t c = 0; c < valid; c += kLanes)
+    store_octets(quantized(load<Floats>(values + c), stage.scale, stage.zero_point), valid - c, out + c);
+}
+
+__attribute__((noinline)) void store_requantized(const Stage& stage, const float* values, int32_t channel,
+                                                 int32_t valid, int8_t* out) {
   const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
-  Ints q[N];
-  BNN_UNROLL for (int n = 0; n < N; ++n) {
-    const int32_t c = at.channel + n * kLanes;
-    const Words sum = (Words)__builtin_convertvector(limited(v[n], -2e9f, 2e9f), Ints) + load<Words>(stage.bias + c);
-    q[n] = requantized((Ints)sum, load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
-    q[n] = q[n] < low ? (Ints{} + low) : q[n];
-    q[n] = (q[n] > high ? (Ints{} + high) : q[n]) + stage.zero_point;
+  for (int32_t c = 0; c < valid; c += kLanes) {
+    const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
+    const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
+    Ints q = requantized(sum, load<Ints>(stage.multiplier + channel + c), load<Ints>(stage.shift + channel + c));
+    q = q < low ? (Ints{} + low) : q;
+    q = (q > high ? (Ints{} + high) : q) + stage.zero_point;
+    store_octets(q, valid - c, out + c);
   }
-  store_i8<N>(q, at.valid, stage.tensor + at.pixel * stage.stride_bytes + at.channel);
 }
 
 template <int N>
 inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
   constexpr int32_t kChannels = N * kLanes;
   uint8_t* pixel = stage.tensor + at.pixel * stage.stride_bytes;
-  if (stage.kind == StageKind::kStore) {
-    store_f32<N>(v, at.valid, (float*)pixel + at.channel);
-  } else if (stage.kind == StageKind::kStoreBits) {
+  if (stage.kind == StageKind::kStoreBits) {
     uint64_t bits = 0;
     BNN_UNROLL for (int n = 0; n < N; ++n) bits |= (uint64_t)lane_bits((Ints)(v[n] < 0.0f)) << (n * kLanes);
     if (at.valid < kChannels) bits &= (1ull << at.valid) - 1;
     memcpy(pixel + at.channel / 8, &bits, kChannels / 8);
-  } else if (stage.kind == StageKind::kStoreI8) {
-    Ints q[N];
-    BNN_UNROLL for (int n = 0; n < N; ++n) q[n] = quantized(v[n], stage.scale, stage.zero_point);
-    store_i8<N>(q, at.valid, pixel + at.channel);
-  } else {
-    store_requantized<N>(stage, v, at);
+    return;
   }
+  float* out = (float*)pixel + at.channel;
+  if (stage.kind == StageKind::kStore && at.valid == kChannels) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + n * kLanes, &v[n], kBytes);
+    return;
+  }
+  float values[kChannels];
+  memcpy(values, v, sizeof values);
+  int8_t* octets = (int8_t*)pixel + at.channel;
+  if (stage.kind == StageKind::kStore) return store_part(values, at.valid, out);
+  if (stage.kind == StageKind::kStoreI8) return store_i8(stage, values, at.valid, octets);
+  store_requantized(stage, values, at.channel, at.valid, octets);
 }
 
 template <int N>
@@ -190,13 +208,10 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
         change<N>(v, [](Floats x, int) { return (Floats)((Ints)x & 0x7fffffff); });
         break;
       case StageKind::kLogistic:
-        change<N>(v, [](Floats x, int) { return 1.0f / (1.0f + exponential(-x)); });
+        change_in_memory<N>(v, stage, logistic);
         break;
       case StageKind::kRoundI8:
-        change<N>(v, [&](Floats x, int) {
-          const Ints steps = quantized(x, stage.scale, stage.zero_point) - stage.zero_point;
-          return __builtin_convertvector(steps, Floats) * stage.scale;
-        });
+        change_in_memory<N>(v, stage, round_i8);
         break;
       default:
         store<N>(stage, v, at);

@@ -66,8 +66,8 @@ inline void over_taps(const WindowedStream& s, const Taps& taps, const float* fr
   }
 }
 
-// What the three kernels have in common: channels in chunks of up to four vectors. Rows of strips have room for whole
-// vectors. `Kernel` has `start`, `step` and `finish`.
+// What the three kernels have in common: channels in chunks of vectors. Rows of strips have room for whole vectors.
+// `Kernel` has `start`, `step` and `finish`.
 template <class Kernel, int P, int N>
 void chunk(const WindowedStream& s, const Taps& taps, int64_t origin, int32_t c, float* out, int64_t row_floats) {
   Floats sum[P][N];
@@ -88,19 +88,16 @@ void chunk(const WindowedStream& s, const Taps& taps, int64_t origin, int32_t c,
   }
 }
 
+// Two pixels at once are for speed, so single ones can do with fewer sizes of chunks.
 template <class Kernel, int P>
 inline void chunks(const WindowedStream& s, const Taps& taps, int64_t origin, float* out, int64_t row_floats) {
   int32_t c = 0;
   for (; c + (kChunk - 1) * kLanes < s.c; c += kChunk * kLanes)
     chunk<Kernel, P, kChunk>(s, taps, origin, c, out, row_floats);
-  const int32_t left = s.c - c;
-  if (left > 2 * kLanes) {
-    chunk<Kernel, P, 3>(s, taps, origin, c, out, row_floats);
-  } else if (left > kLanes) {
-    chunk<Kernel, P, 2>(s, taps, origin, c, out, row_floats);
-  } else if (left > 0) {
-    chunk<Kernel, P, 1>(s, taps, origin, c, out, row_floats);
+  if constexpr (P > 1) {
+    if (c + kLanes < s.c) chunk<Kernel, P, 2>(s, taps, origin, c, out, row_floats), c += 2 * kLanes;
   }
+  for (; c < s.c; c += kLanes) chunk<Kernel, P, 1>(s, taps, origin, c, out, row_floats);
 }
 
 template <class Kernel>
@@ -130,7 +127,8 @@ struct AveragePool {
 };
 
 // Several output channels of each input channel: rare, and then few.
-void depthwise_multiplied(const WindowedStream& s, const Taps& taps, int64_t origin, float* out) {
+__attribute__((noinline)) void depthwise_multiplied(const WindowedStream& s, const Taps& taps, int64_t origin,
+                                                    float* out) {
   const int64_t row = bnn::strip_row(s.out_channels);
   const int64_t down = (int64_t)s.window.dh * s.w * s.c, across = (int64_t)s.window.dw * s.c;
   for (int32_t c = 0; c < s.out_channels; ++c) {
