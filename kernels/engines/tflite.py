@@ -69,14 +69,12 @@ TFLITE_ENGINES = (
         "lce",
         "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86)",
         options=("use_indirect_bgemm",),
-,
     ),
     TFLiteEngine(
         "lce-best",
         "lce",
         "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86) and XNNPACK: its best there",
         options=("use_indirect_bgemm", "use_xnnpack"),
-,
     ),
     TFLiteEngine(
         "litert",

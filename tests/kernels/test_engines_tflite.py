@@ -418,7 +418,7 @@ def test_lce_equals_its_golden_outputs(tmp_path: Path, threads: int) -> None:
         for path in [*GOLDEN, *LARGE]:
             given, right = golden(path)
             if path.stem == NO_GROUPS:
-                with pytest.raises(EngineError, match="the runtime lce refuses the model: .*AllocateTensors"):
+                with pytest.raises(EngineError, match=r"the runtime lce refuses the model: .*AllocateTensors"):
                     engine.client.load("grouped", {"model": str(path)})
             else:
                 assert computed(engine, path, given, threads) == right.tobytes(), path.stem
