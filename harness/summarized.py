@@ -14,6 +14,7 @@ from .plan import Case
 from .workbench import Workbench, payload_of
 
 _DEADLINE_S = 900.0
+_END_S = 10.0
 _LONGEST_OUTPUT = 1_000_000
 
 
@@ -65,10 +66,18 @@ def _measure(bench: Workbench, case: Case, engine: SummaryEngine) -> Summary:
             pass
         except TimeoutError:
             raise EngineError(f"it did not end within {_DEADLINE_S:.0f} s.") from None
+        status = process.wait(time.monotonic() + _END_S)
         said = process.stderr_tail()
+    if status:
+        raise EngineError(f"it ended with status {status}. It said: {_last_words(lines, said)}")
     try:
         # Some builds print to stderr.
         return parse_summary("\n".join(lines + said.splitlines()))
     except EngineError as error:
-        last = [line for line in (*lines, *said.splitlines()) if line.strip() and not line.startswith("{")][-2:]
-        raise EngineError(f"{error} It said: {' | '.join(last)}" if last else str(error)) from None
+        raise EngineError(f"{error} It said: {_last_words(lines, said)}") from None
+
+
+def _last_words(lines: list[str], said: str) -> str:
+    """The last lines on either stream, without the launcher's own."""
+    last = [line for line in (*lines, *said.splitlines()) if line.strip() and not line.startswith("{")][-2:]
+    return " | ".join(last) or "nothing"

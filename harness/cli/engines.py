@@ -35,7 +35,10 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     rows = [
         {
             "name": name,
-            "runs": [{"op": "kernels", "plan": "models", "tflite": "models"}[kind] for kind in sorted(engine.accepts)],
+            "runs": [
+                {"op": "kernels", "plan": "models", "tflite": "models"}[kind]
+                for kind in sorted(engine.accepts - {"lce"})
+            ],
             "targets": isas if engine.builds else None,
             "state": "built when needed" if engine.builds else states[getattr(engine, "runtime", name)],
             "about": engine.about,

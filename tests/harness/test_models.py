@@ -108,6 +108,7 @@ def test_an_unsupported_op_is_named(bench: Bench) -> None:
     assert done.returncode == 2
     assert "LceQuantifY" in one_sentence(done.stderr)
 
+
 SUMMARY = """INFO: count=9 first=300 curr=200 min=190 max=300 avg=220 std=12
 INFO: count=70 first=210 curr=204 min=198 max=260 avg=205.5 std=4
 INFO: Inference timings in us: Init: 520, First inference: 300, Warmup (avg): 220, Inference (avg): 205.5
@@ -148,6 +149,17 @@ def test_a_program_that_prints_a_summary_is_timed_and_unverified(bench: Bench) -
     argv = (bench.folder / "argv").read_text()
     assert "--num_threads=1" in argv
     assert "--graph=blobs/" in argv
+
+
+def test_a_program_that_fails_after_its_summary_fails_its_case(bench: Bench) -> None:
+    suite = summary_suite(bench, SUMMARY)
+    with (bench.folder / "bench_model").open("a") as file:
+        file.write("echo no such delegate >&2\nexit 7\n")
+    frame = load(bench.measure(suite, "--filter", "tiny", status=3))
+    theirs = frame[frame["engine"] == "theirs"].iloc[0]
+    assert theirs["status"] == "failed"
+    assert "status 7" in theirs["reason"]
+    assert "no such delegate" in theirs["reason"]
 
 
 def test_a_program_that_prints_rubbish_fails_its_case(bench: Bench) -> None:

@@ -186,7 +186,7 @@ def test_really_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("BNNBENCH_CACHE", str(tmp_path))
     for key, value in {
         "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
-        "PIP_RETRIES": "0",
+        "PIP_RETRIES": "1",
         "PIP_CONFIG_FILE": "/dev/null",
     }.items():
         monkeypatch.setenv(key, value)

@@ -67,7 +67,7 @@ class Interpreter:
         print("running", flush=True)
         self.runs += 1
         time.sleep(self.model.get("sleep_s", 0))
-        if self.runs == self.model.get("fails_at"):
+        if self.runs == self.model.get("fails_at") or self.threads == self.model.get("fails_with"):
             raise RuntimeError("the delegate\\nwas lost")
 
     def get_tensor(self, index):
@@ -233,7 +233,7 @@ def test_samples_are_as_long_as_asked_and_divided_by_their_iterations(tmp_path: 
         assert ran.warmup_samples_ns
         assert ran.first_ns is not None
         assert ran.first_ns >= 2e6
-        assert min(ran.samples_ns) >= 2e6
+        assert 2e6 <= min(ran.samples_ns) < 9e6
         assert min(ran.samples_ns) * ran.iterations >= 10e6 * 0.8
 
 
@@ -265,6 +265,16 @@ def test_threads_make_another_interpreter_with_the_same_inputs(tmp_path: Path) -
             assert raw[:-8] == (values * 2).tobytes()
             assert runs_and_threads(raw)[1] == threads
         assert runs_and_threads(raw)[0] == 2
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="one CPU here")
+def test_an_output_is_never_of_another_number_of_threads(tmp_path: Path) -> None:
+    with over_stand_in(tmp_path, fails_with=2) as engine:
+        engine.client.run("a", samples=1, iterations=1, limit_ns=SECOND)
+        with pytest.raises(EngineError, match="refused run"):
+            engine.client.run("a", samples=1, iterations=1, threads=2, limit_ns=SECOND)
+        with pytest.raises(EngineError, match="nothing was run"):
+            engine.client.output("a")
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="one CPU here")
@@ -323,14 +333,17 @@ def test_watched_files_are_read_before_and_after(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("runtime", "package"), [("lce", "larq-compute-engine"), ("litert", "ai-edge-litert")])
-def test_a_missing_runtime_is_one_sentence(runtime: str, package: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", DRIVER, "--runtime", runtime], input=b"hello\n", capture_output=True, timeout=30
-    )
-    assert done.returncode == 1
-    assert done.stdout == b""
-    assert done.stderr.decode().startswith(f"{package} does not work in {sys.executable}: ")
-    assert done.stderr.decode().count("\n") == 1
+def test_a_missing_runtime_is_one_sentence(tmp_path: Path, runtime: str, package: str) -> None:
+    def said(*flags: str) -> str:
+        command = [sys.executable, *flags, str(DRIVER), "--runtime", runtime]
+        done = subprocess.run(command, cwd=tmp_path, input=b"hello\n", capture_output=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout) == (1, b"")
+        (line,) = done.stderr.decode().splitlines()
+        assert line.startswith(f"{package} does not work in {sys.executable}: ")
+        return line
+
+    assert said("-I").endswith(f"bnnbench engines install {runtime}")
+    assert said().endswith(f"python3 -m venv {tmp_path}/python && {tmp_path}/python/bin/pip install {package} numpy")
 
 
 def test_on_another_device_its_own_environment_goes_first(tmp_path: Path) -> None:
@@ -393,44 +406,31 @@ def computed(engine: EngineProcess, model: Path, values: NDArray[np.generic], th
 TWO = pytest.param(2, marks=pytest.mark.skipif(len(CPUS) < 2, reason="one CPU here"))
 NO_GROUPS = "tiny_grouped"
 """LCE's default kernels refuse grouped binary convolutions."""
-OTHER_ROUNDING = "tiny_int8"
-"""XNNPACK rounds int8 its own way: one step of 0.0235, which the model's float output shows."""
+OTHER_ROUNDING = {"tiny_int8", "QuickNetSmall_int8"}
+"""XNNPACK rounds int8 its own way: steps of int8, some of them in a float output."""
 
 
-def golden(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    """The first input, and LCE's output for it."""
+def gap(engine: EngineProcess, path: Path, threads: int = 1) -> float:
+    """Largest difference from LCE's own output for the first input: in steps of int8, or as a share of the largest."""
     with np.load(path.with_suffix(".npz")) as arrays:
-        return arrays["input"][:1], arrays["output"][:1]
-
-
-def gap(engine: EngineProcess, path: Path) -> float:
-    """Largest difference from the golden output: in steps of int8, or as a share of the largest float."""
-    given, right = golden(path)
-    found = np.frombuffer(computed(engine, path, given), right.dtype).reshape(right.shape)
+        given, right = arrays["input"][:1], arrays["output"][:1]
+    found = np.frombuffer(computed(engine, path, given, threads), right.dtype).reshape(right.shape)
     scale = 1 if right.dtype == np.int8 else np.abs(right).max()
     return float(np.abs(found.astype(np.float64) - right).max() / scale)
 
 
 @pytest.mark.parametrize("threads", [1, TWO])
-def test_lce_equals_its_golden_outputs(tmp_path: Path, threads: int) -> None:
-    with real("lce", tmp_path) as engine:
+@pytest.mark.parametrize("name", ["lce", "lce-indirect", "lce-best"])
+def test_lce_equals_its_golden_outputs(tmp_path: Path, name: str, threads: int) -> None:
+    """Within what its float kernels differ by from one CPU to another (8.7e-7 was seen, mostly nothing)."""
+    with real(name, tmp_path) as engine:
         assert engine.client.hello().version == "0.16.0"
         for path in [*GOLDEN, *LARGE]:
-            given, right = golden(path)
-            if path.stem == NO_GROUPS:
+            if name == "lce" and path.stem == NO_GROUPS:
                 with pytest.raises(EngineError, match=r"the runtime lce refuses the model: .*AllocateTensors"):
                     engine.client.load("grouped", {"model": str(path)})
-            else:
-                assert computed(engine, path, given, threads) == right.tobytes(), path.stem
-
-
-@pytest.mark.parametrize("name", ["lce-indirect", "lce-best"])
-def test_its_other_ways_are_as_close_as_floats_get(tmp_path: Path, name: str) -> None:
-    with real(name, tmp_path) as engine:
-        for path in [*GOLDEN, *LARGE]:
-            if name == "lce-best" and path.stem == OTHER_ROUNDING:
-                continue
-            assert gap(engine, path) <= (1 if path.stem.endswith("_int8") and path in LARGE else 1e-5), path.stem
+            elif name != "lce-best" or path.stem not in OTHER_ROUNDING:
+                assert gap(engine, path, threads) <= 1e-5, path.stem
 
 
 def test_litert_refuses_the_ops_of_lce(tmp_path: Path) -> None:

@@ -21,10 +21,19 @@ import time
 import types
 from urllib.parse import unquote_to_bytes
 
+
+def advice(name, package):
+    """How to get what is missing: the working folder is the device's work folder, whose `python` goes first."""
+    if sys.flags.isolated:
+        return f"install it again: bnnbench engines install {name}"
+    folder = os.path.join(os.getcwd(), "python")
+    return f"install it there: python3 -m venv {folder} && {folder}/bin/pip install {package} numpy"
+
+
 try:
     import numpy as np
 except ImportError:
-    sys.exit(f"NumPy is not installed in {sys.executable}; install it there with pip.")
+    sys.exit(f"NumPy is not installed in {sys.executable}; {advice('litert', 'ai-edge-litert')}")
 
 
 class LceModel:
@@ -189,11 +198,13 @@ class Loaded:
 
     def timed(self, count):
         """ns of `count` inferences."""
-        run, self.ran = self.model.run, True
+        run = self.model.run
         start = time.monotonic_ns()
         for _ in range(count):
             run()
-        return time.monotonic_ns() - start
+        spent = time.monotonic_ns() - start
+        self.ran = True
+        return spent
 
     def output(self):
         """All outputs, one after another."""
@@ -425,7 +436,8 @@ def main():
     try:
         engine = Engine(chosen(arguments.option))
     except ImportError as error:
-        sys.exit(f"{chosen.package} does not work in {sys.executable}: {_flat(error)}; install it there with pip.")
+        how = advice(chosen.name, chosen.package)
+        sys.exit(f"{chosen.package} does not work in {sys.executable}: {_flat(error)}; {how}")
     except Refused as error:
         sys.exit(str(error))
     for line in sys.stdin.buffer:
