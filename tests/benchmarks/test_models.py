@@ -68,10 +68,20 @@ def interleaved(clients: Sequence[tuple[EngineClient, int]]) -> list[list[float]
     times: list[list[float]] = [[] for _ in clients]
     for repeat in range(REPEATS + 1):
         for (client, threads), taken in zip(clients, times, strict=True):
-            ran = client.run("m", samples=1, min_sample_ns=30_000_000, threads=threads, limit_ns=10**11)
+            sample = times_of(client, threads)
             if repeat:
-                taken.append(ran.samples_ns[0])
+                taken += sample
     return times
+
+
+def times_of(client: EngineClient, threads: int) -> list[float]:
+    """One sample in ns."""
+    return client.run("m", samples=1, min_sample_ns=30_000_000, threads=threads, limit_ns=10**11).samples_ns
+
+
+def roof(client: EngineClient, threads: int) -> float:
+    """Billions of popcount operations a second."""
+    return client.peak(threads=threads, limit_ns=60_000_000).popcount_gops or 1.0
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
@@ -116,10 +126,15 @@ def test_two_threads(name: str, tmp_path: Path) -> None:
     path = model(name)
     with ExitStack() as stack:
         one, two = start(stack, "native", path, tmp_path), start(stack, "native", path, tmp_path, threads=2)
-        single, double = interleaved([(one, 1), (two, 2)])
-    print(f"\n{name}: two threads {ratio(single, double):.2f}x")
-    if name == "QuickNetLarge":
-        assert ratio(single, double) >= 1.7
+        gains, roofs = [], []
+        for _ in range(2 * REPEATS):
+            (single,), (double,) = (times_of(client, threads) for client, threads in ((one, 1), (two, 2)))
+            gains.append(single / double)
+            roofs.append(roof(two, 2) / roof(one, 1))
+    gain, limit = statistics.median(gains), statistics.median(roofs)
+    print(f"\n{name}: two threads {gain:.2f}x, where popcounts on registers alone gain {limit:.2f}x")
+    # On a shared machine two CPUs may be less than twice one, whatever runs on them.
+    assert gain >= min(1.7, 0.85 * limit)
 
 
 def test_from_plan_file_to_first_result(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ struct Model : Workload {
   uint8_t* tensors;
   uint8_t** input;            // [plan.inputs] where it is put: its tensor, or a copy when steps write over that
   uint8_t* scratch;           // scratch_bytes for each thread
+  int32_t* taken;             // [plan.steps] parts of a step that threads have taken in this run
   int64_t scratch_bytes;
 
   uint8_t* place(const PlanTensor& t) const { return tensors + t.offset; }

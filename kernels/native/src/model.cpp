@@ -92,6 +92,14 @@ struct Execution {
   int64_t* stamps;
 };
 
+// Parts that a step is cut into: several for each thread, who takes one after another, because cores may differ in speed.
+// Not below two dozen units: shorter runs of pixels make worse tiles.
+int32_t parts_of(int64_t units, int threads) {
+  constexpr int64_t kLeastUnits = 24, kPartsEach = 4;
+  const int64_t parts = units / kLeastUnits;
+  return (int32_t)(parts < threads ? threads : parts < kPartsEach * threads ? parts : kPartsEach * threads);
+}
+
 // One thread's part of a run. Steps that are too quick to share are the first thread's alone.
 void execute(void* argument, const Team& team) {
   const Execution& self = *(const Execution*)argument;
@@ -113,8 +121,11 @@ void execute(void* argument, const Team& team) {
         step.prepare(step, team.first(step.prepare_units), team.last(step.prepare_units));
         team.barrier();
       }
-      const int64_t first = team.first(step.units), last = team.last(step.units);
-      if (first < last) step.run(step, scratch, first, last);
+      const int32_t parts = parts_of(step.units, team.threads);
+      for (int32_t p; (p = __atomic_fetch_add(&model.taken[i], 1, __ATOMIC_RELAXED)) < parts;) {
+        const int64_t first = step.units * p / parts, last = step.units * (p + 1) / parts;
+        if (first < last) step.run(step, scratch, first, last);
+      }
       team.barrier();
     }
     if (self.stamps && team.index == 0) self.stamps[i + 1] = now_ns();
@@ -134,6 +145,7 @@ Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, A
   if (!model->tensors || !build_steps(*model, kernels, arena, error)) return nullptr;
   model->scratch_bytes = (model->scratch_bytes + 2 * kSlack) / kSlack * kSlack;
   model->scratch = (uint8_t*)arena.allocate(model->scratch_bytes * usable_cpus(), error);
+  model->taken = arena.array<int32_t>(model->plan.steps, error);
   if (error.failed() || !place_inputs(*model, arena, error) || !list_outputs(*model, arena, error)) return nullptr;
   model->run = run, model->is_model = true;
   return model;
@@ -154,6 +166,7 @@ void run_step(Model& model, int32_t index) {
 
 void run_model(Model& model, int threads, int64_t* stamps) {
   restore_inputs(model);
+  if (threads > 1) memset(model.taken, 0, (size_t)model.plan.steps * sizeof *model.taken);
   if (stamps) stamps[0] = now_ns();
   Execution execution = {model, stamps};
   run_team(threads, execute, &execution);
