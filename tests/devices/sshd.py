@@ -81,7 +81,7 @@ class LoopbackSsh:
     def start(self) -> None:
         """Start on the same port with the same keys and wait until it answers."""
         argv = self._dropbear() if self._server == "dropbear" else self._openssh()
-        with (self._folder / "server.log").open("ab") as log:
+        with self._killing, (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log, stdout=log)
         self._wait_until_up()
 
@@ -108,7 +108,7 @@ class LoopbackSsh:
 
     def kill(self) -> None:
         """SIGKILL the server and its sessions at once; the commands in them are left to notice."""
-        with self._killing:  # tests kill from a timer while their fixture stops the server
+        with self._killing:  # tests kill from a timer, while their fixture stops the server or they start it again
             if self._process is None:
                 return
             victims = self.sessions()
