@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,7 +62,7 @@ class KernelWorkload:
             return None
         return Payload({**self.spec.protocol_items(), "data": f"blobs/{self.identity}"}, (self.data,))
 
-    def prepare(self) -> None:
+    def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the oracle."""
         _ = self.expected
 

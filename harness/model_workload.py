@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
+from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.graph import Graph, Tensor
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import Plan, make_plan
+from bnnbench.kernels.models.predictions import Progress, reference_classes
 from bnnbench.kernels.reference.interpreter import Result, interpret
 from bnnbench.results.records import Kind
 
@@ -28,16 +30,20 @@ INPUTS = 3
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
 some of them, and says nothing against it."""
 
-_NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
+IMAGES_AT_ONCE = 1000
+"""How many labelled images an engine is given with one request."""
+
+NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
 
 @dataclass(frozen=True)
 class ModelWorkload:
-    """A model with batch 1 and seeded random inputs."""
+    """A model with batch 1 and seeded random inputs, and the labelled images that its accuracy is measured with."""
 
     name: str
     model: ModelFile
     seed: int
+    dataset: Dataset | None = None
     kind: Kind = "model"
     op: str | None = None
 
@@ -63,7 +69,8 @@ class ModelWorkload:
 
     @cached_property
     def identity(self) -> str:
-        return hashlib.sha256(self.plan_bytes + self.input(0).tobytes()).hexdigest()
+        images = b"" if self.dataset is None else self.dataset.sha256.encode()
+        return hashlib.sha256(self.plan_bytes + self.input(0).tobytes() + images).hexdigest()
 
     def figures(self) -> Mapping[str, Any]:
         """Multiply-accumulates of one inference, the `.tflite`'s size, the plan's digest."""
@@ -79,10 +86,12 @@ class ModelWorkload:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
             given = self.input(0).tobytes()
-            return Payload({"plan": _path(self.plan_bytes)}, (self.plan_bytes, given), (_path(given),))
+            blobs: tuple[bytes, ...] = (self.plan_bytes, given, *self.image_blobs)
+            return Payload({"plan": _path(self.plan_bytes)}, blobs, (_path(given),))
         if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
-            blobs = (self.model.path.read_bytes(), *(self.input(which).tobytes() for which in range(INPUTS)))
-            return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, blobs[1:])))
+            inputs = [self.input(which).tobytes() for which in range(INPUTS)]
+            blobs = (self.model.path.read_bytes(), *inputs, *self.image_blobs)
+            return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, inputs)))
         return None
 
     @property
@@ -90,9 +99,36 @@ class ModelWorkload:
         """Whether it needs an engine that knows Larq Compute Engine's ops."""
         return any(op.name.startswith("Lce") for op in self.model.ops)
 
-    def prepare(self) -> None:
-        """Runs the reference once."""
+    @cached_property
+    def image_blobs(self) -> tuple[bytes, ...]:
+        """The dataset's images as they are pushed: `IMAGES_AT_ONCE` in each."""
+        if self.dataset is None:
+            return ()
+        images = self.dataset.images
+        return tuple(images[at : at + IMAGES_AT_ONCE].tobytes() for at in range(0, len(images), IMAGES_AT_ONCE))
+
+    @property
+    def image_paths(self) -> tuple[str, ...]:
+        """Where they lie on a device."""
+        return tuple(map(_path, self.image_blobs))
+
+    def prepare(self, watch: Callable[[str, int, int], None]) -> None:
+        """Runs the reference: once, and for every labelled image."""
         _ = self.reference
+        if self.dataset is not None:
+            what = f"the reference's classes for {self.name}"
+            _ = self.reference_classes(lambda done, of: watch(what, done, of))
+
+    def reference_classes(self, progress: Progress = lambda done, of: None) -> NDArray[np.int64]:
+        """The class that the reference gives each labelled image."""
+        assert self.dataset is not None
+        if "classes" not in self._kept:
+            self._kept["classes"] = reference_classes(self.model, self.dataset, progress)
+        return self._kept["classes"]
+
+    @cached_property
+    def _kept(self) -> dict[str, NDArray[np.int64]]:
+        return {}
 
     @cached_property
     def reference(self) -> Result:
@@ -105,7 +141,7 @@ class ModelWorkload:
         rng = np.random.default_rng([self.seed, which])
         if tensor.dtype == "f32":
             return rng.uniform(-1, 1, tensor.shape).astype("<f4")
-        return rng.integers(-128, 128, tensor.shape).astype(_NUMPY[tensor.dtype])
+        return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
 
     def expected(self, which: int) -> list[NDArray[Any]]:
         """The right outputs for an input."""

@@ -137,12 +137,13 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
     watcher.note(f"computing the right outputs of {len(planned)} workloads")
     for workload in planned.values():
-        workload.prepare()
+        workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))
 
 
 def _is_complete(run: StoredRun) -> bool:
     failed = any(gate.status == "failed" for gate in run.gates.values())
     failed = failed or any(one.status == "failed" for one in run.invocations)
+    failed = failed or any(one.status == "failed" for one in run.accuracies.values())
     return run.end is not None and run.end.outcome == "complete" and not failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bnnbench.devices.errors import CommandFailed
@@ -12,6 +13,7 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import DeviceEvent, Gate, Invocation, Peak
 
 from .context import RunContext, now
+from .evaluate import evaluate, has_images
 from .invoke import invoke
 from .plan import Case, Target, schedule
 from .summarized import gate_unseen, invoke_summarized
@@ -52,13 +54,17 @@ class Session:
         left = [
             (place, case, index) for place, (case, index) in enumerate(order) if (case.record.id, index) not in finished
         ]
-        self._total = len(self.cases) + len(order)
-        self._done = self._total - len(unverified) - len(left)
+        evaluated = {id for id, one in stored.accuracies.items() if one.status != "failed"}
+        with_images = [case for case in self.cases if has_images(case) and not isinstance(case.engine, SummaryEngine)]
+        unevaluated = [case for case in with_images if case.record.id not in evaluated]
+        self._total = len(self.cases) + len(order) + len(with_images)
+        self._done = self._total - len(unverified) - len(left) - len(unevaluated)
         self._show("pushing engines and data")
         bench = Workbench(self.target, self.transport, WorkFolder.open(self.transport, self.target.spec), self.context)
         with bench.prepared(self.cases):
             self.push_ns = bench.push_ns
-            self._measure_peak(bench)
+            if order:
+                self._measure_peak(bench)
             for case in unverified:
                 self._show(f"verifying {case.workload.name} on {case.record.engine}")
                 gate = gates[case.record.id] = _gate(bench, case)
@@ -70,7 +76,17 @@ class Session:
                     self._show(f"timing {case.workload.name} on {case.record.engine}")
                     self.context.append(_invocation(bench, case, index, place, gate))
                 self._done += 1
-            self._measure_peak(bench)  # the highest counts: a busy moment must not lower the roof
+            for case in unevaluated:
+                if gates[case.record.id].status == "ok":
+                    self.context.append(evaluate(bench, case, self._shown_images(case)))
+                self._done += 1
+            if order:
+                self._measure_peak(bench)  # the highest counts: a busy moment must not lower the roof
+
+    def _shown_images(self, case: Case) -> Callable[[int, int], None]:
+        return lambda done, of: self._show(
+            f"accuracy of {case.workload.name} on {case.record.engine}: {done:,} of {of:,} images"
+        )
 
     def _measure_peak(self, bench: Workbench) -> None:
         self._show("measuring the popcount roof")

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnnbench.kernels.engines.client import EngineClient, Trace
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.reference.interpreter import interpret
 
-from .model_workload import ModelWorkload, compare_outputs
+from .model_workload import compare_outputs
 from .workbench import Workbench
 
 
@@ -25,16 +26,15 @@ class Explanation:
     wrong: str | None
 
 
-def explain(bench: Workbench, workload: ModelWorkload, client: EngineClient, name: str) -> Explanation:
+def explain(bench: Workbench, graph: Graph, given: NDArray[Any], client: EngineClient, name: str) -> Explanation:
     """Traces the loaded model `case` and compares it with a reference that takes the engine's unsure signs.
 
-    Raises EngineError, DeviceError.
+    `given` is the input that the engine has been given. Raises EngineError, DeviceError.
     """
     path = f"{bench.scratch}/{name}.trace"
     trace = client.trace("case", path)
-    return judge(
-        workload, traced_bits(trace, bench.transport.pull(bench.folder.absolute(path))), _output(bench, client, name)
-    )
+    bits = traced_bits(trace, bench.transport.pull(bench.folder.absolute(path)))
+    return judge(graph, given, bits, _output(bench, client, name))
 
 
 def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:
@@ -52,16 +52,16 @@ def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
     }
 
 
-def judge(workload: ModelWorkload, bits: Mapping[str, NDArray[Any]], output: bytes) -> Explanation:
-    """`output` against the reference that took `bits` where it is unsure itself."""
-    shapes = {node.output.name: node.output.storage_shape for node in workload.graph.nodes}
+def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], output: bytes) -> Explanation:
+    """`output` for the input `given` against the reference that took `bits` where it is unsure itself."""
+    shapes = {node.output.name: node.output.storage_shape for node in graph.nodes}
     fitting = {
         name: words.reshape(shapes[name])
         for name, words in bits.items()
         if name in shapes and words.size == np.prod(shapes[name])
     }
-    result = interpret(workload.graph, [workload.input(0)], bits=fitting)
-    difference, wrong = compare_outputs(output, workload.graph.outputs, list(result.outputs))
+    result = interpret(graph, [given], bits=fitting)
+    difference, wrong = compare_outputs(output, graph.outputs, list(result.outputs))
     for flip in result.flips:
         if flip.wrong:
             wrong = f"{flip.wrong} signs of {flip.tensor} are wrong where the reference is sure of them"

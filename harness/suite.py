@@ -13,6 +13,8 @@ import msgspec
 
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import KernelError
+from bnnbench.kernels.models.datasets import DATASETS
+from bnnbench.kernels.models.shipped import shipped_models
 
 from .errors import SuiteError
 from .suite_errors import closest, reworded
@@ -29,11 +31,12 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
     """
     if not paths:
         return parse_suite(files(__package__).joinpath("suites", f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART))
-    models = [path for path in paths if path.suffix.lower() == ".tflite"]
+    shipped = shipped_models()
+    models = [path for path in paths if path.suffix.lower() == ".tflite" or str(path) in shipped]
     suites = [_read(path) for path in paths if path not in models]
     if models:
         measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
-        tables = [ModelTable(file=str(_existing(path)), measure=measure) for path in models]
+        tables = [ModelTable(file=str(model_path(str(path), Path())), measure=measure) for path in models]
         settings = suites[0] if suites else Suite(name="", engines=_default_engines([], tables))
         name = " ".join(path.stem for path in models)
         suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
@@ -63,7 +66,7 @@ def parse_suite(text: str, path: Path) -> Suite:
         suite,
         engines=list(dict.fromkeys(suite.engines)) or [*_default_engines(suite.kernel, suite.model), *suite.engine],
         threads=list(dict.fromkeys(suite.threads)),
-        model=[msgspec.structs.replace(table, file=str(_existing(folder / table.file))) for table in suite.model],
+        model=[located(table, folder) for table in suite.model],
         engine={name: _with_paths(name, table, folder) for name, table in suite.engine.items()},
     )
 
@@ -84,10 +87,31 @@ def _read(path: Path) -> Suite:
         raise SuiteError(f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite.") from None
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise SuiteError(f"the model {path} does not exist; correct the path.")
-    return path.resolve()
+def located(table: ModelTable, folder: Path) -> ModelTable:
+    """With absolute paths; names of what is shipped stay names."""
+    dataset = table.dataset
+    if table.images is not None and dataset is None:
+        raise SuiteError(f"the model {table.file} has images = {table.images} and no dataset; name one.")
+    if dataset is not None and dataset not in DATASETS:
+        path = (folder / dataset).resolve()
+        if not path.exists():
+            raise SuiteError(
+                f"there is no dataset '{dataset}'; there are {', '.join(DATASETS)}, and your own by the path of an "
+                ".npz file or a folder."
+            )
+        dataset = str(path)
+    return msgspec.structs.replace(table, file=str(model_path(table.file, folder)), dataset=dataset)
+
+
+def model_path(text: str, folder: Path) -> Path:
+    """A model file by its path from `folder`, or a shipped one by its name. SuiteError."""
+    path = folder / text
+    if path.is_file():
+        return path.resolve()
+    shipped = shipped_models()
+    if text in shipped:
+        return shipped[text]
+    raise SuiteError(f"the model {path} does not exist{closest(text, shipped)}; correct the path.")
 
 
 def _merged(suites: list[Suite]) -> Suite:

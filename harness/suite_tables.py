@@ -107,6 +107,10 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     measure: Annotated[list[Literal["model", "layers"]], msgspec.Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: ["model"]
     )
+    dataset: str | None = None
+    """Labelled images to measure its accuracy with: a name, or the path of an .npz file or a folder."""
+    images: Positive | None = None
+    """How many of them, drawn with the suite's seed; default all."""
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +140,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Empty: the built-in ones and all that the suite declares."""
     threads: Annotated[list[Positive], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1])
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-    invocations: Positive = 7
+    invocations: Annotated[int, msgspec.Meta(ge=0)] = 7
+    """0: nothing is timed, only verified (and evaluated)."""
     samples: Positive = 10
     min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 5.0
     kernel: list[KernelTable] = []

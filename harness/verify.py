@@ -46,7 +46,7 @@ def verify(bench: Workbench, case: Case) -> Gate:
                 finding.status = "skipped"
             else:
                 _check_output(bench, case, client, finding)
-            if finding.status == "ok":
+            if finding.status == "ok" and bench.context.invocations:
                 with bench.timed():
                     finding.calibration, finding.run_ns = calibrate(
                         client, "case", case.record.threads, bench.context.min_sample_ns, finding.first_ns
@@ -92,7 +92,7 @@ def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: _
             client.input("case", inputs[which])
         wrong = _check_input(bench, case, client, which, finding)
         if wrong and isinstance(case.workload, ModelWorkload) and "plan" in case.engine.accepts:
-            flips = explain(bench, case.workload, client, case.record.id)
+            flips = explain(bench, case.workload.graph, case.workload.input(0), client, case.record.id)
             finding.difference, finding.flips, wrong = flips.difference, flips.count, flips.wrong
         if wrong is None:
             finding.input_index = which

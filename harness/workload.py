@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,8 +55,8 @@ class Workload(Protocol):
         """For an engine that loads these kinds; None when it can't load this workload."""
         ...
 
-    def prepare(self) -> None:
-        """Computes what is right, which may take seconds."""
+    def prepare(self, watch: Callable[[str, int, int], None]) -> None:
+        """Computes what is right, which may take seconds, or minutes: `watch` is told what, how far, of how much."""
         ...
 
     def expected_sha256(self, which: int) -> str:

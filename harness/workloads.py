@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bnnbench.kernels.errors import ModelError
+from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
+from bnnbench.kernels.models.datasets import Dataset, fitting, open_dataset
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec, make_data
@@ -55,12 +56,21 @@ def _of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorklo
         if "model" in table.measure:
             whole = ModelWorkload(label, model, seed)
             _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
+            if table.dataset is not None:
+                whole = replace(whole, dataset=_images(table, whole, seed))
             found.append(whole)
         if "layers" in table.measure:
             found += _layers(model, label, seed)
-    except ModelError as error:
+    except (ModelError, DatasetError) as error:
         raise SuiteError(str(error)) from None
     return found
+
+
+def _images(table: ModelTable, workload: ModelWorkload, seed: int) -> Dataset:
+    """The table's dataset, which fits the model. DatasetError."""
+    assert table.dataset is not None
+    dataset = fitting(open_dataset(table.dataset), workload.graph, str(workload.model.path.name))
+    return dataset if table.images is None else dataset.subset(table.images, seed)
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:

@@ -9,6 +9,10 @@ class ModelError(ValueError):
     """A model file that cannot be read, or that holds something this package does not understand."""
 
 
+class DatasetError(ValueError):
+    """Labelled images that cannot be read, or that do not fit."""
+
+
 class BuildError(RuntimeError):
     """An engine that cannot be built here."""
 

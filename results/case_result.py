@@ -5,7 +5,7 @@ The statuses, from the journal of the run:
 | status | when |
 |---|---|
 | `ok` | the gate passed and every planned invocation was measured with the gated output |
-| `wrong_output` | the gate, or a later invocation, put out something else than the reference: no times |
+| `wrong_output` | the gate, a later invocation or predictions were other than the reference's: no times |
 | `failed` | the gate failed, no invocation succeeded, or the device was lost first: no times |
 | `unstable` | the gate or an invocation said so, or only some of the planned invocations are there |
 | `unverified` | the engine can't show its output: times, but never a verdict |
@@ -14,9 +14,9 @@ The statuses, from the journal of the run:
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bnnbench.results.records import CaseRecord, Gate, Invocation, Status
+from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.stored_run import StoredRun
@@ -43,6 +43,8 @@ class CaseResult:
     load_ns: float | None = None
     arena_bytes: int | None = None
     peak_rss_bytes: int | None = None
+    accuracy: Accuracy | None = None
+    """None too when it failed or the predictions were wrong."""
 
     @property
     def gops(self) -> float | None:
@@ -54,8 +56,13 @@ class CaseResult:
 
 def case_results(run: StoredRun) -> list[CaseResult]:
     """The result of every planned case of a run, in the order of its plan."""
-    gates, invocations = run.gates, run.invocations_by_case
-    return [_result(run, case, gates.get(case.id), invocations.get(case.id, [])) for case in run.record.cases]
+    gates, invocations, accuracies = run.gates, run.invocations_by_case, run.accuracies
+    results = []
+    for case in run.record.cases:
+        accuracy = accuracies.get(case.id)
+        result = _result(run, case, gates.get(case.id), invocations.get(case.id, []))
+        results.append(result if accuracy is None else _with_accuracy(result, accuracy))
+    return results
 
 
 def median_ns(invocation: Invocation) -> float | None:
@@ -63,6 +70,16 @@ def median_ns(invocation: Invocation) -> float | None:
     if invocation.status not in _TIMED or not invocation.samples_ns:
         return None
     return statistics.median(invocation.samples_ns)
+
+
+def _with_accuracy(result: CaseResult, accuracy: Accuracy) -> CaseResult:
+    """Wrong predictions are wrong output; without predictions, the times still stand."""
+    if accuracy.status == "wrong_output":
+        return CaseResult(result.case, "wrong_output", accuracy.reason, result.engine_build, result.isa)
+    if accuracy.status != "ok":
+        reason = "; ".join(part for part in (result.reason, f"no accuracy: {accuracy.reason}") if part)
+        return replace(result, reason=reason)
+    return replace(result, accuracy=accuracy)
 
 
 def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> CaseResult:
@@ -109,6 +126,8 @@ def _status(
     why = next((one.reason for one in failed if one.reason), "no reason recorded")
     if failed and not timed:
         return "failed", why
+    if not planned:
+        return gate.status, gate.reason
     if not invocations:
         return _unreached(run, case, "verified, but not timed")
     if failed:

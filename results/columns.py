@@ -53,6 +53,9 @@ CASE_COLUMNS: Mapping[str, str] = {
     "accuracy_low": _REAL,
     "accuracy_high": _REAL,
     "accuracy_n": _WHOLE,
+    "accuracy_top5": _REAL,
+    "differing": _WHOLE,
+    "dataset": _TEXT,
     "dataset_sha256": _TEXT,
 }
 

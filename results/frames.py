@@ -12,7 +12,8 @@ import pandas as pd
 
 from bnnbench.results.case_result import CaseResult, case_results, median_ns
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
-from bnnbench.results.records import CaseRecord, Invocation, RunRecord, Skip
+from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord, Skip
+from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store import Store
 from bnnbench.results.stored_run import StoredRun
@@ -115,6 +116,24 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
         "peak_rss_bytes": result.peak_rss_bytes,
+        **_accuracy_columns(result.accuracy),
+    }
+
+
+def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:
+    if accuracy is None or accuracy.correct is None or not accuracy.images:
+        return {}
+    low, high = proportion_interval(accuracy.correct, accuracy.images)
+    top5 = accuracy.correct_top5
+    return {
+        "accuracy": accuracy.correct / accuracy.images,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "accuracy_n": accuracy.images,
+        "accuracy_top5": None if top5 is None else top5 / accuracy.images,
+        "differing": accuracy.differing,
+        "dataset": accuracy.dataset,
+        "dataset_sha256": accuracy.dataset_sha256,
     }
 
 

@@ -158,6 +158,34 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     telemetry: dict[str, Any] = {}
 
 
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="accuracy"):
+    """A case's predictions for labelled images, made on its device.
+
+    `images` were predicted, drawn with `seed` from `of_images` when these are more; `correct` and `correct_top5` of
+    them rightly. `confusion[label][predicted]` counts images. `differing` predictions are not the reference's;
+    `explained` of these come from signs too close to zero to call. `infer_ns` is the engine's time for all images.
+    """
+
+    case_id: str
+    status: Status
+    dataset: str
+    dataset_sha256: str
+    images: int
+    of_images: int
+    reason: str | None = None
+    seed: int | None = None
+    correct: int | None = None
+    correct_top5: int | None = None
+    confusion: list[list[int]] | None = None
+    classes: list[str] = []
+    differing: int | None = None
+    explained: int | None = None
+    predictions_sha256: str | None = None
+    infer_ns: float | None = None
+    wall_ns: float | None = None
+    started: str | None = None
+
+
 class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="peak"):
     """The measured roofs of a device at one ISA level and thread count."""
 
@@ -191,11 +219,12 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     overhead: dict[str, dict[str, float | None]] = {}
 
 
-Entry = Gate | Invocation | Peak | DeviceEvent | RunEnd
+Entry = Gate | Invocation | Accuracy | Peak | DeviceEvent | RunEnd
 
-ENTRY_TYPES: tuple[type[Gate | Invocation | Peak | DeviceEvent | RunEnd], ...] = (
+ENTRY_TYPES: tuple[type[Gate | Invocation | Accuracy | Peak | DeviceEvent | RunEnd], ...] = (
     Gate,
     Invocation,
+    Accuracy,
     Peak,
     DeviceEvent,
     RunEnd,

@@ -7,7 +7,7 @@ import msgspec
 
 from bnnbench.results import journal
 from bnnbench.results.errors import StoreError
-from bnnbench.results.records import SCHEMA, DeviceEvent, Entry, Gate, Invocation, Peak, RunEnd, RunRecord
+from bnnbench.results.records import SCHEMA, Accuracy, DeviceEvent, Entry, Gate, Invocation, Peak, RunEnd, RunRecord
 
 _decoder = msgspec.json.Decoder(RunRecord)
 
@@ -43,6 +43,11 @@ class StoredRun:
         return {case: [done[index] for index in sorted(done)] for case, done in last.items()}
 
     @property
+    def accuracies(self) -> dict[str, Accuracy]:
+        """The last accuracy of each case id."""
+        return {entry.case_id: entry for entry in self.entries if isinstance(entry, Accuracy)}
+
+    @property
     def peaks(self) -> list[Peak]:
         """Every measured roof."""
         return [entry for entry in self.entries if isinstance(entry, Peak)]
@@ -58,7 +63,7 @@ class StoredRun:
         for entry in reversed(self.entries):
             if isinstance(entry, RunEnd):
                 return entry
-            if isinstance(entry, Gate | Invocation):
+            if isinstance(entry, Gate | Invocation | Accuracy):
                 return None
         return None
 

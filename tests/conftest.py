@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import signal
 
-# A shell starts what runs in the background with SIGINT ignored, and children inherit that; a handled signal they don't.
+# A shell starts what runs in the background with SIGINT ignored, and children inherit that, but no handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

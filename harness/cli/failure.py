@@ -6,14 +6,14 @@ from __future__ import annotations
 def explain(error: Exception) -> tuple[str, int]:
     """A sentence for a person and the exit status."""
     from bnnbench.devices.errors import DeviceError, InventoryError
-    from bnnbench.kernels.errors import BuildError, EngineError, KernelError, ModelError
+    from bnnbench.kernels.errors import BuildError, DatasetError, EngineError, KernelError, ModelError
     from bnnbench.results.errors import StoreError
 
     from ..errors import HarnessError
 
     if isinstance(error, HarnessError):
         return _sentence(error), error.exit_status
-    if isinstance(error, InventoryError | ModelError | KernelError | StoreError):
+    if isinstance(error, InventoryError | ModelError | DatasetError | KernelError | StoreError):
         return _sentence(error), 2
     if isinstance(error, DeviceError | BuildError | EngineError):
         return _sentence(error), 3

@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from . import devices, engines, infer, model, peak, profile, report, run
+from . import devices, engines, evaluate, infer, model, peak, profile, report, run
 from .failure import explain
 
 app = App(
@@ -23,6 +23,7 @@ app.command(report.report, help_epilogue=report.EXAMPLES)
 app.command(devices.app)
 app.command(engines.app)
 app.command(model.app)
+app.command(evaluate.evaluate, name="eval", help_epilogue=evaluate.EXAMPLES)
 app.command(infer.infer, help_epilogue=infer.EXAMPLES)
 app.command(profile.profile, help_epilogue=profile.EXAMPLES)
 app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")

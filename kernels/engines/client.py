@@ -206,9 +206,25 @@ class EngineClient:
         """Sets a model's input from a raw little-endian file; `index` among several."""
         self._ask("input", {"id": id, "path": path, **({"index": index} if index else {})}, _Outcome, timeout_s)
 
-    def infer(self, id: str, *, input: str, output: str, count: int, threads: int = 1, limit_ns: int) -> Inferred:
-        """`count` inputs one after another from the file `input`, their outputs into the file `output`."""
-        keys = {"id": id, "input": input, "output": output, "count": count, "threads": threads, "limit_ns": limit_ns}
+    def infer(
+        self,
+        id: str,
+        *,
+        input: str,
+        output: str,
+        count: int,
+        threads: int = 1,
+        limit_ns: int,
+        u8: tuple[float, float] | None = None,
+    ) -> Inferred:
+        """`count` inputs one after another from the file `input`, their outputs into the file `output`.
+
+        `u8`: the file holds bytes x, and the model's inputs are x * scale + offset of this pair.
+        """
+        keys: dict[str, object] = {"id": id, "input": input, "output": output, "count": count}
+        keys |= {"threads": threads, "limit_ns": limit_ns}
+        if u8 is not None:
+            keys |= {"dtype": "u8", "scale": repr(float(u8[0])), "offset": repr(float(u8[1]))}
         return self._ask("infer", keys, Inferred, limit_ns / 1e9 + _SLACK_S)
 
     def trace(self, id: str, path: str, timeout_s: float = LOAD_S) -> Trace:

@@ -1,0 +1,72 @@
+"""`bnnbench eval`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption
+
+EXAMPLES = """Examples:
+  bnnbench eval quicknet_s                                   # a shipped model on the shipped images, here
+  bnnbench eval quicknet_s -d pi4 --images 500               # a subset, for a slow board or link
+  bnnbench eval mine.tflite --dataset photos.npz -e native -e lce
+A dataset of your own is an .npz file, or a folder of .npy files, with images and labels; uint8 images need a scale and
+an offset: the model sees x * scale + offset."""
+
+
+def evaluate(
+    models: Annotated[list[str], Parameter(help="Models: .tflite files, or names of shipped ones.")],
+    /,
+    *,
+    dataset: Annotated[str, Parameter(help="Labelled images: a name, an .npz file, or a folder.")] = "fashion-mnist",
+    images: Annotated[int | None, Parameter(help="How many of them, drawn with the seed; default all.")] = None,
+    seed: Annotated[int, Parameter(help="Of the drawing.")] = 0,
+    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    engine: Annotated[
+        list[str], Parameter(name=["--engine", "-e"], negative="", help="Engines to run; see engines list.")
+    ] = ["native"],  # noqa: B006
+    threads: ThreadsOption = 1,
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
+    from msgspec import structs
+    from rich.console import Console
+
+    from bnnbench.devices.inventory import find_inventory
+    from bnnbench.results.store import Store
+
+    from ..errors import CallError
+    from ..progress import Display
+    from ..run import start_run
+    from ..run_config import RunConfig
+    from ..suite import located
+    from ..suite_tables import ModelTable, Suite
+    from .accuracy import print_accuracies, print_accuracies_json
+
+    if threads < 1 or (images is not None and images < 1):
+        raise CallError("--threads and --images are at least 1.")
+    tables = [located(ModelTable(file=model, dataset=dataset, images=images), Path()) for model in models]
+    suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, invocations=0, seed=seed)
+    names = [name for names in engine for name in names.split(",")]
+    found = find_inventory(inventory)
+    config = RunConfig(
+        suite=structs.replace(suite, engines=names),
+        devices=[*device] or ["local"],
+        threads=[threads],
+        inventory=str(found.resolve()) if found else None,
+    )
+    with Display(Console(stderr=True)) as display:
+        result = start_run(config, Store(store), display, ["bnnbench", *sys.argv[1:]])
+    (print_accuracies_json if json else print_accuracies)(result)
+    if result.outcome == "interrupted":
+        return 130
+    accuracies = result.stored.accuracies
+    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in result.stored.record.cases)
+    return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else 3

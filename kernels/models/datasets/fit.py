@@ -1,0 +1,30 @@
+"""Whether labelled images and a model go together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...errors import DatasetError
+from ..graph import Graph
+from .dataset import Dataset
+
+
+def fitting(dataset: Dataset, graph: Graph, model: str) -> Dataset:
+    """The dataset in the shape that the model takes. DatasetError says what does not fit; `model` is its name."""
+    (given,), outputs = graph.inputs, graph.outputs
+    if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].dtype == "bits":
+        shapes = " and ".join("x".join(map(str, tensor.shape)) for tensor in outputs)
+        raise DatasetError(f"{model} puts out {shapes}; accuracy needs one score for each class: 1xN.")
+    shape, wanted = dataset.images.shape[1:], given.shape[1:]
+    if shape != wanted and (*shape, 1) != wanted:
+        theirs, ours = ("x".join(map(str, sides)) for sides in (shape, wanted))
+        raise DatasetError(f"the images of {dataset.name} are {theirs}, and {model} takes {ours}; resize them.")
+    dtype = (
+        "f32" if dataset.preprocessing is not None else {"float32": "f32", "int8": "i8"}.get(str(dataset.images.dtype))
+    )
+    if dtype != given.dtype:
+        raise DatasetError(f"the images of {dataset.name} are {dataset.images.dtype}, and {model} takes {given.dtype}.")
+    classes, largest = outputs[0].shape[1], int(dataset.labels.max())
+    if largest >= classes:
+        raise DatasetError(f"{dataset.name} has a label {largest}, and {model} knows the classes 0 to {classes - 1}.")
+    return replace(dataset, images=dataset.images.reshape(-1, *wanted))
