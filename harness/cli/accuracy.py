@@ -7,6 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
     from bnnbench.results.records import Accuracy
 
     from ..run import RunResult
@@ -14,62 +17,73 @@ if TYPE_CHECKING:
 _CONFUSIONS = 3
 
 
-def print_accuracies(result: RunResult) -> None:
+def print_accuracies(result: RunResult, console: Console) -> None:
     """A table with a row per case, what is confused most, and what went wrong."""
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.results import load, quantity
-    from bnnbench.results.table import is_plain
+    from bnnbench.results import load
 
-    console = Console()
-    plain = is_plain(console)
     frame = load(result.stored)
-    several = frame["device"].nunique() > 1
-    table = Table(box=None, pad_edge=False)
-    titles = [
-        "model",
-        *(["device"] if several else []),
-        "engine",
-        "top-1",
-        "95 % interval",
-        "top-5",
-        "each",
-        "reference",
-    ]
-    for title in titles:
-        words = title in ("model", "device", "engine", "reference")
-        table.add_column(title, justify="left" if words else "right", overflow="fold", no_wrap=title == "top-1")
-    accuracies = result.stored.accuracies
-    ids = [case.id for case in result.stored.record.cases]
-    for id, row in zip(ids, frame.to_dict("records"), strict=False):
-        one = accuracies.get(id)
-        cells = [str(row["workload"]), *([str(row["device"])] if several else []), str(row["engine"])]
-        if one is None or one.correct is None or one.status != "ok":
-            cells += [str(row["status"] if one is None else one.status).replace("_", " ")]
-        else:
-            low, high = float(row["accuracy_low"]), float(row["accuracy_high"])
-            top5 = "" if one.correct_top5 is None else share(one.correct_top5 / one.images)
-            each = quantity.duration((one.infer_ns or 0.0) / one.images, plain)
-            span = f"{low * 100:.2f} - {high * 100:.2f} %" if plain else f"{low * 100:.2f} – {high * 100:.2f} %"
-            cells += [share(one.correct / one.images), span, top5, each, agreement(one)]
-        table.add_row(*map(Text, cells))
-    console.print(table)
-    for one in accuracies.values():
-        console.print(Text(described(one)), soft_wrap=True)
-        break
-    for id, one in accuracies.items():
-        name = next(case.workload for case in result.stored.record.cases if case.id == id)
-        if one.reason:
-            console.print(Text(f"{one.status.replace('_', ' ')}: {name}: {one.reason}", style="red"), soft_wrap=True)
-        elif confused := most_confused(one):
-            console.print(Text(f"{name} confuses most: {'; '.join(confused)}", style="dim"), soft_wrap=True)
-    for row in frame[frame["reason"].notna() & ~frame["status"].eq("wrong_output")].to_dict("records"):
-        console.print(Text(f"{row['workload']} on {row['engine']}: {row['reason']}"), soft_wrap=True)
+    if accuracies := result.stored.accuracies:
+        print_table(result, frame, console)
+    for case in result.stored.record.cases:
+        one = accuracies.get(case.id)
+        if one is not None and (confused := most_confused(one)):
+            console.print(Text(f"{case.workload} confuses most: {'; '.join(confused)}", style="dim"), soft_wrap=True)
+    for row in frame[frame["reason"].notna()].to_dict("records"):
+        said = f"{str(row['status']).replace('_', ' ')}: {row['workload']} on {row['engine']}: {row['reason']}"
+        console.print(Text(said, style="red" if row["status"] == "wrong_output" else ""), soft_wrap=True)
     for reason in result.failures.values():
         console.print(Text(reason, style="red"), soft_wrap=True)
     console.print(f"run {result.stored.record.run_id} in {result.stored.path}", highlight=False, soft_wrap=True)
+
+
+def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> None:
+    """A row for each case whose accuracy was measured, and what with."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from bnnbench.results.table import is_plain
+
+    plain, accuracies = is_plain(console), result.stored.accuracies
+    measured = [
+        (accuracies[case.id], row)
+        for case, row in zip(result.stored.record.cases, frame.to_dict("records"), strict=False)
+        if case.id in accuracies
+    ]
+    # Which device and engine, only where there are several.
+    telling = [key for key in ("device", "engine") if len({row[key] for _, row in measured}) > 1]
+    table = Table(box=None, pad_edge=False)
+    for name in ("model", *telling):
+        table.add_column(name, overflow="fold")
+    for name in ("size", "top-1", "95 % interval", "top-5", "an image"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("as the reference", overflow="fold")
+    for one, row in measured:
+        names = [str(row[key]) for key in ("workload", *telling)]
+        table.add_row(*map(Text, [*names, *_figures(one, row, plain)]))
+    console.print(table)
+    for text in dict.fromkeys(described(one) for one, _ in measured):
+        console.print(Text(text, style="dim"), soft_wrap=True)
+
+
+def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
+    from bnnbench.results import quantity
+    from bnnbench.results.objectives import accuracy_text
+    from bnnbench.results.statistics.proportion import proportion_interval
+
+    size = quantity.size(float(row["size_bytes"]))
+    if one.status != "ok" or one.correct is None:
+        return [size, one.status.replace("_", " ")]
+    low, high = proportion_interval(one.correct, one.images)
+    return [
+        size,
+        accuracy_text(one.correct / one.images),
+        f"{low * 100:.2f} {'-' if plain else '–'} {high * 100:.2f} %",
+        "" if one.correct_top5 is None else accuracy_text(one.correct_top5 / one.images),
+        quantity.duration((one.infer_ns or 0.0) / one.images, plain),
+        agreement(one),
+    ]
 
 
 def print_accuracies_json(result: RunResult) -> None:
@@ -91,18 +105,13 @@ def print_accuracies_json(result: RunResult) -> None:
     sys.stdout.write("\n")
 
 
-def share(value: float) -> str:
-    """An accuracy with the two decimals that 10,000 images are worth."""
-    return f"{value * 100:.2f} %"
-
-
 def agreement(one: Accuracy) -> str:
     """How the predictions compare with the reference's."""
     if one.differing is None:
         return ""
     if not one.differing:
-        return "all equal"
-    return f"{one.differing} differ" + (", explained" if one.explained == one.differing else "")
+        return "in every image"
+    return f"but for {one.differing}" + (", explained" if one.explained == one.differing else "")
 
 
 def described(one: Accuracy) -> str:

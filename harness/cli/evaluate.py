@@ -64,7 +64,10 @@ def evaluate(
     )
     with Display(Console(stderr=True)) as display:
         result = start_run(config, Store(store), display, ["bnnbench", *sys.argv[1:]])
-    (print_accuracies_json if json else print_accuracies)(result)
+    if json:
+        print_accuracies_json(result)
+    else:
+        print_accuracies(result, Console())
     if result.outcome == "interrupted":
         return 130
     accuracies = result.stored.accuracies

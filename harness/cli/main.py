@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from . import devices, engines, evaluate, infer, model, peak, profile, report, run
+from . import chart, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
 from .failure import explain
 
 app = App(
@@ -20,6 +20,8 @@ app = App(
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
 app.command(report.report, help_epilogue=report.EXAMPLES)
+app.command(chart.chart, help_epilogue=chart.EXAMPLES)
+app.command(pick.pick, help_epilogue=pick.EXAMPLES)
 app.command(devices.app)
 app.command(engines.app)
 app.command(model.app)

@@ -26,10 +26,20 @@ def report(
     """Write a run, or several side by side, as one HTML page with charts, and as CSV."""
     from json import dumps
 
+    from bnnbench.results import load
     from bnnbench.results.report import FORMATS, write
+    from bnnbench.results.report.page import Beside
     from bnnbench.results.store import Store
+
+    from ..published import published_frame
 
     where = Store(store)
     chosen = [where.run(selector) for selector in runs or ["latest"]]
-    paths = {format: str(write(chosen, output, format)) for format in FORMATS}
+    frame = load(chosen)
+    names = set(frame.loc[frame["kind"] == "model", "workload"])
+    others = published_frame()
+    related = others[others["workload"].isin(names)]
+    history = load(where) if frame["kind"].eq("model").any() else None
+    beside = Beside(related.reset_index(drop=True) if len(related) else None, history)
+    paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}
     print(dumps(paths) if json else "\n".join(paths.values()))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from .accuracy import print_table
+
 if TYPE_CHECKING:
     from ..run import RunResult
 
@@ -25,6 +27,8 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     where = f" --store {shlex.quote(str(store))}" if store else ""
     frame = load(result.stored)
     show(frame, console)
+    if result.stored.accuracies:
+        print_table(result, frame, console)
     for warning in result.stored.warnings:
         console.print(Text(warning, style="yellow"), soft_wrap=True)
     told = " ".join(frame["reason"].dropna())

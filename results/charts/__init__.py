@@ -17,16 +17,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What a chart may show beside the frame's rows: measured roofs, and figures that others published."""
+
+    roofs: Sequence[Peak] = ()
+    published: "pd.DataFrame | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """`draw(frame, roofs, axes)` draws it, `height(frame, width)` says how many inches it needs."""
+    """`draw(frame, beside, axes)` draws it, `height(frame, width)` says how many inches it needs, and `suits(frame)`
+    whether the frame has what it shows."""
 
     name: str
     title: str
     caption: str
-    draw: "Callable[[pd.DataFrame, Sequence[Peak], Axes], Axes]"
+    draw: "Callable[[pd.DataFrame, Beside, Axes], Axes]"
     height: "Callable[[pd.DataFrame, float], float]"
+    suits: "Callable[[pd.DataFrame], bool]"
 
-    def figure(self, frame: "pd.DataFrame", roofs: Sequence[Peak] = (), width: float = 8.0) -> "Figure":
+    def figure(
+        self,
+        frame: "pd.DataFrame",
+        roofs: Sequence[Peak] = (),
+        width: float = 8.0,
+        published: "pd.DataFrame | None" = None,
+    ) -> "Figure":
         """A figure of a width in inches. Raises ValueError when the frame has nothing to draw."""
         from matplotlib.figure import Figure
 
@@ -36,7 +52,7 @@ class Chart:
             # Names in scripts that the measuring font lacks: the browser has a font for them.
             warnings.filterwarnings("ignore", message="Glyph")
             figure = Figure(figsize=(width, self.height(frame, width)))
-            self.draw(frame, roofs, figure.subplots())
+            self.draw(frame, Beside(roofs, published), figure.subplots())
             # Once, here: a browser's font is narrower than the one measured, so nothing touches later.
             figure.set_layout_engine("tight", pad=0.4)
             figure.draw_without_rendering()
@@ -50,17 +66,18 @@ class Chart:
         width: float = 8.0,
         name: str | None = None,
         standalone: bool = False,
+        published: "pd.DataFrame | None" = None,
     ) -> str:
         """The chart as an SVG for light and dark pages; the same frame gives the same text."""
         from bnnbench.results.charts import style
 
-        figure = self.figure(frame, roofs, width)
+        figure = self.figure(frame, roofs, width, published)
         with style.applied(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph")
             return style.svg(figure, name or self.name, self.title, standalone)
 
 
-def _latency(frame: "pd.DataFrame", roofs: Sequence[Peak], ax: "Axes") -> "Axes":
+def _latency(frame: "pd.DataFrame", beside: Beside, ax: "Axes") -> "Axes":
     from bnnbench.results.charts.latency import latency_per_workload
 
     return latency_per_workload(frame, ax)
@@ -72,10 +89,10 @@ def _latency_height(frame: "pd.DataFrame", width: float) -> float:
     return height(frame, width)
 
 
-def _throughput(frame: "pd.DataFrame", roofs: Sequence[Peak], ax: "Axes") -> "Axes":
+def _throughput(frame: "pd.DataFrame", beside: Beside, ax: "Axes") -> "Axes":
     from bnnbench.results.charts.throughput import gops_by_size
 
-    return gops_by_size(frame, roofs, ax)
+    return gops_by_size(frame, beside.roofs, ax)
 
 
 def _throughput_height(frame: "pd.DataFrame", width: float) -> float:
@@ -84,15 +101,56 @@ def _throughput_height(frame: "pd.DataFrame", width: float) -> float:
     return height(frame, width)
 
 
+def _has(column: str) -> "Callable[[pd.DataFrame], bool]":
+    return lambda frame: bool(frame[column].notna().any())
+
+
+def _tradeoff(name: str, title: str, caption: str, objectives: tuple[str, ...]) -> Chart:
+    def draw(frame: "pd.DataFrame", beside: Beside, ax: "Axes") -> "Axes":
+        from bnnbench.results.charts.tradeoff import tradeoff
+
+        return tradeoff(frame, objectives, ax, beside.published)
+
+    def height(frame: "pd.DataFrame", width: float) -> float:
+        from bnnbench.results.charts.tradeoff import height
+
+        return height(frame, width)
+
+    def suits(frame: "pd.DataFrame") -> bool:
+        from bnnbench.results.charts.tradeoff import can_be_drawn
+
+        return can_be_drawn(frame, objectives)
+
+    return Chart(name, title, caption, draw, height, suits)
+
+
+_FRONT = "The dashed line is the front: no model above it, or to its left. Boxes are intervals."
+
 CHARTS: dict[str, Chart] = {
     chart.name: chart
     for chart in (
+        _tradeoff("latency-accuracy", "Accuracy by latency", _FRONT, ("latency", "accuracy")),
+        _tradeoff("size-accuracy", "Accuracy by size", _FRONT, ("size", "accuracy")),
+        _tradeoff(
+            "size-latency",
+            "Latency by size",
+            "The dashed line is the front: no model below it, or to its left. Boxes are intervals.",
+            ("size", "latency"),
+        ),
+        _tradeoff(
+            "pareto",
+            "Size, latency and accuracy",
+            "The area of a dot is the size of the model's file. Models in full colour are on the front: none is as "
+            "small, as fast and as accurate.",
+            ("latency", "accuracy", "size"),
+        ),
         Chart(
             "latency",
             "Latency per workload",
             "One line per workload and device, one dot per engine: the gap between dots is the speed-up.",
             _latency,
             _latency_height,
+            _has("latency_ns"),
         ),
         Chart(
             "throughput",
@@ -100,6 +158,7 @@ CHARTS: dict[str, Chart] = {
             "Dashed lines are roofs: the most that the popcount instructions of a device can do.",
             _throughput,
             _throughput_height,
+            _has("gops"),
         ),
     )
 }

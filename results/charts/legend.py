@@ -13,9 +13,15 @@ if TYPE_CHECKING:
 _CHARACTER, _HANDLE = 0.078, 0.34
 
 
-def legend(ax: "Axes", tints: Mapping[str, style.Colour], tracks: Sequence[tuple[str, int]], width: float) -> None:
+def legend(
+    ax: "Axes",
+    tints: Mapping[str, style.Colour],
+    tracks: Sequence[tuple[str, int]],
+    width: float,
+    hollow: str | None = None,
+) -> None:
     """Puts the legend above `ax`; `tracks` are (place, threads), told apart by their markers when there are
-    several.
+    several. `hollow` says what hollow markers are, where there are some.
 
     `width` is the figure's in inches and decides how many entries a line has.
     """
@@ -33,6 +39,18 @@ def legend(ax: "Axes", tints: Mapping[str, style.Colour], tracks: Sequence[tuple
             entries.append(
                 Line2D([], [], marker=marker, linestyle="", color=style.MUTED.light, markersize=6, label=name)
             )
+    if hollow:
+        entries.append(
+            Line2D(
+                *([], []),
+                marker="o",
+                linestyle="",
+                color=style.MUTED.light,
+                markerfacecolor=style.SURFACE.light,
+                markersize=6,
+                label=hollow,
+            )
+        )
     longest = max(len(str(entry.get_label())) for entry in entries)
     columns = max(1, min(len(entries), int((width - 0.4) / (_HANDLE + _CHARACTER * longest))))
     box = ax.legend(

@@ -3,22 +3,26 @@
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnnbench.results.stored_run import StoredRun
 
+if TYPE_CHECKING:
+    from bnnbench.results.report.page import Beside
+
 Runs = StoredRun | Iterable[StoredRun]
 
-# Name -> module; each has write(runs, directory), which returns the file to open.
+# Name -> module; each has write(runs, directory, beside), which returns the file to open.
 FORMATS: dict[str, str] = {
     "html": "bnnbench.results.report.html",
     "csv": "bnnbench.results.report.csv",
 }
 
 
-def write(runs: Runs, directory: Path, format: str = "html") -> Path:
+def write(runs: Runs, directory: Path, format: str = "html", beside: "Beside | None" = None) -> Path:
     """Writes a report of one or several runs and returns the file to open.
 
     Raises StoreError when the folder can't be written or there is no run, KeyError for an unknown format.
     """
-    writer: Callable[[Runs, Path], Path] = import_module(FORMATS[format]).write
-    return writer(runs, directory)
+    writer: Callable[[Runs, Path, Beside | None], Path] = import_module(FORMATS[format]).write
+    return writer(runs, directory, beside)

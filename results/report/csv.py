@@ -11,7 +11,7 @@ from bnnbench.results.report import Runs
 from bnnbench.results.stored_run import StoredRun
 
 
-def write(runs: Runs, directory: Path) -> Path:
+def write(runs: Runs, directory: Path, beside: object = None) -> Path:
     """Writes both files into `directory` (made when it is missing) and returns `results.csv`.
 
     What was not measured is an empty field; lists and dictionaries are JSON. Raises StoreError.

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.comparison import PROVEN, Cell, Line, lines
+from bnnbench.results.objectives import OBJECTIVES, accuracy_text
 from bnnbench.results.stored_run import StoredRun
 
 _FAST, _REFERENCE = "native", "numba"
@@ -22,12 +23,12 @@ class Claim:
 
 
 def claims(frame: pd.DataFrame, runs: Sequence[StoredRun]) -> list[Claim]:
-    """Two or three claims; that of the speed-up only where two engines were timed on one workload and
-    device."""
+    """Two to four claims: that of accuracy where one dataset was predicted, that of the speed-up where two engines
+    were timed on one workload and device."""
     found = [_proven(frame)]
-    speedup = _speedup(frame)
-    if speedup is not None:
-        found.append(speedup)
+    for claim in (_accuracy(frame), _speedup(frame)):
+        if claim is not None:
+            found.append(claim)
     return [*found, _scope(frame, runs)]
 
 
@@ -51,6 +52,23 @@ def _proven(frame: pd.DataFrame) -> Claim:
         f"{proven} of {total}",
         "cases proven: before a case was timed, its output on that device equalled the reference",
         detail,
+    )
+
+
+def _accuracy(frame: pd.DataFrame) -> Claim | None:
+    found = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
+    if found.empty or found["dataset_sha256"].nunique() > 1:
+        return None
+    best = found.loc[found["accuracy"].idxmax()]
+    figures = [
+        one.text(float(best[one.column]))
+        for one in OBJECTIVES.values()
+        if one.name != "accuracy" and pd.notna(best[one.column])
+    ]
+    return Claim(
+        accuracy_text(float(best["accuracy"])),
+        f"best accuracy of {found['workload'].nunique()} models, on {int(best['accuracy_n']):,} images of {best['dataset']}",
+        f"{best['workload']} on {best['device']}: {', '.join(figures)}",
     )
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.charts import style
 from bnnbench.results.report import Runs, csv
-from bnnbench.results.report.page import page
+from bnnbench.results.report.page import Beside, page
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(runs: Runs, directory: Path) -> Path:
+def write(runs: Runs, directory: Path, beside: Beside | None = None) -> Path:
     """Writes `index.html`, with `results.csv` and `invocations.csv` beside it, and returns the page's path.
 
     Every string of the runs is treated as hostile. Raises StoreError when the folder can't be written or
@@ -21,11 +21,11 @@ def write(runs: Runs, directory: Path) -> Path:
     every = csv.listed(runs)
     csv.write(every, directory)
     path = directory / "index.html"
-    write_atomically(path, render(every).encode("utf-8", "replace"))
+    write_atomically(path, render(every, beside).encode("utf-8", "replace"))
     return path
 
 
-def render(runs: Runs) -> str:
+def render(runs: Runs, beside: Beside | None = None) -> str:
     """The page as text; the same runs give the same text. Raises StoreError when there is no run."""
     import jinja2
 
@@ -40,7 +40,7 @@ def render(runs: Runs) -> str:
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     light, dark = style.variables()
     return environment.get_template("page.html").render(
-        page=page(every),
+        page=page(every, beside or Beside()),
         css=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=script,
         # The page runs this script and no other, whatever got into it.

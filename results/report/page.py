@@ -14,11 +14,20 @@ from bnnbench.results.frames import load
 from bnnbench.results.records import Build, DeviceEvent, Peak
 from bnnbench.results.report.facts import Fact, facts
 from bnnbench.results.report.headline import Claim, claims, minutes
+from bnnbench.results.report.models import Models, models
 from bnnbench.results.report.rows import Row, rows
 from bnnbench.results.statistics.level import coverage, depth
 from bnnbench.results.stored_run import StoredRun
 
 _WIDE, _NARROW = 9.2, 3.7
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Frames of what is no part of the runs: figures that others published, and all runs of the store."""
+
+    published: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +104,11 @@ class Page:
     devices: list[Device]
     methods: list[Method]
     interval: str
+    models: Models | None
 
 
-def page(runs: Sequence[StoredRun]) -> Page:
-    """Gathers the page of one or several runs."""
+def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
+    """Gathers the page of one or several runs; `beside` has what else its charts may show."""
     frame = load(runs)
     peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
     table = rows(frame, peaks)
@@ -111,11 +121,12 @@ def page(runs: Sequence[StoredRun]) -> Page:
         several_threads=len({row.threads for row in table}) > 1,
         several_places=len({row.place for row in table}) > 1,
         has_roofs=any(row.roof.text for row in table),
-        drawings=_drawings(frame, peaks),
+        drawings=_drawings(frame, peaks, beside.published),
         troubles=_troubles(frame),
         devices=[device for run in runs for device in _devices(run)],
         methods=[_method(run) for run in runs],
         interval=_interval(runs),
+        models=models(frame, beside.history),
     )
 
 
@@ -125,13 +136,12 @@ def _subtitle(runs: Sequence[StoredRun]) -> str:
     return f"{', '.join(devices)} · {when}" if devices else when
 
 
-def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak]) -> list[Drawing]:
+def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], published: pd.DataFrame | None) -> list[Drawing]:
     drawn = []
     for chart in CHARTS.values():
-        column = "gops" if chart.name == "throughput" else "latency_ns"
-        if frame[column].notna().any():
+        if chart.suits(frame):
             wide, narrow = (
-                chart.svg(frame, peaks, width, f"{chart.name}-{name}")
+                chart.svg(frame, peaks, width, f"{chart.name}-{name}", published=published)
                 for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
             )
             drawn.append(Drawing(chart.title, chart.caption, wide, narrow))

@@ -1,9 +1,8 @@
 "use strict";
-(() => {
-  const table = document.getElementById("cases");
+for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
-  if (rows.length < 2) return;
+  if (rows.length < 2) continue;
 
   const value = (row, column) => {
     const cell = row.cells[column];
@@ -36,7 +35,7 @@
     });
   });
 
-  if (rows.length < 9) return;
+  if (table.id !== "cases" || rows.length < 9) continue;
   const label = document.createElement("label");
   label.className = "filter";
   label.append("Show only ");
@@ -61,4 +60,4 @@
     }
     count.textContent = words.length ? `${shown} of ${rows.length}` : "";
   });
-})();
+}

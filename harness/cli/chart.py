@@ -1,0 +1,95 @@
+"""`bnnbench chart`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, StoreOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = """Examples:
+  bnnbench chart latency-accuracy                              # of the last run, as latency-accuracy.pdf
+  bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
+  bnnbench chart latency --where "device == 'pi4' and threads == 1"
+  bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
+
+
+def chart(
+    kind: Annotated[str, Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput.")],
+    runs: Annotated[
+        list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")
+    ] = None,
+    /,
+    *,
+    where: Annotated[str | None, Parameter(help="Only rows for which this expression of columns holds.")] = None,
+    published: Annotated[
+        str | None, Parameter(help='Beside published figures for this device, like "Pixel 1"; none shows no others.')
+    ] = None,
+    format: Annotated[str, Parameter(help="pdf, svg or png.")] = "pdf",
+    width: Annotated[str, Parameter(help="Like 3.3in, 84mm or 8.4cm.")] = "6.9in",
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="File to write; default KIND.FORMAT here.")
+    ] = None,
+    store: StoreOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Draw one chart as a file for a paper, with a caption beside it."""
+    from bnnbench.results import load
+    from bnnbench.results.charts import CHARTS
+    from bnnbench.results.charts.paper import FORMATS, inches, save
+    from bnnbench.results.store import Store
+
+    from ..errors import CallError
+
+    if kind not in CHARTS:
+        raise CallError(f"there is no chart '{kind}'; there are {', '.join(CHARTS)}.")
+    if output is not None:
+        format = output.suffix.removeprefix(".")
+    if format not in FORMATS:
+        raise CallError(f"charts are written as {', '.join(FORMATS)}, not as {format or 'a file without a suffix'!r}.")
+    try:
+        wide = inches(width)
+    except ValueError as error:
+        raise CallError(f"--width: {error}.") from None
+    place = Store(store)
+    chosen = place.runs() if runs == ["all"] else [place.run(selector) for selector in runs or ["latest"]]
+    frame = _where(load(chosen), where)
+    beside = None if published is None else _published(published)
+    roofs = [peak for run in chosen for peak in run.peaks if not run.record.emulated(peak.device)]
+    path = output or Path(f"{kind}.{format}")
+    try:
+        caption = save(CHARTS[kind], frame, path, width=wide, roofs=roofs, published=beside)
+    except ValueError as error:
+        raise CallError(f"there is nothing to draw: {error}.") from None
+    print(f"{path}\n{caption}")
+
+
+def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:
+    from ..errors import CallError
+
+    if expression is None:
+        return frame
+    try:
+        return frame.query(expression, engine="python")
+    except Exception as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CallError(
+            f"--where {expression!r} cannot be used ({said}); write it like \"device == 'pi4' and threads == 1\"."
+        ) from None
+
+
+def _published(device: str) -> pd.DataFrame:
+    from ..errors import CallError
+    from ..published import published_frame
+
+    frame = published_frame()
+    found = frame[(frame["device"] == device) & (frame["threads"] == 1)]
+    if found.empty:
+        devices = ", ".join(sorted(frame["device"].dropna().unique()))
+        raise CallError(f"nothing is published for '{device}'; there are figures for {devices}.")
+    return found.reset_index(drop=True)

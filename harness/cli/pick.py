@@ -1,0 +1,216 @@
+"""`bnnbench pick`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from .options import DebugOption, JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bnnbench.results.pick import Pick
+
+EXAMPLES = """Examples:
+  bnnbench pick --max-size 50kB                        # the most accurate model that is no larger, here
+  bnnbench pick -d pi4 --max-latency 30ms --max-size 5MB
+  bnnbench pick -d pi4 --min-accuracy 0.9 --json
+It chooses among the models of the store: measure them first, with bnnbench run and a dataset."""
+
+_TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
+_SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0}
+
+
+def pick(
+    *,
+    device: Annotated[
+        str | None, Parameter(name=["--device", "-d"], help="Default: the only one of the store.")
+    ] = None,
+    max_latency: Annotated[str | None, Parameter(help="Like 30ms or 800us.")] = None,
+    max_size: Annotated[str | None, Parameter(help="Of the model file, like 5MB or 50kB.")] = None,
+    min_accuracy: Annotated[str | None, Parameter(help="Like 0.9 or 90%.")] = None,
+    dataset: Annotated[str | None, Parameter(help="Whose accuracies; default the only one.")] = None,
+    store: StoreOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Choose the best model under budgets, say why, and what more would buy."""
+    from json import dumps
+
+    from bnnbench.results import load
+    from bnnbench.results.models import choices
+    from bnnbench.results.pick import pick as choose
+    from bnnbench.results.store import Store
+
+    budgets = {
+        "max_latency_ns": _quantity("--max-latency", max_latency, _TIMES, "30ms"),
+        "max_size_bytes": _quantity("--max-size", max_size, _SIZES, "5MB"),
+        "min_accuracy": _share(min_accuracy),
+    }
+    where = Store(store)
+    frame = _one(choices(load(where)), "dataset", dataset, optional=True)
+    frame = _one(frame, "device", device)
+    made = choose(frame, **budgets)
+    print(dumps(_json(made), indent=1) if json else "\n".join(sentences(made)))
+    return 0 if made.best is not None else 3
+
+
+def _quantity(option: str, text: str | None, units: dict[str, float], example: str) -> float | None:
+    from ..errors import CallError
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-zµ]+)", text.strip())
+    if not match or match[2] not in units:
+        raise CallError(f"{option} {text!r} is not a number with one of the units {', '.join(units)}, like {example}.")
+    return float(match[1]) * units[match[2]]
+
+
+def _share(text: str | None) -> float | None:
+    from ..errors import CallError
+
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(%?)", text.strip())
+    value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= value <= 1:
+        raise CallError(f"--min-accuracy {text!r} is no share; write it like 0.9 or 90%.")
+    return value
+
+
+def _one(frame: pd.DataFrame, column: str, wanted: str | None, optional: bool = False) -> pd.DataFrame:
+    """The rows of one device or dataset; which, must be said when there are several."""
+    from ..errors import CallError
+
+    if frame.empty:
+        raise CallError("the store has no model that was measured; run bnnbench run MODEL first, or name a --store.")
+    names = sorted(map(str, frame[column].dropna().unique()))
+    if wanted is None:
+        if len(names) > 1:
+            raise CallError(f"the store has models of several {column}s: {', '.join(names)}; say which by --{column}.")
+        return frame
+    if wanted not in names:
+        raise CallError(f"the store has no model of the {column} '{wanted}'; there are {', '.join(names) or 'none'}.")
+    kept = frame[frame[column] == wanted]
+    return kept.reset_index(drop=True)
+
+
+def sentences(made: Pick) -> list[str]:
+    """What was chosen, why, by how much, and what another budget would buy."""
+    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.pick import figure
+
+    asked = ", ".join(
+        f"{OBJECTIVES[name].label} {'at most' if OBJECTIVES[name].smaller_is_better else 'at least'} "
+        f"{OBJECTIVES[name].text(budget)}"
+        for name, budget in made.budgets.items()
+    )
+    unknown = f" ({made.unknown} without a figure that was asked for)" if made.unknown else ""
+    if made.best is None:
+        lines = [f"nothing fits: none of {made.considered} models has {asked}{unknown}"]
+    else:
+        lines = [f"{_name(made.best)}: {_figures(made.best)}"]
+        scope = f"of {made.fitting} that fit among {made.considered}{unknown}"
+        lines.append(f"why: {_why(made.best, made.next_best)}, {scope}" + (f"; asked: {asked}" if asked else ""))
+        lines += [
+            f"  {OBJECTIVES[name].label}: {_to_spare(OBJECTIVES[name].smaller_is_better, value, budget)}"
+            for name, budget in made.budgets.items()
+            if (value := figure(made.best, name)) is not None
+        ]
+        lines += _doubts(made)
+    for moved in made.moved:
+        objective = OBJECTIVES[moved.objective]
+        bound = "at most" if objective.smaller_is_better else "at least"
+        lines.append(
+            f"with {objective.label} of {bound} {objective.text(moved.budget)}: {_name(moved.choice)}, "
+            f"{_figures(moved.choice)}"
+        )
+    return lines
+
+
+def _name(row: dict[str, Any]) -> str:
+    threads = f", {row['threads']} threads" if row["threads"] != 1 else ""
+    return f"{row['workload']} on {row['engine']}{threads}"
+
+
+def _figures(row: dict[str, Any]) -> str:
+    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.pick import ORDER, figure
+
+    known = [(OBJECTIVES[name], figure(row, name)) for name in ORDER]
+    return ", ".join(objective.text(value) for objective, value in known if value is not None)
+
+
+def _why(best: dict[str, Any], second: dict[str, Any] | None) -> str:
+    from bnnbench.results import quantity
+    from bnnbench.results.pick import figure
+
+    first = figure(best, "accuracy")
+    if second is None:
+        return "the only one"
+    other = figure(second, "accuracy")
+    if first is None:
+        return "the fastest, for no accuracy is known"
+    if other is None or first > other:
+        lead = "" if other is None else f", {(first - other) * 100:.2f} points above {_name(second)}"
+        return f"the most accurate{lead}"
+    mine, theirs = figure(best, "latency"), figure(second, "latency")
+    if mine is not None and (theirs is None or mine < theirs):
+        gain = "" if theirs is None else f", {quantity.ratio(theirs / mine, plain=True)} as fast as {_name(second)}"
+        return f"the fastest of the most accurate{gain}"
+    return "the smallest of the most accurate"
+
+
+def _to_spare(smaller_is_better: bool, value: float, budget: float) -> str:
+    if not smaller_is_better:
+        return f"{(value - budget) * 100:.2f} points above what was asked"
+    return f"{100 * (1 - value / budget):.0f} % of the budget to spare" if budget else "nothing to spare"
+
+
+def _doubts(made: Pick) -> list[str]:
+    """Where the intervals leave the choice open."""
+    import pandas as pd
+
+    assert made.best is not None
+    best, lines = made.best, []
+    limit = made.budgets.get("latency")
+    if limit is not None and not pd.isna(best["latency_high_ns"]) and best["latency_high_ns"] > limit:
+        lines.append("  not sure: its latency's interval goes beyond the budget")
+    floor = made.budgets.get("accuracy")
+    if floor is not None and not pd.isna(best["accuracy_low"]) and best["accuracy_low"] < floor:
+        lines.append("  not sure: its accuracy's interval goes below what was asked")
+    second = made.next_best
+    if second is not None and second["workload"] != best["workload"]:
+        low, high = best["accuracy_low"], second["accuracy_high"]
+        if not pd.isna(low) and not pd.isna(high) and high > low and best["accuracy"] > second["accuracy"]:
+            lines.append(f"  not sure: the accuracies of it and of {_name(second)} have intervals that overlap")
+    return lines
+
+
+def _json(made: Pick) -> dict[str, Any]:
+    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.pick import figure
+
+    def told(row: dict[str, Any] | None) -> dict[str, Any] | None:
+        if row is None:
+            return None
+        names = {key: str(row[key]) for key in ("workload", "engine", "device")}
+        figures = {one.column: figure(row, name) for name, one in OBJECTIVES.items()}
+        return {**names, "threads": int(row["threads"]), **figures, "run_id": str(row["run_id"])}
+
+    return {
+        "schema": 1,
+        "best": told(made.best),
+        "next_best": told(made.next_best),
+        "fitting": made.fitting,
+        "considered": made.considered,
+        "unknown": made.unknown,
+        "budgets": {OBJECTIVES[name].column: value for name, value in made.budgets.items()},
+        "moved": [
+            {"budget": OBJECTIVES[one.objective].column, "to": one.budget, "choice": told(one.choice)}
+            for one in made.moved
+        ],
+    }

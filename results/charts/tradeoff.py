@@ -1,0 +1,227 @@
+"""Models by two objectives, with the front that nothing beats; a third objective may be the size of the dots.
+
+Filled dots were measured here, with boxes for their intervals; hollow ones are figures that others published.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bnnbench.results.charts import style
+from bnnbench.results.charts.decades import decades
+from bnnbench.results.charts.labels import Label, place
+from bnnbench.results.charts.legend import legend
+from bnnbench.results.comparison import labelled, series_of
+from bnnbench.results.models import choices
+from bnnbench.results.objectives import OBJECTIVES, Objective
+from bnnbench.results.pareto import pareto
+from bnnbench.results.printable import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LARGEST_AREA = 420.0
+_AREA = 42.0
+_LOG_FROM = 3.0
+_FEW_DECADES = 30.0
+
+
+def size_accuracy(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":
+    """Accuracy by the size of the model file. ValueError when no model has both."""
+    return tradeoff(frame, ("size", "accuracy"), ax, published)
+
+
+def latency_accuracy(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":
+    """Accuracy by latency. ValueError when no model has both."""
+    return tradeoff(frame, ("latency", "accuracy"), ax, published)
+
+
+def size_latency(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":
+    """Latency by the size of the model file. ValueError when no model has both."""
+    return tradeoff(frame, ("size", "latency"), ax, published)
+
+
+def three_objectives(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":
+    """Accuracy by latency, and the size of the file as the area of the dots. ValueError when no model has all."""
+    return tradeoff(frame, ("latency", "accuracy", "size"), ax, published)
+
+
+def height(frame: pd.DataFrame, width: float) -> float:
+    """Inches that the chart needs at a width."""
+    return min(4.6, max(3.1, 0.52 * width))
+
+
+def can_be_drawn(frame: pd.DataFrame, objectives: Sequence[str]) -> bool:
+    """Whether two models at least have all these figures: a front of one says nothing."""
+    found = choices(frame)
+    columns = [OBJECTIVES[name].column for name in objectives]
+    return int(found.loc[found[columns].notna().all(axis=1), "workload"].nunique()) > 1
+
+
+def tradeoff(
+    frame: pd.DataFrame,
+    objectives: Sequence[str],
+    ax: "Axes | None" = None,
+    published: pd.DataFrame | None = None,
+) -> "Axes":
+    """Draws the choices of a frame of `bnnbench.results.load`: x, y, and perhaps the area of the dots.
+
+    `published` is a frame in the same columns with the status `published`. The front is that of the objectives shown,
+    measured and published apart, each device by itself.
+    """
+    x, y, *area = (OBJECTIVES[name] for name in objectives)
+    measured = _front(choices(frame), objectives)
+    others = _front(published, objectives) if published is not None else measured.iloc[:0]
+    every = pd.concat([part for part in (measured, others) if len(part)] or [measured], ignore_index=True)
+    if every.empty:
+        raise ValueError(f"no model has {' and '.join(OBJECTIVES[name].label for name in objectives)}")
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        with style.applied():
+            ax = Figure(figsize=(8.0, height(frame, 8.0))).subplots()
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    width = float(figure.get_figwidth())
+    every = labelled(every)
+    tints = style.colours(series_of(every))
+    tracks = [
+        (str(row["place"]), int(row["threads"]))
+        for row in every[["place", "threads"]]
+        .astype({"threads": "Int64"})
+        .fillna({"threads": 1})
+        .drop_duplicates()
+        .to_dict("records")
+    ]
+    largest = max((float(value) for value in every[area[0].column]), default=1.0) if area else 1.0
+    _axes(ax, every, x, y, width)
+    every["dot"] = _AREA if not area else (every[area[0].column] * (_LARGEST_AREA / largest)).clip(lower=14.0)
+    for row in every.to_dict("records"):
+        at = (float(row[x.column]), float(row[y.column]))
+        track = tracks.index((str(row["place"]), 1 if pd.isna(row["threads"]) else int(row["threads"])))
+        _mark(
+            ax, row, at, tints[str(row["series"])].light, style.MARKERS[track % len(style.MARKERS)], (x, y), bool(area)
+        )
+    lines: list[tuple[float, float, float, float]] = []
+    for _, part in every.groupby(["place", every["status"] == "published"], sort=False):
+        if not area:
+            lines += _staircase(ax, part[part["on_front"].fillna(False)], x, y)
+    legend(ax, tints, tracks, width, hollow="published, not measured here" if len(others) else None)
+    figure.set_layout_engine("tight", pad=0.4)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    place(ax, _labels(every, x, y, area), lines)
+    return ax
+
+
+def _front(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    told = pareto(frame, objectives)
+    return told[told["on_front"].notna()].reset_index(drop=True)
+
+
+def _axes(ax: "Axes", every: pd.DataFrame, x: Objective, y: Objective, width: float) -> None:
+    for objective, axis, scale in ((x, ax.xaxis, ax.set_xscale), (y, ax.yaxis, ax.set_yscale)):
+        low, high = _extent(every, objective)
+        span = high / low if low > 0 else 1.0
+        logarithmic = objective.logarithmic and span > _LOG_FROM
+        if logarithmic:
+            scale("log")
+        limits = ax.set_xlim if axis is ax.xaxis else ax.set_ylim
+        if logarithmic:
+            limits(low / span**0.1 / 1.08, high * span**0.1 * 1.08)
+            decades(axis, span, 8.0 if span < _FEW_DECADES else width)
+            axis.set_minor_formatter(lambda *_: "")
+        else:
+            margin = (high - low or abs(high) or 1.0) * 0.1
+            limits(low - margin, high + margin)
+        axis.set_major_formatter(partial(_tick, objective))
+        label = objective.label + (" (log scale)" if logarithmic and width >= 5.0 else "")
+        (ax.set_xlabel if axis is ax.xaxis else ax.set_ylabel)(label)
+    ax.grid(axis="both", color=style.GRID.light)
+    ax.set_axisbelow(True)
+
+
+def _extent(every: pd.DataFrame, objective: Objective) -> tuple[float, float]:
+    """Of the figures with their intervals."""
+    columns = [name for name in (objective.column, objective.low, objective.high) if name is not None]
+    figures = every[columns].astype("Float64")
+    return float(figures.min().min()), float(figures.max().max())
+
+
+def _tick(objective: Objective, value: float, _: object) -> str:
+    from bnnbench.results import quantity
+
+    if value < 0:
+        return ""
+    if objective.name == "accuracy":
+        return f"{value * 100:g} %"
+    return quantity.tick(objective.text(value))
+
+
+def _mark(
+    ax: "Axes",
+    row: dict[Any, Any],
+    at: tuple[float, float],
+    colour: str,
+    marker: str,
+    objectives: tuple[Objective, Objective],
+    fade: bool,
+) -> None:
+    """One dot and its box; `fade` pales what is not on the front, where no line shows it."""
+    from matplotlib.patches import Rectangle
+
+    published = row["status"] == "published"
+    if not published:
+        (left, right), (low, high) = (_interval(row, one) for one in objectives)
+        if right > left or high > low:
+            box = Rectangle((left, low), right - left, high - low, facecolor=colour, edgecolor=colour)
+            box.set(alpha=0.25, linewidth=1.0, zorder=3, in_layout=False)
+            ax.add_patch(box)
+    ax.scatter(
+        [at[0]],
+        [at[1]],
+        s=float(row["dot"]),
+        alpha=0.3 if fade and not row["on_front"] else 1.0,
+        marker=marker,
+        facecolors=style.SURFACE.light if published else colour,
+        edgecolors=colour if published else style.SURFACE.light,
+        linewidths=1.3 if published else 0.9,
+        zorder=4 if row["on_front"] else 3.5,
+    )
+
+
+def _interval(row: dict[Any, Any], objective: Objective) -> tuple[float, float]:
+    value = float(row[objective.column])
+    if objective.low is None or objective.high is None or pd.isna(row[objective.low]) or pd.isna(row[objective.high]):
+        return value, value
+    return float(row[objective.low]), float(row[objective.high])
+
+
+def _staircase(ax: "Axes", front: pd.DataFrame, x: Objective, y: Objective) -> list[tuple[float, float, float, float]]:
+    """The border of what the front reaches, a step at each of its members; returns its lines."""
+    # Every objective that an x axis has is one to keep small.
+    ordered = front.sort_values([x.column, y.column])
+    xs, ys = (ordered[one.column].astype(float).tolist() for one in (x, y))
+    ax.step(xs, ys, where="post", color=style.MUTED.light, linewidth=1.1, linestyle=(0, (4, 2)), zorder=2.5)
+    corners = list(zip(xs, ys, xs[1:], ys[1:], strict=False))
+    return [
+        line
+        for left, low, right, high in corners
+        for line in ((left, low, right, low), (right, min(low, high), right, max(low, high)))
+    ]
+
+
+def _labels(every: pd.DataFrame, x: Objective, y: Objective, area: Sequence[Objective]) -> list[Label]:
+    """Those of the front first, so that they find a place."""
+    ordered = every.assign(last=~every["on_front"].fillna(False).astype(bool)).sort_values("last", kind="stable")
+    labels, told = [], set()
+    for row in ordered.to_dict("records"):
+        name = shorten(str(row["workload"]), 26)
+        text = name if not area else f"{name}, {area[0].text(float(row[area[0].column]))}"
+        at = (float(row[x.column]), float(row[y.column]))
+        if (text, at) not in told:
+            told.add((text, at))
+            labels.append(Label(*at, float(row["dot"]) ** 0.5 / 2 + 0.7, text))
+    return labels

@@ -1,0 +1,124 @@
+"""The page's section for models: which to take, with what is known of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bnnbench.results import quantity
+from bnnbench.results.comparison import labelled
+from bnnbench.results.models import choices
+from bnnbench.results.objectives import OBJECTIVES, accuracy_text
+from bnnbench.results.pareto import pareto
+from bnnbench.results.report.rows import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A choice: its figures, what the reference says of its predictions, and how sure its place on the front is."""
+
+    workload: str
+    engine: str
+    place: str
+    threads: int
+    size: Figure
+    latency: Figure
+    accuracy: Figure
+    interval: str
+    agreement: str
+    front: str
+    on_front: bool
+    beaten_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The section; `objectives` are what the front is made of, in words; `unsure` says what its probabilities lack."""
+
+    rows: list[ModelRow]
+    objectives: str
+    dataset: str
+    unsure: str
+    several_places: bool
+    several_threads: bool
+
+
+_BETTER = {"size": "smaller", "latency": "faster", "accuracy": "more accurate"}
+
+
+def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models | None:
+    """From a frame of `bnnbench.results.load`; None where fewer than two models can be compared."""
+    found = choices(frame)
+    names = [name for name, one in OBJECTIVES.items() if found[one.column].notna().any()]
+    told = pareto(found, names, history=history)
+    told = labelled(told[told["on_front"].notna()].reset_index(drop=True))
+    if told["workload"].nunique() < 2 or len(names) < 2:
+        return None
+    ordered = told.sort_values(["device", *(OBJECTIVES[name].column for name in names[:1])], kind="stable")
+    rows = [_row(row) for row in ordered.to_dict("records")]
+    datasets = ", ".join(sorted(map(str, told["dataset"].dropna().unique())))
+    counts = sorted({int(n) for n in told["accuracy_n"].dropna()})
+    return Models(
+        rows=rows,
+        objectives=_listed([_BETTER[name] for name in names]),
+        dataset=f"{datasets}, {' or '.join(f'{count:,}' for count in counts)} images" if datasets else "",
+        unsure=_unsure(told),
+        several_places=len({row.place for row in rows}) > 1,
+        several_threads=len({row.threads for row in rows}) > 1,
+    )
+
+
+def _row(row: dict[Any, Any]) -> ModelRow:
+    size, latency, accuracy, share = (
+        _real(row[name]) for name in ("size_bytes", "latency_ns", "accuracy", "front_probability")
+    )
+    low, high = _real(row["accuracy_low"]), _real(row["accuracy_high"])
+    on_front = bool(row["on_front"])
+    return ModelRow(
+        workload=str(row["workload"]),
+        engine=str(row["series"]),
+        place=str(row["place"]),
+        threads=int(str(row["threads"])),
+        size=Figure("" if size is None else quantity.size(size), size),
+        latency=Figure("" if latency is None else quantity.duration(latency), latency),
+        accuracy=Figure("" if accuracy is None else accuracy_text(accuracy), accuracy),
+        interval="" if low is None or high is None else f"{low * 100:.2f} – {high * 100:.2f} %",
+        agreement=_agreement(_real(row["differing"]), _real(row["accuracy_n"])),
+        front="" if share is None else _probability(share),
+        on_front=on_front,
+        beaten_by="" if pd.isna(row["beaten_by"]) else str(row["beaten_by"]),
+    )
+
+
+def _agreement(differing: float | None, count: float | None) -> str:
+    if differing is None or not count:
+        return ""
+    return "all" if not differing else f"all but {differing:.0f}"
+
+
+def _probability(share: float) -> str:
+    if share >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if share < 0.005 else f"{share * 100:.0f} %"
+
+
+def _unsure(told: pd.DataFrame) -> str:
+    if told["latency_ns"].isna().all():
+        return ""
+    unknown = told["between_runs"].isna()
+    if not unknown.any():
+        return "Latency's spread between runs is part of it."
+    part = "of some of them " if not unknown.all() else ""
+    return (
+        f"How far latency {part}moves from one run to another is unknown, for there are no two runs of the same build; "
+        "the probability is that of this session alone."
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _real(value: object) -> float | None:
+    return None if pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]
