@@ -65,7 +65,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
         status=status,
         reason=reason,
         dataset=dataset.name,
-        dataset_sha256=dataset.sha256,
+        dataset_sha256=(dataset.whole or dataset).sha256,
         images=len(dataset),
         of_images=len(dataset.whole or dataset),
         seed=dataset.seed,

@@ -58,7 +58,7 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
         table.add_column(name, overflow="fold")
     for name in ("size", "top-1", "95 % interval", "top-5", "an image"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("as the reference", overflow="fold")
+    table.add_column("like the reference", no_wrap=True)
     for one, row in measured:
         names = [str(row[key]) for key in ("workload", *telling)]
         table.add_row(*map(Text, [*names, *_figures(one, row, plain)]))
@@ -110,8 +110,8 @@ def agreement(one: Accuracy) -> str:
     if one.differing is None:
         return ""
     if not one.differing:
-        return "in every image"
-    return f"but for {one.differing}" + (", explained" if one.explained == one.differing else "")
+        return "all"
+    return f"all but {one.differing}" + (", explained" if one.explained == one.differing else "")
 
 
 def described(one: Accuracy) -> str:

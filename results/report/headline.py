@@ -59,16 +59,15 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     found = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
-    best = found.loc[found["accuracy"].idxmax()]
-    figures = [
-        one.text(float(best[one.column]))
-        for one in OBJECTIVES.values()
-        if one.name != "accuracy" and pd.notna(best[one.column])
-    ]
+    best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))
+    others = [one for one in OBJECTIVES.values() if one.name != "accuracy" and not pd.isna(best[one.column])]
+    figures = ", ".join(one.text(float(best[one.column])) for one in others)
+    several = found["workload"].nunique()
     return Claim(
         accuracy_text(float(best["accuracy"])),
-        f"best accuracy of {found['workload'].nunique()} models, on {int(best['accuracy_n']):,} images of {best['dataset']}",
-        f"{best['workload']} on {best['device']}: {', '.join(figures)}",
+        ("best accuracy" + (f" of {several} models" if several > 1 else ""))
+        + f", on {int(best['accuracy_n']):,} images of {best['dataset']}",
+        f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),
     )
 
 
