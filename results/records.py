@@ -161,9 +161,10 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="accuracy"):
     """A case's predictions for labelled images, made on its device.
 
-    `images` were predicted, drawn with `seed` from `of_images` when these are more (`dataset_sha256` is that of all of them); `correct` and `correct_top5` of
-    them rightly. `confusion[label][predicted]` counts images. `differing` predictions are not the reference's;
-    `explained` of these come from signs too close to zero to call. `infer_ns` is the engine's time for all images.
+    `images` were predicted, drawn with `seed` from `of_images` when these are more; `dataset_sha256` is that of all of
+    them. `correct` and `correct_top5` were right; `confusion[label][predicted]` counts images. `differing` predictions
+    are not the reference's, and signs too close to zero to call explain `explained` of these. `infer_ns` is the
+    engine's time for all images.
     """
 
     case_id: str

@@ -22,6 +22,7 @@ from bnnbench.results.records import (
 )
 from bnnbench.results.store import Store
 from bnnbench.results.stored_run import StoredRun
+from tests.results.family import write_family
 
 # h, w, c, oc, kernel, stride, source
 SHAPES = [
@@ -283,6 +284,12 @@ def write_run() -> Callable[..., StoredRun]:
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     """The finished synthetic run, for tests that only read."""
     return write_synthetic(Store(tmp_path_factory.mktemp("synthetic")))
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
+    """A finished synthetic run of models with accuracies, for tests that only read."""
+    return write_family(Store(tmp_path_factory.mktemp("family")))
 
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -13,6 +13,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from bnnbench.results.charts import CHARTS, style
+from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.latency import latency_per_workload
 from bnnbench.results.charts.throughput import gops_by_size
 from bnnbench.results.frames import load
@@ -20,6 +21,14 @@ from bnnbench.results.records import Peak
 from bnnbench.results.stored_run import StoredRun
 
 WIDTHS = (9.2, 3.7)
+OF_KERNELS = ("latency", "throughput")
+OF_MODELS = tuple(name for name in CHARTS if name not in OF_KERNELS)
+
+
+@pytest.fixture
+def runs(synthetic: StoredRun, family: StoredRun) -> dict[str, StoredRun]:
+    """Chart -> a run that it suits."""
+    return {**dict.fromkeys(OF_KERNELS, synthetic), **dict.fromkeys(OF_MODELS, family)}
 
 
 def outline(svg: str) -> str:
@@ -36,29 +45,32 @@ def outline(svg: str) -> str:
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_snapshots(synthetic: StoredRun, snapshot: Callable[[str, str], None], name: str) -> None:
+def test_snapshots(runs: dict[str, StoredRun], snapshot: Callable[[str, str], None], name: str) -> None:
+    run = runs[name]
     for width, suffix in zip(WIDTHS, ("wide", "narrow"), strict=True):
-        svg = CHARTS[name].svg(load(synthetic), synthetic.peaks, width)
+        svg = CHARTS[name].svg(load(run), run.peaks, width)
         snapshot(f"chart-{name}-{suffix}.txt", outline(svg))
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_the_same_frame_gives_the_same_svg(synthetic: StoredRun, name: str) -> None:
-    frame = load(synthetic)
+def test_the_same_frame_gives_the_same_svg(runs: dict[str, StoredRun], name: str) -> None:
+    run = runs[name]
+    frame = load(run)
     with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "text.usetex": False}):
-        first = CHARTS[name].svg(frame, synthetic.peaks)
-    assert CHARTS[name].svg(frame, synthetic.peaks) == first
+        first = CHARTS[name].svg(frame, run.peaks)
+    assert CHARTS[name].svg(frame, run.peaks) == first
     assert "dc:date" not in first
     assert mpl.__version__ not in first
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_an_svg_is_right_on_light_and_dark_pages(synthetic: StoredRun, name: str) -> None:
-    svg = CHARTS[name].svg(load(synthetic), synthetic.peaks)
+def test_an_svg_is_right_on_light_and_dark_pages(runs: dict[str, StoredRun], name: str) -> None:
+    run = runs[name]
+    svg = CHARTS[name].svg(load(run), run.peaks)
     bare = re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", svg)
     assert not re.findall(r"#[0-9a-f]{6}\b", bare), "every colour is a variable"
     assert "<style" not in svg
-    alone = CHARTS[name].svg(load(synthetic), synthetic.peaks, standalone=True)
+    alone = CHARTS[name].svg(load(run), run.peaks, standalone=True)
     assert "prefers-color-scheme: dark" in alone
     ET.fromstring(alone)  # noqa: S314
 
@@ -143,9 +155,10 @@ def test_labels_do_not_overlap(synthetic: StoredRun, width: float, workloads: in
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_synthetic_charts_are_readable(synthetic: StoredRun, width: float) -> None:
-    for chart in CHARTS.values():
-        assert_readable(chart.figure(load(synthetic), synthetic.peaks, width))
+def test_the_synthetic_charts_are_readable(runs: dict[str, StoredRun], width: float) -> None:
+    for name, chart in CHARTS.items():
+        assert chart.suits(load(runs[name]))
+        assert_readable(chart.figure(load(runs[name]), runs[name].peaks, width))
 
 
 def test_the_axis_is_logarithmic_only_when_it_must(synthetic: StoredRun) -> None:
@@ -179,16 +192,41 @@ def test_nothing_to_draw_is_an_error(synthetic: StoredRun) -> None:
 
 @pytest.mark.parametrize("name", ["$\\frac{", "a & b <script>", "日本語のモデル", "\x00\x1b[31m", 'q" onload="x'])
 @pytest.mark.filterwarnings("error")
-def test_hostile_names_are_only_names(synthetic: StoredRun, name: str) -> None:
+def test_hostile_names_are_only_names(synthetic: StoredRun, family: StoredRun, name: str) -> None:
     frame = load(synthetic).query("device == 'pi4'").head(4).copy()
     frame["workload"] = name
     frame["device"] = name
     frame["engine"] = ["native", name, "numba", "numba"]
     frame.loc[frame.index[3], "latency_ns"] = pd.NA
+    models = load(family).query("device == 'pi4' and engine == 'native'").head(4).copy()
+    models["workload"] = [name, "other", name + "2", "third"]
+    models["device"] = name
     for chart in CHARTS.values():
-        svg = chart.svg(frame, [Peak(device=name, isa=name, popcount_gops=70.0)], standalone=True)
+        rows = models if chart.name in OF_MODELS else frame
+        svg = chart.svg(rows, [Peak(device=name, isa=name, popcount_gops=70.0)], standalone=True)
         root = ET.fromstring(svg)  # noqa: S314
         assert not [element for element in root.iter() if element.tag.endswith("script")]
+
+
+@pytest.mark.parametrize("width", [9.2, 3.7, 3.3])
+@pytest.mark.parametrize("name", OF_MODELS)
+def test_models_beside_published_figures_are_readable(family: StoredRun, name: str, width: float) -> None:
+    from bnnbench.harness.published import published_frame
+
+    everything = published_frame()
+    others = everything[(everything["device"] == "Pixel 1") & (everything["threads"] == 1)]
+    assert_readable(CHARTS[name].figure(load(family), (), width, others))
+    assert_readable(CHARTS[name].figure(load(family).iloc[:0], (), width, others))
+
+
+def test_names_that_find_no_place_are_left_out() -> None:
+    axes = Figure(figsize=(3, 3)).subplots()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    crowd = [Label(0.5 + index / 1000, 0.5, 4.0, f"name number {index}") for index in range(60)]
+    left_out = place(axes, crowd)
+    assert 0 < len(left_out) < 60
+    assert crowd[0].text not in left_out
 
 
 def test_an_engine_has_its_colour_whatever_else_is_there() -> None:

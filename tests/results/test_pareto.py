@@ -1,0 +1,214 @@
+"""Fronts and picks against brute force, the published zoo, and what is known of simple cases."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnnbench.harness.published import published_frame
+from bnnbench.results import load
+from bnnbench.results.columns import CASE_COLUMNS, build
+from bnnbench.results.models import choices
+from bnnbench.results.objectives import OBJECTIVES
+from bnnbench.results.pareto import between_runs, pareto
+from bnnbench.results.pick import pick
+from bnnbench.results.stored_run import StoredRun
+
+# Few values, so that ties and missing ones are common.
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "size_bytes": st.none() | st.integers(1, 4),
+            "latency_ns": st.none() | st.sampled_from([1.0, 2.0, 3.5]),
+            "accuracy": st.none() | st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+            "device": st.sampled_from(["a", "b"]),
+        }
+    ),
+    max_size=12,
+)
+SUBSETS = [names for count in (1, 2, 3) for names in itertools.combinations(OBJECTIVES, count)]
+
+
+def table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    known = {"kind": "model", "status": "ok", "engine": "native", "threads": 1, "dataset_sha256": "x", "run_id": "r"}
+    return build(({**known, "workload": f"m{number}", **row} for number, row in enumerate(rows)), CASE_COLUMNS)
+
+
+def beats(one: dict[str, Any], other: dict[str, Any], names: tuple[str, ...]) -> bool:
+    better = False
+    for name in names:
+        objective = OBJECTIVES[name]
+        mine, theirs = one[objective.column], other[objective.column]
+        if not objective.smaller_is_better:
+            mine, theirs = -mine, -theirs
+        if mine > theirs:
+            return False
+        better = better or mine < theirs
+    return better
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=ROWS, names=st.sampled_from(SUBSETS), across=st.booleans())
+def test_fronts_are_those_of_brute_force(rows: list[dict[str, Any]], names: tuple[str, ...], across: bool) -> None:
+    told = pareto(table(rows), names, across_devices=across)
+    columns = [OBJECTIVES[name].column for name in names]
+    for number, row in enumerate(rows):
+        found = told["on_front"].iloc[number]
+        if any(row[column] is None for column in columns):
+            assert pd.isna(found)
+            assert pd.isna(told["front_probability"].iloc[number])
+            continue
+        rivals = [
+            other
+            for other in rows
+            if (across or other["device"] == row["device"]) and all(other[column] is not None for column in columns)
+        ]
+        beaten = any(beats(other, row, names) for other in rivals)
+        assert bool(found) is not beaten
+        by = told["beaten_by"].iloc[number]
+        assert pd.isna(by) is not beaten
+        if beaten:
+            assert beats(rows[int(by[1:])], row, names)
+
+
+BUDGETS = st.fixed_dictionaries(
+    {
+        "max_latency_ns": st.none() | st.sampled_from([0.5, 1.0, 2.0, 9.0]),
+        "max_size_bytes": st.none() | st.sampled_from([0.0, 2.0, 3.0, 9.0]),
+        "min_accuracy": st.none() | st.sampled_from([0.0, 0.5, 0.95, 1.0]),
+    }
+)
+
+
+def _fits(row: dict[str, Any], budgets: dict[str, float | None], but: str | None = None) -> bool:
+    limits = {
+        "latency": ("latency_ns", budgets["max_latency_ns"], 1),
+        "size": ("size_bytes", budgets["max_size_bytes"], 1),
+        "accuracy": ("accuracy", budgets["min_accuracy"], -1),
+    }
+    return all(
+        limit is None or name == but or (row[column] is not None and sign * row[column] <= sign * limit)
+        for name, (column, limit, sign) in limits.items()
+    )
+
+
+def _order(row: dict[str, Any]) -> tuple[float, ...]:
+    accuracy, latency, size = row["accuracy"], row["latency_ns"], row["size_bytes"]
+    return (
+        math.inf if accuracy is None else -accuracy,
+        math.inf if latency is None else latency,
+        math.inf if size is None else size,
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=ROWS, budgets=BUDGETS)
+def test_picks_are_those_of_brute_force(rows: list[dict[str, Any]], budgets: dict[str, float | None]) -> None:
+    made = pick(table(rows), **budgets)
+    fitting = [row for row in rows if _fits(row, budgets)]
+    assert made.fitting == len(fitting)
+    assert (made.best is None) is (not fitting)
+    if made.best is not None:
+        assert _order(rows[int(made.best["workload"][1:])]) == min(map(_order, fitting))
+    for moved in made.moved:
+        better = rows[int(moved.choice["workload"][1:])]
+        assert _fits(better, budgets, but=moved.objective)
+        assert not _fits(better, budgets)
+        assert made.best is None or _order(better) < min(map(_order, fitting))
+        column = OBJECTIVES[moved.objective].column
+        sign = 1 if OBJECTIVES[moved.objective].smaller_is_better else -1
+        asked = [
+            sign * row[column]
+            for row in rows
+            if row[column] is not None
+            and _fits(row, budgets, but=moved.objective)
+            and not _fits(row, budgets)
+            and (made.best is None or _order(row) < min(map(_order, fitting)))
+        ]
+        assert sign * moved.budget == min(asked)
+
+
+def zoo(device: str) -> pd.DataFrame:
+    frame = published_frame()
+    return frame[(frame["device"] == device) & (frame["threads"] == 1) & (frame["engine"] == "larq-compute-engine")]
+
+
+@pytest.mark.parametrize(
+    ("names", "front"),
+    [
+        (("latency", "accuracy"), {"QuickNetSmall", "QuickNet", "QuickNetLarge"}),
+        (("size", "accuracy"), {"MeliusNet22", "QuickNet", "RealToBinaryNet", "QuickNetLarge"}),
+    ],
+)
+def test_the_published_zoo_has_the_front_of_larqs_own_chart(names: tuple[str, ...], front: set[str]) -> None:
+    told = pareto(zoo("Pixel 1"), names)
+    assert set(told.loc[told["on_front"].fillna(False), "workload"]) == front
+    assert len(told) == 13
+
+
+def test_a_choice_is_the_newest_of_each_figure(family: StoredRun) -> None:
+    everything = load(family)
+    frame = everything[everything["accuracy"].notna()]
+    older = frame.assign(created=frame["created"] - pd.Timedelta(days=1), latency_ns=1.0, accuracy=0.0)
+    timed = frame.assign(accuracy=pd.NA, created=frame["created"] + pd.Timedelta(days=1))
+    found = choices(pd.concat([timed, older, frame], ignore_index=True))
+    assert len(found) == len(frame)
+    assert (found["latency_ns"] > 1.0).all()
+    assert found["accuracy"].min() > 0.8
+    assert choices(frame.iloc[:0]).empty
+    assert choices(frame.assign(status="failed")).empty
+
+
+def test_probabilities_say_how_sure_a_place_is() -> None:
+    clear = table(
+        [
+            {"latency_ns": 1.0, "latency_low_ns": 0.99, "latency_high_ns": 1.01, "accuracy": 0.9, "accuracy_n": 10_000},
+            {"latency_ns": 2.0, "latency_low_ns": 1.99, "latency_high_ns": 2.01, "accuracy": 0.8, "accuracy_n": 10_000},
+        ]
+    )
+    assert list(pareto(clear, ("latency", "accuracy"))["front_probability"]) == [1.0, 0.0]
+    close = clear.assign(accuracy=[0.9, 0.9], latency_ns=[1.0, 2.0])
+    # The slower one is on the front when its accuracy is drawn higher, which is every second time.
+    assert pareto(close, ("latency", "accuracy"))["front_probability"].iloc[1] == pytest.approx(0.5, abs=0.03)
+    fewer = close.assign(accuracy=[0.9, 0.88], accuracy_n=[10_000, 100])
+    many = close.assign(accuracy=[0.9, 0.88], accuracy_n=[10_000, 10_000])
+    unsure, sure = (pareto(one, ("latency", "accuracy"))["front_probability"].iloc[1] for one in (fewer, many))
+    # By the normal approximation: a difference of 0.02 with standard errors of 0.0326 and of 0.0044.
+    assert unsure == pytest.approx(0.27, abs=0.04)
+    assert sure < 0.005
+
+
+def test_the_spread_between_runs_counts_and_may_be_unknown() -> None:
+    near = table(
+        [
+            {"workload": "x", "latency_ns": 1.0, "latency_low_ns": 1.0, "latency_high_ns": 1.0, "size_bytes": 2},
+            {"workload": "y", "latency_ns": 1.1, "latency_low_ns": 1.1, "latency_high_ns": 1.1, "size_bytes": 2},
+        ]
+    )
+    alone = pareto(near, ("size", "latency"), history=near)
+    assert alone["between_runs"].isna().all()
+    assert list(alone["front_probability"]) == [1.0, 0.0]
+    factors = (0.9, 1.0, 1.1)
+    past = pd.concat([near.assign(latency_ns=near["latency_ns"] * factor) for factor in factors], ignore_index=True)
+    told = pareto(near, ("size", "latency"), history=past)
+    spread = float(np.std(np.log(factors), ddof=1))
+    assert list(told["between_runs"]) == pytest.approx([spread, spread])
+    assert list(between_runs(near, past)) == pytest.approx([spread, spread])
+    # P(y < x) of two log-normals that are log(1.1) apart.
+    expected = 0.5 * math.erfc(math.log(1.1) / (spread * math.sqrt(2)) / math.sqrt(2))
+    assert told["front_probability"].iloc[1] == pytest.approx(expected, abs=0.03)
+
+
+def test_accuracies_of_different_datasets_are_not_compared() -> None:
+    rows = table([{"accuracy": 0.9, "size_bytes": 1}, {"accuracy": 0.5, "size_bytes": 2}])
+    assert list(pareto(rows)["on_front"].isna()) == [True, True]
+    names = ("size", "accuracy")
+    assert list(pareto(rows, names)["on_front"]) == [True, False]
+    assert list(pareto(rows.assign(dataset_sha256=["x", "y"]), names)["on_front"]) == [True, True]
