@@ -104,9 +104,8 @@ def test_a_suite_has_both_latency_and_accuracy(bench: Bench) -> None:
     assert done.returncode == 0, done.stderr
     frame = load(Store(bench.folder / "store"))
     assert frame["latency_ns"].notna().all()
-    assert [int(value) for value in frame["accuracy"] * 200] == [
-        right(name, 200) for name in ("quicknet_xs", "quicknet_s")
-    ]
+    names = ("quicknet_xs", "quicknet_s")
+    assert [round(value) for value in frame["accuracy"] * 200] == [right(name, 200) for name in names]
     assert frame["dataset_sha256"].unique().tolist() == [open_dataset("fashion-mnist").sha256]
     assert "top-1" in done.stdout
     page = bench.run("report", "-o", "page", "--store", "store")
