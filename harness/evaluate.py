@@ -176,7 +176,7 @@ def _trouble(
     if "plan" in case.engine.accepts:
         (blob,) = bench.folder.blobs([given.tobytes()])
         client.input("case", blob)
-        return explain(bench, graph, given, client, case.record.id).wrong
+        return explain(bench, graph, given, client, case.record.id, scores.tobytes()).wrong
     result = interpret(graph, [given], keep=True)
     if any(margin.unsure for margin in sign_margins(graph, result.values)):
         return None

@@ -26,15 +26,23 @@ class Explanation:
     wrong: str | None
 
 
-def explain(bench: Workbench, graph: Graph, given: NDArray[Any], client: EngineClient, name: str) -> Explanation:
+def explain(
+    bench: Workbench,
+    graph: Graph,
+    given: NDArray[Any],
+    client: EngineClient,
+    name: str,
+    output: bytes | None = None,
+) -> Explanation:
     """Traces the loaded model `case` and compares it with a reference that takes the engine's unsure signs.
 
-    `given` is the input that the engine has been given. Raises EngineError, DeviceError.
+    `given` is the input that the engine has been given, `output` what it made of it before; None: what it makes of it
+    now. Raises EngineError, DeviceError.
     """
     path = f"{bench.scratch}/{name}.trace"
     trace = client.trace("case", path)
     bits = traced_bits(trace, bench.transport.pull(bench.folder.absolute(path)))
-    return judge(graph, given, bits, _output(bench, client, name))
+    return judge(graph, given, bits, _output(bench, client, name) if output is None else output)
 
 
 def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:

@@ -14,7 +14,8 @@ app = App(
     help_epilogue="""Examples:
   bnnbench engines list
   bnnbench engines build --target aarch64-linux-musl
-  bnnbench engines install lce                # Larq Compute Engine, to compare with""",
+  bnnbench engines install lce                # Larq Compute Engine, to compare with
+  bnnbench engines install larq               # Larq and TensorFlow, to train with; prints its Python""",
 )
 
 
@@ -58,7 +59,7 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
 
 @app.command
 def install(name: str, /, *, debug: DebugOption = False) -> None:
-    """Install another runtime to compare with (lce or litert), in an environment of its own."""
+    """Install a runtime to compare with (lce, litert) or to train with (larq), in an environment of its own."""
     import sys
 
     from bnnbench.kernels.engines.installation import RUNTIMES
@@ -69,7 +70,8 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
     if name not in RUNTIMES:
         raise CallError(f"'{name}' is nothing to install; there are {', '.join(RUNTIMES)}.")
     python = make(name, lambda line: print(line, file=sys.stderr, flush=True))
-    print(f"{name} is installed: {python}")
+    print(f"{name} is installed:", file=sys.stderr)
+    print(python)
 
 
 @app.command

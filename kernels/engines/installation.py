@@ -38,6 +38,8 @@ class Runtime:
     size: str
     otherwise: str
     """What to do on a machine without wheels."""
+    check: tuple[str, ...] = ()
+    """Arguments of its Python that show that it works; default: the driver starts."""
 
 
 RUNTIMES = {
@@ -61,6 +63,19 @@ RUNTIMES = {
             machines=("x86_64", "aarch64"),
             size="50 MB",
             otherwise='measure it with benchmark_model, as an [engine.NAME] with protocol = "none"',
+        ),
+        # No engine: what models are trained and converted with, see examples/fashion_mnist.
+        Runtime(
+            "larq",
+            (
+                *("larq==0.14.0", "larq-compute-engine==0.16.0", "tensorflow==2.15.1", "keras==2.15.0"),
+                *("numpy==1.26.4", "protobuf==3.20.3", "flatbuffers==25.12.19", "setuptools==80.9.0"),
+            ),
+            pythons=("3.11", "3.10"),
+            machines=("x86_64",),
+            size="600 MB",
+            otherwise="train on another machine; the models that it makes are the same",
+            check=("-c", "import larq, larq_compute_engine"),
         ),
     )
 }
@@ -112,7 +127,8 @@ def _make(runtime: Runtime, folder: Path, tell: Callable[[str], None]) -> None:
     own = str(folder / "bin/python")
     pip = [own, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
     _run([*pip, *runtime.packages], f"install {runtime.packages[0]}")
-    _run([own, "-I", str(_DRIVER), "--runtime", runtime.name], f"start {runtime.packages[0]}", _CHECK_S)
+    check = runtime.check or ("-I", str(_DRIVER), "--runtime", runtime.name)
+    _run([own, *check], f"start {runtime.packages[0]}", _CHECK_S)
     (folder / "ready").write_text("\n".join(runtime.packages) + "\n")
 
 
