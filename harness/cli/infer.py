@@ -19,7 +19,7 @@ EXAMPLES = """Examples:
 
 
 def infer(
-    model: Annotated[Path, Parameter(help="A .tflite file.")],
+    model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,
     *,
     input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file: one input, or [N, ...] of them.")],
@@ -41,13 +41,14 @@ def infer(
     from ..engine_choice import engine_named
     from ..errors import CallError
     from ..infer import infer as run
+    from ..suite import model_path
 
     if threads < 1 or batch < 1:
         raise CallError("--threads and --batch are at least 1.")
     if output.suffix not in (".npy", ".npz"):
         raise CallError(f"--output {output} is neither .npy nor .npz.")
     done = run(
-        model,
+        model_path(str(model), Path()),
         _read(input),
         engine_named(engine),
         device=device,

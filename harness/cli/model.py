@@ -9,12 +9,37 @@ from cyclopts import App, Parameter
 
 from .options import DebugOption, JsonOption
 
-app = App(name="model", help="Model files.", help_epilogue="Example: bnnbench model info quicknet.tflite")
+app = App(
+    name="model",
+    help="Model files.",
+    help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite",
+)
+
+
+@app.command(name="list")
+def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the models that come with bnnbench: they can be named wherever a file can."""
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from bnnbench.kernels.models.shipped import recipe, shipped_models
+    from bnnbench.results.quantity import size
+
+    recipes = [recipe(name) for name in shipped_models()]
+    if json:
+        print(dumps(recipes, indent=1))
+        return
+    table = Table("name", "size", "3x3 layers", "accuracy, held out", box=None, pad_edge=False)
+    for one in recipes:
+        table.add_row(one["name"], size(one["bytes"]), one["kind"], f"{one['held_out_accuracy'] * 100:.2f} %")
+    Console().print(table)
 
 
 @app.command
 def info(
-    file: Annotated[Path, Parameter(help="A .tflite file.")],
+    file: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,
     *,
     json: JsonOption = False,
@@ -31,7 +56,9 @@ def info(
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.tflite_file import read
 
-    model = read(file)
+    from ..suite import model_path
+
+    model = read(model_path(str(file), Path()))
     description = describe(model)
     if json:
         print(

@@ -18,7 +18,7 @@ EXAMPLES = """Examples:
 
 
 def profile(
-    model: Annotated[Path, Parameter(help="A .tflite file.")],
+    model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,
     *,
     device: OneDeviceOption = "local",
@@ -37,11 +37,14 @@ def profile(
 
     from ..errors import CallError
     from ..profile import profile as measure
+    from ..suite import model_path
 
     if threads < 1 or runs < 1:
         raise CallError("--threads and --runs are at least 1.")
     tell = lambda line: print(line, file=sys.stderr)  # noqa: E731
-    done = measure(model, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
+    done = measure(
+        model_path(str(model), Path()), device=device, inventory=inventory, threads=threads, runs=runs, tell=tell
+    )
     if json:
         print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
     else:
