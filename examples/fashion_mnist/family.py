@@ -38,7 +38,7 @@ FAMILY = {
         Network("quicknet_m_float", (32, 64, 96), (2, 3, 3), epochs=8, kind="float"),
         Network("quicknet_m_zero_padded", (32, 64, 96), (2, 3, 3), epochs=10, kind="zero-padded"),
         Network("quicknet_l", (32, 96, 160), (2, 3, 3), epochs=10),
-        Network("quicknet_xl", (64, 128, 256), (1, 2, 3), epochs=8),
+        Network("quicknet_xl", (64, 128, 256), (1, 2, 3), epochs=6),
     )
 }
 
