@@ -53,10 +53,8 @@ class Chart:
             warnings.filterwarnings("ignore", message="Glyph")
             figure = Figure(figsize=(width, self.height(frame, width)))
             self.draw(frame, Beside(roofs, published), figure.subplots())
-            # Once, here: a browser's font is narrower than the one measured, so nothing touches later.
-            figure.set_layout_engine("tight", pad=0.4)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            if figure.get_layout_engine() is None:  # else the chart did so itself
+                style.settle(figure)
         return figure
 
     def svg(

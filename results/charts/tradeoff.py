@@ -109,9 +109,7 @@ def tradeoff(
         if not area:
             lines += _staircase(ax, part[part["on_front"].fillna(False)], x, y)
     legend(ax, tints, tracks, width, hollow="published, not measured here" if len(others) else None)
-    figure.set_layout_engine("tight", pad=0.4)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    style.settle(figure)
     place(ax, _labels(every, x, y, area), lines)
     return ax
 

@@ -13,11 +13,13 @@ import msgspec
 import pandas as pd
 import pytest
 
+from bnnbench.results.frames import load
 from bnnbench.results.records import CaseRecord, DeviceEvent, Gate, RunEnd, RunRecord
 from bnnbench.results.report import FORMATS, csv, html, write
 from bnnbench.results.report.facts import facts
 from bnnbench.results.report.headline import claims
-from bnnbench.results.report.page import page
+from bnnbench.results.report.models import models
+from bnnbench.results.report.page import Beside, page
 from bnnbench.results.store import StoredRun, StoreError
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "circle", "line"}
@@ -316,3 +318,36 @@ def test_the_page_in_a_browser(rendered: str, tmp_path: Path) -> None:
     # What was not measured is last in both directions.
     assert seen["orders"][0][len(up) :] == seen["orders"][1][len(up) :] == ["", "", ""]
     assert seen["left"] == 1
+
+
+@pytest.fixture(scope="module")
+def rendered_family(family: StoredRun) -> str:
+    return html.render(family)
+
+
+def test_models_have_a_section_of_their_own(
+    family: StoredRun, rendered_family: str, snapshot: Callable[[str, str], None]
+) -> None:
+    text = rendered_family
+    Outline(text)
+    snapshot("family.html", without_charts(text))
+    shown = models(load(family))
+    assert shown is not None
+    fronts = {row.workload for row in shown.rows if row.on_front and row.place == "pi4"}
+    assert fronts == {"tiny", "small", "middle", "large", "a_customer_model_with_a_long_name_v7_final"}
+    assert "unknown" in shown.unsure
+    again = models(load(family), pd.concat([load(family), load(family)]))
+    assert again is not None
+    assert "between runs is part of it" in again.unsure
+
+
+def test_published_figures_are_hollow_and_in_no_table(family: StoredRun, rendered_family: str) -> None:
+    from bnnbench.harness.published import published_frame
+
+    everything = published_frame()
+    zoo = everything[(everything["device"] == "Pixel 1") & (everything["threads"] == 1)]
+    text = html.render(family, Beside(published=zoo))
+    assert "published, not measured here" in text
+    assert "QuickNetLarge" in text
+    assert "QuickNetLarge" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)
+    assert "published" not in rendered_family
