@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..run import RunResult
 
 _CONFUSIONS = 3
+_COLUMNS = ("size", "top-1", "95 % interval", "top-5", "an image")
+# Columns of a terminal from which there is room for all of them.
+_ROOMY = 95
 
 
 def print_accuracies(result: RunResult, console: Console) -> None:
@@ -55,13 +58,16 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
     telling = [key for key in ("device", "engine") if len({row[key] for _, row in measured}) > 1]
     table = Table(box=None, pad_edge=False)
     for name in ("model", *telling):
-        table.add_column(name, overflow="fold")
-    for name in ("size", "top-1", "95 % interval", "top-5", "an image"):
+        table.add_column(name, overflow="fold", min_width=14 if name == "model" else 6)
+    roomy = console.width >= _ROOMY
+    for name in _COLUMNS if roomy else (name for name in _COLUMNS if name != "top-5"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("like the reference", no_wrap=True)
+    table.add_column("like reference", no_wrap=True)
     for one, row in measured:
         names = [str(row[key]) for key in ("workload", *telling)]
-        table.add_row(*map(Text, [*names, *_figures(one, row, plain)]))
+        figures = _figures(one, row, plain)
+        shown = figures if roomy or len(figures) < len(_COLUMNS) else [*figures[:3], *figures[4:]]
+        table.add_row(*map(Text, [*names, *shown]))
     console.print(table)
     for text in dict.fromkeys(described(one) for one, _ in measured):
         console.print(Text(text, style="dim"), soft_wrap=True)
