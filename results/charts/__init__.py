@@ -44,6 +44,7 @@ class Chart:
         published: "pd.DataFrame | None" = None,
     ) -> "Figure":
         """A figure of a width in inches. Raises ValueError when the frame has nothing to draw."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         from bnnbench.results.charts import style
@@ -52,6 +53,7 @@ class Chart:
             # Names in scripts that the measuring font lacks: the browser has a font for them.
             warnings.filterwarnings("ignore", message="Glyph")
             figure = Figure(figsize=(width, self.height(frame, width)))
+            FigureCanvasAgg(figure)  # measures texts; without one, each measurement prints the whole figure
             self.draw(frame, Beside(roofs, published), figure.subplots())
             if figure.get_layout_engine() is None:  # else the chart did so itself
                 style.settle(figure)

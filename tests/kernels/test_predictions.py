@@ -25,7 +25,7 @@ def fashion() -> Dataset:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_shipped_classes_are_the_references(fashion: Dataset, name: str) -> None:
-    model, part = read(MODELS[name]), fashion.subset(100, 7)
+    model, part = read(MODELS[name]), fashion.subset(20, 7)
     assert (reference_classes(model, part) == compute_classes(model, part)).all()
 
 
