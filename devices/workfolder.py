@@ -65,6 +65,16 @@ ls -1t | while IFS= read -r f; do
 done
 """
 
+_COPY = """
+cd "$1" || exit 1
+shift
+while [ $# -gt 1 ]; do
+  rm -f "./$2"
+  cp -p "./$1" "./$2" || exit 1
+  shift 2
+done
+"""
+
 _REMOVE = """
 cd "$1/blobs" || exit 1
 while IFS= read -r f; do rm -f "./$f"; done
@@ -152,6 +162,11 @@ class WorkFolder:
         relative = f"tmp/{_checked_run(run_id)}"
         self._shell('mkdir -p "$1/$2"', relative)
         return relative
+
+    def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Copy files within the work folder, programs with their mode: (from, to), both relative to it."""
+        words = [word for pair in pairs for word in pair]
+        self._shell(_COPY, *words)
 
     def remove_run_folder(self, run_id: str) -> None:
         """Remove a run's folder with all that is in it; one that isn't there is fine."""

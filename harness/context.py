@@ -41,7 +41,10 @@ class RunContext:
     watcher: Watcher
     samples: int
     invocations: int
+    calibrates: bool
+    """Whether anything is timed at all."""
     min_sample_ns: int
+    min_warmup_ns: int
     seed: int
     # Held while a block is timed on this machine: nothing else of ours draws or writes then.
     quiet: threading.RLock = field(default_factory=threading.RLock)

@@ -53,7 +53,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
     predicted: _Predicted | None = None
     verdict = _Verdict()
     try:
-        with bench.engine(case.record.engine, case.record.threads, _DEADLINE_S) as (client, _):
+        with bench.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _):
             load(client, case, 0)
             predicted = _predict(bench, case, workload, client, show)
             verdict = _compare(bench, case, workload, client, predicted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.client import run_length_limit_ns
@@ -17,7 +18,18 @@ _DEADLINE_SLACK_S = 60.0
 _UNKNOWN_BLOCK_NS = 10_000_000_000
 
 
-def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> Invocation:
+@dataclass(frozen=True, slots=True)
+class InPair:
+    """What an invocation is part of when two sides are compared; `extra_ppm` slows it down by so much."""
+
+    comparison_id: str
+    pair: int
+    extra_ppm: int = 0
+
+
+def invoke(
+    bench: Workbench, case: Case, index: int, order: int, gate: Gate, within: InPair | None = None
+) -> Invocation:
     """Raises DeviceError when the device is lost, Interrupted; an engine that fails is an invocation that says so."""
     started, wall, threads = now(), time.monotonic_ns(), case.record.threads
     samples, warmup_ns = bench.context.samples, int(gate.warmup_ns or 0)
@@ -27,7 +39,7 @@ def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> 
     run_ns = 0
     try:
         deadline_s = limit_ns / 1e9 + _DEADLINE_SLACK_S
-        with bench.engine(case.record.engine, threads, deadline_s) as (client, hello):
+        with bench.engine(case.engine.name, threads, deadline_s) as (client, hello):
             loaded = load(client, case, gate.input_index)
             with bench.timed():
                 before = time.monotonic_ns()
@@ -38,6 +50,7 @@ def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> 
                     warmup_ns=warmup_ns,
                     iterations=gate.iterations or 1,
                     limit_ns=limit_ns,
+                    extra_ppm=within.extra_ppm if within else 0,
                 )
                 run_ns = time.monotonic_ns() - before
             output = client.output("case").sha256
@@ -69,6 +82,8 @@ def invoke(bench: Workbench, case: Case, index: int, order: int, gate: Gate) -> 
         peak_rss_bytes=ran.peak_rss_bytes if ran else None,
         arena_bytes=loaded.arena_bytes if loaded else None,
         output_sha256=output,
+        comparison_id=within.comparison_id if within else None,
+        pair=within.pair if within else None,
         run_request_ns=run_ns if ran else None,
         wall_ns=time.monotonic_ns() - wall,
     )

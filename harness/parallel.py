@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
 from .context import Interrupted, RunContext, now
-from .session import Session
 
 _STOP_S = 15.0
 _POLL_S = 0.2
@@ -27,7 +27,19 @@ class Ending:
     interrupted: bool = False
 
 
-def measure_machines(machines: Sequence[Sequence[str]], sessions: Mapping[str, Session], context: RunContext) -> Ending:
+class DeviceSession(Protocol):
+    """What is done on one device over one connection."""
+
+    builds_ns: int
+
+    def run(self) -> None:
+        """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
+        ...
+
+
+def measure_machines(
+    machines: Sequence[Sequence[str]], sessions: Mapping[str, DeviceSession], context: RunContext
+) -> Ending:
     """`machines` lists the devices of each machine. Never raises; a second interrupt does not wait."""
     ending = Ending()
     # Events, not Thread.join: an interrupt inside a join makes a living thread look finished.
@@ -63,7 +75,7 @@ def measure_machines(machines: Sequence[Sequence[str]], sessions: Mapping[str, S
     return ending
 
 
-def _measure_device(name: str, session: Session, context: RunContext, ending: Ending) -> None:
+def _measure_device(name: str, session: DeviceSession, context: RunContext, ending: Ending) -> None:
     begun = time.monotonic_ns()
     try:
         session.run()

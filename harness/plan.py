@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.engines import Engine, EngineFiles
+from bnnbench.kernels.engines import Engine, EngineFiles, SideEngine
 from bnnbench.results.records import CaseRecord, Skip
 
 from .workload import Workload
@@ -120,7 +120,7 @@ def _record(workload: Workload, engine: Engine, threads: int, target: Target) ->
         workload=workload.name,
         kind=workload.kind,
         op=workload.op,
-        engine=engine.name,
+        engine=engine.engine.name if isinstance(engine, SideEngine) else engine.name,
         variant=engine.variant,
         device=target.spec.name,
         threads=threads,

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bnnbench.devices.machines import machines
-from bnnbench.results.records import DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.records import ComparisonRecord, DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
 
+from .comparing import Comparing
+from .comparisons import make_comparison_plan
 from .context import RunContext, Watcher, now
 from .errors import CallError, CannotMeasure
 from .overhead import overhead
@@ -39,7 +42,7 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
     with _ready(config, watcher) as ready:
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
-        record = make_record(config, ready.plan, [one.target for one in ready.reached], command)
+        record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
         return _measure(store.create(record), config, ready, watcher)
 
 
@@ -61,6 +64,7 @@ class _Ready:
     """Connected devices, what is planned for them, and why the others did not answer."""
 
     plan: Plan
+    comparisons: list[ComparisonRecord]
     reached: list[Reached]
     failures: dict[str, str]
 
@@ -68,14 +72,23 @@ class _Ready:
 @contextmanager
 def _ready(config: RunConfig, watcher: Watcher, known: Container[str] | None = None) -> Iterator[_Ready]:
     """`known` are the only devices to go to: a resumed run's are those that answered when it began."""
-    engines, cases = config.chosen_engines(), workloads(config.suite)
+    engines = config.chosen_engines()
+    cases = [] if config.compare else workloads(config.suite)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
     reached, failures = reach_all(specs, engines, watcher.note)
     try:
         if not reached:
             raise CannotMeasure(" ".join(failures.values()))
         targets = [one.target for one in reached]
-        yield _Ready(make_plan(cases, engines, config.thread_counts(), targets, config.filter), reached, failures)
+        counts = config.thread_counts()
+        comparisons: list[ComparisonRecord] = []
+        if config.compare:
+            plan, comparisons = make_comparison_plan(
+                config.compare, config.suite, engines, counts, targets, config.filter
+            )
+        else:
+            plan = make_plan(cases, engines, counts, targets, config.filter)
+        yield _Ready(plan, comparisons, reached, failures)
     finally:
         for one in reached:
             one.transport.close()
@@ -87,16 +100,13 @@ def _measure(writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watch
         watcher=watcher,
         samples=writer.record.samples_per_invocation,
         invocations=writer.record.invocations_per_case,
+        calibrates=bool(config.compare or writer.record.invocations_per_case),
         min_sample_ns=int(config.suite.min_sample_ms * 1e6),
+        min_warmup_ns=int(config.suite.warmup_ms * 1e6),
         seed=writer.record.seed,
     )
     plan, reached = ready.plan, ready.reached
-    sessions = {
-        one.target.spec.name: Session(
-            one.target, one.transport, plan.cases[one.target.spec.name], context, one.builds_ns
-        )
-        for one in reached
-    }
+    sessions = {one.target.spec.name: _session(config, ready, one, context) for one in reached}
     _compute_references(plan, watcher)
     for device, message in ready.failures.items():
         writer.append(DeviceEvent(device=device, kind="unreached", message=message, started=now()))
@@ -124,6 +134,15 @@ def _measure(writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watch
         return RunResult(writer.stored, outcome, {**ready.failures, **ending.lost})
 
 
+def _session(config: RunConfig, ready: _Ready, one: Reached, context: RunContext) -> Session | Comparing:
+    cases = ready.plan.cases[one.target.spec.name]
+    if config.compare is None:
+        return Session(one.target, one.transport, cases, context, one.builds_ns)
+    mine = [record for record in ready.comparisons if record.device == one.target.spec.name]
+    rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
+    return Comparing(one.target, one.transport, cases, mine, rules, config.compare.budget_s, context, one.builds_ns)
+
+
 def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
     """A store that fails in the middle is no wrong call, and what it has can be gone on with."""
     if isinstance(trouble, StoreError):
@@ -144,6 +163,7 @@ def _is_complete(run: StoredRun) -> bool:
     failed = any(gate.status == "failed" for gate in run.gates.values())
     failed = failed or any(one.status == "failed" for one in run.invocations)
     failed = failed or any(one.status == "failed" for one in run.accuracies.values())
+    failed = failed or any(one.status == "failed" for one in run.verdicts)
     return run.end is not None and run.end.outcome == "complete" and not failed
 
 

@@ -12,6 +12,7 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 
+from .comparisons import Compare
 from .errors import CallError
 from .suite_tables import EngineTable, Suite
 
@@ -24,18 +25,22 @@ class RunConfig(msgspec.Struct, frozen=True):
     engines: list[str] | None = None
     threads: list[int] | None = None
     filter: str | None = None
+    compare: Compare | None = None
     inventory: str | None = None
 
     def chosen_engines(self) -> list[Engine]:
         """Raises CallError for an engine that is neither built in nor in the suite."""
+        if self.compare:
+            sides = (("base", self.compare.base), ("head", self.compare.head))
+            return [side.side(name, self._engine(side.engine)) for name, side in sides]
+        return [self._engine(name) for name in dict.fromkeys(self.engines or self.suite.engines)]
+
+    def _engine(self, name: str) -> Engine:
         own = {name: _custom(name, table) for name, table in self.suite.engine.items()}
-        chosen: list[Engine] = []
-        for name in dict.fromkeys(self.engines or self.suite.engines):
-            engine = ENGINES.get(name) or own.get(name)
-            if engine is None:
-                raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
-            chosen.append(engine)
-        return chosen
+        engine = ENGINES.get(name) or own.get(name)
+        if engine is None:
+            raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
+        return engine
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""

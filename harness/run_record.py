@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import msgspec
 
-from bnnbench.results.records import Build, RunRecord
+from bnnbench.results.records import Build, ComparisonRecord, RunRecord
 from bnnbench.results.store import new_run_id
 
 from .context import now
@@ -18,7 +18,13 @@ from .plan import Plan, Target
 from .run_config import RunConfig
 
 
-def make_record(config: RunConfig, plan: Plan, targets: Sequence[Target], command: Sequence[str]) -> RunRecord:
+def make_record(
+    config: RunConfig,
+    plan: Plan,
+    comparisons: Sequence[ComparisonRecord],
+    targets: Sequence[Target],
+    command: Sequence[str],
+) -> RunRecord:
     """A new run's record, with an id of its own."""
     suite = config.suite
     builds = {
@@ -46,7 +52,8 @@ def make_record(config: RunConfig, plan: Plan, targets: Sequence[Target], comman
         builds=list(builds.values()),
         cases=plan.records,
         skips=list(plan.skips),
-        invocations_per_case=suite.invocations,
+        comparisons=list(comparisons),
+        invocations_per_case=0 if config.compare else suite.invocations,
         samples_per_invocation=suite.samples,
     )
 

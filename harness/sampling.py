@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from bnnbench.kernels.engines.client import EngineClient, Ran, run_length_limit_ns
+from bnnbench.results.statistics.steady_state import WINDOW, settled
 
-WINDOW = 5
-SETTLED_SHARE = 0.005
-MIN_WARMUP_NS = 300_000_000
 MAX_WARMUP_NS = 10_000_000_000
-_MAD_TO_SIGMA = 1.4826
-_MEDIAN_ERROR = 1.2533  # standard error of a median, in those of a mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +25,7 @@ class Calibration:
 
 
 def calibrate(
-    client: EngineClient, id: str, threads: int, min_sample_ns: int, first_ns: float
+    client: EngineClient, id: str, threads: int, *, min_sample_ns: int, min_warmup_ns: int, first_ns: float
 ) -> tuple[Calibration, int]:
     """Runs a loaded case until it is warm; also the ns spent inside `run`. Raises EngineError.
 
@@ -40,7 +35,7 @@ def calibrate(
         id,
         threads=threads,
         samples=2 * WINDOW,
-        warmup_ns=MIN_WARMUP_NS,
+        warmup_ns=min_warmup_ns,
         min_sample_ns=min_sample_ns,
         limit_ns=run_length_limit_ns(MAX_WARMUP_NS, 4 * WINDOW, max(min_sample_ns, first_ns)),
     )
@@ -61,26 +56,8 @@ def calibrate(
         spent += _length_ns(ran)
     done = settled(samples, clocks)
     # What never settles is not helped by more of the same.
-    warmup = max(MIN_WARMUP_NS, spent - int(2 * WINDOW * samples[-1] * iterations)) if done else MIN_WARMUP_NS
+    warmup = max(min_warmup_ns, spent - int(2 * WINDOW * samples[-1] * iterations)) if done else min_warmup_ns
     return Calibration(iterations, min(warmup, MAX_WARMUP_NS), done, median(samples) * iterations), spent
-
-
-def settled(samples_ns: Sequence[float], clock_hz: Sequence[float]) -> bool:
-    """Whether the last two windows are alike in time and clock: within 0.5 %, or within their own noise.
-
-    The noise counts because on a busy machine two windows never agree to 0.5 %, however warm it is.
-    """
-    if len(samples_ns) < 2 * WINDOW:
-        return False
-    return all(_alike(series[-2 * WINDOW : -WINDOW], series[-WINDOW:]) for series in (samples_ns, clock_hz) if series)
-
-
-def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
-    first, second = median(before), median(after)
-    deviations = [abs(value - first) for value in before] + [abs(value - second) for value in after]
-    sigma = _MAD_TO_SIGMA * median(deviations)
-    error = _MEDIAN_ERROR * sigma * (2 / WINDOW) ** 0.5
-    return bool(abs(second - first) <= max(SETTLED_SHARE * first, 2 * error))
 
 
 def _length_ns(ran: Ran) -> int:

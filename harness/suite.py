@@ -117,7 +117,7 @@ def model_path(text: str, folder: Path) -> Path:
 def _merged(suites: list[Suite]) -> Suite:
     first = suites[0]
     for other in suites[1:]:
-        for key in ("engines", "threads", "seed", "invocations", "samples", "min_sample_ms", "verdict"):
+        for key in ("engines", "threads", "seed", "invocations", "samples", "min_sample_ms", "warmup_ms", "verdict"):
             if getattr(first, key) != getattr(other, key):
                 raise SuiteError(
                     f"the suites {first.name} and {other.name} disagree on {key}; measure them one at a time."

@@ -126,7 +126,7 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[verdict]`: kept for comparisons; a run alone gives no verdict."""
+    """`[verdict]`: from which effect on a difference counts, and within which two are equivalent."""
 
     floor: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
     margin: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02
@@ -144,6 +144,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0: nothing is timed, only verified (and evaluated)."""
     samples: Positive = 10
     min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 5.0
+    warmup_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 300.0
+    """At least; a case that takes longer to settle gets what it took."""
     kernel: list[KernelTable] = []
     model: list[ModelTable] = []
     engine: dict[str, EngineTable] = {}

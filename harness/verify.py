@@ -39,17 +39,22 @@ def verify(bench: Workbench, case: Case) -> Gate:
     """Raises DeviceError when the device is lost, Interrupted; an engine that fails is a gate that says so."""
     started, wall, finding = now(), time.monotonic_ns(), _Finding()
     try:
-        with bench.engine(case.record.engine, case.record.threads, _DEADLINE_S) as (client, hello):
+        with bench.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, hello):
             finding.isa = hello.isa
             finding.reason = _refusal(case, hello)
             if finding.reason:
                 finding.status = "skipped"
             else:
                 _check_output(bench, case, client, finding)
-            if finding.status == "ok" and bench.context.invocations:
+            if finding.status == "ok" and bench.context.calibrates:
                 with bench.timed():
                     finding.calibration, finding.run_ns = calibrate(
-                        client, "case", case.record.threads, bench.context.min_sample_ns, finding.first_ns
+                        client,
+                        "case",
+                        case.record.threads,
+                        min_sample_ns=bench.context.min_sample_ns,
+                        min_warmup_ns=bench.context.min_warmup_ns,
+                        first_ns=finding.first_ns,
                     )
     except (EngineError, CommandFailed) as error:
         finding.status, finding.reason = "failed", str(error)

@@ -70,6 +70,15 @@ class Workbench:
         engines = [path for paths in self._paths.values() for path in paths]
         self.folder.trim(CACHE_LIMIT_BYTES, keep={*data, *engines})
 
+    def copy_engines(self, names: Sequence[str]) -> None:
+        """Gives these engines fresh copies of their programs, at paths of equal length for names of equal length: what
+        a file's pages happen to lie on is drawn anew for each."""
+        blobs = {name: self.folder.blob(self.target.builds[name].build.path, executable=True) for name in names}
+        copies = {name: f"{self.scratch}/{name}" for name in names}
+        self.folder.copy([(blobs[name], copies[name]) for name in names])
+        for name in names:
+            self._paths[name] = [copies[name], *self._paths[name][1:]]
+
     @contextmanager
     def engine(self, name: str, threads: int, deadline_s: float) -> Iterator[tuple[EngineClient, Hello]]:
         """A started engine that has said hello. What it breaks comes out as EngineError with how it ended;

@@ -13,6 +13,7 @@ SCHEMA = 1
 Status = Literal["ok", "wrong_output", "failed", "skipped", "unstable", "unverified"]
 Kind = Literal["kernel", "model"]
 Outcome = Literal["complete", "interrupted", "incomplete"]
+Side = Literal["base", "head"]
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,25 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     plan_sha256: str | None = None
     engine_build: str | None = None
     isa: str | None = None
+
+
+class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Two planned cases that are compared on one device; `base` and `head` say what they are.
+
+    `extra_ppm`: the head executes so many more iterations per million, a slow-down that is known. `number` tells
+    comparisons of the same two cases apart.
+    """
+
+    id: str
+    workload: str
+    device: str
+    threads: int
+    base_case: str
+    head_case: str
+    base: str
+    head: str
+    extra_ppm: int = 0
+    number: int = 0
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +105,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     devices: dict[str, dict[str, Any]] = {}
     builds: list[Build] = []
     skips: list[Skip] = []
+    comparisons: list[ComparisonRecord] = []
 
     def fact(self, device: str, name: str) -> Any:
         """The value of a device's fact, or None when the device or the fact is absent."""
@@ -151,11 +172,64 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     peak_rss_bytes: int | None = None
     arena_bytes: int | None = None
     output_sha256: str | None = None
+    comparison_id: str | None = None
     pair: int | None = None
     stderr: str | None = None
     run_request_ns: float | None = None
     wall_ns: float | None = None
     telemetry: dict[str, Any] = {}
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pair"):
+    """Two invocations back to back, one of each side; their figures are the medians of their samples.
+
+    `dropped` is the side that throttled, "both" where that can't be said; `reason` says by what. `drift` of a side is
+    the logarithm of its last samples over its first.
+    """
+
+    comparison_id: str
+    stage: Literal["screen", "confirm"]
+    number: int
+    first: Side
+    base_ns: float
+    head_ns: float
+    dropped: Literal["base", "head", "both"] | None = None
+    reason: str | None = None
+    base_drift: float | None = None
+    head_drift: float | None = None
+    base_clock_hz: float | None = None
+    head_clock_hz: float | None = None
+    started: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdict"):
+    """What became of a comparison, of one metric. `verdict` is None unless `status` is `ok`.
+
+    `effect`, `low`, `high` and `mde` are ratios minus 1 (0.02: the head is 2 % slower, or more); `level` is that of the
+    interval. `base_value` and `head_value` have the unit `unit`. `why` is what the recorded figures say about the
+    cause.
+    """
+
+    comparison_id: str
+    metric: str
+    unit: str
+    status: Status
+    verdict: Literal["regression", "improvement", "equivalent", "inconclusive"] | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    mde: float | None = None
+    sigma: float | None = None
+    base_value: float | None = None
+    head_value: float | None = None
+    pairs: int = 0
+    dropped_base: int = 0
+    dropped_head: int = 0
+    confirmed: bool = False
+    reason: str | None = None
+    why: str | None = None
+    finished: str | None = None
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="accuracy"):
@@ -220,11 +294,13 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     overhead: dict[str, dict[str, float | None]] = {}
 
 
-Entry = Gate | Invocation | Accuracy | Peak | DeviceEvent | RunEnd
+Entry = Gate | Invocation | Pair | Verdict | Accuracy | Peak | DeviceEvent | RunEnd
 
-ENTRY_TYPES: tuple[type[Gate | Invocation | Accuracy | Peak | DeviceEvent | RunEnd], ...] = (
+ENTRY_TYPES: tuple[type[Entry], ...] = (
     Gate,
     Invocation,
+    Pair,
+    Verdict,
     Accuracy,
     Peak,
     DeviceEvent,

@@ -7,7 +7,19 @@ import msgspec
 
 from bnnbench.results import journal
 from bnnbench.results.errors import StoreError
-from bnnbench.results.records import SCHEMA, Accuracy, DeviceEvent, Entry, Gate, Invocation, Peak, RunEnd, RunRecord
+from bnnbench.results.records import (
+    SCHEMA,
+    Accuracy,
+    DeviceEvent,
+    Entry,
+    Gate,
+    Invocation,
+    Pair,
+    Peak,
+    RunEnd,
+    RunRecord,
+    Verdict,
+)
 
 _decoder = msgspec.json.Decoder(RunRecord)
 
@@ -42,6 +54,16 @@ class StoredRun:
             last.setdefault(entry.case_id, {})[entry.index] = entry
         return {case: [done[index] for index in sorted(done)] for case, done in last.items()}
 
+    def pairs_of(self, comparison_id: str) -> list[Pair]:
+        """The pairs of a comparison, in the order they were measured."""
+        return [entry for entry in self.entries if isinstance(entry, Pair) and entry.comparison_id == comparison_id]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The last verdict of each comparison and metric."""
+        last = {(entry.comparison_id, entry.metric): entry for entry in self.entries if isinstance(entry, Verdict)}
+        return list(last.values())
+
     @property
     def accuracies(self) -> dict[str, Accuracy]:
         """The last accuracy of each case id."""
@@ -63,7 +85,7 @@ class StoredRun:
         for entry in reversed(self.entries):
             if isinstance(entry, RunEnd):
                 return entry
-            if isinstance(entry, Gate | Invocation | Accuracy):
+            if isinstance(entry, Gate | Invocation | Pair | Accuracy):
                 return None
         return None
 

@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from . import chart, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
+from . import ab, chart, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
 from .failure import explain
 
 app = App(
@@ -19,6 +19,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
+app.command(ab.ab, help_epilogue=ab.EXAMPLES)
 app.command(report.report, help_epilogue=report.EXAMPLES)
 app.command(chart.chart, help_epilogue=chart.EXAMPLES)
 app.command(pick.pick, help_epilogue=pick.EXAMPLES)

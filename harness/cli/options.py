@@ -23,6 +23,10 @@ DeviceOption = Annotated[
         help="A name of the inventory, ssh://[user@]host[:port], or local.",
     ),
 ]
+ThreadCountsOption = Annotated[str | None, Parameter(name=["--threads", "-t"], help="Thread counts, like 1,4.")]
+FilterOption = Annotated[
+    str | None, Parameter(name="--filter", help="Only workloads whose name matches this regular expression.")
+]
 DebugOption = Annotated[
     bool, Parameter(name="--debug", negative="", show_default=False, help="Show the traceback of an error.")
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +9,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption
+from .options import (
+    DebugOption,
+    DeviceOption,
+    FilterOption,
+    InventoryOption,
+    JsonOption,
+    StoreOption,
+    ThreadCountsOption,
+)
 
 EXAMPLES = """Examples:
   bnnbench run                                  # the quickstart suite, here
@@ -33,11 +40,11 @@ def run(
     invocations: Annotated[
         int | None, Parameter(help="Fresh processes per case, for a quick look; default as the suite says (7).")
     ] = None,
-    threads: Annotated[str | None, Parameter(help="Thread counts, like 1,4.")] = None,
+    threads: ThreadCountsOption = None,
     layers: Annotated[
         bool, Parameter(negative="", show_default=False, help="Of models also every binary layer by itself.")
     ] = False,
-    filter: Annotated[str | None, Parameter(help="Only workloads whose name matches this regular expression.")] = None,
+    filter: FilterOption = None,
     resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
     store: StoreOption = None,
     inventory: InventoryOption = None,
@@ -57,6 +64,7 @@ def run(
     from ..run_config import RunConfig
     from ..suite import load_suites
     from .summary import print_json, print_summary
+    from .words import pattern, thread_counts
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True)
@@ -77,8 +85,8 @@ def run(
             suite=suite,
             devices=[*device] or ["local"],
             engines=[name for names in engine for name in names.split(",")] if engine else None,
-            threads=_counts(threads),
-            filter=_pattern(filter),
+            threads=thread_counts(threads),
+            filter=pattern(filter),
             inventory=str(found.resolve()) if found else None,
         )
         with Display(console) as display:
@@ -97,25 +105,3 @@ def _statuses(result: object) -> list[str]:
     from bnnbench.results import load
 
     return list(load(result.stored)["status"])  # type: ignore[attr-defined]
-
-
-def _counts(text: str | None) -> list[int] | None:
-    from ..errors import CallError
-
-    if text is None:
-        return None
-    words = text.split(",")
-    if not all(re.fullmatch(r"[1-9][0-9]{0,3}", word) for word in words):
-        raise CallError(f"--threads {text!r} is no list of thread counts; write it like 1,4.")
-    return [int(word) for word in words]
-
-
-def _pattern(text: str | None) -> str | None:
-    from ..errors import CallError
-
-    if text is not None:
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise CallError(f"--filter {text!r} is no regular expression: {error}.") from None
-    return text

@@ -9,8 +9,9 @@ from .base import Engine, EngineFile, EngineFiles
 from .custom import CustomEngine
 from .native import NativeEngine
 from .numba import NumbaEngine
+from .side import SideEngine
 from .tflite import TFLITE_ENGINES
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (NativeEngine(), NumbaEngine(), *TFLITE_ENGINES)}
 
-__all__ = ("ENGINES", "CustomEngine", "Engine", "EngineFile", "EngineFiles")
+__all__ = ("ENGINES", "CustomEngine", "Engine", "EngineFile", "EngineFiles", "SideEngine")

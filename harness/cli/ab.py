@@ -1,0 +1,65 @@
+"""`bnnbench ab`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, ThreadCountsOption
+
+EXAMPLES = """Examples:
+  bnnbench ab suite.toml --base native@build/old --head native     # an older binary against this checkout
+  bnnbench ab suite.toml --base numba --head native -d pi4
+  bnnbench ab --base small.tflite --head large.tflite              # two models
+  bnnbench ab suite.toml --base native@v1.2 --head native          # against the baseline v1.2
+  bnnbench ab suite.toml --base native@old --head native --budget 5min"""
+
+
+def ab(
+    files: Annotated[
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")
+    ] = None,
+    /,
+    *,
+    base: Annotated[str, Parameter(help="ENGINE, ENGINE@FILE, ENGINE@BASELINE, or a model: what it is held against.")],
+    head: Annotated[str, Parameter(help="The same: what is judged.")],
+    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    threads: ThreadCountsOption = None,
+    filter: FilterOption = None,
+    budget: Annotated[str | None, Parameter(help="Stop after so long, like 90s, 5min or 1h.")] = None,
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    json: Annotated[
+        Path | None, Parameter(name="--json", help="Also write the verdicts to this file; - prints only them.")
+    ] = None,
+    debug: DebugOption = False,
+) -> int:
+    """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
+    from rich.console import Console
+
+    from bnnbench.results.store import Store
+    from bnnbench.results.verdict_rows import verdict_rows
+    from bnnbench.results.verdicts import json as as_json
+
+    from ..baselines import Baselines
+    from ..comparisons import Compare
+    from ..selection import select
+    from .comparing import compare, exit_status, print_outcome, seconds
+
+    where = Store(store)
+    capsules = Baselines(where).binaries
+    config = Compare(select(base, capsules), select(head, capsules), seconds(budget))
+    result = compare(config, files, device, threads, filter, inventory, where, sys.argv[1:])
+    rows = verdict_rows(result.stored)
+    if json is not None:
+        text = as_json.render(rows, result.stored.record.run_id)
+        if str(json) == "-":
+            print(text)
+        else:
+            json.write_text(text + "\n")
+    if json is None or str(json) != "-":
+        print_outcome(result, rows, Console(), store)
+    return exit_status(result, rows)

@@ -1,0 +1,87 @@
+"""What `ab` and `check` share: starting the comparison, printing its outcome, the exit status."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bnnbench.devices.inventory import find_inventory
+from bnnbench.results.store import Store
+from bnnbench.results.verdict_rows import VerdictRow
+from bnnbench.results.verdicts import table
+
+from ..comparisons import Compare
+from ..progress import Display
+from ..run import RunResult, start_run
+from ..run_config import RunConfig
+from ..suite import load_suites
+from ..suite_tables import Suite
+from .words import pattern, seconds, thread_counts
+
+REGRESSION, UNCLEAR, INTERRUPTED = 1, 3, 130
+
+__all__ = ("compare", "exit_status", "print_outcome", "seconds")
+
+
+def compare(
+    config: Compare,
+    files: Sequence[Path] | None,
+    devices: Sequence[str],
+    threads: str | None,
+    filter: str | None,
+    inventory: Path | None,
+    store: Store,
+    words: Sequence[str],
+    suite: Suite | None = None,
+) -> RunResult:
+    """Measures until every comparison has its verdict. Raises HarnessError, InventoryError, StoreError."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = find_inventory(inventory)
+    run = RunConfig(
+        suite=suite or load_suites(files or []),
+        devices=[*devices] or ["local"],
+        threads=thread_counts(threads),
+        filter=pattern(filter),
+        compare=config,
+        inventory=str(found.resolve()) if found else None,
+    )
+    with Display(Console(stderr=True)) as display:
+        return start_run(run, store, display, ["bnnbench", *words])
+
+
+def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Console, store: Path | None) -> None:
+    """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
+    run = result.stored.record
+    where = f" --store {shlex.quote(str(store))}" if store else ""
+    table.show(rows, console)
+    for skip in run.skips:
+        line = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    for reason in result.failures.values():
+        console.print(Text(reason, style="red"), soft_wrap=True)
+    console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
+    if result.outcome != "complete":
+        hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"
+        console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def exit_status(result: RunResult, rows: Sequence[VerdictRow], strict: bool = False, most_unclear: float = 1.0) -> int:
+    """0 fine, 1 a regression or a broken head, 3 not measured, 130 interrupted. `most_unclear` is the share of the
+    cases that may lack a verdict; `strict`: none may."""
+    if result.outcome == "interrupted":
+        return INTERRUPTED
+    if any(row.is_bad for row in rows):
+        return REGRESSION
+    latency = [row for row in rows if row.verdict.metric == "latency"]
+    unclear = [row for row in latency if row.is_unclear]
+    unmeasured = any(row.verdict.status in ("failed", "wrong_output", "unstable") for row in unclear)
+    if result.outcome != "complete" or result.failures or unmeasured or not rows:
+        return UNCLEAR
+    if unclear and (strict or len(unclear) > most_unclear * len(latency)):
+        return UNCLEAR
+    return 0

@@ -1,0 +1,39 @@
+"""Words of the command line that several commands take: thread counts, patterns, lengths of time."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import CallError
+
+_UNITS_S = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def thread_counts(text: str | None) -> list[int] | None:
+    """`1,4`. Raises CallError."""
+    if text is None:
+        return None
+    words = text.split(",")
+    if not all(re.fullmatch(r"[1-9][0-9]{0,3}", word) for word in words):
+        raise CallError(f"--threads {text!r} is no list of thread counts; write it like 1,4.")
+    return [int(word) for word in words]
+
+
+def pattern(text: str | None) -> str | None:
+    """A regular expression, unchanged. Raises CallError."""
+    if text is not None:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise CallError(f"--filter {text!r} is no regular expression: {error}.") from None
+    return text
+
+
+def seconds(text: str | None) -> float | None:
+    """`90s`, `5min`, `1.5h`. Raises CallError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?([a-z]+)", text.strip())
+    if not match or match[2] not in _UNITS_S or not float(match[1]):
+        raise CallError(f"{text!r} is no length of time; write it like 90s, 5min or 1h.")
+    return float(match[1]) * _UNITS_S[match[2]]

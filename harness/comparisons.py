@@ -1,0 +1,100 @@
+"""Which cases are compared with which: the plan of `ab`, `check` and `devices calibrate`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from bnnbench.kernels.engines import Engine
+from bnnbench.results.records import ComparisonRecord
+
+from .plan import Case, Plan, Target, make_plan
+from .selection import Selection
+from .suite_tables import ModelTable, Suite
+from .workload import Workload
+from .workloads import workloads
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """What makes a run a comparison. Every case is compared `repeats` times for each of `extra_ppm`, by which the head
+    is slowed down; `budget_s` ends it."""
+
+    base: Selection
+    head: Selection
+    budget_s: float | None = None
+    extra_ppm: tuple[int, ...] = (0,)
+    repeats: int = 1
+
+    def suite_of(self, suite: Suite, side: Selection) -> Suite:
+        """The suite with the side's own model in the place of all models, where the side is a model."""
+        if side.model is None:
+            return suite
+        like = suite.model[0] if len(suite.model) == 1 else None
+        table = ModelTable(
+            file=side.model, dataset=like.dataset if like else None, images=like.images if like else None
+        )
+        return msgspec.structs.replace(suite, model=[table], kernel=[])
+
+
+def make_comparison_plan(
+    compare: Compare,
+    suite: Suite,
+    engines: Sequence[Engine],
+    threads: Sequence[int],
+    targets: Sequence[Target],
+    pattern: str | None,
+) -> tuple[Plan, list[ComparisonRecord]]:
+    """Both sides' cases and their pairs. What one side cannot run is skipped."""
+    base_engine, head_engine = engines
+    shared: list[Workload] | None = None
+    if compare.base.model is None and compare.head.model is None:
+        shared = workloads(suite)
+    base, head = (
+        shared if shared is not None else workloads(compare.suite_of(suite, side))
+        for side in (compare.base, compare.head)
+    )
+    plans = [
+        make_plan(these, [engine], threads, targets, pattern)
+        for these, engine in ((base, base_engine), (head, head_engine))
+    ]
+    by_name = shared is not None
+    cases: dict[str, tuple[Case, ...]] = {}
+    records: list[ComparisonRecord] = []
+    for target in targets:
+        device = target.spec.name
+        sides = [{_key(case, by_name): case for case in plan.cases[device]} for plan in plans]
+        both = [key for key in sides[0] if key in sides[1]]
+        cases[device] = tuple(case for key in both for case in (sides[0][key], sides[1][key]))
+        for key in both:
+            records += _comparisons(compare, sides[0][key], sides[1][key])
+    return Plan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
+
+
+def _key(case: Case, by_name: bool) -> tuple[str, int]:
+    """Two models are compared whatever they are called."""
+    return (case.workload.name if by_name else "", case.record.threads)
+
+
+def _comparisons(compare: Compare, base: Case, head: Case) -> list[ComparisonRecord]:
+    names = dict.fromkeys([base.workload.name, head.workload.name])
+    found = []
+    for number in range(compare.repeats):
+        for ppm in compare.extra_ppm:
+            identity = f"{base.record.id}\0{head.record.id}\0{ppm}\0{number}"
+            found.append(
+                ComparisonRecord(
+                    id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+                    workload=" -> ".join(names),
+                    device=base.record.device,
+                    threads=base.record.threads,
+                    base_case=base.record.id,
+                    head_case=head.record.id,
+                    base=compare.base.text,
+                    head=compare.head.text,
+                    extra_ppm=ppm,
+                    number=number,
+                )
+            )
+    return found

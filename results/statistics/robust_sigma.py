@@ -1,0 +1,22 @@
+"""The scale of differences, whatever their tails do.
+
+From the median absolute deviation, sigma = 1.4826 median |d - median(d)| (F. R. Hampel, Journal of the American
+Statistical Association 69 (1974), 383-393), times a factor for few figures, by which it is low on average (C. Croux and
+P. J. Rousseeuw, Computational Statistics 1 (1992), 411-428: n / (n - 0.8) beyond nine).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TO_SIGMA = 1.482602218505602
+
+
+def robust_sigma(figures: Sequence[float] | NDArray[np.float64]) -> float:
+    """Sigma of `figures`, in their unit; 0 for fewer than two."""
+    x = np.asarray(figures, float)
+    if len(x) < 2:
+        return 0.0
+    few = len(x) / (len(x) - 0.8)
+    return float(few * _TO_SIGMA * np.median(np.abs(x - np.median(x))))

@@ -1,0 +1,144 @@
+"""From the pairs of a comparison to what is still needed or its verdict; the only place where verdicts are made."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from bnnbench.results.records import Pair, Verdict
+from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
+from bnnbench.results.statistics.imbalance import imbalance_p
+from bnnbench.results.statistics.robust_sigma import robust_sigma
+from bnnbench.results.statistics.sequential import (
+    Differences,
+    Judgement,
+    Need,
+    Rules,
+    judge,
+    minimum_detectable_effect,
+)
+from bnnbench.results.statistics.steady_state import drift
+
+MOST_DROPPED = 0.2
+"""Share of the pairs that may be dropped before nothing is said any more."""
+IMBALANCE_ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most pairs that a comparison may drop, however many it still wants."""
+
+    dropped: int
+
+    @classmethod
+    def of(cls, rules: Rules) -> "Limits":
+        """What is too many also if every pair that is still to come were kept."""
+        return cls(math.floor(rules.looks[-1] * MOST_DROPPED / (1 - MOST_DROPPED)))
+
+
+def difference(pair: Pair) -> float:
+    """The logarithm of the head's figure over the base's."""
+    return math.log(pair.head_ns) - math.log(pair.base_ns)
+
+
+def needed(rules: Rules, pairs: Sequence[Pair]) -> Need | None:
+    """The pairs that are still to be measured, or None: the verdict stands."""
+    if _dropped(pairs) > Limits.of(rules).dropped:
+        return None
+    need = judge(rules, _differences(pairs))
+    return need if isinstance(need, Need) else None
+
+
+def verdict(rules: Rules, comparison_id: str, pairs: Sequence[Pair], finished: str | None = None) -> Verdict:
+    """The verdict on latency of pairs that need no more; cut short (a budget is used up), it is `inconclusive`."""
+    kept = [pair for pair in pairs if pair.dropped is None]
+    empty = Verdict(
+        comparison_id=comparison_id,
+        metric="latency",
+        unit="ns",
+        status="unstable",
+        base_value=statistics.median(pair.base_ns for pair in kept) if kept else None,
+        head_value=statistics.median(pair.head_ns for pair in kept) if kept else None,
+        pairs=len(kept),
+        dropped_base=sum(pair.dropped in ("base", "both") for pair in pairs),
+        dropped_head=sum(pair.dropped in ("head", "both") for pair in pairs),
+        finished=finished,
+    )
+    trouble = _unstable(pairs)
+    if trouble:
+        return replace(empty, reason=trouble)
+    judged = judge(rules, _differences(pairs))
+    judgement = _cut_short(rules, [difference(pair) for pair in kept]) if isinstance(judged, Need) else judged
+    if judgement is None:
+        return replace(empty, status="ok", verdict="inconclusive", reason="too few pairs were measured")
+    return replace(
+        empty,
+        status="ok",
+        verdict=judgement.verdict,
+        effect=math.expm1(judgement.shift.value),
+        low=math.expm1(judgement.shift.low),
+        high=math.expm1(judgement.shift.high),
+        level=judgement.shift.level,
+        mde=judgement.mde,
+        sigma=judgement.sigma,
+        confirmed=judgement.confirmed,
+        reason=_reason(rules, judgement),
+    )
+
+
+def _differences(pairs: Sequence[Pair]) -> Differences:
+    kept = [pair for pair in pairs if pair.dropped is None]
+    return Differences(
+        screen=[difference(pair) for pair in kept if pair.stage == "screen"],
+        confirm=[difference(pair) for pair in kept if pair.stage == "confirm"],
+        dropped=[difference(pair) for pair in pairs if pair.dropped is not None],
+    )
+
+
+def _dropped(pairs: Sequence[Pair]) -> int:
+    return sum(pair.dropped is not None for pair in pairs)
+
+
+def _unstable(pairs: Sequence[Pair]) -> str | None:
+    """Why these pairs allow no verdict; None when they do."""
+    base, head = (sum(pair.dropped == side for pair in pairs) for side in ("base", "head"))
+    if imbalance_p(base, head) < IMBALANCE_ALPHA:
+        more, less = ("head", "base") if head > base else ("base", "head")
+        counts = {"head": head, "base": base}
+        return f"{more} throttles more: {counts[more]} of its pairs were dropped and {counts[less]} of the {less}'s"
+    dropped = _dropped(pairs)
+    if dropped > 2 and dropped > MOST_DROPPED * len(pairs):
+        return f"{dropped} of {len(pairs)} pairs were dropped because the device throttled; cool it, or free it of load"
+    for side, drifts in (
+        ("base", [pair.base_drift for pair in pairs if pair.base_drift is not None]),
+        ("head", [pair.head_drift for pair in pairs if pair.head_drift is not None]),
+    ):
+        grown = drift(drifts)
+        if grown is not None:
+            how = "slower" if grown > 0 else "faster"
+            return (
+                f"{side} gets {how} while it is timed, by {abs(grown) * 100:.1f} % from its first samples to its last; "
+                "let it warm up longer (warmup_ms)"
+            )
+    return None
+
+
+def _cut_short(rules: Rules, d: Sequence[float]) -> Judgement | None:
+    """What can be said of too few pairs: the effect and what they could not have seen, no verdict."""
+    if len(d) < 2:
+        return None
+    sigma = robust_sigma(d)
+    shift = hodges_lehmann(d, 1 - rules.confirm_alpha)
+    mde = minimum_detectable_effect(rules, sigma, len(d))
+    return Judgement("inconclusive", shift, confirmed=False, sigma=sigma, mde=mde)
+
+
+def _reason(rules: Rules, judgement: Judgement) -> str | None:
+    if judgement.verdict != "inconclusive":
+        return None
+    least = f"{judgement.mde * 100:.1f} %"
+    if judgement.confirmed:
+        return f"a difference, but below the floor of {rules.floor * 100:g} %, and not within the margin for sure"
+    return f"effects from {least} on would have been called with 90 %; pairs differ by {judgement.sigma * 100:.1f} %"

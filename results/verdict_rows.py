@@ -1,0 +1,94 @@
+"""Verdicts with what they are about: the rows that every format of `check` and `ab` shows."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bnnbench.results import quantity
+from bnnbench.results.objectives import accuracy_text
+from bnnbench.results.records import ComparisonRecord, Verdict
+from bnnbench.results.stored_run import StoredRun
+
+_TEXT: dict[str, Callable[[float], str]] = {
+    "ns": quantity.duration,
+    "bytes": quantity.size,
+    "share": accuracy_text,
+}
+WORD = {
+    "wrong_output": "wrong output",
+    "failed": "failed",
+    "unstable": "unstable",
+    "skipped": "skipped",
+    "unverified": "unverified",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """A verdict and its comparison."""
+
+    record: ComparisonRecord
+    verdict: Verdict
+
+    @property
+    def word(self) -> str:
+        """The verdict, or the status where there is none."""
+        return self.verdict.verdict or WORD.get(self.verdict.status, self.verdict.status)
+
+    @property
+    def is_bad(self) -> bool:
+        """A regression, or a head that fails or is wrong where the base is not."""
+        reason = self.verdict.reason or ""
+        broken = self.verdict.status in ("failed", "wrong_output") and reason.startswith("head")
+        return self.verdict.verdict == "regression" or broken
+
+    @property
+    def is_unclear(self) -> bool:
+        """Nothing can be said, for whatever reason."""
+        return not self.is_bad and (self.verdict.verdict in (None, "inconclusive"))
+
+    def value(self, figure: float | None) -> str:
+        """A figure of the metric, for people."""
+        if figure is None:
+            return ""
+        return _TEXT[self.verdict.unit](figure)
+
+    @property
+    def effect(self) -> str:
+        """`+2.1 %`."""
+        return "" if self.verdict.effect is None else signed(self.verdict.effect)
+
+    @property
+    def interval(self) -> str:
+        """`+1.7 .. +2.4 %`, and nothing where the figures are exact."""
+        one = self.verdict
+        if one.low is None or one.high is None or one.metric != "latency":
+            return ""
+        return f"{one.low * 100:+.1f} .. {one.high * 100:+.1f} %"
+
+
+def signed(share: float) -> str:
+    """A ratio minus 1 as per cent with its sign."""
+    return f"{share * 100:+.1f} %"
+
+
+def verdict_rows(run: StoredRun) -> list[VerdictRow]:
+    """All verdicts of a run, in the order of its comparisons; those that are not reached yet are left out."""
+    by_comparison: dict[str, list[Verdict]] = {}
+    for one in run.verdicts:
+        by_comparison.setdefault(one.comparison_id, []).append(one)
+    return [VerdictRow(record, one) for record in run.record.comparisons for one in by_comparison.get(record.id, [])]
+
+
+def headline(rows: Iterable[VerdictRow]) -> str:
+    """How many of the cases have a verdict, and which; the cases are those of latency."""
+    given = list(rows)
+    latency = [row for row in given if row.verdict.metric == "latency"]
+    clear = [row for row in latency if not row.is_unclear]
+    text = f"{len(clear)} of {len(latency)} cases have a verdict"
+    words = [row.word for row in latency] + [
+        f"{row.word} in {row.verdict.metric.replace('_', ' ')}"
+        for row in given
+        if row.verdict.metric != "latency" and row.word != "equivalent"
+    ]
+    counts = {word: words.count(word) for word in dict.fromkeys(words)}
+    return "; ".join([text, ", ".join(f"{count} {word}" for word, count in counts.items())]) if counts else text

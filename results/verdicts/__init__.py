@@ -1,0 +1,1 @@
+"""Verdicts as files and text, one format per module."""

@@ -1,0 +1,73 @@
+"""Verdicts in a terminal."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bnnbench.results.printable import printable
+from bnnbench.results.table import is_plain
+from bnnbench.results.verdict_rows import VerdictRow, headline
+
+_STYLE = {
+    "regression": "bold red",
+    "improvement": "bold green",
+    "equivalent": "green",
+    "inconclusive": "yellow",
+    "failed": "red",
+    "wrong output": "bold red",
+    "unstable": "yellow",
+    "skipped": "dim",
+}
+_ROOMY = 110
+
+
+def show(rows: Sequence[VerdictRow], console: Console) -> None:
+    """The headline, a row per verdict, and what has to be said of them."""
+    plain = is_plain(console)
+    console.print(Text(headline(rows), style="bold"))
+    if not rows:
+        return
+    console.print(_table(rows, console.width, plain))
+    for row in rows:
+        said = ". ".join(part for part in (row.verdict.reason, row.verdict.why) if part)
+        if said:
+            console.print(Text(printable(f"{row.record.workload}: {said}", plain)), soft_wrap=False)
+
+
+def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
+    sheet = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    shown = [row for row in rows if row.verdict.metric == "latency" or row.word != "equivalent"]
+    roomy = width >= _ROOMY
+    sheet.add_column("workload", overflow="fold", min_width=14)
+    several = {
+        "device": len({row.record.device for row in rows}) > 1,
+        "thr": len({row.record.threads for row in rows}) > 1,
+        "metric": len({row.verdict.metric for row in shown}) > 1,
+    }
+    for title, wanted in several.items():
+        if wanted:
+            sheet.add_column(title, justify="right" if title == "thr" else "left", no_wrap=True)
+    for title in ("verdict", "effect", *(("interval", "sees", "base", "head") if roomy else ("sees",)), "pairs"):
+        sheet.add_column(title, justify="left" if title == "verdict" else "right", no_wrap=True)
+    for row in shown:
+        one = row.verdict
+        cells = [Text(printable(row.record.workload, plain))]
+        metric = one.metric.replace("_", " ")
+        for title, text in zip(several, (row.record.device, str(row.record.threads), metric), strict=True):
+            if several[title]:
+                cells.append(Text(printable(text, plain)))
+        sees = "" if one.mde is None else "all" if one.metric != "latency" else f"{one.mde * 100:.1f} %"
+        wide = [row.interval, sees, row.value(one.base_value), row.value(one.head_value)]
+        dropped = one.dropped_base + one.dropped_head
+        pairs = "" if not one.pairs else f"{one.pairs}" + (f" (-{dropped})" if dropped else "")
+        cells += [Text(row.word, style=_STYLE.get(row.word, "")), Text(row.effect)]
+        cells += [Text(printable(text, plain)) for text in (*(wide if roomy else [sees]), pairs)]
+        sheet.add_row(*cells)
+    levels = {row.verdict.level for row in shown if row.verdict.metric == "latency" and row.verdict.level}
+    level = f"; intervals hold with {min(levels) * 100:.1f} %" if levels and roomy else ""
+    sheet.caption = f"sees: the least effect that is called 9 times in 10{level}"
+    sheet.caption_justify = "left"
+    return sheet
