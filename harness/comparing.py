@@ -14,15 +14,16 @@ from bnnbench.devices.transport.protocol import Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.results.case_result import median_ns
-from bnnbench.results.records import ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
+from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.statistics.steady_state import growth
+from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.verdict import needed, verdict
 
 from .context import RunContext, now
 from .evaluate import evaluate, has_images
 from .invoke import InPair, invoke
-from .other_metrics import other_verdicts
+from .other_metrics import Measured, other_verdicts
 from .plan import Case, Target
 from .summarized import gate_unseen
 from .throttle import throttled
@@ -42,9 +43,20 @@ class _Comparison:
     cases: dict[Side, Case]
     gates: dict[Side, Gate]
     pairs: list[Pair]
+    peak_rss: dict[Side, list[int]]
 
     def kept(self, stage: str) -> int:
         return sum(pair.stage == stage and pair.dropped is None for pair in self.pairs)
+
+
+def whole_extra(iterations: int, extra_ppm: int) -> int:
+    """So many iterations, or up to twice as many, that `extra_ppm` of them is nearly a whole number."""
+
+    def error(count: int) -> float:
+        extra = count * extra_ppm / 1e6
+        return abs(round(extra) / extra - 1)
+
+    return min(range(iterations, 2 * iterations + 1), key=error) if extra_ppm else iterations
 
 
 @dataclass
@@ -61,6 +73,7 @@ class Comparing:
     builds_ns: int
     push_ns: int = 0
     _gates: dict[str, Gate] = field(default_factory=dict)
+    _accuracies: dict[str, Accuracy] = field(default_factory=dict)
     _next_index: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -75,6 +88,7 @@ class Comparing:
         if not left:
             return
         self._gates = {id: gate for id, gate in stored.gates.items() if gate.status != "failed"}
+        self._accuracies = stored.accuracies
         for one in stored.invocations:
             self._next_index[one.case_id] = max(self._next_index.get(one.case_id, 0), one.index + 1)
         self._show("pushing engines and data", len(left))
@@ -82,8 +96,8 @@ class Comparing:
         with bench.prepared(self.cases):
             self.push_ns = bench.push_ns
             self._verify(bench, left)
-            going = [self._begin(record, stored.pairs_of(record.id)) for record in left]
-            self._compare(bench, [one for one in going if one is not None])
+            going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
+            self._compare(bench, going)
 
     def _verify(self, bench: Workbench, left: Sequence[ComparisonRecord]) -> None:
         wanted = {id for record in left for id in (record.base_case, record.head_case)}
@@ -94,12 +108,14 @@ class Comparing:
                 gate = gate_unseen(case) if isinstance(case.engine, SummaryEngine) else verify(bench, case)
                 self._gates[id] = gate
                 self.context.append(gate)
-            if id in wanted and has_images(case) and self._gates[id].status == "ok":
-                accuracies = self.context.writer.stored.accuracies
-                if id not in accuracies or accuracies[id].status == "failed":
-                    self.context.append(evaluate(bench, case, lambda done, of: None))
+            if id not in wanted or not has_images(case) or self._gates[id].status != "ok":
+                continue
+            if id not in self._accuracies or self._accuracies[id].status == "failed":
+                self._show(f"accuracy of {case.workload.name} on the {case.engine.name}", len(left))
+                self._accuracies[id] = evaluate(bench, case, lambda done, of: None)
+                self.context.append(self._accuracies[id])
 
-    def _begin(self, record: ComparisonRecord, pairs: list[Pair]) -> _Comparison | None:
+    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
         """None when one of the sides cannot be timed: then that is the verdict."""
         by_id = {case.record.id: case for case in self.cases}
         cases: dict[Side, Case] = {"base": by_id[record.base_case], "head": by_id[record.head_case]}
@@ -113,12 +129,17 @@ class Comparing:
             return None
         # Both sides are run in the same way, each long enough for the slower to settle.
         shared = {
-            "iterations": max(gate.iterations or 1 for gate in gates.values()),
+            "iterations": whole_extra(max(gate.iterations or 1 for gate in gates.values()), record.extra_ppm),
             "warmup_ns": max(gate.warmup_ns or 0 for gate in gates.values()),
             "block_ns": max(gate.block_ns or 0 for gate in gates.values()),
         }
         alike = {side: msgspec.structs.replace(gate, **shared) for side, gate in gates.items()}
-        return _Comparison(record, cases, alike, pairs)
+        mine = [one for one in stored.invocations if one.comparison_id == record.id and one.peak_rss_bytes]
+        peak_rss = {
+            side: [one.peak_rss_bytes or 0 for one in mine if one.case_id == case.record.id]
+            for side, case in cases.items()
+        }
+        return _Comparison(record, cases, alike, stored.pairs_of(record.id), peak_rss)
 
     def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
         """In waves: every comparison to its next look, the blocks of all of them in random order."""
@@ -175,6 +196,8 @@ class Comparing:
             if done[side].status != "ok":
                 self._fail(one.record, done[side].status, f"{side}, at pair {number + 1}: {done[side].reason}", one)
                 return False
+            if rss := done[side].peak_rss_bytes:
+                one.peak_rss[side].append(rss)
         drop = throttled(done["base"], done["head"])
         figures = {side: median_ns(invocation) or 0.0 for side, invocation in done.items()}
         pair = Pair(
@@ -203,7 +226,13 @@ class Comparing:
         if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
             found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
         self.context.append(found)
-        for other in other_verdicts(self.context.writer.stored, one.record, now()):
+        if one.record.extra_ppm:
+            return
+        base, head = (
+            Measured(one.cases[side].record, self._accuracies.get(one.cases[side].record.id), one.peak_rss[side])
+            for side in SIDES
+        )
+        for other in other_verdicts(one.record.id, base, head, now()):
             self.context.append(other)
 
     def _fail(self, record: ComparisonRecord, status: Status, reason: str, one: _Comparison | None = None) -> None:

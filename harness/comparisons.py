@@ -18,14 +18,13 @@ from .workloads import workloads
 
 
 class Compare(msgspec.Struct, frozen=True):
-    """What makes a run a comparison. Every case is compared `repeats` times for each of `extra_ppm`, by which the head
-    is slowed down; `budget_s` ends it."""
+    """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
+    compared; `budget_s` ends it."""
 
     base: Selection
     head: Selection
     budget_s: float | None = None
-    extra_ppm: tuple[int, ...] = (0,)
-    repeats: int = 1
+    series: tuple[tuple[int, int], ...] = ((0, 1),)
 
     def suite_of(self, suite: Suite, side: Selection) -> Suite:
         """The suite with the side's own model in the place of all models, where the side is a model."""
@@ -80,8 +79,8 @@ def _key(case: Case, by_name: bool) -> tuple[str, int]:
 def _comparisons(compare: Compare, base: Case, head: Case) -> list[ComparisonRecord]:
     names = dict.fromkeys([base.workload.name, head.workload.name])
     found = []
-    for number in range(compare.repeats):
-        for ppm in compare.extra_ppm:
+    for ppm, repeats in compare.series:
+        for number in range(repeats):
             identity = f"{base.record.id}\0{head.record.id}\0{ppm}\0{number}"
             found.append(
                 ComparisonRecord(

@@ -4,75 +4,66 @@ repeat, and are compared as they are."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
-from bnnbench.results.records import Accuracy, CaseRecord, ComparisonRecord, Verdict
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 
 RSS_SHARE = 0.01
 """Peak memory counts pages that the kernel hands out as it likes; it differs when all of one side lie beyond all of the
 other, by at least this."""
 
 
-def other_verdicts(run: StoredRun, record: ComparisonRecord, finished: str) -> list[Verdict]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One side: its case, its accuracy, the peak memory of its processes in bytes."""
+
+    case: CaseRecord
+    accuracy: Accuracy | None
+    peak_rss: Sequence[int]
+
+
+def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished: str) -> list[Verdict]:
     """Verdicts of the other metrics that both sides have."""
-    cases = {case.id: case for case in run.record.cases}
-    base, head = cases[record.base_case], cases[record.head_case]
-    accuracies = run.accuracies
-    return [
-        found
-        for found in (
-            _size(record, base, head, finished),
-            _accuracy(record, accuracies.get(base.id), accuracies.get(head.id), finished),
-            _memory(record, *(_peak_rss(run, record, case) for case in (base, head)), finished=finished),
-        )
-        if found is not None
-    ]
+    exact = partial(_exact, comparison_id, finished=finished)
+    found = []
+    if base.case.size_bytes and head.case.size_bytes:
+        found.append(exact("size", "bytes", base.case.size_bytes, head.case.size_bytes))
+    old, new = base.accuracy, head.accuracy
+    if old and new and old.correct is not None and new.correct is not None and _same_images(old, new):
+        shares = old.correct / old.images, new.correct / new.images
+        found.append(exact("accuracy", "share", *shares, more_is_better=True))
+    if base.peak_rss and head.peak_rss:
+        found.append(exact("peak_rss", "bytes", *_memory(base.peak_rss, head.peak_rss)))
+    return found
 
 
-def _size(record: ComparisonRecord, base: CaseRecord, head: CaseRecord, finished: str) -> Verdict | None:
-    if not base.size_bytes or not head.size_bytes:
-        return None
-    return _exact(record, "size", "bytes", base.size_bytes, head.size_bytes, finished)
+def _same_images(one: Accuracy, other: Accuracy) -> bool:
+    return (one.dataset_sha256, one.images, one.seed) == (other.dataset_sha256, other.images, other.seed)
 
 
-def _accuracy(record: ComparisonRecord, base: Accuracy | None, head: Accuracy | None, finished: str) -> Verdict | None:
-    if base is None or head is None or base.correct is None or head.correct is None:
-        return None
-    if (base.dataset_sha256, base.images, base.seed) != (head.dataset_sha256, head.images, head.seed):
-        return None
-    shares = base.correct / base.images, head.correct / head.images
-    return _exact(record, "accuracy", "share", *shares, finished=finished, more_is_better=True)
-
-
-def _memory(record: ComparisonRecord, base: Sequence[int], head: Sequence[int], *, finished: str) -> Verdict | None:
-    if not base or not head:
-        return None
-    figures = median(base), median(head)
+def _memory(base: Sequence[int], head: Sequence[int]) -> tuple[float, float]:
+    """The medians; equal ones unless the sides lie apart."""
+    old, new = median(base), median(head)
     apart = max(base) < min(head) or max(head) < min(base)
-    if not apart or abs(figures[1] / figures[0] - 1) < RSS_SHARE:
-        figures = figures[0], figures[0]
-    return _exact(record, "peak_rss", "bytes", *figures, finished=finished)
-
-
-def _peak_rss(run: StoredRun, record: ComparisonRecord, case: CaseRecord) -> list[int]:
-    mine = [one for one in run.invocations if one.comparison_id == record.id and one.case_id == case.id]
-    return [one.peak_rss_bytes for one in mine if one.peak_rss_bytes]
+    return (old, new) if apart and abs(new / old - 1) >= RSS_SHARE else (old, old)
 
 
 def _exact(
-    record: ComparisonRecord,
+    comparison_id: str,
     metric: str,
     unit: str,
     base: float,
     head: float,
+    *,
     finished: str,
     more_is_better: bool = False,
 ) -> Verdict:
     worse = head < base if more_is_better else head > base
     effect = head / base - 1 if base else None
     return Verdict(
-        comparison_id=record.id,
+        comparison_id=comparison_id,
         metric=metric,
         unit=unit,
         status="ok",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -77,12 +78,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("BNNBENCH_CACHE") or user_cache_path("bnnbench"))
 
 
-def build_native(triple: str, progress: Progress | None = None) -> EngineBuild:
-    """The C++ engine with every ISA level of `triple`. Raises BuildError."""
+def build_native(triple: str, progress: Progress | None = None, layout: int = 0) -> EngineBuild:
+    """The C++ engine with every ISA level of `triple`; another `layout` links the same objects in another order. Raises
+    BuildError."""
     levels = _levels(triple)
     objects = _common_objects()
     objects += [_Object(name, (*level_lists(levels), *(("-Os",) if name in _COLD else ()))) for name in NATIVE]
     objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in PER_LEVEL]
+    if layout:
+        random.Random(layout).shuffle(objects)  # noqa: S311 - an order
     return _build("native", triple, None, objects, progress)
 
 

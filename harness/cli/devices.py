@@ -1,4 +1,4 @@
-"""`bnnbench devices`: list, add, probe."""
+"""`bnnbench devices`: list, add, probe, calibrate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, InventoryOption, JsonOption
+from .options import DebugOption, InventoryOption, JsonOption, StoreOption
 
 if TYPE_CHECKING:
     from bnnbench.devices.facts import DeviceFacts
@@ -18,6 +18,7 @@ app = App(
     help_epilogue="""Examples:
   bnnbench devices add pi4 ssh://pi@pi4.lab
   bnnbench devices probe pi4
+  bnnbench devices calibrate pi4                # how often verdicts are wrong there
   bnnbench devices list""",
 )
 
@@ -77,6 +78,59 @@ def add(
     _print_facts(facts, json)
     if not json:
         print(f"added to {path}; measure with: bnnbench run --device {name}")
+
+
+@app.command
+def calibrate(
+    device: Annotated[str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")] = "local",
+    /,
+    *,
+    suite: Annotated[Path | None, Parameter(help="What to calibrate with; default: the quickstart suite.")] = None,
+    comparisons: Annotated[int, Parameter(help="How often the engine is compared with itself.")] = 40,
+    slow_downs: Annotated[
+        str, Parameter(help="Known slow-downs, like 1%,2%,5%, or 0.5x,1.5x as multiples of what can be seen.")
+    ] = "1%,2%,5%",
+    each: Annotated[int, Parameter(help="Comparisons with each slow-down.")] = 12,
+    layouts: Annotated[int, Parameter(help="Other link orders to try; 0 for none.")] = 3,
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure how often verdicts on a device are wrong, and which effects they see."""
+    import sys
+
+    from msgspec.json import encode
+    from rich.console import Console
+
+    from bnnbench.devices.inventory import find_inventory
+    from bnnbench.results.calibration import save
+    from bnnbench.results.store import Store
+
+    from ..calibrate import calibrate as measure
+    from ..errors import CallError
+    from ..progress import Display
+    from ..run_config import RunConfig
+    from ..suite import load_suites
+    from .calibration import print_calibration, slow_down_sizes
+
+    if comparisons < 1 or each < 0 or layouts < 0:
+        raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")
+    found = find_inventory(inventory)
+    config = RunConfig(
+        suite=load_suites([suite] if suite else []), devices=[device], inventory=str(found.resolve()) if found else None
+    )
+    where = Store(store)
+    with Display(Console(stderr=True)) as display:
+        done = measure(
+            config, comparisons, slow_down_sizes(slow_downs, each), layouts, where, display, ["bnnbench", *sys.argv[1:]]
+        )
+    path = save(where.path, done)
+    if json:
+        print(encode(done).decode())
+    else:
+        print_calibration(done, Console())
+        print(f"kept in {path}")
 
 
 @app.command
