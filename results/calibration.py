@@ -35,8 +35,8 @@ class Calls(msgspec.Struct, frozen=True, kw_only=True):
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Shares are of 1. `sigma` and `mde` are medians over the comparisons of the engine with itself; `conclusive` is
-    the share of these that were called equivalent (or wrongly something else). `layout` is the largest effect of
-    linking the same objects in another order, None where that was not tried."""
+    the share of these that have a verdict. `layout` is the largest effect beyond noise of linking the same objects in
+    another order, None where that was not tried."""
 
     device: str
     created: str
@@ -93,7 +93,7 @@ def summarize(
     low, high = proportion_interval(alarms, len(known))
     rules = record.suite.get("suite", {}).get("verdict", {})
     kernel = record.fact(device, "kernel")
-    effects = [abs(one.effect) for run in layouts for _, one in _latency(run) if one.effect is not None]
+    effects = [_beyond_noise(one) for run in layouts for _, one in _latency(run)]
     return Calibration(
         device=device,
         created=record.created,
@@ -118,6 +118,13 @@ def summarize(
         layouts=len(layouts),
         run_ids=[run.record.run_id for run in (*runs, *layouts)],
     )
+
+
+def _beyond_noise(one: Verdict) -> float:
+    """The size of an effect that is there for sure: the end of its interval that is nearer to none."""
+    if one.low is None or one.high is None or one.low <= 0 <= one.high:
+        return 0.0
+    return min(abs(one.low), abs(one.high))
 
 
 def _slow_downs(judged: Sequence[tuple[ComparisonRecord, Verdict]], pilot_mde: float | None) -> list[Calls]:
