@@ -1,19 +1,132 @@
-"""Baselines: capsules of what a version was, so that it can be run again beside another."""
+"""Making baselines of runs, and comparing with them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from bnnbench.results.store import Store
+import msgspec
+
+from bnnbench.kernels.toolchain import cache_folder
+from bnnbench.results import load
+from bnnbench.results.baselines import Capsule, CapsuleEngine, CapsuleFigure, CapsuleModel, Capsules
+from bnnbench.results.stored_run import StoredRun
+
+from .context import now
+from .errors import CallError
+from .run_config import RunConfig
+from .suite_tables import Suite
+
+
+def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool) -> Path:
+    """Keeps what the run was made with. Raises CallError when that is not there any more, StoreError."""
+    record = run.record
+    if record.comparisons or not run.end or run.end.outcome != "complete":
+        what = "is a comparison" if record.comparisons else "is not complete"
+        raise CallError(f"run {record.run_id} {what}; save a baseline from a complete bnnbench run.")
+    engines, files = [], {}
+    for build in record.builds:
+        path = cache_folder() / "engines" / (build.build or "") / "engine"
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != build.sha256:
+            continue  # another's engine, or one from another machine
+        engines.append(CapsuleEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
+        files[build.sha256] = path
+    if not any(one.engine == "native" for one in engines):
+        raise CallError(
+            f"the native engine of run {record.run_id} is not in the build cache of this machine any more; run again."
+        )
+    models, model_files = _models(run)
+    capsule = Capsule(
+        name=name,
+        created=now(),
+        version=record.version,
+        run_id=record.run_id,
+        suite=record.suite,
+        engines=engines,
+        models=models,
+        figures=_figures(run),
+        devices=record.devices,
+        commit=record.commit,
+        pinned=pinned,
+    )
+    return capsules.save(capsule, files, model_files)
+
+
+def _models(run: StoredRun) -> tuple[list[CapsuleModel], dict[str, Path]]:
+    config = msgspec.convert(run.record.suite, RunConfig)
+    sizes = {case.workload: case.size_bytes for case in run.record.cases if case.kind == "model"}
+    models, files = [], {}
+    for table in config.suite.model:
+        path = Path(table.file)
+        name = table.name or path.stem
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CallError(f"the model {path} of run {run.record.run_id} cannot be read: {error.strerror}.") from None
+        if sizes.get(name) not in (None, len(content)):
+            raise CallError(f"the model {path} has changed since run {run.record.run_id}; run again.")
+        sha = hashlib.sha256(content).hexdigest()
+        models.append(CapsuleModel(workload=name, sha256=sha, size_bytes=len(content)))
+        files[sha] = path
+    return models, files
+
+
+def _figures(run: StoredRun) -> list[CapsuleFigure]:
+    frame = load(run)
+    names = list(CapsuleFigure.__struct_fields__)
+    rows = frame[frame["status"] == "ok"][names].astype(object)
+    return [msgspec.convert({k: _plain(v) for k, v in row.items()}, CapsuleFigure) for row in rows.to_dict("records")]
+
+
+def _plain(value: object) -> object:
+    import pandas as pd
+
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
-class Baselines:
-    """The capsules of a store."""
+class Drift:
+    """By how much a case's latency has grown since a pinned baseline; both figures are from the store, so the machine's
+    own changes are in it."""
 
-    store: Store
+    workload: str
+    device: str
+    since: str
+    ratio: float
 
-    def binaries(self, name: str) -> Mapping[str, str] | None:
-        """Engine binaries by triple; None when there is no such baseline."""
-        return None
+
+def drift_since_pinned(capsules: Capsules, name: str) -> list[Drift]:
+    """Of the baseline `name` against the oldest pinned one, cases that both have."""
+    pinned = [one for one in capsules.all() if one.pinned and one.name != name]
+    if not pinned:
+        return []
+    old = {_key(one): one for one in pinned[0].figures}
+    return [
+        Drift(one.workload, one.device, pinned[0].name, one.latency_ns / before.latency_ns - 1)
+        for one in capsules.get(name).figures
+        if (before := old.get(_key(one))) and one.latency_ns and before.latency_ns
+    ]
+
+
+def _key(one: CapsuleFigure) -> tuple[str, str, str, int, str | None]:
+    return (one.workload, one.engine, one.device, one.threads, one.isa)
+
+
+def suite_of(capsule: Capsule) -> Suite:
+    """What it was measured with; models that are no longer where they were come from the capsule's own files."""
+    return msgspec.convert(capsule.suite, RunConfig).suite
+
+
+def with_files(suite: Suite, models: Mapping[str, str]) -> Suite:
+    """Models whose files are gone, from these."""
+    tables = [
+        table
+        if Path(table.file).is_file() or (table.name or Path(table.file).stem) not in models
+        else msgspec.structs.replace(
+            table, name=table.name or Path(table.file).stem, file=models[table.name or Path(table.file).stem]
+        )
+        for table in suite.model
+    ]
+    return msgspec.structs.replace(suite, model=tables)

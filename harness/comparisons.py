@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -13,7 +14,6 @@ from bnnbench.results.records import ComparisonRecord
 from .plan import Case, Plan, Target, make_plan
 from .selection import Selection
 from .suite_tables import ModelTable, Suite
-from .workload import Workload
 from .workloads import workloads
 
 
@@ -27,9 +27,10 @@ class Compare(msgspec.Struct, frozen=True):
     series: tuple[tuple[int, int], ...] = ((0, 1),)
 
     def suite_of(self, suite: Suite, side: Selection) -> Suite:
-        """The suite with the side's own model in the place of all models, where the side is a model."""
+        """The suite with the side's own models: one in the place of all workloads, or some under their names."""
         if side.model is None:
-            return suite
+            tables = [_standing_in(table, side.models) for table in suite.model]
+            return msgspec.structs.replace(suite, model=tables)
         like = suite.model[0] if len(suite.model) == 1 else None
         table = ModelTable(
             file=side.model, dataset=like.dataset if like else None, images=like.images if like else None
@@ -47,18 +48,14 @@ def make_comparison_plan(
 ) -> tuple[Plan, list[ComparisonRecord]]:
     """Both sides' cases and their pairs. What one side cannot run is skipped."""
     base_engine, head_engine = engines
-    shared: list[Workload] | None = None
-    if compare.base.model is None and compare.head.model is None:
-        shared = workloads(suite)
-    base, head = (
-        shared if shared is not None else workloads(compare.suite_of(suite, side))
-        for side in (compare.base, compare.head)
-    )
+    by_name = compare.base.model is None and compare.head.model is None
+    suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
+    base = workloads(suites[0])
+    head = base if suites[0] == suites[1] else workloads(suites[1])  # what is right is computed once
     plans = [
         make_plan(these, [engine], threads, targets, pattern)
         for these, engine in ((base, base_engine), (head, head_engine))
     ]
-    by_name = shared is not None
     cases: dict[str, tuple[Case, ...]] = {}
     records: list[ComparisonRecord] = []
     for target in targets:
@@ -69,6 +66,11 @@ def make_comparison_plan(
         for key in both:
             records += _comparisons(compare, sides[0][key], sides[1][key])
     return Plan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
+
+
+def _standing_in(table: ModelTable, models: Mapping[str, str]) -> ModelTable:
+    name = table.name or Path(table.file).stem
+    return msgspec.structs.replace(table, name=name, file=models[name]) if name in models else table
 
 
 def _key(case: Case, by_name: bool) -> tuple[str, int]:

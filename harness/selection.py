@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,31 +9,29 @@ import msgspec
 from bnnbench.kernels.engines import Engine, SideEngine
 from bnnbench.kernels.engines.side import ANY
 from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.baselines import Capsules
 
 from .errors import CallError
 from .suite import model_path
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """`text` is what the user wrote; `binaries` maps triples (or "") to files, `model` is a `.tflite`; all paths
-    absolute."""
+    """`text` is what the user wrote; `binaries` maps triples (or "") to files, `model` is a `.tflite`, `models` stand
+    in for the suite's by the names of their workloads; all paths absolute."""
 
     text: str
     engine: str = "native"
     binaries: dict[str, str] = {}
     model: str | None = None
+    models: dict[str, str] = {}
 
     def side(self, name: str, engine: Engine) -> SideEngine:
         """The engine that plays this side."""
         return SideEngine(name, engine, {triple: Path(path) for triple, path in self.binaries.items()})
 
 
-Capsules = Callable[[str], Mapping[str, str] | None]
-"""The engine binaries of a baseline by triple; None when there is no such baseline."""
-
-
 def select(text: str, capsules: Capsules) -> Selection:
-    """What `text` names. Raises CallError."""
+    """What `text` names. Raises CallError, StoreError."""
     if text.lower().endswith(".tflite") or text in shipped_models():
         return Selection(text, model=str(model_path(text, Path())))
     engine, at, what = text.partition("@")
@@ -45,7 +42,15 @@ def select(text: str, capsules: Capsules) -> Selection:
     path = Path(what)
     if path.is_file():
         return Selection(text, engine, {ANY: str(path.resolve())})
-    binaries = capsules(what)
-    if binaries is None:
+    if what not in capsules.names():
         raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}'.")
-    return Selection(text, engine, dict(binaries))
+    return base_of(capsules, what, engine)
+
+
+def base_of(capsules: Capsules, name: str, engine: str) -> Selection:
+    """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine."""
+    binaries = capsules.binaries(name, engine)
+    if not binaries:
+        held = sorted({one.engine for one in capsules.get(name).engines})
+        raise CallError(f"the baseline '{name}' holds no engine '{engine}', only {', '.join(held)}.")
+    return Selection(f"{engine}@{name}", engine, binaries, models=capsules.models(name))

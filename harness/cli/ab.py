@@ -40,19 +40,21 @@ def ab(
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
     from rich.console import Console
 
+    from bnnbench.results.baselines import Capsules
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
     from bnnbench.results.verdicts import json as as_json
 
-    from ..baselines import Baselines
     from ..comparisons import Compare
     from ..selection import select
-    from .comparing import compare, exit_status, print_outcome, seconds
+    from ..suite import load_suites
+    from .comparing import compare, exit_status, print_outcome
+    from .words import seconds
 
     where = Store(store)
-    capsules = Baselines(where).binaries
+    capsules = Capsules(where.path)
     config = Compare(select(base, capsules), select(head, capsules), seconds(budget))
-    result = compare(config, files, device, threads, filter, inventory, where, sys.argv[1:])
+    result = compare(config, filter, inventory, where, sys.argv[1:], load_suites(files or []), device, threads)
     rows = verdict_rows(result.stored)
     if json is not None:
         text = as_json.render(rows, result.stored.record.run_id)

@@ -19,31 +19,27 @@ from ..comparisons import Compare
 from ..progress import Display
 from ..run import RunResult, start_run
 from ..run_config import RunConfig
-from ..suite import load_suites
 from ..suite_tables import Suite
-from .words import pattern, seconds, thread_counts
+from .words import pattern, thread_counts
 
 REGRESSION, UNCLEAR, INTERRUPTED = 1, 3, 130
-
-__all__ = ("compare", "exit_status", "print_outcome", "seconds")
 
 
 def compare(
     config: Compare,
-    files: Sequence[Path] | None,
-    devices: Sequence[str],
-    threads: str | None,
     filter: str | None,
     inventory: Path | None,
     store: Store,
     words: Sequence[str],
-    suite: Suite | None = None,
+    suite: Suite,
+    devices: Sequence[str],
+    threads: str | None = None,
 ) -> RunResult:
     """Measures until every comparison has its verdict. Raises HarnessError, InventoryError, StoreError."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found = find_inventory(inventory)
     run = RunConfig(
-        suite=suite or load_suites(files or []),
+        suite=suite,
         devices=[*devices] or ["local"],
         threads=thread_counts(threads),
         filter=pattern(filter),

@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from . import ab, chart, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
+from . import ab, baseline, chart, check, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
 from .failure import explain
 
 app = App(
@@ -20,6 +20,8 @@ app = App(
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
 app.command(ab.ab, help_epilogue=ab.EXAMPLES)
+app.command(check.check, help_epilogue=check.EXAMPLES)
+app.command(baseline.app)
 app.command(report.report, help_epilogue=report.EXAMPLES)
 app.command(chart.chart, help_epilogue=chart.EXAMPLES)
 app.command(pick.pick, help_epilogue=pick.EXAMPLES)
@@ -33,7 +35,8 @@ app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit status: 0 fine, 2 the call is wrong, 3 it could not be measured, 130 interrupted."""
+    """Entry point. Exit status: 0 fine, 1 a regression, 2 the call is wrong, 3 it could not be measured, 130
+    interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:

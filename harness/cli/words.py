@@ -37,3 +37,12 @@ def seconds(text: str | None) -> float | None:
     if not match or match[2] not in _UNITS_S or not float(match[1]):
         raise CallError(f"{text!r} is no length of time; write it like 90s, 5min or 1h.")
     return float(match[1]) * _UNITS_S[match[2]]
+
+
+def share(text: str, option: str) -> float:
+    """`20%` or `0.2`. Raises CallError."""
+    match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?(%?)", text.strip())
+    value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= value <= 1:
+        raise CallError(f"{option} {text!r} is no share; write it like 20%.")
+    return value

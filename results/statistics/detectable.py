@@ -31,11 +31,13 @@ def passes(shift: float, sigma: float, pairs: int, alpha: float, least: float = 
 
 
 def pairs_needed(shift: float, sigma: float, alpha: float, power: float) -> int:
-    """Pairs with which a true `shift` is found at `alpha` (two-sided) with probability `power`; at least 6.
+    """Pairs with which a true `shift` is found at `alpha` (two-sided) with probability `power`.
 
-    Three more than the formula's, which is too hopeful for few. Raises ValueError for a shift that is not above 0.
+    Three more than the formula's, which is too hopeful for few; never fewer than can be significant at all: n pairs of
+    one sign have a p of 2 / 2^n. Raises ValueError for a shift that is not above 0.
     """
     if not shift > 0:
         raise ValueError("the shift to be found must be more than 0")
     z = _NORMAL.inv_cdf(1 - alpha / 2) + _NORMAL.inv_cdf(power)
-    return max(6, math.ceil((z * sigma / shift) ** 2 / _EFFICIENCY) + 3)
+    least = math.ceil(math.log2(2 / alpha)) + 1
+    return max(least, math.ceil((z * sigma / shift) ** 2 / _EFFICIENCY) + 3)

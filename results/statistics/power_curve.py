@@ -58,8 +58,8 @@ def _fit(x: NDArray[np.float64], called: NDArray[np.float64], n: NDArray[np.floa
     from scipy.optimize import minimize
     from scipy.stats import norm
 
-    # Half a call more on both sides keeps the curve finite where all or none were called.
-    hits, misses = called + 0.5, n - called + 0.5
+    # A trace of both keeps the curve finite where all or none were called.
+    hits, misses = called + 0.02, n - called + 0.02
 
     def loss(parameters: NDArray[np.float64]) -> float:
         z = (x - parameters[0]) / np.exp(parameters[1])

@@ -1,0 +1,83 @@
+"""`bnnbench baseline`: save, list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from .options import DebugOption, JsonOption, StoreOption
+
+app = App(
+    name="baseline",
+    help="Versions that are kept to be compared with: their engines, models and suite.",
+    help_epilogue="""Examples:
+  bnnbench run suite.toml && bnnbench baseline save main
+  bnnbench baseline save v1.2 --pin            # drift is counted from the oldest pinned one
+  bnnbench check --baseline main --baseline v1.2""",
+)
+
+
+@app.command
+def save(
+    name: Annotated[str, Parameter(help="What to call it; an older one of this name is replaced.")],
+    run: Annotated[str, Parameter(help="The run to keep: its id, or latest.")] = "latest",
+    /,
+    *,
+    pin: Annotated[bool, Parameter(negative="", show_default=False, help="Count drift from it.")] = False,
+    store: StoreOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Keep what a run was made with, so that it can be run again beside something newer."""
+    from bnnbench.results.baselines import Capsules
+    from bnnbench.results.store import Store
+    from bnnbench.results.verdict_rows import signed
+
+    from ..baselines import drift_since_pinned, save_baseline
+
+    where = Store(store)
+    capsules = Capsules(where.path)
+    pinned = pin or (name in capsules.names() and capsules.get(name).pinned)
+    path = save_baseline(capsules, name, where.run(run), pinned)
+    capsule = capsules.get(name)
+    engines = ", ".join(f"{one.engine} for {one.isa or one.triple}" for one in capsule.engines)
+    print(f"baseline {name}: {engines}; {len(capsule.models)} models; kept in {path}")
+    drifts = drift_since_pinned(capsules, name)
+    if drifts:
+        print(
+            f"latency since {drifts[0].since}, the oldest pinned baseline (figures of two runs, no verdict; for one: "
+            f"bnnbench check --baseline {drifts[0].since}):"
+        )
+        for one in sorted(drifts, key=lambda one: -one.ratio):
+            print(f"  {signed(one.ratio):>9}  {one.workload} on {one.device}")
+
+
+@app.command(name="list")
+def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the baselines of the store, oldest first."""
+    from msgspec.json import encode
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bnnbench.results.baselines import Capsules
+    from bnnbench.results.store import Store
+
+    found = Capsules(Store(store).path)
+    if json:
+        print(encode(found.all()).decode())
+        return
+    table = Table("name", "saved", "commit", "cases", "devices", "", box=None, pad_edge=False)
+    for one in found.all():
+        cells = (
+            one.name,
+            one.created[:16].replace("T", " "),
+            (one.commit or "")[:10],
+            str(len(one.figures)),
+            ", ".join(one.devices),
+            "pinned" if one.pinned else "",
+        )
+        table.add_row(*map(Text, cells))
+    console = Console()
+    console.print(table)
+    console.print(f"baselines in {found.path}", style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,80 @@
+"""`bnnbench check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption
+
+EXAMPLES = """Examples:
+  bnnbench check --baseline main                                   # its suite, on the device it was saved on
+  bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
+  bnnbench check --baseline main --format markdown -o comment.md
+  bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
+Exit status: 0 fine, 1 a regression or a broken head, 2 a wrong call, 3 not measured or too much inconclusive."""
+
+
+def check(
+    files: Annotated[
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: the baseline's suite.")
+    ] = None,
+    /,
+    *,
+    baseline: Annotated[list[str], Parameter(negative="", help="A baseline; may be given several times.")],
+    head: Annotated[str, Parameter(help="What is judged: ENGINE or ENGINE@FILE.")] = "native",
+    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    filter: FilterOption = None,
+    budget: Annotated[str | None, Parameter(help="Stop each comparison after so long, like 90s, 5min or 1h.")] = None,
+    format: Annotated[str, Parameter(help="table, markdown, json, junit or github (annotations).")] = "table",
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="Write the format here, and the table to the terminal.")
+    ] = None,
+    strict: Annotated[bool, Parameter(negative="", show_default=False, help="Fail without a verdict on all.")] = False,
+    max_inconclusive: Annotated[str, Parameter(help="The share of cases that may lack a verdict.")] = "100%",
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    debug: DebugOption = False,
+) -> int:
+    """Run the old version beside the new one, side by side, and fail on what got worse."""
+    from rich.console import Console
+
+    from bnnbench.results.store import Store
+    from bnnbench.results.verdict_rows import verdict_rows
+    from bnnbench.results.verdicts import FORMATS
+
+    from ..check import planned
+    from ..errors import CallError
+    from .comparing import compare, exit_status, print_outcome
+    from .words import seconds, share
+
+    if format not in ("table", *FORMATS):
+        raise CallError(f"there is no format '{format}'; there are table, {', '.join(FORMATS)}.")
+    most_unclear, budget_s = share(max_inconclusive, "--max-inconclusive"), seconds(budget)
+    where = Store(store)
+    rows, statuses, run_ids = [], [], []
+    for one in planned(where, baseline, head, files, device, inventory, budget_s):
+        result = compare(one.config, filter, inventory, where, sys.argv[1:], one.suite, one.devices)
+        mine = verdict_rows(result.stored)
+        rows += mine
+        run_ids.append(result.stored.record.run_id)
+        statuses.append(exit_status(result, mine, strict, most_unclear))
+        if format == "table" or output is not None:
+            print_outcome(result, mine, Console(stderr=format != "table" and output is None), store)
+        if result.outcome == "interrupted":
+            break
+    if format != "table":
+        text = FORMATS[format](rows, ", ".join(run_ids))
+        if output is None:
+            print(text, end="" if text.endswith("\n") else "\n")
+        else:
+            output.write_text(text, "utf-8")
+    return worst(statuses)
+
+
+def worst(statuses: list[int]) -> int:
+    """Of several comparisons: interrupted, then a regression, then what was not measured."""
+    return next((status for status in (130, 1, 3) if status in statuses), 0)

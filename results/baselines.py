@@ -1,0 +1,167 @@
+"""Baselines: what is needed to run an old version again beside a new one, and what it was when it was saved.
+
+<store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
+<store>/baselines/<name>/engines/<sha256>   engine binaries
+<store>/baselines/<name>/models/<sha256>.tflite
+"""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bnnbench.results.atomic import sync_folder, write_atomically
+from bnnbench.results.errors import StoreError, refusal
+
+SCHEMA = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class CapsuleEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """A binary: for `triple`, at `isa` where it holds one level only."""
+
+    engine: str
+    triple: str
+    sha256: str
+    isa: str | None = None
+
+
+class CapsuleModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The `.tflite` behind a model table of the suite; `workload` is its name there."""
+
+    workload: str
+    sha256: str
+    size_bytes: int
+
+
+class CapsuleFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a case was when the baseline was saved: a record, which no verdict rests on."""
+
+    workload: str
+    engine: str
+    device: str
+    threads: int
+    latency_ns: float | None = None
+    accuracy: float | None = None
+    dataset_sha256: str | None = None
+    isa: str | None = None
+
+
+class Capsule(msgspec.Struct, frozen=True, kw_only=True):
+    """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from."""
+
+    name: str
+    created: str
+    version: str
+    run_id: str
+    suite: dict[str, Any]
+    engines: list[CapsuleEngine]
+    models: list[CapsuleModel] = []
+    figures: list[CapsuleFigure] = []
+    devices: dict[str, dict[str, Any]] = {}
+    commit: str | None = None
+    pinned: bool = False
+    schema: int = SCHEMA
+
+
+class Capsules:
+    """The baselines of a store."""
+
+    def __init__(self, store: Path) -> None:
+        self.path = store / "baselines"
+
+    def names(self) -> list[str]:
+        """Oldest first."""
+        return [capsule.name for capsule in self.all()]
+
+    def all(self) -> list[Capsule]:
+        """Every capsule, oldest first. Raises StoreError for a damaged one."""
+        folders = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        found = [self.get(folder.name) for folder in folders if (folder / "capsule.json").is_file()]
+        return sorted(found, key=lambda capsule: (capsule.created, capsule.name))
+
+    def get(self, name: str) -> Capsule:
+        """Raises StoreError when there is none of this name, or it is damaged."""
+        path = self.path / checked(name) / "capsule.json"
+        if not path.is_file():
+            there = ", ".join(sorted(one.name for one in self.path.iterdir())) if self.path.is_dir() else ""
+            raise StoreError(
+                f"there is no baseline '{name}' in {self.path}"
+                + (f"; there is {there}" if there else ": save one with bnnbench baseline save NAME")
+            )
+        try:
+            capsule = msgspec.json.decode(path.read_bytes(), type=Capsule)
+        except (OSError, msgspec.DecodeError) as error:
+            raise StoreError(f"{path} is no baseline ({error}): restore it, or save the baseline again") from error
+        if capsule.schema > SCHEMA:
+            raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
+        return capsule
+
+    def binaries(self, name: str, engine: str) -> dict[str, str]:
+        """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
+        capsule = self.get(name)
+        files = {
+            one.triple: self._file(name, f"engines/{one.sha256}", one.sha256)
+            for one in capsule.engines
+            if one.engine == engine
+        }
+        return {triple: str(path) for triple, path in files.items()}
+
+    def models(self, name: str) -> dict[str, str]:
+        """Path of the model by the name of its workload, each checked. Raises StoreError."""
+        return {
+            one.workload: str(self._file(name, f"models/{one.sha256}.tflite", one.sha256))
+            for one in self.get(name).models
+        }
+
+    def save(self, capsule: Capsule, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+        """Writes a capsule, in the place of an older one of its name. `engines` and `models` map digests to files.
+        Raises StoreError; the older one is then still there."""
+        folder = self.path / checked(capsule.name)
+        temporary: Path | None = None
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=self.path))
+            for kind, files, suffix in (("engines", engines, ""), ("models", models, ".tflite")):
+                (temporary / kind).mkdir()
+                for sha, path in files.items():
+                    shutil.copyfile(path, temporary / kind / f"{sha}{suffix}")
+                    (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
+            document = msgspec.json.format(msgspec.json.encode(capsule), indent=1) + b"\n"
+            write_atomically(temporary / "capsule.json", document)
+            temporary.chmod(0o755)
+            if folder.exists():
+                old = temporary.with_name(f"{temporary.name}-old")
+                folder.rename(old)
+                temporary.rename(folder)
+                shutil.rmtree(old)
+            else:
+                temporary.rename(folder)
+            sync_folder(self.path)
+        except OSError as error:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise refusal(error, folder) from error
+        return folder
+
+    def _file(self, name: str, relative: str, sha: str) -> Path:
+        path = self.path / checked(name) / relative
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path} of baseline '{name}' can't be read ({error.strerror}): save it again") from error
+        if hashlib.sha256(content).hexdigest() != sha:
+            raise StoreError(f"{path} of baseline '{name}' is not what was saved: restore it, or save it again")
+        return path
+
+
+def checked(name: str) -> str:
+    """The name, if it is one that can be a folder's. Raises StoreError."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"{name!r} is no name for a baseline: use letters, digits and . _ -, up to 64")
+    return name

@@ -1,0 +1,59 @@
+"""`python -m tests.simulation [--repetitions N]`: the tables of docs/statistics.md."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from tests.simulation.scenarios import BASE, BIMODAL, SCENARIOS, Outcome, rivalry, simulate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=2000)
+    given = parser.parse_args()
+    progress = Console(stderr=True)
+    titles = [
+        "scenario",
+        "noise",
+        "sigma",
+        "called (95 %)",
+        "equivalent",
+        "inconclusive",
+        "unstable",
+        "pairs",
+        "pairs when called",
+    ]
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+    for scenario in SCENARIOS:
+        progress.print(f"{scenario.name}, {scenario.noise.name}: {given.repetitions} times")
+        print(row(simulate(scenario, given.repetitions)), flush=True)
+    print()
+    print("| tool | noise | false alarms | says slower at 2 % |")
+    print("|---|---|---|---|")
+    for noise in (BASE, BIMODAL):
+        for one in rivalry(noise, given.repetitions):
+            print(
+                f"| {one.tool} | {noise.name} | {one.false_alarms * 100:.2f} % | {one.power * 100:.1f} % |", flush=True
+            )
+
+
+def row(outcome: Outcome) -> str:
+    low, high = outcome.called_interval
+    cells = [
+        outcome.scenario.name,
+        outcome.scenario.noise.name,
+        f"{outcome.sigma * 100:.2f} %",
+        f"{outcome.called * 100:.2f} % ({low * 100:.2f}-{high * 100:.2f})",
+        f"{outcome.equivalent * 100:.2f} %",
+        f"{outcome.inconclusive * 100:.2f} %",
+        f"{outcome.unstable * 100:.2f} %",
+        f"{outcome.pairs:.1f}",
+        "" if outcome.pairs_called is None else f"{outcome.pairs_called:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
