@@ -14,24 +14,26 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2000)
     given = parser.parse_args()
     progress = Console(stderr=True)
-    titles = [
-        "scenario",
-        "noise",
-        "sigma",
-        "called (95 %)",
-        "equivalent",
-        "inconclusive",
-        "unstable",
-        "pairs",
-        "pairs when called",
-    ]
-    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+    print(
+        line(
+            "scenario",
+            "noise",
+            "sigma",
+            "called (95 %)",
+            "equivalent",
+            "inconclusive",
+            "unstable",
+            "pairs",
+            "at a call",
+        )
+    )
+    print("|---" * 9 + "|")
     for scenario in SCENARIOS:
         progress.print(f"{scenario.name}, {scenario.noise.name}: {given.repetitions} times")
         print(row(simulate(scenario, given.repetitions)), flush=True)
     print()
-    print("| tool | noise | false alarms | says slower at 2 % |")
-    print("|---|---|---|---|")
+    print(line("tool", "noise", "false alarms", "says slower at 2 %"))
+    print("|---" * 4 + "|")
     for noise in (BASE, BIMODAL):
         for one in rivalry(noise, given.repetitions):
             print(
@@ -41,7 +43,7 @@ def main() -> None:
 
 def row(outcome: Outcome) -> str:
     low, high = outcome.called_interval
-    cells = [
+    return line(
         outcome.scenario.name,
         outcome.scenario.noise.name,
         f"{outcome.sigma * 100:.2f} %",
@@ -51,8 +53,11 @@ def row(outcome: Outcome) -> str:
         f"{outcome.unstable * 100:.2f} %",
         f"{outcome.pairs:.1f}",
         "" if outcome.pairs_called is None else f"{outcome.pairs_called:.0f}",
-    ]
-    return "| " + " | ".join(cells) + " |"
+    )
+
+
+def line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
