@@ -29,6 +29,16 @@ class Watcher(Protocol):
         ...
 
 
+class Silent:
+    """A watcher that shows nothing."""
+
+    def phase(self, device: str, text: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
 class Endable(Protocol):
     def kill(self) -> None: ...
 

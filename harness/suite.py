@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -49,6 +49,10 @@ def parse_suite(text: str, path: Path) -> Suite:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{path} is not valid TOML: {error}.") from None
+    return _from_document(document, path)
+
+
+def _from_document(document: dict[str, Any], path: Path) -> Suite:
     try:
         suite = msgspec.convert(document, Suite)
     except msgspec.ValidationError as error:
@@ -69,6 +73,16 @@ def parse_suite(text: str, path: Path) -> Suite:
         model=[located(table, folder) for table in suite.model],
         engine={name: _with_paths(name, table, folder) for name, table in suite.engine.items()},
     )
+
+
+def suite_of_one(workload: str | Path | Mapping[str, Any], engine: str, invocations: int) -> Suite:
+    """A model by its file or shipped name, or a `[[kernel]]` table as in a suite, by itself. Raises SuiteError."""
+    if isinstance(workload, Mapping):
+        document = {"name": str(workload.get("name", workload.get("op", ""))), "kernel": [dict(workload)]}
+        suite = _from_document({**document, "engines": [engine]}, Path("device_benchmark"))
+    else:
+        suite = load_suites([Path(workload)])
+    return msgspec.structs.replace(suite, engines=[engine], invocations=invocations)
 
 
 def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) -> list[str]:

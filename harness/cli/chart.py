@@ -16,11 +16,14 @@ EXAMPLES = """Examples:
   bnnbench chart latency-accuracy                              # of the last run, as latency-accuracy.pdf
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
+  bnnbench chart history all                                   # every case over the runs of the store
   bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
 
 
 def chart(
-    kind: Annotated[str, Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput.")],
+    kind: Annotated[
+        str, Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput, history.")
+    ],
     runs: Annotated[
         list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")
     ] = None,

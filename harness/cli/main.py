@@ -7,7 +7,23 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from . import ab, baseline, chart, check, devices, engines, evaluate, infer, model, peak, pick, profile, report, run
+from . import (
+    ab,
+    baseline,
+    chart,
+    check,
+    devices,
+    engines,
+    evaluate,
+    export,
+    infer,
+    model,
+    peak,
+    pick,
+    profile,
+    report,
+    run,
+)
 from .failure import explain
 
 app = App(
@@ -24,6 +40,8 @@ app.command(check.check, help_epilogue=check.EXAMPLES)
 app.command(baseline.app)
 app.command(report.report, help_epilogue=report.EXAMPLES)
 app.command(chart.chart, help_epilogue=chart.EXAMPLES)
+app.command(export.export, help_epilogue=export.EXAMPLES)
+app.command(export.import_, name="import", help_epilogue=export.EXAMPLES)
 app.command(pick.pick, help_epilogue=pick.EXAMPLES)
 app.command(devices.app)
 app.command(engines.app)

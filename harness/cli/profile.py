@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
-  bnnbench profile quicknet.tflite -d pi4 --threads 4"""
+  bnnbench profile quicknet.tflite -d pi4 --threads 4
+  bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto"""
 
 
 def profile(
@@ -24,6 +25,7 @@ def profile(
     device: OneDeviceOption = "local",
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="How often every step is timed.")] = 50,
+    trace: Annotated[Path | None, Parameter(help="Also write the steps as a trace for Chrome or Perfetto.")] = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -45,6 +47,11 @@ def profile(
     done = measure(
         model_path(str(model), Path()), device=device, inventory=inventory, threads=threads, runs=runs, tell=tell
     )
+    if trace is not None:
+        from bnnbench.results.export.chrome_trace import spans
+
+        steps = ((op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof}) for op in done.ops)
+        trace.write_text(spans(model.name, device, steps) + "\n", "utf-8")
     if json:
         print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
     else:

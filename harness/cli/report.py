@@ -11,7 +11,8 @@ from .options import DebugOption, JsonOption, StoreOption
 
 EXAMPLES = """Examples:
   bnnbench report                 # the last run, into ./report
-  bnnbench report 20260131-142501 20260201-09 -o side-by-side"""
+  bnnbench report 20260131-142501 20260201-09 -o side-by-side
+  bnnbench report --history       # and how every case changed over the runs of the store"""
 
 
 def report(
@@ -19,6 +20,9 @@ def report(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")] = Path("report"),
+    history: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Also draw every case over all runs of the store.")
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -39,7 +43,7 @@ def report(
     names = set(frame.loc[frame["kind"] == "model", "workload"])
     others = published_frame()
     related = others[others["workload"].isin(names)]
-    history = load(where) if frame["kind"].eq("model").any() else None
-    beside = Beside(related.reset_index(drop=True) if len(related) else None, history)
+    every = load(where) if history or frame["kind"].eq("model").any() else None
+    beside = Beside(related.reset_index(drop=True) if len(related) else None, every, every if history else None)
     paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}
     print(dumps(paths) if json else "\n".join(paths.values()))

@@ -101,6 +101,24 @@ def _throughput_height(frame: "pd.DataFrame", width: float) -> float:
     return height(frame, width)
 
 
+def _history(frame: "pd.DataFrame", beside: Beside, ax: "Axes") -> "Axes":
+    from bnnbench.results.charts.history import case_histories
+
+    return case_histories(frame, ax)
+
+
+def _history_height(frame: "pd.DataFrame", width: float) -> float:
+    from bnnbench.results.charts.history import height
+
+    return height(frame, width)
+
+
+def _has_history(frame: "pd.DataFrame") -> bool:
+    from bnnbench.results.history import histories
+
+    return bool(histories(frame))
+
+
 def _has(column: str) -> "Callable[[pd.DataFrame], bool]":
     return lambda frame: bool(frame[column].notna().any())
 
@@ -159,6 +177,16 @@ CHARTS: dict[str, Chart] = {
             _throughput,
             _throughput_height,
             _has("gops"),
+        ),
+        Chart(
+            "history",
+            "Over runs",
+            "Latency of each case over its runs, those that changed most on top. A vertical line is a change point: the "
+            "figures before and after it differ with at least 99 %. Days lie between runs, so this shows less than a "
+            "comparison does.",
+            _history,
+            _history_height,
+            _has_history,
         ),
     )
 }

@@ -11,6 +11,7 @@ from bnnbench.results import quantity
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.comparison import labelled
 from bnnbench.results.frames import load
+from bnnbench.results.history import histories, sentences
 from bnnbench.results.records import Build, DeviceEvent, Peak
 from bnnbench.results.report.facts import Fact, facts
 from bnnbench.results.report.headline import Claim, claims, minutes
@@ -18,16 +19,20 @@ from bnnbench.results.report.models import Models, models
 from bnnbench.results.report.rows import Row, rows
 from bnnbench.results.statistics.level import coverage, depth
 from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.verdict_rows import headline, verdict_rows
+from bnnbench.results.verdicts.sentence import name
 
 _WIDE, _NARROW = 9.2, 3.7
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Frames of what is no part of the runs: figures that others published, and all runs of the store."""
+    """Frames of what is no part of the runs: figures that others published, and all runs of the store; `timeline` are
+    the runs whose history is drawn."""
 
     published: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
+    timeline: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,21 @@ class Trouble:
     place: str
     threads: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLine:
+    """A verdict of a comparison, as text."""
+
+    word: str
+    case: str
+    sides: str
+    effect: str
+    interval: str
+    sees: str
+    values: str
+    pairs: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +125,9 @@ class Page:
     methods: list[Method]
     interval: str
     models: Models | None
+    verdicts: list[VerdictLine]
+    verdict_headline: str
+    changes: list[tuple[str, str]]
 
 
 def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
@@ -121,7 +144,10 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         several_threads=len({row.threads for row in table}) > 1,
         several_places=len({row.place for row in table}) > 1,
         has_roofs=any(row.roof.text for row in table),
-        drawings=_drawings(frame, peaks, beside.published),
+        drawings=_drawings(frame, peaks, beside),
+        verdicts=_verdicts(runs),
+        verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
+        changes=_changes(beside.timeline),
         troubles=_troubles(frame),
         devices=[device for run in runs for device in _devices(run)],
         methods=[_method(run) for run in runs],
@@ -136,16 +162,43 @@ def _subtitle(runs: Sequence[StoredRun]) -> str:
     return f"{', '.join(devices)} · {when}" if devices else when
 
 
-def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], published: pd.DataFrame | None) -> list[Drawing]:
+def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list[Drawing]:
     drawn = []
     for chart in CHARTS.values():
-        if chart.suits(frame):
+        of = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
+        if chart.suits(of):
             wide, narrow = (
-                chart.svg(frame, peaks, width, f"{chart.name}-{name}", published=published)
+                chart.svg(of, peaks, width, f"{chart.name}-{name}", published=beside.published)
                 for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
             )
             drawn.append(Drawing(chart.title, chart.caption, wide, narrow))
     return drawn
+
+
+def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
+    return [
+        VerdictLine(
+            word=row.word,
+            case=name(row),
+            sides=f"{row.record.base} → {row.record.head}",
+            effect=row.effect,
+            interval=row.interval,
+            sees="" if row.verdict.mde is None or row.verdict.metric != "latency" else f"{row.verdict.mde * 100:.1f} %",
+            values=f"{row.value(row.verdict.base_value)} → {row.value(row.verdict.head_value)}",
+            pairs=str(row.verdict.pairs or ""),
+            said=". ".join(text for text in (row.verdict.reason, row.verdict.why) if text),
+        )
+        for run in runs
+        for row in verdict_rows(run)
+        if row.verdict.metric == "latency" or row.word != "equivalent"
+    ]
+
+
+def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
+    """Case and sentence of every change of the history."""
+    if timeline is None:
+        return []
+    return [(one.name, sentence) for one in histories(timeline) for sentence in sentences(one)]
 
 
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:

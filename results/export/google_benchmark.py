@@ -1,0 +1,71 @@
+"""The JSON of google-benchmark: a repetition for each invocation, and its aggregates, as `compare.py` reads them."""
+
+import json
+import statistics
+from typing import Any
+
+from bnnbench.results.export.timed import Timed, timed_cases
+from bnnbench.results.stored_run import StoredRun
+
+
+def render(run: StoredRun) -> str:
+    """The document; times in ns."""
+    record = run.record
+    benchmarks: list[dict[str, Any]] = []
+    for family, one in enumerate(timed_cases(run)):
+        benchmarks += _entries(one, family)
+    context = {
+        "date": record.created,
+        "host_name": ", ".join(record.devices),
+        "executable": f"bnnbench {record.version}",
+        "num_cpus": 0,
+        "mhz_per_cpu": 0,
+        "cpu_scaling_enabled": False,
+        "caches": [],
+        "load_avg": [],
+        "library_build_type": "release",
+        "run_id": record.run_id,
+    }
+    return json.dumps({"context": context, "benchmarks": benchmarks}, indent=1)
+
+
+def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
+    medians = one.medians_ns
+    common = {
+        "family_index": family,
+        "per_family_instance_index": 0,
+        "run_name": one.name,
+        "threads": one.result.case.threads,
+        "time_unit": "ns",
+        "repetitions": len(medians),
+    }
+    rounds = [
+        {
+            "name": one.name,
+            **common,
+            "run_type": "iteration",
+            "repetition_index": index,
+            "iterations": (invocation.iterations or 1) * len(invocation.samples_ns),
+            "real_time": ns,
+            "cpu_time": ns,
+        }
+        for index, (invocation, ns) in enumerate(zip(one.invocations, medians, strict=True))
+    ]
+    aggregates = {
+        "mean": statistics.fmean(medians),
+        "median": statistics.median(medians),
+        "stddev": statistics.stdev(medians) if len(medians) > 1 else 0.0,
+    }
+    return rounds + [
+        {
+            "name": f"{one.name}_{name}",
+            **common,
+            "run_type": "aggregate",
+            "aggregate_name": name,
+            "aggregate_unit": "time",
+            "iterations": len(medians),
+            "real_time": value,
+            "cpu_time": value,
+        }
+        for name, value in aggregates.items()
+    ]

@@ -1,0 +1,79 @@
+"""Each case over runs and commits, and where it changed. Weaker than a comparison: days lie between its figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bnnbench.results.comparison import labelled
+from bnnbench.results.statistics.change_point import ChangePoint, change_points
+
+LEAST_RUNS = 3
+"""Runs of a case that make a history; a change needs eight."""
+_CASE = ["workload", "series", "device", "threads"]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A case's latencies, oldest first, with the run, moment and commit of each."""
+
+    workload: str
+    series: str
+    device: str
+    threads: int
+    run_ids: Sequence[str]
+    moments: Sequence[pd.Timestamp]
+    commits: Sequence[str | None]
+    values_ns: Sequence[float]
+    changes: Sequence[ChangePoint]
+
+    @property
+    def name(self) -> str:
+        threads = f" x{self.threads}" if self.threads > 1 else ""
+        return f"{self.workload} · {self.series}{threads}"
+
+
+def histories(frame: pd.DataFrame) -> list[History]:
+    """Of a frame of `bnnbench.results.load`: cases with a latency in `LEAST_RUNS` runs, those that changed most
+    first."""
+    timed = frame[frame["latency_ns"].notna() & (frame["status"] == "ok")].copy()
+    if timed.empty:
+        return []
+    # One engine over time is one series, whatever its builds; its ISA is not the same thing.
+    timed["series"] = labelled(timed.assign(engine_build=pd.NA))["series"]
+    found = []
+    for key, rows in timed.sort_values("created").groupby(_CASE, sort=False):
+        rows = rows.drop_duplicates("run_id", keep="last")
+        if len(rows) < LEAST_RUNS:
+            continue
+        workload, series, device, threads = key
+        values = [float(value) for value in rows["latency_ns"]]
+        found.append(
+            History(
+                workload=str(workload),
+                series=str(series),
+                device=str(device),
+                threads=int(threads),
+                run_ids=[str(run) for run in rows["run_id"]],
+                moments=list(rows["created"]),
+                commits=[None if pd.isna(one) else str(one) for one in rows["commit"]],
+                values_ns=values,
+                changes=change_points(values),
+            )
+        )
+    return sorted(found, key=lambda one: -_largest(one))
+
+
+def sentences(history: History) -> list[str]:
+    """`+3.1 % since 20260131-142501 (commit 1a2b3c4d), 99.5 % sure`, one for each change."""
+    told = []
+    for change in history.changes:
+        commit = history.commits[change.at]
+        since = history.run_ids[change.at] + (f" (commit {commit[:8]})" if commit else "")
+        grown = change.after / change.before - 1
+        told.append(f"{grown * 100:+.1f} % since {since}, {change.confidence * 100:.2f} % sure")
+    return told
+
+
+def _largest(history: History) -> float:
+    return max((abs(change.after / change.before - 1) for change in history.changes), default=0.0)
