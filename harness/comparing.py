@@ -15,11 +15,13 @@ from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.results.case_result import median_ns
 from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
+from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.statistics.steady_state import growth
 from bnnbench.results.stored_run import StoredRun
-from bnnbench.results.verdict import needed, verdict
+from bnnbench.results.verdict import difference, needed, verdict
 
+from .budget import invocation_ns, outlook, rules_for
 from .context import RunContext, now
 from .evaluate import evaluate, has_images
 from .invoke import InPair, invoke
@@ -71,6 +73,8 @@ class Comparing:
     budget_s: float | None
     context: RunContext
     builds_ns: int
+    known_sigma: float | None = None
+    """Of the device's last calibration."""
     push_ns: int = 0
     _gates: dict[str, Gate] = field(default_factory=dict)
     _accuracies: dict[str, Accuracy] = field(default_factory=dict)
@@ -97,7 +101,15 @@ class Comparing:
             self.push_ns = bench.push_ns
             self._verify(bench, left)
             going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
+            if self.budget_s is not None and going:
+                pairs_ns = [self._pair_ns(one) for one in going]
+                self.rules = rules_for(self.rules, self.budget_s, pairs_ns)
+                self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, self.known_sigma))
             self._compare(bench, going)
+
+    def _pair_ns(self, one: _Comparison) -> float:
+        gate = one.gates["base"]
+        return 2 * invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0)
 
     def _verify(self, bench: Workbench, left: Sequence[ComparisonRecord]) -> None:
         wanted = {id for record in left for id in (record.base_case, record.head_case)}
@@ -150,8 +162,9 @@ class Comparing:
             for one in [one for one in going if needs[one.record.id] is None]:
                 self._finish(bench, one)
                 going.remove(one)
-            for need in ("screen", "confirm"):
-                stage = [one for one in going if (n := needs[one.record.id]) and n.stage == need]
+            chosen = going if deadline is None else self._nearest(going, needs)
+            for need in ("confirm", "screen"):
+                stage = [one for one in chosen if (n := needs[one.record.id]) and n.stage == need]
                 if stage:
                     bench.copy_engines(SIDES)
                 for one in self._blocks(stage, needs):
@@ -162,6 +175,18 @@ class Comparing:
                     self._show(f"comparing {one.record.workload}, {len(one.pairs)} pairs", len(going), total)
                     if one in going and not self._block(bench, one, need):
                         going.remove(one)
+
+    def _nearest(self, going: list[_Comparison], needs: dict[str, Need | None]) -> list[_Comparison]:
+        """Under a budget: all at their first look, then the half that is nearest to a verdict: flagged ones, and those
+        whose pairs agree best."""
+        if any(len(one.pairs) < self.rules.looks[0] for one in going):
+            return [one for one in going if len(one.pairs) < self.rules.looks[0]]
+
+        def distance(one: _Comparison) -> tuple[bool, float]:
+            need = needs[one.record.id]
+            return (need is None or need.stage == "screen", effective_sigma([difference(pair) for pair in one.pairs]))
+
+        return sorted(going, key=distance)[: (len(going) + 1) // 2]
 
     def _blocks(self, going: Iterable[_Comparison], needs: dict[str, Need | None]) -> list[_Comparison]:
         """A block of two pairs for each two that are missing, drawn by the seed and by how far the comparison is."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from bnnbench.results.records import Entry
@@ -47,6 +48,7 @@ class Endable(Protocol):
 class RunContext:
     """Shared by the threads of a run."""
 
+    store: Path
     writer: RunWriter
     watcher: Watcher
     samples: int

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bnnbench.devices.machines import machines
+from bnnbench.results.calibration import latest
 from bnnbench.results.records import ComparisonRecord, DeviceEvent, Outcome, RunEnd, RunRecord
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
@@ -43,7 +44,7 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
-        return _measure(store.create(record), config, ready, watcher)
+        return _measure(store, store.create(record), config, ready, watcher)
 
 
 def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
@@ -56,7 +57,7 @@ def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
         config = _config_of(writer.record)
         with _ready(config, watcher, known=writer.record.devices) as ready:
             _require_same(writer.record, ready.plan)
-            return _measure(writer, config, ready, watcher)
+            return _measure(store, writer, config, ready, watcher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,9 @@ def _ready(config: RunConfig, watcher: Watcher, known: Container[str] | None = N
             one.transport.close()
 
 
-def _measure(writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watcher) -> RunResult:
+def _measure(store: Store, writer: RunWriter, config: RunConfig, ready: _Ready, watcher: Watcher) -> RunResult:
     context = RunContext(
+        store=store.path,
         writer=writer,
         watcher=watcher,
         samples=writer.record.samples_per_invocation,
@@ -140,7 +142,10 @@ def _session(config: RunConfig, ready: _Ready, one: Reached, context: RunContext
         return Session(one.target, one.transport, cases, context, one.builds_ns)
     mine = [record for record in ready.comparisons if record.device == one.target.spec.name]
     rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
-    return Comparing(one.target, one.transport, cases, mine, rules, config.compare.budget_s, context, one.builds_ns)
+    budget_s, device = config.compare.budget_s, one.target.spec.name
+    calibration = latest(context.store, device)
+    sigma = calibration.sigma if calibration else None
+    return Comparing(one.target, one.transport, cases, mine, rules, budget_s, context, one.builds_ns, sigma)
 
 
 def _told(trouble: BaseException, writer: RunWriter) -> BaseException:

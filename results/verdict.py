@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from bnnbench.results.records import Pair, Verdict
+from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
 from bnnbench.results.statistics.imbalance import imbalance_p
-from bnnbench.results.statistics.robust_sigma import robust_sigma
+from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import (
     Differences,
     Judgement,
     Need,
     Rules,
     judge,
-    minimum_detectable_effect,
 )
 from bnnbench.results.statistics.steady_state import drift
 
@@ -51,8 +51,13 @@ def needed(rules: Rules, pairs: Sequence[Pair]) -> Need | None:
     return need if isinstance(need, Need) else None
 
 
-def verdict(rules: Rules, comparison_id: str, pairs: Sequence[Pair], finished: str | None = None) -> Verdict:
-    """The verdict on latency of pairs that need no more; cut short (a budget is used up), it is `inconclusive`."""
+def verdict(
+    rules: Rules, comparison_id: str, pairs: Sequence[Pair], finished: str | None = None, with_mde: bool = True
+) -> Verdict:
+    """The verdict on latency of pairs that need no more; cut short (a budget is used up), it is `inconclusive`.
+
+    `with_mde` False leaves the minimum detectable effect out, which takes some 20 ms.
+    """
     kept = [pair for pair in pairs if pair.dropped is None]
     empty = Verdict(
         comparison_id=comparison_id,
@@ -73,6 +78,7 @@ def verdict(rules: Rules, comparison_id: str, pairs: Sequence[Pair], finished: s
     judgement = _cut_short(rules, [difference(pair) for pair in kept]) if isinstance(judged, Need) else judged
     if judgement is None:
         return replace(empty, status="ok", verdict="inconclusive", reason="too few pairs were measured")
+    mde = detectable_effect(rules, _judged(pairs)) if with_mde else None
     return replace(
         empty,
         status="ok",
@@ -81,10 +87,10 @@ def verdict(rules: Rules, comparison_id: str, pairs: Sequence[Pair], finished: s
         low=math.expm1(judgement.shift.low),
         high=math.expm1(judgement.shift.high),
         level=judgement.shift.level,
-        mde=judgement.mde,
+        mde=mde,
         sigma=judgement.sigma,
         confirmed=judgement.confirmed,
-        reason=_reason(rules, judgement),
+        reason=_reason(rules, judgement, mde),
     )
 
 
@@ -129,16 +135,22 @@ def _cut_short(rules: Rules, d: Sequence[float]) -> Judgement | None:
     """What can be said of too few pairs: the effect and what they could not have seen, no verdict."""
     if len(d) < 2:
         return None
-    sigma = robust_sigma(d)
+    sigma = effective_sigma(d)
     shift = hodges_lehmann(d, 1 - rules.confirm_alpha)
-    mde = minimum_detectable_effect(rules, sigma, len(d))
-    return Judgement("inconclusive", shift, confirmed=False, sigma=sigma, mde=mde)
+    return Judgement("inconclusive", shift, confirmed=False, sigma=sigma)
 
 
-def _reason(rules: Rules, judgement: Judgement) -> str | None:
-    if judgement.verdict != "inconclusive":
+def _judged(pairs: Sequence[Pair]) -> list[float]:
+    """Differences that say how far pairs lie apart: all kept ones, those of either stage about the same centre."""
+    kept = [pair for pair in pairs if pair.dropped is None]
+    stages = [[difference(pair) for pair in kept if pair.stage == stage] for stage in ("screen", "confirm")]
+    return [d - statistics.median(these) for these in stages for d in these]
+
+
+def _reason(rules: Rules, judgement: Judgement, mde: float | None) -> str | None:
+    if judgement.verdict != "inconclusive" or mde is None:
         return None
-    least = f"{judgement.mde * 100:.1f} %"
+    least = f"{mde * 100:.1f} %"
     if judgement.confirmed:
         return f"a difference, but below the floor of {rules.floor * 100:g} %, and not within the margin for sure"
     return f"effects from {least} on would have been called with 90 %; pairs differ by {judgement.sigma * 100:.1f} %"

@@ -22,7 +22,8 @@ EXAMPLES = """Examples:
 
 def chart(
     kind: Annotated[
-        str, Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput, history.")
+        str,
+        Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput or history."),
     ],
     runs: Annotated[
         list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")

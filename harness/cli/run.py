@@ -57,12 +57,14 @@ def run(
 
     from bnnbench.devices.inventory import find_inventory
     from bnnbench.results.store import Store
+    from bnnbench.results.verdict_rows import verdict_rows
 
     from ..errors import CallError
     from ..progress import Display
     from ..run import resume_run, start_run
     from ..run_config import RunConfig
     from ..suite import load_suites
+    from .comparing import exit_status, print_outcome
     from .summary import print_json, print_summary
     from .words import pattern, thread_counts
 
@@ -91,6 +93,10 @@ def run(
         )
         with Display(console) as display:
             result = start_run(config, where, display, ["bnnbench", *sys.argv[1:]])
+    if result.stored.record.comparisons:  # a comparison was resumed
+        rows = verdict_rows(result.stored)
+        print_outcome(result, rows, Console(), store)
+        return exit_status(result, rows)
     if json:
         print_json(result)
     else:

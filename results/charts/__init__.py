@@ -181,9 +181,9 @@ CHARTS: dict[str, Chart] = {
         Chart(
             "history",
             "Over runs",
-            "Latency of each case over its runs, those that changed most on top. A vertical line is a change point: the "
-            "figures before and after it differ with at least 99 %. Days lie between runs, so this shows less than a "
-            "comparison does.",
+            "Latency of each case over its runs, those that changed most on top. A vertical line is a change point: "
+            "the figures before and after it differ with at least 99 %. Days lie between runs, so this shows less than "
+            "a comparison does.",
             _history,
             _history_height,
             _has_history,

@@ -1,5 +1,6 @@
 """Each case over its runs: a row per case, its level before and after every change."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -69,7 +70,7 @@ def _row(ax: "Axes", row: History, top: float, places: dict[str, int], tint: str
     ax.plot(x, [y(share) for share in relative], "-", color=style.LINK.light, linewidth=1, zorder=2)
     ax.plot(x, [y(share) for share in relative], "o", color=tint, markersize=3.2, zorder=3)
     edges = [0, *(change.at for change in row.changes), len(x)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         level = float(pd.Series(relative[begin:end]).median())
         ax.hlines(y(level), x[begin], x[end - 1], color=tint, linewidth=2.2, alpha=0.55, zorder=1)
     for change in row.changes:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from .detectable import pairs_needed, passes, standard_error
 from .equivalence import equivalence_p
 from .hodges_lehmann import Shift, hodges_lehmann
-from .robust_sigma import robust_sigma
+from .robust_sigma import effective_sigma
 from .signed_rank import two_sided_p
 
 Verdict = Literal["regression", "improvement", "equivalent", "inconclusive"]
@@ -85,13 +85,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`shift` is in logarithms; from the confirming pairs where there are any. `mde` is a ratio minus 1."""
+    """`shift` is in logarithms, from the confirming pairs where there are any, as is `sigma`."""
 
     verdict: Verdict
     shift: Shift
     confirmed: bool
     sigma: float
-    mde: float
 
 
 def judge(rules: Rules, seen: Differences) -> Need | Judgement:
@@ -109,7 +108,7 @@ def judge(rules: Rules, seen: Differences) -> Need | Judgement:
     if flagged is None:
         return _judgement(rules, "inconclusive", np.asarray(seen.screen[: rules.looks[-1]], float), confirmed=False)
     # Ten pairs tell sigma to a third: too few confirming pairs would cost the verdict, a few more only time.
-    wanted = confirming_pairs(rules, robust_sigma(flagged) * (1 + 1 / math.sqrt(len(flagged))))
+    wanted = confirming_pairs(rules, effective_sigma(flagged) * (1 + 1 / math.sqrt(len(flagged))))
     if len(seen.confirm) < wanted:
         return Need("confirm", wanted)
     return _confirmed(rules, flagged, np.asarray(seen.confirm[:wanted], float), seen.dropped)
@@ -124,15 +123,16 @@ def confirming_pairs(rules: Rules, sigma: float) -> int:
 
 
 def minimum_detectable_effect(rules: Rules, sigma: float, pairs: int | None = None) -> float:
-    """The true effect (a ratio minus 1) that is flagged and confirmed with `MDE_POWER`; `pairs` are those of the last
-    look when it is another one than the rules'."""
+    """The true effect (a ratio minus 1) that is flagged and confirmed with `MDE_POWER` when differences are normal;
+    what pairs that were measured could show says `detectable_effect`. `pairs`: of the last look, when not the
+    rules'."""
     sigma *= _UNMODELLED
     most, confirming = pairs or rules.looks[-1], confirming_pairs(rules, sigma)
 
     def called(shift: float) -> float:
         flagged = passes(shift, sigma, most, rules.screen_alpha)
         confirmed = passes(shift, sigma, confirming, rules.confirm_alpha, math.log1p(rules.floor))
-        return flagged * confirmed * (1 - _taken_for_equivalent(rules, shift, sigma))
+        return flagged * confirmed * (1 - taken_for_equivalent(rules, shift, sigma))
 
     low, high = 0.0, 1.0
     while called(high) < MDE_POWER:
@@ -143,7 +143,7 @@ def minimum_detectable_effect(rules: Rules, sigma: float, pairs: int | None = No
     return math.expm1(high)
 
 
-def _taken_for_equivalent(rules: Rules, shift: float, sigma: float) -> float:
+def taken_for_equivalent(rules: Rules, shift: float, sigma: float) -> float:
     """Probability that the first look shows a true `shift` to lie within the margin."""
     error = standard_error(sigma, rules.looks[0])
     if not error:
@@ -176,11 +176,9 @@ def _confirmed(
 
 
 def _judgement(rules: Rules, verdict: Verdict, d: NDArray[np.float64], confirmed: bool) -> Judgement:
-    sigma = robust_sigma(d)
     return Judgement(
         verdict=verdict,
         shift=hodges_lehmann(d, 1 - rules.confirm_alpha),
         confirmed=confirmed,
-        sigma=sigma,
-        mde=minimum_detectable_effect(rules, sigma),
+        sigma=effective_sigma(d),
     )

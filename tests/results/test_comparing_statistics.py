@@ -12,11 +12,12 @@ from scipy import stats
 from bnnbench.results.statistics.bootstrap import bootstrap_interval
 from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.statistics.detectable import pairs_needed, passes
+from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.equivalence import equivalence_p
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
 from bnnbench.results.statistics.imbalance import imbalance_p
 from bnnbench.results.statistics.power_curve import Point, interpolated
-from bnnbench.results.statistics.robust_sigma import robust_sigma
+from bnnbench.results.statistics.robust_sigma import effective_sigma, robust_sigma
 from bnnbench.results.statistics.sequential import (
     Differences,
     Judgement,
@@ -124,6 +125,16 @@ class TestSigmaAndPlanning:
         assert robust_sigma(spoilt) < 2
         assert robust_sigma([3.0]) == 0
 
+    def test_effective_sigma_is_sigma_for_normal_differences_and_more_with_far_ones(self) -> None:
+        rng = np.random.default_rng(8)
+        for n in (10, 16, 30, 40):
+            sigmas = [effective_sigma(rng.normal(0, 1, n)) for _ in range(800)]
+            assert np.mean(sigmas) == pytest.approx(1.0, abs=0.12), n
+        d = rng.normal(0, 1, 40)
+        d[:8] += rng.choice([-10, 10], 8)
+        assert effective_sigma(d) > 1.2 * robust_sigma(d)
+        assert effective_sigma([1.0]) == 0
+
     def test_planned_pairs_have_the_power(self) -> None:
         rng = np.random.default_rng(9)
         for sigma in (0.01, 0.03):
@@ -223,7 +234,7 @@ class TestJudge:
         done = judge(self.RULES, Differences(noisy))
         assert isinstance(done, Judgement)
         assert done.verdict == "inconclusive"
-        assert done.mde == pytest.approx(minimum_detectable_effect(self.RULES, done.sigma))
+        assert done.sigma == pytest.approx(0.1, abs=0.03)
 
     def test_a_flag_needs_fresh_pairs(self) -> None:
         slower = list(np.random.default_rng(17).normal(0.05, 0.005, 10))
@@ -271,6 +282,23 @@ class TestJudge:
         count = confirming_pairs(self.RULES, sigma)
         assert 20 <= count <= 40
         assert count % 2 == 0
+
+    def test_drawn_and_calculated_mde_agree_for_normal_differences(self) -> None:
+        for sigma in (0.004, 0.012, 0.05):
+            d = np.random.default_rng(21).normal(0, sigma, 200)
+            drawn = detectable_effect(self.RULES, d)
+            assert drawn == pytest.approx(minimum_detectable_effect(self.RULES, sigma), rel=0.2), sigma
+        assert detectable_effect(self.RULES, [0.1, 0.2]) is None
+        assert detectable_effect(self.RULES, [0.0] * 10) == pytest.approx(self.RULES.floor, rel=0.01)
+
+    def test_far_pairs_raise_the_mde(self) -> None:
+        d = np.random.default_rng(22).normal(0, 0.01, 30)
+        clean = detectable_effect(self.RULES, d)
+        d[::5] += np.array([0.3, -0.3] * 3)
+        spoilt = detectable_effect(self.RULES, d)
+        assert clean is not None
+        assert spoilt is not None
+        assert spoilt > 2 * clean
 
     def test_mde_grows_with_noise_and_shrinks_with_pairs(self) -> None:
         effects = [minimum_detectable_effect(self.RULES, sigma) for sigma in (0.001, 0.01, 0.03, 0.1)]

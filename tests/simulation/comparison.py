@@ -30,7 +30,7 @@ class Compared:
         return self.verdict.verdict in ("regression", "improvement")
 
 
-def compare(noise: Noise, effect: float, rules: Rules, rng: np.random.Generator) -> Compared:
+def compare(noise: Noise, effect: float, rules: Rules, rng: np.random.Generator, with_mde: bool = False) -> Compared:
     """`effect`: by which share the head is slower."""
     during = session(noise, _SLOTS, rng)
     pairs: list[Pair] = []
@@ -44,7 +44,7 @@ def compare(noise: Noise, effect: float, rules: Rules, rng: np.random.Generator)
                 slot += 2
                 if slot >= _SLOTS - 4:
                     break
-    return Compared(verdict(rules, "simulated", pairs), pairs)
+    return Compared(verdict(rules, "simulated", pairs, with_mde=with_mde), pairs)
 
 
 def _pair(during: Session, slot: int, first: Side, noise: Noise, effect: float, stage: str, number: int) -> Pair:

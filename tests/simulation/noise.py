@@ -10,7 +10,8 @@ A session is a row of slots, one for each invocation in the order they are run. 
 - ten samples of each invocation, 1 % apart, 5 % of them slower by an exponential of mean 8 %; their median counts.
 
 A pair's differences then have a sigma of about 1.2 %. `scale` multiplies all but the throttling. The bimodal model
-adds a slower kind of process, as page placement makes it: 3 in 10 processes, by 2 %.
+adds a slower kind of process, as page placement makes it: 3 in 10 processes, by 2 %. The neighbours model is a shared
+machine: a share of the invocations is 30 % slower, and no clock shows it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Noise:
     name: str
     scale: float = 1.0
     slow_kind: float = 0.0
+    neighbours: float = 0.0
     base_throttles: float = 0.0
     head_throttles: float = 0.0
 
@@ -60,6 +62,7 @@ def session(noise: Noise, slots: int, rng: np.random.Generator) -> Session:
     offset = offset + _autoregressive(slots, 0.8, 0.006 * noise.scale, rng)
     offset = offset + rng.normal(0, 0.007 * noise.scale, slots)
     offset = offset + (rng.random(slots) < noise.slow_kind) * 0.02 * noise.scale
+    offset = offset + (rng.random(slots) < noise.neighbours) * 0.3
     samples = offset[:, None] + rng.normal(0, 0.01 * noise.scale, (slots, SAMPLES))
     samples += (rng.random((slots, SAMPLES)) < 0.05) * rng.exponential(0.08, (slots, SAMPLES))
     return Session(np.exp(samples), clock, rng.random(slots), rng.uniform(0.03, 0.15, slots))

@@ -6,18 +6,19 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from bnnbench.results.statistics.proportion import proportion_interval
-from bnnbench.results.statistics.sequential import Rules, minimum_detectable_effect
+from bnnbench.results.statistics.sequential import Rules
 from tests.simulation.comparison import compare
 from tests.simulation.noise import SAMPLES, Noise, session
 from tests.simulation.rivals import RIVALS
 
 BASE, BIMODAL = Noise("board"), Noise("bimodal, AR(1)", slow_kind=0.3)
+SHARED = Noise("shared machine", scale=3, neighbours=0.1)
 RULES = Rules()
 CASES_PER_SUITE = 20
 
@@ -54,7 +55,7 @@ class Outcome:
 
 
 def scaled(noise: Noise, scale: float) -> Noise:
-    return Noise(f"{noise.name} x{scale:g}", scale, noise.slow_kind, noise.base_throttles, noise.head_throttles)
+    return replace(noise, name=f"{noise.name} x{scale:g}", scale=scale)
 
 
 def throttling(head: float, base: float = 0.05) -> Noise:
@@ -67,6 +68,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("nothing changed", scaled(BASE, 0.5)),
     Scenario("nothing changed", scaled(BASE, 1.5)),
     Scenario("nothing changed", scaled(BASE, 3)),
+    Scenario("nothing changed", SHARED),
     Scenario("2 % slower", scaled(BASE, 0.5), 0.02),
     Scenario("2 % slower", BASE, 0.02),
     Scenario("2 % slower", scaled(BASE, 1.5), 0.02),
@@ -75,6 +77,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("one MDE slower", BASE, 1.0, of_mde=True),
     Scenario("one MDE slower", scaled(BASE, 3), 1.0, of_mde=True),
     Scenario("one MDE slower", BIMODAL, 1.0, of_mde=True),
+    Scenario("one MDE slower", SHARED, 1.0, of_mde=True),
     Scenario("nothing but throttling", throttling(0.15)),
     Scenario("nothing but throttling", throttling(0.3)),
     Scenario("nothing but throttling", throttling(0.6)),
@@ -85,7 +88,7 @@ def simulate(scenario: Scenario, repetitions: int, seed: int = 1, workers: int |
     """Runs a scenario, seeded; the same figures on any number of workers."""
     effect = scenario.effect
     if scenario.of_mde:
-        effect *= minimum_detectable_effect(RULES, typical_sigma(scenario.noise))
+        effect *= stated_mde(scenario.noise)
     one = partial(_suite if scenario.suites else _case, scenario.noise, effect)
     seeds = [[seed, sum(map(ord, scenario.name + scenario.noise.name)), number] for number in range(repetitions)]
     rows = _map(one, seeds, workers)
@@ -120,10 +123,10 @@ def _suite(noise: Noise, effect: float, seed: Sequence[int]) -> list[Row]:
     return [_case(noise, effect, [*seed, case])[0] for case in range(CASES_PER_SUITE)]
 
 
-def typical_sigma(noise: Noise) -> float:
-    """Median sigma over comparisons in which nothing changed."""
-    rows = [_case(noise, 0.0, [7, number])[0] for number in range(60)]
-    return float(np.median([row[2] for row in rows if row[2] is not None]))
+def stated_mde(noise: Noise) -> float:
+    """The median of what comparisons in which nothing changed say that they could have seen."""
+    stated = [compare(noise, 0.0, RULES, np.random.default_rng([7, number]), with_mde=True) for number in range(60)]
+    return float(np.median([one.verdict.mde for one in stated if one.verdict.mde is not None]))
 
 
 def _map(one: Callable[[Sequence[int]], list[Row]], seeds: list[list[int]], workers: int | None) -> list[list[Row]]:

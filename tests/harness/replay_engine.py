@@ -1,0 +1,111 @@
+"""An engine of the tests with a clock of its own: it replays recorded noise, times what its first line of settings
+says.
+
+Its file is this one with another line `SETTINGS = {...}`, so that base and head are two programs. Fresh processes take
+the next recorded invocation each, counted in a file.
+
+    factor      its times over the recorded ones
+    noise       multiplies the recorded deviations
+    drift       grows its samples by this share from the first to the last
+    throttle    share of its invocations whose clock (and time) is off by 6 %
+    dies_at     crashes at this invocation
+    lies        answers `run` with another number of samples than were asked for
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import sys
+from pathlib import Path
+
+SETTINGS: dict[str, float] = {}
+NANOSECONDS, HERTZ = 1e6, 2e9
+
+
+def reply(**keys: object) -> None:
+    print(json.dumps({"ok": True, **keys}), flush=True)
+
+
+def output_of(keys: dict[str, str], shared: Path) -> bytes:
+    """The right output, computed by the oracle once and kept beside the counter."""
+    kept = shared / (hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest() + ".out")
+    if not kept.exists():
+        from dataclasses import fields
+
+        import numpy as np
+
+        from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS
+        from bnnbench.kernels.reference import oracle
+
+        names = [field.name for field in fields(SPECS[keys["op"]])]
+        spec = SPECS[keys["op"]](**{n: int(keys[n]) if keys[n].lstrip("-").isdigit() else keys[n] for n in names})
+        raw, arrays, start = Path(keys["data"]).read_bytes(), {}, 0
+        for array in spec.inputs():
+            dtype = np.dtype(NUMPY_DTYPE[array.dtype])
+            count = int(np.prod(array.shape))
+            arrays[array.name] = np.frombuffer(raw, dtype, count, start).reshape(array.shape)
+            start += count * dtype.itemsize
+        temporary = kept.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(oracle.run(spec, arrays).tobytes())
+        temporary.rename(kept)
+    return kept.read_bytes()
+
+
+def next_number(shared: Path, name: str) -> int:
+    counter = shared / f"{name}.count"
+    number = int(counter.read_text()) if counter.exists() else 0
+    counter.write_text(str(number + 1))
+    return number
+
+
+def samples(recorded: list[list[float]], number: int, wanted: int) -> list[float]:
+    """Deviations of the next recorded invocation, as times."""
+    row = recorded[number % len(recorded)]
+    drift, factor, noise = (SETTINGS.get(key, default) for key, default in (("drift", 0), ("factor", 1), ("noise", 1)))
+    return [
+        NANOSECONDS * factor * (1 + noise * row[i % len(row)]) * (1 + drift * i / max(wanted - 1, 1))
+        for i in range(wanted)
+    ]
+
+
+def main() -> None:
+    shared, recording = Path(sys.argv[1]), Path(sys.argv[2])
+    recorded = json.loads(recording.read_text())["deviations"]
+    mine = hashlib.sha256(repr(sorted(SETTINGS.items())).encode()).hexdigest()[:8]
+    output = b""
+    for line in sys.stdin:
+        verb, *words = line.split()
+        keys = dict(word.split("=", 1) for word in words)
+        if verb == "quit":
+            return
+        if verb == "hello":
+            reply(protocol=1, engine="replay")
+        elif verb == "load":
+            keys.pop("id")
+            output = output_of(keys, shared)
+            reply()
+        elif verb == "run":
+            wanted = int(keys["samples"])
+            number = next_number(shared, "all") if int(keys.get("warmup_ns", "0")) or wanted > 1 else 0
+            own = next_number(shared, mine)
+            if own == SETTINGS.get("dies_at"):
+                print("out of memory in layer 3", file=sys.stderr, flush=True)
+                os.abort()
+            times, clock = samples(recorded, number, wanted), HERTZ
+            if random.Random(f"{mine} {own}").random() < SETTINGS.get("throttle", 0):  # noqa: S311
+                times, clock = [one * 1.06 for one in times], HERTZ / 1.06
+            if SETTINGS.get("lies") and wanted == 10:
+                times = times[:-1]
+            reply(samples_ns=times, iterations=1, first_ns=times[0], clock_hz=[clock] * wanted)
+        elif verb == "output":
+            if "path" in keys:
+                Path(keys["path"]).write_bytes(output)
+            reply(sha256=hashlib.sha256(output).hexdigest(), bytes=len(output))
+        else:
+            print(json.dumps({"ok": False, "error": f"unknown verb {verb}"}), flush=True)
+
+
+main()

@@ -1,0 +1,179 @@
+"""`bnnbench ab` as a user calls it: on real engines, and on one that replays recorded noise."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bnnbench.results import load
+from bnnbench.results.records import Pair, Verdict
+from tests.devices.sshd import LoopbackSsh
+from tests.harness.bench import Bench, one_sentence
+from tests.harness.replaying import replayed, verdicts
+from tests.harness.test_run import journal, wait_for
+
+QUICK = ["--store", "store"]
+
+
+def test_nothing_changed_is_equivalent(bench: Bench) -> None:
+    found = verdicts(bench, replayed(bench, cases=10))
+    assert len(found) == 10
+    assert [one["verdict"] for one in found].count("equivalent") >= 9
+    for one in found:
+        assert one["verdict"] in ("equivalent", "inconclusive")
+        assert one["low"] <= one["effect"] <= one["high"]
+        assert one["pairs"] >= 10
+
+
+@pytest.mark.parametrize(("factor", "verdict", "status"), [(1.04, "regression", 1), (0.96, "improvement", 0)])
+def test_a_change_is_called_after_fresh_pairs(bench: Bench, factor: float, verdict: str, status: int) -> None:
+    (found,) = verdicts(bench, replayed(bench, factor=factor), status=status)
+    assert (found["verdict"], found["confirmed"]) == (verdict, True)
+    assert found["low"] <= factor - 1 <= found["high"]
+    assert found["pairs"] >= 30
+    assert found["mde"] < 0.04
+    run = bench.store.run("latest")
+    (record,) = run.record.comparisons
+    stages = [pair.stage for pair in run.pairs_of(record.id)]
+    assert stages == sorted(stages, reverse=True)  # screen, then confirm
+    firsts = [pair.first for pair in run.pairs_of(record.id)]
+    assert all({one, other} == {"base", "head"} for one, other in zip(firsts[::2], firsts[1::2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict_status", "reason", "status"),
+    [
+        ({"dies_at": 13}, "failed", "head, at pair", 1),
+        ({"lies": 1}, "failed", "samples that cannot be", 1),
+        ({"drift": 0.06}, "unstable", "head gets slower while it is timed", 3),
+        ({"throttle": 0.6}, "unstable", "throttle", 3),
+    ],
+)
+def test_what_cannot_be_judged_gets_no_verdict(
+    bench: Bench, settings: dict[str, float], verdict_status: str, reason: str, status: int
+) -> None:
+    (found,) = verdicts(bench, replayed(bench, **settings), status=status)
+    assert found["verdict"] is None
+    assert found["status"] == verdict_status
+    assert reason in found["reason"]
+    if "dies_at" in settings:
+        assert "out of memory in layer 3" in found["reason"]
+
+
+def test_a_broken_base_is_no_fault_of_the_head(bench: Bench) -> None:
+    words = replayed(bench, dies_at=9)
+    base, head = words[3], words[5]
+    words[3], words[5] = head, base
+    (found,) = verdicts(bench, words, status=3)
+    assert found["status"] == "failed"
+    assert found["reason"].startswith("base")
+
+
+def test_throttled_pairs_are_dropped_and_measured_again(bench: Bench) -> None:
+    (found,) = verdicts(bench, replayed(bench, throttle=0.08), status=0)
+    run = bench.store.run("latest")
+    pairs = run.pairs_of(run.record.comparisons[0].id)
+    for pair in pairs:
+        assert pair.base_clock_hz is not None
+        assert pair.head_clock_hz is not None
+        differs = abs(pair.head_clock_hz / pair.base_clock_hz - 1) > 0.01
+        assert (pair.dropped == "head") == differs
+    assert found["dropped_head"] == sum(pair.dropped == "head" for pair in pairs)
+    assert found["pairs"] == sum(pair.dropped is None for pair in pairs)
+
+
+def test_an_interrupted_comparison_goes_on(bench: Bench) -> None:
+    words = replayed(bench, cases=3, factor=1.04)
+    process = bench.start(*words)
+    wait_for(lambda: sum('"type":"pair"' in line for line in journal(bench)) >= 5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    before = [one for one in bench.store.run("latest").entries if isinstance(one, Pair)]
+    assert not [one for one in bench.store.run("latest").entries if isinstance(one, Verdict)]
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 1, done.stderr + done.stdout
+    run = bench.store.run("latest")
+    after = [one for one in run.entries if isinstance(one, Pair)]
+    assert after[: len(before)] == before
+    for record in run.record.comparisons:
+        numbers = [pair.number for pair in run.pairs_of(record.id)]
+        assert numbers == list(range(len(numbers)))
+    assert {one.verdict for one in run.verdicts if one.metric == "latency"} == {"regression"}
+    assert "3 regression" in done.stdout
+
+
+def test_a_budget_ends_it(bench: Bench) -> None:
+    found = verdicts(bench, [*replayed(bench, cases=4), "--budget", "1s"])
+    assert len(found) == 4
+    assert {one["verdict"] for one in found} == {"inconclusive"}
+    assert all(one["reason"] for one in found)
+
+
+def test_native_against_itself_over_ssh(bench: Bench, board: LoopbackSsh) -> None:
+    """Real engines on a real SSH server: two files of equal length, outputs verified, nothing left behind."""
+    suite = bench.write(
+        "small.toml",
+        'name = "small"\nwarmup_ms = 5\nmin_sample_ms = 1\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n',
+    )
+    words = ["ab", suite, "--base", "native", "--head", "native", "-d", "board", "--store", "store", "--json", "v.json"]
+    done = bench.run(*words)
+    assert done.returncode in (0, 3), done.stderr
+    document = json.loads((bench.folder / "v.json").read_text())
+    assert document["schema"] == 1
+    latency = document["verdicts"][0]
+    assert latency["verdict"] != "regression" or latency["confirmed"]
+    assert latency["pairs"] >= 10
+    assert latency["base"] == latency["head"] == "native"
+    run = bench.store.run("latest")
+    assert {gate.status for gate in run.gates.values()} == {"ok"}
+    frame = load(run)
+    assert list(frame["variant"]) == ["base", "head"]
+    assert set(frame["engine"]) == {"native"}
+
+
+def test_two_models(bench: Bench) -> None:
+    golden = Path(__file__).parents[1] / "golden"
+    words = ["ab", "--base", golden / "tiny_larq.tflite", "--head", golden / "tiny_odd.tflite", *QUICK, "--json", "-"]
+    done = bench.run(*words)
+    assert done.returncode in (0, 1), done.stderr
+    found = {one["metric"]: one for one in json.loads(done.stdout)["verdicts"]}
+    sizes = [(golden / f"{name}.tflite").stat().st_size for name in ("tiny_larq", "tiny_odd")]
+    assert found["size"]["base_value"], found["size"]["head_value"] == sizes
+    assert found["latency"]["verdict"] in ("regression", "improvement")
+    assert found["latency"]["workload"] == "tiny_larq -> tiny_odd"
+    assert "other steps" in found["latency"]["why"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--base", "native", "--head", "nativ"], "no engine 'nativ'"),
+        (["--base", "native@nowhere", "--head", "native"], "neither a file nowhere nor a baseline 'nowhere'"),
+        (["--base", "native@", "--head", "native"], "is no side to compare"),
+        (["--base", "native", "--head", "native", "--budget", "soon"], "is no length of time"),
+        (["--base", "missing.tflite", "--head", "native"], "missing.tflite does not exist"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(bench: Bench, words: list[str], said: str) -> None:
+    done = bench.run("ab", "small.toml", *words, *QUICK)
+    assert done.returncode == 2
+    assert said in one_sentence(done.stderr)
+
+
+def test_an_engine_of_another_machine_fails_by_name(bench: Bench) -> None:
+    other = bench.folder / "other"
+    other.write_bytes(b"\x7fELF" + bytes(60))
+    other.chmod(0o755)
+    (found,) = verdicts(
+        bench, ["ab", "small.toml", "--filter", "maxpool", "--base", "native", "--head", f"native@{other}", *QUICK], 1
+    )
+    assert found["status"] == "failed"
+    assert found["reason"].startswith("head")
+
+
+assert sys.platform == "linux"

@@ -1,0 +1,255 @@
+"""Verdicts from pairs, and every format that shows them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from xml.etree import ElementTree as Tree
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict
+from bnnbench.results.statistics.sequential import Need, Rules
+from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.verdict import needed, verdict
+from bnnbench.results.verdict_rows import VerdictRow, headline, verdict_rows
+from bnnbench.results.verdicts import FORMATS, table
+from tests.results.conftest import snapshot_of
+
+RULES = Rules()
+
+
+def pairs(
+    differences: list[float], stage: str = "screen", dropped: dict[int, str] | None = None, drift: float = 0.0
+) -> list[Pair]:
+    first: Side = "base"
+    return [
+        Pair(
+            comparison_id="c",
+            stage="confirm" if stage == "confirm" else "screen",
+            number=number,
+            first=first,
+            base_ns=1e6,
+            head_ns=1e6 * math.exp(d),
+            dropped=(dropped or {}).get(number),  # type: ignore[arg-type]
+            head_drift=drift + 0.001 * (number % 3 - 1),
+        )
+        for number, d in enumerate(differences)
+    ]
+
+
+def noisy(mean: float, sigma: float, n: int, seed: int = 1) -> list[float]:
+    return list(np.random.default_rng(seed).normal(mean, sigma, n))
+
+
+class TestVerdict:
+    def test_regression(self) -> None:
+        seen = pairs(noisy(0.05, 0.005, 10)) + pairs(noisy(0.05, 0.005, 20, 2), "confirm")
+        assert needed(RULES, seen[:10]) == Need("confirm", 20)
+        assert needed(RULES, seen) is None
+        found = verdict(RULES, "c", seen)
+        assert (found.status, found.verdict, found.confirmed, found.pairs) == ("ok", "regression", True, 30)
+        assert found.effect == pytest.approx(math.expm1(0.05), abs=0.004)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < found.effect < found.high
+        assert found.level is not None
+        assert found.level >= 0.995
+
+    def test_only_fresh_pairs_make_the_effect(self) -> None:
+        seen = pairs([0.09] * 9 + [0.1]) + pairs(noisy(0.03, 0.002, 20), "confirm")
+        assert verdict(RULES, "c", seen).effect == pytest.approx(0.0305, abs=0.002)
+
+    def test_uneven_drops_allow_no_verdict(self) -> None:
+        dropped = dict.fromkeys(range(6), "head")
+        seen = pairs(noisy(0, 0.002, 40), dropped=dropped)
+        found = verdict(RULES, "c", seen)
+        assert (found.status, found.verdict) == ("unstable", None)
+        assert found.reason is not None
+        assert found.reason.startswith("head throttles more: 6 of its pairs were dropped and 0 of the base's")
+
+    def test_many_drops_end_it(self) -> None:
+        sides = ["head", "base"]
+        seen = pairs([0.0] * 10, dropped={number: sides[number % 2] for number in range(8)})
+        assert needed(RULES, seen) is None
+        found = verdict(RULES, "c", seen)
+        assert found.status == "unstable"
+        assert "8 of 10 pairs were dropped" in (found.reason or "")
+
+    def test_drifting_samples_allow_no_verdict(self) -> None:
+        found = verdict(RULES, "c", pairs(noisy(0, 0.002, 12), drift=0.03))
+        assert found.status == "unstable"
+        assert "head gets slower while it is timed, by 3.0 %" in (found.reason or "")
+
+    def test_cut_short_is_inconclusive_with_what_it_could_have_seen(self) -> None:
+        found = verdict(RULES, "c", pairs(noisy(0.01, 0.02, 6)))
+        assert (found.status, found.verdict, found.pairs) == ("ok", "inconclusive", 6)
+        assert found.mde is not None
+        assert found.mde > 0.02
+        assert verdict(RULES, "c", []).verdict == "inconclusive"
+
+
+HOSTILE = "bconv|2d <script>\n::error:: 50%,@all"
+
+
+@pytest.fixture
+def rows() -> list[VerdictRow]:
+    seen = pairs(noisy(0.05, 0.005, 10)) + pairs(noisy(0.05, 0.005, 20, 2), "confirm")
+    slower = replace(verdict(RULES, "slow", seen), why="all of it is in step 12, bconv2d 14x14x256")
+    same = verdict(RULES, "same", pairs(noisy(0, 0.004, 10)))
+    vague = verdict(RULES, "vague", pairs(noisy(0.01, 0.08, 30)))
+    broken = Verdict(
+        comparison_id="broken", metric="latency", unit="ns", status="failed", reason="head, at pair 7: died"
+    )
+    away = Verdict(comparison_id="away", metric="latency", unit="ns", status="failed", reason="base: it did not start")
+    size = Verdict(
+        comparison_id="same",
+        metric="size",
+        unit="bytes",
+        status="ok",
+        verdict="improvement",
+        effect=-0.5,
+        low=-0.5,
+        high=-0.5,
+        level=1.0,
+        mde=0.0,
+        base_value=2e6,
+        head_value=1e6,
+        confirmed=True,
+    )
+    accuracy = Verdict(
+        comparison_id="same",
+        metric="accuracy",
+        unit="share",
+        status="ok",
+        verdict="regression",
+        effect=-0.01,
+        low=-0.01,
+        high=-0.01,
+        level=1.0,
+        mde=0.0,
+        base_value=0.92,
+        head_value=0.9108,
+        confirmed=True,
+    )
+    names = {"slow": "quicknet", "same": "bgemm 64x64x256", "vague": HOSTILE, "broken": "tiny", "away": "other"}
+    comparisons = [
+        ComparisonRecord(
+            id=id,
+            workload=name,
+            device="pi4" if id != "away" else "phone",
+            threads=4 if id == "vague" else 1,
+            base_case=f"{id}-base",
+            head_case=f"{id}-head",
+            base="native@main",
+            head="native",
+        )
+        for id, name in names.items()
+    ]
+    cases = [
+        CaseRecord(
+            id=f"{one.id}-{side}",
+            workload=one.workload,
+            kind="kernel",
+            engine="native",
+            device=one.device,
+            threads=one.threads,
+        )
+        for one in comparisons
+        for side in ("base", "head")
+    ]
+    record = RunRecord(
+        run_id="20260131-142501-aaaaaa",
+        created="2026-01-31T14:25:01+00:00",
+        version="0.1",
+        suite_name="s",
+        seed=0,
+        cases=cases,
+        invocations_per_case=0,
+        samples_per_invocation=10,
+        comparisons=comparisons,
+    )
+    entries = [slower, same, size, accuracy, vague, broken, away, RunEnd(finished="x", outcome="complete")]
+    return verdict_rows(StoredRun(record, entries))
+
+
+def test_headline(rows: list[VerdictRow]) -> None:
+    assert headline(rows) == (
+        "3 of 5 cases have a verdict; 1 regression, 1 equivalent, 1 inconclusive, 2 failed, 1 improvement in size, "
+        "1 regression in accuracy"
+    )
+    assert [row.is_bad for row in rows] == [True, False, False, True, False, True, False]
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "table", "table-narrow"])
+def test_snapshots(rows: list[VerdictRow], format: str) -> None:
+    if format.startswith("table"):
+        console = Console(width=70 if "narrow" in format else 140, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
+        table.show(rows, console)
+        text = console.export_text()
+    else:
+        text = FORMATS[format](rows, "20260131-142501-aaaaaa")
+    snapshot_of(text, f"verdicts-{format}.txt")
+
+
+def test_junit_is_read_by_a_junit_reader(rows: list[VerdictRow]) -> None:
+    from junitparser import Error, Failure, JUnitXml, Skipped
+
+    suites = list(JUnitXml.fromstring(FORMATS["junit"](rows, "r").encode()))
+    assert [suite.name for suite in suites] == ["bnnbench pi4", "bnnbench phone"]
+    assert [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in suites] == [
+        (6, 3, 0, 1),
+        (1, 0, 1, 0),
+    ]
+    results = [type(case.result[0]) if case.result else None for suite in suites for case in suite]
+    assert results == [Failure, None, None, Failure, Skipped, Failure, Error]
+
+
+def test_annotations_are_one_command_a_line(rows: list[VerdictRow]) -> None:
+    lines = FORMATS["github"](rows, "r").splitlines()
+    assert len(lines) == 1 + sum(row.word != "equivalent" for row in rows)
+    for line in lines:
+        command, title, message = line.split("::", 2)[0], *line.split("::", 2)[1:]
+        assert command == ""
+        assert title.split(" ", 1)[0] in ("error", "warning", "notice")
+        assert "::" not in title
+        assert message
+
+
+def test_markdown_renders_as_tables_and_calls_nobody(rows: list[VerdictRow]) -> None:
+    from markdown_it import MarkdownIt
+
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(FORMATS["markdown"](rows, "r"))
+    body = html.split("<tbody>")[-1].split("</tbody>")[0]
+    assert body.count("<tr>") == len(rows)
+    assert all(row.count("<td") == 10 for row in body.split("<tr>")[1:])
+    assert "<script>" not in html
+    assert "@all" not in html
+    assert html.count("<details>") == html.count("</details>") == 2
+
+
+def test_markdown_fits_a_comment(rows: list[VerdictRow]) -> None:
+    text = FORMATS["markdown"](rows * 400, "r")
+    assert len(text) < 65_536
+    assert text.count("<details>") == text.count("</details>")
+    assert "more lines are in the run's report" in text
+
+
+def test_json_has_the_contract_s_keys(rows: list[VerdictRow]) -> None:
+    document = json.loads(FORMATS["json"](rows, "r"))
+    assert document["schema"] == 1
+    keys = {
+        *("workload", "device", "threads", "metric", "unit", "base", "head", "status", "verdict", "effect", "low"),
+        *("high", "level", "mde", "base_ns", "head_ns", "pairs", "dropped_base", "dropped_head", "confirmed", "reason"),
+    }
+    assert all(keys <= entry.keys() for entry in document["verdicts"])
+    assert [entry["verdict"] for entry in document["verdicts"] if entry["status"] != "ok"] == [None, None]
+
+
+def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> None:
+    wild = [VerdictRow(replace(rows[0].record, workload="\x1b[31m\x00\ufffe"), rows[0].verdict)]
+    Tree.fromstring(FORMATS["junit"](wild, "r"))  # noqa: S314
