@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-boards test-slow lint bench fuzz clean help
+.PHONY: demo test test-boards test-slow lint bench statistics fuzz clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,10 @@ test-boards: $(INSTALLED)
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)
 	$(BIN)/pytest -m speed -s tests/benchmarks
+
+# How often verdicts are wrong, simulated: the tables of docs/statistics.md. A quarter of an hour.
+statistics: $(INSTALLED)
+	$(BIN)/python -m tests.simulation
 
 # Hostile files: mutated models against the importer, mutated plans against the engine with sanitizers. Some minutes.
 fuzz: $(INSTALLED)

@@ -122,8 +122,8 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
     dataset = workload.dataset
     assert dataset is not None
     (output,) = workload.graph.outputs
-    done_by = dataset.preprocessing
-    u8 = None if done_by is None else (done_by.scale, done_by.offset)
+    prepared = dataset.preprocessing
+    u8 = None if prepared is None else (prepared.scale, prepared.offset)
     path, scores, spent = f"{bench.scratch}/{case.record.id}.scores", [], 0
     for number, images in enumerate(workload.image_paths):
         show(number * IMAGES_AT_ONCE, len(dataset))

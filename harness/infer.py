@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,9 @@ from bnnbench.kernels.models.tflite_file import read
 
 from .borrowed import borrowed
 from .errors import CallError
+from .model_workload import NUMPY
 from .reach import Tell
 
-_NUMPY: dict[str, np.dtype[Any]] = {
-    name: np.dtype(code) for name, code in (("f32", "<f4"), ("i8", "i1"), ("i32", "<i4"), ("bits", "<u4"))
-}
 _LIMIT_NS = 3_000_000_000_000
 
 
@@ -76,7 +73,7 @@ def infer(
 
 def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> NDArray[np.generic]:
     one = tensor.shape[1:]
-    dtype = _NUMPY[tensor.dtype]
+    dtype = np.dtype(NUMPY[tensor.dtype])
     stacked = inputs[None] if inputs.shape == one else inputs
     if stacked.shape[1:] != one or not len(stacked):
         wanted = "x".join(map(str, one))
@@ -94,7 +91,7 @@ def _split(raw: bytes, graph: Graph, calls: int) -> dict[str, NDArray[np.generic
     table = np.frombuffer(raw, np.uint8).reshape(calls, sum(sizes))
     outputs, offset = {}, 0
     for tensor, size in zip(graph.outputs, sizes, strict=True):
-        values = np.ascontiguousarray(table[:, offset : offset + size]).view(_NUMPY[tensor.dtype])
+        values = np.ascontiguousarray(table[:, offset : offset + size]).view(NUMPY[tensor.dtype])
         shape = tensor.storage_shape
         outputs[tensor.name] = values.reshape(calls * shape[0], *shape[1:])
         offset += size

@@ -36,23 +36,23 @@ class History:
 def histories(frame: pd.DataFrame) -> list[History]:
     """Of a frame of `bnnbench.results.load`: cases with a latency in `LEAST_RUNS` runs, those that changed most
     first."""
-    timed = frame[frame["latency_ns"].notna() & (frame["status"] == "ok")].copy()
+    sides = frame["variant"].isin(["base", "head"])  # of comparisons, which have verdicts of their own
+    timed = frame[frame["latency_ns"].notna() & (frame["status"] == "ok") & ~sides].copy()
     if timed.empty:
         return []
-    # One engine over time is one series, whatever its builds; its ISA is not the same thing.
-    timed["series"] = labelled(timed.assign(engine_build=pd.NA))["series"]
+    timed["series"] = labelled(timed)["series"]
     found = []
     for key, rows in timed.sort_values("created").groupby(_CASE, sort=False):
         rows = rows.drop_duplicates("run_id", keep="last")
         if len(rows) < LEAST_RUNS:
             continue
-        workload, series, device, threads = key
+        workload, series, device, threads = map(str, key)
         values = [float(value) for value in rows["latency_ns"]]
         found.append(
             History(
-                workload=str(workload),
-                series=str(series),
-                device=str(device),
+                workload=workload,
+                series=series,
+                device=device,
                 threads=int(threads),
                 run_ids=[str(run) for run in rows["run_id"]],
                 moments=list(rows["created"]),

@@ -295,14 +295,3 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
 
 
 Entry = Gate | Invocation | Pair | Verdict | Accuracy | Peak | DeviceEvent | RunEnd
-
-ENTRY_TYPES: tuple[type[Entry], ...] = (
-    Gate,
-    Invocation,
-    Pair,
-    Verdict,
-    Accuracy,
-    Peak,
-    DeviceEvent,
-    RunEnd,
-)

@@ -17,6 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import pytest
+
+from bnnbench.kernels.toolchain import cache_folder
+
 PROGRAMS = {
     "bochs": "bochs",
     "xorriso": "xorriso",
@@ -115,6 +119,16 @@ def fetch_boot_files(folder: Path) -> BootFiles:
                 if not folder.exists():
                     raise
     return files
+
+
+def boot_files_or_skip() -> BootFiles:
+    """For tests: what a boot needs, from the cache; skips the test with the reason where it can't be had."""
+    if missing():
+        pytest.skip(f"not installed, which emulating an AVX-512 processor needs: {', '.join(missing())}")
+    try:
+        return fetch_boot_files(cache_folder() / "boards" / "bochs")
+    except BochsError as error:
+        pytest.skip(str(error))
 
 
 def run_in_bochs(boot: BootFiles, files: Mapping[str, Path], script: str, scratch: Path, deadline_s: float) -> str:

@@ -15,8 +15,8 @@ import pytest
 
 from bnnbench.kernels.ops import BConv2d, BGemm, KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
-from bnnbench.kernels.toolchain import build_native, build_numba, cache_folder
-from tests.boards.bochs_avx512 import BochsError, fetch_boot_files, missing, run_in_bochs
+from bnnbench.kernels.toolchain import build_native, build_numba
+from tests.boards.bochs_avx512 import boot_files_or_skip, run_in_bochs
 from tests.kernels.sweep import sweep
 
 TRIPLE, ISA, SEED = "x86_64-linux-musl", "avx512", 7
@@ -37,12 +37,7 @@ pytestmark = [pytest.mark.board, pytest.mark.timeout(BOOT_S + 300)]
 @pytest.fixture(scope="module")
 def replies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Replies]:
     """Engine -> its replies to `requests(CASES)`, from one boot."""
-    if missing():
-        pytest.skip(f"not installed, which emulating an AVX-512 processor needs: {', '.join(missing())}")
-    try:
-        boot = fetch_boot_files(cache_folder() / "boards" / "bochs")
-    except BochsError as error:
-        pytest.skip(str(error))
+    boot = boot_files_or_skip()
     folder = tmp_path_factory.mktemp("bochs")
     builds = {"native": build_native(TRIPLE), "numba": build_numba(TRIPLE, ISA)}
     files = {name: build.path for name, build in builds.items()} | write_data(folder, CASES)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.toolchain import build_native, cache_folder
-from tests.boards.bochs_avx512 import BochsError, fetch_boot_files, missing, run_in_bochs
+from bnnbench.kernels.toolchain import build_native
+from tests.boards.bochs_avx512 import boot_files_or_skip, run_in_bochs
 from tests.kernels.test_golden_models import (
     KNOWN_WRONG_IN_LCE,
     UNDER_QEMU,
@@ -33,12 +33,7 @@ pytestmark = [pytest.mark.board, pytest.mark.timeout(BOOT_S + 300)]
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Model -> its raw output on the AVX-512 level."""
-    if missing():
-        pytest.skip(f"not installed, which emulating an AVX-512 processor needs: {', '.join(missing())}")
-    try:
-        boot = fetch_boot_files(cache_folder() / "boards" / "bochs")
-    except BochsError as error:
-        pytest.skip(str(error))
+    boot = boot_files_or_skip()
     folder = tmp_path_factory.mktemp("bochs")
     files, lines = {"native": build_native(TRIPLE).path}, ["hello"]
     for path in UNDER_QEMU:

@@ -108,7 +108,7 @@ def _order(row: dict[str, Any]) -> tuple[float, ...]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(rows=ROWS, budgets=BUDGETS)
 def test_picks_are_those_of_brute_force(rows: list[dict[str, Any]], budgets: dict[str, float | None]) -> None:
     made = pick(table(rows), **budgets)
@@ -133,6 +133,15 @@ def test_picks_are_those_of_brute_force(rows: list[dict[str, Any]], budgets: dic
             and (made.best is None or _order(row) < min(map(_order, fitting)))
         ]
         assert sign * moved.budget == min(asked)
+
+
+def test_a_budget_may_be_used_up() -> None:
+    rows = [{"size_bytes": 2, "latency_ns": 3.5, "accuracy": 0.9, "device": "a"}]
+    budgets = {"max_latency_ns": 3.5, "max_size_bytes": 2.0, "min_accuracy": 0.9}
+    made = pick(table(rows), **budgets)
+    assert (made.fitting, made.moved) == (1, ())
+    for name, tighter in (("max_latency_ns", 3.4), ("max_size_bytes", 1.9), ("min_accuracy", 0.91)):
+        assert pick(table(rows), **{**budgets, name: tighter}).best is None
 
 
 def zoo(device: str) -> pd.DataFrame:

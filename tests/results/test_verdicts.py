@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-from pathlib import Path
+from collections.abc import Callable
 from xml.etree import ElementTree as Tree
 
 import numpy as np
@@ -18,7 +19,6 @@ from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.verdict import needed, verdict
 from bnnbench.results.verdict_rows import VerdictRow, headline, verdict_rows
 from bnnbench.results.verdicts import FORMATS, table
-from tests.results.conftest import snapshot_of
 
 RULES = Rules()
 
@@ -186,14 +186,14 @@ def test_headline(rows: list[VerdictRow]) -> None:
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "table", "table-narrow"])
-def test_snapshots(rows: list[VerdictRow], format: str) -> None:
+def test_snapshots(rows: list[VerdictRow], snapshot: Callable[[str, str], None], format: str) -> None:
     if format.startswith("table"):
-        console = Console(width=70 if "narrow" in format else 140, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
+        console = Console(width=70 if "narrow" in format else 140, record=True, file=io.StringIO())
         table.show(rows, console)
         text = console.export_text()
     else:
         text = FORMATS[format](rows, "20260131-142501-aaaaaa")
-    snapshot_of(text, f"verdicts-{format}.txt")
+    snapshot(f"verdicts-{format}.txt", text)
 
 
 def test_junit_is_read_by_a_junit_reader(rows: list[VerdictRow]) -> None:
