@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from bnnbench.harness.budget import outlook, rules_for
@@ -75,7 +77,7 @@ class TestBudget:
 
 
 class TestWhy:
-    BASE = {(0, "conv a"): 100.0, (1, "bconv2d b"): 200.0, (2, "dense c"): 50.0}
+    BASE: ClassVar = {(0, "conv a"): 100.0, (1, "bconv2d b"): 200.0, (2, "dense c"): 50.0}
 
     def test_one_step(self) -> None:
         head = {**self.BASE, (1, "bconv2d b"): 240.0}
