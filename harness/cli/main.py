@@ -12,6 +12,7 @@ from . import (
     baseline,
     chart,
     check,
+    compare,
     devices,
     engines,
     evaluate,
