@@ -1,12 +1,15 @@
 """Each case over runs and commits, and where it changed. Weaker than a comparison: days lie between its figures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pandas as pd
 
 from bnnbench.results.comparison import labelled
-from bnnbench.results.statistics.change_point import ChangePoint, change_points
+from bnnbench.results.statistics.change_point import LEAST, ChangePoint, change_points
+from bnnbench.results.statistics.robust_sigma import robust_sigma
 
 LEAST_RUNS = 3
 """Runs of a case that make a history; a change needs eight."""
@@ -73,6 +76,24 @@ def sentences(history: History) -> list[str]:
         grown = change.after / change.before - 1
         told.append(f"{grown * 100:+.1f} % since {since}, {change.confidence * 100:.2f} % sure")
     return told
+
+
+def history_alone(history: History, margin: float) -> str:
+    """What a history says where nothing can be run side by side, with what it could not see; `margin` is a ratio minus
+    1.
+
+    A step of the margin is found by ranks after about 2 (z(0.995) + z(0.9))^2 (sigma / margin)^2 / 0.955 more runs.
+    """
+    told = sentences(history)
+    if told:
+        return f"{history.name} on {history.device}, by its {len(history.values_ns)} runs alone: {'; '.join(told)}"
+    steps = [math.log(after / before) for before, after in pairwise(history.values_ns)]
+    sigma = robust_sigma(steps) / math.sqrt(2)
+    runs = max(LEAST, math.ceil(2 * (2.576 + 1.282) ** 2 * (sigma / math.log1p(margin)) ** 2 / 0.955))
+    return (
+        f"{history.name} on {history.device}: no change over {len(history.values_ns)} runs, which differ by "
+        f"{sigma * 100:.1f} %; a step of {margin * 100:g} % would show after about {runs} more"
+    )
 
 
 def _largest(history: History) -> float:

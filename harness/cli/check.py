@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption
+
+if TYPE_CHECKING:
+    from bnnbench.results.store import Store
+
+    from ..run import RunResult
 
 EXAMPLES = """Examples:
   bnnbench check --baseline main                                   # its suite, on the device it was saved on
@@ -64,6 +69,8 @@ def check(
         statuses.append(exit_status(result, mine, strict, most_unclear))
         if format == "table" or output is not None:
             print_outcome(result, mine, Console(stderr=format != "table" and output is None), store)
+        for line in without_capsule(result, where):
+            print(line, file=sys.stderr)
         if result.outcome == "interrupted":
             break
     if format != "table":
@@ -73,6 +80,22 @@ def check(
         else:
             output.write_text(text, "utf-8")
     return worst(statuses)
+
+
+def without_capsule(result: RunResult, store: Store) -> list[str]:
+    """What the history of the store says of cases that the baseline holds no binary for: less than a comparison
+    would."""
+    from bnnbench.results import load
+    from bnnbench.results.history import histories, history_alone
+
+    skips = [skip for skip in result.stored.record.skips if "has no binary for" in skip.reason]
+    if not skips:
+        return []
+    lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]
+    wanted = {(skip.workload, skip.device) for skip in skips}
+    margin = float(result.stored.record.suite["suite"]["verdict"]["margin"])
+    found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
+    return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])
 
 
 def worst(statuses: list[int]) -> int:

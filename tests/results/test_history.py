@@ -10,7 +10,7 @@ import pytest
 
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.frames import load
-from bnnbench.results.history import histories, sentences
+from bnnbench.results.history import histories, history_alone, sentences
 from bnnbench.results.stored_run import StoredRun
 
 
@@ -58,6 +58,14 @@ def test_too_few_runs_are_no_history(synthetic: StoredRun) -> None:
 def test_chart_repeats(frame: pd.DataFrame, snapshot: Callable[[str, str], None], width: float) -> None:
     few = frame[frame["workload"].isin(list(frame["workload"].unique())[:4])]
     snapshot(f"history-{width}.svg", CHARTS["history"].svg(few, width=width))
+
+
+def test_without_a_baseline_it_says_what_it_could_not_see(frame: pd.DataFrame) -> None:
+    changed, *_, steady = histories(frame)
+    assert "runs alone: +4." in history_alone(changed, 0.02)
+    told = history_alone(steady, 0.02)
+    assert "no change over 30 runs" in told
+    assert "a step of 2 % would show after about" in told
 
 
 def test_comparisons_are_no_history(frame: pd.DataFrame) -> None:
