@@ -13,13 +13,14 @@ import msgspec
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
+from bnnbench.results.calibration import Calibration
 from bnnbench.results.case_result import median_ns
 from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.statistics.steady_state import growth
 from bnnbench.results.stored_run import StoredRun
-from bnnbench.results.verdict import difference, needed, verdict
+from bnnbench.results.verdict import difference, needed, verdict, within_layout
 
 from .budget import invocation_ns, outlook, rules_for
 from .context import RunContext, now
@@ -73,8 +74,8 @@ class Comparing:
     budget_s: float | None
     context: RunContext
     builds_ns: int
-    known_sigma: float | None = None
-    """Of the device's last calibration."""
+    calibration: Calibration | None = None
+    """The device's last one."""
     push_ns: int = 0
     _gates: dict[str, Gate] = field(default_factory=dict)
     _accuracies: dict[str, Accuracy] = field(default_factory=dict)
@@ -96,6 +97,8 @@ class Comparing:
         for one in stored.invocations:
             self._next_index[one.case_id] = max(self._next_index.get(one.case_id, 0), one.index + 1)
         self._show("pushing engines and data", len(left))
+        if self.calibration and (old := self.calibration.warning(self._kernel)):
+            self.context.watcher.note(old)
         bench = Workbench(self.target, self.transport, WorkFolder.open(self.transport, self.target.spec), self.context)
         with bench.prepared(self.cases):
             self.push_ns = bench.push_ns
@@ -104,8 +107,14 @@ class Comparing:
             if self.budget_s is not None and going:
                 pairs_ns = [self._pair_ns(one) for one in going]
                 self.rules = rules_for(self.rules, self.budget_s, pairs_ns)
-                self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, self.known_sigma))
+                sigma = self.calibration.sigma if self.calibration else None
+                self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, sigma))
             self._compare(bench, going)
+
+    @property
+    def _kernel(self) -> str | None:
+        value = self.target.facts["kernel"].value
+        return None if value is None else str(value)
 
     def _pair_ns(self, one: _Comparison) -> float:
         gate = one.gates["base"]
@@ -248,6 +257,9 @@ class Comparing:
 
     def _finish(self, bench: Workbench, one: _Comparison) -> None:
         found = verdict(self.rules, one.record.id, one.pairs, now())
+        builds = {case.record.engine_build for case in one.cases.values()}
+        if self.calibration and len(builds) > 1:
+            found = within_layout(found, self.calibration)
         if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
             found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
         self.context.append(found)

@@ -143,9 +143,8 @@ def _session(config: RunConfig, ready: _Ready, one: Reached, context: RunContext
     mine = [record for record in ready.comparisons if record.device == one.target.spec.name]
     rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
     budget_s, device = config.compare.budget_s, one.target.spec.name
-    calibration = latest(context.store, device)
-    sigma = calibration.sigma if calibration else None
-    return Comparing(one.target, one.transport, cases, mine, rules, budget_s, context, one.builds_ns, sigma)
+    known = latest(context.store, device)
+    return Comparing(one.target, one.transport, cases, mine, rules, budget_s, context, one.builds_ns, known)
 
 
 def _told(trouble: BaseException, writer: RunWriter) -> BaseException:

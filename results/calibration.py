@@ -69,6 +69,15 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         points = [Point(one.times_mde, one.called, one.comparisons) for one in self.slow_downs if one.times_mde]
         return interpolated(points, 1.0) if len({point.x for point in points}) > 1 else None
 
+    def summary(self) -> str:
+        """In a sentence, for reports."""
+        text = f"{self.false_alarms} false alarms in {self.comparisons} comparisons of an engine with itself"
+        if self.mde is not None:
+            text += f"; effects from {self.mde * 100:.1f} % on are seen"
+        if self.layout:
+            text += f"; the order of linking alone changes {self.layout * 100:.1f} %"
+        return f"{text} ({self.created[:10]}, {self.suite})"
+
     def warning(self, kernel: str | None, now: datetime | None = None) -> str | None:
         """Why it may not hold any more; None while it does."""
         again = f"calibrate again: bnnbench devices calibrate {self.device}"

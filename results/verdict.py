@@ -3,10 +3,10 @@
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from bnnbench.results.calibration import Calibration
 from bnnbench.results.records import Pair, Verdict
 from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
@@ -26,29 +26,20 @@ MOST_DROPPED = 0.2
 IMBALANCE_ALPHA = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most pairs that a comparison may drop, however many it still wants."""
-
-    dropped: int
-
-    @classmethod
-    def of(cls, rules: Rules) -> "Limits":
-        """What is too many also if every pair that is still to come were kept."""
-        return cls(math.floor(rules.looks[-1] * MOST_DROPPED / (1 - MOST_DROPPED)))
-
-
 def difference(pair: Pair) -> float:
     """The logarithm of the head's figure over the base's."""
     return math.log(pair.head_ns) - math.log(pair.base_ns)
 
 
 def needed(rules: Rules, pairs: Sequence[Pair]) -> Need | None:
-    """The pairs that are still to be measured, or None: the verdict stands."""
-    if _dropped(pairs) > Limits.of(rules).dropped:
-        return None
+    """The pairs that are still to be measured, or None: the verdict stands, or too many were dropped for any."""
     need = judge(rules, _differences(pairs))
-    return need if isinstance(need, Need) else None
+    if not isinstance(need, Need):
+        return None
+    screened = sum(pair.stage == "screen" and pair.dropped is None for pair in pairs)
+    most = rules.looks[-1] if need.stage == "screen" else screened + need.pairs
+    too_many = sum(pair.dropped is not None for pair in pairs) > most * MOST_DROPPED / (1 - MOST_DROPPED)
+    return None if too_many else need
 
 
 def verdict(
@@ -94,6 +85,18 @@ def verdict(
     )
 
 
+def within_layout(found: Verdict, calibration: Calibration) -> Verdict:
+    """The verdict, unless the effect is no larger than what linking the same objects in another order did to the
+    device: then nothing is known of the code."""
+    floor = calibration.layout
+    if found.verdict not in ("regression", "improvement") or not floor or found.effect is None:
+        return found
+    if abs(found.effect) >= floor:
+        return found
+    reason = f"within layout noise: linking the same objects in other orders changes times here by {floor * 100:.1f} %"
+    return replace(found, verdict="inconclusive", reason=reason)
+
+
 def _differences(pairs: Sequence[Pair]) -> Differences:
     kept = [pair for pair in pairs if pair.dropped is None]
     return Differences(
@@ -103,10 +106,6 @@ def _differences(pairs: Sequence[Pair]) -> Differences:
     )
 
 
-def _dropped(pairs: Sequence[Pair]) -> int:
-    return sum(pair.dropped is not None for pair in pairs)
-
-
 def _unstable(pairs: Sequence[Pair]) -> str | None:
     """Why these pairs allow no verdict; None when they do."""
     base, head = (sum(pair.dropped == side for pair in pairs) for side in ("base", "head"))
@@ -114,7 +113,7 @@ def _unstable(pairs: Sequence[Pair]) -> str | None:
         more, less = ("head", "base") if head > base else ("base", "head")
         counts = {"head": head, "base": base}
         return f"{more} throttles more: {counts[more]} of its pairs were dropped and {counts[less]} of the {less}'s"
-    dropped = _dropped(pairs)
+    dropped = sum(pair.dropped is not None for pair in pairs)
     if dropped > 2 and dropped > MOST_DROPPED * len(pairs):
         return f"{dropped} of {len(pairs)} pairs were dropped because the device throttled; cool it, or free it of load"
     for side, drifts in (

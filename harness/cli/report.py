@@ -31,6 +31,7 @@ def report(
     from json import dumps
 
     from bnnbench.results import load
+    from bnnbench.results.calibration import latest
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page import Beside
     from bnnbench.results.store import Store
@@ -44,6 +45,12 @@ def report(
     others = published_frame()
     related = others[others["workload"].isin(names)]
     every = load(where) if history or frame["kind"].eq("model").any() else None
-    beside = Beside(related.reset_index(drop=True) if len(related) else None, every, every if history else None)
+    calibrations = {name: latest(where.path, name) for name in dict.fromkeys(frame["device"])}
+    beside = Beside(
+        published=related.reset_index(drop=True) if len(related) else None,
+        history=every,
+        timeline=every if history else None,
+        calibrations={name: known for name, known in calibrations.items() if known is not None},
+    )
     paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}
     print(dumps(paths) if json else "\n".join(paths.values()))

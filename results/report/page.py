@@ -1,13 +1,14 @@
 """Everything that the page shows, gathered from the runs; the template only arranges it."""
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pandas as pd
 
 from bnnbench.results import quantity
+from bnnbench.results.calibration import Calibration
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.comparison import labelled
 from bnnbench.results.frames import load
@@ -28,11 +29,12 @@ _WIDE, _NARROW = 9.2, 3.7
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Frames of what is no part of the runs: figures that others published, and all runs of the store; `timeline` are
-    the runs whose history is drawn."""
+    the runs whose history is drawn, `calibrations` the last one of each device."""
 
     published: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     timeline: pd.DataFrame | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Device:
     emulated: bool
     facts: list[Fact]
     roofs: list[Roof]
+    calibration: str
     events: list[DeviceEvent]
 
 
@@ -149,7 +152,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
         changes=_changes(beside.timeline),
         troubles=_troubles(frame),
-        devices=[device for run in runs for device in _devices(run)],
+        devices=[device for run in runs for device in _devices(run, beside)],
         methods=[_method(run) for run in runs],
         interval=_interval(runs),
         models=models(frame, beside.history),
@@ -219,7 +222,16 @@ def _troubles(frame: pd.DataFrame) -> list[Trouble]:
     return sorted(found, key=lambda trouble: gravity.index(trouble.status))
 
 
-def _devices(run: StoredRun) -> list[Device]:
+def _calibration(run: StoredRun, device: str, beside: Beside) -> str:
+    found = beside.calibrations.get(device)
+    if found is None:
+        return ""
+    kernel = run.record.fact(device, "kernel")
+    warning = found.warning(None if kernel is None else str(kernel))
+    return ". ".join(text for text in (found.summary(), warning) if text)
+
+
+def _devices(run: StoredRun, beside: Beside) -> list[Device]:
     named = [*(case.device for case in run.record.cases), *(event.device for event in run.events)]
     used = dict.fromkeys([*run.record.devices, *named])
     return [
@@ -228,6 +240,7 @@ def _devices(run: StoredRun) -> list[Device]:
             model=str(run.record.fact(name, "model") or ""),
             emulated=run.record.emulated(name),
             facts=facts(run.record.devices.get(name, {})),
+            calibration=_calibration(run, name, beside),
             roofs=[_roof(peak) for peak in _best(peak for peak in run.peaks if peak.device == name)],
             events=[event for event in run.events if event.device == name],
         )
