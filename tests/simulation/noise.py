@@ -16,13 +16,17 @@ machine: a share of the invocations is 30 % slower, and no clock shows it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 _SESSION = 60
 SAMPLES = 10
+RECORDING = Path(__file__).parents[1] / "harness" / "recorded_noise.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Noise:
     scale: float = 1.0
     slow_kind: float = 0.0
     neighbours: float = 0.0
+    recorded: float = 0.0
+    """Above 0: no model, but the recording, its deviations times this."""
     base_throttles: float = 0.0
     head_throttles: float = 0.0
 
@@ -51,6 +57,8 @@ class Session:
 
 def session(noise: Noise, slots: int, rng: np.random.Generator) -> Session:
     """One session of `slots` invocations."""
+    if noise.recorded:
+        return _replayed(noise.recorded, slots, rng)
     t = np.arange(slots) / _SESSION
     offset = abs(rng.normal(0, 0.03 * noise.scale)) * (1 - np.exp(-t / rng.uniform(0.1, 0.6)))
     clock = np.ones(slots)
@@ -66,6 +74,19 @@ def session(noise: Noise, slots: int, rng: np.random.Generator) -> Session:
     samples = offset[:, None] + rng.normal(0, 0.01 * noise.scale, (slots, SAMPLES))
     samples += (rng.random((slots, SAMPLES)) < 0.05) * rng.exponential(0.08, (slots, SAMPLES))
     return Session(np.exp(samples), clock, rng.random(slots), rng.uniform(0.03, 0.15, slots))
+
+
+def _replayed(share: float, slots: int, rng: np.random.Generator) -> Session:
+    """Successive invocations of the recording from a random one on, round and round."""
+    rows = recording()
+    taken = rows[(rng.integers(len(rows)) + np.arange(slots)) % len(rows)]
+    return Session(1 + share * taken, np.ones(slots), rng.random(slots), rng.uniform(0.03, 0.15, slots))
+
+
+@cache
+def recording() -> NDArray[np.float64]:
+    """Deviations of 320 real invocations: recorded, not modelled; see the file."""
+    return np.array(json.loads(RECORDING.read_text())["deviations"], float)
 
 
 def _autoregressive(n: int, rho: float, sigma: float, rng: np.random.Generator) -> NDArray[np.float64]:

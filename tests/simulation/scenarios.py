@@ -20,6 +20,7 @@ from tests.simulation.rivals import RIVALS
 BASE, BIMODAL = Noise("board"), Noise("bimodal, AR(1)", slow_kind=0.3)
 SHARED = Noise("shared machine", scale=3, neighbours=0.1)
 RULES = Rules()
+CALM, WILD = Noise("recorded, a tenth", recorded=0.1), Noise("recorded", recorded=1.0)
 CASES_PER_SUITE = 20
 
 
@@ -69,6 +70,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("nothing changed", scaled(BASE, 1.5)),
     Scenario("nothing changed", scaled(BASE, 3)),
     Scenario("nothing changed", SHARED),
+    Scenario("nothing changed", CALM),
+    Scenario("nothing changed", WILD),
     Scenario("2 % slower", scaled(BASE, 0.5), 0.02),
     Scenario("2 % slower", BASE, 0.02),
     Scenario("2 % slower", scaled(BASE, 1.5), 0.02),
@@ -78,6 +81,11 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("one MDE slower", scaled(BASE, 3), 1.0, of_mde=True),
     Scenario("one MDE slower", BIMODAL, 1.0, of_mde=True),
     Scenario("one MDE slower", SHARED, 1.0, of_mde=True),
+    Scenario("half an MDE slower", CALM, 0.5, of_mde=True),
+    Scenario("one MDE slower", CALM, 1.0, of_mde=True),
+    Scenario("three MDE slower", CALM, 3.0, of_mde=True),
+    Scenario("one MDE slower", WILD, 1.0, of_mde=True),
+    Scenario("three MDE slower", WILD, 3.0, of_mde=True),
     Scenario("nothing but throttling", throttling(0.15)),
     Scenario("nothing but throttling", throttling(0.3)),
     Scenario("nothing but throttling", throttling(0.6)),
