@@ -1,5 +1,6 @@
 """From the pairs of a comparison to what is still needed or its verdict; the only place where verdicts are made."""
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Sequence
@@ -66,9 +67,15 @@ def verdict(
     if trouble:
         return replace(empty, reason=trouble)
     judged = judge(rules, _differences(pairs))
-    judgement = _cut_short(rules, [difference(pair) for pair in kept]) if isinstance(judged, Need) else judged
-    if judgement is None:
-        return replace(empty, status="ok", verdict="inconclusive", reason="too few pairs were measured")
+    if isinstance(judged, Need):
+        # What these pairs could have shown is less than what all looks could.
+        looks = tuple(look for look in rules.looks if look <= len(kept))
+        if not looks:
+            return replace(empty, status="ok", verdict="inconclusive", reason="too few pairs were measured")
+        rules = dataclasses.replace(rules, looks=looks)
+        judgement = _cut_short(rules, [difference(pair) for pair in kept])
+    else:
+        judgement = judged
     mde = detectable_effect(rules, _judged(pairs)) if with_mde else None
     return replace(
         empty,
@@ -130,13 +137,10 @@ def _unstable(pairs: Sequence[Pair]) -> str | None:
     return None
 
 
-def _cut_short(rules: Rules, d: Sequence[float]) -> Judgement | None:
-    """What can be said of too few pairs: the effect and what they could not have seen, no verdict."""
-    if len(d) < 2:
-        return None
-    sigma = effective_sigma(d)
+def _cut_short(rules: Rules, d: Sequence[float]) -> Judgement:
+    """What can be said of too few pairs: the effect, no verdict."""
     shift = hodges_lehmann(d, 1 - rules.confirm_alpha)
-    return Judgement("inconclusive", shift, confirmed=False, sigma=sigma)
+    return Judgement("inconclusive", shift, confirmed=False, sigma=effective_sigma(d))
 
 
 def _judged(pairs: Sequence[Pair]) -> list[float]:

@@ -33,7 +33,10 @@ def ab(
     store: StoreOption = None,
     inventory: InventoryOption = None,
     json: Annotated[
-        Path | None, Parameter(name="--json", help="Also write the verdicts to this file; - prints only them.")
+        Path | None,
+        Parameter(
+            name="--json", allow_leading_hyphen=True, help="Also write the verdicts to this file; - prints only them."
+        ),
     ] = None,
     debug: DebugOption = False,
 ) -> int:

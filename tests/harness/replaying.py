@@ -34,7 +34,9 @@ def replayed(bench: Bench, cases: int = 1, **head: float) -> list[str]:
 def write_engine(bench: Bench, name: str, **settings: float) -> Path:
     source = ENGINE.read_text().replace("SETTINGS: dict[str, float] = {}", f"SETTINGS: dict[str, float] = {settings!r}")
     path = bench.folder / name
-    path.write_text(f"#!{sys.executable}\n{source}")
+    path.write_text(
+        f"#!{sys.executable} -S\n{source}"  # without packages it starts in a fifth of the time
+    )
     path.chmod(0o755)
     return path
 

@@ -13,7 +13,7 @@ from bnnbench.harness.comparing import whole_extra
 from bnnbench.results.calibration import Calibration, latest
 from tests.harness.bench import Bench, one_sentence
 
-SUITE = 'name = "c"\nwarmup_ms = 5\nmin_sample_ms = 1\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n'
+SUITE = 'name = "c"\nwarmup_ms = 1\nmin_sample_ms = 0.2\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n'
 
 
 def test_rates_of_this_machine(bench: Bench) -> None:

@@ -120,10 +120,14 @@ class TestVerdict:
         assert "head gets slower while it is timed, by 3.0 %" in (found.reason or "")
 
     def test_cut_short_is_inconclusive_with_what_it_could_have_seen(self) -> None:
-        found = verdict(RULES, "c", pairs(noisy(0.01, 0.02, 6)))
-        assert (found.status, found.verdict, found.pairs) == ("ok", "inconclusive", 6)
+        found = verdict(RULES, "c", pairs(noisy(0.01, 0.02, 12)))
+        whole = verdict(RULES, "c", pairs(noisy(0.01, 0.05, 30)))
+        assert (found.status, found.verdict, found.pairs) == ("ok", "inconclusive", 12)
         assert found.mde is not None
-        assert found.mde > 0.02
+        assert whole.mde is not None
+        assert found.mde > 0.5 * whole.mde
+        few = verdict(RULES, "c", pairs(noisy(0.01, 0.02, 6)))
+        assert (few.verdict, few.mde, few.reason) == ("inconclusive", None, "too few pairs were measured")
         assert verdict(RULES, "c", []).verdict == "inconclusive"
 
 
