@@ -76,7 +76,8 @@ def samples(recorded: list[list[float]], number: int, wanted: int) -> list[float
 
 def main() -> None:
     if sys.argv[1] == "oracle":
-        return write_output(json.loads(sys.argv[2]), Path(sys.argv[3]))
+        write_output(json.loads(sys.argv[2]), Path(sys.argv[3]))
+        return
     shared, recording = Path(sys.argv[1]), Path(sys.argv[2])
     recorded = json.loads(recording.read_text())["deviations"]
     mine = hashlib.sha256(repr(sorted(SETTINGS.items())).encode()).hexdigest()[:8]
@@ -85,7 +86,7 @@ def main() -> None:
         verb, *words = line.split()
         keys = dict(word.split("=", 1) for word in words)
         if verb == "quit":
-            return None
+            return
         if verb == "hello":
             reply(protocol=1, engine="replay")
         elif verb == "load":

@@ -18,10 +18,11 @@ from tests.harness.test_run import journal, wait_for
 QUICK = ["--store", "store"]
 
 
-def test_nothing_changed_is_equivalent(bench: Bench) -> None:
-    found = verdicts(bench, replayed(bench, cases=10))
-    assert len(found) == 10
-    assert [one["verdict"] for one in found].count("equivalent") >= 9
+@pytest.mark.parametrize("cases", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_nothing_changed_is_equivalent(bench: Bench, cases: int) -> None:
+    found = verdicts(bench, replayed(bench, cases=cases))
+    assert len(found) == cases
+    assert [one["verdict"] for one in found].count("equivalent") >= 0.9 * cases
     for one in found:
         assert one["verdict"] in ("equivalent", "inconclusive")
         assert one["low"] <= one["effect"] <= one["high"]
@@ -86,7 +87,7 @@ def test_throttled_pairs_are_dropped_and_measured_again(bench: Bench) -> None:
 
 
 def test_an_interrupted_comparison_goes_on(bench: Bench) -> None:
-    words = replayed(bench, cases=3, factor=1.04)
+    words = replayed(bench, cases=2, factor=1.04)
     process = bench.start(*words)
     wait_for(lambda: sum('"type":"pair"' in line for line in journal(bench)) >= 5)
     process.send_signal(signal.SIGINT)
@@ -103,12 +104,12 @@ def test_an_interrupted_comparison_goes_on(bench: Bench) -> None:
         numbers = [pair.number for pair in run.pairs_of(record.id)]
         assert numbers == list(range(len(numbers)))
     assert {one.verdict for one in run.verdicts if one.metric == "latency"} == {"regression"}
-    assert "3 regression" in done.stdout
+    assert "2 regression" in done.stdout
 
 
 def test_a_budget_ends_it(bench: Bench) -> None:
-    found = verdicts(bench, [*replayed(bench, cases=4), "--budget", "1s"])
-    assert len(found) == 4
+    found = verdicts(bench, [*replayed(bench, cases=2), "--budget", "1s"])
+    assert len(found) == 2
     assert {one["verdict"] for one in found} == {"inconclusive"}
     assert all(one["reason"] for one in found)
 

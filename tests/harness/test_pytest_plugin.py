@@ -38,7 +38,7 @@ def run_pytest(bench: Bench, *words: str, status: int = 0) -> str:
         command, cwd=bench.folder, env=environment, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def test_it_is_inert_unless_asked(mine: Bench) -> None:
 
 
 def test_times_of_a_device_are_saved_compared_and_drawn(mine: Bench, board: LoopbackSsh) -> None:
-    device = ["--bnn-device=board", "--bnn-invocations=3", "--bnn-store=store", "-k", "kernel or pool"]
+    device = ["--bnn-device=board", "--bnn-invocations=2", "--bnn-store=store", "-k", "kernel or pool and 33"]
     run_pytest(mine, *device, "--benchmark-json=now.json", "--benchmark-save=before")
     document = json.loads((mine.folder / "now.json").read_text())
-    assert [one["name"] for one in document["benchmarks"]] == ["test_kernel", "test_pool[33]", "test_pool[64]"]
+    assert [one["name"] for one in document["benchmarks"]] == ["test_kernel", "test_pool[33]"]
     runs = mine.store.runs()
-    assert len(runs) == 3
+    assert len(runs) == 2
     for one, run in zip(document["benchmarks"], runs, strict=True):
         medians = sorted(sorted(invocation.samples_ns)[4:6] for invocation in run.invocations)
         expected = [sum(pair) / 2 / 1e9 for pair in medians]
