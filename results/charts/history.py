@@ -39,9 +39,11 @@ def case_histories(frame: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
         ax = Figure(figsize=(8.0, height(frame, 8.0))).subplots()
     runs = sorted({(moment, run) for row in rows for moment, run in zip(row.moments, row.run_ids, strict=True)})
     places = {run: place for place, (_, run) in enumerate(runs)}
+    several = len({row.device for row in rows}) > 1
     tints = style.colours(dict.fromkeys(row.series for row in rows))
     for number, row in enumerate(rows):
-        _row(ax, row, number * (_ROW + _NAME), places, tints[row.series].light, len(runs))
+        name = f"{row.name} · {row.device}" if several else row.name
+        _row(ax, row, name, number * (_ROW + _NAME), places, tints[row.series].light, len(runs))
     ax.set_ylim(len(rows) * (_ROW + _NAME), -0.02)
     ax.set_yticks([])
     room = 0.22 if _width(ax) < _WIDE else 0.12
@@ -51,7 +53,7 @@ def case_histories(frame: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _row(ax: "Axes", row: History, top: float, places: dict[str, int], tint: str, runs: int) -> None:
+def _row(ax: "Axes", row: History, name: str, top: float, places: dict[str, int], tint: str, runs: int) -> None:
     x = [places[run] for run in row.run_ids]
     middle = float(pd.Series(row.values_ns).median())
     relative = [value / middle - 1 for value in row.values_ns]
@@ -63,7 +65,7 @@ def _row(ax: "Axes", row: History, top: float, places: dict[str, int], tint: str
         return top + _NAME + _ROW * (0.42 - 0.62 * (share - base) / span)
 
     ax.axhspan(top + 0.01, top + _NAME + _ROW - 0.03, color=style.BAND.light, linewidth=0, zorder=0)
-    name = shorten(row.name, 46 if _width(ax) < _WIDE else 90)
+    name = shorten(name, 46 if _width(ax) < _WIDE else 90)
     ax.text(
         0.008, top + _NAME / 2 + 0.02, name, transform=ax.get_yaxis_transform(), va="center", size=7.5, parse_math=False
     )
@@ -79,7 +81,7 @@ def _row(ax: "Axes", row: History, top: float, places: dict[str, int], tint: str
         ax.text(
             at,
             top + _NAME + _ROW - 0.085,
-            f" {(change.after / change.before - 1) * 100:+.1f} %",
+            f"  {(change.after / change.before - 1) * 100:+.1f} %  ",
             va="center",
             ha="left" if at < 0.8 * runs else "right",
             size=7,

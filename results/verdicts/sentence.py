@@ -6,7 +6,7 @@ from bnnbench.results.verdict_rows import VerdictRow
 def sentence(row: VerdictRow) -> str:
     """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms -> 1.26 ms. All of it is in step 12, bconv2d.`"""
     one = row.verdict
-    parts = [f"{row.effect} {metric(row)}".strip()]
+    parts = [f"{row.effect} {metric(row)}" if row.effect else row.word.capitalize()]
     if one.metric == "latency" and row.interval:
         parts[0] += f" ({row.interval}, {one.pairs} pairs)"
     if one.base_value is not None and one.head_value is not None:

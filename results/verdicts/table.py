@@ -21,7 +21,8 @@ _STYLE = {
     "unstable": "yellow",
     "skipped": "dim",
 }
-_ROOMY = 110
+_ROOMY, _NARROW = 110, 80
+"""From so many columns on, everything is shown; below, only what is most important."""
 
 
 def show(rows: Sequence[VerdictRow], console: Console) -> None:
@@ -50,7 +51,9 @@ def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
     for title, wanted in several.items():
         if wanted:
             sheet.add_column(title, justify="right" if title == "thr" else "left", no_wrap=True)
-    for title in ("verdict", "effect", *(("interval", "sees", "base", "head") if roomy else ("sees",)), "pairs"):
+    narrow = width < _NARROW
+    more = ("interval", "sees", "base", "head", "pairs") if roomy else () if narrow else ("sees", "pairs")
+    for title in ("verdict", "effect", *more):
         sheet.add_column(title, justify="left" if title == "verdict" else "right", no_wrap=True)
     for row in shown:
         one = row.verdict
@@ -64,10 +67,11 @@ def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
         dropped = one.dropped_base + one.dropped_head
         pairs = "" if not one.pairs else f"{one.pairs}" + (f" (-{dropped})" if dropped else "")
         cells += [Text(row.word, style=_STYLE.get(row.word, "")), Text(row.effect)]
-        cells += [Text(printable(text, plain)) for text in (*(wide if roomy else [sees]), pairs)]
+        rest = [*wide, pairs] if roomy else [] if narrow else [sees, pairs]
+        cells += [Text(printable(text, plain)) for text in rest]
         sheet.add_row(*cells)
     levels = {row.verdict.level for row in shown if row.verdict.metric == "latency" and row.verdict.level}
     level = f"; intervals hold with {min(levels) * 100:.1f} %" if levels and roomy else ""
-    sheet.caption = f"sees: the least effect that is called 9 times in 10{level}"
+    sheet.caption = None if narrow else f"sees: the least effect that is called 9 times in 10{level}"
     sheet.caption_justify = "left"
     return sheet
