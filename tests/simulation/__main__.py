@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation.scenarios import BASE, BIMODAL, SCENARIOS, Outcome, rivalry, simulate
+from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     print()
     print(line("tool", "noise", "false alarms", "says slower at 2 %"))
     print("|---" * 4 + "|")
-    for noise in (BASE, BIMODAL):
+    for noise in (BASE, BIMODAL, CALM, WILD):
         for one in rivalry(noise, given.repetitions):
             print(
                 f"| {one.tool} | {noise.name} | {one.false_alarms * 100:.2f} % | {one.power * 100:.1f} % |", flush=True
