@@ -29,7 +29,10 @@ def test_nothing_changed_is_equivalent(bench: Bench, cases: int) -> None:
         assert one["pairs"] >= 10
 
 
-@pytest.mark.parametrize(("factor", "verdict", "status"), [(1.04, "regression", 1), (0.96, "improvement", 0)])
+@pytest.mark.parametrize(
+    ("factor", "verdict", "status"),
+    [(1.04, "regression", 1), pytest.param(0.96, "improvement", 0, marks=pytest.mark.slow)],
+)
 def test_a_change_is_called_after_fresh_pairs(bench: Bench, factor: float, verdict: str, status: int) -> None:
     (found,) = verdicts(bench, replayed(bench, factor=factor), status=status)
     assert (found["verdict"], found["confirmed"]) == (verdict, True)
@@ -50,7 +53,7 @@ def test_a_change_is_called_after_fresh_pairs(bench: Bench, factor: float, verdi
         ({"dies_at": 8}, "failed", "head, at pair", 1),
         ({"lies": 1}, "failed", "samples that cannot be", 1),
         ({"drift": 0.06}, "unstable", "head gets slower while it is timed", 3),
-        ({"throttle": 0.6}, "unstable", "throttle", 3),
+        pytest.param({"throttle": 0.6}, "unstable", "throttle", 3, marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_judged_gets_no_verdict(
@@ -136,18 +139,19 @@ def test_native_against_itself_over_ssh(bench: Bench, board: LoopbackSsh) -> Non
     assert set(frame["engine"]) == {"native"}
 
 
+@pytest.mark.slow
 def test_two_models(bench: Bench) -> None:
     golden = Path(__file__).parents[1] / "golden"
     suite = bench.write("quick.toml", 'name = "q"\nwarmup_ms = 5\nmin_sample_ms = 1\n[[model]]\nfile = "quicknet_s"\n')
     words = ["ab", suite, "--base", golden / "tiny_larq.tflite", "--head", golden / "tiny_odd.tflite"]
     done = bench.run(*words, *QUICK, "--json", "-")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
     found = {one["metric"]: one for one in json.loads(done.stdout)["verdicts"]}
     sizes = [(golden / f"{name}.tflite").stat().st_size for name in ("tiny_larq", "tiny_odd")]
-    assert found["size"]["base_value"], found["size"]["head_value"] == sizes
-    assert found["latency"]["verdict"] in ("regression", "improvement")
+    assert [found["size"]["base_value"], found["size"]["head_value"]] == sizes
     assert found["latency"]["workload"] == "tiny_larq -> tiny_odd"
-    assert "other steps" in found["latency"]["why"]
+    if found["latency"]["verdict"] in ("regression", "improvement"):  # a busy machine may leave it open
+        assert "other steps" in found["latency"]["why"]
 
 
 @pytest.mark.parametrize(

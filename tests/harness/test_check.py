@@ -132,6 +132,7 @@ def test_a_device_that_is_away_is_no_regression(repository: Bench) -> None:
     assert ci(repository, "native", "-d", "pi4") == 3
 
 
+@pytest.mark.slow
 def test_strict_wants_a_verdict_on_all(repository: Bench) -> None:
     words = ["check", "--baseline", "main", "--store", "store", "--budget", "1s"]
     assert repository.run(*words).returncode == 0
@@ -139,6 +140,7 @@ def test_strict_wants_a_verdict_on_all(repository: Bench) -> None:
     assert repository.run(*words, "--max-inconclusive", "20%").returncode == 3
 
 
+@pytest.mark.slow
 def test_several_baselines_are_checked_one_after_another(repository: Bench) -> None:
     repository.run("baseline", "save", "v1", "--pin", "--store", "store")
     again = repository.run("baseline", "save", "main", "--store", "store")
@@ -154,6 +156,7 @@ def test_several_baselines_are_checked_one_after_another(repository: Bench) -> N
     assert "pinned" in listed.stdout
 
 
+@pytest.mark.slow
 def test_a_model_s_accuracy_and_size_are_gated(bench: Bench) -> None:
     """The baseline keeps the model: a smaller, less accurate one in its place is a regression in accuracy."""
     from bnnbench.kernels.models.shipped import shipped_models

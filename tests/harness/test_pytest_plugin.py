@@ -69,6 +69,7 @@ def test_times_of_a_device_are_saved_compared_and_drawn(mine: Bench, board: Loop
     assert list(mine.folder.glob("times*.svg"))
 
 
+@pytest.mark.slow
 def test_only_benchmarks(mine: Bench) -> None:
     out = run_pytest(mine, "--bnn-device=local", "--bnn-invocations=2", "--bnn-store=store", "--benchmark-only")
     assert "4 passed" in out

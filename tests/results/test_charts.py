@@ -22,7 +22,9 @@ from bnnbench.results.stored_run import StoredRun
 
 WIDTHS = (9.2, 3.7)
 OF_KERNELS = ("latency", "throughput")
-OF_MODELS = tuple(name for name in CHARTS if name not in OF_KERNELS)
+OF_RUNS = tuple(name for name in CHARTS if name != "history")
+"""Drawn of one run; histories have tests of their own (test_history.py)."""
+OF_MODELS = tuple(name for name in OF_RUNS if name not in OF_KERNELS)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def outline(svg: str) -> str:
     return "\n".join([*texts, *(f"marks {colour} {count}" for colour, count in sorted(marks.items()))]) + "\n"
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", OF_RUNS)
 def test_snapshots(runs: dict[str, StoredRun], snapshot: Callable[[str, str], None], name: str) -> None:
     run = runs[name]
     for width, suffix in zip(WIDTHS, ("wide", "narrow"), strict=True):
@@ -52,7 +54,7 @@ def test_snapshots(runs: dict[str, StoredRun], snapshot: Callable[[str, str], No
         snapshot(f"chart-{name}-{suffix}.txt", outline(svg))
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", OF_RUNS)
 def test_the_same_frame_gives_the_same_svg(runs: dict[str, StoredRun], name: str) -> None:
     run = runs[name]
     frame = load(run)
@@ -63,7 +65,7 @@ def test_the_same_frame_gives_the_same_svg(runs: dict[str, StoredRun], name: str
     assert mpl.__version__ not in first
 
 
-@pytest.mark.parametrize("name", CHARTS)
+@pytest.mark.parametrize("name", OF_RUNS)
 def test_an_svg_is_right_on_light_and_dark_pages(runs: dict[str, StoredRun], name: str) -> None:
     run = runs[name]
     svg = CHARTS[name].svg(load(run), run.peaks)
@@ -156,7 +158,7 @@ def test_labels_do_not_overlap(synthetic: StoredRun, width: float, workloads: in
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_synthetic_charts_are_readable(runs: dict[str, StoredRun], width: float) -> None:
-    for name, chart in CHARTS.items():
+    for name, chart in ((name, CHARTS[name]) for name in OF_RUNS):
         assert chart.suits(load(runs[name]))
         assert_readable(chart.figure(load(runs[name]), runs[name].peaks, width))
 
@@ -201,7 +203,7 @@ def test_hostile_names_are_only_names(synthetic: StoredRun, family: StoredRun, n
     models = load(family).query("device == 'pi4' and engine == 'native'").head(4).copy()
     models["workload"] = [name, "other", name + "2", "third"]
     models["device"] = name
-    for chart in CHARTS.values():
+    for chart in (CHARTS[name] for name in OF_RUNS):
         rows = models if chart.name in OF_MODELS else frame
         svg = chart.svg(rows, [Peak(device=name, isa=name, popcount_gops=70.0)], standalone=True)
         root = ET.fromstring(svg)  # noqa: S314

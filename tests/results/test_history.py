@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +14,7 @@ from bnnbench.results.charts import CHARTS
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, history_alone, sentences
 from bnnbench.results.stored_run import StoredRun
+from tests.results.test_charts import assert_readable, outline
 
 
 @pytest.fixture
@@ -55,9 +58,22 @@ def test_too_few_runs_are_no_history(synthetic: StoredRun) -> None:
 
 
 @pytest.mark.parametrize("width", [9.2, 3.7])
-def test_chart_repeats(frame: pd.DataFrame, snapshot: Callable[[str, str], None], width: float) -> None:
+def test_the_chart_is_readable_and_repeats(
+    frame: pd.DataFrame, snapshot: Callable[[str, str], None], width: float
+) -> None:
     few = frame[frame["workload"].isin(list(frame["workload"].unique())[:4])]
-    snapshot(f"history-{width}.svg", CHARTS["history"].svg(few, width=width))
+    svg = CHARTS["history"].svg(few, width=width)
+    assert svg == CHARTS["history"].svg(few, width=width)
+    snapshot(f"chart-history-{width}.txt", outline(svg))
+    assert_readable(CHARTS["history"].figure(few, width=width))
+    assert not re.findall(r"#[0-9a-f]{6}\b", re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", svg))
+
+
+@pytest.mark.parametrize("name", ["$\\frac{", "a & b <script>", "\x00\x1b[31m", 'q" onload="x'])
+def test_hostile_names_are_only_names(frame: pd.DataFrame, name: str) -> None:
+    one = frame[frame["workload"] == frame["workload"].iloc[0]].assign(workload=name, engine=name, device=name)
+    root = ET.fromstring(CHARTS["history"].svg(one, standalone=True))  # noqa: S314
+    assert not [element for element in root.iter() if element.tag.endswith("script")]
 
 
 def test_without_a_baseline_it_says_what_it_could_not_see(frame: pd.DataFrame) -> None:
