@@ -49,6 +49,7 @@ def ab(
     from bnnbench.results.verdicts import json as as_json
 
     from ..comparisons import Compare
+    from ..errors import CallError
     from ..selection import select
     from ..suite import load_suites
     from .comparing import compare, exit_status, print_outcome
@@ -57,6 +58,8 @@ def ab(
     where = Store(store)
     capsules = Capsules(where.path)
     config = Compare(select(base, capsules), select(head, capsules), seconds(budget))
+    if (config.base.model is None) != (config.head.model is None):
+        raise CallError("one side is a model and the other is none; give two models, or two engines.")
     result = compare(config, filter, inventory, where, sys.argv[1:], load_suites(files or []), device, threads)
     rows = verdict_rows(result.stored)
     if json is not None:

@@ -162,6 +162,7 @@ def test_two_models(bench: Bench) -> None:
         (["--base", "native@", "--head", "native"], "is no side to compare"),
         (["--base", "native", "--head", "native", "--budget", "soon"], "is no length of time"),
         (["--base", "missing.tflite", "--head", "native"], "missing.tflite does not exist"),
+        (["--base", "quicknet_s", "--head", "native"], "one side is a model and the other is none"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(bench: Bench, words: list[str], said: str) -> None:
