@@ -76,6 +76,7 @@ def test_a_broken_base_is_no_fault_of_the_head(bench: Bench) -> None:
     assert found["reason"].startswith("base")
 
 
+@pytest.mark.slow
 def test_throttled_pairs_are_dropped_and_measured_again(bench: Bench) -> None:
     (found,) = verdicts(bench, replayed(bench, throttle=0.08), status=0)
     run = bench.store.run("latest")

@@ -16,6 +16,7 @@ from tests.harness.bench import Bench, one_sentence
 SUITE = 'name = "c"\nwarmup_ms = 1\nmin_sample_ms = 0.2\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n'
 
 
+@pytest.mark.slow
 def test_rates_of_this_machine(bench: Bench) -> None:
     suite = bench.write("suite.toml", SUITE)
     words = ["devices", "calibrate", "local", "--suite", suite, "--comparisons", "4", "--each", "2", "--layouts", "0"]

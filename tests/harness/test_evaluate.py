@@ -98,6 +98,7 @@ def test_a_subset_says_so(bench: Bench) -> None:
     assert "taken for" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_suite_has_both_latency_and_accuracy(bench: Bench) -> None:
     bench.write("family.toml", SUITE)
     done = bench.run("run", "family.toml", "--store", "store")

@@ -21,7 +21,11 @@ from tests.simulation.scenarios import (
 )
 
 
-@pytest.mark.parametrize("noise", [BASE, BIMODAL, SHARED, CALM, WILD], ids=lambda noise: noise.name)
+@pytest.mark.parametrize(
+    "noise",
+    [BASE, CALM, *(pytest.param(noise, marks=pytest.mark.slow) for noise in (BIMODAL, SHARED, WILD))],
+    ids=lambda noise: noise.name,
+)
 def test_no_false_alarms(noise: Noise) -> None:
     done = simulate(Scenario("nothing changed", noise), 100, workers=1)
     assert done.called == 0
