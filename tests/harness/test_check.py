@@ -96,7 +96,7 @@ def ci(bench: Bench, head: str = "native", *words: str) -> int:
 
 
 def latency(bench: Bench) -> dict[str, object]:
-    done = bench.run("check", "--baseline", "main", "--store", "store", "--format", "json", "--budget", "5s")
+    done = bench.run("check", "--baseline", "main", "--store", "store", "--format", "json")
     found: dict[str, object] = json.loads(done.stdout)["verdicts"][0]
     return found
 
