@@ -122,12 +122,11 @@ def confirming_pairs(rules: Rules, sigma: float) -> int:
     return wanted + wanted % 2
 
 
-def minimum_detectable_effect(rules: Rules, sigma: float, pairs: int | None = None) -> float:
+def minimum_detectable_effect(rules: Rules, sigma: float) -> float:
     """The true effect (a ratio minus 1) that is flagged and confirmed with `MDE_POWER` when differences are normal;
-    what pairs that were measured could show says `detectable_effect`. `pairs`: of the last look, when not the
-    rules'."""
+    what pairs that were measured could show says `detectable_effect`."""
     sigma *= _UNMODELLED
-    most, confirming = pairs or rules.looks[-1], confirming_pairs(rules, sigma)
+    most, confirming = rules.looks[-1], confirming_pairs(rules, sigma)
 
     def called(shift: float) -> float:
         flagged = passes(shift, sigma, most, rules.screen_alpha)

@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from bnnbench.harness.comparing import whole_extra
-from bnnbench.results.calibration import Calibration, latest
+from bnnbench.results.calibration import latest
 from tests.harness.bench import Bench, one_sentence
+from tests.results.calibrated import calibrated
 
 SUITE = 'name = "c"\nwarmup_ms = 1\nmin_sample_ms = 0.2\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n'
 
@@ -47,24 +48,7 @@ def test_slow_downs_are_as_large_as_they_say(iterations: int, ppm: int) -> None:
 
 
 def test_an_old_calibration_or_another_kernel_is_warned_about() -> None:
-    done = Calibration(
-        device="pi4",
-        created="2026-01-01T00:00:00+00:00",
-        version="0",
-        suite="s",
-        kernel="6.1",
-        floor=0.01,
-        margin=0.02,
-        comparisons=40,
-        false_alarms=0,
-        false_alarm_low=0,
-        false_alarm_high=0.09,
-        unstable=0,
-        conclusive=0.9,
-        sigma=0.012,
-        mde=0.015,
-        invocation_ms=350,
-    )
+    done = calibrated()
     then = datetime(2026, 1, 1, tzinfo=UTC)
     assert done.warning("6.1", then + timedelta(days=29)) is None
     assert "31 days old" in (done.warning("6.1", then + timedelta(days=31)) or "")

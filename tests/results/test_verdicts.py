@@ -13,13 +13,13 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from bnnbench.results.calibration import Calibration
 from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.verdict import needed, verdict, within_layout
 from bnnbench.results.verdict_rows import VerdictRow, headline, verdict_rows
 from bnnbench.results.verdicts import FORMATS, table
+from tests.results.calibrated import calibrated
 
 RULES = Rules()
 
@@ -45,28 +45,6 @@ def pairs(
 
 def noisy(mean: float, sigma: float, n: int, seed: int = 1) -> list[float]:
     return list(np.random.default_rng(seed).normal(mean, sigma, n))
-
-
-def calibrated(layout: float | None) -> Calibration:
-    return Calibration(
-        device="pi4",
-        created="2026-01-01T00:00:00+00:00",
-        version="0",
-        suite="s",
-        kernel="6.1",
-        floor=0.01,
-        margin=0.02,
-        comparisons=40,
-        false_alarms=0,
-        false_alarm_low=0,
-        false_alarm_high=0.09,
-        unstable=0,
-        conclusive=0.9,
-        sigma=0.012,
-        mde=0.015,
-        invocation_ms=350,
-        layout=layout,
-    )
 
 
 class TestVerdict:
