@@ -16,6 +16,9 @@ __all__ = ["DeviceSpec", "Inventory", "add", "find_inventory", "load", "parse", 
 
 FILE_NAME = "devices.toml"
 LOCAL = DeviceSpec(name="local", transport="local")
+ADDRESSES = "ssh://[user@]host[:port], adb://SERIAL or qemu://CPU"
+_SIMPLE = {"adb": "serial", "qemu": "cpu"}
+NAME_JUNK = re.compile(r"[^A-Za-z0-9_.-]+")
 _ADDRESS = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
 
 
@@ -92,15 +95,19 @@ def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
 
 
 def resolve(text: str, inventory: Inventory) -> DeviceSpec:
-    """The device that a user means by `text`: a name, or `ssh://[user@]host[:port]`.
+    """The device that a user means by `text`: a name, `ssh://[user@]host[:port]`, `adb://SERIAL` or `qemu://CPU`.
 
     `host` may be an alias of ~/.ssh/config. Raises InventoryError.
     """
     scheme, separator, rest = text.partition("://")
     if not separator:
         return inventory[text]
+    if scheme in _SIMPLE:
+        return parse_entry(
+            Path("the address"), NAME_JUNK.sub("-", rest) or "?", {"transport": scheme, _SIMPLE[scheme]: rest}
+        )
     if scheme != "ssh":
-        raise InventoryError(f"{text!r}: {scheme}:// is not a way to reach a device; write ssh://[user@]host[:port].")
+        raise InventoryError(f"{text!r}: {scheme}:// is not a way to reach a device; write {ADDRESSES}.")
     rest = rest.removesuffix("/")
     match = _ADDRESS.fullmatch(rest)
     if match is None or "/" in rest:

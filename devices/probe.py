@@ -26,7 +26,12 @@ def probe(transport: Transport, *, timeout_s: float = _TIMEOUT_S) -> DeviceFacts
     if "uname_m" not in sections:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.status}"]
         raise CommandFailed(f"device {transport.spec.name!r} did not answer the probe: {reason[0].rstrip('.')}.")
-    return facts_of(sections)
+    facts = facts_of(sections)
+    if transport.spec.transport == "qemu":
+        from bnnbench.devices.qemu_facts import qemu_facts
+
+        return qemu_facts(transport.spec, facts)
+    return facts
 
 
 def facts_of(sections: Sections) -> DeviceFacts:

@@ -24,7 +24,9 @@ class DeviceSpec:
     """How to reach a device and what may be done there. Facts about it are `DeviceFacts`.
 
     `host` may be an alias of ~/.ssh/config, whose values fill in what is None here. `workdir` None means
-    `~/.bnnbench` on the device; `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
+    the transport's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
+    `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` (`aarch64` or `arm`) are what qemu emulates.
+    A device that is lost is waited for during `patience_s`.
     """
 
     name: str
@@ -37,10 +39,18 @@ class DeviceSpec:
     cores: Cores = "all"
     tune: bool = False
     known_hosts: Path | None = None
+    serial: str | None = None
+    cpu: str | None = None
+    arch: str | None = None
+    patience_s: int = 120
 
     @property
     def address(self) -> str:
         """How errors call the device: its URL, or `this machine`."""
+        if self.serial is not None:
+            return f"adb://{self.serial}"
+        if self.cpu is not None:
+            return f"qemu://{self.cpu}"
         if self.host is None:
             return "this machine"
         user = f"{self.user}@" if self.user else ""
@@ -59,20 +69,20 @@ class DeviceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A transport as the inventory sees it: the keys its table may and must have, or why it can't be used."""
+    """A transport as the inventory sees it: the keys its table may and must have, and where its work folder is."""
 
     keys: frozenset[str] = frozenset()
     required: tuple[str, ...] = ()
-    refused: str | None = None
+    workdir: str = "~/.bnnbench"
 
 
-_COMMON = frozenset({"transport", "workdir", "cores", "tune"})
+_COMMON = frozenset({"transport", "workdir", "cores", "tune", "patience_s"})
 # One row per transport; the row that connects is in transport/__init__.py.
 KINDS: Final[dict[str, Kind]] = {
     "local": Kind(_COMMON),
     "ssh": Kind(_COMMON | {"host", "user", "port", "identity_file", "known_hosts"}, required=("host",)),
-    "adb": Kind(refused="adb is not supported yet; a phone can be reached by SSH through Termux"),
-    "qemu": Kind(refused="qemu is not supported yet; use a board reached by ssh"),
+    "adb": Kind(_COMMON | {"serial"}, required=("serial",), workdir="/data/local/tmp/bnnbench"),
+    "qemu": Kind(frozenset({"transport", "workdir", "cpu", "arch"}), required=("cpu",)),
 }
 
 
@@ -109,16 +119,12 @@ def _kind(where: str, table: dict[str, Any]) -> Kind:
     if "transport" not in table:
         near = difflib.get_close_matches("transport", list(table), n=1)
         hint = f" ({near[0]!r} is unknown)" if near else ""
-        raise InventoryError(f'{where}: key \'transport\' is missing{hint}; it is "ssh" or "local".')
+        raise InventoryError(f"{where}: key 'transport' is missing{hint}; it is one of {', '.join(KINDS)}.")
     transport = table["transport"]
     if not isinstance(transport, str) or transport not in KINDS:
-        usable = [known for known, kind in KINDS.items() if kind.refused is None]
-        hint = closest(str(transport), usable)
-        raise InventoryError(f"{where}, key 'transport': {transport!r} is not one of {', '.join(usable)}{hint}.")
-    kind = KINDS[transport]
-    if kind.refused is not None:
-        raise InventoryError(f"{where}, key 'transport': {kind.refused}.")
-    return kind
+        hint = closest(str(transport), KINDS)
+        raise InventoryError(f"{where}, key 'transport': {transport!r} is not one of {', '.join(KINDS)}{hint}.")
+    return KINDS[transport]
 
 
 def _text(where: str, _: Path, value: Any) -> str:
@@ -134,6 +140,25 @@ def _host_part(where: str, path: Path, value: Any) -> str:
     if text.startswith("-") or any(character.isspace() or character in "/@" for character in text):
         raise InventoryError(f"{where}: {value!r} must not hold spaces, '/' or '@', nor start with '-'.")
     return text
+
+
+def _serial(where: str, path: Path, value: Any) -> str:
+    text = _text(where, path, value)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]*", text):
+        raise InventoryError(f"{where}: {value!r} is no serial as `adb devices` lists them.")
+    return text
+
+
+def _seconds(where: str, _: Path, value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= 86400:
+        raise InventoryError(f"{where}: {value!r} must be whole seconds, from 0 to 86400.")
+    return value
+
+
+def _arch(where: str, _: Path, value: Any) -> str:
+    if value not in ("aarch64", "arm"):
+        raise InventoryError(f'{where}: {value!r} must be "aarch64" or "arm".')
+    return str(value)
 
 
 def _port(where: str, _: Path, value: Any) -> int:
@@ -172,6 +197,10 @@ _VALUES: Final[dict[str, Callable[[str, Path, Any], Any]]] = {
     "workdir": _text,
     "cores": _cores,
     "tune": _flag,
+    "serial": _serial,
+    "cpu": _serial,
+    "arch": _arch,
+    "patience_s": _seconds,
 }
 
 

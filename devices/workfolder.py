@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
-from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.spec import KINDS, DeviceSpec
 from bnnbench.devices.transport.protocol import Completed, Transport
 from bnnbench.devices.transport.scripts import SHA256
 
-DEFAULT = "~/.bnnbench"
 _SHA = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _FULL = re.compile(r"no space left|disk quota", re.IGNORECASE)
@@ -223,7 +222,7 @@ class WorkFolder:
 
 
 def _absolute(spec: DeviceSpec, transport: Transport) -> str:
-    workdir = (spec.workdir or DEFAULT).rstrip("/") or "/"
+    workdir = (spec.workdir or KINDS[spec.transport].workdir).rstrip("/") or "/"
     if workdir == "~" or workdir.startswith("~/"):
         workdir = transport.home().rstrip("/") + workdir[1:]
     if not workdir.startswith("/") or workdir == "/":

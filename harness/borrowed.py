@@ -61,7 +61,7 @@ def borrowed(
                 f"{threads} threads need as many cores, and {len(target.cores)} are chosen on '{spec.name}'."
             )
         folder = WorkFolder.open(transport, spec)
-        launcher = folder.blob(target.builds[native].build.path, executable=True)
+        launcher = folder.blob(target.launcher, executable=True)
         paths = [folder.blob(file.path, executable=file.executable) for file in target.builds[engine.name].files]
         run_id = f"{what.split()[-1]}-{os.getpid()}"
         with machine_lock(transport, launcher, folder.path, what):
@@ -71,7 +71,7 @@ def borrowed(
                     transport,
                     folder.path,
                     launcher,
-                    engine.command(paths, target.isas.get(engine.name), target.is_local),
+                    [*target.emulator, *engine.command(paths, target.isas.get(engine.name), target.is_local)],
                     name=engine.name,
                     cpus=target.cores[-threads:],
                     deadline_s=_DEADLINE_S,

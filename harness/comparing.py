@@ -26,7 +26,7 @@ from .budget import invocation_ns, outlook, rules_for
 from .context import RunContext, now
 from .evaluate import evaluate, has_images
 from .invoke import InPair, invoke
-from .other_metrics import Measured, other_verdicts
+from .other_metrics import Measured, instructions_verdict, other_verdicts
 from .plan import Case, Target
 from .summarized import gate_unseen
 from .throttle import throttled
@@ -88,7 +88,8 @@ class Comparing:
     def run(self) -> None:
         """Every comparison that has no verdict yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.stored
-        judged = {one.comparison_id for one in stored.verdicts if one.metric == "latency" and one.status != "failed"}
+        main = "instructions" if self.target.counts else "latency"
+        judged = {one.comparison_id for one in stored.verdicts if one.metric == main and one.status != "failed"}
         left = [record for record in self.comparisons if record.id not in judged]
         if not left:
             return
@@ -103,6 +104,10 @@ class Comparing:
         with bench.prepared(self.cases):
             self.push_ns = bench.push_ns
             self._verify(bench, left)
+            if self.target.counts:
+                for record in left:
+                    self._count(bench, record)
+                return
             going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
             if self.budget_s is not None and going:
                 pairs_ns = [self._pair_ns(one) for one in going]
@@ -161,6 +166,30 @@ class Comparing:
             for side, case in cases.items()
         }
         return _Comparison(record, cases, alike, stored.pairs_of(record.id), peak_rss)
+
+    def _count(self, bench: Workbench, record: ComparisonRecord) -> None:
+        """On an emulated CPU: one invocation of each side, whose instructions are compared."""
+        by_id = {case.record.id: case for case in self.cases}
+        counted = []
+        for side, case in (("base", by_id[record.base_case]), ("head", by_id[record.head_case])):
+            gate = self._gates[case.record.id]
+            if gate.status != "ok":
+                self._fail(record, gate.status, f"{side}: {gate.reason}")
+                return
+            self._show(f"counting {record.workload} on the {side}", 1)
+            index = self._next_index.get(case.record.id, 0)
+            self._next_index[case.record.id] = index + 1
+            within = InPair(record.id, 0, record.extra_ppm if side == "head" else 0)
+            done = invoke(bench, case, index, index, gate, within)
+            self.context.append(done)
+            if done.status != "ok" or not done.counters:
+                self._fail(record, done.status, f"{side}: {done.reason}")
+                return
+            counted.append(float(done.counters["instructions"]))
+        self.context.append(instructions_verdict(record.id, counted[0], counted[1], now()))
+        base, head = (self._measured(by_id[id], []) for id in (record.base_case, record.head_case))
+        for other in other_verdicts(record.id, base, head, now()):
+            self.context.append(other)
 
     def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
         """In waves: every comparison to its next look, the blocks of all of them in random order."""
@@ -265,20 +294,20 @@ class Comparing:
         self.context.append(found)
         if one.record.extra_ppm:
             return
-        base, head = (
-            Measured(one.cases[side].record, self._accuracies.get(one.cases[side].record.id), one.peak_rss[side])
-            for side in SIDES
-        )
+        base, head = (self._measured(one.cases[side], one.peak_rss[side]) for side in SIDES)
         for other in other_verdicts(one.record.id, base, head, now()):
             self.context.append(other)
+
+    def _measured(self, case: Case, peak_rss: Sequence[int]) -> Measured:
+        return Measured(case.record, self._accuracies.get(case.record.id), peak_rss)
 
     def _fail(self, record: ComparisonRecord, status: Status, reason: str, one: _Comparison | None = None) -> None:
         pairs = sum(pair.dropped is None for pair in one.pairs) if one else 0
         self.context.append(
             Verdict(
                 comparison_id=record.id,
-                metric="latency",
-                unit="ns",
+                metric="instructions" if self.target.counts else "latency",
+                unit="instructions" if self.target.counts else "ns",
                 status=status,
                 reason=reason,
                 pairs=pairs,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from bnnbench.devices.errors import CommandFailed
-from bnnbench.kernels.engines.client import run_length_limit_ns
+from bnnbench.kernels.engines.client import Ran, run_length_limit_ns
 from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.instruction_counter import instructions_per_iteration
 from bnnbench.results.records import Gate, Invocation, Status
 
 from .context import now
@@ -16,6 +18,8 @@ from .workbench import Workbench, load
 
 _DEADLINE_SLACK_S = 60.0
 _UNKNOWN_BLOCK_NS = 10_000_000_000
+_COUNTED = 2
+"""Iterations that are counted; instructions repeat to the digit, so few will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,15 @@ def invoke(
 ) -> Invocation:
     """Raises DeviceError when the device is lost, Interrupted; an engine that fails is an invocation that says so."""
     started, wall, threads = now(), time.monotonic_ns(), case.record.threads
-    samples, warmup_ns = bench.context.samples, int(gate.warmup_ns or 0)
+    samples, warmup_ns, iterations = bench.context.samples, int(gate.warmup_ns or 0), gate.iterations or 1
+    extra_ppm = within.extra_ppm if within else 0
+    if bench.target.counts:
+        # One iteration is the engine's first block; what the others take on top is counted.
+        samples, iterations = 1, 1 + (round(2e6 / extra_ppm) if extra_ppm else _COUNTED)
     limit_ns = run_length_limit_ns(warmup_ns, samples + 1, gate.block_ns or _UNKNOWN_BLOCK_NS)
     status: Status = "ok"
     reason = hello = loaded = ran = output = None
-    run_ns = 0
+    run_ns, instructions = 0, None
     try:
         deadline_s = limit_ns / 1e9 + _DEADLINE_SLACK_S
         with bench.engine(case.engine.name, threads, deadline_s) as (client, hello):
@@ -48,12 +56,13 @@ def invoke(
                     threads=threads,
                     samples=samples,
                     warmup_ns=warmup_ns,
-                    iterations=gate.iterations or 1,
+                    iterations=iterations,
                     limit_ns=limit_ns,
-                    extra_ppm=within.extra_ppm if within else 0,
+                    extra_ppm=extra_ppm,
                 )
                 run_ns = time.monotonic_ns() - before
             output = client.output("case").sha256
+        instructions = _instructions(bench, iterations - 1) if bench.target.counts else None
     except (EngineError, CommandFailed) as error:
         status, reason, ran = "failed", str(error), None
     if ran and output != gate.output_sha256:
@@ -67,7 +76,7 @@ def invoke(
         started=started,
         isa=hello.isa if hello else None,
         engine_build=case.record.engine_build,
-        iterations=gate.iterations,
+        iterations=iterations if bench.target.counts else gate.iterations,
         first_ns=ran.first_ns if ran else None,
         load_ns=loaded.load_ns if loaded else None,
         warmup_samples_ns=ran.warmup_samples_ns if ran else [],
@@ -76,7 +85,7 @@ def invoke(
         start_ns=ran.start_ns if ran else None,
         end_ns=ran.end_ns if ran else None,
         cpus_used=ran.cpus_used if ran else [],
-        counters=dict(ran.counters) if ran and ran.counters else None,
+        counters=_counters(ran, instructions) if ran else None,
         counters_error=ran.counters_error if ran else None,
         watch=dict(ran.watch) if ran and ran.watch else None,
         peak_rss_bytes=ran.peak_rss_bytes if ran else None,
@@ -87,3 +96,18 @@ def invoke(
         run_request_ns=run_ns if ran else None,
         wall_ns=time.monotonic_ns() - wall,
     )
+
+
+def _instructions(bench: Workbench, more: int) -> float:
+    """Per iteration, of the engine that has just ended. Raises EngineError when it did not mark its blocks."""
+    written = bench.transport.pull(bench.folder.absolute(bench.counts_file)).decode("ascii", "replace")
+    found = instructions_per_iteration(written, more)
+    if found is None:
+        raise EngineError("the engine did not mark its timed blocks, so its instructions cannot be counted.")
+    return found
+
+
+def _counters(ran: Ran, instructions: float | None) -> dict[str, Any] | None:
+    if instructions is not None:
+        return {"instructions": instructions}
+    return dict(ran.counters) if ran.counters else None

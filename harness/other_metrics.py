@@ -39,6 +39,11 @@ def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished:
     return found
 
 
+def instructions_verdict(comparison_id: str, base: float, head: float, finished: str) -> Verdict:
+    """Of instructions per iteration, which repeat to the digit."""
+    return _exact(comparison_id, "instructions", "instructions", base, head, finished=finished)
+
+
 def _same_images(one: Accuracy, other: Accuracy) -> bool:
     return (one.dataset_sha256, one.images, one.seed) == (other.dataset_sha256, other.images, other.seed)
 

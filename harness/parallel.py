@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
+from .comeback import DeviceSession, run_patiently
 from .context import Interrupted, RunContext, now
 
 _STOP_S = 15.0
@@ -25,16 +25,6 @@ class Ending:
     lost: dict[str, str] = field(default_factory=dict)
     troubles: list[BaseException] = field(default_factory=list)
     interrupted: bool = False
-
-
-class DeviceSession(Protocol):
-    """What is done on one device over one connection."""
-
-    builds_ns: int
-
-    def run(self) -> None:
-        """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
-        ...
 
 
 def measure_machines(
@@ -78,11 +68,12 @@ def measure_machines(
 def _measure_device(name: str, session: DeviceSession, context: RunContext, ending: Ending) -> None:
     begun = time.monotonic_ns()
     try:
-        session.run()
+        run_patiently(session, context)
     except DeviceError as error:
         context.check()
         ending.lost[name] = str(error)
         kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
         context.append(DeviceEvent(device=name, kind=kind, message=str(error), started=now()))
     finally:
+        session.transport.close()
         ending.wall_ns[name] = time.monotonic_ns() - begun + session.builds_ns

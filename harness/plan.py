@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
@@ -26,6 +27,17 @@ class Target:
     isas: Mapping[str, str | None]
     """Engine name -> ISA level it is started with; None leaves it to the engine."""
     builds: Mapping[str, EngineFiles]
+    launcher: Path = Path()
+    """The native engine for the machine that starts things: the device itself, or this one for an emulated CPU."""
+    emulator: tuple[str, ...] = ()
+    """Words before an engine's own that run it on an emulated CPU."""
+    counter: Path | None = None
+    """The plugin that makes the emulator count instructions."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether instructions are what can be measured there, instead of time."""
+        return self.counter is not None
 
     @property
     def is_local(self) -> bool:
@@ -100,6 +112,10 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     if triple is None:
         return f"there are no engines for this device ({target.facts['triple'].source})"
     reason = engine.refusal(threads, triple, target.is_local)
+    if reason is None and threads > 1 and target.counts:
+        reason = f"instructions are counted on one thread, not {threads}"
+    if reason is None and engine.protocol is None and target.counts:
+        reason = f"the engine '{engine.name}' does not say where its iterations are, so they cannot be counted"
     if reason is None and workload.payload(engine.accepts) is None:
         what = "kernel cases" if workload.kind == "kernel" else "models"
         if workload.kind == "model" and "tflite" in engine.accepts:

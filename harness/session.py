@@ -50,7 +50,8 @@ class Session:
         gates = {id: gate for id, gate in stored.gates.items() if gate.status != "failed"}
         finished = {(one.case_id, one.index) for one in stored.invocations if one.status != "failed"}
         unverified = [case for case in self.cases if case.record.id not in gates]
-        order = schedule(self.cases, self.context.invocations, self.context.seed, self.name)
+        invocations = min(1, self.context.invocations) if self.target.counts else self.context.invocations
+        order = schedule(self.cases, invocations, self.context.seed, self.name)
         left = [
             (place, case, index) for place, (case, index) in enumerate(order) if (case.record.id, index) not in finished
         ]
@@ -63,7 +64,7 @@ class Session:
         bench = Workbench(self.target, self.transport, WorkFolder.open(self.transport, self.target.spec), self.context)
         with bench.prepared(self.cases):
             self.push_ns = bench.push_ns
-            if order:
+            if order and not self.target.counts:
                 self._measure_peak(bench)
             for case in unverified:
                 self._show(f"verifying {case.workload.name} on {case.record.engine}")
@@ -73,14 +74,16 @@ class Session:
             for place, case, index in left:
                 gate = gates[case.record.id]
                 if gate.status in ("ok", "unverified"):
-                    self._show(f"timing {case.workload.name} on {case.record.engine}")
+                    self._show(
+                        f"{'counting' if self.target.counts else 'timing'} {case.workload.name} on {case.record.engine}"
+                    )
                     self.context.append(_invocation(bench, case, index, place, gate))
                 self._done += 1
             for case in unevaluated:
                 if gates[case.record.id].status == "ok":
                     self.context.append(evaluate(bench, case, self._shown_images(case)))
                 self._done += 1
-            if order:
+            if order and not self.target.counts:
                 self._measure_peak(bench)  # the highest counts: a busy moment must not lower the roof
 
     def _shown_images(self, case: Case) -> Callable[[int, int], None]:

@@ -46,7 +46,7 @@ def verify(bench: Workbench, case: Case) -> Gate:
                 finding.status = "skipped"
             else:
                 _check_output(bench, case, client, finding)
-            if finding.status == "ok" and bench.context.calibrates:
+            if finding.status == "ok" and bench.context.calibrates and not bench.target.counts:
                 with bench.timed():
                     finding.calibration, finding.run_ns = calibrate(
                         client,

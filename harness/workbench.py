@@ -15,6 +15,7 @@ from bnnbench.kernels.engines import ENGINES, Engine
 from bnnbench.kernels.engines.client import EngineClient, Hello, Loaded
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.instruction_counter import MARKS
 
 from .context import RunContext
 from .engine_process import EngineProcess
@@ -41,12 +42,13 @@ class Workbench:
     _engines: dict[str, Engine] = field(default_factory=dict)
     _paths: dict[str, list[str]] = field(default_factory=dict)
     _launcher: str = ""
+    _counter: str = ""
 
     @contextmanager
     def prepared(self, cases: Sequence[Case]) -> Iterator[Self]:
         """Engines and data on the device, its lock held, a folder for this run; all given back."""
         started = time.monotonic_ns()
-        self._launcher = self.folder.blob(self.target.builds[LAUNCHER].build.path, executable=True)
+        self._launcher = self.folder.blob(self.target.launcher, executable=True)
         run_id = self.context.writer.record.run_id
         lock = machine_lock(self.transport, self._launcher, self.folder.path, f"bnnbench run {run_id}")
         lock.acquire()
@@ -68,6 +70,9 @@ class Workbench:
         payloads = [payload_of(case) for case in cases]
         data = self.folder.blobs([blob for payload in payloads for blob in payload.blobs])
         engines = [path for paths in self._paths.values() for path in paths]
+        if self.target.counter:
+            engines.append(self.folder.blob(self.target.counter))
+            self._counter = engines[-1]
         self.folder.trim(CACHE_LIMIT_BYTES, keep={*data, *engines})
 
     def copy_engines(self, names: Sequence[str]) -> None:
@@ -87,7 +92,10 @@ class Workbench:
             self.transport,
             self.folder.path,
             self._launcher,
-            self._engines[name].command(self._paths[name], self.target.isas.get(name), self.target.is_local),
+            [
+                *self._emulator(),
+                *self._engines[name].command(self._paths[name], self.target.isas.get(name), self.target.is_local),
+            ],
             name=name,
             cpus=self.target.cores[-threads:],  # the last ones: the first serves interrupts on most boards
             deadline_s=deadline_s,
@@ -100,6 +108,16 @@ class Workbench:
                 if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
                     raise
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error
+
+    @property
+    def counts_file(self) -> str:
+        """What the counter of the last engine wrote, relative to the work folder."""
+        return f"{self.scratch}/instructions"
+
+    def _emulator(self) -> list[str]:
+        if not self._counter:
+            return list(self.target.emulator)
+        return [*self.target.emulator, "-E", MARKS, "-plugin", f"file=./{self._counter},out={self.counts_file}"]
 
     @contextmanager
     def program(self, engine: SummaryEngine, model: str, threads: int, deadline_s: float) -> Iterator[RemoteProcess]:

@@ -258,7 +258,7 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
     def compile_one(o: _Object) -> None:
         cpu = o.cpu or TRIPLES[triple]
         source = f"src/{o.source}.cpp"
-        _run_zig(
+        run_zig(
             scratch,
             triple,
             [f"-mcpu={cpu}", *FLAGS, "-Iinclude", *identity, *o.defines, "-c", source, "-o", o.file],
@@ -266,7 +266,7 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, objects))
-    _run_zig(scratch, triple, [f"-mcpu={TRIPLES[triple]}", *_LINK_FLAGS, *names, "-o", "engine"])
+    run_zig(scratch, triple, [f"-mcpu={TRIPLES[triple]}", *_LINK_FLAGS, *names, "-o", "engine"])
 
 
 def _package_version() -> str:
@@ -283,13 +283,14 @@ def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
     _run([sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ))
 
 
-def _run_zig(scratch: Path, triple: str, arguments: list[str]) -> None:
+def run_zig(scratch: Path, triple: str, arguments: list[str], language: str = "c++") -> None:
+    """Calls the compiler in a folder. Raises BuildError with its last lines."""
     python, _ = _zig()
     zig_cache = cache_folder() / "zig"
     environment = dict(os.environ)
     environment["ZIG_GLOBAL_CACHE_DIR"] = str(zig_cache)
     environment["ZIG_LOCAL_CACHE_DIR"] = str(zig_cache / "local")
-    _run([python, "-m", "ziglang", "c++", "-target", triple, *arguments], scratch, environment)
+    _run([python, "-m", "ziglang", language, "-target", triple, *arguments], scratch, environment)
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:

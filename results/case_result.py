@@ -43,6 +43,8 @@ class CaseResult:
     load_ns: float | None = None
     arena_bytes: int | None = None
     peak_rss_bytes: int | None = None
+    instructions: float | None = None
+    """Per iteration, where they can be counted."""
     accuracy: Accuracy | None = None
     """None too when it failed or the predictions were wrong."""
 
@@ -92,14 +94,18 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return CaseResult(case, status, reason, build, isa)
     arena = _largest([one.arena_bytes for one in timed])
     peak_rss = _largest([one.peak_rss_bytes for one in timed])
+    instructions = _median_of(timed, lambda one: (one.counters or {}).get("instructions"))
     if run.record.emulated(case.device):
-        return CaseResult(case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss)
+        return CaseResult(
+            case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss, instructions=instructions
+        )
     return CaseResult(
         case,
         status,
         reason,
         build,
         isa,
+        instructions=instructions,
         trust=_trust(gate, timed),
         latency=level([statistics.median(one.samples_ns) for one in timed]),
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
@@ -121,6 +127,8 @@ def _status(
     if wrong:
         return "wrong_output", wrong[0].reason or "an invocation put out something else than its gate"
     planned = run.record.invocations_per_case
+    if case.device in run.record.counted:
+        planned = min(1, planned)
     timed = [one for one in invocations if median_ns(one) is not None]
     failed = [one for one in invocations if median_ns(one) is None]
     why = next((one.reason for one in failed if one.reason), "no reason recorded")

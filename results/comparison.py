@@ -21,6 +21,8 @@ class Cell:
     high_ns: float | None
     gops: float | None
     speedup: float | None
+    instructions: float | None = None
+    """Per execution, where they were counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def _cell(row: dict[Any, Any]) -> Cell:
         high_ns=_number(row["latency_high_ns"]),
         gops=_number(row["gops"]),
         speedup=_number(row["speedup"]),
+        instructions=_number(row.get("instructions")),
     )
 
 

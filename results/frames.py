@@ -116,6 +116,7 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
         "peak_rss_bytes": result.peak_rss_bytes,
+        "instructions": result.instructions,
         **_accuracy_columns(result.accuracy),
     }
 

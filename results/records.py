@@ -86,7 +86,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What was known when a run began: `run.json`.
 
     `created` is ISO 8601 in UTC, `version` that of bnnbench. `devices` maps a device's name to its facts,
-    each `{"value": ..., "source": ...}`; the value of an absent fact is null.
+    each `{"value": ..., "source": ...}`; the value of an absent fact is null. On the devices `counted`, instructions
+    are counted, once, and nothing is timed.
     """
 
     run_id: str
@@ -106,6 +107,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     builds: list[Build] = []
     skips: list[Skip] = []
     comparisons: list[ComparisonRecord] = []
+    counted: list[str] = []
 
     def fact(self, device: str, name: str) -> Any:
         """The value of a device's fact, or None when the device or the fact is absent."""

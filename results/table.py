@@ -98,6 +98,8 @@ def _caption(baseline: str | None, plain: bool) -> str:
 def _figure(cell: Cell | None, roomy: bool, compared: bool, plain: bool) -> Text:
     if cell is None:
         return Text("-", style="dim")
+    if cell.latency_ns is None and cell.instructions is not None and cell.status == "ok":
+        return Text(f"{cell.instructions:,.0f} instructions")
     if cell.latency_ns is None:
         return Text(cell.status.replace("_", " "), style=_STATUS_STYLE.get(cell.status, ""))
     parts: list[tuple[str, str]] = [(quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))]

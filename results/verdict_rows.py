@@ -10,6 +10,7 @@ from bnnbench.results.stored_run import StoredRun
 
 _TEXT: dict[str, Callable[[float], str]] = {
     "ns": quantity.duration,
+    "instructions": "{:,.0f}".format,
     "bytes": quantity.size,
     "share": accuracy_text,
 }
@@ -46,6 +47,11 @@ class VerdictRow:
         """Nothing can be said, for whatever reason."""
         return not self.is_bad and (self.verdict.verdict in (None, "inconclusive"))
 
+    @property
+    def is_main(self) -> bool:
+        """What the comparison is about: latency, or instructions where these are counted instead."""
+        return self.verdict.metric in ("latency", "instructions")
+
     def value(self, figure: float | None) -> str:
         """A figure of the metric, for people."""
         if figure is None:
@@ -80,15 +86,15 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
 
 
 def headline(rows: Iterable[VerdictRow]) -> str:
-    """How many of the cases have a verdict, and which; the cases are those of latency."""
+    """How many of the cases have a verdict, and which; the cases are those of latency or instructions."""
     given = list(rows)
-    latency = [row for row in given if row.verdict.metric == "latency"]
-    clear = [row for row in latency if not row.is_unclear]
-    text = f"{len(clear)} of {len(latency)} cases have a verdict"
-    words = [row.word for row in latency] + [
+    main = [row for row in given if row.is_main]
+    clear = [row for row in main if not row.is_unclear]
+    text = f"{len(clear)} of {len(main)} cases have a verdict"
+    words = [row.word for row in main] + [
         f"{row.word} in {row.verdict.metric.replace('_', ' ')}"
         for row in given
-        if row.verdict.metric != "latency" and row.word != "equivalent"
+        if not row.is_main and row.word != "equivalent"
     ]
     counts = {word: words.count(word) for word in dict.fromkeys(words)}
     return "; ".join([text, ", ".join(f"{count} {word}" for word, count in counts.items())]) if counts else text

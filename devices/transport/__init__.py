@@ -6,8 +6,6 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
-from bnnbench.devices.errors import InventoryError
-
 if TYPE_CHECKING:
     from bnnbench.devices.spec import DeviceSpec
     from bnnbench.devices.transport.protocol import Completed, RemoteProcess, Transport
@@ -18,6 +16,8 @@ __all__ = ["Completed", "RemoteProcess", "Transport", "connect"]
 _TRANSPORTS: Final[dict[str, tuple[str, str]]] = {
     "local": ("bnnbench.devices.transport.local", "LocalTransport"),
     "ssh": ("bnnbench.devices.transport.ssh", "SshTransport"),
+    "adb": ("bnnbench.devices.transport.adb", "AdbTransport"),
+    "qemu": ("bnnbench.devices.transport.qemu", "QemuTransport"),
 }
 
 
@@ -26,8 +26,6 @@ def connect(spec: DeviceSpec) -> Transport:
 
     Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do.
     """
-    if spec.transport not in _TRANSPORTS:
-        raise InventoryError(f"Device {spec.name!r}: transport {spec.transport!r} is not supported yet; use ssh.")
     module, name = _TRANSPORTS[spec.transport]
     build = cast("Callable[[DeviceSpec], Transport]", getattr(import_module(module), name))
     return build(spec)

@@ -28,7 +28,7 @@ class LocalTransport(PosixTransport):
 
     def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
         try:
-            process = _start(argv, None)
+            process = start_process(argv, None)
         except OSError as error:  # As a shell over SSH would have it.
             status = 127 if isinstance(error, FileNotFoundError) else 126
             return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
@@ -46,7 +46,7 @@ class LocalTransport(PosixTransport):
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         try:
-            return LocalProcess(_start(argv, cwd))
+            return LocalProcess(start_process(argv, cwd))
         except OSError as error:
             raise CommandFailed(f"{argv[0]!r} cannot be started in {cwd} on this machine: {error.strerror}.") from error
 
@@ -95,6 +95,10 @@ class LocalProcess(LineProcess):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
             self.wait(time.monotonic() + 1)
+        self.end_now()
+
+    def end_now(self) -> None:
+        """Its group is killed without asking."""
         _kill_group(self._process)
         self._stdout.close()
 
@@ -128,7 +132,8 @@ class LocalProcess(LineProcess):
                 self._tail.feed(data)
 
 
-def _start(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:
+def start_process(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:
+    """Three pipes, in a session of its own. Raises OSError."""
     # A relative program is meant relative to `cwd`, as it is over SSH, not to this process's folder.
     program = str(Path(cwd) / argv[0]) if cwd is not None and "/" in argv[0] else argv[0]
     return subprocess.Popen(

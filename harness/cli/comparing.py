@@ -73,11 +73,11 @@ def exit_status(result: RunResult, rows: Sequence[VerdictRow], strict: bool = Fa
         return INTERRUPTED
     if any(row.is_bad for row in rows):
         return REGRESSION
-    latency = [row for row in rows if row.verdict.metric == "latency"]
-    unclear = [row for row in latency if row.is_unclear]
+    main = [row for row in rows if row.is_main]
+    unclear = [row for row in main if row.is_unclear]
     unmeasured = any(row.verdict.status in ("failed", "wrong_output", "unstable") for row in unclear)
     if result.outcome != "complete" or result.failures or unmeasured or not rows:
         return UNCLEAR
-    if unclear and (strict or len(unclear) > most_unclear * len(latency)):
+    if unclear and (strict or len(unclear) > most_unclear * len(main)):
         return UNCLEAR
     return 0

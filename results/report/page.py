@@ -193,7 +193,7 @@ def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
         )
         for run in runs
         for row in verdict_rows(run)
-        if row.verdict.metric == "latency" or row.word != "equivalent"
+        if row.is_main or row.word != "equivalent"
     ]
 
 

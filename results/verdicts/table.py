@@ -40,7 +40,7 @@ def show(rows: Sequence[VerdictRow], console: Console) -> None:
 
 def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
     sheet = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = [row for row in rows if row.verdict.metric == "latency" or row.word != "equivalent"]
+    shown = [row for row in rows if row.is_main or row.word != "equivalent"]
     roomy = width >= _ROOMY
     sheet.add_column("workload", overflow="fold", min_width=14)
     several = {
@@ -72,6 +72,7 @@ def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
         sheet.add_row(*cells)
     levels = {row.verdict.level for row in shown if row.verdict.metric == "latency" and row.verdict.level}
     level = f"; intervals hold with {min(levels) * 100:.1f} %" if levels and roomy else ""
-    sheet.caption = None if narrow else f"sees: the least effect that is called 9 times in 10{level}"
+    timed = any(row.verdict.metric == "latency" for row in shown)
+    sheet.caption = None if narrow or not timed else f"sees: the least effect that is called 9 times in 10{level}"
     sheet.caption_justify = "left"
     return sheet

@@ -75,6 +75,7 @@ class LoopbackSsh:
             "port": self.port,
             "identity_file": self.key,
             "known_hosts": self.known_hosts,
+            "patience_s": 1,  # what is killed here stays away
         }
         return DeviceSpec(name=name, **fields | changes)
 

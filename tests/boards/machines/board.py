@@ -81,7 +81,8 @@ class Board:
             forwards += f",hostfwd=tcp:127.0.0.1:{self.adb_port}-:5555"
         argv = [
             "qemu-system-aarch64", *_QEMU[self._machine].split(), "-accel", "tcg,thread=multi",
-            "-display", "none", "-monitor", f"unix:{self.folder}/monitor,server,nowait", "-no-reboot", "-serial", f"file:{self.folder}/console",
+            "-display", "none", "-monitor", f"unix:{self.folder}/monitor,server,nowait",
+            "-no-reboot", "-serial", f"file:{self.folder}/console",
             "-netdev", f"user,id=n0,restrict=on,{forwards}",
             "-kernel", str(self._images["kernel"]), "-initrd", str(self.folder / "initrd"),
             "-append", _CONSOLE[self._machine],
@@ -149,9 +150,7 @@ class Board:
         self.folder.mkdir(parents=True, exist_ok=True)
         key, host = self.folder / "key", self.folder / "host_key"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=30)
-        subprocess.run(
-            ["dropbearkey", "-t", "ed25519", "-f", str(host)], check=True, timeout=30, capture_output=True
-        )
+        subprocess.run(["dropbearkey", "-t", "ed25519", "-f", str(host)], check=True, timeout=30, capture_output=True)
         told = subprocess.run(
             ["dropbearkey", "-y", "-f", str(host)], check=True, timeout=30, capture_output=True, text=True
         ).stdout

@@ -46,9 +46,7 @@ class Cpio:
         if folder:
             self.folder(folder)
 
-    def _entry(
-        self, name: str, mode: int, data: bytes = b"", owner: int = 0, device: tuple[int, int] = (0, 0)
-    ) -> None:
+    def _entry(self, name: str, mode: int, data: bytes = b"", owner: int = 0, device: tuple[int, int] = (0, 0)) -> None:
         self._inode += 1
         encoded = name.encode() + b"\0"
         numbers = (self._inode, mode, owner, owner, 1, 0, len(data), 0, 0, *device, len(encoded), 0)

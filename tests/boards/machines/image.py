@@ -163,7 +163,11 @@ def _android(archive: Cpio, root: Path) -> None:
     archive.link("bin/sh", "/system/bin/sh")
     archive.file("system/build.prop", "".join(f"{key}={value}\n" for key, value in PROPERTIES.items()))
     archive.file("system/bin/getprop", GETPROP, 0o755)
-    for path in ("data/data/com.termux", TERMUX, *(f"{TERMUX}/{name}" for name in ("home", "usr", "usr/bin", "usr/tmp"))):
+    for path in (
+        "data/data/com.termux",
+        TERMUX,
+        *(f"{TERMUX}/{name}" for name in ("home", "usr", "usr/bin", "usr/tmp")),
+    ):
         archive.folder(path, 0o700, TERMUX_UID)
     archive.folder("data/local/tmp", 0o771, SHELL_UID)
     archive.folder("sdcard", 0o770, TERMUX_UID)
@@ -221,7 +225,9 @@ def _users(archive: Cpio, lines: str, shells: str) -> None:
     archive.file("etc/passwd", f"root:x:0:0:root:/root:/bin/sh\n{lines}")
     names = [line.split(":")[0] for line in lines.splitlines()]
     archive.file("etc/shadow", "".join(f"{name}:*:19000:0:99999:7:::\n" for name in ("root", *names)), 0o640)
-    archive.file("etc/group", "root:x:0:\n" + "".join(":".join(line.split(":")[:3]) + ":\n" for line in lines.splitlines()))
+    archive.file(
+        "etc/group", "root:x:0:\n" + "".join(":".join(line.split(":")[:3]) + ":\n" for line in lines.splitlines())
+    )
     archive.file("etc/shells", shells)
 
 

@@ -1,4 +1,5 @@
-"""Debian packages for arm64, fetched into a cache by an apt of our own: no root, and the machine's own apt is not touched.
+"""Debian packages for arm64, fetched into a cache by an apt of our own: no root is needed, and the machine's
+own apt is not touched.
 
 Where packages come from is read from the machine's own apt sources.
 """
@@ -11,9 +12,10 @@ import subprocess
 from pathlib import Path
 
 PACKAGES = (
-    "busybox-static", "dropbear-bin", "openssh-sftp-server", "toybox", "mksh", "libtomcrypt1", "libtommath1", "libcrypt1",
-    "libc6", "zlib1g", "libgmp10", "libselinux1", "libpcre2-8-0", "libssl3", "libprotobuf32", "libbrotli1", "liblz4-1",
-    "libzstd1", "libstdc++6", "libgcc-s1", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblzma5",
+    "busybox-static", "dropbear-bin", "openssh-sftp-server", "toybox", "mksh", "libtomcrypt1", "libtommath1",
+    "libcrypt1", "libc6", "zlib1g", "libgmp10", "libselinux1", "libpcre2-8-0", "libssl3", "libprotobuf32",
+    "libbrotli1", "liblz4-1", "libzstd1", "libstdc++6", "libgcc-s1", "libsystemd0", "libcap2", "libgcrypt20",
+    "libgpg-error0", "liblzma5",
 )  # fmt: skip
 BACKPORTS = ("adbd", "android-libbase", "android-libboringssl", "android-libcutils", "android-liblog")
 RELEASE = "bookworm"

@@ -1,0 +1,58 @@
+"""No board at all: programs for another processor, run on this machine by qemu's user mode.
+
+What can be learned there is how many instructions a program takes, never how long.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import Final
+
+from bnnbench.devices.errors import InventoryError, Unreachable
+from bnnbench.devices.spec import DeviceSpec, closest
+from bnnbench.devices.transport.local import LocalTransport
+
+_TIMEOUT_S: Final = 20
+
+
+class QemuTransport(LocalTransport):
+    """Files and helpers are this machine's; `emulator` runs what is built for the other one."""
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        """Raises Unreachable when qemu is missing or takes no plugins, InventoryError for an unknown CPU."""
+        super().__init__(spec)
+        self.emulator = emulator(spec)
+        program = self.emulator[0]
+        if shutil.which(program) is None:
+            raise Unreachable(f"{self._name()} needs the program {program}, which is missing (Debian: qemu-user).")
+        if "-plugin " not in _told(program, "--help"):
+            raise Unreachable(
+                f"{self._name()}: {program} here takes no plugins, so it cannot count instructions; a static build "
+                "never does (Debian: qemu-user instead of qemu-user-static)."
+            )
+        known = [line.split()[0] for line in _told(program, "-cpu", "help").splitlines()[1:] if line.split()]
+        if spec.cpu not in known:
+            raise InventoryError(
+                f"Device {spec.name!r}: {program} has no cpu {spec.cpu!r}{closest(str(spec.cpu), known)}; "
+                f"`{program} -cpu help` lists what it has."
+            )
+
+
+def arch_of(spec: DeviceSpec) -> str:
+    """`aarch64` or `arm`: as told, or by the CPU's name."""
+    is_32_bit = spec.cpu in {"cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"}
+    return spec.arch or ("arm" if is_32_bit else "aarch64")
+
+
+def emulator(spec: DeviceSpec) -> tuple[str, ...]:
+    """The words before a program's own."""
+    return (f"qemu-{arch_of(spec)}", "-cpu", str(spec.cpu))
+
+
+def _told(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout

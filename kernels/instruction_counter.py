@@ -1,0 +1,44 @@
+"""The plugin that counts an engine's instructions in QEMU, built for this machine and cached by content."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from .errors import BuildError
+from .toolchain import Progress, cache_folder, run_zig
+
+SOURCE = Path(__file__).parent / "qemu_plugin/count_blocks.c"
+MARKS = "BNNBENCH_MARKS=1"
+"""Environment that makes an engine tell where its timed blocks are."""
+_FLAGS = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--allow-shlib-undefined", "-x", "c", "-std=gnu11")
+# An old C library's symbols, so that it loads into any distribution's qemu.
+_TARGETS = {"x86_64-linux-musl": "x86_64-linux-gnu.2.28", "aarch64-linux-musl": "aarch64-linux-gnu.2.28"}
+
+
+def build_counter(triple: str, progress: Progress | None = None) -> Path:
+    """`triple` is this machine's own. The file's lines, one per block, are counts. Raises BuildError."""
+    if triple not in _TARGETS:
+        raise BuildError(f"instructions cannot be counted on {triple}: QEMU's plugins are built for 64-bit machines.")
+    source = SOURCE.read_bytes()
+    key = hashlib.sha256(b"\0".join([source, triple.encode(), *(flag.encode() for flag in _FLAGS)])).hexdigest()[:24]
+    path = cache_folder() / "plugins" / f"{key}.so"
+    if not path.exists():
+        if progress:
+            progress("building the plugin that counts instructions")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            (Path(scratch) / "count_blocks.c").write_bytes(source)
+            run_zig(Path(scratch), _TARGETS[triple], [*_FLAGS, "count_blocks.c", "-o", "plugin.so"], language="cc")
+            (Path(scratch) / "plugin.so").rename(path)
+    return path
+
+
+def instructions_per_iteration(blocks: str, more: int) -> float | None:
+    """Of what the plugin wrote for a block of one iteration and one of `1 + more`; None when it is something else."""
+    lines = blocks.split()
+    if len(lines) != 2 or not all(line.isdecimal() for line in lines):
+        return None
+    first, second = map(int, lines)
+    return (second - first) / more if second > first else None

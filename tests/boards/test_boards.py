@@ -1,0 +1,139 @@
+"""The same suite on every kind of board: proven there, and never timed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+
+import pytest
+
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import connect
+from bnnbench.results import load
+from tests.harness.bench import Bench
+
+from .machines.board import Board
+
+pytestmark = pytest.mark.board
+
+SUITE = """
+name = "board"
+engines = ["native", "numba"]
+invocations = 2
+samples = 3
+min_sample_ms = 1
+warmup_ms = 10
+
+[[kernel]]
+op = "bconv2d"
+input = [8, 8, 64]
+filters = 32
+
+[[kernel]]
+op = "bconv2d"
+input = [7, 5, 96]
+filters = 17
+pad_value = 0
+out = "bits"
+
+[[kernel]]
+op = "bgemm"
+m = 5
+n = 9
+k = 100
+
+[[kernel]]
+op = "bitpack"
+n = 7
+c = 70
+
+[[kernel]]
+op = "bmaxpool2d"
+input = [8, 8, 33]
+"""
+TIMES = ("latency_ns", "latency_low_ns", "latency_high_ns", "p90_ns", "first_ns", "load_ns", "gops")
+
+
+def test_suite_is_proven_over_ssh_and_adb_and_no_time_is_shown(
+    bench: Bench, pi: Board, android: Board, phone: DeviceSpec
+) -> None:
+    bench.write("suite.toml", SUITE)
+    bench.add_device(pi.spec("pi"))
+    bench.add_device(android.spec("termux"))
+    bench.add_device(phone)
+    words = ["-d", "pi", "-d", "termux", "-d", "phone", "--store", "store"]
+    done = bench.run("run", "suite.toml", *words, timeout=400)
+    assert done.returncode == 0, done.stderr + done.stdout
+    frame = load(bench.store.run("latest"))
+    assert len(frame) == 3 * 2 * 5
+    assert set(frame["status"]) == {"ok"}, frame[["device", "engine", "workload", "reason"]]
+    assert set(frame["emulated"]) == {True}
+    assert frame[list(TIMES)].isna().all(axis=None)
+    assert " ns" not in done.stdout.split("latency of")[0]
+    assert "µs" not in done.stdout.split("latency of")[0]
+    assert (
+        frame[frame["device"] == "phone"]["boot_id"].unique() == frame[frame["device"] == "termux"]["boot_id"].unique()
+    )
+
+    shown = bench.run("report", "-o", "report", "--store", "store", timeout=200)
+    assert shown.returncode == 0, shown.stderr
+    data = [json.loads(line) for line in (bench.store.run("latest").path / "journal.jsonl").read_text().splitlines()]
+    # The two ways to one phone took turns.
+    order = [one["case_id"] for one in data if one["type"] == "invocation"]
+    devices = {case.id: case.device for case in bench.store.run("latest").record.cases}
+    ways = [devices[id] for id in order if devices[id] != "pi"]
+    assert ways == sorted(ways, key=["termux", "phone"].index) or ways == sorted(ways, key=["phone", "termux"].index)
+
+    verdict = bench.run("ab", "suite.toml", "--base", "native", "--head", "native", *words[:2], "--store", "store")
+    assert verdict.returncode == 0, verdict.stderr
+    assert "skipped" in verdict.stdout
+    assert "times of an emulated device mean nothing" in verdict.stdout
+
+
+NASTY = [
+    "it's",
+    'say "hi"',
+    "a b",
+    "$(touch owned)",
+    "`touch owned`",
+    "x; touch owned",
+    "new\nline",
+    "*",
+    "~",
+    "\\",
+    "-n",
+]
+
+
+@pytest.mark.parametrize("way", ["ssh", "termux", "adb"])
+def test_no_value_reaches_a_shell(way: str, pi: Board, android: Board, phone: DeviceSpec) -> None:
+    spec = {"ssh": pi.spec(), "termux": android.spec(), "adb": phone}[way]
+    with connect(spec) as transport:
+        done = transport.run(["printf", r"%s\0", *NASTY])
+        assert done.stdout.decode().split("\0")[:-1] == NASTY
+        done = transport.shell('for each do printf "%s\\0" "$each"; done', *NASTY)
+        assert done.stdout.decode().split("\0")[:-1] == NASTY
+        folder = f"{transport.home()}/{way} $(touch owned) 'q'"
+        if way == "adb":
+            folder = f"/data/local/tmp/{way} $(touch owned) 'q'"
+        assert transport.run(["mkdir", "-p", folder]).status == 0
+        data = b"bytes\0\xff\n"
+
+        transport.push(data, f'{folder}/it\'s "x"', sha256=hashlib.sha256(data).hexdigest())
+        assert transport.pull(f'{folder}/it\'s "x"') == data
+        process = transport.spawn(["sh", "-c", 'pwd; read -r line; printf "%s\\n" "$line"; exit 5'], cwd=folder)
+
+        assert process.read_line(time.monotonic() + 20) == folder
+        process.write_line("$(touch owned) `x`")
+        assert process.read_line(time.monotonic() + 20) == "$(touch owned) `x`"
+        assert process.wait(time.monotonic() + 20) == 5
+        process.close()
+        for place in (transport.home(), folder, "/data/local", "/"):
+            assert transport.run(["ls", f"{place}/owned"]).status != 0
+
+
+def test_property_values_are_text(android: Board) -> None:
+    with connect(android.spec()) as transport:
+        said = transport.run(["getprop", "ro.hostile"]).stdout.decode()
+    assert said == "a'b\"c $(touch /data/local/tmp/owned) `id`; rm x\n"
