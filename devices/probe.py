@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bnnbench.devices import cpu, userland, virtualization
-from bnnbench.devices.errors import CommandFailed
+from bnnbench.devices import cpu, power, userland, virtualization
+from bnnbench.devices.errors import CommandFailed, InventoryError
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.protocol import Transport
 
 _TIMEOUT_S = 60.0
@@ -31,7 +32,22 @@ def probe(transport: Transport, *, timeout_s: float = _TIMEOUT_S) -> DeviceFacts
         from bnnbench.devices.qemu_facts import qemu_facts
 
         return qemu_facts(transport.spec, facts)
-    return facts
+    return with_abi(transport.spec, facts)
+
+
+def with_abi(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
+    """What `abi` of the inventory asks for, where the kernel runs it: a static 64-bit engine below a 32-bit userland.
+
+    Raises InventoryError where it can't run.
+    """
+    if spec.abi == "auto":
+        return facts
+    wanted = {"aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf"}[spec.abi]
+    if spec.abi == "aarch64" and facts.value("machine") not in ("aarch64", "arm64"):
+        raise InventoryError(
+            f'Device {spec.name!r}: abi = "aarch64", but its kernel is {facts.value("machine")}; remove abi=.'
+        )
+    return DeviceFacts({**facts.facts, "triple": Fact(wanted, "abi in the inventory")})
 
 
 def facts_of(sections: Sections) -> DeviceFacts:
@@ -56,6 +72,17 @@ def _number(name: str, pattern: str, factor: int = 1) -> Callable[[Sections], Fa
         section = sections[name]
         match = re.search(pattern, section.said, re.MULTILINE)
         return Fact(int(match[1]) * factor, section.source) if match else Fact(None, f"tried {section.source}")
+
+    return find
+
+
+def _number_text(name: str, pattern: str) -> Callable[[Sections], Fact]:
+    """A fact that is a part of a section's text."""
+
+    def find(sections: Sections) -> Fact:
+        section = sections[name]
+        match = re.search(pattern, section.said, re.MULTILINE)
+        return Fact(match[1], section.source) if match else Fact(None, f"tried {section.source}")
 
     return find
 
@@ -236,6 +263,13 @@ FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "temperature_celsius": _temperatures,
     "throttled": _throttled,
     "load_average": _load_average,
+    "revision": _number_text("revision", r":\s*([0-9a-f]+)\s*$"),
+    "firmware": _said("firmware"),
+    "cooling": power.cooling,
+    "battery": power.battery,
+    "thermal_status": _number("thermal", r"^Thermal Status:\s*(\d+)"),
+    "wake_lock": power.wake_lock,
+    "power_sources": power.sources,
     "perf_event_paranoid": _number("paranoid", r"^(-?\d+)$"),
     "hypervisor": virtualization.hypervisor,
     "emulated": virtualization.emulated,

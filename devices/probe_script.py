@@ -74,6 +74,21 @@ main() {
   file throttled_file "$p"
   sec throttled_tool 'vcgencmd get_throttled' vcgencmd get_throttled
   sec arm_clock 'vcgencmd measure_clock arm' vcgencmd measure_clock arm
+  sec revision 'Revision in /proc/cpuinfo' grep -m1 '^Revision' /proc/cpuinfo
+  sec firmware 'vcgencmd version' vcgencmd version
+  each cooling '/sys/class/thermal/cooling_device*/type' /sys/class/thermal/cooling_device*/type
+  each cooling_state '/sys/class/thermal/cooling_device*/cur_state' /sys/class/thermal/cooling_device*/cur_state
+  each supply '/sys/class/power_supply/*' /sys/class/power_supply/*/type /sys/class/power_supply/*/*_now \
+    /sys/class/power_supply/*/capacity /sys/class/power_supply/*/status
+  each hwmon_power '/sys/class/hwmon/hwmon*/power1_input' /sys/class/hwmon/hwmon*/name \
+    /sys/class/hwmon/hwmon*/power1_input
+  sec pmic 'vcgencmd pmic_read_adc' vcgencmd pmic_read_adc
+  if command -v dumpsys > /dev/null 2>&1; then
+    sec battery 'dumpsys battery' dumpsys battery
+    sec thermal 'dumpsys thermalservice' dumpsys thermalservice
+    sec wake 'dumpsys power' dumpsys power
+    sec low_power 'settings get global low_power' settings get global low_power
+  fi
   file clocksources /sys/devices/system/clocksource/clocksource0/available_clocksource
   file hypervisor /sys/hypervisor/type
   sec python3 'python3 -V' python3 -V

@@ -26,7 +26,8 @@ class DeviceSpec:
     `host` may be an alias of ~/.ssh/config, whose values fill in what is None here. `workdir` None means
     the transport's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
     `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` (`aarch64` or `arm`) are what qemu emulates.
-    A device that is lost is waited for during `patience_s`.
+    A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes by the
+    userland. Nothing is started above `cool_to_celsius`, for five minutes at most.
     """
 
     name: str
@@ -43,6 +44,8 @@ class DeviceSpec:
     cpu: str | None = None
     arch: str | None = None
     patience_s: int = 120
+    abi: str = "auto"
+    cool_to_celsius: int | None = None
 
     @property
     def address(self) -> str:
@@ -76,7 +79,7 @@ class Kind:
     workdir: str = "~/.bnnbench"
 
 
-_COMMON = frozenset({"transport", "workdir", "cores", "tune", "patience_s"})
+_COMMON = frozenset({"transport", "workdir", "cores", "tune", "patience_s", "abi", "cool_to_celsius"})
 # One row per transport; the row that connects is in transport/__init__.py.
 KINDS: Final[dict[str, Kind]] = {
     "local": Kind(_COMMON),
@@ -149,6 +152,18 @@ def _serial(where: str, path: Path, value: Any) -> str:
     return text
 
 
+def _abi(where: str, _: Path, value: Any) -> str:
+    if value not in ("auto", "aarch64", "arm"):
+        raise InventoryError(f'{where}: {value!r} must be "auto", "aarch64" or "arm".')
+    return str(value)
+
+
+def _celsius(where: str, _: Path, value: Any) -> int:
+    if type(value) is not int or not 20 <= value <= 100:
+        raise InventoryError(f"{where}: {value!r} must be whole degrees, from 20 to 100.")
+    return value
+
+
 def _seconds(where: str, _: Path, value: Any) -> int:
     if type(value) is not int or not 0 <= value <= 86400:
         raise InventoryError(f"{where}: {value!r} must be whole seconds, from 0 to 86400.")
@@ -201,6 +216,8 @@ _VALUES: Final[dict[str, Callable[[str, Path, Any], Any]]] = {
     "cpu": _serial,
     "arch": _arch,
     "patience_s": _seconds,
+    "abi": _abi,
+    "cool_to_celsius": _celsius,
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from bnnbench.devices.errors import CommandFailed
+from bnnbench.kernels.engines import SideEngine
 from bnnbench.kernels.engines.client import Ran, run_length_limit_ns
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.instruction_counter import instructions_per_iteration
@@ -43,11 +45,15 @@ def invoke(
         samples, iterations = 1, 1 + (round(2e6 / extra_ppm) if extra_ppm else _COUNTED)
     limit_ns = run_length_limit_ns(warmup_ns, samples + 1, gate.block_ns or _UNKNOWN_BLOCK_NS)
     status: Status = "ok"
-    reason = hello = loaded = ran = output = None
+    reason = hello = loaded = ran = output = watched = None
     run_ns, instructions = 0, None
     try:
         deadline_s = limit_ns / 1e9 + _DEADLINE_SLACK_S
-        with bench.engine(case.engine.name, threads, deadline_s) as (client, hello):
+        bench.surroundings.cool_down()
+        with (
+            bench.surroundings.watching(bench.threads_on(threads)) as watched,
+            bench.engine(case.engine.name, threads, deadline_s) as (client, hello),
+        ):
             loaded = load(client, case, gate.input_index)
             with bench.timed():
                 before = time.monotonic_ns()
@@ -59,6 +65,7 @@ def invoke(
                     iterations=iterations,
                     limit_ns=limit_ns,
                     extra_ppm=extra_ppm,
+                    watch=bench.surroundings.watched if _reads_files(case) else (),
                 )
                 run_ns = time.monotonic_ns() - before
             output = client.output("case").sha256
@@ -87,7 +94,8 @@ def invoke(
         cpus_used=ran.cpus_used if ran else [],
         counters=_counters(ran, instructions) if ran else None,
         counters_error=ran.counters_error if ran else None,
-        watch=dict(ran.watch) if ran and ran.watch else None,
+        watch=watched.watch(ran) if watched else None,
+        telemetry=watched.telemetry(ran, median(ran.samples_ns) if ran else None) if watched else {},
         peak_rss_bytes=ran.peak_rss_bytes if ran else None,
         arena_bytes=loaded.arena_bytes if loaded else None,
         output_sha256=output,
@@ -96,6 +104,12 @@ def invoke(
         run_request_ns=run_ns if ran else None,
         wall_ns=time.monotonic_ns() - wall,
     )
+
+
+def _reads_files(case: Case) -> bool:
+    """Whether the engine is one of ours, whatever binary stands in for it: others need not know `watch=`."""
+    engine = case.engine.engine if isinstance(case.engine, SideEngine) else case.engine
+    return engine.builds
 
 
 def _instructions(bench: Workbench, more: int) -> float:

@@ -21,6 +21,7 @@ from .context import RunContext
 from .engine_process import EngineProcess
 from .machine_lock import machine_lock
 from .plan import Case, Target
+from .surroundings import Surroundings
 from .workload import Payload
 
 LAUNCHER = "native"
@@ -43,6 +44,7 @@ class Workbench:
     _paths: dict[str, list[str]] = field(default_factory=dict)
     _launcher: str = ""
     _counter: str = ""
+    surroundings: Surroundings = field(init=False)
 
     @contextmanager
     def prepared(self, cases: Sequence[Case]) -> Iterator[Self]:
@@ -55,8 +57,12 @@ class Workbench:
         try:
             self._push(cases)
             self.scratch = self.folder.run_folder(run_id)
+            self.surroundings = Surroundings(
+                self.target, self.transport, self.context, self.folder.path, self._launcher
+            )
             self.push_ns = time.monotonic_ns() - started
-            yield self
+            with self.surroundings.prepared():
+                yield self
         finally:
             with suppress(DeviceError):  # a lost device: the first failure is the one to report
                 self.folder.remove_run_folder(run_id)
@@ -97,7 +103,7 @@ class Workbench:
                 *self._engines[name].command(self._paths[name], self.target.isas.get(name), self.target.is_local),
             ],
             name=name,
-            cpus=self.target.cores[-threads:],  # the last ones: the first serves interrupts on most boards
+            cpus=self.threads_on(threads),
             deadline_s=deadline_s,
         )
         with process, self.context.endable(process):
@@ -113,6 +119,10 @@ class Workbench:
     def counts_file(self) -> str:
         """What the counter of the last engine wrote, relative to the work folder."""
         return f"{self.scratch}/instructions"
+
+    def threads_on(self, threads: int) -> tuple[int, ...]:
+        """The cores that so many threads are pinned to: the last ones; the first serves interrupts on most boards."""
+        return self.target.cores[-threads:]
 
     def _emulator(self) -> list[str]:
         if not self._counter:

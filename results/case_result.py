@@ -20,6 +20,7 @@ from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Sta
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.trust import trust
 
 _TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})
 _LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
@@ -27,9 +28,8 @@ _LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """`latency` is in ns; every figure is None where it was not measured. `trust` is `high` when the gate
-    settled and all invocations carry a signal that shows throttling (the clock, or watched files),
-    `medium` with one of the two, `low` with neither."""
+    """`latency` is in ns; every figure is None where it was not measured. `trust` is `high`, `medium` or
+    `low`, and the reasons say what lowers it (trust.py)."""
 
     case: CaseRecord
     status: Status
@@ -37,6 +37,7 @@ class CaseResult:
     engine_build: str | None
     isa: str | None
     trust: str | None = None
+    trust_reasons: tuple[str, ...] = ()
     latency: Level | None = None
     p90_ns: float | None = None
     first_ns: float | None = None
@@ -45,6 +46,8 @@ class CaseResult:
     peak_rss_bytes: int | None = None
     instructions: float | None = None
     """Per iteration, where they can be counted."""
+    energy_mj: float | None = None
+    """Per iteration, where a power source could be read while it was timed."""
     accuracy: Accuracy | None = None
     """None too when it failed or the predictions were wrong."""
 
@@ -99,6 +102,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return CaseResult(
             case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss, instructions=instructions
         )
+    grade, reasons = trust(gate, timed, [one for one in run.events if one.device == case.device])
     return CaseResult(
         case,
         status,
@@ -106,7 +110,9 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         build,
         isa,
         instructions=instructions,
-        trust=_trust(gate, timed),
+        trust=grade,
+        trust_reasons=tuple(reasons),
+        energy_mj=_median_of(timed, lambda one: one.telemetry.get("energy_mj")),
         latency=level([statistics.median(one.samples_ns) for one in timed]),
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         first_ns=_median_of(timed, lambda one: one.first_ns),
@@ -166,12 +172,6 @@ def _ending(run: StoredRun, case: CaseRecord) -> str:
     if loss:
         return loss
     return f"the run was cut off; finish it with bnnbench run --resume {run.record.run_id}"
-
-
-def _trust(gate: Gate | None, timed: Sequence[Invocation]) -> str:
-    settled = gate is not None and gate.settled is True
-    watched = all(one.clock_hz or one.watch for one in timed)
-    return ("low", "medium", "high")[settled + watched]
 
 
 def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:

@@ -33,6 +33,7 @@ CASE_COLUMNS: Mapping[str, str] = {
     "status": _TEXT,
     "reason": _TEXT,
     "trust": _TEXT,
+    "trust_reasons": _TEXT,
     "latency_ns": _REAL,
     "latency_low_ns": _REAL,
     "latency_high_ns": _REAL,

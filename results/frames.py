@@ -107,6 +107,7 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "status": result.status,
         "reason": result.reason,
         "trust": result.trust,
+        "trust_reasons": "; ".join(result.trust_reasons) or None,
         "latency_ns": latency and latency.value,
         "latency_low_ns": latency and latency.low,
         "latency_high_ns": latency and latency.high,
@@ -117,6 +118,7 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "arena_bytes": result.arena_bytes,
         "peak_rss_bytes": result.peak_rss_bytes,
         "instructions": result.instructions,
+        "energy_mj": result.energy_mj,
         **_accuracy_columns(result.accuracy),
     }
 

@@ -1,4 +1,4 @@
-"""`bnnbench devices`: list, add, probe, calibrate."""
+"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from .options import DebugOption, InventoryOption, JsonOption, StoreOption
 if TYPE_CHECKING:
     from bnnbench.devices.facts import DeviceFacts
 
+_ADDRESS_HELP = "ssh://[user@]host[:port] (host may be an alias of ~/.ssh/config), adb://SERIAL or qemu://CPU."
+
 app = App(
     name="devices",
     help="The devices that can be measured on.",
     help_epilogue="""Examples:
   bnnbench devices add pi4 ssh://pi@pi4.lab
+  bnnbench devices add pixel adb://0A1B2C3D     # as `adb devices` lists it
+  bnnbench devices add a72 qemu://cortex-a72    # no board: counts instructions
   bnnbench devices probe pi4
+  bnnbench devices doctor pi4                   # what would make its numbers unreliable, and what mends it
+  bnnbench devices restore pi4                  # puts back what a run that crashed had changed there
   bnnbench devices calibrate pi4                # how often verdicts are wrong there
   bnnbench devices list""",
 )
@@ -51,7 +57,10 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
 @app.command
 def add(
     name: Annotated[str, Parameter(help="What to call it.")],
-    address: Annotated[str, Parameter(help="ssh://[user@]host[:port]; host may be an alias of ~/.ssh/config.")],
+    address: Annotated[
+        str,
+        Parameter(help=_ADDRESS_HELP),
+    ],
     /,
     *,
     inventory: InventoryOption = None,
@@ -61,15 +70,15 @@ def add(
     """Probe a device and, when it answers, add it to the inventory."""
     from dataclasses import replace
 
-    from bnnbench.devices.inventory import Inventory, find_inventory, resolve
+    from bnnbench.devices.inventory import ADDRESSES, Inventory, find_inventory, resolve
     from bnnbench.devices.inventory import add as add_entry
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
 
     from ..errors import CallError
 
-    if not address.startswith("ssh://"):
-        raise CallError(f"{address!r} is no address; write ssh://[user@]host[:port].")
+    if "://" not in address:
+        raise CallError(f"{address!r} is no address; write {ADDRESSES}.")
     spec = replace(resolve(address, Inventory()), name=name)
     path = inventory or find_inventory() or Path("devices.toml")
     with connect(spec) as transport:
@@ -150,6 +159,77 @@ def probe(
     with connect(resolve(device, load(find_inventory(inventory)))) as transport:
         facts = probe_device(transport)
     _print_facts(facts, json)
+
+
+@app.command
+def doctor(
+    device: Annotated[str, Parameter(help="A name of the inventory, an address, or local.")] = "local",
+    /,
+    *,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say what would make numbers on a device unreliable, and what mends it."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from bnnbench.devices.doctor import diagnose
+    from bnnbench.devices.inventory import find_inventory, load, resolve
+    from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.transport import connect
+
+    spec = resolve(device, load(find_inventory(inventory)))
+    with connect(spec) as transport:
+        facts = probe_device(transport)
+    findings = diagnose(spec, facts)
+    if json:
+        print(dumps([asdict(one) for one in findings], indent=1))
+        return
+    console = Console()
+    console.print(Text(f"{spec.name}: {facts.model or 'unknown model'}", style="bold"))
+    styles = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none": ("note", "dim")}
+    for one in findings:
+        word, style = styles[one.weight]
+        console.print(Text.assemble((f"{word:>8}  ", style), f"{one.what}"), soft_wrap=True)
+        console.print(Text(f"          {one.mend}", style="cyan"), soft_wrap=True)
+    if not any(one.weight != "none" for one in findings):
+        console.print("nothing here makes its numbers unreliable", style="green")
+
+
+@app.command
+def restore(
+    device: Annotated[str, Parameter(help="A name of the inventory, an address, or local.")] = "local",
+    /,
+    *,
+    inventory: InventoryOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Put back what a run changed on a device: governor, turbo, Android's power modes."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from bnnbench.devices.inventory import find_inventory, load, resolve
+
+    from ..errors import CannotMeasure
+    from ..restore import restore_device
+
+    spec = resolve(device, load(find_inventory(inventory)))
+    changes = restore_device(spec)
+    if json:
+        print(dumps([asdict(one) for one in changes], indent=1))
+    else:
+        for one in changes:
+            print(one.sentence)
+        if not changes:
+            print(f"nothing is left changed on {spec.name}")
+    stuck = [one.what for one in changes if one.outcome == "stuck"]
+    if stuck:
+        raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
 
 
 def _print_facts(facts: DeviceFacts, as_json: bool) -> None:

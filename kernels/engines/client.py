@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 from urllib.parse import quote
 
@@ -178,8 +178,10 @@ class EngineClient:
         iterations: int | None = None,
         min_sample_ns: int | None = None,
         extra_ppm: int = 0,
+        watch: Sequence[str] = (),
+        counters: Sequence[str] = (),
     ) -> Ran:
-        """Exactly one of `iterations` and `min_sample_ns`."""
+        """Exactly one of `iterations` and `min_sample_ns`. `watch` are files to read before and after the samples."""
         keys = {
             "id": id,
             "threads": threads,
@@ -193,6 +195,10 @@ class EngineClient:
             keys["min_sample_ns"] = min_sample_ns
         if extra_ppm:
             keys["extra_ppm"] = extra_ppm
+        if watch:
+            keys["watch"] = ",".join(watch)
+        if counters:
+            keys["counters"] = ",".join(counters)
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
         if len(ran.samples_ns) != samples or not all(0 < sample < 1e15 for sample in ran.samples_ns):
             raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")

@@ -90,6 +90,14 @@ while IFS='=' read -r k v; do
 done </system/build.prop
 [ $# -eq 0 ] || print -r -- "${2:-}"
 """
+# Android's own settings, made up: they keep what they are given.
+SETTINGS = r"""#!/system/bin/sh
+f=/data/local/tmp/.$2-$3
+case $1 in get) cat $f 2>/dev/null || print 0 ;; put) print -r -- "$4" > $f ;; esac
+"""
+CMD = r"""#!/system/bin/sh
+print -r -- "$*" >> /data/local/tmp/.cmd
+"""
 TERMUX_TOOLS = (
     "ls cat uname id env grep nproc sort uniq which tr taskset nice chmod mkdir rm cp mv head tail wc sha256sum echo "
     "sleep kill ps dd df date stat timeout mktemp test true false printf cut sed tee touch readlink pwd find od xargs"
@@ -162,7 +170,8 @@ def _android(archive: Cpio, root: Path) -> None:
     archive.file("system/bin/sh", (root / "usr/lib/aarch64-linux-musl/bin/mksh").read_bytes(), 0o755)
     archive.link("bin/sh", "/system/bin/sh")
     archive.file("system/build.prop", "".join(f"{key}={value}\n" for key, value in PROPERTIES.items()))
-    archive.file("system/bin/getprop", GETPROP, 0o755)
+    for name, script in (("getprop", GETPROP), ("settings", SETTINGS), ("cmd", CMD)):
+        archive.file(f"system/bin/{name}", script, 0o755)
     for path in (
         "data/data/com.termux",
         TERMUX,

@@ -1,0 +1,166 @@
+"""What would make numbers on a device unreliable, each with what mends it. Pure: from the facts alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.spec import DeviceSpec
+
+HOT_CELSIUS = 70.0
+BUSY_SHARE = 0.1
+OLD_KERNEL = (4, 9)
+_NOW = {0: "under-voltage", 1: "its clock capped", 2: "throttling", 3: "the soft temperature limit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be: what, and the command or act that mends it. `weight` is how much it lowers
+    the trust in times measured like that: to `low` at once, by a `grade`, or `none`."""
+
+    name: str
+    what: str
+    mend: str
+    weight: Literal["grade", "low", "none"] = "grade"
+
+
+Check = Callable[[DeviceSpec, DeviceFacts], Iterator[Finding]]
+
+
+def diagnose(spec: DeviceSpec, facts: DeviceFacts) -> list[Finding]:
+    """All findings, worst first."""
+    found = [finding for check in CHECKS for finding in check(spec, facts)]
+    return sorted(found, key=lambda one: ("low", "grade", "none").index(one.weight))
+
+
+def _emulated(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    if facts.emulated:
+        yield Finding(
+            "emulated", f"its CPU is emulated ({facts['emulated'].source}): times mean nothing and are never shown",
+            "use a real board for times; a device with transport = \"qemu\" counts instructions", "none",
+        )  # fmt: skip
+
+
+def _throttled(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    word = facts.value("throttled")
+    if not isinstance(word, int):
+        return
+    for bit, what in _NOW.items():
+        if word >> bit & 1:
+            mend = (
+                "use a stronger power supply and a short cable" if bit == 0 else "cool it: a heat sink, a fan, a pause"
+            )
+            yield Finding("throttled", f"the firmware reports {what} now", mend, "low")
+        elif word >> (bit + 16) & 1:
+            yield Finding(
+                "throttled-before", f"the firmware has seen {what} since it was booted, and would not tell it again",
+                f"mend the cause and reboot: ssh {spec.host or spec.name} sudo reboot",
+            )  # fmt: skip
+
+
+def _governor(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    governors = {each for each in str(facts.value("governor") or "").split(", ") if each}
+    if governors - {"performance"} and not spec.tune and not facts.emulated:
+        path = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+        sudoers = f"{spec.user or 'USER'} ALL=(root) NOPASSWD: /usr/bin/tee {path}"
+        yield Finding(
+            "governor", f"the frequency governor is {', '.join(sorted(governors))}: the clock follows the load",
+            f"set tune = true in its inventory entry, and allow it there: echo '{sudoers}' | sudo tee "
+            "/etc/sudoers.d/bnnbench; or once: echo performance | sudo tee " + path,
+        )  # fmt: skip
+
+
+def _hot(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    degrees = facts.value("temperature_celsius") or {}
+    zones = {name: value for name, value in degrees.items() if HOT_CELSIUS <= value < 130}
+    if zones:
+        name = max(zones, key=lambda zone: float(zones[zone]))
+        yield Finding("hot", f"{name} is at {zones[name]:.0f} °C before anything ran", "let it cool down; add a fan")
+
+
+def _busy(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    load, cpus = facts.value("load_average"), facts.value("cpus") or {}
+    if load and load[0] > BUSY_SHARE * cpus.get("count", 1) and load[0] > 0.3:
+        yield Finding(
+            "busy", f"other processes keep it busy: load {load[0]:.2f} on {cpus.get('count', 1)} CPUs",
+            "see what runs with `top`, and stop it",
+        )  # fmt: skip
+
+
+def _userland(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    if facts.triple == "arm-linux-musleabihf" and str(facts.value("machine")) in ("aarch64", "arm64", "armv8l"):
+        yield Finding(
+            "32-bit", "its userland is 32-bit, its CPU is not: the static 64-bit engine would run, and is faster",
+            'set abi = "aarch64" in its inventory entry, or install a 64-bit system', "none",
+        )  # fmt: skip
+    elif facts.triple is None:
+        yield Finding(
+            "no-engine", f"there are no engines for it: {facts['triple'].source}", "use another device", "low"
+        )
+
+
+def _power(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    battery = facts.value("battery") or {}
+    if battery.get("powersave"):
+        yield Finding(
+            "battery-saver",
+            "the battery saver is on: clocks are held down",
+            "adb shell settings put global low_power 0",
+            "low",
+        )
+    if battery.get("level") is not None and battery["level"] < 20 and not battery.get("charging"):
+        yield Finding("battery", f"the battery is at {battery['level']} % and not charging", "charge it")
+    if battery.get("screen") is True:
+        yield Finding("screen", "its screen is on and takes CPU time and heat", "adb shell input keyevent 26", "none")
+    status = facts.value("thermal_status")
+    if isinstance(status, int) and status > 0:
+        yield Finding(
+            "thermal", f"Android reports thermal status {status}: it is throttling", "let it cool down", "low"
+        )
+
+
+def _termux(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    if facts.value("wake_lock") is False:
+        yield Finding(
+            "wake-lock", "Termux holds no wake-lock: Android puts it to sleep and on the little cores",
+            "run `termux-wake-lock` there",
+        )  # fmt: skip
+    cpus = facts.value("cpus") or {}
+    left_out = [cpu for cpu in cpus.get("online", []) if cpu not in cpus.get("allowed", [])]
+    if left_out:
+        yield Finding(
+            "cpuset", f"it may not use CPUs {' '.join(map(str, left_out))}: Android keeps background apps off them",
+            "bring the app to the foreground, or measure over adb",
+        )  # fmt: skip
+
+
+def _kernel(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    match = re.search(r"(\d+)\.(\d+)", str(facts.value("kernel") or ""))
+    if match and (int(match[1]), int(match[2])) < OLD_KERNEL:
+        yield Finding(
+            "old-kernel", f"its kernel {match[0]} is old: counters and cpufreq may be missing", "update it", "none"
+        )
+
+
+def _virtual(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    if facts.value("hypervisor") and not facts.emulated:
+        yield Finding(
+            "virtual", "it is a virtual machine, which shares its CPU with others unseen", "use a machine of its own"
+        )
+
+
+def _pmu(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    level = facts.value("perf_event_paranoid")
+    if isinstance(level, int) and level > 2 and not facts.emulated:
+        android = str(facts.value("os_release") or "").startswith("Android")
+        mend = "adb shell setprop security.perf_harden 0" if android else "sudo sysctl kernel.perf_event_paranoid=2"
+        yield Finding("no-counters", f"hardware counters are not allowed (perf_event_paranoid {level})", mend, "none")
+
+
+# One row per thing to look for.
+CHECKS: Final[tuple[Check, ...]] = (
+    _emulated, _throttled, _governor, _hot, _busy, _userland, _power, _termux, _kernel, _virtual, _pmu,
+)  # fmt: skip

@@ -1,0 +1,129 @@
+"""What to watch on a device around a measurement, and what the readings say."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.power import watts
+from bnnbench.devices.transport.protocol import RemoteProcess, Transport
+
+MOST_FILES = 16
+"""As many as an engine's `run watch=` takes."""
+VCGENCMD = "vcgencmd get_throttled"
+SAMPLE_EVERY_S = 0.2
+_LIMIT_S = 20.0
+
+# $1: seconds between samples, $2 kind, then files. One line each: seconds since boot, then values between tabs.
+_SAMPLE: Final = """
+p=$1; k=$2; shift 2
+while :; do
+  read -r u rest < /proc/uptime || exit 1
+  l=$u
+  if [ "$k" = pmic ]; then
+    l="$l	$(vcgencmd pmic_read_adc 2>/dev/null | tr '\\n' '\\t')"
+  else
+    for f in "$@"; do v=; read -r v < "$f"; l="$l	$v"; done
+  fi
+  printf '%s\\n' "$l" || exit 0
+  sleep "$p"
+done
+"""
+
+
+def watched_files(facts: DeviceFacts, cores: Sequence[int]) -> list[str]:
+    """Small files that an engine reads before and after its samples: throttle word, clocks, temperatures, load."""
+    paths = []
+    if str(facts["throttled"].source).startswith("/sys/") and facts.value("throttled") is not None:
+        paths.append(facts["throttled"].source)
+    clocks = facts.value("clock_hz") or {}
+    if facts["clock_hz"].source.endswith("cpufreq"):
+        paths += [f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq" for cpu in cores if str(cpu) in clocks][
+            :4
+        ]
+    zones = facts.value("temperature_celsius") or {}
+    paths += [f"/sys/class/thermal/thermal_zone{number}/temp" for number in range(min(len(zones), 4))]
+    paths += ["/proc/loadavg"] if facts.value("load_average") else []
+    battery = str(facts["battery"].source)
+    if battery.startswith("/sys/class/power_supply/"):
+        paths += [f"{battery}/capacity", f"{battery}/status"]
+    return [path for path in paths if "," not in path][:MOST_FILES]
+
+
+def throttle_word(transport: Transport, facts: DeviceFacts) -> str | None:
+    """The firmware's word where only a command tells it; None where a file does, or nothing."""
+    if facts["throttled"].source != VCGENCMD or facts.value("throttled") is None:
+        return None
+    return transport.run(VCGENCMD.split(), timeout_s=_LIMIT_S).stdout.decode("ascii", "replace").strip()
+
+
+def readings(watch: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What watched files say, as figures before and after: `temperature_celsius` (the hottest), `clock_hz` (the slowest
+    core), `load`, `battery_level`."""
+    found: dict[str, Any] = {}
+    for name, pattern, choose, factor in (
+        ("temperature_celsius", r"/temp$", max, 1e-3),
+        ("clock_hz", r"scaling_cur_freq$", min, 1e3),
+        ("load", r"^/proc/loadavg$", max, 1.0),
+        ("battery_level", r"/capacity$", min, 1.0),
+    ):
+        columns = [[_first(text) for text in texts] for path, texts in watch.items() if re.search(pattern, path)]
+        both = [choose(column) for column in zip(*columns, strict=True) if None not in column]
+        if len(both) == 2:
+            found[name] = [value * factor for value in both]
+    return found
+
+
+@dataclass
+class PowerSampler:
+    """A process on a spare core that reads a power source while an engine is timed."""
+
+    transport: Transport
+    launcher: Sequence[str]
+    source: Mapping[str, Any]
+    cwd: str
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    """(seconds since boot, watts)."""
+    _process: RemoteProcess | None = None
+
+    def start(self) -> None:
+        """Raises DeviceError."""
+        words = [f"{SAMPLE_EVERY_S:g}", str(self.source["kind"]), *self.source["paths"]]
+        argv = [*self.launcher, "sh", "-c", _SAMPLE, "sh", *words]
+        self._process = self.transport.spawn(argv, cwd=self.cwd)
+
+    def stop(self) -> None:
+        """Ends it and keeps what it wrote; without any, there is no energy. Never raises."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            process.close_stdin()
+            deadline = time.monotonic() + 5
+            while True:
+                self._take(process.read_line(deadline))
+        except (EOFError, TimeoutError, DeviceError):
+            pass  # all of it has been read, or the device is gone, which whoever measures there is told
+        finally:
+            process.kill()
+
+    def mean_watts(self, start_ns: int, end_ns: int) -> tuple[float, int] | None:
+        """Over the samples between two times of the device's monotonic clock, and how many these are; at least two."""
+        within = [power for at, power in self.samples if start_ns / 1e9 <= at <= end_ns / 1e9]
+        return (sum(within) / len(within), len(within)) if len(within) >= 2 else None
+
+    def _take(self, line: str) -> None:
+        at, _, rest = line.partition("\t")
+        power = watts(str(self.source["kind"]), rest.split("\t"))
+        if power is not None and re.fullmatch(r"\d+\.\d+", at):
+            self.samples.append((float(at), power))
+
+
+def _first(text: str) -> float | None:
+    match = re.match(r"\s*(-?\d+(?:\.\d+)?)", text)
+    return float(match[1]) if match else None

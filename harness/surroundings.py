@@ -1,0 +1,144 @@
+"""What is around a measurement on its device: prepared before, watched during, put back after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from bnnbench.devices import environment
+from bnnbench.devices.doctor import diagnose
+from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.telemetry import PowerSampler, readings, throttle_word, watched_files
+from bnnbench.devices.transport.protocol import Transport
+from bnnbench.kernels.engines.client import Ran
+from bnnbench.results.records import DeviceEvent
+from bnnbench.results.trust import DISTRUST, DISTRUST_LOW
+
+from .context import RunContext, now
+from .plan import Target
+
+_LONGEST_COOLING_S = 300.0
+_POLL_S = 2.0
+_ZONES = "for f in /sys/class/thermal/thermal_zone*/temp; do read -r t < $f && echo $t; done 2>/dev/null; exit 0"
+
+
+@dataclass
+class Surroundings:
+    """Of one device, while its lock is held. `folder` is the work folder over there."""
+
+    target: Target
+    transport: Transport
+    context: RunContext
+    folder: str
+    launcher: str
+    watched: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """What an ended run left is put back; what is wrong with the device is recorded; what may be changed, is."""
+        facts, spec = self.target.facts, self.target.spec
+        self.put_back("an earlier run")
+        stored = [(one.device, one.message) for one in self.context.writer.stored.events]
+        for finding in diagnose(spec, facts):
+            if finding.weight != "none" and (spec.name, finding.what) not in stored:
+                self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what)
+        self.watched = watched_files(facts, self.target.cores)
+        try:
+            if spec.tune and not self.target.counts:
+                for change in environment.apply(
+                    self.transport, self.folder, environment.steps(facts, self.target.cores)
+                ):
+                    if change.outcome != "same":
+                        self._tell(DISTRUST if change.outcome == "denied" else "tuned", change.sentence)
+            yield
+        finally:
+            with suppress(DeviceError):  # a lost device: it is put back by whoever connects next
+                self.put_back("this run")
+
+    def put_back(self, whose: str) -> None:
+        """Restores what the journal over there names. Raises DeviceError."""
+        for change in environment.restore(self.transport, self.folder):
+            self._tell("stuck" if change.outcome == "stuck" else "restored", f"{change.sentence} (left by {whose})")
+
+    def cool_down(self) -> None:
+        """Waits until the device is as cool as its inventory entry wants, with a limit. Raises DeviceError."""
+        wanted = self.target.spec.cool_to_celsius
+        deadline = time.monotonic() + _LONGEST_COOLING_S
+        while wanted is not None:
+            said = self.transport.shell(_ZONES).stdout.decode("ascii", "replace").split()
+            hottest = max((int(text) / 1000 for text in said if text.lstrip("-").isdecimal()), default=None)
+            if hottest is None or hottest <= wanted:
+                return
+            if time.monotonic() > deadline:
+                limit = f"{_LONGEST_COOLING_S:.0f} s"
+                self._tell(DISTRUST, f"it was still at {hottest:.0f} °C after cooling down for {limit}")
+                return
+            self.context.show(self.target.spec.name, f"cooling down: {hottest:.0f} °C, {wanted} wanted", 0, 1)
+            self.context.check()
+            time.sleep(_POLL_S)
+
+    @contextmanager
+    def watching(self, cores: Sequence[int]) -> Iterator[Watched]:
+        """Around one invocation on these cores."""
+        watched = Watched(throttle_word(self.transport, self.target.facts))
+        sampler = self._sampler(cores)
+        if sampler is not None:
+            try:
+                sampler.start()
+            except CommandFailed:
+                sampler = None
+        try:
+            yield watched
+        finally:
+            if sampler is not None:
+                sampler.stop()
+                watched.power = sampler
+        watched.word_after = throttle_word(self.transport, self.target.facts)
+
+    def _sampler(self, cores: Sequence[int]) -> PowerSampler | None:
+        sources = self.target.facts.value("power_sources") if "power_sources" in self.target.facts.facts else None
+        spare = [cpu for cpu in self.target.facts.allowed_cpus if cpu not in cores]
+        if not sources or not spare:
+            return None
+        launcher = [f"./{self.launcher}", "exec", "--cpus", str(spare[0]), "--deadline-s", "3600", "--"]
+        return PowerSampler(self.transport, launcher, sources[0], self.folder)
+
+    def _tell(self, kind: str, message: str) -> None:
+        event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, started=now())
+        self.context.append(event)
+
+
+@dataclass
+class Watched:
+    """What was seen around an invocation."""
+
+    word_before: str | None
+    word_after: str | None = None
+    power: PowerSampler | None = None
+
+    def watch(self, ran: Ran | None) -> dict[str, Any] | None:
+        """The engine's own readings, and the firmware's word where a command tells it."""
+        found: dict[str, Any] = dict(ran.watch or {}) if ran else {}
+        if self.word_before is not None:
+            found["vcgencmd get_throttled"] = [self.word_before, self.word_after or ""]
+        return found or None
+
+    def telemetry(self, ran: Ran | None, latency_ns: float | None) -> dict[str, Any]:
+        """Figures of the readings; energy where a power source was read while it ran."""
+        found = readings(ran.watch) if ran and ran.watch else {}
+        if self.power is None or ran is None or ran.start_ns is None or ran.end_ns is None:
+            return found
+        power = self.power.mean_watts(ran.start_ns, ran.end_ns)
+        if power is not None and latency_ns is not None:
+            mean, count = power
+            seconds = (ran.end_ns - ran.start_ns) / 1e9
+            found |= {
+                "power_w": mean,
+                "power_source": self.power.source["name"],
+                "power_hz": count / seconds if seconds else None,
+                "energy_mj": mean * latency_ns * 1e-6,
+            }
+        return found
