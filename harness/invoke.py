@@ -65,7 +65,8 @@ def invoke(
                     iterations=iterations,
                     limit_ns=limit_ns,
                     extra_ppm=extra_ppm,
-                    watch=bench.surroundings.watched if _reads_files(case) else (),
+                    watch=bench.surroundings.watched if _is_ours(case) else (),
+                    counters=bench.surroundings.counters if _is_ours(case) else (),
                 )
                 run_ns = time.monotonic_ns() - before
             output = client.output("case").sha256
@@ -106,8 +107,9 @@ def invoke(
     )
 
 
-def _reads_files(case: Case) -> bool:
-    """Whether the engine is one of ours, whatever binary stands in for it: others need not know `watch=`."""
+def _is_ours(case: Case) -> bool:
+    """Whether the engine is one of ours, whatever binary stands in for it: others need not know `watch=` and
+    `counters=`."""
     engine = case.engine.engine if isinstance(case.engine, SideEngine) else case.engine
     return engine.builds
 

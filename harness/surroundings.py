@@ -22,6 +22,8 @@ from .plan import Target
 
 _LONGEST_COOLING_S = 300.0
 _POLL_S = 2.0
+COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
+"""Fewer than the counters of every core that we know, so that none takes turns."""
 _ZONES = "for f in /sys/class/thermal/thermal_zone*/temp; do read -r t < $f && echo $t; done 2>/dev/null; exit 0"
 
 
@@ -35,6 +37,7 @@ class Surroundings:
     folder: str
     launcher: str
     watched: list[str] = field(default_factory=list)
+    counters: tuple[str, ...] = ()
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -46,6 +49,7 @@ class Surroundings:
             if finding.weight != "none" and (spec.name, finding.what) not in stored:
                 self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what)
         self.watched = watched_files(facts, self.target.cores)
+        self.counters = () if facts.emulated else COUNTERS
         try:
             if spec.tune and not self.target.counts:
                 for change in environment.apply(

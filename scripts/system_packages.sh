@@ -3,8 +3,10 @@
 # With the argument `boards`, those of the emulated machines; with `fuzz`, a compiler with sanitizers.
 set -u
 declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]=dropbear-bin
-  [qemu-aarch64-static]=qemu-user-static [chromium]=chromium [tmux]=tmux)
+  [qemu-aarch64-static]=qemu-user-static [qemu-aarch64]=qemu-user [chromium]=chromium [tmux]=tmux)
 [ "${1:-}" = boards ] && package=([bochs]=bochs [xorriso]=xorriso [cpio]=cpio
+  [qemu-system-aarch64]=qemu-system-arm [/usr/lib/ipxe/qemu/efi-virtio.rom]=ipxe-qemu [adb]=adb
+  [ssh-keygen]=openssh-client [dropbearkey]=dropbear-bin
   [/usr/share/bochs/BIOS-bochs-latest]=bochsbios [/usr/share/bochs/VGABIOS-lgpl-latest]=vgabios)
 [ "${1:-}" = fuzz ] && package=([clang++-22]=clang-22 [/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a]=libclang-rt-22-dev)
 missing=()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.results import load
@@ -89,6 +91,41 @@ def test_suite_is_proven_over_ssh_and_adb_and_no_time_is_shown(
     assert verdict.returncode == 0, verdict.stderr
     assert "skipped" in verdict.stdout
     assert "times of an emulated device mean nothing" in verdict.stdout
+
+
+def test_power_is_sampled_while_an_engine_runs(bench: Bench, pi: Board) -> None:
+    """The sensor says 4.31 W all the time. Of an emulated board no energy is shown, as no time is."""
+    bench.write(
+        "suite.toml", SUITE.replace("min_sample_ms = 1", "min_sample_ms = 400").split('[[kernel]]\nop = "bg')[0]
+    )
+    bench.add_device(pi.spec("pi"))
+    done = bench.run("run", "suite.toml", "-e", "native", "-d", "pi", "--store", "store", timeout=200)
+    assert done.returncode == 0, done.stderr
+    run = bench.store.run("latest")
+    for one in run.invocations:
+        assert one.telemetry["power_w"] == pytest.approx(4.31)
+        assert one.telemetry["power_source"] == "ina260"
+        assert 1 < one.telemetry["power_hz"] < 6
+        median_ns = sorted(one.samples_ns)[1]
+        assert one.telemetry["energy_mj"] == pytest.approx(4.31 * median_ns * 1e-6)
+    assert load(run)["energy_mj"].isna().all()
+
+
+def test_raspberry_pi_3_is_probed(tmp_path: Path) -> None:
+    board = Board("raspi3b", tmp_path / "board")
+    try:
+        board.wait_until_up()
+        with connect(board.spec()) as transport:
+            facts = probe(transport)
+    finally:
+        board.power_off()
+    assert facts.model == "Raspberry Pi 3 Model B"
+    assert facts.triple == "aarch64-linux-musl"
+    assert facts.value("cpu_model") == "Cortex-A53"
+    assert facts.value("cpus")["count"] == 4
+    assert facts.emulated is True
+    assert facts.value("temperature_celsius")
+    assert "tried vcgencmd" in facts["throttled"].source
 
 
 NASTY = [

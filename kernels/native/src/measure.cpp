@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "counters.h"
 
 namespace bnn {
 
@@ -144,8 +145,10 @@ void list_numbers(Json& reply, const char* name, const double* values, int64_t c
 bool run_request(const Request& request, Workload& workload, Json& reply, Error& error) {
   Timing t;
   Watch watch;
-  const bool wants_counters = request.find("counters");
-  if (!parse_timing(request, t, error) || !watch.parse(request, error) || !request.all_known(error)) return false;
+  Counters counters;
+  if (!parse_timing(request, t, error) || !watch.parse(request, error) ||
+      !counters.open(request.find("counters"), error) || !request.all_known(error))
+    return false;
   if (t.threads > 1 && !backend().prepare_threads((int)t.threads, error)) return false;
   const int64_t start = now_ns(), deadline = start + t.limit_ns;
   cpu_set_t cpus;
@@ -180,7 +183,9 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
       return error.set("limit_ns was reached after %lld of %lld samples", (long long)samples.count,
                        (long long)t.samples);
     const double hz = measure_clock_hz(kClockChainNs);
+    counters.start();
     const double ns = (double)time_block(workload, t.threads, iterations, extra) / (double)iterations;
+    counters.stop();
     if (!samples.add(ns, hz)) return error.set("no memory for the samples");
     note_cpu(cpus);
   }
@@ -194,7 +199,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   reply.integer("start_ns", start).integer("end_ns", now_ns());
   list_cpus(cpus, reply);
   watch.print(reply);
-  if (wants_counters) reply.text("counters_error", "this engine has no hardware counters");
+  counters.print(reply, (double)iterations * (double)samples.count);
   reply.integer("peak_rss_bytes", peak_rss());
   return true;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "counters.h"
 #include "file.h"
 #include "measure.h"
 #include "roles.h"
@@ -59,7 +60,7 @@ bool hello(const Request&, Json& reply, Error&) {
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &cpus)) reply.integer(nullptr, cpu);
   reply.close(']').integer("max_threads", backend().max_threads ? backend().max_threads() : 1);
-  reply.open('[', "counters").close(']');
+  list_counters(reply);
   reply.number("clock_hz", measure_clock_hz(200000)).integer("pid", getpid());
   return true;
 }

@@ -1,7 +1,7 @@
 """The two root file systems: a small Raspberry-Pi-like Linux, and one laid out like Android with Termux.
 
-Both are initramfs images for Debian's arm64 kernel. The Pi's cpufreq files are made up (a RAM disk over
-/sys/devices/system/cpu, labelled in its os-release): an emulated processor has none.
+Both are initramfs images for Debian's arm64 kernel. The Pi's cpufreq files and its power sensor are made
+up (RAM disks over /sys/devices/system/cpu and /sys/class/hwmon, labelled in its os-release): an emulated one has none.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ for p in /sys/devices/system/cpu/cpu[0-9]*; do
   chown -R {PI_UID} $d
 done
 mount --bind $c /sys/devices/system/cpu
+w=/hwmon; mkdir -p $w; mount -t tmpfs hwmon $w; mkdir $w/hwmon0
+echo ina260 > $w/hwmon0/name; echo 4310000 > $w/hwmon0/power1_input
+mount --bind $w /sys/class/hwmon
 /usr/sbin/dropbear -E -s -r /etc/dropbear/hostkey -p 22
 """
 
@@ -151,7 +154,10 @@ def _pi(archive: Cpio, root: Path) -> None:
     archive.folder("small")
     archive.folder(f"home/{PI_USER}", 0o755, PI_UID)
     _users(archive, f"{PI_USER}:x:{PI_UID}:{PI_UID}::/home/{PI_USER}:/bin/sh\n", "/bin/sh\n")
-    archive.file("etc/os-release", 'PRETTY_NAME="emulated Pi (Debian arm64 kernel, made-up cpufreq)"\nID=emulated\n')
+    archive.file(
+        "etc/os-release",
+        'PRETTY_NAME="emulated Pi (Debian arm64 kernel, made-up cpufreq and power sensor)"\nID=emulated\n',
+    )
     archive.file("init", BOOT + PI_INIT + WAIT, 0o755)
 
 

@@ -1,0 +1,153 @@
+"""What is found wrong with recorded devices, and what their batteries, coolers and power sources say."""
+
+from __future__ import annotations
+
+import pytest
+
+from bnnbench.devices.doctor import CHECKS, diagnose
+from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.inventory import DeviceSpec
+from bnnbench.devices.power import watts
+from bnnbench.devices.probe import with_abi
+from bnnbench.devices.telemetry import readings, throttle_word, watched_files
+
+from .test_probe import recorded
+
+SPEC = DeviceSpec("board", host="pi4.lab", user="pi")
+
+
+def names(recording: str, spec: DeviceSpec = SPEC) -> list[str]:
+    return [finding.name for finding in diagnose(spec, recorded(recording))]
+
+
+def test_a_phone_in_a_bad_state() -> None:
+    assert names("android_adb") == [
+        "battery-saver",
+        "thermal",
+        "hot",
+        "busy",
+        "battery",
+        "wake-lock",
+        "cpuset",
+        "screen",
+        "old-kernel",
+        "no-counters",
+    ]
+    findings = {one.name: one for one in diagnose(SPEC, recorded("android_adb"))}
+    assert findings["cpuset"].what == "it may not use CPUs 4 5 6 7: Android keeps background apps off them"
+    assert findings["hot"].what == "cpu-0-0-usr is at 78 °C before anything ran"
+    assert findings["no-counters"].mend == "adb shell setprop security.perf_harden 0"
+
+
+def test_a_throttled_pi() -> None:
+    assert names("pi5") == ["throttled", "throttled"]
+    now = diagnose(SPEC, recorded("pi5"))
+    assert [one.what for one in now] == [
+        "the firmware reports under-voltage now",
+        "the firmware reports throttling now",
+    ]
+    assert {one.weight for one in now} == {"low"}
+
+
+def test_sticky_bits_and_the_governor() -> None:
+    findings = {one.name: one for one in diagnose(SPEC, recorded("pi4_64bit"))}
+    assert list(findings) == ["throttled-before", "governor"]
+    assert "sudo reboot" in findings["throttled-before"].mend
+    sudoers = "pi ALL=(root) NOPASSWD: /usr/bin/tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+    assert sudoers in findings["governor"].mend
+    tuned = DeviceSpec("board", host="pi4.lab", user="pi", tune=True)
+    assert "governor" not in names("pi4_64bit", tuned)
+
+
+def test_32_bit_userland_would_run_the_64_bit_engine() -> None:
+    facts = recorded("pi4_32bit_userland")
+    assert facts.triple == "arm-linux-musleabihf"
+    finding = next(one for one in diagnose(SPEC, facts) if one.name == "32-bit")
+    assert 'abi = "aarch64"' in finding.mend
+    assert with_abi(DeviceSpec("board", abi="aarch64"), facts).triple == "aarch64-linux-musl"
+    assert with_abi(DeviceSpec("board", abi="arm"), recorded("pi4_64bit")).triple == "arm-linux-musleabihf"
+    with pytest.raises(InventoryError, match="remove abi="):
+        with_abi(DeviceSpec("board", abi="aarch64"), recorded("x86_vm"))
+
+
+def test_armv6_is_refused() -> None:
+    finding = diagnose(SPEC, recorded("pi_zero_armv6"))[0]
+    assert finding.name == "no-engine"
+    assert "armv6l" in finding.what
+
+
+def test_an_emulated_board_says_so() -> None:
+    assert names("raspi3b_emulated")[-1] == "emulated"
+
+
+def test_every_check_finds_something_somewhere() -> None:
+    recordings = [
+        *("android_adb", "android_app", "pi4_32bit_userland", "pi4_64bit", "pi5"),
+        *("pi_zero_armv6", "raspi3b_emulated", "x86_vm"),
+    ]
+    for check in CHECKS:
+        assert any(list(check(SPEC, recorded(name))) for name in recordings), check
+
+
+def test_facts_of_power() -> None:
+    pi5, phone = recorded("pi5"), recorded("android_adb")
+    assert pi5.value("revision") == "d04170"
+    assert pi5.value("firmware").startswith("2024/05/13")
+    assert pi5.value("cooling") == {"pwm-fan": 2}
+    assert [one["kind"] for one in pi5.value("power_sources")] == ["hwmon", "pmic"]
+    assert pi5.value("power_sources")[0]["name"] == "ina260"
+    assert phone.value("battery") == {"level": 15, "charging": False, "powersave": True, "screen": True}
+    assert phone.value("thermal_status") == 2
+    assert phone.value("wake_lock") is False
+    (gauge,) = phone.value("power_sources")
+    assert gauge["paths"][0].endswith("current_now")
+    assert recorded("x86_vm").value("power_sources") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("hwmon", ["4310000"], 4.31),
+        ("supply", ["-412500", "3810000"], 0.4125 * 3.81),
+        ("supply", ["1200000"], 1.2),
+        ("pmic", ["  VDD_CORE_A current(7)=1.5A", "  VDD_CORE_V volt(15)=0.8V", "EXT5V_V volt(24)=5.1V"], 1.2),
+        ("pmic", ["error"], None),
+        ("hwmon", [], None),
+        ("hwmon", ["$(reboot)"], None),
+    ],
+)
+def test_watts(kind: str, values: list[str], expected: float | None) -> None:
+    assert watts(kind, values) == (pytest.approx(expected) if expected is not None else None)
+
+
+def test_what_is_watched() -> None:
+    files = watched_files(recorded("pi4_64bit"), (2, 3))
+    assert "/sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq" in files
+    assert "/sys/class/thermal/thermal_zone0/temp" in files
+    assert len(files) <= 16
+    assert not any("cpufreq" in path for path in watched_files(recorded("x86_vm"), (0, 1)))
+
+
+def test_readings_of_watched_files() -> None:
+    watch = {
+        "/sys/class/thermal/thermal_zone0/temp": ["48686", "52100"],
+        "/sys/class/thermal/thermal_zone1/temp": ["50000", ""],
+        "/sys/devices/system/cpu/cpu2/cpufreq/scaling_cur_freq": ["1500000", "600000"],
+        "/sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq": ["1400000", "1500000"],
+        "/proc/loadavg": ["0.08 0.03 0.01 1/158 1234", "1.2 0.03 0.01 1/158 1234"],
+        "/sys/class/power_supply/BAT0/capacity": ["80", "79"],
+    }
+    assert readings(watch) == {
+        "clock_hz": [1.4e9, 0.6e9],
+        "load": [0.08, 1.2],
+        "battery_level": [80.0, 79.0],
+    }
+    del watch["/sys/class/thermal/thermal_zone1/temp"]
+    assert readings(watch)["temperature_celsius"] == pytest.approx([48.686, 52.1])
+
+
+def test_no_command_where_no_firmware_word_is_told() -> None:
+    class Nothing:
+        """Has no `run`: asking it would fail."""
+
+    assert throttle_word(Nothing(), recorded("x86_vm")) is None  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""Grades of trust and their reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from bnnbench.results.records import DeviceEvent, Gate, Invocation
+from bnnbench.results.trust import DISTRUST, DISTRUST_LOW, trust
+
+GATE = Gate(case_id="c", status="ok", settled=True)
+
+
+def timed(**changes: object) -> Invocation:
+    fields: dict[str, object] = {"case_id": "c", "index": 0, "order": 0, "status": "ok", "clock_hz": [1.5e9]}
+    return Invocation(**fields | changes)  # type: ignore[arg-type]
+
+
+def event(kind: str, message: str = "the governor is ondemand") -> DeviceEvent:
+    return DeviceEvent(device="d", kind=kind, message=message)
+
+
+@pytest.mark.parametrize(
+    ("gate", "invocations", "events", "grade", "reason"),
+    [
+        (GATE, [timed()], [], "high", None),
+        (GATE, [timed()], [event("tuned"), event("lost")], "high", None),
+        (GATE, [timed()], [event(DISTRUST), event(DISTRUST, "it is busy")], "medium", "it is busy"),
+        (GATE, [timed()], [event(DISTRUST_LOW, "throttling")], "low", "throttling"),
+        (None, [timed()], [], "medium", "did not settle"),
+        (GATE, [timed(clock_hz=[])], [], "medium", "nothing there shows whether it throttles"),
+        (GATE, [timed(clock_hz=[]), timed(watch={"/sys/x": ["0", "0"]})], [], "medium", "nothing there shows"),
+        (GATE, [timed(), timed(clock_hz=[1.53e9])], [], "medium", "its clock differed by 2.0 %"),
+        (GATE, [timed(telemetry={"temperature_celsius": [70.0, 84.0]})], [], "medium", "it was at 84 °C"),
+        (None, [timed(clock_hz=[])], [event(DISTRUST)], "low", "the governor is ondemand"),
+    ],
+)
+def test_grades(
+    gate: Gate | None, invocations: list[Invocation], events: list[DeviceEvent], grade: str, reason: str | None
+) -> None:
+    found, reasons = trust(gate, invocations, events)
+    assert found == grade
+    assert any(reason in one for one in reasons) if reason else reasons == []
