@@ -44,9 +44,9 @@ def _risen(one: Invocation) -> str | None:
 
 
 def _word(text: str) -> int:
-    """`throttled=0x50005`, `0x5`, `5`; what is no number has no bits."""
+    """`throttled=0x50005`, or the kernel's file, which has no `0x`: hexadecimal both; what is no number has no bits."""
     digits = text.split("=")[-1].strip()
     try:
-        return int(digits, 16 if digits.lower().startswith("0x") else 10)
+        return int(digits, 16)
     except ValueError:
         return 0

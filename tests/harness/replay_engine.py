@@ -8,6 +8,7 @@ the next recorded invocation each, counted in a file.
     noise       multiplies the recorded deviations
     drift       grows its samples by this share from the first to the last
     throttle    share of its invocations whose clock (and time) is off by 6 %
+    flag        share of its invocations in which a watched throttle word rises
     dies_at     crashes at this invocation
     lies        answers `run` with another number of samples than were asked for
 """
@@ -105,7 +106,9 @@ def main() -> None:
                 times, clock = [one * 1.06 for one in times], HERTZ / 1.06
             if SETTINGS.get("lies") and wanted == 10:
                 times = times[:-1]
-            reply(samples_ns=times, iterations=1, first_ns=times[0], clock_hz=[clock] * wanted)
+            risen = random.Random(f"flag {mine} {own}").random() < SETTINGS.get("flag", 0)  # noqa: S311
+            watch = {"/sys/devices/platform/soc/soc:firmware/get_throttled": ["50000", "50004" if risen else "50000"]}
+            reply(samples_ns=times, iterations=1, first_ns=times[0], clock_hz=[clock] * wanted, watch=watch)
         elif verb == "output":
             if "path" in keys:
                 Path(keys["path"]).write_bytes(output)

@@ -76,6 +76,30 @@ def test_a_broken_base_is_no_fault_of_the_head(bench: Bench) -> None:
     assert found["reason"].startswith("base")
 
 
+def test_pairs_with_a_risen_flag_are_dropped_and_no_other(bench: Bench) -> None:
+    found = verdicts(bench, replayed(bench, cases=2, flag=0.05), status=0)
+    run = bench.store.run("latest")
+    risen = {
+        (one.comparison_id, one.pair)
+        for one in run.invocations
+        if one.watch and any(before != after for before, after in one.watch.values())
+    }
+    pairs = [pair for record in run.record.comparisons for pair in run.pairs_of(record.id)]
+    assert {(pair.comparison_id, pair.number) for pair in pairs if pair.dropped} == risen
+    assert risen
+    assert all(pair.dropped in (None, "head") for pair in pairs)
+    for one in found:
+        assert one["pairs"] >= 10  # what was dropped was done again
+    assert sum(one["dropped_head"] for one in found) == len(risen)
+
+
+def test_more_drops_on_one_side_are_reported(bench: Bench) -> None:
+    (found,) = verdicts(bench, replayed(bench, flag=0.5), status=3)
+    assert found["status"] == "unstable"
+    assert found["dropped_base"] == 0
+    assert "throttle" in found["reason"]
+
+
 @pytest.mark.slow
 def test_throttled_pairs_are_dropped_and_measured_again(bench: Bench) -> None:
     (found,) = verdicts(bench, replayed(bench, throttle=0.08), status=0)
