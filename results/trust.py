@@ -32,10 +32,16 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[str]:
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100
         reasons.append(f"its clock differed by {share:.1f} % between invocations")
-    hottest = max((max(one.telemetry.get("temperature_celsius", [0.0])) for one in timed), default=0.0)
+    hottest = max((degrees for one in timed for degrees in _degrees(one)), default=0.0)
     if hottest >= HOT_CELSIUS:
         reasons.append(f"it was at {hottest:.0f} °C")
     return reasons
+
+
+def _degrees(one: Invocation) -> list[float]:
+    """Before and after; a number alone in older journals."""
+    told = one.telemetry.get("temperature_celsius", [])
+    return [float(each) for each in (told if isinstance(told, list) else [told])]
 
 
 def _signs(timed: Sequence[Invocation]) -> list[str]:

@@ -1,5 +1,6 @@
 """Everything that the page shows, gathered from the runs; the template only arranges it."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,9 @@ class Page:
     several_threads: bool
     several_places: bool
     has_roofs: bool
+    has_counts: bool
+    has_energy: bool
+    doubts: list[tuple[str, list[str]]]
     drawings: list[Drawing]
     troubles: list[Trouble]
     devices: list[Device]
@@ -147,6 +151,9 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         several_threads=len({row.threads for row in table}) > 1,
         several_places=len({row.place for row in table}) > 1,
         has_roofs=any(row.roof.text for row in table),
+        has_counts=any(row.instructions.text for row in table),
+        has_energy=any(row.energy.text for row in table),
+        doubts=_doubts(table),
         drawings=_drawings(frame, peaks, beside),
         verdicts=_verdicts(runs),
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
@@ -195,6 +202,15 @@ def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
         for row in verdict_rows(run)
         if row.is_main or row.word != "equivalent"
     ]
+
+
+def _doubts(table: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """By place and grade, why its times are trusted less; figures in a reason are those of its first case."""
+    found: dict[str, dict[str, str]] = {}
+    for row in table:
+        for doubt in row.doubts:
+            found.setdefault(row.place, {}).setdefault(re.sub(r"\d+(\.\d+)?", "#", doubt), doubt)
+    return [(place, list(reasons.values())) for place, reasons in found.items()]
 
 
 def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The rows of the page's table: what is shown, and what it is sorted by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -35,8 +35,12 @@ class Row:
     gops: Figure
     roof: Figure
     speedup: Figure
+    instructions: Figure
+    energy: Figure
     status: str
     reason: str
+    trust: str
+    doubts: tuple[str, ...]
     leads: bool
 
 
@@ -68,12 +72,20 @@ def rows(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> list[Row]:
                 gops=Figure("", None) if gops is None else Figure(quantity.significant(gops), gops),
                 roof=Figure(quantity.percentage(gops / roof), gops / roof) if gops and roof else Figure("", None),
                 speedup=Figure("", None) if speedup is None else Figure(quantity.ratio(speedup), speedup),
+                instructions=_figure(_real(record["instructions"]), "{:,.0f}".format),
+                energy=_figure(_real(record["energy_mj"]), lambda mj: f"{quantity.significant(mj)} mJ"),
+                trust="" if pd.isna(record["trust"]) else str(record["trust"]),
+                doubts=() if pd.isna(record["trust_reasons"]) else tuple(str(record["trust_reasons"]).split("; ")),
                 status=str(record["status"]).replace("_", " "),
                 reason="" if pd.isna(record["reason"]) else str(record["reason"]),
                 leads=speedup is not None and latency == best and speedup > 1.005,
             )
         )
     return told
+
+
+def _figure(value: float | None, text: Callable[[float], str]) -> Figure:
+    return Figure("", None) if value is None else Figure(text(value), value)
 
 
 def _interval(latency: float | None, low: float | None, high: float | None) -> Figure:

@@ -68,7 +68,7 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
         "bnnbench run x  # why",
     ]
     assert "fly" not in subcommands(())
-    assert subcommands(("devices",)) == ["add", "calibrate", "list", "probe"]
+    assert subcommands(("devices",)) == ["add", "calibrate", "doctor", "list", "probe", "restore"]
     assert subcommands(("run",)) == []
     assert {"--resume", "--device", "-d"} <= options_of(("run",))
     assert "--device" not in options_of(("report",))

@@ -140,7 +140,7 @@ def test_interrupted_run_leaves_the_board_clean(bench: Bench, board: LoopbackSsh
 def test_a_device_that_was_away_does_not_stop_the_others_resume(bench: Bench, board: LoopbackSsh) -> None:
     board.stop()
     run = bench.measure("small.toml", "-d", "local", "-d", "board", "--filter", "maxpool", status=3)
-    assert [event.kind for event in run.events] == ["unreached"]
+    assert [event.kind for event in run.events if event.kind != "distrust"] == ["unreached"]
     assert run.end is not None
     assert run.end.outcome == "complete"
     board.start()
