@@ -17,19 +17,19 @@ MOST_FILES = 16
 """As many as an engine's `run watch=` takes."""
 VCGENCMD = "vcgencmd get_throttled"
 SAMPLE_EVERY_S = 0.2
-_LIMIT_S = 20.0
+_LIMIT_S, _END_S = 20.0, 5.0
 
-# $1: seconds between samples, $2 kind, then files. One line each: seconds since boot, then values between tabs.
+# $1: seconds between samples, $2 kind of the power source or `none`, then files: of the source, and more. One line
+# each: seconds since boot, then values between tabs.
 _SAMPLE: Final = """
 p=$1; k=$2; shift 2
 while :; do
   read -r u rest < /proc/uptime || exit 1
   l=$u
   if [ "$k" = pmic ]; then
-    l="$l	$(vcgencmd pmic_read_adc 2>/dev/null | tr '\\n' '\\t')"
-  else
-    for f in "$@"; do v=; read -r v < "$f"; l="$l	$v"; done
+    l="$l	$(vcgencmd pmic_read_adc 2>/dev/null | tr '\\n' ' ')"
   fi
+  for f in "$@"; do v=; { read -r v < "$f"; } 2>/dev/null; l="$l	$v"; done
   printf '%s\\n' "$l" || exit 0
   sleep "$p"
 done
@@ -53,6 +53,11 @@ def watched_files(facts: DeviceFacts, cores: Sequence[int]) -> list[str]:
     if battery.startswith("/sys/class/power_supply/"):
         paths += [f"{battery}/capacity", f"{battery}/status"]
     return [path for path in paths if "," not in path][:MOST_FILES]
+
+
+def sampled_files(watched: Sequence[str]) -> list[str]:
+    """Those of the watched files that change while something runs: clocks and temperatures."""
+    return [path for path in watched if path.endswith(("/temp", "scaling_cur_freq"))]
 
 
 def throttle_word(transport: Transport, facts: DeviceFacts) -> str | None:
@@ -80,21 +85,22 @@ def readings(watch: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 
 @dataclass
-class PowerSampler:
-    """A process on a spare core that reads a power source while an engine is timed."""
+class Sampler:
+    """A process on a spare core that reads a power source, clocks and temperatures while an engine is timed."""
 
     transport: Transport
     launcher: Sequence[str]
-    source: Mapping[str, Any]
+    files: Sequence[str]
+    source: Mapping[str, Any] | None
     cwd: str
-    samples: list[tuple[float, float]] = field(default_factory=list)
-    """(seconds since boot, watts)."""
+    samples: list[tuple[float, float | None, dict[str, str]]] = field(default_factory=list)
+    """(seconds since boot, watts, text of each file)."""
     _process: RemoteProcess | None = None
 
     def start(self) -> None:
         """Raises DeviceError."""
-        words = [f"{SAMPLE_EVERY_S:g}", str(self.source["kind"]), *self.source["paths"]]
-        argv = [*self.launcher, "sh", "-c", _SAMPLE, "sh", *words]
+        kind, paths = (str(self.source["kind"]), self.source["paths"]) if self.source else ("none", [])
+        argv = [*self.launcher, "sh", "-c", _SAMPLE, "sh", f"{SAMPLE_EVERY_S:g}", kind, *paths, *self.files]
         self._process = self.transport.spawn(argv, cwd=self.cwd)
 
     def stop(self) -> None:
@@ -104,7 +110,7 @@ class PowerSampler:
             return
         try:
             process.close_stdin()
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + _END_S
             while True:
                 self._take(process.read_line(deadline))
         except (EOFError, TimeoutError, DeviceError):
@@ -112,16 +118,30 @@ class PowerSampler:
         finally:
             process.kill()
 
-    def mean_watts(self, start_ns: int, end_ns: int) -> tuple[float, int] | None:
-        """Over the samples between two times of the device's monotonic clock, and how many these are; at least two."""
-        within = [power for at, power in self.samples if start_ns / 1e9 <= at <= end_ns / 1e9]
-        return (sum(within) / len(within), len(within)) if len(within) >= 2 else None
+    def within(self, start_ns: int, end_ns: int) -> dict[str, Any]:
+        """Figures of the samples between two times of the device's monotonic clock: `power_w`, `power_source` and
+        `power_hz` of at least two, and `temperature_celsius_max`, `clock_hz_min`, `clock_hz_max`."""
+        chosen = [one for one in self.samples if start_ns / 1e9 <= one[0] <= end_ns / 1e9]
+        found: dict[str, Any] = {}
+        powers = [power for _, power, _ in chosen if power is not None]
+        if len(powers) >= 2 and self.source and end_ns > start_ns:
+            found["power_w"] = sum(powers) / len(powers)
+            found["power_source"] = self.source["name"]
+            found["power_hz"] = len(powers) / (end_ns - start_ns) * 1e9
+        each = [readings({path: [text, text] for path, text in texts.items()}) for _, _, texts in chosen]
+        for name, most in (("temperature_celsius", max), ("clock_hz", max), ("clock_hz", min)):
+            values = [one[name][0] for one in each if name in one]
+            if values:
+                found[f"{name}_{most.__name__}"] = most(values)
+        return found
 
     def _take(self, line: str) -> None:
-        at, _, rest = line.partition("\t")
-        power = watts(str(self.source["kind"]), rest.split("\t"))
-        if power is not None and re.fullmatch(r"\d+\.\d+", at):
-            self.samples.append((float(at), power))
+        at, *values = line.split("\t")
+        if not re.fullmatch(r"\d+\.\d+", at):
+            return
+        count = len(values) - len(self.files)  # of the source's own values, the power chip's text being one
+        power = watts(str(self.source["kind"]), values[:count]) if self.source and count > 0 else None
+        self.samples.append((float(at), power, dict(zip(self.files, values[max(count, 0) :], strict=False))))
 
 
 def _first(text: str) -> float | None:

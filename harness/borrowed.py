@@ -42,9 +42,10 @@ class Borrowed:
 
 @contextmanager
 def borrowed(
-    device: str, inventory: Path | None, engine: Engine, threads: int, what: str, tell: Tell
+    device: str, inventory: Path | None, engine: Engine, threads: int, what: str, tell: Tell, *, times: bool = False
 ) -> Iterator[Borrowed]:
-    """`what` is the command, which whoever finds the device locked is told.
+    """`what` is the command, which whoever finds the device locked is told; with `times` it is refused where these mean
+    nothing.
 
     Raises DeviceError, InventoryError, CannotMeasure, CallError, and EngineError with the engine's last words.
     """
@@ -52,6 +53,8 @@ def borrowed(
     reached = reach(spec, [engine], tell)
     target, native = reached.target, ENGINES["native"].name
     with reached.transport as transport:
+        if times and target.facts.emulated:
+            raise CannotMeasure(f"device '{spec.name}' is emulated: its times mean nothing; measure on a real one.")
         for name in (native, engine.name):
             if name not in target.builds:
                 reason = target.facts.triple and engine.refusal(threads, target.facts.triple, target.is_local)

@@ -24,11 +24,11 @@ _LIMIT_NS = 3_000_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """Outputs by name, [inputs, ...], and the engine's own time for all of them."""
+    """Outputs by name, [inputs, ...], and the engine's own time for all of them; None on an emulated device."""
 
     outputs: dict[str, NDArray[np.generic]]
     count: int
-    ns: int
+    ns: int | None
 
 
 def infer(
@@ -68,7 +68,8 @@ def infer(
             threads=threads,
             limit_ns=_LIMIT_NS,
         )
-        return Inference(_split(one.fetch("output"), graph, calls), len(stacked), done.ns)
+        ns = None if one.target.facts.emulated else done.ns
+        return Inference(_split(one.fetch("output"), graph, calls), len(stacked), ns)
 
 
 def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> NDArray[np.generic]:

@@ -17,7 +17,7 @@ _PEAK_NS = 1_000_000_000
 
 def measure_peaks(device: str, inventory: Path | None, threads: int, tell: Tell) -> dict[str, Peaks]:
     """ISA level -> roofs, by the native engine. Raises as `borrowed`."""
-    with borrowed(device, inventory, ENGINES["native"], threads, "bnnbench peak", tell) as native:
+    with borrowed(device, inventory, ENGINES["native"], threads, "bnnbench peak", tell, times=True) as native:
         isas = native.client.hello().isas
         return {isa: native.client.peak(isa=isa, threads=threads, limit_ns=_PEAK_NS) for isa in isas}
 

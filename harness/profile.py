@@ -58,7 +58,7 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
     """By the native engine, which alone times steps. Raises ModelError and what `borrowed` raises."""
     plan = make_plan(import_model(read(model)))
     native = ENGINES["native"]
-    with borrowed(device, inventory, native, threads, "bnnbench profile", tell) as one:
+    with borrowed(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
         (blob,) = one.folder.blobs([plan.to_bytes()])
         loaded = one.client.load("model", {"plan": blob})
         before = one.client.peak(threads=threads, limit_ns=_PEAK_NS)

@@ -11,7 +11,7 @@ from typing import Any
 from bnnbench.devices import environment
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.telemetry import PowerSampler, readings, throttle_word, watched_files
+from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.kernels.engines.client import Ran
 from bnnbench.results.records import DeviceEvent
@@ -99,16 +99,17 @@ class Surroundings:
         finally:
             if sampler is not None:
                 sampler.stop()
-                watched.power = sampler
+                watched.sampler = sampler
         watched.word_after = throttle_word(self.transport, self.target.facts)
 
-    def _sampler(self, cores: Sequence[int]) -> PowerSampler | None:
+    def _sampler(self, cores: Sequence[int]) -> Sampler | None:
         sources = self.target.facts.value("power_sources") if "power_sources" in self.target.facts.facts else None
         spare = [cpu for cpu in self.target.facts.allowed_cpus if cpu not in cores]
-        if not sources or not spare:
+        files = sampled_files(self.watched)
+        if not spare or self.target.counts or not (sources or files):
             return None
         launcher = [f"./{self.launcher}", "exec", "--cpus", str(spare[0]), "--deadline-s", "3600", "--"]
-        return PowerSampler(self.transport, launcher, sources[0], self.folder)
+        return Sampler(self.transport, launcher, files, sources[0] if sources else None, self.folder)
 
     def _tell(self, kind: str, message: str) -> None:
         event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, started=now())
@@ -121,7 +122,7 @@ class Watched:
 
     word_before: str | None
     word_after: str | None = None
-    power: PowerSampler | None = None
+    sampler: Sampler | None = None
 
     def watch(self, ran: Ran | None) -> dict[str, Any] | None:
         """The engine's own readings, and the firmware's word where a command tells it."""
@@ -133,16 +134,9 @@ class Watched:
     def telemetry(self, ran: Ran | None, latency_ns: float | None) -> dict[str, Any]:
         """Figures of the readings; energy where a power source was read while it ran."""
         found = readings(ran.watch) if ran and ran.watch else {}
-        if self.power is None or ran is None or ran.start_ns is None or ran.end_ns is None:
+        if self.sampler is None or ran is None or ran.start_ns is None or ran.end_ns is None:
             return found
-        power = self.power.mean_watts(ran.start_ns, ran.end_ns)
-        if power is not None and latency_ns is not None:
-            mean, count = power
-            seconds = (ran.end_ns - ran.start_ns) / 1e9
-            found |= {
-                "power_w": mean,
-                "power_source": self.power.source["name"],
-                "power_hz": count / seconds if seconds else None,
-                "energy_mj": mean * latency_ns * 1e-6,
-            }
+        found |= self.sampler.within(ran.start_ns, ran.end_ns)
+        if "power_w" in found and latency_ns is not None:
+            found["energy_mj"] = found["power_w"] * latency_ns * 1e-6
         return found

@@ -87,7 +87,7 @@ def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
         accuracy_text(one.correct / one.images),
         f"{low * 100:.2f} {'-' if plain else '–'} {high * 100:.2f} %",
         "" if one.correct_top5 is None else accuracy_text(one.correct_top5 / one.images),
-        quantity.duration((one.infer_ns or 0.0) / one.images, plain),
+        "" if row["emulated"] is True or not one.infer_ns else quantity.duration(one.infer_ns / one.images, plain),
         agreement(one),
     ]
 

@@ -58,8 +58,8 @@ def infer(
         tell=lambda line: print(line, file=sys.stderr),
     )
     _write(output, done.outputs)
-    each = duration(done.ns / done.count)
-    print(f"{done.count} input{'s' if done.count > 1 else ''}, {each} each on {device} -> {output}")
+    each = "" if done.ns is None else f", {duration(done.ns / done.count)} each"
+    print(f"{done.count} input{'s' if done.count > 1 else ''}{each} on {device} -> {output}")
 
 
 def _read(path: Path) -> NDArray[np.generic]:

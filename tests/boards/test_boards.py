@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from .machines.board import Board
 
 pytestmark = pytest.mark.board
 
+QUICKSTART = files("bnnbench.harness").joinpath("suites", "quickstart.toml").read_text()
 SUITE = """
 name = "board"
 engines = ["native", "numba"]
@@ -87,10 +89,33 @@ def test_suite_is_proven_over_ssh_and_adb_and_no_time_is_shown(
     ways = [devices[id] for id in order if devices[id] != "pi"]
     assert ways == sorted(ways, key=["termux", "phone"].index) or ways == sorted(ways, key=["phone", "termux"].index)
 
+    refused = [["chart", "latency", "-o", "x.svg", "--store", "store"], ["profile", "quicknet_xs", "-d", "pi"]]
+    for call in (*refused, ["peak", "-d", "pi"]):
+        assert bench.run(*call).returncode in (2, 3), call
+    for form in ("bmf", "google-benchmark", "pytest-benchmark", "chrome-trace"):
+        exported = json.loads(bench.run("export", "latest", "--format", form, "--store", "store").stdout)
+        assert not exported.get("benchmarks")
+        assert not [event for event in exported.get("traceEvents", []) if event["ph"] != "M"]
+
     verdict = bench.run("ab", "suite.toml", "--base", "native", "--head", "native", *words[:2], "--store", "store")
     assert verdict.returncode == 0, verdict.stderr
     assert "skipped" in verdict.stdout
     assert "times of an emulated device mean nothing" in verdict.stdout
+
+
+def test_quickstart_suite(bench: Bench, pi: Board, android: Board, phone: DeviceSpec) -> None:
+    """What `bnnbench run` measures without being told what, once."""
+    kernels = QUICKSTART[QUICKSTART.index("[[kernel]]") :]
+    bench.write("quick.toml", SUITE.split("[[kernel]]")[0].replace("invocations = 2", "invocations = 1") + kernels)
+    bench.add_device(pi.spec("pi", workdir="~/it's $(touch owned) here"))
+    bench.add_device(android.spec("termux"))
+    bench.add_device(phone)
+    done = bench.run("run", "quick.toml", "-d", "pi", "-d", "termux", "-d", "phone", "--store", "store", timeout=500)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.startswith("24 of 24 cases proven")
+    with connect(pi.spec()) as transport:
+        assert transport.run(["ls", f"{transport.home()}/owned"]).status != 0
+        assert transport.run(["ls", f"{transport.home()}/it's $(touch owned) here/blobs"]).status == 0
 
 
 def test_power_is_sampled_while_an_engine_runs(bench: Bench, pi: Board) -> None:
@@ -107,6 +132,7 @@ def test_power_is_sampled_while_an_engine_runs(bench: Bench, pi: Board) -> None:
         assert one.telemetry["power_source"] == "ina260"
         assert 1 < one.telemetry["power_hz"] < 6
         median_ns = sorted(one.samples_ns)[1]
+        assert one.telemetry["clock_hz_min"] == one.telemetry["clock_hz_max"] == 600e6
         assert one.telemetry["energy_mj"] == pytest.approx(4.31 * median_ns * 1e-6)
     assert load(run)["energy_mj"].isna().all()
 

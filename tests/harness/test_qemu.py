@@ -102,15 +102,31 @@ def slowed(bench: Bench, ppm: int) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-d", "qemu://cortex-a99"], "did you mean 'cortex-a"),
-        (["-d", "a72", "--threads", "2"], "counted on one thread, not 2"),
+        (["run", "suite.toml", "-d", "qemu://cortex-a99"], "did you mean 'cortex-a"),
+        (["run", "suite.toml", "-d", "a72", "--threads", "2"], "counted on one thread, not 2"),
+        (["profile", "quicknet_xs", "-d", "a72"], "its times mean nothing"),
+        (["peak", "-d", "a72"], "its times mean nothing"),
+        (["devices", "add", "x", "qemu://it's"], "is no serial"),
     ],
 )
 def test_wrong_calls(counting: Bench, words: list[str], said: str) -> None:
-    done = counting.run("run", "suite.toml", *words, "--store", "store")
+    done = counting.run(*words)
     assert done.returncode in (2, 3)
     assert said in done.stderr
     one_sentence(done.stderr.splitlines()[-1] + "\n")
+
+
+@needs_qemu
+def test_a_baseline_s_engine_is_counted_beside_todays(counting: Bench) -> None:
+    assert counting.run("run", "suite.toml", "-d", "a72", "-e", "native", "--store", "store").returncode == 0
+    assert counting.run("baseline", "save", "main", "--store", "store").returncode == 0
+    done = counting.run("check", "--baseline", "main", "--store", "store", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    verdicts = json.loads(done.stdout)["verdicts"]
+    assert {one["metric"] for one in verdicts} == {"instructions"}
+    assert {one["verdict"] for one in verdicts} == {"equivalent"}
+    for words in (["chart", "latency", "-o", "x.svg"], ["pick", "--device", "a72"]):
+        assert counting.run(*words, "--store", "store").returncode == 2
 
 
 def test_without_the_emulator_it_says_what_to_install(counting: Bench) -> None:
