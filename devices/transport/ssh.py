@@ -18,10 +18,12 @@ from bnnbench.devices.transport.protocol import Completed, RemoteProcess
 from bnnbench.devices.transport.quoting import FOREIGN_SHELLS, command_line
 from bnnbench.devices.transport.ssh_link import LOST_AFTER_S, Link
 from bnnbench.devices.transport.ssh_login import CONNECT_TIMEOUT_S, Login
-from bnnbench.devices.transport.ssh_process import SshProcess, complete
+from bnnbench.devices.transport.ssh_order import OrderedSending
+from bnnbench.devices.transport.ssh_process import SshProcess, complete, end
 
 # dropbear refuses longer commands; 9000 is its limit.
 MAX_COMMAND_BYTES = 8900
+_START_AGAIN_S = (0.1, 1.0)
 
 
 class SshTransport(PosixTransport):
@@ -70,18 +72,33 @@ class SshTransport(PosixTransport):
             late = f"{program!r} on {self._name()} was not done after {timeout_s:g} s."
             return complete(channel, self._link, input, deadline, late)
         finally:
-            channel.close()
+            end(channel, self._link)
 
     def _start(self, line: str) -> paramiko.Channel:
+        for wait_s in _START_AGAIN_S:
+            try:
+                return self._start_once(line)
+            except SSHException:  # it did not begin: a server short of processes, or dropbear ending another command
+                self._link.check()
+                time.sleep(wait_s)
+        try:
+            return self._start_once(line)
+        except SSHException as error:
+            self._link.check()
+            raise CommandFailed(f"{self._name()} did not take a command: {error}.") from error
+
+    def _start_once(self, line: str) -> paramiko.Channel:
+        """Raises SSHException for a command that did not begin."""
         self._link.check()
         try:
             channel = self._login.transport.open_session(timeout=CONNECT_TIMEOUT_S)
+            channel.transport = OrderedSending(self._login.transport)  # type: ignore[assignment]
             channel.exec_command(line)
         except ChannelException as error:
             raise DeviceError(
                 f"{self._name()} refused another command on this connection ({error}); raise MaxSessions there."
             ) from error
-        except (SSHException, OSError, EOFError) as error:
+        except (OSError, EOFError) as error:
             self._link.check()
             raise CommandFailed(f"{self._name()} did not take a command: {error}.") from error
         return channel

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 import paramiko
+from paramiko.ssh_exception import SSHException
 
 from bnnbench.devices.errors import CommandTimeout, DeviceLost
 from bnnbench.devices.transport.lines import LineProcess, Tail
@@ -16,6 +17,7 @@ from bnnbench.devices.transport.ssh_link import Link
 _CHUNK_BYTES = 1 << 15
 _POLL_S = 0.25
 _STATUS_GRACE_S = 1.0
+_END_GRACE_S, _END_POLL_S = 1.0, 0.002
 NO_STATUS = -1
 
 
@@ -47,7 +49,7 @@ class SshProcess(LineProcess):
         return exit_status(self._channel, self._link)
 
     def kill(self) -> None:
-        self._channel.close()
+        end(self._channel, self._link)
 
     def _receive(self, timeout_s: float) -> bytes | None:
         self._channel.settimeout(max(0.001, min(_POLL_S, timeout_s)))
@@ -110,6 +112,20 @@ def complete(channel: paramiko.Channel, link: Link, input: bytes, deadline: floa
     status = exit_status(channel, link)
     drain.join(max(0.0, deadline - time.monotonic()))
     return Completed(status, bytes(stdout), stderr.bytes())
+
+
+def end(channel: paramiko.Channel, link: Link) -> None:
+    """End the command's input, see it end by that for a moment, and close its channel. Never raises.
+
+    dropbear may close the channel that is opened next, too, when one is closed whose command still runs.
+    """
+    with suppress(OSError, EOFError, SSHException):
+        channel.shutdown_write()
+    deadline = time.monotonic() + _END_GRACE_S
+    while not (channel.closed or link.is_dead()) and time.monotonic() < deadline:
+        time.sleep(_END_POLL_S)
+    with suppress(OSError, EOFError, SSHException):
+        channel.close()
 
 
 def exit_status(channel: paramiko.Channel, link: Link) -> int:

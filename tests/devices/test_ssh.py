@@ -17,7 +17,9 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import cMSG_CHANNEL_EOF
 
 from bnnbench.devices.errors import (
     AuthError,
@@ -308,3 +310,25 @@ def test_through_a_jump_host_and_a_proxy_command(server: LoopbackSsh, tmp_path: 
             SshTransport(spec, ssh_config=config)
     finally:
         jump.stop()
+
+
+@pytest.mark.parametrize("kind", ["openssh", "dropbear"])
+def test_a_late_message_of_an_ended_command_harms_nothing(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that ends a command's input falls behind; the server has given the channel's number to the next."""
+    send = paramiko.Transport._send_user_message  # type: ignore[attr-defined]
+
+    def send_late(transport: paramiko.Transport, message: paramiko.Message) -> None:
+        if message.asbytes()[:1] == cMSG_CHANNEL_EOF and threading.current_thread() is not transport:
+            time.sleep(0.05)
+        send(transport, message)
+
+    server = LoopbackSsh(tmp_path / "ssh", server="dropbear" if kind == "dropbear" else "openssh")
+    try:
+        with connect(server.spec()) as transport:
+            monkeypatch.setattr(paramiko.Transport, "_send_user_message", send_late)
+            for number in range(20):
+                assert transport.shell(f"echo {number}").stdout == f"{number}\n".encode()
+    finally:
+        server.stop()

@@ -210,6 +210,15 @@ def test_the_end_of_a_process(process: RemoteProcess) -> None:
         process.write_line("too late")
 
 
+def test_one_after_the_other(transport: Transport, tmp_path: Path) -> None:
+    """What is started right after another was killed is not harmed by that one's end."""
+    for _ in range(20):
+        process = transport.spawn(["cat"], cwd=str(tmp_path))
+        process.write_line("x")
+        assert process.read_line(soon()) == "x"
+        process.kill()
+
+
 def test_statuses_and_stderr(transport: Transport, tmp_path: Path) -> None:
     process = transport.spawn(["sh", "-c", "echo why >&2; exit 9"], cwd=str(tmp_path))
     assert process.wait(soon()) == 9
