@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bnnbench.devices.environment import steps
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 
@@ -64,18 +65,20 @@ def _throttled(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
 def _governor(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     governors = {each for each in str(facts.value("governor") or "").split(", ") if each}
     if governors - {"performance"} and not spec.tune and not facts.emulated:
-        path = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-        sudoers = f"{spec.user or 'USER'} ALL=(root) NOPASSWD: /usr/bin/tee {path}"
+        files = [step.what for step in steps(facts, facts.allowed_cpus) if step.kind == "file"]
+        # Every path in full: a wildcard of sudoers also stands for slashes and further arguments.
+        sudoers = f"{spec.user or 'USER'} ALL=(root) NOPASSWD: " + ", ".join(f"/usr/bin/tee {path}" for path in files)
         yield Finding(
             "governor", f"the frequency governor is {', '.join(sorted(governors))}: the clock follows the load",
             f"set tune = true in its inventory entry, and allow it there: echo '{sudoers}' | sudo tee "
-            "/etc/sudoers.d/bnnbench; or once: echo performance | sudo tee " + path,
+            "/etc/sudoers.d/bnnbench; or once: echo performance | sudo tee "
+            "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
         )  # fmt: skip
 
 
 def _hot(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     degrees = facts.value("temperature_celsius") or {}
-    zones = {name: value for name, value in degrees.items() if HOT_CELSIUS <= value < 130}
+    zones = {name: value for name, value in degrees.items() if value >= HOT_CELSIUS}
     if zones:
         name = max(zones, key=lambda zone: float(zones[zone]))
         yield Finding("hot", f"{name} is at {zones[name]:.0f} °C before anything ran", "let it cool down; add a fan")

@@ -9,6 +9,8 @@ from bnnbench.devices.facts import Fact
 from bnnbench.devices.probe_script import Sections
 
 _MICRO = 1e-6
+# INA219, INA226, INA260...: other power sensors are a GPU's or a CPU's own.
+_SUPPLY_SENSOR = re.compile(r"ina2\w\w")
 _PMIC_CURRENT = re.compile(r"(\w+)_A\s+current\(\d+\)=([\d.]+)A")
 _PMIC_VOLTAGE = re.compile(r"(\w+)_V\s+volt\(\d+\)=([\d.]+)V")
 
@@ -58,23 +60,25 @@ def sources(sections: Sections) -> Fact:
     """What tells power there, best first: `[{"kind", "paths", "name"}]`; None where nothing does.
 
     `hwmon`: a sensor in the supply line (INA219, INA260), in uW. `supply`: the battery's own gauge, in uW, or in uA and
-    uV. `pmic`: the Raspberry Pi 5's power chip, by vcgencmd.
+    uV, after its status: only while it discharges does it tell what the device takes. `pmic`: the Raspberry Pi 5's
+    power chip, by vcgencmd.
     """
     found: list[dict[str, Any]] = []
     rows = dict(sections["hwmon_power"].rows)
     for path, value in rows.items():
-        if path.endswith("/power1_input") and value.isdecimal():
-            found.append(
-                {"kind": "hwmon", "paths": [path], "name": rows.get(path.replace("power1_input", "name"), "hwmon")}
-            )
+        name = rows.get(path.replace("power1_input", "name"), "")
+        if path.endswith("/power1_input") and value.isdecimal() and _SUPPLY_SENSOR.fullmatch(name):
+            found.append({"kind": "hwmon", "paths": [path], "name": name})
     if pmic_watts(sections["pmic"].said) is not None:
         found.append({"kind": "pmic", "paths": [], "name": "vcgencmd pmic_read_adc"})
     supply = dict(sections["supply"].rows)
     for folder in dict.fromkeys(path.rpartition("/")[0] for path in supply):
+        if supply.get(f"{folder}/type") != "Battery" or f"{folder}/status" not in supply:
+            continue
         if f"{folder}/power_now" in supply:
-            paths = [f"{folder}/power_now"]
+            paths = [f"{folder}/status", f"{folder}/power_now"]
         elif f"{folder}/current_now" in supply and f"{folder}/voltage_now" in supply:
-            paths = [f"{folder}/current_now", f"{folder}/voltage_now"]
+            paths = [f"{folder}/status", f"{folder}/current_now", f"{folder}/voltage_now"]
         else:
             continue
         found.append({"kind": "supply", "paths": paths, "name": folder.rpartition("/")[2]})
@@ -86,6 +90,10 @@ def watts(kind: str, values: list[str]) -> float | None:
     """Power of one reading of a source; None for what is no reading."""
     if kind == "pmic":
         return pmic_watts("\n".join(values))
+    if kind == "supply":
+        status, *values = values or [""]
+        if status.strip() != "Discharging":
+            return None
     if not values or not all(re.fullmatch(r"-?\d{1,12}", value) for value in values):
         return None
     numbers = [abs(int(value)) * _MICRO for value in values]  # a battery's current is negative while it discharges

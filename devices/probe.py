@@ -12,6 +12,7 @@ from bnnbench.devices.errors import CommandFailed, InventoryError
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.temperature import celsius
 from bnnbench.devices.transport.protocol import Transport
 
 _TIMEOUT_S = 60.0
@@ -194,13 +195,19 @@ def _temperatures(sections: Sections) -> Fact:
     types = {path.rpartition("/")[0]: value for path, value in sections["zone_type"].rows}
     degrees: dict[str, float] = {}
     for path, value in section.rows:
-        if re.fullmatch(r"-?\d{1,7}", value):
+        if (told := celsius(value)) is not None:
             zone = path.rpartition("/")[0]
             name = types.get(zone) or zone.rpartition("/")[2]
             name = f"{name} ({zone.rpartition('/')[2]})" if name in degrees else name
-            # The kernel's unit is 1/1000 degree; some vendors' zones count whole degrees.
-            degrees[name] = int(value) / 1000 if abs(int(value)) >= 1000 else float(value)
+            degrees[name] = told
     return Fact(degrees, section.source) if degrees else Fact(None, f"tried {section.source}")
+
+
+def _temperature_files(sections: Sections) -> Fact:
+    """The files of `temperature_celsius`, in its order."""
+    section = sections["zone_temp"]
+    paths = [path for path, value in section.rows if celsius(value) is not None]
+    return Fact(paths, section.source) if paths else Fact(None, f"tried {section.source}")
 
 
 def _load_average(sections: Sections) -> Fact:
@@ -261,6 +268,7 @@ FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "firmware_clock_hz": _number("arm_clock", r"=(\d+)$"),
     "governor": _governor,
     "temperature_celsius": _temperatures,
+    "temperature_files": _temperature_files,
     "throttled": _throttled,
     "load_average": _load_average,
     "revision": _number_text("revision", r":\s*([0-9a-f]+)\s*$"),

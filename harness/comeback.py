@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Protocol
 
-from bnnbench.devices.errors import AuthError, DeviceBusy, DeviceError, DeviceLost, HostKeyError, InventoryError
+from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKeyError, InventoryError
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.results.records import DeviceEvent
+from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdict
 
 from .context import RunContext, now
 from .plan import Target
@@ -39,18 +40,19 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
     """
     name, losses, lost_at = session.target.spec.name, 0, 0.0
     while True:
-        before = _measured(context)
+        before = _finished(context, name)
         try:
             return session.run()
         except DeviceLost as error:
             context.check()
-            losses = losses + 1 if _measured(context) == before else 1
+            losses = losses + 1 if _finished(context, name) == before else 1
             if losses >= _LOSSES_IN_A_ROW or not session.target.spec.patience_s:
                 raise
             lost_at = time.monotonic()
             context.append(DeviceEvent(device=name, kind="lost", message=str(error), started=now()))
             context.watcher.note(f"{error} It is waited for, {session.target.spec.patience_s} s at most.")
             _come_back(session, context, lost_at)
+            lost_at = time.monotonic()
         except DeviceBusy as error:
             # Our own lock, on a device that has not noticed yet that we were gone.
             if context.writer.record.run_id not in str(error) or not losses:
@@ -69,10 +71,14 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
         try:
             transport = connect(spec)
-            facts = probe(transport)
-        except (HostKeyError, AuthError, InventoryError):
+            try:
+                facts = probe(transport)
+            except BaseException:
+                transport.close()
+                raise
+        except (HostKeyError, InventoryError):
             raise  # somebody else's board, or one that was set up anew
-        except DeviceError as error:
+        except DeviceError as error:  # keys are refused too while a board boots
             away_s = time.monotonic() - lost_at
             if away_s + wait_s > spec.patience_s:
                 raise DeviceLost(
@@ -86,6 +92,7 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
     if facts.triple != session.target.facts.triple:
         raise DeviceError(f"device {spec.name!r} came back as another machine ({facts.triple}); start a new run.")
     rebooted = facts.boot_id != session.target.facts.boot_id
+    session.target = replace(session.target, facts=facts)
     message = f"back after {time.monotonic() - lost_at:.0f} s" + (", booted anew" if rebooted else "")
     context.append(
         DeviceEvent(device=spec.name, kind="rebooted" if rebooted else "back", message=message, started=now())
@@ -93,8 +100,20 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
     context.watcher.note(f"{spec.name} is {message}")
 
 
-def _measured(context: RunContext) -> int:
-    return sum(not isinstance(one, DeviceEvent) for one in context.writer.stored.entries)
+def _finished(context: RunContext, device: str) -> int:
+    """How much of the device's work is done and will not be done again."""
+    record = context.writer.record
+    cases = {case.id for case in record.cases if case.device == device}
+    compared = {one.id for one in record.comparisons if one.device == device}
+    count = 0
+    for one in context.writer.stored.entries:
+        if isinstance(one, Pair | Verdict):
+            count += one.comparison_id in compared
+        elif isinstance(one, Invocation):  # of a pair, only the whole counts
+            count += one.case_id in cases and one.comparison_id is None and one.status != "failed"
+        elif isinstance(one, Gate | Accuracy):
+            count += one.case_id in cases and one.status != "failed"
+    return count
 
 
 def _pause(context: RunContext, seconds: float) -> None:

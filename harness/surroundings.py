@@ -11,7 +11,8 @@ from typing import Any
 from bnnbench.devices import environment
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files
+from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files, window_s
+from bnnbench.devices.temperature import celsius
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.kernels.engines.client import Ran
 from bnnbench.results.records import DeviceEvent
@@ -24,7 +25,7 @@ _LONGEST_COOLING_S = 300.0
 _POLL_S = 2.0
 COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
 """Fewer than the counters of every core that we know, so that none takes turns."""
-_ZONES = "for f in /sys/class/thermal/thermal_zone*/temp; do read -r t < $f && echo $t; done 2>/dev/null; exit 0"
+_READ_ALL = 'for f in "$@"; do t=; { read -r t < "$f"; } 2>/dev/null; echo "$t"; done; exit 0'
 
 
 @dataclass
@@ -52,28 +53,35 @@ class Surroundings:
         self.counters = () if facts.emulated else COUNTERS
         try:
             if spec.tune and not self.target.counts:
-                for change in environment.apply(
-                    self.transport, self.folder, environment.steps(facts, self.target.cores)
-                ):
-                    if change.outcome != "same":
-                        self._tell(DISTRUST if change.outcome == "denied" else "tuned", change.sentence)
+                self._tune(environment.steps(facts, self.target.cores))
             yield
         finally:
             with suppress(DeviceError):  # a lost device: it is put back by whoever connects next
                 self.put_back("this run")
 
+    def _tune(self, steps: Sequence[environment.Step]) -> None:
+        try:
+            changes = environment.apply(self.transport, self.folder, steps)
+        except CommandFailed as error:
+            self._tell(DISTRUST, f"its environment could not be prepared: {error}")
+            return
+        for change in changes:
+            if change.outcome != "same":
+                self._tell(DISTRUST if change.outcome == "denied" else "tuned", change.sentence)
+
     def put_back(self, whose: str) -> None:
         """Restores what the journal over there names. Raises DeviceError."""
         for change in environment.restore(self.transport, self.folder):
-            self._tell("stuck" if change.outcome == "stuck" else "restored", f"{change.sentence} (left by {whose})")
+            self._tell(change.outcome, f"{change.sentence} (changed by {whose})")
 
     def cool_down(self) -> None:
         """Waits until the device is as cool as its inventory entry wants, with a limit. Raises DeviceError."""
         wanted = self.target.spec.cool_to_celsius
         deadline = time.monotonic() + _LONGEST_COOLING_S
-        while wanted is not None:
-            said = self.transport.shell(_ZONES).stdout.decode("ascii", "replace").split()
-            hottest = max((int(text) / 1000 for text in said if text.lstrip("-").isdecimal()), default=None)
+        zones = self.target.facts.value("temperature_files") if "temperature_files" in self.target.facts else None
+        while wanted is not None and zones:
+            said = self.transport.shell(_READ_ALL, *zones).stdout.decode("ascii", "replace").splitlines()
+            hottest = max((degrees for text in said if (degrees := celsius(text)) is not None), default=None)
             if hottest is None or hottest <= wanted:
                 return
             if time.monotonic() > deadline:
@@ -134,9 +142,10 @@ class Watched:
     def telemetry(self, ran: Ran | None, latency_ns: float | None) -> dict[str, Any]:
         """Figures of the readings; energy where a power source was read while it ran."""
         found = readings(ran.watch) if ran and ran.watch else {}
-        if self.sampler is None or ran is None or ran.start_ns is None or ran.end_ns is None:
+        window = window_s(ran.watch) if ran else None
+        if self.sampler is None or window is None:
             return found
-        found |= self.sampler.within(ran.start_ns, ran.end_ns)
+        found |= self.sampler.within(*window)
         if "power_w" in found and latency_ns is not None:
             found["energy_mj"] = found["power_w"] * latency_ns * 1e-6
         return found

@@ -42,11 +42,18 @@ class AdbTransport(PosixTransport):
         self._adb = [program, "-s", self._serial]
         # The server lives on: it must not hold our pipes, nor end with our terminal.
         self._client([program, "start-server"])
-        if ":" in self._serial:
+        by_network = ":" in self._serial
+        if by_network:
             self._client([program, "connect", self._serial])
         state = self._client([*self._adb, "get-state"])
-        if state.stdout.strip() == b"device" and self.answers(CONNECT_TIMEOUT_S):
+        if self._is_connected(state):
             return
+        if by_network:  # the server may hold a connection that died long ago
+            self._client([program, "disconnect", self._serial])
+            self._client([program, "connect", self._serial])
+            state = self._client([*self._adb, "get-state"])
+            if self._is_connected(state):
+                return
         said = (state.stderr + state.stdout).decode("utf-8", "replace").strip()
         if "unauthorized" in said:
             raise AuthError(f"{self._name()} does not trust this machine yet; unlock it and accept its question.")
@@ -78,6 +85,9 @@ class AdbTransport(PosixTransport):
 
     def close(self) -> None:
         """The adb server stays: others may use it."""
+
+    def _is_connected(self, state: Completed) -> bool:
+        return state.stdout.strip() == b"device" and self.answers(CONNECT_TIMEOUT_S)
 
     def answers(self, timeout_s: float) -> bool:
         """Whether the device runs a command within the time."""
@@ -133,6 +143,10 @@ class AdbProcess(LocalProcess):
         self._transport = transport
         self._mark = mark
         self._heard_s = time.monotonic()
+
+    def write_line(self, line: str) -> None:
+        super().write_line(line)
+        self._heard_s = time.monotonic()  # a silence begins anew
 
     def stderr_tail(self) -> str:
         return _cut(super().stderr_tail().encode(), self._mark)[0].decode("utf-8", "replace")

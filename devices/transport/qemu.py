@@ -5,6 +5,7 @@ What can be learned there is how many instructions a program takes, never how lo
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import Final
@@ -14,6 +15,8 @@ from bnnbench.devices.spec import DeviceSpec, closest
 from bnnbench.devices.transport.local import LocalTransport
 
 _TIMEOUT_S: Final = 20
+_FIRST_WITHOUT_OURS: Final = 9
+"""It ended version 1 of the plugin interface."""
 
 
 class QemuTransport(LocalTransport):
@@ -29,7 +32,13 @@ class QemuTransport(LocalTransport):
         if "-plugin " not in _told(program, "--help"):
             raise Unreachable(
                 f"{self._name()}: {program} here takes no plugins, so it cannot count instructions; a static build "
-                "never does (Debian: qemu-user instead of qemu-user-static)."
+                "never does (Debian 12: qemu-user instead of qemu-user-static; Debian 13 has static ones only)."
+            )
+        version = re.search(r"version (\d+)\.", _told(program, "--version"))
+        if version and int(version[1]) >= _FIRST_WITHOUT_OURS:
+            raise Unreachable(
+                f"{self._name()}: {program} here is version {version[1]}, which no longer takes the plugin that counts "
+                f"instructions; put one of version 4 to {_FIRST_WITHOUT_OURS - 1} first on the PATH."
             )
         known = [line.split()[0] for line in _told(program, "-cpu", "help").splitlines()[1:] if line.split()]
         if spec.cpu not in known:

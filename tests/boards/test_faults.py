@@ -167,8 +167,8 @@ def test_harness_killed_while_the_governor_is_changed(bench: Bench, pi: Board) -
         assert done.returncode == 0, done.stderr
         assert transport.pull(GOVERNOR) == before
     restored = [one["message"] for one in entries(bench) if one.get("kind") == "restored"]
-    assert any("left by an earlier run" in message for message in restored)
-    assert any("left by this run" in message for message in restored)
+    assert any("changed by an earlier run" in message for message in restored)
+    assert any("changed by this run" in message for message in restored)
 
 
 def engines(board: Board) -> list[str]:
@@ -182,7 +182,9 @@ def test_devices_restore_puts_back_what_a_crash_left(bench: Bench, pi: Board) ->
     with connect(pi.spec()) as transport:
         folder = f"{transport.home()}/.bnnbench"
         transport.shell(
-            'mkdir -p "$1" && printf "file\\t%s\\tondemand\\n" "$2" > "$1/environment.journal"', folder, GOVERNOR
+            'mkdir -p "$1" && printf "file\\t%s\\tondemand\\tperformance\\n" "$2" > "$1/environment.journal"',
+            folder,
+            GOVERNOR,
         )
         transport.shell('echo performance > "$1"', GOVERNOR)
         done = bench.run("devices", "restore", "board")

@@ -9,7 +9,8 @@ from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.power import watts
 from bnnbench.devices.probe import with_abi
-from bnnbench.devices.telemetry import readings, throttle_word, watched_files
+from bnnbench.devices.telemetry import readings, throttle_word, watched_files, window_s
+from bnnbench.devices.temperature import celsius
 
 from .test_probe import recorded
 
@@ -53,8 +54,11 @@ def test_sticky_bits_and_the_governor() -> None:
     findings = {one.name: one for one in diagnose(SPEC, recorded("pi4_64bit"))}
     assert list(findings) == ["throttled-before", "governor"]
     assert "sudo reboot" in findings["throttled-before"].mend
-    sudoers = "pi ALL=(root) NOPASSWD: /usr/bin/tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
-    assert sudoers in findings["governor"].mend
+    files = [f"/usr/bin/tee /sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor" for cpu in range(4)]
+    sudoers, _, rest = findings["governor"].mend.partition("' | sudo tee /etc/sudoers.d/bnnbench; ")
+    assert sudoers.endswith("echo 'pi ALL=(root) NOPASSWD: " + ", ".join(files))
+    assert "*" not in sudoers  # a wildcard would give away root
+    assert rest.startswith("or once: ")
     tuned = DeviceSpec("board", host="pi4.lab", user="pi", tune=True)
     assert "governor" not in names("pi4_64bit", tuned)
 
@@ -100,7 +104,7 @@ def test_facts_of_power() -> None:
     assert phone.value("thermal_status") == 2
     assert phone.value("wake_lock") is False
     (gauge,) = phone.value("power_sources")
-    assert gauge["paths"][0].endswith("current_now")
+    assert [path.rpartition("/")[2] for path in gauge["paths"]] == ["status", "current_now", "voltage_now"]
     assert recorded("x86_vm").value("power_sources") is None
 
 
@@ -108,8 +112,11 @@ def test_facts_of_power() -> None:
     ("kind", "values", "expected"),
     [
         ("hwmon", ["4310000"], 4.31),
-        ("supply", ["-412500", "3810000"], 0.4125 * 3.81),
-        ("supply", ["1200000"], 1.2),
+        ("supply", ["Discharging", "-412500", "3810000"], 0.4125 * 3.81),
+        ("supply", ["Discharging", "1200000"], 1.2),
+        ("supply", ["Charging", "1200000"], None),
+        ("supply", ["Not charging", "1200000"], None),
+        ("supply", [], None),
         ("pmic", ["  VDD_CORE_A current(7)=1.5A", "  VDD_CORE_V volt(15)=0.8V", "EXT5V_V volt(24)=5.1V"], 1.2),
         ("pmic", ["error"], None),
         ("hwmon", [], None),
@@ -124,6 +131,7 @@ def test_what_is_watched() -> None:
     files = watched_files(recorded("pi4_64bit"), (2, 3))
     assert "/sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq" in files
     assert "/sys/class/thermal/thermal_zone0/temp" in files
+    assert files[0] == "/proc/uptime"
     assert len(files) <= 16
     assert not any("cpufreq" in path for path in watched_files(recorded("x86_vm"), (0, 1)))
 
@@ -138,12 +146,34 @@ def test_readings_of_watched_files() -> None:
         "/sys/class/power_supply/BAT0/capacity": ["80", "79"],
     }
     assert readings(watch) == {
+        "temperature_celsius": pytest.approx([48.686, 52.1]),  # of the zone that could be read both times
         "clock_hz": [1.4e9, 0.6e9],
         "load": [0.08, 1.2],
         "battery_level": [80.0, 79.0],
     }
-    del watch["/sys/class/thermal/thermal_zone1/temp"]
-    assert readings(watch)["temperature_celsius"] == pytest.approx([48.686, 52.1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("48686\n", 48.686),
+        ("52", 52.0),
+        ("-5000", -5.0),
+        ("-274000", None),
+        ("255000", None),
+        ("", None),
+        ("hot", None),
+    ],
+)
+def test_celsius(text: str, expected: float | None) -> None:
+    assert celsius(text) == expected
+
+
+def test_the_time_of_the_timed_blocks() -> None:
+    assert window_s({"/proc/uptime": ["10.25 3.1\n", "12.50 3.2\n"]}) == (10.25, 12.5)
+    assert window_s({"/proc/uptime": ["10.25 3.1", ""]}) is None
+    assert window_s({}) is None
+    assert window_s(None) is None
 
 
 def test_no_command_where_no_firmware_word_is_told() -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from bnnbench.devices.environment import JOURNAL, Step, apply, restore, steps
-from bnnbench.devices.transport import Transport
+import pytest
+
+from bnnbench.devices.environment import JOURNAL, Change, Step, apply, restore, steps
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import Transport, connect
+from bnnbench.devices.transport.local import LocalTransport
+from bnnbench.devices.transport.protocol import Completed
 
 from .test_probe import recorded
 
@@ -26,7 +33,8 @@ def test_nothing_outside_sys_is_written(transport: Transport, tmp_path: Path) ->
     (change,) = apply(transport, folder, [Step("file", str(victim), "performance")])
     assert (change.outcome, change.before) == ("denied", "untouched")
     assert victim.read_text() == "untouched\n"
-    transport.run(["rm", "-f", f"{folder}/{JOURNAL}"])
+    # What may not be changed is not in the journal: it would be put back over what its owner sets later.
+    assert transport.run(["ls", f"{folder}/{JOURNAL}"]).status != 0
 
 
 def test_a_hostile_journal_changes_nothing(transport: Transport, tmp_path: Path) -> None:
@@ -55,3 +63,87 @@ def test_nothing_to_restore(transport: Transport) -> None:
 
 def test_a_missing_file_is_passed_over(transport: Transport) -> None:
     assert apply(transport, transport.home(), [Step("file", "/sys/no/such/file", "1")]) == []
+
+
+# `/sys` and Android's commands, made up in a folder: what the scripts do with values that can be written.
+STANDIN = """
+case $1 in
+  get) cat "$BNN_STATE/$3" 2>/dev/null || echo null ;;
+  put) [ -f "$BNN_STATE/readonly" ] || echo "$4" > "$BNN_STATE/$3" ;;
+  delete) rm -f "$BNN_STATE/$3" ;;
+  power) [ ! -f "$BNN_STATE/readonly" ] && echo "$3" >> "$BNN_STATE/performance" ;;
+esac
+"""
+
+
+@pytest.fixture
+def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
+    """This machine with Android's `settings` and `cmd`, whose state is in `state` of its home."""
+    (tmp_path / "state").mkdir()
+    for name in ("settings", "cmd"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\n" + STANDIN)
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("BNN_STATE", str(tmp_path / "state"))
+    with connect(DeviceSpec("phone", transport="local")) as transport:
+        yield transport
+
+
+AWAKE = "stay_on_while_plugged_in"
+ANDROID = [Step("setting", "fixed-performance", "true"), Step("setting", "stay-awake", "7")]
+
+
+def told(changes: list[Change]) -> list[tuple[str, str, str]]:
+    return [(one.outcome, one.what, one.before) for one in changes]
+
+
+def test_android_s_settings_and_back(phone: Transport, tmp_path: Path) -> None:
+    assert told(apply(phone, str(tmp_path), ANDROID)) == [
+        ("changed", "fixed-performance", "false"),
+        ("changed", "stay-awake", "null"),
+    ]
+    assert (tmp_path / "state" / AWAKE).read_text() == "7\n"
+    assert told(restore(phone, str(tmp_path))) == [
+        ("restored", "fixed-performance", "false"),
+        ("restored", "stay-awake", "null"),
+    ]
+    assert not (tmp_path / "state" / AWAKE).exists()  # and not the text `null`
+    assert (tmp_path / "state/performance").read_text() == "true\nfalse\n"
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_a_setting_that_may_not_be_changed_is_forgotten(phone: Transport, tmp_path: Path) -> None:
+    (tmp_path / "state" / AWAKE).write_text("1\n")
+    (tmp_path / "state/readonly").touch()
+    assert {one.outcome for one in apply(phone, str(tmp_path), ANDROID)} == {"denied"}
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_what_somebody_else_changed_since_is_left_alone(phone: Transport, tmp_path: Path) -> None:
+    apply(phone, str(tmp_path), ANDROID[1:])
+    (tmp_path / "state" / AWAKE).write_text("3\n")
+    assert told(restore(phone, str(tmp_path))) == [("left", "stay-awake", "3")]
+    assert not (tmp_path / JOURNAL).exists()
+    assert restore(phone, str(tmp_path)) == []
+
+
+def test_only_what_is_stuck_stays_in_the_journal(phone: Transport, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_text("file\t/sys/nothing/here\t1\t\nsetting\tstay-awake\t5\t\n")
+    assert [one.outcome for one in restore(phone, str(tmp_path))] == ["stuck", "restored"]
+    assert (tmp_path / JOURNAL).read_text() == "file\t/sys/nothing/here\t1\t\n"
+
+
+def test_nothing_is_changed_once_the_journal_is_gone(phone: Transport, tmp_path: Path) -> None:
+    """Its connection was lost, and whoever came next has put everything back."""
+
+    class Restored(LocalTransport):
+        def shell(self, script: str, *args: str, timeout_s: float = 30, input: bytes = b"") -> Completed:
+            done = super().shell(script, *args, timeout_s=timeout_s, input=input)
+            (tmp_path / JOURNAL).unlink(missing_ok=True)
+            return done
+
+    with Restored(phone.spec) as transport:
+        assert apply(transport, str(tmp_path), ANDROID) == []
+    assert not (tmp_path / "state" / AWAKE).exists()

@@ -43,8 +43,8 @@ int open_event(const Event& event) {
   attributes.config = event.config;
   attributes.disabled = 1;
   attributes.inherit = 1;  // the threads that are started later count as well
-  attributes.exclude_kernel = event.type == PERF_TYPE_HARDWARE;
-  attributes.exclude_hv = attributes.exclude_kernel;
+  attributes.exclude_kernel = 1;  // what a user may count without being root
+  attributes.exclude_hv = 1;
   attributes.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
   return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
