@@ -122,6 +122,7 @@ def test_over_ssh_it_is_the_same(bench: Bench, board: LoopbackSsh) -> None:
     assert here["correct"] == right("quicknet_xs", 1500)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_evaluates_what_is_left(bench: Bench) -> None:
     bench.write("family.toml", SUITE.replace("images = 200\n", ""))
     process = bench.start("run", "family.toml", "--store", "store")
@@ -224,6 +225,7 @@ def test_own_images(bench: Bench) -> None:
     assert found[0]["correct"] == int((classes == fashion.labels[:120]).sum())
 
 
+@pytest.mark.slow
 def test_pick_and_chart_speak_of_what_was_measured(bench: Bench) -> None:
     bench.write("family.toml", SUITE)
     assert bench.run("run", "family.toml", "--store", "store").returncode == 0

@@ -48,7 +48,7 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
     return out.split()
 
 
-@pytest.mark.parametrize("engine", ["native", "numba"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("numba", marks=pytest.mark.slow)])
 def test_same_bytes_from_another_folder_and_cache(empty_cache: Path, tmp_path: Path, engine: str) -> None:
     build, sha256, said, _ = finish(start(empty_cache, tmp_path / "elsewhere", engine, seed="17"))
     here = build_native(HOST) if engine == "native" else build_numba(HOST, "avx2")
@@ -64,6 +64,7 @@ def test_two_processes_at_once_build_once(empty_cache: Path, tmp_path: Path) -> 
     assert not list((empty_cache / "engines").glob(".build-*"))
 
 
+@pytest.mark.slow
 def test_another_source_is_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = build_native(HOST).build
     copy = tmp_path / "native"
