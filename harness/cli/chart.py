@@ -16,6 +16,7 @@ EXAMPLES = """Examples:
   bnnbench chart latency-accuracy                              # of the last run, as latency-accuracy.pdf
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
+  bnnbench chart roofline --where "device == 'pi4'"            # how near to the device's limits each kernel comes
   bnnbench chart history all                                   # every case over the runs of the store
   bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
 
@@ -23,7 +24,9 @@ EXAMPLES = """Examples:
 def chart(
     kind: Annotated[
         str,
-        Parameter(help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput or history."),
+        Parameter(
+            help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput, roofline or history."
+        ),
     ],
     runs: Annotated[
         list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")

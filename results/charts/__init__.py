@@ -27,14 +27,16 @@ class Beside:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """`draw(frame, beside, axes)` draws it, `height(frame, width)` says how many inches it needs, and `suits(frame)`
-    whether the frame has what it shows."""
+    whether the
+    frame and roofs have what it shows. One that is `per_device` is drawn for each device by itself."""
 
     name: str
     title: str
     caption: str
     draw: "Callable[[pd.DataFrame, Beside, Axes], Axes]"
     height: "Callable[[pd.DataFrame, float], float]"
-    suits: "Callable[[pd.DataFrame], bool]"
+    suits: "Callable[[pd.DataFrame, Sequence[Peak]], bool]"
+    per_device: bool = False
 
     def figure(
         self,
@@ -113,14 +115,32 @@ def _history_height(frame: "pd.DataFrame", width: float) -> float:
     return height(frame, width)
 
 
-def _has_history(frame: "pd.DataFrame") -> bool:
+def _has_history(frame: "pd.DataFrame", roofs: Sequence[Peak]) -> bool:
     from bnnbench.results.history import histories
 
     return bool(histories(frame))
 
 
-def _has(column: str) -> "Callable[[pd.DataFrame], bool]":
-    return lambda frame: bool(frame[column].notna().any())
+def _roofline(frame: "pd.DataFrame", beside: Beside, ax: "Axes") -> "Axes":
+    from bnnbench.results.charts.roofline import roofline
+
+    return roofline(frame, beside.roofs, ax)
+
+
+def _roofline_height(frame: "pd.DataFrame", width: float) -> float:
+    from bnnbench.results.charts.roofline import height
+
+    return height(frame, width)
+
+
+def _has_roofline(frame: "pd.DataFrame", roofs: Sequence[Peak]) -> bool:
+    from bnnbench.results.charts.roofline import can_be_drawn
+
+    return can_be_drawn(frame, roofs)
+
+
+def _has(column: str) -> "Callable[[pd.DataFrame, Sequence[Peak]], bool]":
+    return lambda frame, _: bool(frame[column].notna().any())
 
 
 def _tradeoff(name: str, title: str, caption: str, objectives: tuple[str, ...]) -> Chart:
@@ -134,7 +154,7 @@ def _tradeoff(name: str, title: str, caption: str, objectives: tuple[str, ...]) 
 
         return height(frame, width)
 
-    def suits(frame: "pd.DataFrame") -> bool:
+    def suits(frame: "pd.DataFrame", roofs: Sequence[Peak]) -> bool:
         from bnnbench.results.charts.tradeoff import can_be_drawn
 
         return can_be_drawn(frame, objectives)
@@ -177,6 +197,17 @@ CHARTS: dict[str, Chart] = {
             _throughput,
             _throughput_height,
             _has("gops"),
+        ),
+        Chart(
+            "roofline",
+            "Roofline",
+            "Kernels and layers by the operations that they do on each byte they must move at least, one thread. The "
+            "level line is the most that the popcount instructions can do, sloping ones are what each level of the "
+            "memory can feed: the nearer to the lower of them, the less is left to gain.",
+            _roofline,
+            _roofline_height,
+            _has_roofline,
+            per_device=True,
         ),
         Chart(
             "history",

@@ -175,13 +175,16 @@ def _subtitle(runs: Sequence[StoredRun]) -> str:
 def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list[Drawing]:
     drawn = []
     for chart in CHARTS.values():
-        of = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
-        if chart.suits(of):
-            wide, narrow = (
-                chart.svg(of, peaks, width, f"{chart.name}-{name}", published=beside.published)
-                for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
-            )
-            drawn.append(Drawing(chart.title, chart.caption, wide, narrow))
+        whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
+        devices = list(dict.fromkeys(whole["device"].dropna())) if chart.per_device else []
+        parts = [(f" of {name}", whole[whole["device"] == name]) for name in devices] or [("", whole)]
+        for number, (of_whom, part) in enumerate(parts):
+            if chart.suits(part, peaks):
+                wide, narrow = (
+                    chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=beside.published)
+                    for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
+                )
+                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), chart.caption, wide, narrow))
     return drawn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -41,7 +41,9 @@ def test_the_kernel_s_clock_agrees_with_ours(asked: list[dict[str, Any]]) -> Non
     hello, _, ran, *_ = asked
     if "task_clock_ns" not in hello["counters"]:
         pytest.skip("perf_event_open is not permitted here")
-    assert ran["counters"]["task_clock_ns"] == pytest.approx(median(ran["samples_ns"]), rel=0.5)
+    # Of an iteration, and what it waited for others is in our samples only: on a busy machine they take much longer.
+    samples = ran["samples_ns"]
+    assert 0.05 * min(samples) < ran["counters"]["task_clock_ns"] < 1.1 * fmean(samples)
     assert ran["counters"]["page_faults"] < 1
     assert 0 < ran["counters"]["running_share"] <= 1
 

@@ -219,13 +219,26 @@ def _invocation(case: CaseRecord, index: int, order: int, dice: random.Random) -
     )
 
 
+def reads(clock: float) -> dict[str, float | None]:
+    return {"l1": clock * 32e-9, "l2": clock * 20e-9, "llc": clock * 9e-9, "dram": clock * 2e-9}
+
+
 def write_synthetic(store: Store, record: RunRecord | None = None) -> StoredRun:
     """Writes the synthetic run into a store, complete and finished."""
     record = record or synthetic_record()
     dice = random.Random(record.seed)  # noqa: S311
     with store.create(record) as writer:
         for device, (isa, native, _, clock) in DEVICES.items():
-            writer.append(Peak(device=device, isa=isa, threads=1, popcount_gops=native * 1.1, clock_hz=clock))
+            writer.append(
+                Peak(
+                    device=device,
+                    isa=isa,
+                    threads=1,
+                    popcount_gops=native * 1.1,
+                    read_gb_s=reads(clock),
+                    clock_hz=clock,
+                )
+            )
         writer.append(Peak(device="workstation", isa="avx2", threads=1, popcount_gops=1168.0, clock_hz=2.9e9))
         gates = {case.id: _gate(case) for case in record.cases}
         for gate in gates.values():

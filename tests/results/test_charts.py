@@ -15,13 +15,14 @@ from matplotlib.transforms import Bbox
 from bnnbench.results.charts import CHARTS, style
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.latency import latency_per_workload
+from bnnbench.results.charts.roofline import roofline
 from bnnbench.results.charts.throughput import gops_by_size
 from bnnbench.results.frames import load
 from bnnbench.results.records import Peak
 from bnnbench.results.stored_run import StoredRun
 
 WIDTHS = (9.2, 3.7)
-OF_KERNELS = ("latency", "throughput")
+OF_KERNELS = ("latency", "throughput", "roofline")
 OF_RUNS = tuple(name for name in CHARTS if name != "history")
 """Drawn of one run; histories have tests of their own (test_history.py)."""
 OF_MODELS = tuple(name for name in OF_RUNS if name not in OF_KERNELS)
@@ -31,6 +32,12 @@ OF_MODELS = tuple(name for name in OF_RUNS if name not in OF_KERNELS)
 def runs(synthetic: StoredRun, family: StoredRun) -> dict[str, StoredRun]:
     """Chart -> a run that it suits."""
     return {**dict.fromkeys(OF_KERNELS, synthetic), **dict.fromkeys(OF_MODELS, family)}
+
+
+def shown(run: StoredRun, name: str) -> pd.DataFrame:
+    """What the report draws a chart of first: everything, or the first device."""
+    frame = load(run)
+    return frame[frame["device"] == frame["device"].iloc[0]] if CHARTS[name].per_device else frame
 
 
 def outline(svg: str) -> str:
@@ -50,14 +57,14 @@ def outline(svg: str) -> str:
 def test_snapshots(runs: dict[str, StoredRun], snapshot: Callable[[str, str], None], name: str) -> None:
     run = runs[name]
     for width, suffix in zip(WIDTHS, ("wide", "narrow"), strict=True):
-        svg = CHARTS[name].svg(load(run), run.peaks, width)
+        svg = CHARTS[name].svg(shown(run, name), run.peaks, width)
         snapshot(f"chart-{name}-{suffix}.txt", outline(svg))
 
 
 @pytest.mark.parametrize("name", OF_RUNS)
 def test_the_same_frame_gives_the_same_svg(runs: dict[str, StoredRun], name: str) -> None:
     run = runs[name]
-    frame = load(run)
+    frame = shown(run, name)
     with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "text.usetex": False}):
         first = CHARTS[name].svg(frame, run.peaks)
     assert CHARTS[name].svg(frame, run.peaks) == first
@@ -68,11 +75,11 @@ def test_the_same_frame_gives_the_same_svg(runs: dict[str, StoredRun], name: str
 @pytest.mark.parametrize("name", OF_RUNS)
 def test_an_svg_is_right_on_light_and_dark_pages(runs: dict[str, StoredRun], name: str) -> None:
     run = runs[name]
-    svg = CHARTS[name].svg(load(run), run.peaks)
+    svg = CHARTS[name].svg(shown(run, name), run.peaks)
     bare = re.sub(r"var\(--chart-\w+, #[0-9a-f]{6}\)", "", svg)
     assert not re.findall(r"#[0-9a-f]{6}\b", bare), "every colour is a variable"
     assert "<style" not in svg
-    alone = CHARTS[name].svg(load(run), run.peaks, standalone=True)
+    alone = CHARTS[name].svg(shown(run, name), run.peaks, standalone=True)
     assert "prefers-color-scheme: dark" in alone
     ET.fromstring(alone)  # noqa: S314
 
@@ -159,8 +166,62 @@ def test_labels_do_not_overlap(synthetic: StoredRun, width: float, workloads: in
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_synthetic_charts_are_readable(runs: dict[str, StoredRun], width: float) -> None:
     for name, chart in ((name, CHARTS[name]) for name in OF_RUNS):
-        assert chart.suits(load(runs[name]))
-        assert_readable(chart.figure(load(runs[name]), runs[name].peaks, width))
+        frame = shown(runs[name], name)
+        assert chart.suits(frame, runs[name].peaks)
+        assert_readable(chart.figure(frame, runs[name].peaks, width))
+
+
+READS = {"l1": 100.0, "l2": 90.0, "llc": 40.0, "dram": 8.0}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("workloads", [1, 40])
+def test_rooflines_are_readable(synthetic: StoredRun, width: float, workloads: int) -> None:
+    frame = many(load(synthetic), workloads, 1)
+    roofs = [
+        Peak(device="device-number-0", isa="avx512", popcount_gops=700.0, read_gb_s=dict(READS)),
+        Peak(device="device-number-0", isa="avx2", popcount_gops=120.0, read_gb_s=dict.fromkeys(READS, 1.0)),
+    ]
+    figure = CHARTS["roofline"].figure(frame, roofs, width)
+    assert_readable(figure)
+    texts = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
+    assert {"avx512 700 GOPS", "avx2 120 GOPS", "L1, L2 100 GB/s", "LLC 40 GB/s", "DRAM 8 GB/s"} <= set(texts)
+
+
+def test_dots_stand_under_their_roofs(synthetic: StoredRun) -> None:
+    """At 2 * macs / bytes, and the lines at what was measured."""
+    frame = shown(synthetic, "roofline")
+    frame = frame[frame["engine"] == "native"]
+    ax = roofline(frame, synthetic.peaks)
+    dots = {tuple(float(v[0]) for v in line.get_data()) for line in ax.lines if line.get_marker() == "o"}
+    expected = {
+        (2 * row["macs_1bit"] / row["bytes_moved"], row["gops"])
+        for row in frame[frame["gops"].notna()].to_dict("records")
+    }
+    for dot, right in zip(sorted(dots), sorted(expected), strict=True):
+        assert dot == pytest.approx(right)
+    sloping = [line.get_data() for line in ax.lines if line.get_marker() != "o" and len(set(line.get_data()[1])) == 2]
+    peak = next(one for one in synthetic.peaks if one.device == frame["device"].iloc[0])
+    assert peak.read_gb_s
+    for (x, y), bandwidth in zip(sloping, peak.read_gb_s.values(), strict=True):
+        assert y / x == pytest.approx(bandwidth)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda frame: frame, "it shows one device; choose one of pi4, workstation by --where"),
+        (lambda frame: frame[frame["device"] == "nowhere"], "no kernel was timed with one thread"),
+        (lambda frame: frame[frame["device"] == "pi4"].assign(device="other"), "no roof was measured on other"),
+    ],
+)
+def test_a_roofline_that_cannot_be_drawn(
+    synthetic: StoredRun, change: Callable[[pd.DataFrame], pd.DataFrame], sentence: str
+) -> None:
+    frame = change(load(synthetic))
+    assert not CHARTS["roofline"].suits(frame, synthetic.peaks)
+    with pytest.raises(ValueError, match=sentence):
+        roofline(frame, synthetic.peaks)
 
 
 def test_the_axis_is_logarithmic_only_when_it_must(synthetic: StoredRun) -> None:

@@ -54,7 +54,7 @@ def test_a_step_is_a_change_and_a_spike_is_none(frame: pd.DataFrame) -> None:
 
 def test_too_few_runs_are_no_history(synthetic: StoredRun) -> None:
     assert histories(load(synthetic)) == []
-    assert not CHARTS["history"].suits(load(synthetic))
+    assert not CHARTS["history"].suits(load(synthetic), [])
 
 
 @pytest.mark.parametrize("width", [9.2, 3.7])

@@ -99,7 +99,7 @@ def test_the_page_is_whole(rendered: str) -> None:
     ids = [value for _, name, value in outline.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert outline.tags.count("h1") == 1
-    assert outline.tags.count("svg") == 4
+    assert outline.tags.count("svg") == 8  # three charts, one of them for each of two devices
 
 
 def test_the_page_asks_nothing_of_the_network(rendered: str) -> None:
