@@ -18,7 +18,7 @@ from tests.harness.bench import Bench
 
 from .machines.board import Board
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.timeout(900)]  # images are made, and boards booted, on first use
 
 QUICKSTART = files("bnnbench.harness").joinpath("suites", "quickstart.toml").read_text()
 SUITE = """

@@ -19,7 +19,7 @@ from tests.harness.bench import Bench
 
 from .machines.board import Adb, Board
 
-pytestmark = pytest.mark.board
+pytestmark = [pytest.mark.board, pytest.mark.timeout(900)]  # images are made, and boards booted, on first use
 
 SUITE = """
 name = "faults"
