@@ -48,3 +48,40 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a76", 16, 4, 4, counts_bytes=True),
     IsaLevel("arm-linux-musleabihf", "neon", "cortex_a7", 16, 2, 4, counts_bytes=True),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class MicroKernel:
+    """One compiled inner loop. `pixels` x `channels` is the tile whose sums are kept at once, mr x nr; 0 x 0 where none
+    is. `how` says with what it works; `source` is a file below `kernels/native`."""
+
+    ops: tuple[str, ...]
+    triple: str
+    isa: str
+    pixels: int
+    channels: int
+    how: str
+    source: str
+
+    @property
+    def tile(self) -> str:
+        return f"{self.pixels}x{self.channels}" if self.pixels else ""
+
+
+def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
+    """What is compiled at a level, widest first. Each product also comes in every lesser height, for what remains."""
+    lanes = level.vector_bytes // 4
+    source = "src/kernels_isa.cpp"
+    found = []
+    channels = level.tile_vectors * lanes
+    while channels >= max(8, lanes):
+        how = "popcount of bytes" if level.counts_bytes else "popcount of words"
+        found.append(
+            MicroKernel(("bconv2d", "bgemm"), level.triple, level.isa, level.tile_pixels, channels, how, source)
+        )
+        channels //= 2
+    found += [
+        MicroKernel((op,), level.triple, level.isa, 0, 0, how, source)
+        for op, how in (("bitpack", "compare, mask"), ("bmaxpool2d", "and"))
+    ]
+    return tuple(found)

@@ -13,6 +13,7 @@ app = App(
     help="The programs that execute workloads.",
     help_epilogue="""Examples:
   bnnbench engines list
+  bnnbench engines list --kernels             # the native engine's inner loops, by ISA level
   bnnbench engines build --target aarch64-linux-musl
   bnnbench engines install lce                # Larq Compute Engine, to compare with
   bnnbench engines install larq               # Larq and TensorFlow, to train with; prints its Python""",
@@ -20,7 +21,14 @@ app = App(
 
 
 @app.command(name="list")
-def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
+def list_(
+    *,
+    kernels: Annotated[
+        bool, Parameter(negative="", help="The native engine's micro-kernels instead, by ISA level.")
+    ] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
     """List the engines, what they run, and whether they are installed."""
     from json import dumps
 
@@ -31,6 +39,9 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 
+    if kernels:
+        _list_kernels(json)
+        return
     isas = {triple: [level.isa for level in ISA_LEVELS if level.triple == triple] for triple in TRIPLES}
     states = {name: "installed" if installed(name) else "not installed" for name in RUNTIMES}
     rows = [
@@ -55,6 +66,27 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     Console().print(table)
     for triple, levels in isas.items():
         print(f"built for {triple}: {', '.join(levels)}")
+
+
+def _list_kernels(json: bool) -> None:
+    from dataclasses import asdict
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
+
+    found = [kernel for level in ISA_LEVELS for kernel in micro_kernels(level)]
+    if json:
+        print(dumps([asdict(kernel) | {"tile": kernel.tile} for kernel in found], indent=1))
+        return
+    table = Table("target", "ISA", "ops", "tile", "how", "source", box=None, pad_edge=False)
+    for kernel in found:
+        architecture = kernel.triple.partition("-")[0]
+        table.add_row(architecture, kernel.isa, ", ".join(kernel.ops), kernel.tile, kernel.how, kernel.source)
+    Console().print(table)
+    print("Tiles are pixels x channels.")
 
 
 @app.command

@@ -14,9 +14,9 @@ from sweep import sweep
 
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.ops import KernelSpec, data_bytes
+from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
-from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
+from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel, micro_kernels
 from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 
 SWEEP = sweep()
@@ -47,6 +47,42 @@ def test_native_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
     with start(build_native(level.triple), level, tmp_path, ["--isa", level.isa]) as engine:
         assert hello(engine).isa == level.isa
         assert mismatches(engine, SWEEP) == []
+
+
+@pytest.mark.parametrize("level", levels())
+def test_every_micro_kernel_at_every_remainder(level: IsaLevel, tmp_path: Path) -> None:
+    """All heights of a tile, all widths and one channel less, words that fill bytes' counts and one more."""
+    products = [kernel for kernel in micro_kernels(level) if kernel.pixels]
+    assert products
+    specs = [
+        BConv2d(h=1, w=pixels, c=c, oc=kernel.channels - less, kh=1, kw=1, out=out)
+        for kernel in products
+        for pixels in range(1, 2 * kernel.pixels + 1)
+        for c in (32, 8 * 32, 32 * 32)
+        for less in (0, 1)
+        for out in ("i32", "f32", "bits")
+    ]
+    with start(build_native(level.triple), level, tmp_path, ["--isa", level.isa]) as engine:
+        for spec in specs:
+            arrays = make_data(spec, 3)
+            assert compute(engine, spec, data_bytes(arrays)).tobytes() == product(spec, arrays).tobytes(), spec.name
+
+
+def product(spec: BConv2d, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """A 1x1 convolution by a matrix product of +-1: the oracle would take minutes for so many."""
+
+    def signs(words: np.ndarray) -> np.ndarray:
+        bits = np.unpackbits(words.reshape(-1, spec.c // 32).view(np.uint8), axis=1, bitorder="little")
+        return 1 - 2 * bits.astype(np.int32)
+
+    dots = signs(arrays["x"]) @ signs(arrays["filter"]).T
+    if spec.out == "i32":
+        return dots.astype("<i4")
+    if spec.out == "f32":
+        return (dots.astype("<f4") * arrays["multiplier"]).astype("<f4") + arrays["bias"]
+    bits = (spec.c - dots > 2 * arrays["threshold"].astype(np.int64)).astype(np.uint8)
+    padded = np.pad(bits, ((0, 0), (0, -spec.oc % 32)))
+    return np.packbits(padded, axis=1, bitorder="little").view("<u4")
 
 
 @pytest.mark.parametrize("level", levels())
