@@ -1,0 +1,64 @@
+"""Instructions of Arm kernels, counted in an emulator: they repeat to the digit, whatever else the machine does.
+
+`pytest -m speed -s tests/benchmarks/test_instructions.py`. A product is 128 bits of one output value:
+H_out * W_out * OC * ceil(KH * KW * C / 128) of them in a convolution.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+from engine_process import HOST, EngineProcess
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bnnbench.kernels.instruction_counter import MARKS, build_counter, instructions_per_iteration
+from bnnbench.kernels.ops import BConv2d, data_bytes, make_data
+from bnnbench.kernels.toolchain import build_native
+
+pytestmark = [
+    pytest.mark.speed,
+    pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 (Debian: qemu-user) is missing"),
+]
+
+SHAPES = [(56, 64), (28, 128), (14, 256), (7, 512)]
+CPUS = {
+    "cortex-a53": ("qemu-aarch64", "aarch64-linux-musl"),
+    "cortex-a72": ("qemu-aarch64", "aarch64-linux-musl"),
+    "cortex-a76": ("qemu-aarch64", "aarch64-linux-musl"),
+    "cortex-a7": ("qemu-arm", "arm-linux-musleabihf"),
+}
+_COUNTED = 1
+
+
+def counted(spec: BConv2d, cpu: str, folder: Path) -> float:
+    """Instructions of one execution."""
+    program, triple = CPUS[cpu]
+    folder.mkdir()
+    (folder / "data").write_bytes(data_bytes(make_data(spec, 0)))
+    plugin = ["-plugin", f"file={build_counter(HOST)},out={folder / 'blocks'}"]
+    command = [program, "-cpu", cpu, "-E", MARKS, *plugin, str(build_native(triple).path)]
+    with EngineProcess(command, folder) as engine:
+        engine.client.load("case", {**spec.protocol_items(), "data": "data"})
+        engine.client.run("case", samples=1, iterations=1 + _COUNTED, limit_ns=10**12)
+    found = instructions_per_iteration((folder / "blocks").read_text(), _COUNTED)
+    assert found is not None
+    return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("out", ["f32", "bits"])
+@pytest.mark.parametrize(("size", "c"), SHAPES)
+def test_instructions_per_product(
+    benchmark: BenchmarkFixture, tmp_path: Path, cpu: str, out: str, size: int, c: int
+) -> None:
+    spec = BConv2d(h=size, w=size, c=c, oc=c, kh=3, kw=3, out=out)  # type: ignore[arg-type]
+    found = benchmark.pedantic(lambda: counted(spec, cpu, tmp_path / "first"), rounds=1)
+    if (size, c) == SHAPES[-1]:
+        assert counted(spec, cpu, tmp_path / "again") == found
+    each = found / (size * size * c * math.ceil(9 * c / 128))
+    benchmark.extra_info |= {"cpu": cpu, "instructions": found, "instructions_per_product": round(each, 3)}
+    print(f"\n{spec.name} {out} {cpu}: {each:.3f} instructions per 128-bit product")
