@@ -144,7 +144,7 @@ def level_flags(level: IsaLevel) -> tuple[str, ...]:
         f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
         f"-DBNN_TILE_PIXELS={level.tile_pixels}",
         f"-DBNN_TILE_VECTORS={level.tile_vectors}",
-        f"-DBNN_COUNTS_BYTES={int(level.counts_bytes)}",
+        f"-DBNN_COUNTS_{level.counts.upper()}=1",
         *level.flags,
     )
 

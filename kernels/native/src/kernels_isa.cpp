@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "counting_isa.h"
 #include "kernel_set.h"
 #include "vectors_isa.h"
 
@@ -24,66 +25,53 @@ using bnn::Output;
 
 constexpr int kPixels = BNN_TILE_PIXELS;
 constexpr int kVectors = BNN_TILE_VECTORS;
-constexpr bool kCountsBytes = BNN_COUNTS_BYTES;  // no 32-bit popcount here: count in bytes, widen now and then
-constexpr int kBytesFull = 31;                   // words whose bits a byte can count: 31 * 8 < 256
-
-typedef uint8_t Octets __attribute__((vector_size(kBytes)));
-
-inline Words popcount(Words x) {
-  if constexpr (kCountsBytes) return (Words)__builtin_elementwise_popcount((Octets)x);
-  return __builtin_elementwise_popcount(x);
-}
-
-inline Words add_counts(Words a, Words b) {
-  if constexpr (kCountsBytes) return (Words)((Octets)a + (Octets)b);
-  return a + b;
-}
-
-// The four byte counts of each 32-bit lane, summed.
-[[maybe_unused]] inline Words widen(Words bytes) {
-  const Words pairs = (bytes & 0x00ff00ffu) + ((bytes >> 8) & 0x00ff00ffu);
-  return (pairs & 0xffffu) + (pairs >> 16);
-}
+constexpr bool kWidens = kFull < 1 << 30;
 
 template <int M, int N>
 __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block,
                                                             const uint32_t* const (&pixel)[M], Words (&sum)[M][N]) {
   const uint32_t* weights = block.weights;
-  Words bytes[M][N];  // only when counting in bytes
-  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = bytes[i][n] = Words{};
-  int room = kBytesFull;
+  Words total[M][N], widened[M][N];  // the second only once the first has been full
+  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = Words{};
+  int room = kFull;
+  bool has_widened = false;
   for (int s = 0; s < gemm.segments; ++s) {
     const uint32_t* row[M];
     BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
     int left = gemm.segment_words;
     while (left > 0) {
-      const int words = kCountsBytes && left > room ? room : left;
-      for (int j = 0; j < words; ++j) {
+      const int run = kWidens && left > room ? room : left;
+      left -= run;
+      const auto one_word = [&](int j) __attribute__((always_inline)) {
         Words w[N];
         BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
         weights += N * kLanes;
         BNN_UNROLL for (int i = 0; i < M; ++i) {
-          const uint32_t a = row[i][j];
-          BNN_UNROLL for (int n = 0; n < N; ++n) {
-            Words& count = kCountsBytes ? bytes[i][n] : sum[i][n];
-            count = add_counts(count, popcount(w[n] ^ a));
-          }
+          const Words a = broadcast(row[i], j);
+          BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = count(total[i][n], w[n] ^ a);
         }
+      };
+      if constexpr (kSteps) {
+        for (int pairs = run / 2; pairs > 0; --pairs) one_word(0), one_word(0);
+        if (run % 2) one_word(0);
+      } else {
+        for (int j = 0; j < run; ++j) one_word(j);
+        BNN_UNROLL for (int i = 0; i < M; ++i) row[i] += run;
       }
-      left -= words;
-      if constexpr (kCountsBytes) {
-        BNN_UNROLL for (int i = 0; i < M; ++i) row[i] += words;
-        room -= words;
+      if constexpr (kWidens) {
+        room -= run;
         if (room == 0) {
+          if (!has_widened) memset(widened, 0, sizeof widened);
           BNN_UNROLL for (int i = 0; i < M; ++i)
-            BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widen(bytes[i][n]), bytes[i][n] = Words{};
-          room = kBytesFull;
+            BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += words(total[i][n]), total[i][n] = Words{};
+          room = kFull, has_widened = true;
         }
       }
     }
   }
-  if constexpr (kCountsBytes)
-    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widen(bytes[i][n]);
+  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = words(total[i][n]);
+  if (kWidens && has_widened)
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widened[i][n];
 }
 
 inline Ints clamped(Ints x, int32_t low, int32_t high) {
@@ -300,7 +288,7 @@ int64_t popcount_roof(int64_t rounds) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < kChains; ++i) {
       asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
-      sum[i] = add_counts(sum[i], popcount(w ^ a));
+      sum[i] = count(sum[i], w ^ a);
     }
   }
   for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));

@@ -1,0 +1,65 @@
+// Counting bits and adding the counts up, as each ISA level does it best: `count(total, x)` adds the set bits of x to a
+// running total, and `words(total)` makes 32-bit sums of it. A total holds kFull words at least.
+#pragma once
+#include "vectors_isa.h"
+
+#if BNN_COUNTS_PAIRS || BNN_COUNTS_DOTS
+#include <arm_neon.h>
+#endif
+
+namespace {
+
+#if BNN_COUNTS_WORDS  // a popcount of 32-bit lanes
+
+constexpr int kFull = 1 << 30;
+inline Words count(Words total, Words x) { return total + __builtin_elementwise_popcount(x); }
+inline Words words(Words total) { return total; }
+
+#elif BNN_COUNTS_PAIRS  // NEON: pairs of bytes are added into 16 bits as they are counted
+
+constexpr int kFull = 4095;  // 4095 * 16 < 65536
+inline Words count(Words total, Words x) {
+  return (Words)vpadalq_u8((uint16x8_t)total, vcntq_u8((uint8x16_t)x));
+}
+inline Words words(Words total) { return (Words)vpaddlq_u16((uint16x8_t)total); }
+
+#elif BNN_COUNTS_DOTS  // NEON with dot product: four bytes are added into 32 bits as they are counted
+
+constexpr int kFull = 1 << 30;
+inline Words count(Words total, Words x) {
+  return (Words)vdotq_u32((uint32x4_t)total, vcntq_u8((uint8x16_t)x), vdupq_n_u8(1));
+}
+inline Words words(Words total) { return total; }
+
+#else  // bytes are counted and widened now and then
+
+constexpr int kFull = 31;  // 31 * 8 < 256
+typedef uint8_t Octets __attribute__((vector_size(kBytes)));
+inline Words count(Words total, Words x) {
+  return (Words)((Octets)total + __builtin_elementwise_popcount((Octets)x));
+}
+inline Words words(Words total) {
+  const Words pairs = (total & 0x00ff00ffu) + ((total >> 8) & 0x00ff00ffu);
+  return (pairs & 0xffffu) + (pairs >> 16);
+}
+
+#endif
+
+#if defined(__aarch64__)
+
+// A pointer of its own for each row, which moves on as it is read: loading into all lanes knows no index.
+constexpr bool kSteps = true;
+inline Words broadcast(const uint32_t*& row, int) {
+  Words value;
+  asm("ld1r {%0.4s}, [%1], #4" : "=w"(value), "+r"(row) : "m"(*row));
+  return value;
+}
+
+#else
+
+constexpr bool kSteps = false;
+inline Words broadcast(const uint32_t* row, int j) { return Words{} + row[j]; }
+
+#endif
+
+}  // namespace
