@@ -46,9 +46,12 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
         Words w[N];
         BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
         weights += N * kLanes;
+        Words a[M];
+        if constexpr (kSteps)  // well before they are needed: small cores run in order
+          BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i], j);
         BNN_UNROLL for (int i = 0; i < M; ++i) {
-          const Words a = broadcast(row[i], j);
-          BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = count(total[i][n], w[n] ^ a);
+          if constexpr (!kSteps) a[i] = broadcast(row[i], j);
+          BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = count(total[i][n], w[n] ^ a[i]);
         }
       };
       if constexpr (kSteps) {
