@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from arm_loops import COUNT, counting_loops
 from engine_process import HOST, EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
 
@@ -20,7 +18,7 @@ from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel, micro_kernels
-from bnnbench.kernels.toolchain import FLAGS, SOURCES, EngineBuild, build_native, build_numba, level_flags
+from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 
 SWEEP = sweep()
 
@@ -101,33 +99,11 @@ def test_numba_engine_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
 def test_nothing_is_spilled_while_bits_are_counted(isa: str, tmp_path: Path) -> None:
     """The loops of the widest tiles on 64-bit Arm, as compiled, touch no stack."""
     level = next(one for one in ISA_LEVELS if one.isa == isa and one.triple.startswith("aarch64"))
-    flags = [f"-mcpu={level.zig_cpu}", *FLAGS, "-I", "include", *level_flags(level)]
-    words = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "c++",
-        "-target",
-        level.triple,
-        *flags,
-        "-Wno-unused-command-line-argument",
-    ]
-    assembly = tmp_path / "kernels.s"
-    command = [*words, "-S", "src/kernels_isa.cpp", "-o", str(assembly)]
-    subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=100)
-    functions = re.findall(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", assembly.read_text(), re.MULTILINE)
-    tile = re.compile(rf"tileILN3bnn6OutputE\dELi{level.tile_pixels}ELi{level.tile_vectors}E")
-    loops = [
-        loop
-        for name, body in functions
-        if tile.search(name)
-        for loop in re.findall(r"^(\.LBB\w+):.*\n((?:(?!\.LBB).*\n)*?)\tb\.\w+\t\1\n", body, re.MULTILINE)
-        if "\tcnt\t" in loop[1]
-    ]
+    loops = counting_loops(isa, tmp_path)
     assert len(loops) == 3  # one for each form of the output
-    for label, body in loops:
-        assert body.count("\tcnt\t") >= level.tile_pixels * level.tile_vectors
-        assert "[sp" not in body, label
+    for loop in loops:
+        assert loop.count(COUNT) >= level.tile_pixels * level.tile_vectors
+        assert "[sp" not in loop
 
 
 def test_native_binaries_are_small_and_static() -> None:
