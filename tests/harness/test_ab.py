@@ -155,8 +155,8 @@ def test_native_against_itself_over_ssh(bench: Bench, board: LoopbackSsh) -> Non
     assert document["schema"] == 1
     latency = document["verdicts"][0]
     assert latency["verdict"] != "regression" or latency["confirmed"]
-    # On a busy machine an engine may well get slower while it is timed, which ends the comparison.
-    assert latency["pairs"] >= (1 if latency["verdict"] == "unstable" else 10)
+    # Where others use the machine, its clock may change too often for any verdict; then that is said.
+    assert latency["reason"] if latency["verdict"] is None else latency["pairs"] >= 10
     assert latency["base"] == latency["head"] == "native"
     run = bench.store.run("latest")
     assert {gate.status for gate in run.gates.values()} == {"ok"}
