@@ -124,7 +124,7 @@ _NOTE = (
 j=$1; shift; noted=
 while [ $# -ge 3 ]; do
   k=$1; w=$2; x=$3; shift 3
-  old=$(get "$k" "$w") || continue
+  old=$(get "$k" "$w") && [ -n "$old" ] || continue
   if [ "$old" = "$x" ]; then printf 'same\\t%s\\t%s\\n' "$w" "$old"; continue; fi
   if printf '%s\\t%s\\t%s\\t%s\\n' "$k" "$w" "$old" "$x" >> "$j"; then
     noted=1; printf 'noted\\t%s\\t%s\\n' "$w" "$old"
@@ -145,11 +145,17 @@ j=$1; shift; t=$(printf '\\t')
 while [ $# -ge 4 ]; do
   k=$1; w=$2; x=$3; old=$4; shift 4
   [ -f "$j" ] || exit 0
-  if put "$k" "$w" "$x" && is "$k" "$w" "$x"; then printf 'changed\\t%s\\t%s\\n' "$w" "$old"; continue; fi
+  put "$k" "$w" "$x"; done=$?
+  if [ ! -f "$j" ]; then put "$k" "$w" "$old"; exit 0; fi
+  if [ "$done" = 0 ] && is "$k" "$w" "$x"; then printf 'changed\\t%s\\t%s\\n' "$w" "$old"; continue; fi
   printf 'denied\\t%s\\t%s\\n' "$w" "$old"
   if is "$k" "$w" "$old"; then
-    grep -Fxv -e "$k$t$w$t$old$t$x" "$j" > "$j.new" 2>/dev/null
-    if [ -s "$j.new" ]; then mv -f "$j.new" "$j"; else rm -f "$j.new" "$j"; fi
+    rm -f "$j.new"; { grep -Fxv -e "$k$t$w$t$old$t$x" "$j" > "$j.new"; } 2>/dev/null
+    case "$?$(ls "$j.new" 2>/dev/null)" in
+      0?*) mv -f "$j.new" "$j" ;;
+      1?*) rm -f "$j.new" "$j" ;;
+      *) rm -f "$j.new" ;;
+    esac
   fi
 done
 """
@@ -165,6 +171,11 @@ t=$(printf '\\t'); seen=; rm -f "$j.new"
 while IFS="$t" read -r k w old x; do
   case "$seen" in *"|$w|"*) continue ;; esac
   seen="$seen|$w|"
+  if ! get "$k" "$w" > /dev/null; then
+    printf 'stuck\\t%s\\t%s\\n' "$w" "$old"
+    printf '%s\\t%s\\t%s\\t%s\\n' "$k" "$w" "$old" "$x" >> "$j.new" || exit 1
+    continue
+  fi
   if [ "$k" = file ] && is "$k" "$w" "$old"; then continue; fi
   if [ -n "$x" ] && ! is "$k" "$w" "$x"; then
     is "$k" "$w" "$old" || printf 'left\\t%s\\t%s\\n' "$w" "$(get "$k" "$w")"

@@ -107,8 +107,10 @@ def _finished(context: RunContext, device: str) -> int:
     compared = {one.id for one in record.comparisons if one.device == device}
     count = 0
     for one in context.writer.stored.entries:
-        if isinstance(one, Pair | Verdict):
+        if isinstance(one, Pair):
             count += one.comparison_id in compared
+        elif isinstance(one, Verdict):
+            count += one.comparison_id in compared and one.status != "failed"
         elif isinstance(one, Invocation):  # of a pair, only the whole counts
             count += one.case_id in cases and one.comparison_id is None and one.status != "failed"
         elif isinstance(one, Gate | Accuracy):

@@ -92,7 +92,7 @@ class SshTransport(PosixTransport):
         self._link.check()
         try:
             channel = self._login.transport.open_session(timeout=CONNECT_TIMEOUT_S)
-            channel.transport = OrderedSending(self._login.transport)  # type: ignore[assignment]
+            channel.transport = OrderedSending(self._login.transport, channel)  # type: ignore[assignment]
             channel.exec_command(line)
         except ChannelException as error:
             raise DeviceError(

@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_CHANNEL_CLOSE
+from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_REQUEST
+from paramiko.ssh_exception import SSHException
 
 
 class OrderedSending:
@@ -18,8 +19,9 @@ class OrderedSending:
     which has the same number.
     """
 
-    def __init__(self, transport: paramiko.Transport) -> None:
+    def __init__(self, transport: paramiko.Transport, channel: paramiko.Channel) -> None:
         self._transport = transport
+        self._channel = channel
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -27,6 +29,8 @@ class OrderedSending:
         return getattr(self._transport, name)
 
     def _send_user_message(self, message: paramiko.Message) -> None:
+        if message.asbytes()[:1] == cMSG_CHANNEL_REQUEST and self._channel.closed:
+            raise SSHException("Channel closed.")  # its answer would be waited for without end
         with self._lock:
             if not self._is_closed:
                 self._is_closed = message.asbytes()[:1] == cMSG_CHANNEL_CLOSE

@@ -18,6 +18,7 @@ _CHUNK_BYTES = 1 << 15
 _POLL_S = 0.25
 _STATUS_GRACE_S = 1.0
 _END_GRACE_S, _END_POLL_S = 1.0, 0.002
+_ENGINE_GRACE_S = 2.5  # longer than a launcher over there waits before it ends an engine that reads no input
 NO_STATUS = -1
 
 
@@ -49,7 +50,7 @@ class SshProcess(LineProcess):
         return exit_status(self._channel, self._link)
 
     def kill(self) -> None:
-        end(self._channel, self._link)
+        end(self._channel, self._link, _ENGINE_GRACE_S)
 
     def _receive(self, timeout_s: float) -> bytes | None:
         self._channel.settimeout(max(0.001, min(_POLL_S, timeout_s)))
@@ -114,14 +115,14 @@ def complete(channel: paramiko.Channel, link: Link, input: bytes, deadline: floa
     return Completed(status, bytes(stdout), stderr.bytes())
 
 
-def end(channel: paramiko.Channel, link: Link) -> None:
+def end(channel: paramiko.Channel, link: Link, grace_s: float = _END_GRACE_S) -> None:
     """End the command's input, see it end by that for a moment, and close its channel. Never raises.
 
     dropbear may close the channel that is opened next, too, when one is closed whose command still runs.
     """
     with suppress(OSError, EOFError, SSHException):
         channel.shutdown_write()
-    deadline = time.monotonic() + _END_GRACE_S
+    deadline = time.monotonic() + grace_s
     while not (channel.closed or link.is_dead()) and time.monotonic() < deadline:
         time.sleep(_END_POLL_S)
     with suppress(OSError, EOFError, SSHException):

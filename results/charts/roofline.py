@@ -71,7 +71,7 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     intensity = 2 * cases["macs_1bit"].astype(float) / cases["bytes_moved"].astype(float)
     ridges = [top / bandwidth for _, bandwidth in reads]
     low = min([*intensity, *ridges]) / _ROOM
-    share = _NAME_ROOM / (72.0 * width - _NAME_ROOM)
+    share = min(0.6, _NAME_ROOM / max(1.0, 72.0 * width - _NAME_ROOM))
     high = max([max(intensity) * _ROOM, *((ridge / low) ** (share / (1 - share)) * ridge for ridge in ridges)])
     bottom = min([*cases["gops"].astype(float), *popcount.values()]) / _ROOM
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bottom, top * (top / bottom) ** _above(width)))
@@ -182,7 +182,7 @@ def _reads(peaks: Sequence[Peak]) -> list[tuple[str, float]]:
         if not bandwidth:
             continue
         if found and found[-1][1] / bandwidth < _ALIKE:
-            found[-1] = (f"{found[-1][0]}, {name}", found[-1][1])
+            found[-1] = (f"{found[-1][0]}, {name}", max(found[-1][1], bandwidth))
         else:
             found.append((name, bandwidth))
     return found

@@ -147,3 +147,27 @@ def test_nothing_is_changed_once_the_journal_is_gone(phone: Transport, tmp_path:
     with Restored(phone.spec) as transport:
         assert apply(transport, str(tmp_path), ANDROID) == []
     assert not (tmp_path / "state" / AWAKE).exists()
+
+
+def test_what_cannot_be_read_is_stuck_and_kept(phone: Transport, tmp_path: Path) -> None:
+    """A phone that boots answers adb before its settings do; a CPU may be offline."""
+    apply(phone, str(tmp_path), ANDROID[1:])
+    journal = (tmp_path / JOURNAL).read_text() + "file\t/sys/nothing/here\tondemand\tperformance\n"
+    (tmp_path / JOURNAL).write_text(journal)
+    settings = tmp_path / "bin/settings"
+    program = settings.read_text()
+    settings.write_text("#!/bin/sh\nexit 20\n")
+    assert {one.outcome for one in restore(phone, str(tmp_path))} == {"stuck"}
+    assert (tmp_path / JOURNAL).read_text() == journal
+    settings.write_text(program)
+    assert [one.outcome for one in restore(phone, str(tmp_path))] == ["restored", "stuck"]
+    assert not (tmp_path / "state" / AWAKE).exists()
+
+
+def test_what_is_set_after_a_restore_is_put_back(phone: Transport, tmp_path: Path) -> None:
+    """A write that hung while the connection was lost lands when somebody has restored everything."""
+    settings = tmp_path / "bin/settings"
+    settings.write_text(settings.read_text().replace('echo "$4" >', f'rm -f "{tmp_path / JOURNAL}"; echo "$4" >'))
+    (tmp_path / "state" / AWAKE).write_text("1\n")
+    assert apply(phone, str(tmp_path), ANDROID[1:]) == []
+    assert (tmp_path / "state" / AWAKE).read_text() == "1\n"

@@ -150,7 +150,7 @@ def test_native_against_itself_over_ssh(bench: Bench, board: LoopbackSsh) -> Non
     )
     words = ["ab", suite, "--base", "native", "--head", "native", "-d", "board", "--store", "store", "--json", "v.json"]
     done = bench.run(*words)
-    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
     document = json.loads((bench.folder / "v.json").read_text())
     assert document["schema"] == 1
     latency = document["verdicts"][0]

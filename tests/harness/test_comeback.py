@@ -17,11 +17,14 @@ from bnnbench.devices.transport.protocol import Transport
 from bnnbench.harness import comeback
 from bnnbench.harness.context import RunContext, Silent
 from bnnbench.harness.plan import Target
-from bnnbench.results.records import CaseRecord, Entry, Gate, Invocation, Peak, RunRecord
+from bnnbench.results.records import CaseRecord, ComparisonRecord, Entry, Gate, Invocation, Peak, RunRecord, Verdict
 from bnnbench.results.stored_run import StoredRun
 
 SPEC = DeviceSpec("board", transport="local", patience_s=5)
 STARTED = "2026-01-01T00:00:00Z"
+COMPARISON = ComparisonRecord(
+    id="both", workload="w", device="board", threads=1, base_case="mine", head_case="mine", base="a", head="b"
+)
 
 
 def case(id: str, device: str) -> CaseRecord:
@@ -68,6 +71,7 @@ def losing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[En
     monkeypatch.setattr(comeback, "_FIRST_WAIT_S", 0.01)
     record = RunRecord(
         run_id="1", created=STARTED, version="0", suite_name="s", seed=0,
+        comparisons=[COMPARISON],
         cases=[case("mine", "board"), case("its", "x")], invocations_per_case=1, samples_per_invocation=1,
     )  # fmt: skip
     context = RunContext(
@@ -87,6 +91,7 @@ def losing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[En
         Gate(case_id="mine", status="failed"),
         invocation("its"),
         invocation("mine", comparison_id="half a pair"),
+        Verdict(comparison_id="both", metric="latency", unit="ns", status="failed"),
     ],
 )
 def test_what_is_no_progress_ends_it(losing: Callable[[list[Entry], int], Losing], entry: Entry) -> None:

@@ -188,6 +188,13 @@ def test_rooflines_are_readable(synthetic: StoredRun, width: float, workloads: i
     assert {"avx512 700 GOPS", "avx2 120 GOPS", "L1, L2 100 GB/s", "LLC 40 GB/s", "DRAM 8 GB/s"} <= set(texts)
 
 
+@pytest.mark.parametrize("width", [2.0, 152 / 72, 2.2, 40.0])
+def test_a_roofline_of_any_width_is_drawn(synthetic: StoredRun, width: float) -> None:
+    figure = CHARTS["roofline"].figure(shown(synthetic, "roofline"), synthetic.peaks, width)
+    low, high = figure.axes[0].get_xlim()
+    assert 0 < low < high < 1e9
+
+
 def test_dots_stand_under_their_roofs(synthetic: StoredRun) -> None:
     """At 2 * macs / bytes, and the lines at what was measured."""
     frame = shown(synthetic, "roofline")
