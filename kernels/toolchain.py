@@ -39,7 +39,7 @@ NATIVE = (
     *_COLD,  # at load time or around the steps: compiled small, as COMMON is
     *("stream", "steps_streams", "steps_convolutions", "steps_integer", "steps_movement", "exact_convolution"),
 )
-PER_LEVEL = ("kernels_isa", "model_isa", "windows_isa", "stages_isa")
+PER_LEVEL = ("kernels_isa", "bits_isa", "model_isa", "windows_isa", "stages_isa")
 _NUMBA = ("numba_backend",)
 FLAGS = (
     "-std=c++20",

@@ -46,7 +46,14 @@ def _fixed() -> list[KernelSpec]:
         BConv2d(h=5, w=4, c=64, oc=8, kh=3, kw=3, dh=2, dw=2, pad_value=0, out="f32"),
         BConv2d(h=5, w=4, c=64, oc=8, kh=3, kw=3, dh=4, dw=4, pad_value=0),
     ]
-    return [*small, *dilated, BGemm(m=1, n=1, k=1), BGemm(m=2, n=3, k=2304, out="f32")]
+    # Wide enough for several windows in a vector of any ISA level, with and without clipped ones.
+    pools = [
+        BMaxPool2d(n=2, h=h, w=w, c=c, kh=k, kw=k, sh=2, sw=2, pad=pad)  # type: ignore[arg-type]
+        for h, w, c in [(5, 40, 32), (4, 35, 64), (5, 20, 128), (4, 9, 256), (5, 37, 96), (6, 18, 520)]
+        for k in (2, 3)
+        for pad in ("same", "valid")
+    ]
+    return [*small, *dilated, *pools, BGemm(m=1, n=1, k=1), BGemm(m=2, n=3, k=2304, out="f32")]
 
 
 def _bconv2d(source: random.Random) -> KernelSpec:

@@ -45,6 +45,22 @@ struct ChannelBlock {
   const uint32_t* weights;         // [segments * segment_words][lanes]
 };
 
+// Where a kernel is said to read beyond an array's end: one vector of the widest ISA.
+constexpr int64_t kMaxOverread = 64;
+
+struct Window {
+  int32_t kh, kw, sh, sw, dh, dw, pad_top, pad_left;
+};
+
+// Maxima of +-1 values, bit 1 being -1: x is NHWC, `words` words a pixel. Taps outside the image are left out; each
+// window has one inside. x may be read up to kMaxOverread bytes past its end.
+struct BitPool {
+  const uint32_t* x;
+  int32_t h, w, words;
+  int32_t out_h, out_w;
+  Window window;                   // not dilated
+};
+
 struct KernelSet {
   const char* isa;
   int32_t vector_bytes;
@@ -55,8 +71,8 @@ struct KernelSet {
   // Rows of `channels` values to words of 32 sign bits (1 where value < zero); the tail's unused bits are 0.
   void (*bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);
   void (*bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out);
-  // out = AND of `count` rows of `words` words: the maximum of +-1 values, bit 1 being -1.
-  void (*and_rows)(const uint32_t* const* rows, int32_t count, int64_t words, uint32_t* out);
+  // Rows [first, last) of the output, those of all images in turn.
+  void (*max_pool)(const BitPool&, int64_t first, int64_t last, uint32_t* out);
   // Xor + popcount + accumulate on registers alone; returns the bit products done in `rounds` rounds.
   int64_t (*popcount_roof)(int64_t rounds);
 };

@@ -1,9 +1,8 @@
 // The functions of one ISA level that stand in several files. BNN_PART gives each a name of the level's own.
 #pragma once
 #include "model_kernels.h"
+#include "names_isa.h"
 
-#define BNN_PASTE_(a, b) a##_##b
-#define BNN_PASTE(a, b) BNN_PASTE_(a, b)
 #define BNN_PART(name) BNN_PASTE(BNN_MODEL_SYMBOL, name)
 
 void BNN_PART(depthwise)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);

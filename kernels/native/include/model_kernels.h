@@ -1,7 +1,7 @@
 // What one ISA level offers for whole models: f32 streams, their stages, and the roofs that go with them.
 // A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache.
 //
-// Every tensor and every strip may be read (not written) up to 64 bytes past its end, and constants are padded to whole
+// Every tensor and every strip may be read (not written) up to kMaxOverread past its end, and constants are padded to whole
 // vectors of 64 bytes, so kernels need no scalar tails for reading.
 #pragma once
 #include <stdint.h>
@@ -12,10 +12,6 @@ namespace bnn {
 
 // Row of a strip: channels rounded up to 16 floats. What lies beyond the last channel is never stored.
 constexpr int32_t strip_row(int32_t channels) { return (channels + 15) / 16 * 16; }
-
-struct Window {
-  int32_t kh, kw, sh, sw, dh, dw, pad_top, pad_left;
-};
 
 // `depthwise` and `pool`: x is NHWC f32 without gaps. Taps outside the image are left out.
 struct WindowedStream {

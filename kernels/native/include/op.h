@@ -24,6 +24,7 @@ struct Op {
   int32_t out_h = 1, out_w = 1, pad_top = 0, pad_left = 0;
   int32_t words = 0;  // of one pixel's channels
   int64_t x_bytes = 0, filter_bytes = 0, out_bytes = 0;
+  Window window() const { return {kh, kw, sh, sw, dh, dw, pad_top, pad_left}; }
   int64_t pixels() const { return (int64_t)n * out_h * out_w; }
   // The arrays of `data=`: x, filter, then the epilogue's.
   int64_t data_bytes() const;

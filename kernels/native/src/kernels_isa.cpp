@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "binary_isa.h"
 #include "counting_isa.h"
-#include "kernel_set.h"
 #include "vectors_isa.h"
 
 #ifndef BNN_ISA_SYMBOL
@@ -226,58 +226,6 @@ void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t 
   if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
 }
 
-typedef bool Signs __attribute__((ext_vector_type(32)));
-
-inline uint32_t signs(const float* x) {
-  typedef float V __attribute__((ext_vector_type(32)));
-  return __builtin_bit_cast(uint32_t, __builtin_convertvector(load<V>(x) < 0.0f, Signs));
-}
-
-inline uint32_t signs(const int8_t* x, int8_t zero_point) {
-  typedef int8_t V __attribute__((ext_vector_type(32)));
-  return __builtin_bit_cast(uint32_t, __builtin_convertvector(load<V>(x) < (V)zero_point, Signs));
-}
-
-// `full` packs 32 values, `is_negative` tells one value's bit.
-template <class T, class Full, class Single>
-inline void bitpack(const T* x, int64_t rows, int64_t channels, uint32_t* out, Full full, Single is_negative) {
-  if (channels % 32 == 0) rows *= channels / 32, channels = 32;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c + 32 <= channels; c += 32) *out++ = full(x + c);
-    if (channels % 32) {
-      uint32_t word = 0;
-      for (int64_t c = channels & ~(int64_t)31; c < channels; ++c) word |= (uint32_t)is_negative(x[c]) << (c & 31);
-      *out++ = word;
-    }
-    x += channels;
-  }
-}
-
-void bitpack_f32(const float* x, int64_t rows, int64_t channels, uint32_t* out) {
-  bitpack(
-      x, rows, channels, out, [](const float* p) { return signs(p); }, [](float v) { return v < 0.0f; });
-}
-
-void bitpack_i8(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out) {
-  bitpack(
-      x, rows, channels, out, [=](const int8_t* p) { return signs(p, zero_point); },
-      [=](int8_t v) { return v < zero_point; });
-}
-
-void and_rows(const uint32_t* const* rows, int32_t count, int64_t words, uint32_t* out) {
-  int64_t j = 0;
-  for (; j + kLanes <= words; j += kLanes) {
-    Words all = load<Words>(rows[0] + j);
-    for (int32_t r = 1; r < count; ++r) all &= load<Words>(rows[r] + j);
-    memcpy(out + j, &all, sizeof all);
-  }
-  for (; j < words; ++j) {
-    uint32_t all = rows[0][j];
-    for (int32_t r = 1; r < count; ++r) all &= rows[r][j];
-    out[j] = all;
-  }
-}
-
 #if defined(__x86_64__)
 #define BNN_ANY_VECTOR_REGISTER "v"
 #else
@@ -303,5 +251,5 @@ int64_t popcount_roof(int64_t rounds) {
 extern const bnn::KernelSet BNN_ISA_SYMBOL;
 const bnn::KernelSet BNN_ISA_SYMBOL = {
     BNN_ISA_NAME, kBytes,        kPixels,     kVectors * kLanes, block_lanes,
-    implicit_gemm, bitpack_f32,  bitpack_i8,  and_rows,          popcount_roof,
+    implicit_gemm, BNN_BINARY_PART(bitpack_f32), BNN_BINARY_PART(bitpack_i8), BNN_BINARY_PART(max_pool), popcount_roof,
 };

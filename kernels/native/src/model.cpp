@@ -10,7 +10,6 @@ namespace bnn {
 
 namespace {
 
-constexpr int64_t kSlack = 64;        // kernels may read that far beyond
 constexpr double kAloneNs = 4000;     // waking others up is not worth less
 constexpr int64_t kMostBytes = INT32_MAX;
 
@@ -73,7 +72,7 @@ bool build_steps(Model& model, const Kernels& kernels, Arena& arena, Error& erro
     if (bytes > largest) largest = bytes;
   }
   model.step = arena.array<ModelStep>(plan.steps, error);
-  uint8_t* workspace = largest ? (uint8_t*)arena.allocate(largest + kSlack, error) : nullptr;
+  uint8_t* workspace = largest ? (uint8_t*)arena.allocate(largest + kMaxOverread, error) : nullptr;
   if (error.failed()) return false;
   for (int32_t i = 0; i < plan.steps; ++i) {
     Error wrong;
@@ -141,9 +140,9 @@ Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, A
   Model* model = arena.array<Model>(1, error);
   if (!model || !parse_plan(bytes, count, arena, model->plan, error)) return nullptr;
   arena.limit(memory_limit(count, model->plan.arena_bytes));
-  model->tensors = (uint8_t*)arena.allocate(model->plan.arena_bytes + kSlack, error);
+  model->tensors = (uint8_t*)arena.allocate(model->plan.arena_bytes + kMaxOverread, error);
   if (!model->tensors || !build_steps(*model, kernels, arena, error)) return nullptr;
-  model->scratch_bytes = (model->scratch_bytes + 2 * kSlack) / kSlack * kSlack;
+  model->scratch_bytes = (model->scratch_bytes + 2 * kMaxOverread) / kMaxOverread * kMaxOverread;
   model->scratch = (uint8_t*)arena.allocate(model->scratch_bytes * usable_cpus(), error);
   model->taken = arena.array<int32_t>(model->plan.steps, error);
   if (error.failed() || !place_inputs(*model, arena, error) || !list_outputs(*model, arena, error)) return nullptr;

@@ -57,10 +57,9 @@ void run_gemm_part(void* argument, const Team& team) {
 void run_gemm(Workload& workload, int threads) { run_team(threads, run_gemm_part, &workload); }
 
 BinaryConv binary_conv(const Op& op, const uint8_t* data) {
-  const Window window = {op.kh, op.kw, op.sh, op.sw, op.dh, op.dw, op.pad_top, op.pad_left};
   const uint8_t* epilogue = data + op.x_bytes + op.filter_bytes;
   BinaryConv conv = {};
-  conv.shape = {op.n, op.h, op.w, op.words, op.oc, op.out_h, op.out_w, window, op.groups};
+  conv.shape = {op.n, op.h, op.w, op.words, op.oc, op.out_h, op.out_w, op.window(), op.groups};
   conv.c = op.c, conv.pad_value = op.pad_value, conv.output = op.output;
   conv.clamp_low = op.clamp_low, conv.clamp_high = op.clamp_high;
   conv.filter = (const uint32_t*)(data + op.x_bytes);
@@ -104,8 +103,7 @@ OpWorkload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& er
 struct InputWorkload : OpWorkload {
   const KernelSet* kernels;
   const uint8_t* x;
-  const uint32_t** taps;  // bmaxpool2d: the rows of one window, for each thread
-  int64_t taps_of_thread;
+  BitPool pool;
 };
 
 void run_bitpack_part(void* argument, const Team& team) {
@@ -122,42 +120,27 @@ void run_bitpack_part(void* argument, const Team& team) {
 
 void run_bitpack(Workload& workload, int threads) { run_team(threads, run_bitpack_part, &workload); }
 
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 void run_bmaxpool2d_part(void* argument, const Team& team) {
   const InputWorkload& self = *(const InputWorkload*)argument;
-  const Op& op = self.op;
-  const uint32_t** taps = self.taps + team.index * self.taps_of_thread;
-  const int64_t rows = (int64_t)op.n * op.out_h, last = team.last(rows);
-  for (int64_t r = team.first(rows); r < last; ++r) {
-    const uint32_t* image = (const uint32_t*)self.x + r / op.out_h * op.h * op.w * op.words;
-    uint32_t* out = (uint32_t*)self.out_data() + r * op.out_w * op.words;
-    for (int32_t x = 0; x < op.out_w; ++x, out += op.words) {
-      const int64_t top = r % op.out_h * op.sh - op.pad_top, left = (int64_t)x * op.sw - op.pad_left;
-      const int64_t bottom = least(top + op.kh, op.h), right = least(left + op.kw, op.w);
-      int32_t count = 0;
-      for (int64_t row = top < 0 ? 0 : top; row < bottom; ++row)
-        for (int64_t column = left < 0 ? 0 : left; column < right; ++column)
-          taps[count++] = image + (row * op.w + column) * op.words;
-      self.kernels->and_rows(taps, count, op.words, out);
-    }
-  }
+  const int64_t rows = (int64_t)self.op.n * self.op.out_h;
+  self.kernels->max_pool(self.pool, team.first(rows), team.last(rows), (uint32_t*)self.out_data());
 }
 
 void run_bmaxpool2d(Workload& workload, int threads) { run_team(threads, run_bmaxpool2d_part, &workload); }
 
 OpWorkload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   InputWorkload* self = arena.array<InputWorkload>(1, error);
-  uint8_t* x = (uint8_t*)arena.allocate(op.x_bytes, error);
-  const int64_t taps_of_thread = least(op.kh, op.h) * least(op.kw, op.w);
-  const uint32_t** taps = arena.array<const uint32_t*>(taps_of_thread * usable_cpus(), error);
+  uint8_t* x = (uint8_t*)arena.allocate(op.x_bytes + kMaxOverread, error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);
   self->op = op;
-  self->kernels = chosen.binary, self->x = x, self->taps = taps, self->taps_of_thread = taps_of_thread;
+  self->kernels = chosen.binary, self->x = x;
   self->set_output(output);
-  self->run = op.kind == OpKind::kBitpack ? run_bitpack : run_bmaxpool2d;
+  self->run = run_bitpack;
+  if (op.kind == OpKind::kBitpack) return self;
+  self->pool = {(const uint32_t*)x, op.h, op.w, op.words, op.out_h, op.out_w, op.window()};
+  self->run = run_bmaxpool2d;
   return self;
 }
 

@@ -8,9 +8,6 @@ namespace bnn {
 
 namespace {
 
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
-
 // Elements are bytes, f32 and i32 numbers, or words of bits.
 struct Shape {
   int64_t n, h, w, c;
@@ -116,8 +113,8 @@ struct BitStep : Step {
   const KernelSet* kernels;
   const uint8_t* x;
   uint32_t* out;
-  int32_t h, w, c, words, out_h, out_w, zero_point;
-  Window window;
+  int32_t c, words, zero_point;
+  BitPool pool;
 };
 
 void pack(const Step& step, uint8_t*, int64_t first, int64_t last) {
@@ -126,39 +123,28 @@ void pack(const Step& step, uint8_t*, int64_t first, int64_t last) {
                            self.out + first * self.words);
 }
 
-void bmaxpool(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {
+// Rows of out.
+void bmaxpool(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const BitStep& self = (const BitStep&)step;
-  const uint32_t** taps = (const uint32_t**)scratch;
-  const Window& k = self.window;
-  for (int64_t p = first; p < last; ++p) {
-    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
-    const int64_t top = y * k.sh - k.pad_top, left = x * k.sw - k.pad_left;
-    const int64_t bottom = least(top + k.kh, self.h), right = least(left + k.kw, self.w);
-    const uint32_t* image = (const uint32_t*)self.x + n * self.h * self.w * self.words;
-    int32_t count = 0;
-    for (int64_t row = most(top, 0); row < bottom; ++row)
-      for (int64_t column = most(left, 0); column < right; ++column)
-        taps[count++] = image + (row * self.w + column) * self.words;
-    self.kernels->and_rows(taps, count, self.words, self.out + p * self.words);
-  }
+  self.kernels->max_pool(self.pool, first, last, self.out);
 }
 
 Step* build_bits(const PlanStep& step, StepBuilder& builder) {
   BitStep* self = builder.arena.array<BitStep>(1, builder.error);
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
-  const bool packs = step.kind == StepKind::kPack;
   self->kernels = builder.kernels.binary;
   self->x = builder.place(x), self->out = (uint32_t*)builder.place(out);
-  self->h = x.h, self->w = x.w, self->c = x.c, self->words = out.elements(), self->zero_point = x.zero_point;
-  self->out_h = out.h, self->out_w = out.w, self->window = step.window;
-  self->run = packs ? pack : bmaxpool;
-  self->units = out.pixels();
-  self->cost_ns = packs ? 0.1 * (double)x.pixels() * x.c
-                        : (double)self->units * (20 + 0.3 * self->words * step.window.kh * step.window.kw);
-  if (!packs)
-    self->scratch_bytes = least(step.window.kh, x.h) * least(step.window.kw, x.w) * (int64_t)sizeof(uint32_t*);
-  snprintf(self->label, sizeof self->label, "%s", packs ? "bitpack i8" : "and_rows");
+  self->c = x.c, self->words = out.elements(), self->zero_point = x.zero_point;
+  if (step.kind == StepKind::kPack) {
+    self->run = pack, self->units = out.pixels();
+    self->cost_ns = 0.03 * (double)x.pixels() * x.c;
+  } else {
+    self->pool = {(const uint32_t*)self->x, x.h, x.w, self->words, out.h, out.w, step.window};
+    self->run = bmaxpool, self->units = (int64_t)out.n * out.h;
+    self->cost_ns = 0.1 * (double)(x.bytes() + out.bytes());
+  }
+  snprintf(self->label, sizeof self->label, "%s", step.kind == StepKind::kPack ? "bitpack i8" : "max_pool bits");
   return self;
 }
 

@@ -7,7 +7,6 @@ namespace bnn {
 namespace {
 
 constexpr int64_t kStripBytes = 24 << 10;  // half of a small first cache, beside the weights
-constexpr int64_t kSlack = 64;             // kernels may read that far beyond
 
 void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {
   const Stream& self = (const Stream&)step;
@@ -71,13 +70,13 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
   // Balancing makes a strip at most a tile longer.
   int64_t pixels = (stream.strip_tiles + 1) * tile_pixels;
   if (pixels > stream.units) pixels = stream.units;
-  stream.strip_bytes = stream.direct ? 0 : pixels * row_bytes + kSlack;
+  stream.strip_bytes = stream.direct ? 0 : pixels * row_bytes + kMaxOverread;
   stream.scratch_bytes = stream.strip_bytes;
   stream.cost_ns += (double)stream.units * step.c * (0.2 + 0.2 * step.stages);
   return true;
 }
 
-void add_scratch(Stream& stream, int64_t bytes) { stream.scratch_bytes += (bytes + kSlack + 63) / 64 * 64; }
+void add_scratch(Stream& stream, int64_t bytes) { stream.scratch_bytes += (bytes + kMaxOverread + 63) / 64 * 64; }
 
 void* StepBuilder::copy_padded(const uint8_t* from, int64_t count) {
   void* to = arena.allocate((count + 15) / 16 * 64, error);

@@ -1,0 +1,31 @@
+"""Blocks of work that engines take turns with, so that a disturbance meets all of them."""
+
+from __future__ import annotations
+
+from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
+from engine_process import EngineProcess
+
+CLASSIC = [(56, 64), (28, 128), (14, 256), (7, 512)]
+"""Height and channels of the 3x3 convolutions that every comparison of binary kernels shows."""
+BLOCK_NS = 20_000_000
+WARMUP_NS = 300_000_000
+
+
+def square(size: int, c: int, oc: int, kernel: int, out: str = "f32") -> BConv2d:
+    return BConv2d(h=size, w=size, c=c, oc=oc, kh=kernel, kw=kernel, out=out)  # type: ignore[arg-type]
+
+
+def load(engine: EngineProcess, spec: KernelSpec, name: str = "case", threads: int = 1) -> int:
+    """Loads and warms up; iterations that fill a block."""
+    (engine.folder / name).write_bytes(data_bytes(make_data(spec, 0)))
+    engine.client.load(name, {**spec.protocol_items(), "data": name})
+    ran = engine.client.run(
+        name, samples=1, warmup_ns=WARMUP_NS, min_sample_ns=BLOCK_NS, threads=threads, limit_ns=10**11
+    )
+    return ran.iterations or 1
+
+
+def block(engine: EngineProcess, iterations: int, name: str = "case", threads: int = 1) -> float:
+    """ns per iteration of one block."""
+    ran = engine.client.run(name, samples=1, iterations=iterations, threads=threads, limit_ns=10**11)
+    return ran.samples_ns[0]
