@@ -5,6 +5,8 @@
 
 #if BNN_COUNTS_PAIRS || BNN_COUNTS_DOTS
 #include <arm_neon.h>
+#elif BNN_COUNTS_BYTES && defined(__AVX2__)
+#include <immintrin.h>
 #endif
 
 namespace {
@@ -38,10 +40,17 @@ typedef uint8_t Octets __attribute__((vector_size(kBytes)));
 inline Words count(Words total, Words x) {
   return (Words)((Octets)total + __builtin_elementwise_popcount((Octets)x));
 }
+#ifdef __AVX2__
+inline Words words(Words total) {  // sums of pairs: bytes times one, then 16 bits times one
+  const __m256i pairs = _mm256_maddubs_epi16((__m256i)total, _mm256_set1_epi8(1));
+  return (Words)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+#else
 inline Words words(Words total) {
   const Words pairs = (total & 0x00ff00ffu) + ((total >> 8) & 0x00ff00ffu);
   return (pairs & 0xffffu) + (pairs >> 16);
 }
+#endif
 
 #endif
 
