@@ -45,8 +45,8 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         # Without it 64-byte vectors are split in two, which costs half of the speed.
         flags=("-mprefer-vector-width=512",),
     ),
-    IsaLevel("aarch64-linux-musl", "neon", "generic", 16, 4, 4, "pairs"),
-    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a76", 16, 4, 4, "dots"),
+    IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs"),
+    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots"),
     IsaLevel("arm-linux-musleabihf", "neon", "cortex_a7", 16, 2, 4, "pairs"),
 )
 

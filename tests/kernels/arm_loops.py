@@ -1,4 +1,4 @@
-"""The counting loops of the widest tiles on 64-bit Arm, as compiled."""
+"""The counting loops of the widest tiles on Arm, as compiled."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bnnbench.kernels.targets import ISA_LEVELS
+from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import FLAGS, SOURCES, level_flags
 
 _FUNCTION = re.compile(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", re.MULTILINE)
-_LOOP = re.compile(r"^(\.LBB\w+):.*\n((?:(?!\.LBB).*\n)*?)\tb\.\w+\t\1\n", re.MULTILINE)
-COUNT = "\tcnt\t"
+_LOOP = re.compile(r"^(\.LBB\w+):.*\n((?:(?!\.LBB).*\n)*?)\tb\.?\w+\t\1\n", re.MULTILINE)
+COUNT = re.compile(r"\tv?cnt(\.8)?\t")
 
 
-def counting_loops(isa: str, folder: Path) -> list[str]:
+def counting_loops(level: IsaLevel, folder: Path) -> list[str]:
     """Instructions of each, one loop for each form of the output; their branches are left out."""
-    level = next(one for one in ISA_LEVELS if one.isa == isa and one.triple.startswith("aarch64"))
     flags = [
         f"-mcpu={level.zig_cpu}",
         *FLAGS,
@@ -26,7 +25,7 @@ def counting_loops(isa: str, folder: Path) -> list[str]:
         *level_flags(level),
         "-Wno-unused-command-line-argument",
     ]
-    output = folder / f"{isa}.s"
+    output = folder / "kernels.s"
     command = [sys.executable, "-m", "ziglang", "c++", "-target", level.triple, *flags]
     command += ["-S", "src/kernels_isa.cpp", "-o", str(output)]
     subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=100)
@@ -34,10 +33,12 @@ def counting_loops(isa: str, folder: Path) -> list[str]:
     loops = []
     for name, body in _FUNCTION.findall(output.read_text()):
         if tile.search(name):
-            lines = (loop.splitlines() for _, loop in _LOOP.findall(body) if COUNT in loop)
-            loops += ["\n".join(line.split("//")[0].rstrip() for line in some if _is_code(line)) for some in lines]
+            lines = (loop.splitlines() for _, loop in _LOOP.findall(body) if COUNT.search(loop))
+            loops += [
+                "\n".join(re.split(r"//|@", line)[0].rstrip() for line in some if _is_code(line)) for some in lines
+            ]
     return loops
 
 
 def _is_code(line: str) -> bool:
-    return line.startswith("\t") and not line.lstrip().startswith((".", "//"))
+    return line.startswith("\t") and not line.lstrip().startswith((".", "//", "@"))

@@ -95,14 +95,17 @@ def test_numba_engine_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
         assert mismatches(engine, SWEEP) == []
 
 
-@pytest.mark.parametrize("isa", ["neon", "dotprod"])
-def test_nothing_is_spilled_while_bits_are_counted(isa: str, tmp_path: Path) -> None:
-    """The loops of the widest tiles on 64-bit Arm, as compiled, touch no stack."""
-    level = next(one for one in ISA_LEVELS if one.isa == isa and one.triple.startswith("aarch64"))
-    loops = counting_loops(isa, tmp_path)
+@pytest.mark.parametrize(
+    "level",
+    [one for one in ISA_LEVELS if "x86" not in one.triple],
+    ids=lambda one: f"{one.triple.split(chr(45))[0]}-{one.isa}",
+)
+def test_nothing_is_spilled_while_bits_are_counted(level: IsaLevel, tmp_path: Path) -> None:
+    """The loops of the widest tiles on Arm, as compiled, touch no stack."""
+    loops = counting_loops(level, tmp_path)
     assert len(loops) == 3  # one for each form of the output
     for loop in loops:
-        assert loop.count(COUNT) >= level.tile_pixels * level.tile_vectors
+        assert len(COUNT.findall(loop)) >= level.tile_pixels * level.tile_vectors
         assert "[sp" not in loop
 
 

@@ -54,20 +54,19 @@ inline Words words(Words total) {
 
 #endif
 
-#if defined(__aarch64__)
+#ifdef __ARM_NEON
+// Loading into all lanes knows no index: rows are stepped through by pointers of their own.
+#define BNN_STEPS 1
 
-// A pointer of its own for each row, which moves on as it is read: loading into all lanes knows no index.
-constexpr bool kSteps = true;
-inline Words broadcast(const uint32_t*& row, int) {
+inline Words broadcast(const uint32_t*& row) {
   Words value;
+#ifdef __aarch64__
   asm("ld1r {%0.4s}, [%1], #4" : "=w"(value), "+r"(row) : "m"(*row));
+#else
+  asm("vld1.32 {%e0[], %f0[]}, [%1]!" : "=w"(value), "+r"(row) : "m"(*row));
+#endif
   return value;
 }
-
-#else
-
-constexpr bool kSteps = false;
-inline Words broadcast(const uint32_t* row, int j) { return Words{} + row[j]; }
 
 #endif
 

@@ -23,6 +23,8 @@ struct ImplicitGemm {
   const uint32_t* input;
   const uint32_t* pixel_offset;    // [pixels] start of a pixel's window in the input
   const uint32_t* segment_offset;  // [segments] start of a segment in the window
+  int32_t words;                   // of all segments
+  const uint32_t* word_offset;     // [words] a word's place in the window
   // 32 bits per channel. kInt32, kFloat: dot = base - 2 * mismatches, base being of the output's type.
   // kBits: the bit is set when mismatches > (int32_t)base. A pixel at a zero-padded border has a row of its own.
   const uint32_t* base;            // [borders][groups * padded_channels]

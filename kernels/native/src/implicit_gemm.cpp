@@ -39,6 +39,12 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
     const uint32_t ky = (uint32_t)(rows ? s : s / k.kw), kx = (uint32_t)(rows ? 0 : s % k.kw);
     segment[s] = ky * (uint32_t)k.dh * row + kx * (uint32_t)k.dw * words;
   }
+  gemm.words = gemm.segments * gemm.segment_words;
+  uint32_t* word = arena.array<uint32_t>(gemm.words, error);
+  if (error.failed()) return false;
+  gemm.word_offset = word;
+  for (int32_t s = 0; s < gemm.segments; ++s)
+    for (int32_t j = 0; j < gemm.segment_words; ++j) *word++ = segment[s] + (uint32_t)j;
   gemm.pixels = shape.pixels();
   gemm.pixel_offset = offset, gemm.segment_offset = segment;
   return true;

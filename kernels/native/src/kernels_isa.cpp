@@ -27,55 +27,100 @@ constexpr int kPixels = BNN_TILE_PIXELS;
 constexpr int kVectors = BNN_TILE_VECTORS;
 constexpr bool kWidens = kFull < 1 << 30;
 
+// Running totals of a tile. Where they may get full they are emptied into sums of 32 bits in time.
 template <int M, int N>
-__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const ChannelBlock& block,
-                                                            const uint32_t* const (&pixel)[M], Words (&sum)[M][N]) {
-  const uint32_t* weights = block.weights;
+struct Totals {
   Words total[M][N], widened[M][N];  // the second only once the first has been full
-  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = Words{};
-  int room = kFull;
   bool has_widened = false;
+
+  __attribute__((always_inline)) Totals() {
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = Words{};
+  }
+  __attribute__((always_inline)) void empty() {
+    if (!has_widened) memset(widened, 0, sizeof widened);
+    BNN_UNROLL for (int i = 0; i < M; ++i)
+      BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += words(total[i][n]), total[i][n] = Words{};
+    has_widened = true;
+  }
+  __attribute__((always_inline)) void sum_up(Words (&sum)[M][N]) const {
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = words(total[i][n]);
+    if (kWidens && has_widened)
+      BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widened[i][n];
+  }
+};
+
+// One word of N vectors of channels.
+template <int N>
+struct Weights {
+  Words w[N];
+  __attribute__((always_inline)) explicit Weights(const uint32_t*& from) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(from + n * kLanes);
+    from += N * kLanes;
+  }
+};
+
+template <int N>
+__attribute__((always_inline)) inline void count_word(const Weights<N>& weights, Words a, Words (&total)[N]) {
+  BNN_UNROLL for (int n = 0; n < N; ++n) total[n] = count(total[n], weights.w[n] ^ a);
+}
+
+#if BNN_STEPS
+
+// Segment after segment: each row of the tile has a pointer that moves on by itself.
+template <int M, int N>
+__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const uint32_t* weights,
+                                                            const uint32_t* const (&pixel)[M], Totals<M, N>& totals) {
+  int room = kFull;
   for (int s = 0; s < gemm.segments; ++s) {
     const uint32_t* row[M];
     BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
-    int left = gemm.segment_words;
-    while (left > 0) {
+    for (int left = gemm.segment_words; left > 0;) {
       const int run = kWidens && left > room ? room : left;
       left -= run;
-      const auto one_word = [&](int j) __attribute__((always_inline)) {
-        Words w[N];
-        BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(weights + n * kLanes);
-        weights += N * kLanes;
-        Words a[M];
-        if constexpr (kSteps)  // well before they are needed: small cores run in order
-          BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i], j);
-        BNN_UNROLL for (int i = 0; i < M; ++i) {
-          if constexpr (!kSteps) a[i] = broadcast(row[i], j);
-          BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = count(total[i][n], w[n] ^ a[i]);
-        }
+      const auto one_word = [&]() __attribute__((always_inline)) {
+        const Weights<N> w(weights);
+        Words a[M];  // well before they are needed: small cores run in order
+        BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
+        BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, a[i], totals.total[i]);
       };
-      if constexpr (kSteps) {
-        for (int pairs = run / 2; pairs > 0; --pairs) one_word(0), one_word(0);
-        if (run % 2) one_word(0);
-      } else {
-        for (int j = 0; j < run; ++j) one_word(j);
-        BNN_UNROLL for (int i = 0; i < M; ++i) row[i] += run;
-      }
-      if constexpr (kWidens) {
-        room -= run;
-        if (room == 0) {
-          if (!has_widened) memset(widened, 0, sizeof widened);
-          BNN_UNROLL for (int i = 0; i < M; ++i)
-            BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += words(total[i][n]), total[i][n] = Words{};
-          room = kFull, has_widened = true;
+#ifdef __aarch64__
+      for (int quads = run / 4; quads > 0; --quads) {  // four words of a row by one load
+        Words four[M];
+        BNN_UNROLL for (int i = 0; i < M; ++i) four[i] = load<Words>(row[i]), row[i] += 4;
+        BNN_UNROLL for (int j = 0; j < 4; ++j) {
+          const Weights<N> w(weights);
+          BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + four[i][j], totals.total[i]);
         }
       }
+      if (run & 2) one_word(), one_word();
+#else
+      for (int pairs = run / 2; pairs > 0; --pairs) one_word(), one_word();
+#endif
+      if (run & 1) one_word();
+      if constexpr (kWidens)
+        if ((room -= run) == 0) totals.empty(), room = kFull;
     }
   }
-  BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = words(total[i][n]);
-  if (kWidens && has_widened)
-    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widened[i][n];
 }
+
+#else
+
+// Word after word, wherever they lie: short windows have no segments worth a loop of their own.
+template <int M, int N>
+__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const uint32_t* weights,
+                                                            const uint32_t* const (&pixel)[M], Totals<M, N>& totals) {
+  for (int k = 0; k < gemm.words;) {
+    const int end = kWidens && gemm.words - k > kFull ? k + kFull : gemm.words;
+    for (; k < end; ++k) {
+      const uint32_t offset = gemm.word_offset[k];
+      const Weights<N> w(weights);
+      BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + pixel[i][offset], totals.total[i]);
+    }
+    if (kWidens && k < gemm.words) totals.empty();
+  }
+}
+
+#endif
 
 inline Ints clamped(Ints x, int32_t low, int32_t high) {
   x = x < low ? (Ints{} + low) : x;
@@ -144,8 +189,10 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
+  Totals<M, N> totals;
+  count_mismatches(gemm, block.weights, pixel, totals);
   Words sum[M][N];
-  count_mismatches<M, N>(gemm, block, pixel, sum);
+  totals.sum_up(sum);
   const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
   const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
   const uint32_t* base[M];
