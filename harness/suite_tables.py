@@ -27,6 +27,7 @@ class BConv2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     pad_value: Literal[0, 1] = 1
     act: Literal["none", "relu", "relu6", "relu_n1_to_1"] = "none"
     out: Literal["i32", "f32", "bits"] = "f32"
+    micro_kernel: str = ""
     name: str | None = None
 
     def spec(self) -> KernelSpec:
@@ -49,6 +50,7 @@ class BConv2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
             pad_value=self.pad_value,
             act=act,
             out=self.out,
+            kernel=self.micro_kernel,
         )
 
 
@@ -59,10 +61,11 @@ class BGemmTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     n: Positive
     k: Positive
     out: Literal["i32", "f32"] = "i32"
+    micro_kernel: str = ""
     name: str | None = None
 
     def spec(self) -> KernelSpec:
-        return BGemm(m=self.m, n=self.n, k=self.k, out=self.out)
+        return BGemm(m=self.m, n=self.n, k=self.k, out=self.out, kernel=self.micro_kernel)
 
 
 class BitPackTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bitpack"):
@@ -72,10 +75,11 @@ class BitPackTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     c: Positive
     dtype: Literal["f32", "i8"] = "f32"
     zero_point: int = 0
+    micro_kernel: str = ""
     name: str | None = None
 
     def spec(self) -> KernelSpec:
-        return BitPack(n=self.n, c=self.c, dtype=self.dtype, zero_point=self.zero_point)
+        return BitPack(n=self.n, c=self.c, dtype=self.dtype, zero_point=self.zero_point, kernel=self.micro_kernel)
 
 
 class BMaxPool2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bmaxpool2d"):
@@ -86,13 +90,23 @@ class BMaxPool2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, t
     stride: Pair = (2, 2)
     batch: Positive = 1
     pad: Literal["same", "valid"] = "valid"
+    micro_kernel: str = ""
     name: str | None = None
 
     def spec(self) -> KernelSpec:
         h, w, c = self.input
         kernel, stride = self.kernel, self.stride
         return BMaxPool2d(
-            n=self.batch, h=h, w=w, c=c, kh=kernel[0], kw=kernel[1], sh=stride[0], sw=stride[1], pad=self.pad
+            n=self.batch,
+            h=h,
+            w=w,
+            c=c,
+            kh=kernel[0],
+            kw=kernel[1],
+            sh=stride[0],
+            sw=stride[1],
+            pad=self.pad,
+            kernel=self.micro_kernel,
         )
 
 

@@ -75,6 +75,8 @@ class OpSpec:
     def protocol_items(self) -> dict[str, str]:
         """Keys and values of the `load` request, `op` first, `data` left to the caller."""
         items = {field.name: str(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        if not items["kernel"]:
+            del items["kernel"]  # the engine's choice
         return {"op": self.op, **items}
 
     def _require_positive(self, *keys: str) -> None:

@@ -1,7 +1,8 @@
 """Op specifications: the shapes of a kernel case, what it computes, reads and writes.
 
 Bits follow Larq Compute Engine: bit 0 is +1, bit 1 is -1, channels packed LSB first into 32-bit words, unused
-high bits 0. Field names are the keys of the engine protocol, so a spec and a `load` request map one to one.
+high bits 0. Field names are the keys of the engine protocol, so a spec and a `load` request map one to one. `kernel`
+names the micro-kernel to take, of those of the engine; the engine's own choice when empty.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class BGemm(OpSpec):
     n: int
     k: int
     out: Literal["i32", "f32"] = "i32"
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         self._require_positive("m", "n", "k")
@@ -61,7 +63,7 @@ class BGemm(OpSpec):
 
     @property
     def name(self) -> str:
-        return f"bgemm {self.m}x{self.n}x{self.k}" + _other(self.out, "i32")
+        return f"bgemm {self.m}x{self.n}x{self.k}" + _other(self.out, "i32") + _other(self.kernel, "")
 
     @property
     def macs_1bit(self) -> int:
@@ -145,6 +147,7 @@ class BConv2d(_Windowed):
     pad_value: int = 1
     act: Act = "none"
     out: Literal["i32", "f32", "bits"] = "i32"
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         self._require_positive("n", "h", "w", "c", "oc", "kh", "kw", "sh", "sw", "dh", "dw", "groups")
@@ -185,6 +188,7 @@ class BConv2d(_Windowed):
             + (" pad0" if self.pad_value == 0 else "")
             + _other(self.act, "none")
             + _other(self.out, "i32")
+            + _other(self.kernel, "")
         )
 
     @property
@@ -219,6 +223,7 @@ class BitPack(OpSpec):
     c: int
     dtype: Literal["f32", "i8"] = "f32"
     zero_point: int = 0
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         self._require_positive("n", "c")
@@ -232,7 +237,7 @@ class BitPack(OpSpec):
     @property
     def name(self) -> str:
         zero_point = f" z{self.zero_point}" if self.zero_point else ""
-        return f"bitpack {self.n}x{self.c}" + _other(self.dtype, "f32") + zero_point
+        return f"bitpack {self.n}x{self.c}" + _other(self.dtype, "f32") + zero_point + _other(self.kernel, "")
 
     def inputs(self) -> list[ArraySpec]:
         return [ArraySpec("x", self.dtype, (self.n, self.c))]
@@ -258,6 +263,7 @@ class BMaxPool2d(_Windowed):
     sh: int = 1
     sw: int = 1
     pad: Pad = "valid"
+    kernel: str = ""
 
     def __post_init__(self) -> None:
         self._require_positive("n", "h", "w", "c", "kh", "kw", "sh", "sw")
@@ -268,7 +274,7 @@ class BMaxPool2d(_Windowed):
     def name(self) -> str:
         batch = f" n{self.n}" if self.n > 1 else ""
         shape = f"bmaxpool2d {self.h}x{self.w}x{self.c} {self.kh}x{self.kw}"
-        return shape + batch + _pair("s", self.sh, self.sw) + _other(self.pad, "valid")
+        return shape + batch + _pair("s", self.sh, self.sw) + _other(self.pad, "valid") + _other(self.kernel, "")
 
     def inputs(self) -> list[ArraySpec]:
         return [ArraySpec("x", "u32", (self.n, self.h, self.w, words(self.c)))]

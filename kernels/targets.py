@@ -56,6 +56,8 @@ class MicroKernel:
     """One compiled inner loop. `pixels` x `channels` is the tile whose sums are kept at once, mr x nr; 0 x 0 where none
     is. `how` says with what it works; `source` is a file below `kernels/native`."""
 
+    name: str
+    """What `kernel=` of the protocol and `micro_kernel` of a suite take."""
     ops: tuple[str, ...]
     triple: str
     isa: str
@@ -76,13 +78,12 @@ def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
     found = []
     channels = level.tile_vectors * lanes
     while channels >= max(8, lanes):
-        how = f"popcount of {level.counts}"
-        found.append(
-            MicroKernel(("bconv2d", "bgemm"), level.triple, level.isa, level.tile_pixels, channels, how, source)
-        )
+        name, how = f"{level.isa}-{level.tile_pixels}x{channels}", f"popcount of {level.counts}"
+        ops = ("bconv2d", "bgemm")
+        found.append(MicroKernel(name, ops, level.triple, level.isa, level.tile_pixels, channels, how, source))
         channels //= 2
     found += [
-        MicroKernel((op,), level.triple, level.isa, 0, 0, how, source)
+        MicroKernel(f"{level.isa}-{op}", (op,), level.triple, level.isa, 0, 0, how, "src/bits_isa.cpp")
         for op, how in (("bitpack", "compare, mask"), ("bmaxpool2d", "and"))
     ]
     return tuple(found)

@@ -81,12 +81,12 @@ def _list_kernels(json: bool) -> None:
     if json:
         print(dumps([asdict(kernel) | {"tile": kernel.tile} for kernel in found], indent=1))
         return
-    table = Table("target", "ISA", "ops", "tile", "how", "source", box=None, pad_edge=False)
+    table = Table("name", "target", "ops", "how", "source", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for kernel in found:
-        architecture = kernel.triple.partition("-")[0]
-        table.add_row(architecture, kernel.isa, ", ".join(kernel.ops), kernel.tile, kernel.how, kernel.source)
+        table.add_row(kernel.name, kernel.triple.partition("-")[0], ", ".join(kernel.ops), kernel.how, kernel.source)
     Console().print(table)
-    print("Tiles are pixels x channels.")
+    print('A name is ISA level and tile, pixels x channels. In a suite: micro_kernel = "avx2-4x8" in a [[kernel]].')
 
 
 @app.command

@@ -32,7 +32,7 @@ struct BinaryConv {
 };
 
 // Both copy what they need into the arena, packed for the kernels.
-bool plan_binary_gemm(const BinaryConv& conv, const KernelSet& kernels, Arena& arena, GemmPlan& plan, Error& error);
+bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& arena, GemmPlan& plan, Error& error);
 bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error);
 

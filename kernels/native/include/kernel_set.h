@@ -42,7 +42,7 @@ struct ImplicitGemm {
 struct ChannelBlock {
   int32_t group;
   int32_t first;                   // channel within the group
-  int32_t lanes;                   // as given by block_lanes()
+  int32_t lanes;                   // one of the kernel set's widths
   int32_t valid;                   // lanes that are real channels
   const uint32_t* weights;         // [segments * segment_words][lanes]
 };
@@ -63,12 +63,22 @@ struct BitPool {
   Window window;                   // not dilated
 };
 
+// How many channels a block may have: powers of two from one number to another.
+struct BlockWidths {
+  int32_t least, most;
+  // For so many channels that are left.
+  int32_t lanes(int32_t remaining) const {
+    int32_t lanes = least;
+    while (lanes < most && lanes < remaining) lanes *= 2;
+    return lanes;
+  }
+};
+
 struct KernelSet {
   const char* isa;
   int32_t vector_bytes;
   int32_t tile_pixels;             // mr
-  int32_t tile_channels;           // nr
-  int32_t (*block_lanes)(int32_t remaining_channels);
+  BlockWidths widths;              // nr of the widest tile, and of narrower ones
   void (*implicit_gemm)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
   // Rows of `channels` values to words of 32 sign bits (1 where value < zero); the tail's unused bits are 0.
   void (*bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);

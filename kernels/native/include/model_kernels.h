@@ -54,10 +54,9 @@ struct Stages {
 struct ModelKernels {
   // f32 convolution: as KernelSet's implicit_gemm with f32 in place of words; `bias` (never null) is what the sums
   // start from, in order of k by fused multiply-add where the ISA has it; other epilogue fields are not used. Blocks
-  // have block_lanes() lanes. gemm.out is where pixel 0 would go; lanes beyond block.valid are not written.
-  int32_t (*block_lanes)(int32_t remaining_channels);
+  // have one of `widths`. gemm.out is where pixel 0 would go; lanes beyond block.valid are not written.
+  BlockWidths widths;
   int32_t tile_pixels;         // mr
-  int32_t tile_channels;       // nr
   void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
   // Output pixels [first, last), to `out` with `row_floats` between two.
   void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);

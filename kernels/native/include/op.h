@@ -20,6 +20,7 @@ struct Op {
   int32_t clamp_low = INT32_MIN, clamp_high = INT32_MAX;
   bool i8 = false;  // bitpack
   int32_t zero_point = 0;
+  const char* kernel = nullptr;  // the micro-kernel to take; valid as long as the request
   // Derived.
   int32_t out_h = 1, out_w = 1, pad_top = 0, pad_left = 0;
   int32_t words = 0;  // of one pixel's channels

@@ -50,13 +50,13 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
-bool plan_blocks(const ConvShape& shape, int32_t (*block_lanes)(int32_t), const uint32_t* filter, Arena& arena,
+bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32_t* filter, Arena& arena,
                  GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.groups = shape.groups, gemm.channels = shape.oc / shape.groups;
   int per_group = 0;
   for (int32_t c = 0; c < gemm.channels; ++per_group) {
-    const int32_t lanes = block_lanes(gemm.channels - c);
+    const int32_t lanes = widths.lanes(gemm.channels - c);
     c += lanes, gemm.padded_channels = c;
   }
   const int64_t k = (int64_t)gemm.segments * gemm.segment_words;
@@ -67,7 +67,7 @@ bool plan_blocks(const ConvShape& shape, int32_t (*block_lanes)(int32_t), const 
   ChannelBlock* block = plan.block;
   for (int32_t g = 0; g < shape.groups; ++g) {
     for (int32_t c = 0; c < gemm.channels; ++block) {
-      const int32_t lanes = block_lanes(gemm.channels - c), left = gemm.channels - c;
+      const int32_t lanes = widths.lanes(gemm.channels - c), left = gemm.channels - c;
       *block = {g, c, lanes, left < lanes ? left : lanes, weights};
       const uint32_t* from = filter + ((int64_t)g * gemm.channels + c) * k;
       for (int64_t j = 0; j < k; ++j, weights += lanes)
@@ -209,18 +209,18 @@ bool BinaryConv::needs_dots() const {
                                  : output == Output::kFloat && 2 * bits() > kMaxExactFloat;
 }
 
-bool plan_binary_gemm(const BinaryConv& conv, const KernelSet& kernels, Arena& arena, GemmPlan& plan, Error& error) {
+bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& arena, GemmPlan& plan, Error& error) {
   BinaryConv computed = conv;
   if (conv.needs_dots()) computed.output = Output::kInt32, computed.offset = 0;
   return plan_windows(conv.shape, arena, plan, error) &&
-         plan_blocks(conv.shape, kernels.block_lanes, conv.filter, arena, plan, error) &&
+         plan_blocks(conv.shape, widths, conv.filter, arena, plan, error) &&
          plan_epilogue(computed, arena, plan, error) && plan_borders(computed, arena, plan, error);
 }
 
 bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error) {
   if (!plan_windows(shape, arena, plan, error) ||
-      !plan_blocks(shape, kernels.block_lanes, (const uint32_t*)weights, arena, plan, error))
+      !plan_blocks(shape, kernels.widths, (const uint32_t*)weights, arena, plan, error))
     return false;
   plan.gemm.output = Output::kFloat;
   plan.gemm.bias = spread(plan.gemm, shape.oc, (const uint8_t*)bias, arena, error);

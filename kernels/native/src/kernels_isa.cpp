@@ -258,12 +258,6 @@ void panel_of(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first
 constexpr int kNarrowest = kLanes >= 8 ? 1 : 8 / kLanes;
 static_assert(kVectors * kLanes <= 64 && kVectors >= kNarrowest);
 
-int32_t block_lanes(int32_t remaining) {
-  int vectors = kNarrowest;
-  while (vectors < kVectors && vectors * kLanes < remaining) vectors *= 2;
-  return vectors * kLanes;
-}
-
 void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
   const int vectors = block.lanes / kLanes;
   if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last);
@@ -297,6 +291,6 @@ int64_t popcount_roof(int64_t rounds) {
 
 extern const bnn::KernelSet BNN_ISA_SYMBOL;
 const bnn::KernelSet BNN_ISA_SYMBOL = {
-    BNN_ISA_NAME, kBytes,        kPixels,     kVectors * kLanes, block_lanes,
-    implicit_gemm, BNN_BINARY_PART(bitpack_f32), BNN_BINARY_PART(bitpack_i8), BNN_BINARY_PART(max_pool), popcount_roof,
+    BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
+    BNN_BINARY_PART(bitpack_f32), BNN_BINARY_PART(bitpack_i8), BNN_BINARY_PART(max_pool), popcount_roof,
 };

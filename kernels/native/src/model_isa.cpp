@@ -87,12 +87,6 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   }
 }
 
-int32_t block_lanes(int32_t remaining) {
-  int vectors = 1;
-  while (vectors < kVectors && vectors * kLanes < remaining) vectors *= 2;
-  return vectors * kLanes;
-}
-
 void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
   const int vectors = block.lanes / kLanes;
   if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last);
@@ -137,7 +131,7 @@ uint64_t read_all(const uint8_t* data, int64_t bytes) {
 
 extern const bnn::ModelKernels BNN_MODEL_SYMBOL;
 const bnn::ModelKernels BNN_MODEL_SYMBOL = {
-    block_lanes, kPixels, kVectors * kLanes, conv,
+    {kLanes, kVectors * kLanes}, kPixels, conv,
     BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
     BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax),
     BNN_PART(run_stages), fma_roof, read_all,

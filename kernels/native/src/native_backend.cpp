@@ -1,4 +1,5 @@
 // The native engine's compute side: turns an op into calls of the chosen ISA level's kernels.
+#include <stdio.h>
 #include <string.h>
 
 #include "implicit_gemm.h"
@@ -27,6 +28,48 @@ constexpr const ModelKernels* kModelKernels[] = {BNN_MODEL_LEVELS};
 #undef BNN_LEVEL
 
 Kernels chosen = {};
+
+// A micro-kernel, as targets.py lists and names them: ISA level and tile, or ISA level and op.
+struct MicroKernel {
+  const KernelSet* set;
+  BlockWidths widths;
+  char name[32];
+};
+
+// Calls `visit` with every micro-kernel of this machine that computes `op`, until it is true.
+template <class Visit>
+void over_micro_kernels(const Op& op, Visit visit) {
+  for (const KernelSet* set : kKernelSets) {
+    if (!machine_has_isa(set->isa)) continue;
+    const bool tiles = op.kind <= OpKind::kBconv2d;
+    for (int32_t channels = set->widths.most; channels >= set->widths.least; channels /= 2) {
+      MicroKernel one = {set, {channels, channels}, {}};
+      if (tiles) {
+        snprintf(one.name, sizeof one.name, "%s-%dx%d", set->isa, set->tile_pixels, channels);
+      } else {
+        snprintf(one.name, sizeof one.name, "%s-%s", set->isa, op_name((int)op.kind));
+      }
+      if (visit(one)) return;
+      if (!tiles) break;
+    }
+  }
+}
+
+// The one that `op` asks for; else the selected ISA level's, by its own choice of widths.
+bool choose_micro_kernel(const Op& op, MicroKernel& found, Error& error) {
+  found = {chosen.binary, chosen.binary->widths, {}};
+  if (!op.kernel) return true;
+  bool is_found = false;
+  char names[400] = "";
+  over_micro_kernels(op, [&](const MicroKernel& one) {
+    const size_t length = strlen(names);
+    snprintf(names + length, sizeof names - length, "%s%s", length ? ", " : "", one.name);
+    if ((is_found = !strcmp(one.name, op.kernel))) found = one;
+    return is_found;
+  });
+  return is_found || error.set("this machine has no micro-kernel '%.60s' for %s; it has %s", op.kernel,
+                               op_name((int)op.kind), names);
+}
 
 struct GemmWorkload : OpWorkload {
   GemmPlan plan;
@@ -82,13 +125,15 @@ OpWorkload* load_gemm(const Op& op, const uint8_t* data, Arena& arena, Error& er
   GemmWorkload* self = arena.array<GemmWorkload>(1, error);
   if (!self) return nullptr;
   const BinaryConv conv = binary_conv(op, data);
+  MicroKernel kernel;
+  if (!choose_micro_kernel(op, kernel, error)) return nullptr;
   self->op = op;
-  self->kernels = chosen.binary;
+  self->kernels = kernel.set;
   self->run = run_gemm;
   self->set_output((uint8_t*)arena.allocate(op.out_bytes, error));
   uint32_t* x = (uint32_t*)arena.allocate(op.x_bytes, error);
   if (conv.needs_dots()) keep_dots(*self, op, data, arena, error);
-  if (error.failed() || !plan_binary_gemm(conv, *chosen.binary, arena, self->plan, error)) return nullptr;
+  if (error.failed() || !plan_binary_gemm(conv, kernel.widths, arena, self->plan, error)) return nullptr;
   if (self->plan.padding.has_border()) self->padded = arena.array<uint32_t>(self->plan.padding.words(), error);
   if (error.failed()) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);
@@ -133,9 +178,11 @@ OpWorkload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Err
   uint8_t* x = (uint8_t*)arena.allocate(op.x_bytes + kMaxOverread, error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
+  MicroKernel kernel;
+  if (!choose_micro_kernel(op, kernel, error)) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);
   self->op = op;
-  self->kernels = chosen.binary, self->x = x;
+  self->kernels = kernel.set, self->x = x;
   self->set_output(output);
   self->run = run_bitpack;
   if (op.kind == OpKind::kBitpack) return self;

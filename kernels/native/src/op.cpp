@@ -160,6 +160,7 @@ bool parse_op(const Request& request, Op& op, Error& error) {
   for (const OpRow& row : kOps) {
     if (strcmp(name, row.name)) continue;
     op.kind = row.kind;
+    if (request.find("kernel") && !request.text("kernel", &op.kernel, error)) return false;
     return row.parse(request, op, error) && derive_sizes(op, error);
   }
   return error.set("the op '%.60s' is unknown", name);

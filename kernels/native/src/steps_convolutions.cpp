@@ -167,7 +167,7 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
   const BinaryConv binary = binary_conv(step, Output::kFloat);
   self->cost_ns = 0.002 * (double)(binary.shape.pixels() * step.c) * (double)binary.bits();
   self->binary_kernels = builder.kernels.binary;
-  if (!plan_binary_gemm(binary, *builder.kernels.binary, builder.arena, self->plan, builder.error) ||
+  if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error) ||
       !init_stream(*self, step, builder.kernels.binary->tile_pixels, true, builder))
     return nullptr;
   self->produce = bconv;
@@ -181,7 +181,7 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
   const BinaryConv binary = binary_conv(step, Output::kBits);
-  if (!plan_binary_gemm(binary, *builder.kernels.binary, builder.arena, self->plan, builder.error)) return nullptr;
+  if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error)) return nullptr;
   self->binary_kernels = builder.kernels.binary;
   self->units = binary.shape.pixels();
   self->cost_ns = 0.002 * (double)(self->units * step.c) * (double)binary.bits();
