@@ -12,8 +12,9 @@ BLOCK_NS = 20_000_000
 WARMUP_NS = 300_000_000
 
 
-def square(size: int, c: int, oc: int, kernel: int, out: str = "f32") -> BConv2d:
-    return BConv2d(h=size, w=size, c=c, oc=oc, kh=kernel, kw=kernel, out=out)  # type: ignore[arg-type]
+def square(size: int, c: int, oc: int, k: int, out: str = "f32", kernel: str = "") -> BConv2d:
+    """A k x k convolution of a square image; `kernel` is the micro-kernel."""
+    return BConv2d(h=size, w=size, c=c, oc=oc, kh=k, kw=k, out=out, kernel=kernel)  # type: ignore[arg-type]
 
 
 def load(engine: EngineProcess, spec: KernelSpec, name: str = "case", threads: int = 1) -> int:

@@ -100,8 +100,10 @@ __attribute__((noinline)) void pool_vectors(const Windows& windows) {
     const uint32_t* x = w.x + l * w.line;
     uint32_t* out = w.out + l * w.out_line;
     for (int64_t i = 0; i < w.count; ++i, x += w.step, out += w.words) {
+      const uint32_t* window = x;
+      asm("" : "+r"(window));  // else the compiler keeps a pointer for each tap, which are more than there are registers
       const auto step = [&](int64_t at) __attribute__((always_inline)) {
-        const Words all = all_taps<Words, kSize, kSize>(w, x + at);
+        const Words all = all_taps<Words, kSize, kSize>(w, window + at);
         memcpy(out + at, &all, sizeof all);
       };
       over_vectors(w.words, step, step);
