@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
   bnnbench profile quicknet.tflite -d pi4 --threads 4
-  bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto"""
+  bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto
+  bnnbench profile quicknet.tflite --roofline steps.svg    # every step against the device's roofs"""
 
 
 def profile(
@@ -26,6 +27,9 @@ def profile(
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="How often every step is timed.")] = 50,
     trace: Annotated[Path | None, Parameter(help="Also write the steps as a trace for Chrome or Perfetto.")] = None,
+    roofline: Annotated[
+        Path | None, Parameter(help="Also draw the steps against the device's roofs: a .pdf, .svg or .png.")
+    ] = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -37,12 +41,17 @@ def profile(
 
     import msgspec
 
+    from bnnbench.results.charts.paper import FORMATS
+
     from ..errors import CallError
     from ..profile import profile as measure
+    from ..profile import save_roofline
     from ..suite import model_path
 
     if threads < 1 or runs < 1:
         raise CallError("--threads and --runs are at least 1.")
+    if roofline is not None and roofline.suffix.removeprefix(".") not in FORMATS:
+        raise CallError(f"--roofline is written as {', '.join(FORMATS)}; give a file with such a suffix.")
     tell = lambda line: print(line, file=sys.stderr)  # noqa: E731
     done = measure(
         model_path(str(model), Path()), device=device, inventory=inventory, threads=threads, runs=runs, tell=tell
@@ -52,6 +61,12 @@ def profile(
 
         steps = ((op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof}) for op in done.ops)
         trace.write_text(spans(model.name, device, steps) + "\n", "utf-8")
+    if roofline is not None:
+        try:
+            caption = save_roofline(done, model.name, device, roofline)
+        except ValueError as error:
+            raise CallError(f"--roofline has nothing to draw: {error}.") from None
+        print(f"{roofline}, described in {caption}", file=sys.stderr)
     if json:
         print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
     else:

@@ -1,7 +1,8 @@
 """A roofline: how near a device's own limits its cases come (Williams, Waterman, Patterson 2009, CACM 52:4).
 
 Each case is a dot at its operations per byte that it has to move at least, and at its operations per second. Level
-lines are what the popcount instructions can do, sloping ones what each level of the memory can feed.
+lines are what the popcount instructions (for f32 layers: the multiply-adds) can do, sloping ones what each level of the
+memory can feed.
 """
 
 import math
@@ -64,18 +65,21 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     figure = ax.get_figure(root=True)
     assert figure is not None
     width = float(figure.get_figwidth())
-    popcount = {isa: max(p.popcount_gops or 0.0 for p in peaks if (p.isa or "") == isa) for isa in _isas(peaks)}
-    top = max(popcount.values())
+    levels = {isa: max(p.popcount_gops or 0.0 for p in peaks if (p.isa or "") == isa) for isa in _isas(peaks)}
+    top = max(levels.values())
+    f32 = max(p.fma_gflops or 0.0 for p in peaks)
+    if f32 and (cases["macs_32bit"].fillna(0) > 0).any():
+        levels["f32"], top = f32, max(top, f32)
     reads = _reads(peaks)
     tints = style.colours(series_of(labelled(frame)))
-    intensity = 2 * cases["macs_1bit"].astype(float) / cases["bytes_moved"].astype(float)
+    intensity = 2 * _macs(cases) / cases["bytes_moved"].astype(float)
     ridges = [top / bandwidth for _, bandwidth in reads]
     low = min([*intensity, *ridges]) / _ROOM
     share = min(0.6, _NAME_ROOM / max(1.0, 72.0 * width - _NAME_ROOM))
     high = max([max(intensity) * _ROOM, *((ridge / low) ** (share / (1 - share)) * ridge for ridge in ridges)])
-    bottom = min([*cases["gops"].astype(float), *popcount.values()]) / _ROOM
+    bottom = min([*cases["gops"].astype(float), *levels.values()]) / _ROOM
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bottom, top * (top / bottom) ** _above(width)))
-    for gops in popcount.values():
+    for gops in levels.values():
         begin = gops / max((bandwidth for _, bandwidth in reads), default=math.inf)
         _line(ax, (max(begin, low), gops), (high, gops))
     for _, bandwidth in reads:
@@ -98,7 +102,7 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     uprights = _name_levels(ax, reads, top)
     names = [
         Label(high / 1.02, gops, 0.0, f"{shorten(isa, 12)} {quantity.rate(gops)}".strip())
-        for isa, gops in popcount.items()
+        for isa, gops in levels.items()
     ]
     best = cases.assign(x=intensity).sort_values("gops", ascending=False)
     if width >= 6.0:
@@ -113,7 +117,7 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     place(
         ax,
         names,
-        [*((low, gops, high, gops) for gops in popcount.values()), *((x, y, x, y) for x, y in taken), *uprights],
+        [*((low, gops, high, gops) for gops in levels.values()), *((x, y, x, y) for x, y in taken), *uprights],
     )
     return ax
 
@@ -162,8 +166,12 @@ def _above(width: float) -> float:
 
 def _cases(frame: pd.DataFrame) -> pd.DataFrame:
     cases = labelled(frame)
-    has = cases["gops"].notna() & (cases["macs_1bit"].fillna(0) > 0) & (cases["bytes_moved"].fillna(0) > 0)
+    has = cases["gops"].notna() & (_macs(cases) > 0) & (cases["bytes_moved"].fillna(0) > 0)
     return cases[has & (cases["kind"] == "kernel") & (cases["threads"] == 1)]
+
+
+def _macs(cases: pd.DataFrame) -> "pd.Series[float]":
+    return cases["macs_1bit"].fillna(0).astype(float) + cases["macs_32bit"].fillna(0).astype(float)
 
 
 def _of(roofs: Sequence[Peak], device: str) -> list[Peak]:

@@ -87,6 +87,19 @@ def test_profile_prints_a_table(bench: Bench) -> None:
     assert "add up to" in done.stdout
 
 
+def test_profile_draws_its_steps_against_the_roofs(bench: Bench) -> None:
+    done = bench.run("profile", LARQ, "--runs", "3", "--roofline", "steps.svg")
+    assert done.returncode == 0, done.stderr
+    drawing = (bench.folder / "steps.svg").read_text()
+    assert "<svg" in drawing
+    caption = (bench.folder / "steps.txt").read_text()
+    assert "Every step that multiplies, medians of 3 runs, one thread" in caption
+    assert "native" in caption
+    refused = bench.run("profile", LARQ, "--roofline", "steps.gif")
+    assert refused.returncode == 2
+    assert "--roofline is written as pdf, svg, png" in one_sentence(refused.stderr)
+
+
 def test_every_small_model_is_proven(bench: Bench) -> None:
     models = sorted(GOLDEN.glob("*.tflite"))
     frame = load(bench.measure(*models, "--invocations", "1", "--threads", "1,2"))

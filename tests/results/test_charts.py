@@ -188,6 +188,19 @@ def test_rooflines_are_readable(synthetic: StoredRun, width: float, workloads: i
     assert {"avx512 700 GOPS", "avx2 120 GOPS", "L1, L2 100 GB/s", "LLC 40 GB/s", "DRAM 8 GB/s"} <= set(texts)
 
 
+def test_layers_of_floats_have_a_roof_of_their_own(synthetic: StoredRun) -> None:
+    frame = shown(synthetic, "roofline")
+    roofs = [Peak(device="pi4", isa="neon", popcount_gops=50.0, fma_gflops=9.5, read_gb_s=dict(READS))]
+    frame = frame.assign(device="pi4")
+
+    def lines(frame: pd.DataFrame) -> set[float]:
+        heights = [line.get_data()[1] for line in roofline(frame, roofs).lines]
+        return {float(ys[0]) for ys in heights if len(ys) == 2 and ys[0] == ys[1]}
+
+    assert lines(frame) == {50.0}
+    assert lines(frame.assign(macs_32bit=frame["macs_1bit"], macs_1bit=pd.NA)) == {50.0, 9.5}
+
+
 @pytest.mark.parametrize("width", [2.0, 152 / 72, 2.2, 40.0])
 def test_a_roofline_of_any_width_is_drawn(synthetic: StoredRun, width: float) -> None:
     figure = CHARTS["roofline"].figure(shown(synthetic, "roofline"), synthetic.peaks, width)
