@@ -31,23 +31,35 @@ def expected_share(isa: str, spec: BConv2d, folder: Path) -> float:
     """Share of the popcount roof that the tiles of a convolution reach, all cycles counted."""
     level = next(level for level in ISA_LEVELS if level.isa == isa)
     functions = _functions(level, folder)
-    pixels = spec.out_h * spec.out_w
+    pixels, words = spec.out_h * spec.out_w, spec.kh * spec.kw * spec.c // 32
     tiles = -(-pixels // level.tile_pixels)
     low, higher = divmod(pixels, tiles)
-    words = spec.kw * spec.c // 32
     cycles = sum(
-        count * _cycles(tuple(_trace(functions[f"tile{height}"], words, spec.kh)))
+        count * _cycles(tuple(_trace(functions[f"{height}x{vectors}"], words)))
+        for vectors in _blocks(spec.oc, level)
         for height, count in ((low, tiles - higher), (low + 1, higher))
         if count
     )
     chains = 8
     roof = _cycles(tuple(_loop(functions["roof"]))) / chains  # of one product: a vector of words
-    products = pixels * level.tile_vectors * words * spec.kh
+    products = pixels * words * spec.oc * 4 / level.vector_bytes
     return products * roof / cycles
 
 
+def _blocks(channels: int, level: IsaLevel) -> list[int]:
+    """Vectors of each block of channels, as the engine cuts them."""
+    lanes, found = level.vector_bytes // 4, []
+    while channels > 0:
+        vectors = 1
+        while vectors < level.tile_vectors and vectors * lanes < channels:
+            vectors *= 2
+        found.append(vectors)
+        channels -= vectors * lanes
+    return found
+
+
 def _functions(level: IsaLevel, folder: Path) -> dict[str, list[str]]:
-    """The assembly of the float tiles of full width, and of the roof's loop."""
+    """The assembly of the float tiles by height and vectors, and of the roof's loop."""
     output = folder / f"{level.isa}.s"
     if not output.exists():
         arguments = [f"-mcpu={level.zig_cpu}", *toolchain.FLAGS, "-I", "include", *toolchain.level_flags(level)]
@@ -57,8 +69,8 @@ def _functions(level: IsaLevel, folder: Path) -> dict[str, list[str]]:
         subprocess.run(command, cwd=toolchain.SOURCES, check=True, capture_output=True, timeout=300)
     found: dict[str, list[str]] = {}
     for name, body in re.findall(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", output.read_text(), re.MULTILINE):
-        tile = re.search(rf"tileILN3bnn6OutputE{_FLOAT_OUTPUT}ELi(\d)ELi{level.tile_vectors}E", name)
-        key = f"tile{tile[1]}" if tile else "roof" if "popcount_roof" in name else None
+        tile = re.search(rf"tileILN3bnn6OutputE{_FLOAT_OUTPUT}ELi(\d)ELi(\d)E", name)
+        key = f"{tile[1]}x{tile[2]}" if tile else "roof" if "popcount_roof" in name else None
         if key:
             found[key] = [line for line in (_clean(line) for line in body.splitlines()) if line]
     return found
@@ -77,11 +89,11 @@ def _loop(lines: list[str]) -> list[str]:
     return [line for line in lines[start + 1 : end + 1] if not line.endswith(":")]
 
 
-def _trace(lines: list[str], words: int, segments: int) -> list[str]:
-    """One execution of a tile without borders and activation: `segments` runs of `words` words."""
+def _trace(lines: list[str], words: int) -> list[str]:
+    """One execution of a tile without borders and activation: `words` rounds of the loop that counts."""
     inner = _inner_loop(lines)
     path: list[str] = []
-    at, rounds, done = 0, 0, 0
+    at, rounds = 0, 0
     while lines[at] != "retq":
         line = lines[at]
         at += 1
@@ -93,18 +105,16 @@ def _trace(lines: list[str], words: int, segments: int) -> list[str]:
         target = line.split()[1]
         if target == inner:
             rounds += 1
-            taken = rounds % words != 0
-        elif path[-2].startswith("cmpq"):  # the segments' loop
-            done += 1
-            taken = (done == segments) == line.startswith("je")
+            taken = rounds < words
         elif path[-2].startswith("cmpb"):  # gemm.clamps is false
             taken = line.startswith("jne")
         elif path[-2].startswith("testq") and not line.startswith("jle"):  # gemm.pixel_border is null
             taken = line.startswith("je")
-        else:  # guards against no segments and no words
+        else:  # guards against no words
             taken = line.startswith("jmp")
         if taken:
             at = lines.index(f"{target}:")
+    assert rounds == words
     return path
 
 
