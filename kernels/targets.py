@@ -45,9 +45,9 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         # Without it 64-byte vectors are split in two, which costs half of the speed.
         flags=("-mprefer-vector-width=512",),
     ),
-    # Scheduled for the in-order core of its generation. Out-of-order ones do not mind (llvm-mca: the same cycles on A72 and
-    # Neoverse N1 as when scheduled for them), while an in-order one would need up to three times the cycles. So one
-    # kernel is right for all CPUs of a big.LITTLE machine, and for threads that span both kinds.
+    # Scheduled for the in-order core of its generation. Out-of-order ones do not mind (llvm-mca: the same cycles on A72
+    # and Neoverse N1 as when scheduled for them), while in-order ones would need up to three times the cycles the other
+    # way round. So one kernel is right for all CPUs of a big.LITTLE machine, and for threads that span both kinds.
     IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs"),
     IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots"),
     IsaLevel("arm-linux-musleabihf", "neon", "cortex_a7", 16, 2, 4, "pairs"),

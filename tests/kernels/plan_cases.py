@@ -259,6 +259,12 @@ def _binary() -> None:
 def _movement() -> None:
     x, out = bits("x", 2, 7, 6, 70), bits("out", 2, 4, 3, 70)
     case("bmaxpool", [step("bmaxpool", x, out, *window(3, 2, 2, 2, top=1, left=0))], exact=True)
+    # Several windows in a vector; the last lacks one column as SAME has it, then two, then the first lacks one.
+    for name, w, left, out_w in (("same", 36, 0, 18), ("two", 36, 1, 19), ("both", 37, 1, 19)):
+        for c in (32, 64, 128, 256):
+            x, out = bits("x", 1, 5, w, c), bits("out", 1, 3, out_w, c)
+            pool = step("bmaxpool", x, out, *window(3, 3, 2, 2, top=1, left=left))
+            case(f"bmaxpool {name} {c}", [pool], exact=True)
     q, packed = i8("q", 2, 3, 45, zero_point=4), bits("packed", 2, 3, 45)
     case("pack", [step("pack", q, packed)], exact=True)
     for dtype, value in (("f32", -1.5), ("i8", -7), ("i32", 9)):

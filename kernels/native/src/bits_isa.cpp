@@ -215,8 +215,9 @@ void pool_lines(const BitPool& pool, const uint32_t* image, int64_t first, int64
       w.rows = rows, w.row = row, w.second = rows > 1 ? row : 0, w.third = rows > 2 ? 2 * row : w.second;
       w.columns = least(from + k.kw, pool.w) - left, w.column = w.words = words;
       if (pairs && w.columns == k.kw && (pool.out_w - x) * words >= kLanes) {
-        // At the right border a window may lack its last column, which is the only one it can lack.
-        w.clipped = next == pool.out_w - 1 && k.kw == 3;
+        // The last window may lack its last column, and go along.
+        const int64_t end = (pool.out_w - 1) * (int64_t)k.sw - k.pad_left + k.kw;
+        w.clipped = k.kw == 3 && next == pool.out_w - 1 && end == pool.w + 1;
         if (w.clipped) next = pool.out_w;
         if ((w.count = next - x) * words >= kLanes) {
           pairs(w);
