@@ -47,7 +47,7 @@ def write_output(keys: dict[str, str], kept: Path) -> None:
     from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS
     from bnnbench.kernels.reference import oracle
 
-    names = [field.name for field in fields(SPECS[keys["op"]])]
+    names = [field.name for field in fields(SPECS[keys["op"]]) if field.name in keys]  # kernel= is rarely there
     spec = SPECS[keys["op"]](**{n: int(keys[n]) if keys[n].lstrip("-").isdigit() else keys[n] for n in names})
     raw, arrays, start = Path(keys["data"]).read_bytes(), {}, 0
     for array in spec.inputs():

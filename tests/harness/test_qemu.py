@@ -54,7 +54,7 @@ def test_counts_repeat_to_the_digit_and_no_time_is_stored(counting: Bench) -> No
     assert set(first["status"]) == {"ok"}  # 32-bit Arm among them: proven, too
     assert set(first["emulated"]) == {True}
     assert first["instructions"].tolist() == second["instructions"].tolist()
-    assert (first["instructions"] > 1000).all()
+    assert (first["instructions"] > 100).all()
     assert first[["latency_ns", "gops", "p90_ns", "first_ns", "load_ns"]].isna().all(axis=None)
     assert "instructions" in done.stdout
     # The dot product instruction of the A76 takes fewer of them.

@@ -128,7 +128,7 @@ void test_conv() {
   ChannelBlock block[64];
   int blocks = 0, padded = 0;
   for (; padded < channels; ++blocks) {
-    const int32_t lanes = kernels->block_lanes(channels - padded), left = channels - padded;
+    const int32_t lanes = kernels->widths.lanes(channels - padded), left = channels - padded;
     block[blocks] = {0, padded, lanes, left < lanes ? left : lanes, nullptr};
     padded += lanes;
   }
