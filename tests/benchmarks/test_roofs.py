@@ -1,7 +1,7 @@
 """How near the native engine comes to this machine's roofs: `pytest -m speed -s tests/benchmarks/test_roofs.py`.
 
-Roof and kernels take turns, so that a disturbance meets both, and of both the best of some blocks of 5 ms counts; what is
-said is the median of the rounds. Alone on a quiet machine. `--benchmark-json` keeps the figures (`extra_info`).
+Roof and kernels take turns, so that a disturbance meets both, and of both the best of some blocks of 5 ms counts. What
+is said is the median of the rounds. Alone on a quiet machine. `--benchmark-json` keeps the figures (`extra_info`).
 """
 
 from __future__ import annotations
