@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnnbench.kernels.instruction_counter import MARKS, build_counter, instructions_per_iteration
 from bnnbench.kernels.ops import BConv2d, data_bytes, make_data
+from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 from bnnbench.kernels.toolchain import build_native
 
 pytestmark = pytest.mark.skipif(
@@ -63,3 +65,16 @@ def test_instructions_per_product(
     benchmark.extra_info |= {"cpu": cpu, "instructions": found, "instructions_per_product": round(each, 3)}
     print(f"\n{spec.name} {out} {cpu}: {each:.3f} instructions per 128-bit product")
     assert each <= CPUS[cpu][2]
+
+
+@pytest.mark.timeout(600)
+def test_a_kernel_that_is_asked_for_by_name_is_the_one_that_runs(tmp_path: Path) -> None:
+    """Each has a number of instructions of its own, and the widest that of the engine's own choice."""
+    level = next(one for one in ISA_LEVELS if one.triple.startswith("aarch64"))
+    names = [one.name for one in micro_kernels(level) if "bconv2d" in one.ops]
+    spec = BConv2d(h=6, w=6, c=64, oc=64, kh=3, kw=3, out="f32")
+    folders = {name: tmp_path / (name or "own") for name in ["", *names]}
+    found = {name: counted(replace(spec, kernel=name), "cortex-a72", folder) for name, folder in folders.items()}
+    assert len(names) > 1
+    assert len(set(found.values())) == len(names), found
+    assert found[""] == found[names[0]]
