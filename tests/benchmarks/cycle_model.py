@@ -34,7 +34,7 @@ def expected_share(isa: str, spec: BConv2d, folder: Path) -> float:
     pixels, words = spec.out_h * spec.out_w, spec.kh * spec.kw * spec.c // 32
     tiles = -(-pixels // level.tile_pixels)
     low, higher = divmod(pixels, tiles)
-    cycles = sum(
+    taken = sum(
         count * _cycles(tuple(_trace(functions[f"{height}x{vectors}"], words)))
         for vectors in _blocks(spec.oc, level)
         for height, count in ((low, tiles - higher), (low + 1, higher))
@@ -43,7 +43,7 @@ def expected_share(isa: str, spec: BConv2d, folder: Path) -> float:
     chains = 8
     roof = _cycles(tuple(_loop(functions["roof"]))) / chains  # of one product: a vector of words
     products = pixels * words * spec.oc * 4 / level.vector_bytes
-    return products * roof / cycles
+    return products * roof / taken
 
 
 def _blocks(channels: int, level: IsaLevel) -> list[int]:
@@ -131,9 +131,14 @@ def _inner_loop(lines: list[str]) -> str:
 @cache
 def _cycles(instructions: tuple[str, ...]) -> float:
     """Of one of many calls in a row."""
+    return cycles("\n".join(instructions), "x86_64", CPU, _CALLS)
+
+
+def cycles(instructions: str, architecture: str, cpu: str, rounds: int) -> float:
+    """What llvm-mca says that one of so many rounds takes."""
     done = subprocess.run(
-        [LLVM_MCA, "-mtriple=x86_64", f"-mcpu={CPU}", f"-iterations={_CALLS}"],
-        input="\n".join(instructions),
+        [LLVM_MCA, f"-mtriple={architecture}", f"-mcpu={cpu}", f"-iterations={rounds}"],
+        input=instructions,
         capture_output=True,
         text=True,
         check=True,
@@ -141,4 +146,4 @@ def _cycles(instructions: tuple[str, ...]) -> float:
     )
     total = re.search(r"Total Cycles:\s+(\d+)", done.stdout)
     assert total is not None
-    return int(total[1]) / _CALLS
+    return int(total[1]) / rounds
