@@ -66,8 +66,8 @@ struct BitPool {
 // How many channels a block may have: powers of two from one number to another.
 struct BlockWidths {
   int32_t least, most;
-  // For so many channels that are left.
-  int32_t lanes(int32_t remaining) const {
+  // For so many channels that are left. Always inlined: the linker must not merge two levels' code.
+  __attribute__((always_inline)) int32_t lanes(int32_t remaining) const {
     int32_t lanes = least;
     while (lanes < most && lanes < remaining) lanes *= 2;
     return lanes;

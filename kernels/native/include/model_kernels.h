@@ -1,8 +1,8 @@
 // What one ISA level offers for whole models: f32 streams, their stages, and the roofs that go with them.
 // A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache.
 //
-// Every tensor and every strip may be read (not written) up to kMaxOverread past its end, and constants are padded to whole
-// vectors of 64 bytes, so kernels need no scalar tails for reading.
+// Every tensor and every strip may be read (not written) up to kMaxOverread past its end, and constants are padded to
+// whole vectors of 64 bytes, so kernels need no scalar tails for reading.
 #pragma once
 #include <stdint.h>
 

@@ -43,8 +43,8 @@ inline void bitpack(const T* x, T zero, int64_t rows, int64_t channels, uint32_t
   const int64_t rest = channels % 32;
   if (rest == 0) channels *= rows, rows = rows > 0;  // whole words follow one another
   for (int64_t r = 0; r < rows; ++r, x += rest) {
-    // Two lines a word outrun what the hardware fetches ahead by itself. Of bytes the loop is so short that its place in
-    // the instruction cache matters: 1.2 times on a Zen 3.
+    // Two lines a word outrun what the hardware fetches ahead by itself. Of bytes the loop is so short that its place
+    // in the instruction cache matters: 1.2 times on a Zen 3.
     _Pragma("clang loop unroll_count(4)")
     [[clang::code_align(64)]] for (int64_t words = channels / 32; words > 0; --words, x += 32) {
       if (sizeof(T) == 4) __builtin_prefetch((const char*)x + 1024), __builtin_prefetch((const char*)x + 1088);
@@ -106,7 +106,7 @@ __attribute__((noinline)) void pool_vectors(const Windows& windows) {
     uint32_t* out = w.out + l * w.out_line;
     for (int64_t i = 0; i < w.count; ++i, x += w.step, out += w.words) {
       const uint32_t* window = x;
-      asm("" : "+r"(window));  // else the compiler keeps a pointer for each tap, which are more than there are registers
+      asm("" : "+r"(window));  // else the compiler keeps a pointer for each tap, more than there are registers
       const auto step = [&](int64_t at) __attribute__((always_inline)) {
         const Words all = all_taps<Words, kSize, kSize>(w, window + at);
         memcpy(out + at, &all, sizeof all);
