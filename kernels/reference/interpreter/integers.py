@@ -26,6 +26,7 @@ from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
 _FREE = Clamp()
+Weighted = Conv2d | DepthwiseConv2d | Dense
 
 
 def scale_of(tensor: Tensor) -> float:
@@ -36,24 +37,33 @@ def scale_of(tensor: Tensor) -> float:
 
 def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
     """CONV_2D: the border counts as the zero point."""
-    _, out_h, out_w, _ = node.output.shape
-    sums = convolve(_centred(node, x), operation.weights, operation.window, operation.groups, out_h, out_w)
-    return _requantized(node, sums, operation)
+    return _requantized(node, operation, x, requantize)
 
 
 def depthwise_conv2d(node: Node, operation: DepthwiseConv2d, x: Array) -> Array:
     """DEPTHWISE_CONV_2D."""
-    _, out_h, out_w, _ = node.output.shape
-    centred = _centred(node, x)
-    sums = convolve_depthwise(centred, operation.weights, operation.window, operation.multiplier, out_h, out_w)
-    return _requantized(node, sums, operation)
+    return _requantized(node, operation, x, requantize)
 
 
 def dense(node: Node, operation: Dense, x: Array) -> Array:
-    """FULLY_CONNECTED."""
-    rows = _centred(node, x).reshape(-1, operation.weights.shape[1]).astype(np.float64)
-    sums = rows @ operation.weights.astype(np.float64).T
-    return _requantized(node, sums, operation, requantize_once).reshape(node.output.shape)
+    """FULLY_CONNECTED, which rounds once."""
+    return _requantized(node, operation, x, requantize_once)
+
+
+def sums_of(node: Node, operation: Weighted, x: Array) -> Array:
+    """Exact sums of products and bias, in steps of input scale x weight scale: int64 of the output's shape."""
+    centred = x.astype(np.int32) - node.inputs[0].zero_point
+    match operation:
+        case Conv2d():
+            sums = convolve(centred, operation.weights, operation.window, operation.groups, *node.output.shape[1:3])
+        case DepthwiseConv2d():
+            size = node.output.shape[1:3]
+            sums = convolve_depthwise(centred, operation.weights, operation.window, operation.multiplier, *size)
+        case Dense():
+            rows = centred.reshape(-1, operation.weights.shape[1]).astype(np.float64)
+            sums = (rows @ operation.weights.astype(np.float64).T).reshape(node.output.shape)
+    total: Array = np.rint(sums).astype(np.int64)
+    return total if operation.bias is None else total + operation.bias
 
 
 def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
@@ -110,22 +120,10 @@ def prelu(node: Node, x: Array, alpha: Array) -> Array:
     return limited(out, np.where(steps >= 0, above, below) + out.zero_point)
 
 
-def _centred(node: Node, x: Array) -> Array:
-    return x.astype(np.int32) - node.inputs[0].zero_point
-
-
-def _requantized(
-    node: Node,
-    sums: Array,
-    operation: Conv2d | DepthwiseConv2d | Dense,
-    rounding: Callable[[Array, Array, Array], Array] = requantize,
-) -> Array:
-    total = np.rint(sums).astype(np.int64)
-    if operation.bias is not None:
-        total = total + operation.bias
+def _requantized(node: Node, operation: Weighted, x: Array, rounding: Callable[[Array, Array, Array], Array]) -> Array:
     assert operation.weight_scales is not None
     multiplier, shift = conv_requantization(scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output))
-    steps = rounding(total, multiplier, shift) + node.output.zero_point
+    steps = rounding(sums_of(node, operation, x), multiplier, shift) + node.output.zero_point
     return limited(node.output, steps, operation.act)
 
 

@@ -38,14 +38,22 @@ from ...models.quantization import dequantize, quantize
 from ...packing import pack, unpack
 from .. import oracle
 from . import floats, integers
+from .variants import Variant
 from .windows import pool_max
 
 Array = NDArray[Any]
 
 
-def run_node(node: Node, operands: Sequence[Array]) -> Array:
-    """The node's output in storage form; `operands` as its inputs say."""
+def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = None) -> Array:
+    """The node's output in storage form; `operands` as its inputs say, int8 rounded as `variant` does."""
     x = operands[0]
+    rule = (
+        variant.rules.get(type(node.operation))
+        if variant and "i8" in (node.inputs[0].dtype, node.output.dtype)
+        else None
+    )
+    if rule is not None:
+        return rule(node, node.operation, operands)
     match node.operation:
         case BinaryConv2d() as operation:
             return _binary_convolution(node, operation, x)
