@@ -92,9 +92,10 @@ def _key(model: ModelFile, dataset: Dataset) -> str:
 def _reference_digest() -> str:
     """Of the sources that decide what the reference says."""
     digest = hashlib.sha256()
-    for folder in (_KERNELS / "reference", _KERNELS / "models" / "importer"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+    folders = (_KERNELS / "reference", _KERNELS / "models" / "importer")
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    for path in sorted([*paths, *_KERNELS.glob("*.py"), *(_KERNELS / "models").glob("*.py")]):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

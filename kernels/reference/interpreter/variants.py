@@ -144,18 +144,25 @@ def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Arra
     return limited(out, steps + out.zero_point, operation.act)
 
 
-def _xnn_mean(zero_point_first: bool) -> Rule:
-    """In floats, halves to even: of the steps, or of the stored value."""
+def _xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
+    """In floats, the stored value's halves to even."""
+    zero_point = node.output.zero_point
+    return limited(node.output, _nearest(_means_in_floats(node, operation, operands[0]) + np.float32(zero_point)))
 
-    def rule(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
-        (x,), (tensor,), out = operands, node.inputs, node.output
-        count = int(np.prod([x.shape[axis] for axis in operation.axes]))
-        sums = (x.astype(np.int64) - tensor.zero_point).sum(axis=operation.axes).reshape(out.shape)
-        scale = np.float32(np.float32(scale_of(tensor)) / np.float32(scale_of(out))) / np.float32(count)
-        means, zero = sums.astype(np.float32) * scale, np.float32(out.zero_point)
-        return limited(out, _nearest(means + zero) if zero_point_first else _nearest(means) + out.zero_point)
 
-    return rule
+def _older_xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
+    """In floats, the steps' halves to even; over height and width alone, others are not XNNPACK's."""
+    if operation.axes != (1, 2) or operands[0].ndim != 4:
+        return _x86_mean(node, operation, operands)
+    return limited(node.output, _nearest(_means_in_floats(node, operation, operands[0])) + node.output.zero_point)
+
+
+def _means_in_floats(node: Node, operation: Mean, x: Array) -> Array:
+    (tensor,), out = node.inputs, node.output
+    count = int(np.prod([x.shape[axis] for axis in operation.axes]))
+    sums = (x.astype(np.int64) - tensor.zero_point).sum(axis=operation.axes).reshape(out.shape)
+    scale = np.float32(np.float32(scale_of(tensor)) / np.float32(scale_of(out))) / np.float32(count)
+    return np.asarray(sums.astype(np.float32) * scale)
 
 
 _X86: Mapping[type, Rule] = {
@@ -175,7 +182,7 @@ VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
         Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", _X86),
-        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean(True)}),
-        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", {**_XNNPACK, Mean: _xnn_mean(False)}),
+        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean}),
+        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", {**_XNNPACK, Mean: _older_xnn_mean}),
     )
 }
