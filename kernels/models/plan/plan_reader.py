@@ -225,9 +225,10 @@ def _constants(kind: str, a: Mapping[str, Any]) -> dict[str, tuple[int, np.dtype
     f32, i32, u32 = np.dtype("<f4"), np.dtype("<i4"), np.dtype("<u4")
     if kind == "constant":
         return {"values": (a["values"], STORED[a["out"].dtype], a["out"].stored_shape)}
-    if kind in ("table_i8", "softmax_i8"):
-        name, dtype = {"table_i8": ("values", np.dtype("i1")), "softmax_i8": ("exponentials", i32)}[kind]
-        return {name: (a[name], dtype, (256,))}
+    if kind == "table_i8":
+        return {"values": (a["values"], np.dtype("i1"), (256,))}
+    if kind == "softmax_i8":
+        return {"exponentials": (a["exponentials"], i32, (256,))}
     if kind not in ("conv", "depthwise", "bconv", "bconv_bits"):
         return {}
     oc = a["out"].shape[3] if kind == "bconv_bits" else a["oc"]
