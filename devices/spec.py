@@ -26,8 +26,9 @@ class DeviceSpec:
     `host` may be an alias of ~/.ssh/config, whose values fill in what is None here. `workdir` None means
     the transport's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
     `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` (`aarch64` or `arm`) are what qemu emulates.
-    A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes by the
-    userland. Nothing is started above `cool_to_celsius`, for five minutes at most.
+    `is_found`: the inventory lay in the working folder and nobody named it, so its `known_hosts` may not overrule the
+    user's own. A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes
+    by the userland. Nothing is started above `cool_to_celsius`, for five minutes at most.
     """
 
     name: str
@@ -46,6 +47,7 @@ class DeviceSpec:
     patience_s: int = 120
     abi: str = "auto"
     cool_to_celsius: int | None = None
+    is_found: bool = False
 
     @property
     def address(self) -> str:
@@ -65,7 +67,7 @@ class DeviceSpec:
         lines = [f"[device.{json.dumps(self.name) if '.' in self.name else self.name}]"]
         for key in fields(self):
             value = getattr(self, key.name)
-            if key.name != "name" and (value != key.default or key.name == "transport"):
+            if key.name not in ("name", "is_found") and (value != key.default or key.name == "transport"):
                 lines.append(f"{key.name} = {_toml(value)}")
         return "\n".join(lines) + "\n"
 

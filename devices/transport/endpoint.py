@@ -18,7 +18,10 @@ SSH_PORT = 22
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Everything that connecting takes. `alias` is what the user typed; `jump` is ProxyJump's text."""
+    """Everything that connecting takes. `alias` is what the user typed; `jump` is ProxyJump's text.
+
+    `found_known_hosts` is a file that only counts for a host that no file of `known_hosts` knows.
+    """
 
     alias: str
     host: str
@@ -31,6 +34,7 @@ class Endpoint:
     proxy_command: str | None = None
     identities_only: bool = False
     connect_timeout_s: float | None = None
+    found_known_hosts: Path | None = None
 
     @property
     def key_name(self) -> str:
@@ -64,7 +68,7 @@ def endpoint(spec: DeviceSpec, config: SSHConfig) -> Endpoint:
         raise InventoryError(f"Device {spec.name!r} has no host; write host = in its inventory table.")
     found = config.lookup(alias)
     identities = [spec.identity_file] if spec.identity_file else _paths(list(found.get("identityfile", [])))
-    known = [spec.known_hosts] if spec.known_hosts else []
+    known = [spec.known_hosts] if spec.known_hosts and not spec.is_found else []
     known += _paths(found.get("userknownhostsfile", "").split()) or [Path("~/.ssh/known_hosts").expanduser()]
     known.append(Path("/etc/ssh/ssh_known_hosts"))
     return Endpoint(
@@ -79,6 +83,7 @@ def endpoint(spec: DeviceSpec, config: SSHConfig) -> Endpoint:
         proxy_command=_unless_none(found.get("proxycommand")),
         identities_only=found.get("identitiesonly", "no") == "yes",
         connect_timeout_s=_number(spec, "ConnectTimeout", found.get("connecttimeout")),
+        found_known_hosts=spec.known_hosts if spec.is_found else None,
     )
 
 

@@ -69,6 +69,19 @@ def test_a_changed_host_key_says_how_to_accept_it_and_that_works(server: Loopbac
     connect(server.spec()).close()
 
 
+def test_known_hosts_of_a_found_inventory_do_not_overrule_the_users_own(server: LoopbackSsh, tmp_path: Path) -> None:
+    config, own = tmp_path / "config", tmp_path / "own"
+    config.write_text(f"Host *\n  UserKnownHostsFile {own}\n")
+    spec = server.spec(is_found=True)
+    SshTransport(spec, ssh_config=config).close()  # a host that the user knows nothing of
+    kind, key = server.known_hosts.read_text().split()[1:]
+    other = paramiko.RSAKey.generate(1024)
+    for line in (f"{kind} {key[:-4]}AAAA", f"{other.get_name()} {other.get_base64()}"):
+        own.write_text(f"[127.0.0.1]:{server.port} {line}\n")
+        with pytest.raises(HostKeyError, match=f"{own}"):
+            SshTransport(spec, ssh_config=config)
+
+
 def test_a_damaged_known_hosts_is_a_sentence(server: LoopbackSsh) -> None:
     server.known_hosts.write_text(f"[127.0.0.1]:{server.port} ssh-ed25519 AAAA!not-base64\n")
     with pytest.raises(HostKeyError):
