@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry
 
 __all__ = [
@@ -136,6 +137,10 @@ def resolve(text: str, inventory: Inventory) -> DeviceSpec:
         raise InventoryError("An address takes no password; use a key or an agent: ssh://user@host.")
     if not host or user == "" or any(bad.isspace() or bad < " " for bad in rest) or host.startswith("-"):
         raise InventoryError(f"{text!r} lacks a usable host or user; write ssh://[user@]host[:port].")
+    if not is_host(host):
+        raise InventoryError(f"{text!r}: {host!r} cannot be a host: {HOST_RULE}.")
+    if user is not None and not is_user(user):
+        raise InventoryError(f"{text!r}: {user!r} cannot be a user: {USER_RULE}.")
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise InventoryError(f"{text!r}: {port!r} is not a port; write a number from 1 to 65535.")
     return DeviceSpec(name=rest, transport="ssh", host=host, user=user, port=int(port) if port else None)

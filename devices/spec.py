@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 
 Cores = Literal["all", "big"] | tuple[int, ...]
 
@@ -147,6 +148,20 @@ def _host_part(where: str, path: Path, value: Any) -> str:
     return text
 
 
+def _host(where: str, path: Path, value: Any) -> str:
+    text = _host_part(where, path, value)
+    if not is_host(text):
+        raise InventoryError(f"{where}: {value!r} cannot be a host: {HOST_RULE}.")
+    return text
+
+
+def _user(where: str, path: Path, value: Any) -> str:
+    text = _host_part(where, path, value)
+    if not is_user(text):
+        raise InventoryError(f"{where}: {value!r} cannot be a user: {USER_RULE}.")
+    return text
+
+
 def _serial(where: str, path: Path, value: Any) -> str:
     text = _text(where, path, value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]*", text):
@@ -206,8 +221,8 @@ def _flag(where: str, _: Path, value: Any) -> bool:
 
 _VALUES: Final[dict[str, Callable[[str, Path, Any], Any]]] = {
     "transport": _text,
-    "host": _host_part,
-    "user": _host_part,
+    "host": _host,
+    "user": _user,
     "port": _port,
     "identity_file": _host_file,
     "known_hosts": _host_file,

@@ -284,6 +284,54 @@ def test_an_alias_of_ssh_config(server: LoopbackSsh, tmp_path: Path) -> None:
         SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
 
 
+HOSTILE = (
+    "`touch owned`",
+    "$(touch owned)",
+    "x;touch${IFS}owned",
+    "x'y",
+    'x"y',
+    "-oProxyCommand=x",
+    "x|y",
+    "x\ny",
+    "x,y",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "line", ["ProxyCommand nc %h %p %r", "HostName %h.lab", "ProxyJump %h", 'Match exec "nc %h %r"']
+)
+def test_hostile_names_never_reach_a_shell(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n  {line}\n")
+    user = None if "," in name else name  # a comma is taken in users
+    for host, login in ((name, "me"), ("host", user)):
+        if login is not None:
+            with pytest.raises(InventoryError, match=r"cannot be a (host|user)"):
+                SshTransport(DeviceSpec("x", "ssh", host=host, user=login), ssh_config=config)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if "\n" not in name])
+def test_hostile_names_of_ssh_config_never_reach_a_shell(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config"
+    keys = ("HostName", "HostKeyAlias") if "," in name else ("HostName", "User", "HostKeyAlias")
+    for key in keys:
+        config.write_text(f"Host board\n  {key} {name}\n  ProxyCommand nc %h %p %r\n")
+        with pytest.raises(InventoryError, match=r"cannot be a (host|user)"):
+            SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
+    config.write_text("Host board\n  User x$IFS-oProxyCommand=y\n  ProxyCommand ssh -l %r %h\n")
+    with pytest.raises(InventoryError, match="must not hold"):
+        SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
+    assert not (tmp_path / "owned").exists()
+
+
 def test_through_a_jump_host_and_a_proxy_command(server: LoopbackSsh, tmp_path: Path) -> None:
     jump = LoopbackSsh(tmp_path / "jump")
     known = tmp_path / "known"
