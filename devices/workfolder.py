@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from bnnbench.devices import folder_scripts as scripts
-from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
+from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError, TooMuchOutput
 from bnnbench.devices.spec import KINDS, DeviceSpec
-from bnnbench.devices.transport.protocol import Completed, Transport
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Transport
 
 _SHA = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(scripts.RUN_ID)
@@ -28,6 +28,7 @@ class WorkFolder:
         self._path = path
         self._verified: set[str] = set()
         self._executable: set[str] = set()
+        self._sizes: dict[str, int] = {}
 
     @classmethod
     def open(cls, transport: Transport, spec: DeviceSpec) -> Self:
@@ -82,6 +83,9 @@ class WorkFolder:
         """As `blob` for several files, checked in one round trip. Files travel one after the other."""
         order = [_sha256(source) for source in sources]
         contents = dict(zip(order, sources, strict=True))
+        self._sizes |= {
+            sha: len(one) if isinstance(one, bytes) else one.stat().st_size for sha, one in contents.items()
+        }
         there = self.have(contents, executable=executable)
         for sha, source in contents.items():
             if sha not in there:
@@ -164,7 +168,12 @@ class WorkFolder:
 
     def _read_back(self, sha: str) -> bool:
         """For a device without any checksum tool: fetch the blob and look."""
-        return hashlib.sha256(self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"))).hexdigest() == sha
+        limit_bytes = self._sizes.get(sha, MAX_OUTPUT_BYTES)
+        try:
+            content = self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"), limit_bytes=limit_bytes)
+        except TooMuchOutput:
+            return False
+        return hashlib.sha256(content).hexdigest() == sha
 
     def _shell(self, script: str, *args: str, input: bytes = b"", timeout_s: float = 60) -> Completed:
         done = self._transport.shell(script, self._path, *args, timeout_s=timeout_s, input=input)

@@ -35,9 +35,9 @@ class Borrowed:
     folder: WorkFolder
     scratch: str
 
-    def fetch(self, name: str) -> bytes:
-        """A file of the scratch folder."""
-        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"))
+    def fetch(self, name: str, size_bytes: int) -> bytes:
+        """A file of the scratch folder, of this size at most. Raises CommandFailed, DeviceLost."""
+        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"), limit_bytes=size_bytes)
 
 
 @contextmanager

@@ -69,7 +69,11 @@ def infer(
             limit_ns=_LIMIT_NS,
         )
         ns = None if one.target.facts.emulated else done.ns
-        return Inference(_split(one.fetch("output"), graph, calls), len(stacked), ns)
+        return Inference(
+            _split(one.fetch("output", calls * sum(tensor.bytes for tensor in graph.outputs)), graph, calls),
+            len(stacked),
+            ns,
+        )
 
 
 def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> NDArray[np.generic]:

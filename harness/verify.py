@@ -117,5 +117,6 @@ def _check_input(bench: Workbench, case: Case, client: EngineClient, which: int,
         return None
     path = f"{bench.scratch}/{case.record.id}.out"
     client.output("case", path)
-    finding.difference, wrong = case.workload.difference(bench.transport.pull(bench.folder.absolute(path)), which)
+    raw = bench.fetch(path, case.workload.output_bytes)
+    finding.difference, wrong = case.workload.difference(raw, which)
     return wrong

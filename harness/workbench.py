@@ -22,7 +22,7 @@ from .engine_process import EngineProcess
 from .machine_lock import machine_lock
 from .plan import Case, Target
 from .surroundings import Surroundings
-from .workload import Payload
+from .workload import OUTPUT_SLACK_BYTES, Payload
 
 LAUNCHER = "native"
 """The engine whose binary also launches every other one and holds the lock."""
@@ -114,6 +114,10 @@ class Workbench:
                 if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
                     raise
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error
+
+    def fetch(self, path: str, size_bytes: int) -> bytes:
+        """A file of the work folder, relative to it, of about this size. Raises CommandFailed, DeviceLost."""
+        return self.transport.pull(self.folder.absolute(path), limit_bytes=size_bytes + OUTPUT_SLACK_BYTES)
 
     @property
     def counts_file(self) -> str:
