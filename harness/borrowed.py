@@ -16,7 +16,7 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.store import new_run_id
 
-from .engine_process import EngineProcess
+from .engine_process import EngineProcess, left_behind_words
 from .errors import CallError, CannotMeasure
 from .machine_lock import machine_lock
 from .plan import Target
@@ -85,6 +85,8 @@ def borrowed(
                         yield Borrowed(process.client, target, transport, folder, scratch)
                     except EngineError as error:
                         raise EngineError(f"{error} {process.last_words()}".strip()) from error
+                if process.left_behind:
+                    tell(f"engine '{engine.name}': {left_behind_words(process.left_behind)}")
             finally:
                 with suppress(DeviceError, CommandFailed):
                     folder.remove_run_folder(run_id)

@@ -36,6 +36,11 @@ class EngineProcess:
         self._process: RemoteProcess = transport.spawn(argv, cwd=workdir)
         self.client = EngineClient(self._process, name)
 
+    @property
+    def left_behind(self) -> int:
+        """How many processes had left its group and were ended after it; known once it has ended."""
+        return processes_left_behind(self._process.stderr_tail())
+
     def kill(self) -> None:
         """Ends it now, from any thread; the launcher over there ends what it started."""
         self._process.kill()
@@ -66,16 +71,39 @@ class EngineProcess:
             self._process.kill()
 
 
-def _launcher_report(line: str) -> str | None:
-    """The launcher's JSON line as words; None when it is something else, "" when the engine ended well."""
+def processes_left_behind(stderr: str) -> int:
+    """As the launcher's last line on stderr says."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    report = _launcher_line(lines[-1]) if lines else None
+    count = report.get("left_behind") if report else None
+    return count if isinstance(count, int) else 0
+
+
+def _launcher_line(line: str) -> dict[str, object] | None:
     try:
         report = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(report, dict) or "killed" not in report:
+    return report if isinstance(report, dict) and "killed" in report else None
+
+
+def _launcher_report(line: str) -> str | None:
+    """The launcher's JSON line as words; None when it is something else, "" when the engine ended well."""
+    report = _launcher_line(line)
+    if report is None:
         return None
+    words = [_ending(report), left_behind_words(report["left_behind"]) if report.get("left_behind") else ""]
+    return " ".join(filter(None, words))
+
+
+def _ending(report: dict[str, object]) -> str:
     if report["killed"]:
         return {"deadline": "It was ended at its deadline."}.get(str(report["killed"]), "")
     if report.get("signal"):
         return f"It was ended by signal {report['signal']}."
     return f"It ended with status {report['exit']}." if report.get("exit") else ""
+
+
+def left_behind_words(count: object) -> str:
+    """One sentence."""
+    return f"It left {count} process(es) behind that had left its process group; they were ended."

@@ -34,7 +34,21 @@ Progress = Callable[[str], None]
 
 SOURCES = Path(__file__).parent / "native"
 COMMON = (
-    *("main", "serve", "measure", "counters", "launcher", "lock", "text", "op", "arena", "clock", "isa", "file"),
+    *(
+        "main",
+        "serve",
+        "measure",
+        "counters",
+        "launcher",
+        "lock",
+        "lock_file",
+        "text",
+        "op",
+        "arena",
+        "clock",
+        "isa",
+        "file",
+    ),
     *("sha256", "sha256_instructions"),
 )
 _COLD = ("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak")
