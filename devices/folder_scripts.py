@@ -20,7 +20,8 @@ RUN_ID: Final = rf"{_DIGIT}{{8}}-{_DIGIT}{{6}}-{_HEX}{{6}}"
 
 # `look PATH` tells mode, owner and group of what is there itself, not of what it links to. `safe FOLDER` is false, with
 # the reason in $why, for one that another user could change; a sticky folder protects what is in it. Trusted are root,
-# by whatever number it shows, this user, and Android's own `system`. A group with a trusted number is a private one.
+# by whatever number it shows, this user, and Android's own `system` and `shell`, which no app has. A group with a
+# trusted number is a private one.
 # `each FUNCTION FOLDER` calls it with every entry's path until it fails.
 _LOOKING = r"""
 look() {
@@ -49,7 +50,7 @@ is_old() { [ -n "$(find "$1" -prune -mmin "+$2" 2>/dev/null)" ]; }
 me=$(id -u 2>/dev/null) || me=
 if [ -z "$me" ] && look "/proc/$$"; then me=$owner; fi
 look /; trusted=" $me $owner "
-if [ -x /system/bin/sh ]; then trusted="${trusted}1000 "; fi
+if [ -x /system/bin/sh ]; then trusted="${trusted}1000 2000 "; fi
 """
 
 # Whether an entry of the work folder, of `blobs/` or of `tmp/` is one that bnnbench makes, or made before the marker.
@@ -58,6 +59,8 @@ is_own_entry() {{
   n=${{1##*/}}
   case $n in
     blobs|tmp) is_folder "$1" ;;
+    python) is_folder "$1" && is_file "$1/pyvenv.cfg" ;;
+    lock-*) is_file "$1" ;;
     environment.journal|environment.journal.new|lost+found) ;;
     *) return 1 ;;
   esac

@@ -82,7 +82,7 @@ def processes_left_behind(stderr: str) -> int:
 def _launcher_line(line: str) -> dict[str, object] | None:
     try:
         report = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) and "killed" in report else None
 

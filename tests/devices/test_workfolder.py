@@ -276,6 +276,8 @@ def test_a_folder_from_before_the_marker_is_taken_over(transport: Transport, spe
     for old in (RUN, "infer-77"):
         (place / "tmp" / old).mkdir(parents=True)
     (place / "environment.journal").touch()
+    (place / "python").mkdir()
+    (place / "python/pyvenv.cfg").touch()
     assert WorkFolder.open(transport, spec).have([blob.name]) == {blob.name}
     assert (place / MARKER).is_file()
 
