@@ -97,8 +97,7 @@ def installed(name: str) -> Path | None:
     if not ((folder / "ready").exists() and python.exists()):
         return None
     require_private(folder / "ready")
-    require_private(python.parent)
-    require_private(python)
+    require_private(python.parent)  # the Python itself may be another's, as this one may
     return python
 
 
