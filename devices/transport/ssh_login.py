@@ -27,6 +27,7 @@ from paramiko.ssh_exception import (
 from bnnbench.devices.errors import AuthError, DeviceError, HostKeyError, InventoryError, Unreachable
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.endpoint import Endpoint, endpoint
+from bnnbench.devices.transport.ssh_packets import BoundedTransport
 
 CONNECT_TIMEOUT_S = 10.0
 _MAX_JUMPS = 4
@@ -86,6 +87,7 @@ class Login:
                 banner_timeout=self._timeout_s,
                 auth_timeout=self._timeout_s * 2,
                 channel_timeout=self._timeout_s,
+                transport_factory=BoundedTransport,
             )
         return client
 

@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import paramiko
+import psutil
 import pytest
 from paramiko.common import cMSG_CHANNEL_EOF
 
@@ -141,6 +142,23 @@ def test_something_else_answers(greeting: bytes) -> None:
         port = listener.getsockname()[1]
         with within(10), pytest.raises(Unreachable, match=f"port {port}"):
             SshTransport(DeviceSpec("web", "ssh", host="127.0.0.1", port=port), connect_timeout_s=1)
+
+
+def test_a_packet_of_gigabytes_is_refused_before_it_is_read() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with closing(peer), suppress(OSError):
+                peer.sendall(b"SSH-2.0-flood\r\n" + (0x7FFFFFF4).to_bytes(4, "big"))
+                while True:
+                    peer.sendall(bytes(1 << 20))
+
+        threading.Thread(target=answer, daemon=True).start()
+        memory, port = psutil.Process().memory_info().rss, listener.getsockname()[1]
+        with within(8), pytest.raises(Unreachable, match=r"it sent a packet of 2,147,483,[0-9]+ bytes"):
+            connect(DeviceSpec("flood", "ssh", host="127.0.0.1", port=port))
+        assert psutil.Process().memory_info().rss - memory < 100 << 20
 
 
 @pytest.mark.parametrize("kind", ["openssh", "dropbear"])
