@@ -16,8 +16,9 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.store import new_run_id
 
-from .engine_process import EngineProcess, left_behind_words
+from .engine_process import EngineProcess
 from .errors import CallError, CannotMeasure
+from .launcher_report import left_behind_words
 from .machine_lock import machine_lock
 from .plan import Target
 from .reach import Tell, reach

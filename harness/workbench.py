@@ -19,7 +19,8 @@ from bnnbench.kernels.instruction_counter import MARKS
 from bnnbench.results.records import DeviceEvent
 
 from .context import RunContext, now
-from .engine_process import EngineProcess, left_behind_words, processes_left_behind
+from .engine_process import EngineProcess
+from .launcher_report import left_behind, left_behind_words
 from .machine_lock import machine_lock
 from .plan import Case, Target
 from .surroundings import Surroundings
@@ -156,7 +157,7 @@ class Workbench:
             raise
         finally:
             process.kill()
-            self._tell_left_behind(engine.name, processes_left_behind(process.stderr_tail()))
+            self._tell_left_behind(engine.name, left_behind(process.stderr_tail()))
 
     @contextmanager
     def timed(self) -> Iterator[None]:
