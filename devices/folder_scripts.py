@@ -127,7 +127,6 @@ chmod 700 "$t"
 "$t" < /dev/null; s=$?
 rm -f "$t"
 each clear_blob "$d/blobs" 2>/dev/null
-each clear_run "$d/tmp" 2>/dev/null
 case $s in
   7) tell ok "$d" ;;
   *) tell noexec "$d" ;;
@@ -179,12 +178,17 @@ cd "$1/blobs" || exit 1
 while IFS= read -r f; do rm -f "./$f"; done
 """
 
-# $1 folder, $2 the run's folder in it.
-MAKE_RUN: Final = """
+# $1 folder, $2 the run's folder in it. Clears what runs left behind that were cut off.
+MAKE_RUN: Final = f"""
+LC_ALL=C; export LC_ALL
 umask 077
+{_LOOKING}
+{_NAMES}
 cd "$1" || exit 1
 if [ -L "$2" ]; then echo "$2 is a symbolic link" >&2; exit 1; fi
-mkdir -p "$2"
+mkdir -p "$2" && touch "$2" || exit 1
+each clear_run tmp 2>/dev/null
+exit 0
 """
 
 REMOVE_RUN: Final = 'cd "$1" && rm -rf "./$2"'

@@ -32,7 +32,7 @@ class WorkFolder:
 
     @classmethod
     def open(cls, transport: Transport, spec: DeviceSpec) -> Self:
-        """Make the folder or take one of ours, run a file in it, and clear what was left behind there.
+        """Make the folder or take one of ours, run a file in it, and clear pushes that were cut off over an hour ago.
 
         A folder is ours by its marker; an empty one, or one that holds only what bnnbench makes, gets it.
         Raises InventoryError for an unusable `workdir`: one that holds files of others or that other users may write
@@ -112,7 +112,10 @@ class WorkFolder:
         return frozenset(sha for sha in asked if sha in known)
 
     def run_folder(self, run_id: str) -> str:
-        """Make the folder of one run and return `tmp/<run id>`."""
+        """Make the folder of one run and return `tmp/<run id>`; those that were left there over a day ago are removed.
+
+        Only while holding the machine's lock: another run's folder looks left behind after a day.
+        """
         relative = f"tmp/{_checked_run(run_id)}"
         self._shell(scripts.MAKE_RUN, relative)
         return relative

@@ -14,10 +14,14 @@ from pathlib import Path
 import pytest
 
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
-from bnnbench.devices.folder_scripts import MARKER, OPEN
+from bnnbench.devices.folder_scripts import HAVE, MAKE_RUN, MARKER, OPEN
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
+from bnnbench.devices.transport.quoting import command_line
+from bnnbench.devices.transport.ssh import MAX_COMMAND_BYTES
 from bnnbench.devices.workfolder import WorkFolder
+
+from .sshd import LoopbackSsh
 
 pytestmark = pytest.mark.timeout(60)
 RUN = "20260102-030405-0a1b2c"
@@ -240,8 +244,11 @@ def test_only_runs_that_were_left_behind_are_removed_from_tmp(
     os.utime(elsewhere, DAYS_AGO)
     for run in (left_behind, link, *kept):
         os.utime(run, DAYS_AGO, follow_symlinks=False)
-    WorkFolder.open(transport, spec)
+    again = WorkFolder.open(transport, spec)
+    assert left_behind.exists()  # without the machine's lock it may be a run that takes long
+    again.run_folder(RUN)
     assert not left_behind.exists()
+    assert (tmp / RUN).is_dir()
     assert all((run / "file").exists() for run in (young, *kept))
     assert (elsewhere / "thesis.txt").exists()
 
@@ -364,7 +371,7 @@ def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> N
     if program in ("busybox", "toybox"):  # as on Android, where these are all there is
         applets = tmp_path / "applets"
         applets.mkdir()
-        for name in ["ls", "id", "find", "mkdir", "chmod", "rm", "printf"]:
+        for name in ["ls", "id", "find", "mkdir", "chmod", "rm", "printf", "touch"]:
             (applets / name).symlink_to(found)
         environment["PATH"] = str(applets)
     place = tmp_path / "work"
@@ -376,14 +383,37 @@ def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> N
         return done.stdout
 
     assert answer() == f"ok\n{place}\n"
-    run = place / "tmp" / RUN
-    run.mkdir()
-    os.utime(run, DAYS_AGO)
-    assert answer() == f"ok\n{place}\n"
-    assert not run.exists()
+    old = place / "tmp" / "20260102-030405-ffffff"
+    old.mkdir()
+    os.utime(old, DAYS_AGO)
+    argv = [*words, "-c", MAKE_RUN, "sh", str(place), f"tmp/{RUN}"]
+    made = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=20, check=True)
+    assert not made.stderr
+    assert [run.name for run in (place / "tmp").iterdir()] == [RUN]
     (place / "blobs").chmod(0o777)
     assert answer() == f"unsafe\n{place}/blobs can be written by every user\n"
     (place / "blobs").chmod(0o700)
     (place / MARKER).unlink()
     (place / "x").touch()
     assert answer() == "foreign\nx\n"
+
+
+@pytest.mark.parametrize("script", [OPEN, MAKE_RUN, HAVE])
+def test_every_script_fits_into_a_command_of_the_smallest_server(script: str) -> None:
+    path = "/" + "folder/" * 50
+    assert len(command_line(["sh", "-c", script, "sh", path], foreign=True)) < MAX_COMMAND_BYTES
+
+
+@pytest.mark.parametrize("shell", ["tcsh", "fish"])
+def test_a_folder_is_opened_through_a_foreign_login_shell(tmp_path: Path, shell: str) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
+    server = LoopbackSsh(tmp_path, server="dropbear", login_shell=found)
+    try:
+        with connect(server.spec("board")) as transport:
+            folder = WorkFolder.open(transport, server.spec("board"))
+            assert folder.blob(b"x") == f"blobs/{hashlib.sha256(b'x').hexdigest()}"
+            folder.run_folder(RUN)
+    finally:
+        server.stop()
