@@ -140,7 +140,7 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
                 u8=u8,
             )
         spent += done.ns
-        raw = bench.transport.pull(bench.folder.absolute(path))
+        raw = bench.fetch(path, count * output.bytes)
         if len(raw) != count * output.bytes:
             raise EngineError(f"the engine put out {len(raw)} bytes for {count} images of {output.bytes} each.")
         scores.append(np.frombuffer(raw, NUMPY[output.dtype]).reshape(count, -1))

@@ -49,6 +49,11 @@ class KernelWorkload:
         """The right output, by the NumPy oracle."""
         return oracle.run(self.spec, self.arrays)
 
+    @property
+    def output_bytes(self) -> int:
+        """Of the right output."""
+        return self.expected.nbytes
+
     def figures(self) -> Mapping[str, Any]:
         """Multiply-accumulates and bytes of one iteration, the op's keys."""
         return {

@@ -74,6 +74,11 @@ class ModelWorkload:
         images = b"" if self.dataset is None else self.dataset.sha256.encode()
         return hashlib.sha256(self.plan_bytes + self.input(0).tobytes() + images).hexdigest()
 
+    @property
+    def output_bytes(self) -> int:
+        """Of all outputs."""
+        return sum(tensor.bytes for tensor in self.graph.outputs)
+
     def figures(self) -> Mapping[str, Any]:
         """Multiply-accumulates of one inference, the `.tflite`'s size, the plan's digest."""
         description = describe(self.model)

@@ -16,6 +16,9 @@ from bnnbench.kernels.reference.interpreter import interpret
 from .compare import compare_outputs
 from .workbench import Workbench
 
+_ALIGNED = 2
+"""A trace's tensors may have gaps between them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -41,14 +44,14 @@ def explain(
     """
     path = f"{bench.scratch}/{name}.trace"
     trace = client.trace("case", path)
-    bits = traced_bits(trace, bench.transport.pull(bench.folder.absolute(path)))
-    return judge(graph, given, bits, _output(bench, client, name) if output is None else output)
+    bits = traced_bits(trace, bench.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
+    return judge(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
 
 
-def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:
+def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> bytes:
     path = f"{bench.scratch}/{name}.traced"
     client.output("case", path)
-    return bench.transport.pull(bench.folder.absolute(path))
+    return bench.fetch(path, sum(tensor.bytes for tensor in graph.outputs))
 
 
 def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
@@ -74,6 +77,6 @@ def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], o
     wrong = found.wrong
     for flip in result.flips:
         if flip.wrong:
-            wrong = f"{flip.wrong} signs of {flip.tensor} are wrong where the reference is sure of them"
+            wrong = f"{flip.wrong} signs or steps of {flip.tensor} are wrong where the reference is sure of them"
             break
     return Explanation(found.difference, sum(flip.unsure for flip in result.flips), wrong)

@@ -139,7 +139,7 @@ def _check_input(
         return Match(0.0), finding.output_sha256
     path, traced = f"{bench.scratch}/{case.record.id}.out", "plan" in case.engine.accepts
     client.output("case", path)
-    match = case.workload.compare(bench.transport.pull(bench.folder.absolute(path)), which, traced)
+    match = case.workload.compare(bench.fetch(path, case.workload.output_bytes), which, traced)
     if match.wrong and traced and isinstance(case.workload, ModelWorkload):
         flips = explain(bench, case.workload.graph, case.workload.input(which), client, case.record.id)
         finding.flips = (finding.flips or 0) + flips.count

@@ -17,6 +17,10 @@ FLOAT_TOLERANCE = 1e-5
 """Of the output's scale: how far a float output may be off (docs/method.md)."""
 
 
+OUTPUT_SLACK_BYTES = 1 << 20
+"""How much larger than right a file with an output may be and still be fetched, to say what is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What an engine needs for a workload: the keys of `load`, then one of `inputs` (paths of blobs).
@@ -49,6 +53,11 @@ class Workload(Protocol):
     @property
     def identity(self) -> str:
         """A digest of all that is computed: two workloads with the same one are the same."""
+        ...
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of its outputs, all of one inference."""
         ...
 
     def figures(self) -> Mapping[str, Any]:
