@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bnnbench.devices import cpu, power, userland, virtualization
 from bnnbench.devices.errors import CommandFailed, InventoryError
+from bnnbench.devices.fact_bounds import bounded
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
@@ -53,7 +54,7 @@ def with_abi(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
 
 def facts_of(sections: Sections) -> DeviceFacts:
     """Make the facts out of what the device said. Pure; absent things become facts with value None."""
-    return DeviceFacts({name: find(sections) for name, find in FACTS.items()})
+    return DeviceFacts({name: bounded(find, sections) for name, find in FACTS.items()})
 
 
 def _said(name: str) -> Callable[[Sections], Fact]:

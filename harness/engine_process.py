@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.devices.transport.protocol import RemoteProcess, Transport
@@ -15,6 +16,15 @@ from bnnbench.kernels.engines.client import EngineClient
 
 _END_S = 5.0
 _STDERR_LINES = 5
+_LONGEST_LINE = 300
+
+
+class _LauncherReport(msgspec.Struct, frozen=True):
+    """The launcher's last line on stderr."""
+
+    killed: str | None
+    exit: int | None = None
+    signal: int | None = None
 
 
 class EngineProcess:
@@ -50,7 +60,7 @@ class EngineProcess:
         if lines and (report := _launcher_report(lines[-1])) is not None:
             ending = report
             lines.pop()
-        said = " | ".join(lines[-_STDERR_LINES:])
+        said = " | ".join([line[:_LONGEST_LINE] for line in lines[-_STDERR_LINES:]])
         return " ".join(part for part in (ending, f"It said: {said}" if said else "") if part)
 
     def __enter__(self) -> Self:
@@ -69,13 +79,11 @@ class EngineProcess:
 def _launcher_report(line: str) -> str | None:
     """The launcher's JSON line as words; None when it is something else, "" when the engine ended well."""
     try:
-        report = json.loads(line)
-    except ValueError:
+        report = msgspec.json.decode(line, type=_LauncherReport)
+    except (msgspec.DecodeError, RecursionError):
         return None
-    if not isinstance(report, dict) or "killed" not in report:
-        return None
-    if report["killed"]:
-        return {"deadline": "It was ended at its deadline."}.get(str(report["killed"]), "")
-    if report.get("signal"):
-        return f"It was ended by signal {report['signal']}."
-    return f"It ended with status {report['exit']}." if report.get("exit") else ""
+    if report.killed:
+        return "It was ended at its deadline." if report.killed == "deadline" else ""
+    if report.signal:
+        return f"It was ended by signal {report.signal}."
+    return f"It ended with status {report.exit}." if report.exit else ""
