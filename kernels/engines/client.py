@@ -95,11 +95,7 @@ class EngineClient:
         if counters:
             keys["counters"] = ",".join(counters)
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
-        if len(ran.samples_ns) != samples:
-            raise EngineError(
-                f"engine '{self._name}' answered run with {len(ran.samples_ns)} samples where {samples} were asked for."
-            )
-        if not all(SHORTEST_NS <= sample <= LONGEST_NS for sample in ran.samples_ns):
+        if len(ran.samples_ns) != samples or not all(SHORTEST_NS <= sample <= LONGEST_NS for sample in ran.samples_ns):
             raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
         self._refuse("run", run_contradiction(ran, iterations, self.waited_ns))
         return ran
