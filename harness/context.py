@@ -74,7 +74,7 @@ class RunContext:
         with self.quiet:
             try:
                 self.writer.append(entry)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 entry = _without_figures(entry, str(error))
                 self.writer.append(entry)
         return entry
