@@ -10,11 +10,12 @@ from typing import Any
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines import SideEngine
 from bnnbench.kernels.engines.claims import unexplained
-from bnnbench.kernels.engines.client import EngineClient, run_length_limit_ns
+from bnnbench.kernels.engines.client import run_length_limit_ns
 from bnnbench.kernels.engines.replies import Ran
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.instruction_counter import instructions_per_iteration
 from bnnbench.results.records import Gate, Invocation, Status
+from bnnbench.results.roof import beyond_any
 
 from .context import now
 from .plan import Case
@@ -72,12 +73,14 @@ def invoke(
                         watch=bench.surroundings.watched if _is_ours(case) else (),
                         counters=bench.surroundings.counters if _is_ours(case) else (),
                     )
+                if impossible := beyond_any(case.record, median(ran.samples_ns)):
+                    raise EngineError(f"engine '{case.engine.name}' answered run, but {impossible}.")
                 run_ns = client.waited_ns
-                reason = _oddity(bench, ran, iterations, warmup_ns, client)
+                output = client.output("case").sha256
+                reason = _oddity(bench, ran, iterations, warmup_ns, run_ns, client.round_trip_ns)
                 if reason is None:
                     break
             status = "unstable" if reason else "ok"
-            output = client.output("case").sha256
         instructions = _instructions(bench, iterations - 1) if bench.target.counts else None
     except (EngineError, CommandFailed) as error:
         status, reason, ran = "failed", str(error), None
@@ -115,11 +118,13 @@ def invoke(
     )
 
 
-def _oddity(bench: Workbench, ran: Ran, iterations: int, warmup_ns: int, client: EngineClient) -> str | None:
+def _oddity(
+    bench: Workbench, ran: Ran, iterations: int, warmup_ns: int, waited_ns: int, round_trip_ns: int
+) -> str | None:
     """What is odd about the claimed times, beside what this end waited for them; on emulated devices nothing is."""
     if bench.target.counts or bench.target.facts.emulated:
         return None
-    return unexplained(ran, iterations, warmup_ns, client.waited_ns, client.round_trip_ns)
+    return unexplained(ran, iterations, warmup_ns, waited_ns, round_trip_ns)
 
 
 def _is_ours(case: Case) -> bool:

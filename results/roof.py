@@ -9,8 +9,18 @@ from .records import CaseRecord, Peak, Status
 DOUBTFUL, IMPOSSIBLE = 2.0, 40.0
 """Times the roof of the native engine's own instructions, which a busy machine lowers and a matrix unit exceeds: the
 best published one does 22 times the popcounts of the same CPU."""
+MOST_GOPS = 100_000.0
+"""Of a thread: some ten times the best matrix unit that is published."""
 _READ_SHARE = 2.0
 """Bytes that an op may move for each that is only read in the same time: it stores beside it."""
+
+
+def beyond_any(case: CaseRecord, latency_ns: float) -> str | None:
+    """What shows that no processor is so fast, also where no roof was measured; None where one may be."""
+    gops = 2.0 * (case.macs_1bit or 0) / latency_ns
+    if gops <= MOST_GOPS * case.threads:
+        return None
+    return f"its times say {gops:,.0f} GOPS, which no processor does"
 
 
 def beyond_roof(case: CaseRecord, latency_ns: float, peaks: Sequence[Peak]) -> tuple[Status, str] | None:

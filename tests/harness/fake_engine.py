@@ -24,8 +24,8 @@ def reply(verb: str, **keys: object) -> None:
     if MODE == "hostile" and verb == sys.argv[2]:
         text = sys.argv[3].replace("DEEP", "[" * 100_000).replace("LONG", "x" * 3_000_000)
         if "SAMPLES" in text:
-            time.sleep(0.4)
-        text = text.replace("SAMPLES", str([100.0] * len(keys.get("samples_ns", ()))))  # type: ignore[arg-type]
+            time.sleep(0.6)
+        text = text.replace("SAMPLES", str([1e6] * len(keys.get("samples_ns", ()))))  # type: ignore[arg-type]
         line = f"{line[:-1]}, {text}}}"
     print(line, flush=True)
 
