@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bnnbench.devices.machines import machines
 from bnnbench.results.calibration import latest
 from bnnbench.results.records import ComparisonRecord, DeviceEvent, Outcome, RunEnd, RunRecord
-from bnnbench.results.seal import seal
+from bnnbench.results.signature import sign
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
 
@@ -48,7 +48,7 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
         writer = store.create(record)
-        seal(writer.path / "run.json")
+        sign(writer.path / "run.json")
         return _measure(store, writer, config, ready, watcher)
 
 

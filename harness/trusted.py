@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bnnbench.results.baselines import Capsules
 from bnnbench.results.printable import printable, shorten
-from bnnbench.results.seal import is_sealed
+from bnnbench.results.signature import is_signed
 from bnnbench.results.stored_run import StoredRun
 
 from .errors import CallError
@@ -22,12 +22,12 @@ _MOST, _LONGEST = 4, 120
 def require_own_run(run: StoredRun, config: RunConfig, verb: str, trusts: bool) -> None:
     """`verb` is what would be done with the run. Raises CallError when it came from elsewhere and is not trusted."""
     path = (run.path or Path()) / "run.json"
-    if trusts or is_sealed(path):
+    if trusts or is_signed(path):
         return
     files = list(_files_of(config))
     what = f"would use {_listed(files)}" if files else f"would connect to {_listed(config.devices)}"
     raise CallError(
-        f"run {printable(run.record.run_id)} was not made here by you (or by a version that left no seal), and to "
+        f"run {printable(run.record.run_id)} was not made here by you (or by a version that signed nothing), and to "
         f"{verb} it {what}; read {path}, then say --trust."
     )
 
@@ -37,17 +37,17 @@ def require_own_baseline(capsules: Capsules, name: str, trusts: bool) -> None:
     capsule = capsules.get(name)
     if trusts or is_own_baseline(capsules, name):
         return
-    folder = capsules.path / name
+    folder = capsules.document(name).parent
     binaries = [f"engines/{one.sha256[:12]} ({one.engine})" for one in capsule.engines]
     raise CallError(
-        f"the baseline '{name}' was not saved here by you (or by a version that left no seal), and comparing with it "
+        f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "
         f"would run {_listed(binaries)} of {folder}; if you know where it is from, say --trust."
     )
 
 
 def is_own_baseline(capsules: Capsules, name: str) -> bool:
     """Whether this user saved it on this machine."""
-    return is_sealed(capsules.path / name / "capsule.json")
+    return is_signed(capsules.document(name))
 
 
 def _files_of(config: RunConfig) -> Iterable[str]:

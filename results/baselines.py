@@ -1,7 +1,7 @@
 """Baselines: what is needed to run an old version again beside a new one, and what it was when it was saved.
 
 <store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
-<store>/baselines/<name>/capsule.json.seal  that this user made it here (seal.py)
+<store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
 <store>/baselines/<name>/engines/<sha256>   engine binaries
 <store>/baselines/<name>/models/<sha256>.tflite
 """
@@ -18,7 +18,7 @@ import msgspec
 
 from bnnbench.results.atomic import sync_folder, write_atomically
 from bnnbench.results.errors import StoreError, refusal
-from bnnbench.results.seal import seal
+from bnnbench.results.signature import sign
 
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -90,7 +90,7 @@ class Capsules:
 
     def get(self, name: str) -> Capsule:
         """Raises StoreError when there is none of this name, or it is damaged."""
-        path = self.path / checked(name) / "capsule.json"
+        path = self.document(name)
         if not path.is_file():
             there = ", ".join(sorted(one.name for one in self.path.iterdir())) if self.path.is_dir() else ""
             raise StoreError(
@@ -104,6 +104,10 @@ class Capsules:
         if capsule.schema > SCHEMA:
             raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
         return capsule
+
+    def document(self, name: str) -> Path:
+        """Where a baseline's `capsule.json` is."""
+        return self.path / checked(name) / "capsule.json"
 
     def binaries(self, name: str, engine: str) -> dict[str, str]:
         """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
@@ -137,7 +141,7 @@ class Capsules:
                     (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
             document = msgspec.json.format(msgspec.json.encode(capsule), indent=1) + b"\n"
             write_atomically(temporary / "capsule.json", document)
-            seal(temporary / "capsule.json")
+            sign(temporary / "capsule.json")
             temporary.chmod(0o755)
             if folder.exists():
                 old = temporary.with_name(f"{temporary.name}-old")

@@ -86,8 +86,8 @@ class Bench:
         return self.folder / "user-home/.local/state"
 
     def trust_again(self, path: Path) -> None:
-        """Seals a stored file that a test has changed, as if this user had made it so."""
-        code = "import sys, pathlib, bnnbench.results.seal as s; s.seal(pathlib.Path(sys.argv[1]))"
+        """Signs a stored file that a test has changed, as if this user had made it so."""
+        code = "import sys, pathlib, bnnbench.results.signature as s; s.sign(pathlib.Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", code, str(path)], env=self.environment, check=True, timeout=30)
 
     @property

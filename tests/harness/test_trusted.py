@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.results import seal
+from bnnbench.results import signature
 from tests.harness.bench import Bench, one_sentence
 
 MODEL = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
@@ -127,30 +127,30 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
-def test_a_seal_holds_for_this_content_name_and_user_only(state: Path, tmp_path: Path) -> None:
+def test_a_signature_holds_for_this_content_name_and_user_only(state: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text("a run")
-    assert not seal.is_sealed(path)
-    seal.seal(path)
-    assert seal.is_sealed(path)
-    assert stat.S_IMODE(seal.key_path().stat().st_mode) == 0o600
+    assert not signature.is_signed(path)
+    signature.sign(path)
+    assert signature.is_signed(path)
+    assert stat.S_IMODE(signature.key_path().stat().st_mode) == 0o600
     other = tmp_path / "capsule.json"
     shutil.copy(path, other)
-    shutil.copy(tmp_path / "run.json.seal", tmp_path / "capsule.json.seal")
-    assert not seal.is_sealed(other)
+    shutil.copy(tmp_path / "run.json.signature", tmp_path / "capsule.json.signature")
+    assert not signature.is_signed(other)
     path.write_text("another run")
-    assert not seal.is_sealed(path)
-    seal.seal(path)
-    (tmp_path / "run.json.seal").write_bytes(b"\xff" * 64)
-    assert not seal.is_sealed(path)
+    assert not signature.is_signed(path)
+    signature.sign(path)
+    (tmp_path / "run.json.signature").write_bytes(b"\xff" * 64)
+    assert not signature.is_signed(path)
 
 
 def test_a_key_that_others_may_read_is_none(state: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text("a run")
-    seal.seal(path)
-    seal.key_path().chmod(0o644)
-    assert not seal.is_sealed(path)
+    signature.sign(path)
+    signature.key_path().chmod(0o644)
+    assert not signature.is_signed(path)
 
 
 def test_without_a_place_for_the_key_runs_are_made_all_the_same(
@@ -160,5 +160,5 @@ def test_without_a_place_for_the_key_runs_are_made_all_the_same(
     (tmp_path / "file").write_text("")
     path = tmp_path / "run.json"
     path.write_text("a run")
-    seal.seal(path)
-    assert not seal.is_sealed(path)
+    signature.sign(path)
+    assert not signature.is_signed(path)

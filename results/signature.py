@@ -1,7 +1,7 @@
 """Which runs and baselines this user made on this machine: what they name may be executed, another's may not.
 
-Beside a sealed file lies FILE.seal, the HMAC-SHA256 of its content under a key that only this user can read
-(`seal.key` in the user's state folder). What comes from elsewhere, or was changed since, has no such seal.
+Beside a signed file lies FILE.signature, the HMAC-SHA256 of its content under a key that only this user can read
+(`signature.key` in the user's state folder). What comes from elsewhere, or was changed since, has no such signature.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 
 _KEY_BYTES = 32
-_SUFFIX = ".seal"
+_SUFFIX = ".signature"
 
 
-def seal(path: Path) -> None:
-    """Marks the file as made here. Where the key or the seal cannot be written, the file stays unsealed."""
+def sign(path: Path) -> None:
+    """Marks the file as made here. Where the key or the signature cannot be written, the file stays unsigned."""
     from bnnbench.results.atomic import write_atomically
     from bnnbench.results.errors import StoreError
 
@@ -26,7 +26,7 @@ def seal(path: Path) -> None:
         write_atomically(_beside(path), _digest(_made_key(), path).encode() + b"\n")
 
 
-def is_sealed(path: Path) -> bool:
+def is_signed(path: Path) -> bool:
     """Whether this user made the file on this machine, and nobody has changed it since."""
     try:
         written = _beside(path).read_text("ascii").strip()
@@ -39,7 +39,7 @@ def key_path() -> Path:
     """Where the key is, or will be."""
     import platformdirs
 
-    return Path(platformdirs.user_state_dir("bnnbench", appauthor=False)) / "seal.key"
+    return Path(platformdirs.user_state_dir("bnnbench", appauthor=False)) / "signature.key"
 
 
 def _beside(path: Path) -> Path:
@@ -47,7 +47,7 @@ def _beside(path: Path) -> Path:
 
 
 def _digest(key: bytes, path: Path) -> str:
-    # The name is a part of it: a run's seal is none of a baseline's.
+    # The name is a part of it: a run's signature is none of a baseline's.
     return hmac.new(key, path.name.encode() + b"\0" + path.read_bytes(), hashlib.sha256).hexdigest()
 
 
@@ -56,7 +56,7 @@ def _made_key() -> bytes:
     with contextlib.suppress(FileNotFoundError):
         return _key()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".seal.", dir=path.parent)  # 0600
+    descriptor, temporary = tempfile.mkstemp(prefix=".signature.", dir=path.parent)  # 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(_KEY_BYTES))
