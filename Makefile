@@ -6,13 +6,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-boards test-slow lint bench statistics fuzz clean help
+.PHONY: demo test test-boards test-slow lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n '1,2p' Makefile
 
-$(INSTALLED): pyproject.toml scripts/make_venv.sh
+$(INSTALLED): pyproject.toml scripts/make_venv.sh requirements/dev.txt
 	@scripts/make_venv.sh "$(PYTHON)"
 	@touch $@
 
@@ -52,10 +52,14 @@ statistics: $(INSTALLED)
 # Hostile files: mutated models against the importer, mutated plans against the engine with sanitizers. Some minutes.
 fuzz: $(INSTALLED)
 	@scripts/system_packages.sh fuzz
-	$(BIN)/pip install --quiet -e '.[fuzz]'
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/fuzz.txt
 	@mkdir -p .fuzz/models && cp tests/golden/*.tflite .fuzz/models/
 	$(BIN)/python -m tests.fuzz.fuzz_importer -runs=100000 .fuzz/models
 	$(BIN)/python -m tests.fuzz.fuzz_plans --count 100000
+
+# Newer versions of everything that is installed, with hashes: requirements/*.txt and those of engines install.
+lock: $(INSTALLED)
+	@scripts/lock.sh
 
 clean:
 	rm -rf .venv .fuzz demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -12,6 +12,7 @@ from bnnbench.devices.errors import CommandFailed, DeviceBusy
 from bnnbench.devices.transport.protocol import RemoteProcess, Transport
 
 ACQUIRE_TIMEOUT_S = 15.0
+_LONGEST_ERROR = 300
 
 
 class MachineLock:
@@ -38,7 +39,7 @@ class MachineLock:
         try:
             reply = self._reply(process, time.monotonic() + timeout_s)
             if reply.get("ok") is not True:
-                error = str(reply.get("error") or "it does not say by whom").rstrip(".")
+                error = str(reply.get("error") or "it does not say by whom")[:_LONGEST_ERROR].rstrip(".")
                 raise DeviceBusy(f"device {self._transport.spec.name!r} is busy: {error}; wait, or end that benchmark.")
         except BaseException:
             process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from bnnbench.devices import cpu, power, userland, virtualization
 from bnnbench.devices.errors import CommandFailed, InventoryError
+from bnnbench.devices.fact_bounds import bounded
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
@@ -53,7 +55,7 @@ def with_abi(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
 
 def facts_of(sections: Sections) -> DeviceFacts:
     """Make the facts out of what the device said. Pure; absent things become facts with value None."""
-    return DeviceFacts({name: find(sections) for name, find in FACTS.items()})
+    return DeviceFacts({name: bounded(find, sections) for name, find in FACTS.items()})
 
 
 def _said(name: str) -> Callable[[Sections], Fact]:
@@ -221,6 +223,16 @@ def _page_size(sections: Sections) -> Fact:
     return exact if exact.value else _number("smaps", r"KernelPageSize:\s*(\d+) kB", 1024)(sections)
 
 
+def _machine_id(sections: Sections) -> Fact:
+    """A digest of the board's serial number, else of what its system drew when it was installed: both are private."""
+    for name in ("serial", "prop.ro.serialno", "machine_id"):
+        section = sections[name]
+        if section.said.strip("\0 0"):
+            digest = hashlib.sha256(f"bnnbench {section.said}".encode()).hexdigest()
+            return Fact(digest[:16], f"digest of {section.source}")
+    return Fact(None, "tried /proc/device-tree/serial-number, getprop ro.serialno, /etc/machine-id")
+
+
 def _throttled(sections: Sections) -> Fact:
     """The Raspberry Pi firmware's word: bits 0-3 now, 16-19 since boot."""
     for name, pattern in (
@@ -261,6 +273,7 @@ FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "smt_siblings": _siblings,
     "isa_features": _isa_features,
     "boot_id": _said("boot_id"),
+    "machine_id": _machine_id,
     "memory_bytes": _number("meminfo", r"^MemTotal:\s*(\d+) kB", 1024),
     "memory_available_bytes": _number("meminfo", r"^MemAvailable:\s*(\d+) kB", 1024),
     "page_size_bytes": _page_size,

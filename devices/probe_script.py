@@ -64,6 +64,9 @@ main() {
   each governor "$c/cpu*/cpufreq/scaling_governor" $c/cpu[0-9]*/cpufreq/scaling_governor
   each siblings "$c/cpu*/topology/thread_siblings_list" $c/cpu[0-9]*/topology/thread_siblings_list
   each hybrid '/sys/devices/cpu_core/cpus, cpu_atom' /sys/devices/cpu_core/cpus /sys/devices/cpu_atom/cpus
+  sec serial /proc/device-tree/serial-number text /proc/device-tree/serial-number
+  sec prop.ro.serialno 'getprop ro.serialno' getprop ro.serialno
+  file machine_id /etc/machine-id
   file boot_id /proc/sys/kernel/random/boot_id
   file meminfo /proc/meminfo
   file loadavg /proc/loadavg

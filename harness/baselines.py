@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,27 @@ from bnnbench.results.stored_run import StoredRun
 
 from .context import now
 from .errors import CallError
-from .run_config import RunConfig
+from .run_config import RunConfig, config_of
 from .suite_tables import Suite
+from .trusted import require_own_run
+
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+_MODEL = b"TFL3"
 
 
-def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool) -> Path:
-    """Keeps what the run was made with. Raises CallError when that is not there any more, StoreError."""
+def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool, trusts: bool = False) -> Path:
+    """Keeps what the run was made with. `trusts`: also that of a run from elsewhere. Raises CallError when it is from
+    elsewhere, or not there any more, StoreError."""
     record = run.record
     if record.comparisons or not run.end or run.end.outcome != "complete":
         what = "is a comparison" if record.comparisons else "is not complete"
         raise CallError(f"run {record.run_id} {what}; save a baseline from a complete bnnbench run.")
+    config = config_of(record)
+    require_own_run(run, config, "save", trusts)
     engines, files = [], {}
     for build in record.builds:
+        if not _KEY.fullmatch(build.build or ""):
+            continue
         path = cache_folder() / "engines" / (build.build or "") / "engine"
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != build.sha256:
             continue  # another's engine, or one from another machine
@@ -37,7 +47,7 @@ def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool) -
         raise CallError(
             f"the native engine of run {record.run_id} is not in the build cache of this machine any more; run again."
         )
-    models, model_files = _models(run)
+    models, model_files = _models(run, config)
     capsule = Capsule(
         name=name,
         created=now(),
@@ -54,8 +64,7 @@ def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool) -
     return capsules.save(capsule, files, model_files)
 
 
-def _models(run: StoredRun) -> tuple[list[CapsuleModel], dict[str, Path]]:
-    config = msgspec.convert(run.record.suite, RunConfig)
+def _models(run: StoredRun, config: RunConfig) -> tuple[list[CapsuleModel], dict[str, Path]]:
     sizes = {case.workload: case.size_bytes for case in run.record.cases if case.kind == "model"}
     models, files = [], {}
     for table in config.suite.model:
@@ -65,6 +74,8 @@ def _models(run: StoredRun) -> tuple[list[CapsuleModel], dict[str, Path]]:
             content = path.read_bytes()
         except OSError as error:
             raise CallError(f"the model {path} of run {run.record.run_id} cannot be read: {error.strerror}.") from None
+        if content[4:8] != _MODEL:
+            raise CallError(f"{path}, which run {run.record.run_id} names as a model, is none; run again.")
         if sizes.get(name) not in (None, len(content)):
             raise CallError(f"the model {path} has changed since run {run.record.run_id}; run again.")
         sha = hashlib.sha256(content).hexdigest()
@@ -119,11 +130,11 @@ def suite_of(capsule: Capsule) -> Suite:
     return msgspec.convert(capsule.suite, RunConfig).suite
 
 
-def with_files(suite: Suite, models: Mapping[str, str]) -> Suite:
-    """Models whose files are gone, from these."""
+def with_files(suite: Suite, models: Mapping[str, str], always: bool) -> Suite:
+    """Models whose files are gone, from these; with `always` all of them, so that no file of the suite is read."""
     tables = [
         table
-        if Path(table.file).is_file() or (table.name or Path(table.file).stem) not in models
+        if (not always and Path(table.file).is_file()) or (table.name or Path(table.file).stem) not in models
         else msgspec.structs.replace(
             table, name=table.name or Path(table.file).stem, file=models[table.name or Path(table.file).stem]
         )

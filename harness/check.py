@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
 
 from bnnbench.devices.inventory import open_inventory
 from bnnbench.results.baselines import Capsule, Capsules
+from bnnbench.results.records import RunRecord
 from bnnbench.results.store import Store
+from bnnbench.results.verdict_rows import VerdictRow
 
 from .baselines import suite_of, with_files
 from .comparisons import Compare
 from .errors import CallError
+from .same_machine import Facts, difference
 from .selection import base_of, select
 from .suite import load_suites
 from .suite_tables import Suite
+from .trusted import is_own_baseline
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One baseline's comparison."""
+    """One baseline's comparison. `measured_on` are the facts of its devices when it was saved."""
 
     config: Compare
     suite: Suite
     devices: list[str]
+    measured_on: Mapping[str, Facts] = field(default_factory=dict)
 
 
 def planned(
@@ -35,20 +42,42 @@ def planned(
     devices: Sequence[str],
     inventory: Path | None,
     budget_s: float | None,
+    trusts: bool = False,
 ) -> list[Check]:
-    """A check for each baseline, in the order given. Raises CallError, StoreError, SuiteError."""
+    """A check for each baseline, in the order given; with `trusts` also of one from elsewhere.
+
+    Raises CallError, StoreError, SuiteError.
+    """
     capsules = Capsules(store.path)
-    judged = select(head, capsules)
+    judged = select(head, capsules, trusts)
     if judged.model is not None:
         raise CallError(f"--head {head!r} is a model; compare models with bnnbench ab --base A.tflite --head B.tflite.")
     checks = []
     for name in dict.fromkeys(names):
         capsule = capsules.get(name)
-        base = base_of(capsules, name, judged.engine)
-        suite = load_suites(files) if files else with_files(suite_of(capsule), base.models)
+        base = base_of(capsules, name, judged.engine, trusts)
+        always = not is_own_baseline(capsules, name)
+        suite = load_suites(files) if files else with_files(suite_of(capsule), base.models, always)
         where = list(devices) or _devices(capsule, inventory)
-        checks.append(Check(Compare(base, judged, budget_s), suite, where))
+        checks.append(Check(Compare(base, judged, budget_s), suite, where, capsule.devices))
     return checks
+
+
+def with_machines(rows: Sequence[VerdictRow], checked: Check, record: RunRecord) -> list[VerdictRow]:
+    """The rows, which say where a device is another machine than the baseline was measured on: its binaries were run
+    again on the one that is there now, so the verdicts are about that one."""
+    others = {
+        name: other
+        for name, facts in record.devices.items()
+        if (other := difference(checked.measured_on.get(name, {}), facts))
+    }
+    return [_with_machine(row, others[row.record.device]) if row.record.device in others else row for row in rows]
+
+
+def _with_machine(row: VerdictRow, other: str) -> VerdictRow:
+    note = f"the baseline was saved on another machine of this name ({other}), and both sides were run on this one"
+    why = "; ".join(part for part in (row.verdict.why, note) if part)
+    return replace(row, verdict=msgspec.structs.replace(row.verdict, why=why))
 
 
 def _devices(capsule: Capsule, inventory: Path | None) -> list[str]:

@@ -14,6 +14,7 @@ from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pa
 
 from .context import RunContext, now
 from .plan import Target
+from .same_machine import difference, rebooted
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 15.0
 _LOSSES_IN_A_ROW = 4
@@ -89,14 +90,14 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
             continue
         break
     session.transport = transport
-    if facts.triple != session.target.facts.triple:
-        raise DeviceError(f"device {spec.name!r} came back as another machine ({facts.triple}); start a new run.")
-    rebooted = facts.boot_id != session.target.facts.boot_id
+    before, after = session.target.facts.to_dict(), facts.to_dict()
+    if other := difference(before, after):
+        transport.close()
+        raise DeviceError(f"device {spec.name!r} came back as another machine: {other}; start a new run.")
+    anew = rebooted(before, after)
     session.target = replace(session.target, facts=facts)
-    message = f"back after {time.monotonic() - lost_at:.0f} s" + (", booted anew" if rebooted else "")
-    context.append(
-        DeviceEvent(device=spec.name, kind="rebooted" if rebooted else "back", message=message, started=now())
-    )
+    message = f"back after {time.monotonic() - lost_at:.0f} s" + (", booted anew" if anew else "")
+    context.append(DeviceEvent(device=spec.name, kind="rebooted" if anew else "back", message=message, started=now()))
     context.watcher.note(f"{spec.name} is {message}")
 
 

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from bnnbench.results.records import Entry
 from bnnbench.results.store import RunWriter
+
+_Recorded = TypeVar("_Recorded", bound=Entry)
 
 
 class Interrupted(Exception):  # noqa: N818 - names a state
@@ -64,10 +68,16 @@ class RunContext:
     _live: set[Endable] = field(default_factory=set)
     _live_lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def append(self, entry: Entry) -> None:
-        """Journals a record, at a moment when nothing is timed here."""
+    def append(self, entry: _Recorded) -> _Recorded:
+        """Journals a record, at a moment when nothing is timed here, and returns what was stored: one that would not
+        read back is stored as failed, without its figures."""
         with self.quiet:
-            self.writer.append(entry)
+            try:
+                self.writer.append(entry)
+            except (ValueError, OverflowError) as error:
+                entry = _without_figures(entry, str(error))
+                self.writer.append(entry)
+        return entry
 
     def show(self, device: str, text: str, done: int, total: int) -> None:
         """Updates the display, at a moment when nothing is timed here."""
@@ -102,6 +112,14 @@ class RunContext:
         finally:
             with self._live_lock:
                 self._live.discard(process)
+
+
+def _without_figures(entry: _Recorded, why: str) -> _Recorded:
+    """What says which record it is, and no more."""
+    kept = {field.name: getattr(entry, field.name) for field in msgspec.structs.fields(entry) if field.required}
+    if "status" in kept:
+        kept |= {"status": "failed", "reason": f"what the device told cannot be stored: {why}"}
+    return type(entry)(**kept)
 
 
 def now() -> str:

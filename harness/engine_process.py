@@ -16,6 +16,7 @@ from .launcher_report import left_behind, read_report
 
 _END_S = 5.0
 _STDERR_LINES = 5
+_LONGEST_LINE = 300
 
 
 class EngineProcess:
@@ -56,7 +57,7 @@ class EngineProcess:
         if lines and (report := read_report(lines[-1])) is not None:
             ending = report.words
             lines.pop()
-        said = " | ".join(lines[-_STDERR_LINES:])
+        said = " | ".join([line[:_LONGEST_LINE] for line in lines[-_STDERR_LINES:]])
         return " ".join(part for part in (ending, f"It said: {said}" if said else "") if part)
 
     def __enter__(self) -> Self:

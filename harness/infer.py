@@ -92,8 +92,10 @@ def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> NDArray
 
 
 def _split(raw: bytes, graph: Graph, calls: int) -> dict[str, NDArray[np.generic]]:
-    """The output file: for each call every output, one after another."""
+    """The output file: for each call every output, one after another. Raises EngineError for one of another size."""
     sizes = [tensor.bytes for tensor in graph.outputs]
+    if len(raw) != calls * sum(sizes):
+        raise EngineError(f"the engine put out {len(raw)} bytes for {calls} inferences of {sum(sizes)} each.")
     table = np.frombuffer(raw, np.uint8).reshape(calls, sum(sizes))
     outputs, offset = {}, 0
     for tensor, size in zip(graph.outputs, sizes, strict=True):

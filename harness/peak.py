@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bnnbench.kernels.engines import ENGINES
-from bnnbench.kernels.engines.client import Peaks
+from bnnbench.kernels.engines.replies import Peaks
 
 from .borrowed import borrowed
 from .reach import Tell

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 
 from bnnbench.kernels.engines import ENGINES
-from bnnbench.kernels.engines.client import Peaks
+from bnnbench.kernels.engines.replies import Peaks
+from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.tflite_file import read
@@ -72,6 +73,8 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
         one.client.profile("model", runs=max(runs // 4, 1), threads=threads, limit_ns=_LIMIT_NS)  # warm-up
         timed = one.client.profile("model", runs=runs, threads=threads, limit_ns=_LIMIT_NS)
         peaks = _highest(before, one.client.peak(threads=threads, limit_ns=_PEAK_NS))
+    if any(op.index >= len(plan.steps) for op in timed.ops):
+        raise EngineError(f"engine 'native' answered profile with steps that the plan of {model.name} does not have.")
     total = median(timed.total_ns)
     ops = []
     for op in timed.ops:

@@ -13,6 +13,7 @@ import msgspec
 from bnnbench.devices.machines import machines
 from bnnbench.results.calibration import latest
 from bnnbench.results.records import ComparisonRecord, DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.signature import sign
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store import RunWriter, Store, StoredRun, StoreError
 
@@ -24,10 +25,14 @@ from .overhead import overhead
 from .parallel import measure_machines
 from .plan import Plan, make_plan
 from .reach import Reached, reach_all
-from .run_config import RunConfig, inventory_path
+from .run_config import RunConfig, config_of, inventory_path
 from .run_record import make_record
+from .same_machine import difference, rebooted
 from .session import Session
+from .trusted import require_own_run
 from .workloads import workloads
+
+_REBOOTED = "booted anew since the run began"
 
 
 @dataclass
@@ -45,25 +50,32 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
-        return _measure(store, store.create(record), config, ready, watcher)
+        writer = store.create(record)
+        sign(writer.path / "run.json")
+        return _measure(store, writer, config, ready, watcher)
 
 
-def resume_run(store: Store, selector: str, watcher: Watcher, inventory: Path | None = None) -> RunResult:
+def resume_run(
+    store: Store, selector: str, watcher: Watcher, *, inventory: Path | None = None, trusts: bool = False
+) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`.
 
-    `inventory` goes before the one that the run was begun with.
+    `inventory` goes before the one that the run was begun with. `trusts`: the user says that what the run names may be
+    executed, wherever it is from.
     """
     stored = store.run(selector)
     if _is_complete(stored):
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
         return RunResult(stored, "complete")
-    with store.reopen(selector) as writer:
-        config = _config_of(writer.record)
-        if inventory is not None:
-            config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
-        with _ready(config, watcher, known=writer.record.devices) as ready:
-            _require_same(writer.record, ready.plan)
-            return _measure(store, writer, config, ready, watcher)
+    config = config_of(stored.record)
+    require_own_run(stored, config, "resume", trusts)
+    if inventory is not None:
+        config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
+    with store.reopen(selector) as writer, _ready(config, watcher, known=writer.record.devices) as ready:
+        _require_same(writer.record, ready)
+        for name in _rebooted(writer.record, ready.reached):
+            writer.append(DeviceEvent(device=name, kind="rebooted", message=_REBOOTED, started=now()))
+        return _measure(store, writer, config, ready, watcher)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +189,22 @@ def _is_complete(run: StoredRun) -> bool:
     return run.end is not None and run.end.outcome == "complete" and not failed
 
 
-def _config_of(record: RunRecord) -> RunConfig:
-    try:
-        return msgspec.convert(record.suite, RunConfig)
-    except msgspec.ValidationError as error:
-        raise CallError(
-            f"run {record.run_id} was made by bnnbench {record.version} and cannot be resumed by this one ({error})."
-        ) from None
+def _rebooted(record: RunRecord, reached: Sequence[Reached]) -> list[str]:
+    names = {one.target.spec.name: one.target.facts for one in reached}
+    return [name for name, facts in names.items() if rebooted(record.devices.get(name, {}), facts.to_dict())]
 
 
-def _require_same(record: RunRecord, plan: Plan) -> None:
-    """A resumed run must be the same run: same workloads, same engine builds."""
+def _require_same(record: RunRecord, ready: _Ready) -> None:
+    """A resumed run must be the same run: same machines, same workloads, same engine builds."""
+    for one in ready.reached:
+        name, address = one.target.spec.name, one.target.spec.address
+        if other := difference(record.devices.get(name, {}), one.target.facts.to_dict()):
+            raise CallError(
+                f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is another machine than before: "
+                f"{other}; connect the one that it began on, or start a new run."
+            )
     planned = {case.id: case for case in record.cases}
-    for case in plan.records:
+    for case in ready.plan.records:
         old = planned.get(case.id)
         what = f"run {record.run_id} cannot be resumed: {case.workload}"
         if old is None:

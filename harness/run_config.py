@@ -11,6 +11,7 @@ from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
+from bnnbench.results.records import RunRecord
 
 from .comparisons import Compare
 from .errors import CallError
@@ -58,6 +59,16 @@ def inventory_path(explicit: Path | None) -> str | None:
     """The inventory to use, absolute, as a run keeps it. Raises InventoryError when `explicit` is no file."""
     found = find_inventory(explicit)
     return str(found.resolve()) if found else None
+
+
+def config_of(record: RunRecord) -> RunConfig:
+    """What a stored run was asked to measure. Raises CallError when this version cannot read it."""
+    try:
+        return msgspec.convert(record.suite, RunConfig)
+    except msgspec.ValidationError as error:
+        raise CallError(
+            f"run {record.run_id} was made by bnnbench {record.version}, and this one cannot go on with it ({error})."
+        ) from None
 
 
 def _custom(name: str, table: EngineTable) -> Engine:

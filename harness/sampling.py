@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from bnnbench.kernels.engines.client import EngineClient, Ran, run_length_limit_ns
+from bnnbench.kernels.engines.client import EngineClient, run_length_limit_ns
+from bnnbench.kernels.engines.replies import Ran
 from bnnbench.results.statistics.steady_state import WINDOW, settled
 
 MAX_WARMUP_NS = 10_000_000_000
@@ -40,10 +41,10 @@ def calibrate(
         limit_ns=run_length_limit_ns(MAX_WARMUP_NS, 4 * WINDOW, max(min_sample_ns, first_ns)),
     )
     iterations = ran.iterations or 1
-    spent = _length_ns(ran)
+    spent, waited = _length_ns(ran), client.waited_ns
     samples, clocks = list(ran.samples_ns), list(ran.clock_hz)
     limit = MAX_WARMUP_NS
-    while not settled(samples, clocks) and spent < limit:
+    while not settled(samples, clocks) and spent < limit and waited < 2 * limit:
         ran = client.run(
             id,
             threads=threads,
@@ -54,6 +55,7 @@ def calibrate(
         samples += ran.samples_ns
         clocks += ran.clock_hz
         spent += _length_ns(ran)
+        waited += client.waited_ns  # an engine may claim that it took no time
     done = settled(samples, clocks)
     # What never settles is not helped by more of the same.
     warmup = max(min_warmup_ns, spent - int(2 * WINDOW * samples[-1] * iterations)) if done else min_warmup_ns

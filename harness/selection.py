@@ -13,6 +13,7 @@ from bnnbench.results.baselines import Capsules
 
 from .errors import CallError
 from .suite import model_path
+from .trusted import require_own_baseline
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -30,8 +31,8 @@ class Selection(msgspec.Struct, frozen=True):
         return SideEngine(name, engine, {triple: Path(path) for triple, path in self.binaries.items()})
 
 
-def select(text: str, capsules: Capsules) -> Selection:
-    """What `text` names. Raises CallError, StoreError."""
+def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
+    """What `text` names; with `trusts` also a baseline from elsewhere. Raises CallError, StoreError."""
     if text.lower().endswith(".tflite") or text in shipped_models():
         return Selection(text, model=str(model_path(text, Path())))
     engine, at, what = text.partition("@")
@@ -44,11 +45,13 @@ def select(text: str, capsules: Capsules) -> Selection:
         return Selection(text, engine, {ANY: str(path.resolve())})
     if what not in capsules.names():
         raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}'.")
-    return base_of(capsules, what, engine)
+    return base_of(capsules, what, engine, trusts)
 
 
-def base_of(capsules: Capsules, name: str, engine: str) -> Selection:
-    """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine."""
+def base_of(capsules: Capsules, name: str, engine: str, trusts: bool) -> Selection:
+    """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine, or is
+    from elsewhere and not trusted."""
+    require_own_baseline(capsules, name, trusts)
     binaries = capsules.binaries(name, engine)
     if not binaries:
         held = sorted({one.engine for one in capsules.get(name).engines})

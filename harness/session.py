@@ -68,8 +68,7 @@ class Session:
                 self._measure_peak(bench)
             for case in unverified:
                 self._show(f"verifying {case.workload.name} on {case.record.engine}")
-                gate = gates[case.record.id] = _gate(bench, case)
-                self.context.append(gate)
+                gates[case.record.id] = self.context.append(_gate(bench, case))
                 self._done += 1
             for place, case, index in left:
                 gate = gates[case.record.id]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnnbench.kernels.engines.client import EngineClient, Trace
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Trace
 from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.reference.interpreter import interpret
 

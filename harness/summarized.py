@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from bnnbench.devices.errors import CommandFailed
+from bnnbench.kernels.engines.claims import work_contradiction
 from bnnbench.kernels.engines.tflite_benchmark import Summary, SummaryEngine, parse_summary
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Gate, Invocation
@@ -16,6 +17,7 @@ from .workbench import Workbench, payload_of
 _DEADLINE_S = 900.0
 _END_S = 10.0
 _LONGEST_OUTPUT = 1_000_000
+_LONGEST_LINE = 300
 
 
 def gate_unseen(case: Case) -> Gate:
@@ -57,6 +59,7 @@ def _measure(bench: Workbench, case: Case, engine: SummaryEngine) -> Summary:
     model = payload_of(case).keys["model"]
     lines: list[str] = []
     with bench.timed(), bench.program(engine, model, case.record.threads, _DEADLINE_S) as process:
+        began = time.monotonic_ns()
         deadline, length = time.monotonic() + _DEADLINE_S, 0
         try:
             while length < _LONGEST_OUTPUT:
@@ -68,16 +71,20 @@ def _measure(bench: Workbench, case: Case, engine: SummaryEngine) -> Summary:
             raise EngineError(f"it did not end within {_DEADLINE_S:.0f} s.") from None
         status = process.wait(time.monotonic() + _END_S)
         said = process.stderr_tail()
+        waited_ns = time.monotonic_ns() - began
     if status:
         raise EngineError(f"it ended with status {status}. It said: {_last_words(lines, said)}")
     try:
         # Some builds print to stderr.
-        return parse_summary("\n".join(lines + said.splitlines()))
+        summary = parse_summary("\n".join(lines + said.splitlines()))
     except EngineError as error:
         raise EngineError(f"{error} It said: {_last_words(lines, said)}") from None
+    if wrong := work_contradiction(summary.runs * summary.min_ns, waited_ns):
+        raise EngineError(f"its summary has times that cannot be: it {wrong}.")
+    return summary
 
 
 def _last_words(lines: list[str], said: str) -> str:
     """The last lines on either stream, without the launcher's own."""
     last = [line for line in (*lines, *said.splitlines()) if line.strip() and not line.startswith("{")][-2:]
-    return " | ".join(last) or "nothing"
+    return " | ".join(line[:_LONGEST_LINE] for line in last) or "nothing"

@@ -14,7 +14,7 @@ from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files, window_s
 from bnnbench.devices.temperature import celsius
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.kernels.engines.client import Ran
+from bnnbench.kernels.engines.replies import Ran
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.trust import DISTRUST, DISTRUST_LOW
 
@@ -23,6 +23,7 @@ from .plan import Target
 
 _LONGEST_COOLING_S = 300.0
 _POLL_S = 2.0
+_LONGEST_WORD, _MOST = 255, 1e15
 COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
 """Fewer than the counters of every core that we know, so that none takes turns."""
 _READ_ALL = 'for f in "$@"; do t=; { read -r t < "$f"; } 2>/dev/null; echo "$t"; done; exit 0'
@@ -95,7 +96,7 @@ class Surroundings:
     @contextmanager
     def watching(self, cores: Sequence[int]) -> Iterator[Watched]:
         """Around one invocation on these cores."""
-        watched = Watched(throttle_word(self.transport, self.target.facts))
+        watched = Watched(_cut(throttle_word(self.transport, self.target.facts)))
         sampler = self._sampler(cores)
         if sampler is not None:
             try:
@@ -108,7 +109,7 @@ class Surroundings:
             if sampler is not None:
                 sampler.stop()
                 watched.sampler = sampler
-        watched.word_after = throttle_word(self.transport, self.target.facts)
+        watched.word_after = _cut(throttle_word(self.transport, self.target.facts))
 
     def _sampler(self, cores: Sequence[int]) -> Sampler | None:
         sources = self.target.facts.value("power_sources") if "power_sources" in self.target.facts.facts else None
@@ -144,8 +145,25 @@ class Watched:
         found = readings(ran.watch) if ran and ran.watch else {}
         window = window_s(ran.watch) if ran else None
         if self.sampler is None or window is None:
-            return found
+            return _sensible(found)
         found |= self.sampler.within(*window)
         if "power_w" in found and latency_ns is not None:
             found["energy_mj"] = found["power_w"] * latency_ns * 1e-6
-        return found
+        return _sensible(found)
+
+
+def _sensible(found: dict[str, Any]) -> dict[str, Any]:
+    """Without numbers that nothing on a board can have."""
+    return {name: value for name, value in found.items() if all(map(_possible, _each(value)))}
+
+
+def _each(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _possible(value: Any) -> bool:
+    return len(value) <= _LONGEST_WORD if isinstance(value, str) else abs(value) < _MOST  # False for NaN
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST_WORD]

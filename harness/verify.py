@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from bnnbench.devices.errors import CommandFailed
-from bnnbench.kernels.engines.client import EngineClient, Hello, run_length_limit_ns
+from bnnbench.kernels.engines.client import EngineClient, run_length_limit_ns
+from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Gate, Status
 

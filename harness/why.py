@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bnnbench.devices.errors import CommandFailed
-from bnnbench.kernels.engines.client import Profile
+from bnnbench.kernels.engines.replies import Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Pair, Side, Verdict
 

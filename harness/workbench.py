@@ -12,7 +12,8 @@ from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.transport.protocol import RemoteProcess, Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines import ENGINES, Engine
-from bnnbench.kernels.engines.client import EngineClient, Hello, Loaded
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Hello, Loaded
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.instruction_counter import MARKS

@@ -13,6 +13,7 @@ from .toolchain import Progress, run_zig
 SOURCE = Path(__file__).parent / "qemu_plugin/count_blocks.c"
 MARKS = "BNNBENCH_MARKS=1"
 """Environment that makes an engine tell where its timed blocks are."""
+_MOST_DIGITS = 18
 _FLAGS = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--allow-shlib-undefined", "-x", "c", "-std=gnu11")
 # An old C library's symbols, so that it loads into any distribution's qemu.
 _TARGETS = {"x86_64-linux-musl": "x86_64-linux-gnu.2.28", "aarch64-linux-musl": "aarch64-linux-gnu.2.28"}
@@ -43,7 +44,7 @@ def build_counter(triple: str, progress: Progress | None = None) -> Path:
 def instructions_per_iteration(blocks: str, more: int) -> float | None:
     """Of what the plugin wrote for a block of one iteration and one of `1 + more`; None when it is something else."""
     lines = blocks.split()
-    if len(lines) != 2 or not all(line.isdecimal() for line in lines):
+    if len(lines) != 2 or not all(line.isdecimal() and len(line) <= _MOST_DIGITS for line in lines):
         return None
     first, second = map(int, lines)
     return (second - first) / more if second > first else None

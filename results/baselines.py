@@ -1,6 +1,7 @@
 """Baselines: what is needed to run an old version again beside a new one, and what it was when it was saved.
 
 <store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
+<store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
 <store>/baselines/<name>/engines/<sha256>   engine binaries
 <store>/baselines/<name>/models/<sha256>.tflite
 """
@@ -17,8 +18,10 @@ import msgspec
 
 from bnnbench.results.atomic import sync_folder, write_atomically
 from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.signature import sign
 
 SCHEMA = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -87,7 +90,7 @@ class Capsules:
 
     def get(self, name: str) -> Capsule:
         """Raises StoreError when there is none of this name, or it is damaged."""
-        path = self.path / checked(name) / "capsule.json"
+        path = self.document(name)
         if not path.is_file():
             there = ", ".join(sorted(one.name for one in self.path.iterdir())) if self.path.is_dir() else ""
             raise StoreError(
@@ -101,6 +104,10 @@ class Capsules:
         if capsule.schema > SCHEMA:
             raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
         return capsule
+
+    def document(self, name: str) -> Path:
+        """Where a baseline's `capsule.json` is."""
+        return self.path / checked(name) / "capsule.json"
 
     def binaries(self, name: str, engine: str) -> dict[str, str]:
         """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
@@ -134,6 +141,7 @@ class Capsules:
                     (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
             document = msgspec.json.format(msgspec.json.encode(capsule), indent=1) + b"\n"
             write_atomically(temporary / "capsule.json", document)
+            sign(temporary / "capsule.json")
             temporary.chmod(0o755)
             if folder.exists():
                 old = temporary.with_name(f"{temporary.name}-old")
@@ -151,6 +159,8 @@ class Capsules:
 
     def _file(self, name: str, relative: str, sha: str) -> Path:
         path = self.path / checked(name) / relative
+        if not _SHA256.fullmatch(sha):
+            raise StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
         try:
             content = path.read_bytes()
         except OSError as error:

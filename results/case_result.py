@@ -6,8 +6,8 @@ The statuses, from the journal of the run:
 |---|---|
 | `ok` | the gate passed and every planned invocation was measured with the gated output |
 | `wrong_output` | the gate, a later invocation or predictions were other than the reference's: no times |
-| `failed` | the gate failed, no invocation succeeded, or the device was lost first: no times |
-| `unstable` | the gate or an invocation said so, or only some of the planned invocations are there |
+| `failed` | the gate or all invocations failed, the device was lost first, or times are far beyond its roof: no times |
+| `unstable` | the gate or an invocation said so, the times are beyond the roof, or only some invocations are there |
 | `unverified` | the engine can't show its output: times, but never a verdict |
 | `skipped` | not planned, or not reached when the run was cut off |
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status
+from bnnbench.results.roof import beyond_roof
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.stored_run import StoredRun
@@ -102,6 +103,12 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return CaseResult(
             case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss, instructions=instructions
         )
+    latency = level([statistics.median(one.samples_ns) for one in timed])
+    beyond = beyond_roof(case, latency.value, [one for one in run.peaks if one.device == case.device])
+    if beyond is not None:
+        status, reason = beyond
+    if status not in _TIMED:
+        return CaseResult(case, status, reason, build, isa)
     grade, reasons = trust(gate, timed, [one for one in run.events if one.device == case.device])
     return CaseResult(
         case,
@@ -113,7 +120,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         trust=grade,
         trust_reasons=tuple(reasons),
         energy_mj=_median_of(timed, lambda one: one.telemetry.get("energy_mj")),
-        latency=level([statistics.median(one.samples_ns) for one in timed]),
+        latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         first_ns=_median_of(timed, lambda one: one.first_ns),
         load_ns=_median_of(timed, lambda one: one.load_ns),

@@ -28,4 +28,11 @@ if ! .venv/bin/python -m pip --version > /dev/null 2>&1; then
   }
 fi
 echo "installing bnnbench and its tools into .venv (a minute or two, the first time)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[build,dev]'
+pip=(.venv/bin/python -m pip --disable-pip-version-check)
+"${pip[@]}" install --quiet --no-deps --require-hashes -r requirements/dev.txt
+"${pip[@]}" install --quiet --no-deps --no-build-isolation -e .
+"${pip[@]}" check > /dev/null || {
+  "${pip[@]}" check >&2 || true
+  echo "requirements/dev.txt does not fit pyproject.toml: renew it with 'make lock'" >&2
+  exit 2
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that tests use, when that is allowed. Tests that miss one are skipped with the reason.
-# With the argument `boards`, those of the emulated machines; with `fuzz`, a compiler with sanitizers.
+# With the argument `boards`, those of the emulated machines; with `fuzz`, a compiler with sanitizers; with `judges`, what
+# CI has beside: login shells, checksum tools and data that boards have, too.
 set -u
 declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]=dropbear-bin
   [qemu-aarch64-static]=qemu-user-static [qemu-aarch64]=qemu-user [chromium]=chromium [tmux]=tmux)
@@ -8,6 +9,9 @@ declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]
   [qemu-system-aarch64]=qemu-system-arm [/usr/lib/ipxe/qemu/efi-virtio.rom]=ipxe-qemu [adb]=adb
   [ssh-keygen]=openssh-client [dropbearkey]=dropbear-bin
   [/usr/share/bochs/BIOS-bochs-latest]=bochsbios [/usr/share/bochs/VGABIOS-lgpl-latest]=vgabios)
+[ "${1:-}" = judges ] && package=([busybox]=busybox [toybox]=toybox [openssl]=openssl [nm]=binutils [bash]=bash [dash]=dash
+  [mksh]=mksh [fish]=fish [tcsh]=tcsh
+  [/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz]=dataset-fashion-mnist)
 [ "${1:-}" = fuzz ] && package=([clang++-22]=clang-22 [/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a]=libclang-rt-22-dev)
 missing=()
 for program in "${!package[@]}"; do

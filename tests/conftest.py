@@ -1,9 +1,42 @@
-"""For every test: programs that tests start can be interrupted, whatever started the tests."""
+"""For every test: programs that tests start can be interrupted, and CI has every judge."""
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+from collections.abc import Generator
+
+import pytest
 
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that, but no handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+JUDGES = "BNNBENCH_JUDGES"
+"""Set to `required`, a test that is skipped because something is not installed fails: CI installs all of it."""
+OF_THE_MACHINE = re.compile(
+    r"this CPU (has no|lacks) |one CPU|does not run on |\broot\b|not permitted here|tmpfs cannot be mounted|"
+    r"this sandbox mounts no|mount namespace|emulated for the small models|BNNBENCH_GOLDEN|another Python"
+)
+"""Reasons that no installation mends: the processor, the user's rights, data that is no part of the project."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    reason = missing_judge(report)
+    if reason is not None and os.environ.get(JUDGES) == "required":
+        report.outcome = "failed"
+        report.longrepr = f"{JUDGES}=required, and this test was skipped: {reason}"
+    return report
+
+
+def missing_judge(report: pytest.TestReport) -> str | None:
+    """Why a test was skipped, where what it needs could have been installed."""
+    if report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return None
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    return None if OF_THE_MACHINE.search(reason) else reason.removeprefix("Skipped: ")

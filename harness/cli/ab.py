@@ -8,7 +8,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, ThreadCountsOption
+from .options import (
+    DebugOption,
+    DeviceOption,
+    FilterOption,
+    InventoryOption,
+    StoreOption,
+    ThreadCountsOption,
+    TrustOption,
+)
 
 EXAMPLES = """Examples:
   bnnbench ab suite.toml --base native@build/old --head native     # an older binary against this checkout
@@ -30,6 +38,7 @@ def ab(
     threads: ThreadCountsOption = None,
     filter: FilterOption = None,
     budget: Annotated[str | None, Parameter(help="Stop after so long, like 90s, 5min or 1h.")] = None,
+    trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     json: Annotated[
@@ -57,7 +66,7 @@ def ab(
 
     where = Store(store)
     capsules = Capsules(where.path)
-    config = Compare(select(base, capsules), select(head, capsules), seconds(budget))
+    config = Compare(select(base, capsules, trust), select(head, capsules, trust), seconds(budget))
     if (config.base.model is None) != (config.head.model is None):
         raise CallError("one side is a model and the other is none; give two models, or two engines.")
     result = compare(config, filter, inventory, where, sys.argv[1:], load_suites(files or []), device, threads)

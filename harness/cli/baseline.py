@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, JsonOption, StoreOption
+from .options import DebugOption, JsonOption, StoreOption, TrustOption
 
 app = App(
     name="baseline",
@@ -25,6 +25,7 @@ def save(
     /,
     *,
     pin: Annotated[bool, Parameter(negative="", show_default=False, help="Count drift from it.")] = False,
+    trust: TrustOption = False,
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
@@ -38,7 +39,7 @@ def save(
     where = Store(store)
     capsules = Capsules(where.path)
     pinned = pin or (name in capsules.names() and capsules.get(name).pinned)
-    path = save_baseline(capsules, name, where.run(run), pinned)
+    path = save_baseline(capsules, name, where.run(run), pinned, trust)
     capsule = capsules.get(name)
     engines = ", ".join(f"{one.engine} for {one.isa or one.triple}" for one in capsule.engines)
     print(f"baseline {name}: {engines}; {len(capsule.models)} models; kept in {path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption
+from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption
 
 if TYPE_CHECKING:
     from bnnbench.results.store import Store
@@ -40,6 +40,7 @@ def check(
     ] = None,
     strict: Annotated[bool, Parameter(negative="", show_default=False, help="Fail without a verdict on all.")] = False,
     max_inconclusive: Annotated[str, Parameter(help="The share of cases that may lack a verdict.")] = "100%",
+    trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     debug: DebugOption = False,
@@ -51,7 +52,7 @@ def check(
     from bnnbench.results.verdict_rows import verdict_rows
     from bnnbench.results.verdicts import FORMATS
 
-    from ..check import planned
+    from ..check import planned, with_machines
     from ..errors import CallError
     from .comparing import compare, exit_status, print_outcome
     from .words import seconds, share
@@ -61,9 +62,9 @@ def check(
     most_unclear, budget_s = share(max_inconclusive, "--max-inconclusive"), seconds(budget)
     where = Store(store)
     rows, statuses, run_ids = [], [], []
-    for one in planned(where, baseline, head, files, device, inventory, budget_s):
+    for one in planned(where, baseline, head, files, device, inventory, budget_s, trust):
         result = compare(one.config, filter, inventory, where, sys.argv[1:], one.suite, one.devices)
-        mine = verdict_rows(result.stored)
+        mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
         rows += mine
         run_ids.append(result.stored.record.run_id)
         statuses.append(exit_status(result, mine, strict, most_unclear))

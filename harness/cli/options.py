@@ -30,6 +30,15 @@ FilterOption = Annotated[
 DebugOption = Annotated[
     bool, Parameter(name="--debug", negative="", show_default=False, help="Show the traceback of an error.")
 ]
+TrustOption = Annotated[
+    bool,
+    Parameter(
+        name="--trust",
+        negative="",
+        show_default=False,
+        help="Also run and read what a run or baseline from elsewhere names.",
+    ),
+]
 OneDeviceOption = Annotated[
     str, Parameter(name=["--device", "-d"], help="A name of the inventory, ssh://[user@]host[:port], or local.")
 ]

@@ -23,6 +23,9 @@ def report(
     history: Annotated[
         bool, Parameter(negative="", show_default=False, help="Also draw every case over all runs of the store.")
     ] = False,
+    command: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Also show command lines: they hold paths and addresses.")
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -50,6 +53,7 @@ def report(
         published=related.reset_index(drop=True) if len(related) else None,
         history=every,
         timeline=every if history else None,
+        commands=command,
         calibrations={name: known for name, known in calibrations.items() if known is not None},
     )
     paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}

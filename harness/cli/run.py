@@ -17,6 +17,7 @@ from .options import (
     JsonOption,
     StoreOption,
     ThreadCountsOption,
+    TrustOption,
 )
 
 EXAMPLES = """Examples:
@@ -46,6 +47,7 @@ def run(
     ] = False,
     filter: FilterOption = None,
     resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
+    trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
@@ -72,9 +74,11 @@ def run(
     where = Store(store)
     if resume is not None:
         if files or device or engine or threads or filter or invocations or layers:
-            raise CallError("--resume goes with --store only: a run knows its own suite, devices and engines.")
+            raise CallError(
+                "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
+            )
         with Display(console) as display:
-            result = resume_run(where, resume, display, inventory)
+            result = resume_run(where, resume, display, inventory=inventory, trusts=trust)
     else:
         suite = load_suites(files or [], layers)
         if invocations is not None:

@@ -10,11 +10,14 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import EngineError
+from .claims import run_contradiction, work_contradiction
+from .replies import LONGEST_NS, SHORTEST_NS, Hello, Inferred, Loaded, Outcome, Output, Peaks, Profile, Ran, Trace
 
 PROTOCOL = 1
 HELLO_S = 20.0
 LOAD_S = 60.0
 _SLACK_S = 10.0
+_LONGEST_ERROR = 300
 _Reply = TypeVar("_Reply", bound=msgspec.Struct)
 
 
@@ -34,125 +37,17 @@ class LineChannel(Protocol):
         ...
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine says of itself."""
-
-    protocol: int
-    engine: str = ""
-    version: str = ""
-    build: str = ""
-    isa: str | None = None
-    isas: list[str] = []
-    accepts: list[str] = []
-    ops: list[str] | None = None
-    cpus: list[int] = []
-    max_threads: int | None = None
-    clock_hz: float | None = None
-
-
-class Array(msgspec.Struct, frozen=True, kw_only=True):
-    """An input or output of what is loaded; `dtype` is the protocol's word (f32, i8, i32, u32)."""
-
-    name: str = ""
-    shape: list[int]
-    dtype: str
-
-
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `load`."""
-
-    inputs: list[Array] = []
-    outputs: list[Array] = []
-    arena_bytes: int | None = None
-    load_ns: int | None = None
-
-
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `run`; times in ns per iteration."""
-
-    samples_ns: list[float]
-    iterations: int | None = None
-    first_ns: float | None = None
-    warmup_samples_ns: list[float] = []
-    warmup_clock_hz: list[float] = []
-    clock_hz: list[float] = []
-    start_ns: int | None = None
-    end_ns: int | None = None
-    cpus_used: list[int] = []
-    counters: dict[str, float] | None = None
-    counters_error: str | None = None
-    watch: dict[str, list[str]] | None = None
-    peak_rss_bytes: int | None = None
-
-
-class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `output`."""
-
-    sha256: str
-    bytes: int | None = None
-
-
-class Inferred(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `infer`: ns of all `count` inputs together."""
-
-    count: int
-    ns: int
-
-
-class Traced(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored tensor in a trace's file: `bytes` from `offset` on, as `step` left it."""
-
-    step: int
-    name: str
-    shape: list[int]
-    dtype: str
-    offset: int
-    bytes: int
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `trace`."""
-
-    tensors: list[Traced]
-
-
-class ProfiledOp(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a model: `ns` has a number for each run."""
-
-    index: int
-    op: str
-    name: str = ""
-    kernel: str = ""
-    ns: list[float]
-
-
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `profile`, ops in the order in which they run."""
-
-    ops: list[ProfiledOp]
-    total_ns: list[float]
-
-
-class Peaks(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `peak`; roofs that the engine does not measure are None."""
-
-    popcount_gops: float | None = None
-    fma_gflops: float | None = None
-    read_gb_s: dict[str, float] | None = None
-    clock_hz: float | None = None
-
-
-class _Outcome(msgspec.Struct):
-    ok: bool
-    error: str = ""
-
-
 class EngineClient:
-    """Sends requests and checks the replies. Every method raises EngineError, and nothing else, for a bad engine."""
+    """Sends requests and checks the replies. Every method raises EngineError, and nothing else, for a bad engine.
+
+    `waited_ns` is from the last request to its reply, `round_trip_ns` the shortest of these so far.
+    """
 
     def __init__(self, channel: LineChannel, name: str) -> None:
         self._channel = channel
         self._name = name
+        self.waited_ns = 0
+        self.round_trip_ns = 0
 
     def hello(self, timeout_s: float = HELLO_S) -> Hello:
         """Raises EngineError also when the engine speaks another protocol."""
@@ -200,8 +95,9 @@ class EngineClient:
         if counters:
             keys["counters"] = ",".join(counters)
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
-        if len(ran.samples_ns) != samples or not all(0 < sample < 1e15 for sample in ran.samples_ns):
+        if len(ran.samples_ns) != samples or not all(SHORTEST_NS <= sample <= LONGEST_NS for sample in ran.samples_ns):
             raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
+        self._refuse("run", run_contradiction(ran, iterations, self.waited_ns))
         return ran
 
     def output(self, id: str, path: str | None = None, timeout_s: float = LOAD_S) -> Output:
@@ -210,7 +106,7 @@ class EngineClient:
 
     def input(self, id: str, path: str, index: int = 0, timeout_s: float = LOAD_S) -> None:
         """Sets a model's input from a raw little-endian file; `index` among several."""
-        self._ask("input", {"id": id, "path": path, **({"index": index} if index else {})}, _Outcome, timeout_s)
+        self._ask("input", {"id": id, "path": path, **({"index": index} if index else {})}, Outcome, timeout_s)
 
     def infer(
         self,
@@ -231,7 +127,13 @@ class EngineClient:
         keys |= {"threads": threads, "limit_ns": limit_ns}
         if u8 is not None:
             keys |= {"dtype": "u8", "scale": repr(float(u8[0])), "offset": repr(float(u8[1]))}
-        return self._ask("infer", keys, Inferred, limit_ns / 1e9 + _SLACK_S)
+        done = self._ask("infer", keys, Inferred, limit_ns / 1e9 + _SLACK_S)
+        if done.count != count:
+            raise EngineError(
+                f"engine '{self._name}' answered infer with {done.count} inputs where {count} were asked for."
+            )
+        self._refuse("infer", work_contradiction(done.ns, self.waited_ns))
+        return done
 
     def trace(self, id: str, path: str, timeout_s: float = LOAD_S) -> Trace:
         """Runs once and writes what every step stored to the file `path`."""
@@ -243,11 +145,12 @@ class EngineClient:
         profile = self._ask("profile", keys, Profile, limit_ns / 1e9 + _SLACK_S)
         if len(profile.total_ns) != runs or any(len(op.ns) != runs for op in profile.ops):
             raise EngineError(f"engine '{self._name}' answered profile with other than {runs} times for each op.")
+        self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
         return profile
 
     def unload(self, id: str, timeout_s: float = HELLO_S) -> None:
         """Frees a workload."""
-        self._ask("unload", {"id": id}, _Outcome, timeout_s)
+        self._ask("unload", {"id": id}, Outcome, timeout_s)
 
     def peak(self, *, threads: int = 1, isa: str | None = None, limit_ns: int = 1_000_000_000) -> Peaks:
         """Measured roofs."""
@@ -268,6 +171,7 @@ class EngineClient:
     def _ask(self, verb: str, keys: Mapping[str, object], reply: type[_Reply], timeout_s: float) -> _Reply:
         line = " ".join([verb, *(f"{key}={_encode(str(value))}" for key, value in keys.items())])
         where = f"engine '{self._name}'"
+        began = time.monotonic_ns()
         try:
             self._channel.write_line(line)
             answer = self._channel.read_line(time.monotonic() + timeout_s)
@@ -275,14 +179,23 @@ class EngineClient:
             raise EngineError(f"{where} did not answer {verb} within {timeout_s:.0f} s.") from None
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise EngineError(f"{where} ended before it answered {verb}.") from None
+        self.waited_ns = time.monotonic_ns() - began
+        self.round_trip_ns = min(self.round_trip_ns or self.waited_ns, self.waited_ns)
         try:
-            outcome = msgspec.json.decode(answer, type=_Outcome)
+            outcome = msgspec.json.decode(answer, type=Outcome)
             if outcome.ok:
                 return msgspec.json.decode(answer, type=reply)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise EngineError(f"{where} answered {verb} with JSON that is nested too deeply.") from None
+        except (msgspec.DecodeError, UnicodeError) as error:
             shown = answer if len(answer) <= 80 else answer[:77] + "..."
             raise EngineError(f"{where} answered {verb} with {shown!r}, which is no reply: {error}.") from None
-        raise EngineError(f"{where} refused {verb}: {outcome.error or 'it does not say why'}.")
+        said = outcome.error.strip()[:_LONGEST_ERROR] or "it does not say why"
+        raise EngineError(f"{where} refused {verb}: {said.rstrip('.')}.")
+
+    def _refuse(self, verb: str, contradiction: str | None) -> None:
+        if contradiction:
+            raise EngineError(f"engine '{self._name}' answered {verb} with times that cannot be: it {contradiction}.")
 
 
 def _encode(value: str) -> str:
@@ -292,21 +205,3 @@ def _encode(value: str) -> str:
 def run_length_limit_ns(warmup_ns: int, samples: int, sample_ns: float) -> int:
     """A generous `limit_ns`: four times what the run should take, and 20 s."""
     return int(4 * (warmup_ns + samples * sample_ns) + 20e9)
-
-
-__all__ = (
-    "Array",
-    "EngineClient",
-    "Hello",
-    "Inferred",
-    "LineChannel",
-    "Loaded",
-    "Output",
-    "Peaks",
-    "Profile",
-    "ProfiledOp",
-    "Ran",
-    "Trace",
-    "Traced",
-    "run_length_limit_ns",
-)

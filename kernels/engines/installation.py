@@ -18,6 +18,7 @@ from ..errors import BuildError
 _INSTALL_S = 1800
 _CHECK_S = 60
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
+_LOCKS = Path(__file__).parent / "locks"
 _UNREACHABLE = (
     *("NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "NameResolutionError"),
     *("Max retries exceeded", "Temporary failure in name resolution", "Connection refused", "Network is unreachable"),
@@ -26,7 +27,8 @@ _UNREACHABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What goes into the environment, all of it pinned: the first package is the runtime, the others what it needs.
+    """What goes into the environment, pinned: the first package is the runtime, the others what it needs. All that
+    these need is in `lock`, each with the hashes of its files (`make lock` renews it).
 
     `pythons`: versions that there are wheels for, best first; `machines` likewise, of Linux with glibc.
     """
@@ -40,6 +42,11 @@ class Runtime:
     """What to do on a machine without wheels."""
     check: tuple[str, ...] = ()
     """Arguments of its Python that show that it works; default: the driver starts."""
+
+    @property
+    def lock(self) -> Path:
+        """A requirements file for pip."""
+        return _LOCKS / f"{self.name}.txt"
 
 
 RUNTIMES = {
@@ -83,7 +90,7 @@ RUNTIMES = {
 
 def folder_of(runtime: Runtime) -> Path:
     """Where its environment is, or would be: another one for other versions of anything in it."""
-    digest = hashlib.sha256("\n".join(runtime.packages).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(runtime.packages).encode() + runtime.lock.read_bytes()).hexdigest()
     return cache_folder().absolute() / "runtimes" / f"{runtime.packages[0].replace('==', '-')}-{digest[:8]}"
 
 
@@ -133,7 +140,8 @@ def _make(runtime: Runtime, folder: Path, tell: Callable[[str], None]) -> None:
     tell(f"installing {runtime.packages[0].replace('==', ' ')} (about {runtime.size} to download)")
     own = str(folder / "bin/python")
     pip = [own, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:"]
-    _run([*pip, *runtime.packages], f"install {runtime.packages[0]}")
+    locked = ["--no-deps", "--require-hashes", "-r", str(runtime.lock)]
+    _run([*pip, *locked], f"install {runtime.packages[0]}")
     check = runtime.check or ("-I", str(_DRIVER), "--runtime", runtime.name)
     _run([own, *check], f"start {runtime.packages[0]}", _CHECK_S)
     (folder / "ready").write_text("\n".join(runtime.packages) + "\n")

@@ -16,7 +16,8 @@ _FIGURE = re.compile(r"\b(\w+)=\s*([-+.\w]+)")
 _TIMINGS = re.compile(r"\btimings in us: (.*)")
 _TIMING = re.compile(r"([A-Z][\w ()]*?): ([-+.\w]+)")
 _MEMORY = re.compile(r"\bMemory footprint delta.*\boverall=\s*([-+.\w]+)")
-_MOST = 1e12
+_LEAST, _MOST = 1e-5, 1e12
+"""us; a hundredth of a clock cycle, and more than anybody waits."""
 # Averages are printed with six digits.
 _ROUNDING = 1e-5
 
@@ -54,7 +55,7 @@ def parse_summary(text: str) -> Summary:
     figures = _figures(phases[-1][2])
     low, mean, high = figures["min"], figures["avg"], figures["max"]
     slack = _ROUNDING * high
-    if not (0 < low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high):
+    if not (_LEAST <= low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high):
         raise EngineError(f"its summary cannot be: {' '.join(f'{name}={value:g}' for name, value in figures.items())}.")
     timings = {name: _number(value, name) for name, value in _TIMING.findall(ends[-1])} if ends else {}
     stated = timings.get("Inference (avg)", mean)
@@ -91,7 +92,7 @@ def _number(text: str, name: str) -> float:
         value = float(text)
     except ValueError:
         raise EngineError(f"its summary has {name}={text[:40]!r}, which is no number.") from None
-    if not abs(value) < _MOST:
+    if not 0 <= value < _MOST:
         raise EngineError(f"its summary has {name}={text[:40]}, which cannot be.")
     return value
 

@@ -30,12 +30,14 @@ _WIDE, _NARROW = 9.2, 3.7
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Frames of what is no part of the runs: figures that others published, and all runs of the store; `timeline` are
-    the runs whose history is drawn, `calibrations` the last one of each device."""
+    the runs whose history is drawn, `calibrations` the last one of each device. `commands`: also show command lines,
+    which may hold paths and addresses."""
 
     published: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     timeline: pd.DataFrame | None = None
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    commands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """How a run was measured, in words and figures, with the command that repeats it."""
+    """How a run was measured, in words and figures, with the command that repeats it where it may be shown."""
 
     run_id: str
     when: str
@@ -160,7 +162,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         changes=_changes(beside.timeline),
         troubles=_troubles(frame),
         devices=[device for run in runs for device in _devices(run, beside)],
-        methods=[_method(run) for run in runs],
+        methods=[_method(run, beside.commands) for run in runs],
         interval=_interval(runs),
         models=models(frame, beside.history),
     )
@@ -286,7 +288,7 @@ def _roof(peak: Peak) -> Roof:
     )
 
 
-def _method(run: StoredRun) -> Method:
+def _method(run: StoredRun, commands: bool) -> Method:
     record = run.record
     warm_ups = sorted(gate.warmup_ns for gate in run.gates.values() if gate.warmup_ns is not None)
     figures = [
@@ -306,7 +308,7 @@ def _method(run: StoredRun) -> Method:
         figures=figures,
         host=facts(record.host),
         builds=record.builds,
-        command=shlex.join(record.command),
+        command=shlex.join(record.command) if commands else "",
         overhead=_overhead(run),
         warnings=run.warnings,
     )

@@ -18,8 +18,16 @@ from bnnbench.kernels.reference import oracle
 MODE = sys.argv[1] if len(sys.argv) > 1 else "right"
 
 
-def reply(**keys: object) -> None:
-    print(json.dumps({"ok": True, **keys}), flush=True)
+def reply(verb: str, **keys: object) -> None:
+    """The reply; in the mode `hostile VERB KEYS` that of VERB has these keys, as JSON text, in the place of its own."""
+    line = json.dumps({"ok": True, **keys})
+    if MODE == "hostile" and verb == sys.argv[2]:
+        text = sys.argv[3].replace("DEEP", "[" * 100_000).replace("LONG", "x" * 3_000_000)
+        if "SAMPLES" in text:
+            time.sleep(0.6)
+        text = text.replace("SAMPLES", str([1e6] * len(keys.get("samples_ns", ()))))  # type: ignore[arg-type]
+        line = f"{line[:-1]}, {text}}}"
+    print(line, flush=True)
 
 
 def load(keys: dict[str, str]) -> np.ndarray:
@@ -62,12 +70,14 @@ def main() -> None:
         if verb == "hello" and MODE == "leaver":
             leave_a_process_behind()
         if verb == "hello":
-            reply(protocol=99 if MODE == "liar" else 1, engine="fake", ops=["bgemm"] if MODE == "few-ops" else None)
+            reply(
+                verb, protocol=99 if MODE == "liar" else 1, engine="fake", ops=["bgemm"] if MODE == "few-ops" else None
+            )
         elif verb == "load":
             output = load(keys)
             if MODE in ("wrong", "huge"):
                 output = output + 1 if output.dtype != np.uint32 else ~output
-            reply()
+            reply(verb)
         elif verb == "run":
             runs += 1
             if MODE == "crash":
@@ -79,17 +89,17 @@ def main() -> None:
                 print("Segmentation fault, just kidding", flush=True)
                 continue
             if MODE == "negative":
-                reply(samples_ns=[-1.0] * int(keys["samples"]))
+                reply(verb, samples_ns=[-1.0] * int(keys["samples"]))
                 continue
             time.sleep(0.01)
-            reply(samples_ns=[1e6] * int(keys["samples"]), iterations=1, first_ns=1e6)
+            reply(verb, samples_ns=[1e6] * int(keys["samples"]), iterations=1, first_ns=1e6)
         elif verb == "output":
             data = output.tobytes()
             if "path" in keys:
                 Path(keys["path"]).write_bytes(data)
                 if MODE == "huge":
                     os.truncate(keys["path"], 200 << 30)
-            reply(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+            reply(verb, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
         else:
             print(json.dumps({"ok": False, "error": f"unknown verb {verb}"}), flush=True)
 

@@ -68,7 +68,7 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def repository(bench: Bench, merged: Path) -> Bench:
     """A clone of it, with the command on the PATH."""
-    for name in ("suite.toml", "ci.sh", "store"):
+    for name in ("suite.toml", "ci.sh", "store", "user-home/.local"):  # of the same user, by the key
         (shutil.copytree if (merged / name).is_dir() else shutil.copy)(merged / name, bench.folder / name)
     bench.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{bench.environment['PATH']}"
     return bench
@@ -101,6 +101,7 @@ def replay(bench: Bench, **head: float) -> str:
     document = capsule / "capsule.json"
     document.write_text(document.read_text().replace(kept.name, sha))
     shutil.copy(paths[0], kept.with_name(sha))
+    bench.trust_again(document)
     return f"native@{paths[1]}"
 
 

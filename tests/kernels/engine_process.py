@@ -13,7 +13,8 @@ from types import TracebackType
 
 import numpy as np
 
-from bnnbench.kernels.engines.client import EngineClient, Hello
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.ops import KernelSpec, data_bytes, make_data
 from bnnbench.kernels.reference import oracle
 

@@ -18,7 +18,7 @@ from bnnbench.kernels.errors import BuildError
 
 # Makes environments of itself; FAKE says what goes wrong, `calls` what was asked.
 STAND_IN = """#!/bin/sh
-echo "$1 $2 $3" >> "$CALLS"
+echo "$*" >> "$CALLS"
 case "$1 $2" in
   -c*) if [ "$FAKE" = broken ]; then echo "pyenv: python9.9: command not found" >&2; exit 127; fi; echo 9.9 ;;
   "-m venv")
@@ -73,6 +73,7 @@ def test_an_installation_is_made_once(fake: pytest.MonkeyPatch, tmp_path: Path) 
     assert install("lce", told.append) == python
     assert (tmp_path / "calls").read_text() == calls
     assert "-m pip install" in calls
+    assert "--no-deps --require-hashes" in calls
     assert "tflite_driver.py" in calls  # it was really started
 
 

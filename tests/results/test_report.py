@@ -124,7 +124,6 @@ def test_every_reason_and_source_is_on_the_page(synthetic: StoredRun, rendered: 
         "numba has no build for groups on this device",
         "/proc/device-tree/model",
         "/proc/sys/kernel/random/boot_id",
-        "bnnbench run synthetic.toml --device pi4",
         "98.4 % probability",
         "2,035 GOPS",
         "the governor was ondemand",
@@ -132,6 +131,13 @@ def test_every_reason_and_source_is_on_the_page(synthetic: StoredRun, rendered: 
         *(build.sha256 for build in synthetic.record.builds),
     ):
         assert words in rendered, words
+
+
+def test_command_lines_are_shown_on_demand(synthetic: StoredRun, rendered: str) -> None:
+    """They hold paths and addresses of whoever measured."""
+    command = "bnnbench run synthetic.toml --device pi4"
+    assert command not in rendered
+    assert command in html.render(synthetic, Beside(commands=True))
 
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\x1b[31m</style></svg>"
