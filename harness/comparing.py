@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,7 +15,7 @@ from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.results.calibration import Calibration
 from bnnbench.results.case_result import median_ns
-from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
+from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.statistics.steady_state import growth
@@ -36,6 +36,7 @@ from .workbench import Workbench
 
 SIDES: tuple[Side, Side] = ("base", "head")
 _COOL_DOWN_S = 1.0
+_NO_MEMORY: Mapping[Side, Sequence[int]] = {"base": (), "head": ()}
 
 
 @dataclass
@@ -88,8 +89,7 @@ class Comparing:
     def run(self) -> None:
         """Every comparison that has no verdict yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.stored
-        main = "instructions" if self.target.counts else "latency"
-        judged = {one.comparison_id for one in stored.verdicts if one.metric == main and one.status != "failed"}
+        judged = stored.judged
         left = [record for record in self.comparisons if record.id not in judged]
         if not left:
             return
@@ -186,10 +186,7 @@ class Comparing:
                 self._fail(record, done.status, f"{side}: {done.reason}")
                 return
             counted.append(float(done.counters["instructions"]))
-        self.context.append(instructions_verdict(record.id, counted[0], counted[1], now()))
-        base, head = (self._measured(by_id[id], []) for id in (record.base_case, record.head_case))
-        for other in other_verdicts(record.id, base, head, now()):
-            self.context.append(other)
+        self._judge(record, instructions_verdict(record.id, counted[0], counted[1], now()))
 
     def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
         """In waves: every comparison to its next look, the blocks of all of them in random order."""
@@ -291,29 +288,33 @@ class Comparing:
             found = within_layout(found, self.calibration)
         if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
             found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
-        self.context.append(found)
-        if one.record.extra_ppm:
-            return
-        base, head = (self._measured(one.cases[side], one.peak_rss[side]) for side in SIDES)
-        for other in other_verdicts(one.record.id, base, head, now()):
-            self.context.append(other)
+        self._judge(one.record, found, one.peak_rss)
 
-    def _measured(self, case: Case, peak_rss: Sequence[int]) -> Measured:
-        return Measured(case.record, self._accuracies.get(case.record.id), peak_rss)
+    def _judge(
+        self, record: ComparisonRecord, main: Verdict, peak_rss: Mapping[Side, Sequence[int]] = _NO_MEMORY
+    ) -> None:
+        """Ends a comparison: all its verdicts, in one record."""
+        others = []
+        if not record.extra_ppm:
+            by_id = {case.record.id: case.record for case in self.cases}
+            base, head = (
+                Measured(by_id[id], self._accuracies.get(id), peak_rss[side])
+                for side, id in zip(SIDES, (record.base_case, record.head_case), strict=True)
+            )
+            others = other_verdicts(record.id, base, head, now())
+        self.context.append(Verdicts(comparison_id=record.id, verdicts=[main, *others]))
 
     def _fail(self, record: ComparisonRecord, status: Status, reason: str, one: _Comparison | None = None) -> None:
-        pairs = sum(pair.dropped is None for pair in one.pairs) if one else 0
-        self.context.append(
-            Verdict(
-                comparison_id=record.id,
-                metric="instructions" if self.target.counts else "latency",
-                unit="instructions" if self.target.counts else "ns",
-                status=status,
-                reason=reason,
-                pairs=pairs,
-                finished=now(),
-            )
+        main = Verdict(
+            comparison_id=record.id,
+            metric="instructions" if self.target.counts else "latency",
+            unit="instructions" if self.target.counts else "ns",
+            status=status,
+            reason=reason,
+            pairs=sum(pair.dropped is None for pair in one.pairs) if one else 0,
+            finished=now(),
         )
+        self._judge(record, main, one.peak_rss if one else _NO_MEMORY)
 
     def _show(self, text: str, left: int, total: int | None = None) -> None:
         self.context.check()

@@ -207,6 +207,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pai
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdict"):
     """What became of a comparison, of one metric. `verdict` is None unless `status` is `ok`.
 
+    It is written as part of a `Verdicts`; in older journals it is a record of its own.
+
     `effect`, `low`, `high` and `mde` are ratios minus 1 (0.02: the head is 2 % slower, or more); `level` is that of the
     interval. `base_value` and `head_value` have the unit `unit`. `why` is what the recorded figures say about the
     cause.
@@ -232,6 +234,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     reason: str | None = None
     why: str | None = None
     finished: str | None = None
+
+
+class Verdicts(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdicts"):
+    """All verdicts of a comparison, one for each metric, the first that of latency or instructions.
+
+    They are one record, so that a comparison is done with all of them or with none.
+    """
+
+    comparison_id: str
+    verdicts: list[Verdict]
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="accuracy"):
@@ -296,4 +308,4 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     overhead: dict[str, dict[str, float | None]] = {}
 
 
-Entry = Gate | Invocation | Pair | Verdict | Accuracy | Peak | DeviceEvent | RunEnd
+Entry = Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd
