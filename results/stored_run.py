@@ -67,7 +67,7 @@ class StoredRun:
             if isinstance(entry, Verdicts):
                 last[entry.comparison_id] = {one.metric: one for one in entry.verdicts}
             elif isinstance(entry, Verdict):
-                last.setdefault(entry.comparison_id, {})[entry.metric] = entry
+                last.setdefault(entry.comparison_id, {})[entry.metric] = _with_today_s_effect(entry)
         return [one for metrics in last.values() for one in metrics.values()]
 
     @property
@@ -103,6 +103,14 @@ class StoredRun:
             if isinstance(entry, Gate | Invocation | Pair | Verdict | Verdicts | Accuracy):
                 return None
         return None
+
+
+def _with_today_s_effect(old: Verdict) -> Verdict:
+    """Verdicts that were written one by one took accuracies for exact, with a ratio as the effect."""
+    if old.unit != "share" or old.level != 1.0 or old.base_value is None or old.head_value is None:
+        return old
+    effect = old.head_value - old.base_value
+    return msgspec.structs.replace(old, effect=effect, low=effect, high=effect)
 
 
 def read_record(folder: Path) -> RunRecord:
