@@ -24,9 +24,10 @@ from bnnbench.results.verdict import difference, needed, verdict, within_layout
 
 from .budget import invocation_ns, outlook, rules_for
 from .context import RunContext, now
+from .counting import compare_counts
 from .evaluate import evaluate, has_images
 from .invoke import InPair, invoke
-from .other_metrics import Measured, instructions_verdict, other_verdicts
+from .other_metrics import Measured, other_verdicts
 from .plan import Case, Target
 from .summarized import gate_unseen
 from .throttle import throttled
@@ -106,7 +107,8 @@ class Comparing:
             self._verify(bench, left)
             if self.target.counts:
                 for record in left:
-                    self._count(bench, record)
+                    if (sides := self._sides(record)) is not None:
+                        self._judge(record, compare_counts(bench, record, *sides, self._take_index, self.context))
                 return
             going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
             if self.budget_s is not None and going:
@@ -141,8 +143,8 @@ class Comparing:
                 self._accuracies[id] = evaluate(bench, case, lambda done, of: None)
                 self.context.append(self._accuracies[id])
 
-    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
-        """None when one of the sides cannot be timed: then that is the verdict."""
+    def _sides(self, record: ComparisonRecord) -> tuple[dict[Side, Case], dict[Side, Gate]] | None:
+        """Cases and gates; None when one of the sides cannot be measured: then that is the verdict."""
         by_id = {case.record.id: case for case in self.cases}
         cases: dict[Side, Case] = {"base": by_id[record.base_case], "head": by_id[record.head_case]}
         gates = {side: self._gates[case.record.id] for side, case in cases.items()}
@@ -150,6 +152,20 @@ class Comparing:
             if gate.status != "ok":
                 self._fail(record, gate.status, f"{side}: {gate.reason}")
                 return None
+        return cases, gates
+
+    def _take_index(self, case_id: str) -> int:
+        """Of a case's next invocation."""
+        index = self._next_index.get(case_id, 0)
+        self._next_index[case_id] = index + 1
+        return index
+
+    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
+        """None when one of the sides cannot be timed."""
+        sides = self._sides(record)
+        if sides is None:
+            return None
+        cases, gates = sides
         if self.target.facts.to_dict().get("emulated", {}).get("value") is True:
             self._fail(record, "skipped", "times of an emulated device mean nothing")
             return None
@@ -166,27 +182,6 @@ class Comparing:
             for side, case in cases.items()
         }
         return _Comparison(record, cases, alike, stored.pairs_of(record.id), peak_rss)
-
-    def _count(self, bench: Workbench, record: ComparisonRecord) -> None:
-        """On an emulated CPU: one invocation of each side, whose instructions are compared."""
-        by_id = {case.record.id: case for case in self.cases}
-        counted = []
-        for side, case in (("base", by_id[record.base_case]), ("head", by_id[record.head_case])):
-            gate = self._gates[case.record.id]
-            if gate.status != "ok":
-                self._fail(record, gate.status, f"{side}: {gate.reason}")
-                return
-            self._show(f"counting {record.workload} on the {side}", 1)
-            index = self._next_index.get(case.record.id, 0)
-            self._next_index[case.record.id] = index + 1
-            within = InPair(record.id, 0, record.extra_ppm if side == "head" else 0)
-            done = invoke(bench, case, index, index, gate, within)
-            self.context.append(done)
-            if done.status != "ok" or not done.counters:
-                self._fail(record, done.status, f"{side}: {done.reason}")
-                return
-            counted.append(float(done.counters["instructions"]))
-        self._judge(record, instructions_verdict(record.id, counted[0], counted[1], now()))
 
     def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
         """In waves: every comparison to its next look, the blocks of all of them in random order."""
@@ -248,8 +243,7 @@ class Comparing:
         for side in order:
             self.context.check()
             case = one.cases[side]
-            index = self._next_index.get(case.record.id, 0)
-            self._next_index[case.record.id] = index + 1
+            index = self._take_index(case.record.id)
             within = InPair(one.record.id, number, one.record.extra_ppm if side == "head" else 0)
             done[side] = invoke(bench, case, index, index, one.gates[side], within)
             self.context.append(done[side])

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
+
+from msgspec.structs import replace
 
 from bnnbench.results.accuracy_verdict import Answers, accuracy_verdict
 from bnnbench.results.exact_verdict import exact_verdict
+from bnnbench.results.floors import FLOORS
 from bnnbench.results.memory_verdict import memory_verdict
 from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 
@@ -34,6 +38,14 @@ def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished:
     return [one for one in found if one is not None]
 
 
-def instructions_verdict(comparison_id: str, base: float, head: float, finished: str) -> Verdict:
-    """Of instructions per iteration, which repeat to the digit."""
-    return exact_verdict(comparison_id, "instructions", "instructions", base, head, finished)
+def instructions_verdict(comparison_id: str, base: Sequence[float], head: Sequence[float], finished: str) -> Verdict:
+    """Of instructions per iteration, counted several times; inconclusive where a side's counts do not repeat."""
+    found = exact_verdict(comparison_id, "instructions", "instructions", median(base), median(head), finished)
+    for side, counts in (("base", base), ("head", head)):
+        if max(counts) - min(counts) > min(counts) * FLOORS["instructions"].floor / 2:
+            listed = " and ".join(f"{count:,.0f}" for count in counts)
+            reason = f"the instructions of the {side} do not repeat: {listed} were counted"
+            return replace(
+                found, verdict="inconclusive", low=None, high=None, level=None, mde=None, confirmed=False, reason=reason
+            )
+    return found
