@@ -77,7 +77,7 @@ class StoredRun:
         Verdicts that were written one by one may lack some of them; such a comparison is judged again.
         """
         whole = {entry.comparison_id: entry.verdicts for entry in self.entries if isinstance(entry, Verdicts)}
-        return {id for id, verdicts in whole.items() if all(one.status != "failed" for one in verdicts)}
+        return {id for id, those in whole.items() if those and all(one.status != "failed" for one in those)}
 
     @property
     def accuracies(self) -> dict[str, Accuracy]:

@@ -75,7 +75,8 @@ def exit_status(result: RunResult, rows: Sequence[VerdictRow]) -> int:
     main = [row for row in rows if row.is_main]
     unclear = [row for row in rows if row.is_unclear]
     unmeasured = any(row.verdict.status in ("failed", "wrong_output", "unstable") for row in unclear)
-    if result.outcome != "complete" or result.failures or unmeasured or not rows:
+    missing = {one.id for one in result.stored.record.comparisons} - {row.record.id for row in rows}
+    if result.outcome != "complete" or result.failures or unmeasured or missing or not rows:
         return UNCLEAR
     asked = result.stored.record.suite.get("compare") or {}
     most = float(asked.get("most_unclear", 1.0)) * len(main)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bnnbench.results.store import Store
 from tests.harness.bench import Bench
 from tests.harness.replaying import replayed
 from tests.harness.test_check import ci, replay
+from tests.harness.test_run import journal, wait_for
 
 KILLED_AFTER = """
 import os, signal, sys
@@ -80,26 +82,26 @@ def finished(bench: Bench) -> Bench:
 
 def test_all_verdicts_of_a_comparison_are_one_record(finished: Bench) -> None:
     """Whatever is cut off at the end of the journal, a resume ends as the whole run did."""
-    whole, journal = words_of(finished.store), journal_of(finished.store)
-    lines = journal.read_bytes().splitlines(keepends=True)
+    whole, path = words_of(finished.store), journal_of(finished.store)
+    lines = path.read_bytes().splitlines(keepends=True)
     assert [json.loads(line)["type"] for line in lines[-2:]] == ["verdicts", "end"]
     for cut in (1, 2):
-        journal.write_bytes(b"".join(lines[:-cut]))
+        path.write_bytes(b"".join(lines[:-cut]))
         assert resumed(finished) == 1
         assert words_of(finished.store) == whole
 
 
 def test_a_journal_with_verdicts_one_by_one_is_read_and_judged_again(finished: Bench) -> None:
     """As older versions wrote it, killed after the first verdict of several."""
-    whole, journal = words_of(finished.store), journal_of(finished.store)
-    documents = [json.loads(line) for line in journal.read_text().splitlines()]
+    whole, path = words_of(finished.store), journal_of(finished.store)
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
     flat = [one for each in documents for one in (each["verdicts"] if each["type"] == "verdicts" else [each])]
-    journal.write_text("".join(json.dumps(one) + "\n" for one in flat))
+    path.write_text("".join(json.dumps(one) + "\n" for one in flat))
     assert not any(isinstance(one, Verdicts) for one in finished.store.run("latest").entries)
     assert words_of(finished.store) == whole
     assert resumed(finished) == 1  # complete: nothing is measured
     first = next(number for number, one in enumerate(flat) if one["type"] == "verdict")
-    journal.write_text("".join(json.dumps(one) + "\n" for one in flat[: first + 1]))
+    path.write_text("".join(json.dumps(one) + "\n" for one in flat[: first + 1]))
     assert len([one for one in finished.store.run("latest").entries if isinstance(one, Verdict)]) == 1
     assert resumed(finished) == 1
     assert words_of(finished.store) == whole
@@ -151,17 +153,14 @@ def test_killed_at_any_record_it_ends_as_if_it_were_not(bench: Bench) -> None:
 def test_a_check_killed_at_any_moment_fails_when_it_is_resumed(repository: Bench) -> None:
     """A real SIGKILL from outside, at random moments of a check whose head takes twice the memory."""
     head = replay(repository, memory=2)
-    runs = repository.folder / "store/runs"
-    draw = random.Random(12)  # noqa: S311
     assert ci(repository, head) == 1
-    for _ in range(8):
-        shutil.rmtree(runs)
+    draw = random.Random(12)  # noqa: S311
+    for _ in range(6):
+        shutil.rmtree(repository.folder / "store/runs")
         process = repository.start("check", "--baseline", "main", "--head", head, "--store", "store")
-        try:
-            process.communicate(timeout=draw.uniform(0.8, 4.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate(timeout=30)
-        if not runs.exists() or not Store(repository.folder / "store").run_ids():
-            continue  # killed before it began
+        records, pause_s = draw.randrange(1, 32), draw.uniform(0, 0.2)
+        wait_for(lambda: process.poll() is not None or len(journal(repository)) >= records, 60)  # noqa: B023
+        time.sleep(pause_s)
+        process.kill()
+        process.communicate(timeout=30)
         assert resumed(repository) == 1

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict
+from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.verdict import needed, verdict, within_layout
@@ -303,3 +303,23 @@ def test_json_has_the_contract_s_keys(rows: list[VerdictRow]) -> None:
 def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> None:
     wild = [VerdictRow(replace(rows[0].record, workload="\x1b[31m\x00\ufffe"), rows[0].verdict)]
     Tree.fromstring(FORMATS["junit"](wild, "r"))  # noqa: S314
+
+
+def test_verdicts_are_replaced_all_at_once(rows: list[VerdictRow]) -> None:
+    """A comparison is done by a record of all its verdicts that none failed in; an empty one says nothing."""
+    slower, failed = rows[0].verdict, replace(rows[0].verdict, status="failed", verdict=None)
+    size = replace(rows[2].verdict, comparison_id="slow")
+    record = RunRecord(
+        run_id="r", created="2026-01-31T14:25:01+00:00", version="0.1", suite_name="s", seed=0, cases=[],
+        invocations_per_case=0, samples_per_invocation=1, comparisons=[rows[0].record],
+    )  # fmt: skip
+
+    def run(*verdicts: list[Verdict]) -> StoredRun:
+        return StoredRun(record, [Verdicts(comparison_id="slow", verdicts=these) for these in verdicts])
+
+    assert run([slower, size]).judged == {"slow"}
+    assert run([failed, size]).judged == run([]).judged == run().judged == set()
+    assert run([failed, size], [slower]).verdicts == [slower]
+    assert run([failed, size], [slower]).judged == {"slow"}
+    assert StoredRun(record, [slower, size]).judged == set()
+    assert StoredRun(record, [slower, size]).verdicts == [slower, size]
