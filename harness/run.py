@@ -171,9 +171,12 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
 
 
 def _left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
-    """Why devices of the call are not in the run, by name: it has those that answered when it began."""
-    if len(config.devices) == len(record.devices):
-        return {}  # a complete run needs no inventory
+    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
+
+    Of a gate they are what was not measured; a run without verdicts is whole without them.
+    """
+    if config.compare is None or len(config.devices) == len(record.devices):
+        return {}
     return {
         spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
         for spec in config.specs()
