@@ -13,7 +13,7 @@ from bnnbench.kernels.engines.client import EngineClient, Trace
 from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.reference.interpreter import interpret
 
-from .model_workload import compare_outputs
+from .compare import compare_outputs
 from .workbench import Workbench
 
 
@@ -52,11 +52,12 @@ def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:
 
 
 def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
-    """A trace's tensors of bits by name, as flat words."""
+    """A trace's tensors of bits and of int8 by name, flat: words and steps."""
+    kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1")}
     return {
-        one.name: np.frombuffer(content, "<u4", one.bytes // 4, one.offset)
+        one.name: np.frombuffer(content, kinds[one.dtype], one.bytes // kinds[one.dtype].itemsize, one.offset)
         for one in trace.tensors
-        if one.dtype == "u32" and one.offset + one.bytes <= len(content)
+        if one.dtype in kinds and one.offset + one.bytes <= len(content)
     }
 
 
@@ -69,9 +70,10 @@ def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], o
         if name in shapes and words.size == np.prod(shapes[name])
     }
     result = interpret(graph, [given], bits=fitting)
-    difference, wrong = compare_outputs(output, graph.outputs, list(result.outputs))
+    found = compare_outputs(output, graph.outputs, result.outputs)
+    wrong = found.wrong
     for flip in result.flips:
         if flip.wrong:
             wrong = f"{flip.wrong} signs of {flip.tensor} are wrong where the reference is sure of them"
             break
-    return Explanation(difference, sum(flip.unsure for flip in result.flips), wrong)
+    return Explanation(found.difference, sum(flip.unsure for flip in result.flips), wrong)
