@@ -10,7 +10,7 @@ from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKey
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdict
+from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts
 
 from .context import RunContext, now
 from .plan import Target
@@ -110,8 +110,8 @@ def _finished(context: RunContext, device: str) -> int:
     for one in context.writer.stored.entries:
         if isinstance(one, Pair):
             count += one.comparison_id in compared
-        elif isinstance(one, Verdict):
-            count += one.comparison_id in compared and one.status != "failed"
+        elif isinstance(one, Verdicts):
+            count += one.comparison_id in compared and all(each.status != "failed" for each in one.verdicts)
         elif isinstance(one, Invocation):  # of a pair, only the whole counts
             count += one.case_id in cases and one.comparison_id is None and one.status != "failed"
         elif isinstance(one, Gate | Accuracy):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -15,7 +15,7 @@ from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.results.calibration import Calibration
 from bnnbench.results.case_result import median_ns
-from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict
+from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.statistics.steady_state import growth
@@ -24,9 +24,10 @@ from bnnbench.results.verdict import difference, needed, verdict, within_layout
 
 from .budget import invocation_ns, outlook, rules_for
 from .context import RunContext, now
+from .counting import compare_counts
 from .evaluate import evaluate, has_images
 from .invoke import InPair, invoke
-from .other_metrics import Measured, instructions_verdict, other_verdicts
+from .other_metrics import Measured, other_verdicts
 from .plan import Case, Target
 from .summarized import gate_unseen
 from .throttle import throttled
@@ -36,6 +37,7 @@ from .workbench import Workbench
 
 SIDES: tuple[Side, Side] = ("base", "head")
 _COOL_DOWN_S = 1.0
+_NO_MEMORY: Mapping[Side, Sequence[int]] = {"base": (), "head": ()}
 
 
 @dataclass
@@ -88,8 +90,7 @@ class Comparing:
     def run(self) -> None:
         """Every comparison that has no verdict yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.stored
-        main = "instructions" if self.target.counts else "latency"
-        judged = {one.comparison_id for one in stored.verdicts if one.metric == main and one.status != "failed"}
+        judged = stored.judged
         left = [record for record in self.comparisons if record.id not in judged]
         if not left:
             return
@@ -106,7 +107,8 @@ class Comparing:
             self._verify(bench, left)
             if self.target.counts:
                 for record in left:
-                    self._count(bench, record)
+                    if (sides := self._sides(record)) is not None:
+                        self._judge(record, compare_counts(bench, record, *sides, self._take_index, self.context))
                 return
             going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
             if self.budget_s is not None and going:
@@ -141,8 +143,8 @@ class Comparing:
                 self._accuracies[id] = evaluate(bench, case, lambda done, of: None)
                 self.context.append(self._accuracies[id])
 
-    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
-        """None when one of the sides cannot be timed: then that is the verdict."""
+    def _sides(self, record: ComparisonRecord) -> tuple[dict[Side, Case], dict[Side, Gate]] | None:
+        """Cases and gates; None when one of the sides cannot be measured: then that is the verdict."""
         by_id = {case.record.id: case for case in self.cases}
         cases: dict[Side, Case] = {"base": by_id[record.base_case], "head": by_id[record.head_case]}
         gates = {side: self._gates[case.record.id] for side, case in cases.items()}
@@ -150,6 +152,20 @@ class Comparing:
             if gate.status != "ok":
                 self._fail(record, gate.status, f"{side}: {gate.reason}")
                 return None
+        return cases, gates
+
+    def _take_index(self, case_id: str) -> int:
+        """Of a case's next invocation."""
+        index = self._next_index.get(case_id, 0)
+        self._next_index[case_id] = index + 1
+        return index
+
+    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
+        """None when one of the sides cannot be timed."""
+        sides = self._sides(record)
+        if sides is None:
+            return None
+        cases, gates = sides
         if self.target.facts.to_dict().get("emulated", {}).get("value") is True:
             self._fail(record, "skipped", "times of an emulated device mean nothing")
             return None
@@ -166,30 +182,6 @@ class Comparing:
             for side, case in cases.items()
         }
         return _Comparison(record, cases, alike, stored.pairs_of(record.id), peak_rss)
-
-    def _count(self, bench: Workbench, record: ComparisonRecord) -> None:
-        """On an emulated CPU: one invocation of each side, whose instructions are compared."""
-        by_id = {case.record.id: case for case in self.cases}
-        counted = []
-        for side, case in (("base", by_id[record.base_case]), ("head", by_id[record.head_case])):
-            gate = self._gates[case.record.id]
-            if gate.status != "ok":
-                self._fail(record, gate.status, f"{side}: {gate.reason}")
-                return
-            self._show(f"counting {record.workload} on the {side}", 1)
-            index = self._next_index.get(case.record.id, 0)
-            self._next_index[case.record.id] = index + 1
-            within = InPair(record.id, 0, record.extra_ppm if side == "head" else 0)
-            done = invoke(bench, case, index, index, gate, within)
-            self.context.append(done)
-            if done.status != "ok" or not done.counters:
-                self._fail(record, done.status, f"{side}: {done.reason}")
-                return
-            counted.append(float(done.counters["instructions"]))
-        self.context.append(instructions_verdict(record.id, counted[0], counted[1], now()))
-        base, head = (self._measured(by_id[id], []) for id in (record.base_case, record.head_case))
-        for other in other_verdicts(record.id, base, head, now()):
-            self.context.append(other)
 
     def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
         """In waves: every comparison to its next look, the blocks of all of them in random order."""
@@ -251,8 +243,7 @@ class Comparing:
         for side in order:
             self.context.check()
             case = one.cases[side]
-            index = self._next_index.get(case.record.id, 0)
-            self._next_index[case.record.id] = index + 1
+            index = self._take_index(case.record.id)
             within = InPair(one.record.id, number, one.record.extra_ppm if side == "head" else 0)
             done[side] = invoke(bench, case, index, index, one.gates[side], within)
             self.context.append(done[side])
@@ -291,29 +282,33 @@ class Comparing:
             found = within_layout(found, self.calibration)
         if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
             found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
-        self.context.append(found)
-        if one.record.extra_ppm:
-            return
-        base, head = (self._measured(one.cases[side], one.peak_rss[side]) for side in SIDES)
-        for other in other_verdicts(one.record.id, base, head, now()):
-            self.context.append(other)
+        self._judge(one.record, found, one.peak_rss)
 
-    def _measured(self, case: Case, peak_rss: Sequence[int]) -> Measured:
-        return Measured(case.record, self._accuracies.get(case.record.id), peak_rss)
+    def _judge(
+        self, record: ComparisonRecord, main: Verdict, peak_rss: Mapping[Side, Sequence[int]] = _NO_MEMORY
+    ) -> None:
+        """Ends a comparison: all its verdicts, in one record."""
+        others = []
+        if not record.extra_ppm:
+            by_id = {case.record.id: case.record for case in self.cases}
+            base, head = (
+                Measured(by_id[id], self._accuracies.get(id), peak_rss[side])
+                for side, id in zip(SIDES, (record.base_case, record.head_case), strict=True)
+            )
+            others = other_verdicts(record.id, base, head, now())
+        self.context.append(Verdicts(comparison_id=record.id, verdicts=[main, *others]))
 
     def _fail(self, record: ComparisonRecord, status: Status, reason: str, one: _Comparison | None = None) -> None:
-        pairs = sum(pair.dropped is None for pair in one.pairs) if one else 0
-        self.context.append(
-            Verdict(
-                comparison_id=record.id,
-                metric="instructions" if self.target.counts else "latency",
-                unit="instructions" if self.target.counts else "ns",
-                status=status,
-                reason=reason,
-                pairs=pairs,
-                finished=now(),
-            )
+        main = Verdict(
+            comparison_id=record.id,
+            metric="instructions" if self.target.counts else "latency",
+            unit="instructions" if self.target.counts else "ns",
+            status=status,
+            reason=reason,
+            pairs=sum(pair.dropped is None for pair in one.pairs) if one else 0,
+            finished=now(),
         )
+        self._judge(record, main, one.peak_rss if one else _NO_MEMORY)
 
     def _show(self, text: str, left: int, total: int | None = None) -> None:
         self.context.check()

@@ -19,12 +19,21 @@ from .workloads import workloads
 
 class Compare(msgspec.Struct, frozen=True):
     """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
-    compared; `budget_s` ends it."""
+    compared; `budget_s` ends it.
+
+    The rest decides the exit status, also that of a resumed run: how `strict` it is, which share of the cases may be
+    unclear at most, and in a check against several baselines the ids of the runs of `earlier` ones and the names of
+    `later` ones.
+    """
 
     base: Selection
     head: Selection
     budget_s: float | None = None
     series: tuple[tuple[int, int], ...] = ((0, 1),)
+    strict: bool = False
+    most_unclear: float = 1.0
+    earlier: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
     def suite_of(self, suite: Suite, side: Selection) -> Suite:
         """The suite with the side's own models: one in the place of all workloads, or some under their names."""

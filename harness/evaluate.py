@@ -17,6 +17,7 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.predictions import top1
 from bnnbench.kernels.reference.interpreter import VARIANTS, interpret, sign_margins
+from bnnbench.results.image_flags import packed
 from bnnbench.results.records import Accuracy, Status
 
 from .compare import compare_array, tolerance
@@ -98,6 +99,7 @@ class _Predicted:
             "correct_top5": None if count <= 5 else int(in_top(self.scores, labels, 5).sum()),
             "confusion": confusion,
             "predictions_sha256": hashlib.sha256(self.classes.astype("<i4").tobytes()).hexdigest(),
+            "right": packed(self.classes == labels),
             "infer_ns": float(self.infer_ns),
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,7 @@ def resume_run(
     stored = store.run(selector)
     if _is_complete(stored):
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
-        return RunResult(stored, "complete")
+        return run_result(stored)
     config = config_of(stored.record)
     require_own_run(stored, config, "resume", trusts)
     if inventory is not None:
@@ -75,7 +75,14 @@ def resume_run(
         _require_same(writer.record, ready)
         for name in _rebooted(writer.record, ready.reached):
             writer.append(DeviceEvent(device=name, kind="rebooted", message=_REBOOTED, started=now()))
-        return _measure(store, writer, config, ready, watcher)
+        result = _measure(store, writer, config, ready, watcher)
+        return replace(result, failures=_left_out(config, writer.record) | result.failures)
+
+
+def run_result(stored: StoredRun) -> RunResult:
+    """How a stored run ended. Raises CallError, InventoryError."""
+    outcome = stored.end.outcome if stored.end else "incomplete"
+    return RunResult(stored, outcome, _left_out(config_of(stored.record), stored.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +145,15 @@ def _measure(store: Store, writer: RunWriter, config: RunConfig, ready: _Ready, 
         outcome: Outcome = "complete"
         if ending.interrupted:
             outcome = "interrupted"
-        elif ending.lost or ending.troubles:
+        elif ending.lost or ending.troubles or ready.failures.keys() & writer.record.devices.keys():
             outcome = "incomplete"
         try:
             new = writer.stored.entries[before:]
             spent = {name: session.builds_ns + session.push_ns for name, session in sessions.items()}
             figures = overhead(new, plan.records, ending.wall_ns, spent)
             wall_ns = time.monotonic_ns() - started
-            writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
             writer.finish()
+            writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
         except StoreError as error:
             ending.troubles.append(error)
         if ending.troubles:
@@ -181,12 +188,28 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
         workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))
 
 
+def _left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
+    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
+
+    Of a gate they are what was not measured; a run without verdicts is whole without them.
+    """
+    if config.compare is None or len(config.devices) == len(record.devices):
+        return {}
+    return {
+        spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
+        for spec in config.specs()
+        if spec.name not in record.devices
+    }
+
+
 def _is_complete(run: StoredRun) -> bool:
     failed = any(gate.status == "failed" for gate in run.gates.values())
     failed = failed or any(one.status == "failed" for one in run.invocations)
     failed = failed or any(one.status == "failed" for one in run.accuracies.values())
     failed = failed or any(one.status == "failed" for one in run.verdicts)
-    return run.end is not None and run.end.outcome == "complete" and not failed
+    judged = {one.comparison_id for one in run.verdicts}
+    missing = any(one.id not in judged for one in run.record.comparisons)
+    return run.end is not None and run.end.outcome == "complete" and not failed and not missing
 
 
 def _rebooted(record: RunRecord, reached: Sequence[Reached]) -> list[str]:

@@ -14,6 +14,7 @@ Status = Literal["ok", "wrong_output", "failed", "skipped", "unstable", "unverif
 Kind = Literal["kernel", "model"]
 Outcome = Literal["complete", "interrupted", "incomplete"]
 Side = Literal["base", "head"]
+Word = Literal["regression", "improvement", "equivalent", "inconclusive"]
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,8 +212,11 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pai
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdict"):
     """What became of a comparison, of one metric. `verdict` is None unless `status` is `ok`.
 
-    `effect`, `low`, `high` and `mde` are ratios minus 1 (0.02: the head is 2 % slower, or more); `level` is that of the
-    interval. `base_value` and `head_value` have the unit `unit`. `why` is what the recorded figures say about the
+    It is written as part of a `Verdicts`; in older journals it is a record of its own.
+
+    `effect`, `low`, `high` and `mde` are ratios minus 1 (0.02: the head is 2 % slower, or more), of accuracy
+    differences of shares (-0.002: 0.2 percentage points fewer images are right); `level` is that of the interval, 1 of
+    exact figures. `base_value` and `head_value` have the unit `unit`. `why` is what the recorded figures say about the
     cause.
     """
 
@@ -220,7 +224,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     metric: str
     unit: str
     status: Status
-    verdict: Literal["regression", "improvement", "equivalent", "inconclusive"] | None = None
+    verdict: Word | None = None
     effect: float | None = None
     low: float | None = None
     high: float | None = None
@@ -238,13 +242,23 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     finished: str | None = None
 
 
+class Verdicts(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verdicts"):
+    """All verdicts of a comparison, one for each metric, the first that of latency or instructions.
+
+    They are one record, so that a comparison is done with all of them or with none.
+    """
+
+    comparison_id: str
+    verdicts: list[Verdict]
+
+
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="accuracy"):
     """A case's predictions for labelled images, made on its device.
 
     `images` were predicted, drawn with `seed` from `of_images` when these are more; `dataset_sha256` is that of all of
     them. `correct` and `correct_top5` were right; `confusion[label][predicted]` counts images. `differing` predictions
-    are not the reference's, and signs too close to zero to call explain `explained` of these. `infer_ns` is the
-    engine's time for all images.
+    are not the reference's, and signs too close to zero to call explain `explained` of these. `right` holds which
+    images were right (`results/image_flags.py`). `infer_ns` is the engine's time for all images.
     """
 
     case_id: str
@@ -262,6 +276,7 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     differing: int | None = None
     explained: int | None = None
     predictions_sha256: str | None = None
+    right: str | None = None
     infer_ns: float | None = None
     wall_ns: float | None = None
     started: str | None = None
@@ -300,4 +315,4 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     overhead: dict[str, dict[str, float | None]] = {}
 
 
-Entry = Gate | Invocation | Pair | Verdict | Accuracy | Peak | DeviceEvent | RunEnd
+Entry = Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd

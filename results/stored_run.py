@@ -19,6 +19,7 @@ from bnnbench.results.records import (
     RunEnd,
     RunRecord,
     Verdict,
+    Verdicts,
 )
 
 _decoder = msgspec.json.Decoder(RunRecord)
@@ -60,9 +61,23 @@ class StoredRun:
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """The last verdict of each comparison and metric."""
-        last = {(entry.comparison_id, entry.metric): entry for entry in self.entries if isinstance(entry, Verdict)}
-        return list(last.values())
+        """The last verdicts of each comparison, one for each metric."""
+        last: dict[str, dict[str, Verdict]] = {}
+        for entry in self.entries:
+            if isinstance(entry, Verdicts):
+                last[entry.comparison_id] = {one.metric: one for one in entry.verdicts}
+            elif isinstance(entry, Verdict):
+                last.setdefault(entry.comparison_id, {})[entry.metric] = _with_today_s_effect(entry)
+        return [one for metrics in last.values() for one in metrics.values()]
+
+    @property
+    def judged(self) -> set[str]:
+        """The ids of comparisons that are done: they have all their verdicts, and none failed.
+
+        Verdicts that were written one by one may lack some of them; such a comparison is judged again.
+        """
+        whole = {entry.comparison_id: entry.verdicts for entry in self.entries if isinstance(entry, Verdicts)}
+        return {id for id, those in whole.items() if those and all(one.status != "failed" for one in those)}
 
     @property
     def accuracies(self) -> dict[str, Accuracy]:
@@ -85,9 +100,17 @@ class StoredRun:
         for entry in reversed(self.entries):
             if isinstance(entry, RunEnd):
                 return entry
-            if isinstance(entry, Gate | Invocation | Pair | Accuracy):
+            if isinstance(entry, Gate | Invocation | Pair | Verdict | Verdicts | Accuracy):
                 return None
         return None
+
+
+def _with_today_s_effect(old: Verdict) -> Verdict:
+    """Verdicts that were written one by one took accuracies for exact, with a ratio as the effect."""
+    if old.unit != "share" or old.level != 1.0 or old.base_value is None or old.head_value is None:
+        return old
+    effect = old.head_value - old.base_value
+    return msgspec.structs.replace(old, effect=effect, low=effect, high=effect)
 
 
 def read_record(folder: Path) -> RunRecord:

@@ -59,22 +59,50 @@ class VerdictRow:
         return _TEXT[self.verdict.unit](figure)
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the figures are exact, so that there is no interval."""
+        return self.verdict.level == 1.0
+
+    @property
     def effect(self) -> str:
-        """`+2.1 %`."""
-        return "" if self.verdict.effect is None else signed(self.verdict.effect)
+        """`+2.1 %`, of accuracy `-0.2 points`."""
+        return "" if self.verdict.effect is None else f"{_hundredfold(self.verdict.effect)} {self._unit}"
 
     @property
     def interval(self) -> str:
-        """`+1.7 .. +2.4 %`, and nothing where the figures are exact."""
+        """`+1.7 .. +2.4 %`, of accuracy `-1.1 .. +0.7`, and nothing where the figures are exact."""
         one = self.verdict
-        if one.low is None or one.high is None or one.metric != "latency":
+        if one.low is None or one.high is None or self.is_exact:
             return ""
-        return f"{one.low * 100:+.1f} .. {one.high * 100:+.1f} %"
+        text = f"{_hundredfold(one.low)} .. {_hundredfold(one.high)}"
+        return text if self.is_share else f"{text} %"
+
+    @property
+    def sees(self) -> str:
+        """The least effect that is called: always where the figures are exact, else 9 times in 10."""
+        if self.verdict.mde is None:
+            return ""
+        return "all" if not self.verdict.mde else f"{self.verdict.mde * 100:.1f} {self._unit}"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether effects are differences of shares, and not ratios minus 1."""
+        return self.verdict.unit == "share"
+
+    @property
+    def _unit(self) -> str:
+        return "points" if self.is_share else "%"
 
 
 def signed(share: float) -> str:
     """A ratio minus 1 as per cent with its sign."""
-    return f"{share * 100:+.1f} %"
+    return f"{_hundredfold(share)} %"
+
+
+def _hundredfold(share: float) -> str:
+    """A hundred times a share, with its sign: `+2.1`, and `+0.011` rather than `+0.0` of what is not 0."""
+    text = f"{share * 100:+.1f}"
+    return f"{share * 100:+.2g}" if share and not float(text) else text
 
 
 def verdict_rows(run: StoredRun) -> list[VerdictRow]:

@@ -12,6 +12,7 @@ from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, S
 
 if TYPE_CHECKING:
     from bnnbench.results.store import Store
+    from bnnbench.results.verdict_rows import VerdictRow
 
     from ..run import RunResult
 
@@ -46,6 +47,7 @@ def check(
     debug: DebugOption = False,
 ) -> int:
     """Run the old version beside the new one, side by side, and fail on what got worse."""
+    from msgspec import structs
     from rich.console import Console
 
     from bnnbench.results.store import Store
@@ -54,20 +56,32 @@ def check(
 
     from ..check import planned, with_machines
     from ..errors import CallError
-    from .comparing import compare, exit_status, print_outcome
+    from .comparing import compare, exit_status, print_outcome, worst
     from .words import seconds, share
 
     if format not in ("table", *FORMATS):
         raise CallError(f"there is no format '{format}'; there are table, {', '.join(FORMATS)}.")
     most_unclear, budget_s = share(max_inconclusive, "--max-inconclusive"), seconds(budget)
     where = Store(store)
-    rows, statuses, run_ids = [], [], []
-    for one in planned(where, baseline, head, files, device, inventory, budget_s, trust):
-        result = compare(one.config, filter, inventory, where, sys.argv[1:], one.suite, one.devices)
+    rows: list[VerdictRow] = []
+    statuses: list[int] = []
+    run_ids: list[str] = []
+    checks = planned(where, baseline, head, files, device, inventory, budget_s, trust)
+    names = list(dict.fromkeys(baseline))
+    for number, one in enumerate(checks):
+        # What decides the exit status goes into the run, for when it is resumed.
+        config = structs.replace(
+            one.config,
+            strict=strict,
+            most_unclear=most_unclear,
+            earlier=tuple(run_ids),
+            later=tuple(names[number + 1 :]),
+        )
+        result = compare(config, filter, inventory, where, sys.argv[1:], one.suite, one.devices)
         mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
         rows += mine
         run_ids.append(result.stored.record.run_id)
-        statuses.append(exit_status(result, mine, strict, most_unclear))
+        statuses.append(exit_status(result, mine))
         if format == "table" or output is not None:
             print_outcome(result, mine, Console(stderr=format != "table" and output is None), store)
         for line in without_capsule(result, where):
@@ -97,8 +111,3 @@ def without_capsule(result: RunResult, store: Store) -> list[str]:
     margin = float(result.stored.record.suite["suite"]["verdict"]["margin"])
     found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
     return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])
-
-
-def worst(statuses: list[int]) -> int:
-    """Of several comparisons: interrupted, then a regression, then what was not measured."""
-    return next((status for status in (130, 1, 3) if status in statuses), 0)

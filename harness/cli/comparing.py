@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bnnbench.results.store import Store
-from bnnbench.results.verdict_rows import VerdictRow
+from bnnbench.results.verdict_rows import VerdictRow, verdict_rows
 from bnnbench.results.verdicts import table
 
 from ..comparisons import Compare
 from ..progress import Display
-from ..run import RunResult, start_run
+from ..run import RunResult, run_result, start_run
 from ..run_config import RunConfig, inventory_path
 from ..suite_tables import Suite
 from .words import pattern, thread_counts
@@ -65,18 +65,38 @@ def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Consol
         console.print(Text(hint, style="yellow"), soft_wrap=True)
 
 
-def exit_status(result: RunResult, rows: Sequence[VerdictRow], strict: bool = False, most_unclear: float = 1.0) -> int:
-    """0 fine, 1 a regression or a broken head, 3 not measured, 130 interrupted. `most_unclear` is the share of the
-    cases that may lack a verdict; `strict`: none may."""
+def exit_status(result: RunResult, rows: Sequence[VerdictRow]) -> int:
+    """0 fine, 1 a regression or a broken head, 3 not measured, 130 interrupted; as strict as the call was."""
     if result.outcome == "interrupted":
         return INTERRUPTED
     if any(row.is_bad for row in rows):
         return REGRESSION
     main = [row for row in rows if row.is_main]
-    unclear = [row for row in main if row.is_unclear]
+    unclear = [row for row in rows if row.is_unclear]
     unmeasured = any(row.verdict.status in ("failed", "wrong_output", "unstable") for row in unclear)
-    if result.outcome != "complete" or result.failures or unmeasured or not rows:
+    missing = {one.id for one in result.stored.record.comparisons} - {row.record.id for row in rows}
+    if result.outcome != "complete" or result.failures or unmeasured or missing or not rows:
         return UNCLEAR
-    if unclear and (strict or len(unclear) > most_unclear * len(main)):
+    asked = result.stored.record.suite.get("compare") or {}
+    most = float(asked.get("most_unclear", 1.0)) * len(main)
+    if unclear and (asked.get("strict", False) or sum(row.is_main for row in unclear) > most):
         return UNCLEAR
     return 0
+
+
+def resumed_status(result: RunResult, rows: Sequence[VerdictRow], store: Store, console: Console) -> int:
+    """The exit status of the whole call that the resumed run was a part of: a check may have several baselines."""
+    asked = result.stored.record.suite.get("compare") or {}
+    statuses = [exit_status(result, rows)]
+    for run_id in asked.get("earlier", ()):
+        statuses.append(exit_status(run_result(store.run(run_id)), verdict_rows(store.run(run_id))))
+        console.print(Text(f"the same check's run {run_id} ended with status {statuses[-1]}"), soft_wrap=True)
+    for name in asked.get("later", ()):
+        statuses.append(UNCLEAR)
+        console.print(Text(f"not measured: baseline {name}; check it with bnnbench check --baseline {name}"))
+    return worst(statuses)
+
+
+def worst(statuses: Sequence[int]) -> int:
+    """Of several comparisons: interrupted, then a regression, then what was not measured."""
+    return next((status for status in (INTERRUPTED, REGRESSION, UNCLEAR) if status in statuses), 0)

@@ -65,7 +65,7 @@ def run(
     from ..run import resume_run, start_run
     from ..run_config import RunConfig, inventory_path
     from ..suite import load_suites
-    from .comparing import exit_status, print_outcome
+    from .comparing import print_outcome, resumed_status
     from .summary import print_json, print_summary
     from .words import pattern, thread_counts
 
@@ -99,7 +99,7 @@ def run(
     if result.stored.record.comparisons:  # a comparison was resumed
         rows = verdict_rows(result.stored)
         print_outcome(result, rows, Console(), store)
-        return exit_status(result, rows)
+        return resumed_status(result, rows, where, Console())
     if json:
         print_json(result)
     else:

@@ -198,7 +198,7 @@ def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
             sides=f"{row.record.base} → {row.record.head}",
             effect=row.effect,
             interval=row.interval,
-            sees="" if row.verdict.mde is None or row.verdict.metric != "latency" else f"{row.verdict.mde * 100:.1f} %",
+            sees=row.sees,
             values=f"{row.value(row.verdict.base_value)} → {row.value(row.verdict.head_value)}",
             pairs=str(row.verdict.pairs or ""),
             said=". ".join(text for text in (row.verdict.reason, row.verdict.why) if text),

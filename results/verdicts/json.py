@@ -1,4 +1,4 @@
-"""Verdicts as JSON: {"schema": 1, "verdicts": [...]}, effects as ratios minus 1."""
+"""Verdicts as JSON: {"schema": 1, "verdicts": [...]}. Effects are ratios minus 1, of accuracy differences of shares."""
 
 import json
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ def _entry(row: VerdictRow) -> dict[str, object]:
         "head": record.head,
         "status": one.status,
         "verdict": one.verdict,
+        "effect_unit": "difference" if row.is_share else "ratio",
         "effect": one.effect,
         "low": one.low,
         "high": one.high,

@@ -24,7 +24,8 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
         parts.append(_folded(f"{len(unclear)} without a verdict", "\n".join(lines)))
     parts.append(_folded(f"All {len(rows)} figures", "\n".join([_HEAD, *map(_row, rows)])))
     parts.append(
-        "<sub>Effects compare interleaved pairs of fresh processes; positive is slower, larger or more. "
+        "<sub>Effects compare interleaved pairs of fresh processes; positive is slower, larger or more. Accuracies are "
+        "compared image by image, in percentage points. "
         f"<i>sees from</i>: the least effect called 9 times in 10. Run {_cell(title)}.</sub>"
     )
     return _shortened(parts)
@@ -46,7 +47,6 @@ def _shortened(parts: list[str]) -> str:
 
 def _row(row: VerdictRow) -> str:
     one = row.verdict
-    sees = "" if one.mde is None or one.metric != "latency" else f"{one.mde * 100:.1f} %"
     dropped = one.dropped_base + one.dropped_head
     threads = f", {row.record.threads} threads" if row.record.threads > 1 else ""
     cells = (
@@ -56,7 +56,7 @@ def _row(row: VerdictRow) -> str:
         metric(row),
         row.effect,
         row.interval,
-        sees,
+        row.sees,
         row.value(one.base_value),
         row.value(one.head_value),
         (f"{one.pairs}" if one.pairs else "") + (f" (-{dropped})" if dropped else ""),

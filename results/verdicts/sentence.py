@@ -4,11 +4,19 @@ from bnnbench.results.verdict_rows import VerdictRow
 
 
 def sentence(row: VerdictRow) -> str:
-    """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms -> 1.26 ms. All of it is in step 12, bconv2d.`"""
+    """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms -> 1.26 ms. All of it is in step 12, bconv2d.`
+
+    Of accuracy: `-0.2 points (-1.1 .. +0.7) of accuracy, 91.50 % -> 91.30 %.`
+    """
     one = row.verdict
-    parts = [f"{row.effect} {metric(row)}" if row.effect else row.word.capitalize()]
-    if one.metric == "latency" and row.interval:
-        parts[0] += f" ({row.interval}, {one.pairs} pairs)"
+    about = ", ".join(part for part in (row.interval, f"{one.pairs} pairs" if one.pairs else "") if part)
+    about = f" ({about})" if about else ""
+    if not row.effect:
+        parts = [row.word.capitalize()]
+    elif row.is_share:
+        parts = [f"{row.effect}{about} of {metric(row)}"]
+    else:
+        parts = [f"{row.effect} {metric(row)}{about}"]
     if one.base_value is not None and one.head_value is not None:
         parts[0] += f", {row.value(one.base_value)} -> {row.value(one.head_value)}"
     parts += [text[:1].upper() + text[1:] for text in (one.reason, one.why) if text]

@@ -10,6 +10,7 @@ from rich.text import Text
 from bnnbench.results.printable import printable
 from bnnbench.results.table import is_plain
 from bnnbench.results.verdict_rows import VerdictRow, headline
+from bnnbench.results.verdicts.sentence import metric, sentence
 
 _STYLE = {
     "regression": "bold red",
@@ -34,8 +35,11 @@ def show(rows: Sequence[VerdictRow], console: Console) -> None:
     console.print(_table(rows, console.width, plain))
     for row in rows:
         said = ". ".join(part for part in (row.verdict.reason, row.verdict.why) if part)
+        if row.is_share and row.interval:
+            said = sentence(row)
         if said:
-            console.print(Text(printable(f"{row.record.workload}: {said}", plain)), soft_wrap=False)
+            about = row.record.workload + ("" if row.is_main else f", {metric(row)}")
+            console.print(Text(printable(f"{about}: {said}", plain)), soft_wrap=False)
 
 
 def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
@@ -58,21 +62,21 @@ def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
     for row in shown:
         one = row.verdict
         cells = [Text(printable(row.record.workload, plain))]
-        metric = one.metric.replace("_", " ")
-        for title, text in zip(several, (row.record.device, str(row.record.threads), metric), strict=True):
+        columns = (row.record.device, str(row.record.threads), one.metric.replace("_", " "))
+        for title, text in zip(several, columns, strict=True):
             if several[title]:
                 cells.append(Text(printable(text, plain)))
-        sees = "" if one.mde is None else "all" if one.metric != "latency" else f"{one.mde * 100:.1f} %"
-        wide = [row.interval, sees, row.value(one.base_value), row.value(one.head_value)]
+        wide = [row.interval, row.sees, row.value(one.base_value), row.value(one.head_value)]
         dropped = one.dropped_base + one.dropped_head
         pairs = "" if not one.pairs else f"{one.pairs}" + (f" (-{dropped})" if dropped else "")
         cells += [Text(row.word, style=_STYLE.get(row.word, "")), Text(row.effect)]
-        rest = [*wide, pairs] if roomy else [] if narrow else [sees, pairs]
+        rest = [*wide, pairs] if roomy else [] if narrow else [row.sees, pairs]
         cells += [Text(printable(text, plain)) for text in rest]
         sheet.add_row(*cells)
-    levels = {row.verdict.level for row in shown if row.verdict.metric == "latency" and row.verdict.level}
-    level = f"; intervals hold with {min(levels) * 100:.1f} %" if levels and roomy else ""
-    timed = any(row.verdict.metric == "latency" for row in shown)
-    sheet.caption = None if narrow or not timed else f"sees: the least effect that is called 9 times in 10{level}"
+    uncertain = [row for row in shown if row.verdict.level and not row.is_exact]
+    levels = sorted({row.verdict.level or 0.0 for row in uncertain})
+    hold = "at least " * (len(levels) > 1) + f"{levels[0] * 100:.1f} %" if levels else ""
+    level = f"; intervals hold with {hold}" if hold and roomy else ""
+    sheet.caption = None if narrow or not uncertain else f"sees: the least effect that is called 9 times in 10{level}"
     sheet.caption_justify = "left"
     return sheet

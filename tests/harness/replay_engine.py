@@ -9,6 +9,7 @@ the next recorded invocation each, counted in a file.
     drift       grows its samples by this share from the first to the last
     throttle    share of its invocations whose clock (and time) is off by 6 %
     flag        share of its invocations in which a watched throttle word rises
+    memory      its peak memory over 10 MB
     dies_at     crashes at this invocation
     lies        answers `run` with another number of samples than were asked for
 """
@@ -108,7 +109,15 @@ def main() -> None:
                 times = times[:-1]
             risen = random.Random(f"flag {mine} {own}").random() < SETTINGS.get("flag", 0)  # noqa: S311
             watch = {"/sys/devices/platform/soc/soc:firmware/get_throttled": ["50000", "50004" if risen else "50000"]}
-            reply(samples_ns=times, iterations=1, first_ns=times[0], clock_hz=[clock] * wanted, watch=watch)
+            memory = round(10_000_000 * SETTINGS.get("memory", 1))
+            reply(
+                samples_ns=times,
+                iterations=1,
+                first_ns=times[0],
+                clock_hz=[clock] * wanted,
+                watch=watch,
+                peak_rss_bytes=memory,
+            )
         elif verb == "output":
             if "path" in keys:
                 Path(keys["path"]).write_bytes(output)

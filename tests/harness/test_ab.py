@@ -180,6 +180,23 @@ def test_two_models(bench: Bench) -> None:
         assert "other steps" in found["latency"]["why"]
 
 
+@pytest.mark.slow
+def test_two_models_that_chance_orders_are_no_regression(bench: Bench) -> None:
+    """On 60 images quicknet_xl has two fewer right than quicknet_l, on all 10,000 eleven."""
+    suite = bench.write(
+        "chance.toml",
+        'name = "q"\nwarmup_ms = 5\nmin_sample_ms = 1\n'
+        '[[model]]\nfile = "quicknet_s"\ndataset = "fashion-mnist"\nimages = 60\n',
+    )
+    words = ["ab", suite, "--base", "quicknet_l", "--head", "quicknet_xl", "--budget", "1s", *QUICK, "--json", "-"]
+    done = bench.run(*words)
+    (found,) = [one for one in json.loads(done.stdout)["verdicts"] if one["metric"] == "accuracy"]
+    assert (found["verdict"], found["effect_unit"]) == ("inconclusive", "difference")
+    assert found["effect"] == pytest.approx(-2 / 60)
+    assert found["low"] < found["effect"] < 0 < found["high"]
+    assert "of 60 images 3 are right on the base alone and 1 on the head alone" in found["reason"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

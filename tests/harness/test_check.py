@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,25 +14,6 @@ from bnnbench.results.baselines import Capsules
 from bnnbench.results.errors import StoreError
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.replaying import NOISE, RECORDING, write_engine
-
-SUITE = """
-name = "ci"
-engines = ["native"]
-invocations = 2
-warmup_ms = 10
-min_sample_ms = 1
-
-[[kernel]]
-op = "bgemm"
-m = 64
-n = 64
-k = 512
-"""
-
-CI_SCRIPT = """#!/bin/sh
-set -eu
-bnnbench check --baseline main --head "${HEAD:-native}" --store store --format junit -o bnnbench.xml "$@"
-"""
 
 SLOWER = """#!PYTHON
 import subprocess, sys
@@ -50,28 +29,6 @@ for line in sys.stdin:
 engine.stdin.close()
 sys.exit(engine.wait())
 """
-
-
-@pytest.fixture(scope="module")
-def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sample repository with a suite, a CI script, and the baseline `main` of its last merge."""
-    bench = Bench(tmp_path_factory.mktemp("repository"))
-    bench.write("suite.toml", SUITE)
-    bench.write("ci.sh", CI_SCRIPT).chmod(0o755)
-    bench.measure("suite.toml")
-    saved = bench.run("baseline", "save", "main", "--store", "store")
-    assert saved.returncode == 0, saved.stderr
-    assert "baseline main: native for " in saved.stdout
-    return bench.folder
-
-
-@pytest.fixture
-def repository(bench: Bench, merged: Path) -> Bench:
-    """A clone of it, with the command on the PATH."""
-    for name in ("suite.toml", "ci.sh", "store", "user-home/.local"):  # of the same user, by the key
-        (shutil.copytree if (merged / name).is_dir() else shutil.copy)(merged / name, bench.folder / name)
-    bench.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{bench.environment['PATH']}"
-    return bench
 
 
 def head(bench: Bench, ppm: int, crashes: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from bnnbench.harness.budget import outlook, rules_for
-from bnnbench.harness.other_metrics import Measured, other_verdicts
+from bnnbench.harness.other_metrics import Measured, instructions_verdict, other_verdicts
 from bnnbench.harness.throttle import throttled
 from bnnbench.harness.why import explain_steps
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation
@@ -102,7 +102,9 @@ class TestWhy:
 
 
 def measured(size: int, correct: int | None, rss: list[int], sha: str = "d") -> Measured:
-    case = CaseRecord(id="c", workload="m", kind="model", engine="native", device="a", threads=1, size_bytes=size)
+    case = CaseRecord(
+        id="c", workload="m", kind="model", engine="native", device="a", threads=1, size_bytes=size, plan_sha256="p"
+    )
     accuracy = None
     if correct is not None:
         accuracy = Accuracy(
@@ -111,17 +113,33 @@ def measured(size: int, correct: int | None, rss: list[int], sha: str = "d") -> 
     return Measured(case, accuracy, rss)
 
 
-def test_other_metrics_are_compared_as_they_are() -> None:
+def test_other_metrics_have_verdicts_of_their_own() -> None:
+    """Two engines on one model: its accuracies are exact."""
     found = {
         one.metric: one.verdict
-        for one in other_verdicts("c", measured(100, 90, [10_000] * 3), measured(90, 89, [20_000] * 3), "now")
+        for one in other_verdicts("c", measured(100, 90, [10_000] * 6), measured(90, 89, [20_000] * 6), "now")
     }
     assert found == {"size": "improvement", "accuracy": "regression", "peak_rss": "regression"}
 
 
-def test_unlike_images_are_not_compared_and_overlapping_memory_is_equal() -> None:
+def test_unlike_images_are_not_compared_and_memory_of_two_processes_says_nothing() -> None:
     found = {
         one.metric: one.verdict
         for one in other_verdicts("c", measured(100, 90, [1000, 1200]), measured(100, 80, [1100, 1300], "other"), "now")
     }
-    assert found == {"size": "equivalent", "peak_rss": "equivalent"}
+    assert found == {"size": "equivalent", "peak_rss": "inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "verdict"),
+    [
+        ([1e6, 1e6], [1.005e6, 1.005e6], "regression"),
+        ([1e6, 1e6], [1e6, 1e6], "equivalent"),
+        ([1e6, 1e6], [1.003e6, 1.01e6], "inconclusive"),
+        ([1.02e6, 1e6], [1e6, 1e6], "inconclusive"),
+    ],
+)
+def test_counts_that_do_not_repeat_are_not_exact(base: list[float], head: list[float], verdict: str) -> None:
+    found = instructions_verdict("c", base, head, "now")
+    assert found.verdict == verdict
+    assert ("do not repeat" in (found.reason or "")) == (verdict == "inconclusive")

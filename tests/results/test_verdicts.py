@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict
+from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.verdict import needed, verdict, within_layout
@@ -132,7 +132,7 @@ def rows() -> list[VerdictRow]:
         low=-0.5,
         high=-0.5,
         level=1.0,
-        mde=0.0,
+        mde=0.01,
         base_value=2e6,
         head_value=1e6,
         confirmed=True,
@@ -143,14 +143,15 @@ def rows() -> list[VerdictRow]:
         unit="share",
         status="ok",
         verdict="regression",
-        effect=-0.01,
-        low=-0.01,
-        high=-0.01,
-        level=1.0,
-        mde=0.0,
+        effect=-0.0092,
+        low=-0.0141,
+        high=-0.0044,
+        level=0.99,
+        mde=0.0082,
         base_value=0.92,
         head_value=0.9108,
         confirmed=True,
+        reason="of 10,000 images 270 are right on the base alone and 178 on the head alone",
     )
     names = {"slow": "quicknet", "same": "bgemm 64x64x256", "vague": HOSTILE, "broken": "tiny", "away": "other"}
     comparisons = [
@@ -248,6 +249,39 @@ def test_markdown_renders_as_tables_and_calls_nobody(rows: list[VerdictRow]) -> 
     assert html.count("<details>") == html.count("</details>") == 2
 
 
+def test_accuracy_is_shown_in_points_with_its_interval(rows: list[VerdictRow]) -> None:
+    for render in FORMATS.values():
+        text = render(rows, "r")
+        assert "-0.9 points (-1.4 .. -0.4) of accuracy, 92.00 %" in text.replace("%25", "%") or text.startswith("{")
+        assert "-0.9 %" not in text
+        assert "-1.0 %" not in text
+    (one,) = [row for row in rows if row.verdict.metric == "accuracy"]
+    assert (one.effect, one.interval, one.sees) == ("-0.9 points", "-1.4 .. -0.4", "0.8 points")
+
+
+@pytest.mark.parametrize(
+    ("effect", "shown"),
+    [(0.021, "+2.1 %"), (0.0, "+0.0 %"), (4 / 36_456, "+0.011 %"), (-0.0002, "-0.02 %"), (0.0005, "+0.1 %")],
+)
+def test_no_effect_is_shown_as_none(rows: list[VerdictRow], effect: float, shown: str) -> None:
+    assert VerdictRow(rows[0].record, replace(rows[0].verdict, effect=effect)).effect == shown
+
+
+def test_an_accuracy_that_was_stored_as_a_ratio_is_shown_in_points(rows: list[VerdictRow]) -> None:
+    """Older journals have each verdict as a record of its own, and the effect on accuracy as a ratio minus 1."""
+    ratio = 0.913 / 0.915 - 1
+    old = Verdict(
+        comparison_id="same", metric="accuracy", unit="share", status="ok", verdict="regression",
+        effect=ratio, low=ratio, high=ratio, level=1.0, mde=0.0, base_value=0.915, head_value=0.913,
+    )  # fmt: skip
+    record = RunRecord(
+        run_id="r", created="2026-01-31T14:25:01+00:00", version="0.1", suite_name="s", seed=0, cases=[],
+        invocations_per_case=0, samples_per_invocation=1, comparisons=[rows[1].record],
+    )  # fmt: skip
+    (row,) = verdict_rows(StoredRun(record, [old]))
+    assert (row.effect, row.interval, row.sees) == ("-0.2 points", "", "all")
+
+
 def test_markdown_fits_a_comment(rows: list[VerdictRow]) -> None:
     text = FORMATS["markdown"](rows * 400, "r")
     assert len(text) < 65_536
@@ -269,3 +303,23 @@ def test_json_has_the_contract_s_keys(rows: list[VerdictRow]) -> None:
 def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> None:
     wild = [VerdictRow(replace(rows[0].record, workload="\x1b[31m\x00\ufffe"), rows[0].verdict)]
     Tree.fromstring(FORMATS["junit"](wild, "r"))  # noqa: S314
+
+
+def test_verdicts_are_replaced_all_at_once(rows: list[VerdictRow]) -> None:
+    """A comparison is done by a record of all its verdicts that none failed in; an empty one says nothing."""
+    slower, failed = rows[0].verdict, replace(rows[0].verdict, status="failed", verdict=None)
+    size = replace(rows[2].verdict, comparison_id="slow")
+    record = RunRecord(
+        run_id="r", created="2026-01-31T14:25:01+00:00", version="0.1", suite_name="s", seed=0, cases=[],
+        invocations_per_case=0, samples_per_invocation=1, comparisons=[rows[0].record],
+    )  # fmt: skip
+
+    def run(*verdicts: list[Verdict]) -> StoredRun:
+        return StoredRun(record, [Verdicts(comparison_id="slow", verdicts=these) for these in verdicts])
+
+    assert run([slower, size]).judged == {"slow"}
+    assert run([failed, size]).judged == run([]).judged == run().judged == set()
+    assert run([failed, size], [slower]).verdicts == [slower]
+    assert run([failed, size], [slower]).judged == {"slow"}
+    assert StoredRun(record, [slower, size]).judged == set()
+    assert StoredRun(record, [slower, size]).verdicts == [slower, size]

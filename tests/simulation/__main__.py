@@ -6,6 +6,7 @@ import argparse
 
 from rich.console import Console
 
+from tests.simulation import accuracy
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -32,6 +33,8 @@ def main() -> None:
         progress.print(f"{scenario.name}, {scenario.noise.name}: {given.repetitions} times")
         print(row(simulate(scenario, given.repetitions)), flush=True)
     print()
+    print_accuracies(given.repetitions)
+    print()
     print(line("tool", "noise", "false alarms", "says slower at 2 %"))
     print("|---" * 4 + "|")
     for noise in (BASE, BIMODAL, CALM, WILD):
@@ -39,6 +42,26 @@ def main() -> None:
             print(
                 f"| {one.tool} | {noise.name} | {one.false_alarms * 100:.2f} % | {one.power * 100:.1f} % |", flush=True
             )
+
+
+def print_accuracies(repetitions: int) -> None:
+    print(
+        line("head", "images", "right on one side alone", "called (95 %)", "equivalent", "inconclusive", "MDE stated")
+    )
+    print("|---" * 7 + "|")
+    for setting in accuracy.SETTINGS:
+        done = accuracy.simulate(setting, repetitions)
+        low, high = done.called_interval
+        cells = (
+            setting.name,
+            f"{setting.images:,}",
+            f"{setting.discordant * 100:.0f} %",
+            f"{done.called * 100:.2f} % ({low * 100:.2f}-{high * 100:.2f})",
+            f"{done.equivalent * 100:.2f} %",
+            f"{done.inconclusive * 100:.2f} %",
+            "" if done.mde is None else f"{done.mde * 100:.1f} points",
+        )
+        print(line(*cells), flush=True)
 
 
 def row(outcome: Outcome) -> str:
