@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 PROVEN = ("ok", "unstable")
+_NAMELESS = dict.fromkeys(("workload", "engine", "device", "run_id", "status"), "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ class Line:
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with two more columns: `series`, the engine with its variant, and with its ISA or build where
-    one workload was run with several; and `place`, the device, with the run where it is in several."""
-    frame = frame.copy()
+    one workload was run with several; and `place`, the device, with the run where it is in several. Names that are
+    missing become `unknown`, and a missing thread count 1."""
+    frame = frame.fillna({**_NAMELESS, "threads": 1})
     names = frame["engine"] + (" " + frame["variant"]).fillna("")
     for extra in (frame["isa"], frame["engine_build"].str[:8]):
         keys = pd.DataFrame({"name": names, **{k: frame[k] for k in ("run_id", "workload", "device", "threads")}})

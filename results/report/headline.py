@@ -66,9 +66,13 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     return Claim(
         accuracy_text(float(best["accuracy"])),
         ("best accuracy" + (f" of {several} models" if several > 1 else ""))
-        + f", on {int(best['accuracy_n']):,} images of {best['dataset']}",
+        + f", on {_images(best['accuracy_n'])} of {'its dataset' if pd.isna(best['dataset']) else best['dataset']}",
         f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),
     )
+
+
+def _images(count: object) -> str:
+    return "images" if pd.isna(count) else f"{int(str(count)):,} images"  # type: ignore[call-overload]
 
 
 def _speedup(frame: pd.DataFrame) -> Claim | None:
