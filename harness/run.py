@@ -44,13 +44,16 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
-        return _measure(store, store.create(record), config, ready, watcher)
+        return _measure(store, store.create(store.in_order(record)), config, ready, watcher)
 
 
 def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`."""
     stored = store.run(selector)
     if _is_complete(stored):
+        if not stored.is_finished:  # the disk was full at its end
+            with store.reopen(selector) as writer:
+                writer.finish()
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
         return RunResult(stored, "complete")
     with store.reopen(selector) as writer:

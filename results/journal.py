@@ -16,9 +16,10 @@ import msgspec
 from bnnbench.results.errors import StoreError, refusal
 from bnnbench.results.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.records import Entry, RunEnd
-from bnnbench.results.seal import number_of, seal_line
+from bnnbench.results.seal import looks_sealed, number_of, seal_line
 
 _MOST_WARNINGS = 20
+_MOST_TEXT = 64_000
 
 
 class _Tag(msgspec.Struct):
@@ -51,6 +52,7 @@ class Contents:
 def encode(entry: Entry, number: int = 1) -> bytes:
     """Line `number` of a journal. Raises ValueError when the entry would not read back (a number that is not
     finite)."""
+    entry = _capped(entry)
     try:
         line = msgspec.json.encode(entry)
     except UnicodeEncodeError:
@@ -60,6 +62,17 @@ def encode(entry: Entry, number: int = 1) -> bytes:
     except UnreadableError as error:
         raise ValueError(f"a record can't be stored because it would not read back: {error}") from error
     return seal_line(line, number) + b"\n"
+
+
+def _capped(entry: Entry) -> Entry:
+    """An error's text may be megabytes long; both its ends are kept."""
+    texts = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    long = {name: text for name, text in texts.items() if isinstance(text, str) and len(text) > _MOST_TEXT}
+    half = _MOST_TEXT // 2
+    return msgspec.structs.replace(
+        entry,
+        **{name: f"{text[:half]} … {len(text) - 2 * half} characters … {text[-half:]}" for name, text in long.items()},
+    )
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -120,7 +133,7 @@ class _Reading:
     def take(self, line: bytes) -> None:
         self.lines += 1
         number = number_of(line)
-        if number is None and (self.sealed or self.found):
+        if number is None and (self.sealed or self.found or looks_sealed(line)):
             self._leave_out(_newer(line) or "is damaged and is left out: its checksum is missing or wrong")
         elif number is None:
             self.unsealed.append(self._entry(line))

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from bnnbench.results.columns import equal, named
+
 CHOICE = ("device", "engine", "variant", "threads", "workload", "size_bytes")
 """What tells choices apart: a model file, and where and how it runs."""
 
@@ -11,7 +13,8 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
 
     Latency may come from one run and accuracy from another; of each, the newest that was measured stands.
     """
-    found = frame[(frame["kind"] == "model") & (frame["status"] == "ok")]
+    frame = named(frame)
+    found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
     if found.empty:
         return found.reset_index(drop=True)
     ordered = found.sort_values("created", kind="stable")

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bnnbench.results.columns import equal
 from bnnbench.results.models import CHOICE
 from bnnbench.results.objectives import OBJECTIVES, Objective
 from bnnbench.results.statistics.level import CONFIDENCE
@@ -102,7 +103,7 @@ def between_runs(frame: pd.DataFrame, history: pd.DataFrame | None) -> "pd.Serie
     unknown = pd.Series(pd.NA, index=frame.index, dtype="Float64")
     if history is None or history.empty or frame.empty:
         return unknown
-    past = history[(history["status"] == "ok") & (history["latency_ns"] > 0)]
+    past = history[equal(history["status"], "ok") & history["latency_ns"].notna()]
     if past.empty:
         return unknown
     logarithms = past.assign(logarithm=np.log(past["latency_ns"].astype(float)))

@@ -20,6 +20,8 @@ Side = Literal["base", "head"]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Invocations = Annotated[int, msgspec.Meta(ge=0, le=20_000)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
 Real = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
 Elapsed = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
 """ns of an execution."""
@@ -43,10 +45,10 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     variant: str | None = None
     params: dict[str, Any] = {}
     source: str | None = None
-    macs_1bit: Whole | None = None
-    macs_32bit: Whole | None = None
-    bytes_moved: Whole | None = None
-    size_bytes: Whole | None = None
+    macs_1bit: Size | None = None
+    macs_32bit: Size | None = None
+    bytes_moved: Size | None = None
+    size_bytes: Size | None = None
     plan_sha256: str | None = None
     engine_build: str | None = None
     isa: str | None = None
@@ -83,10 +85,10 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind | None = None
     op: str | None = None
     variant: str | None = None
-    macs_1bit: Whole | None = None
-    macs_32bit: Whole | None = None
-    bytes_moved: Whole | None = None
-    size_bytes: Whole | None = None
+    macs_1bit: Size | None = None
+    macs_32bit: Size | None = None
+    bytes_moved: Size | None = None
+    size_bytes: Size | None = None
     plan_sha256: str | None = None
 
 
@@ -196,8 +198,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     counters: dict[str, Any] | None = None
     counters_error: str | None = None
     watch: dict[str, Any] | None = None
-    peak_rss_bytes: Whole | None = None
-    arena_bytes: Whole | None = None
+    peak_rss_bytes: Size | None = None
+    arena_bytes: Size | None = None
     output_sha256: str | None = None
     comparison_id: str | None = None
     pair: Whole | None = None
@@ -276,11 +278,11 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     of_images: Count
     reason: str | None = None
     seed: Whole | None = None
-    correct: Whole | None = None
-    correct_top5: Whole | None = None
+    correct: Size | None = None
+    correct_top5: Size | None = None
     confusion: list[list[Whole]] | None = None
     classes: list[str] = []
-    differing: Whole | None = None
+    differing: Size | None = None
     explained: Whole | None = None
     predictions_sha256: str | None = None
     infer_ns: Real | None = None
@@ -294,9 +296,9 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pea
     device: str
     isa: str | None = None
     threads: Count = 1
-    popcount_gops: Real | None = None
-    fma_gflops: Real | None = None
-    read_gb_s: dict[str, Real | None] | None = None
+    popcount_gops: Rate | None = None
+    fma_gflops: Rate | None = None
+    read_gb_s: dict[str, Rate | None] | None = None
     clock_hz: Real | None = None
     started: str | None = None
 

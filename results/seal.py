@@ -30,6 +30,11 @@ def number_of(line: bytes) -> int | None:
     return int(found[1])
 
 
+def looks_sealed(line: bytes) -> bool:
+    """Whether a line was sealed once, whatever became of one part of it."""
+    return b'"seq":' in line[-64:] or b'"sum":"' in line[-64:]
+
+
 def seal_document(text: bytes) -> bytes:
     """A JSON object in lines, as `msgspec.json.format(..., indent=1)` makes it, with its checksum."""
     body = _HEAD + text.removeprefix(b"{\n").removesuffix(b"\n").removesuffix(b"\n}")

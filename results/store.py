@@ -27,7 +27,7 @@ from bnnbench.results.atomic import sync_folder, write_atomically
 from bnnbench.results.errors import StoreError, StoreWarning, refusal
 from bnnbench.results.records import Entry, RunRecord, just_after
 from bnnbench.results.seal import seal_document
-from bnnbench.results.stored_run import END, StoredRun, is_sealed_run, read_journal, read_record, read_run
+from bnnbench.results.stored_run import END, MEASUREMENTS, StoredRun, is_sealed_run, read_journal, read_record, read_run
 
 __all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
 
@@ -80,7 +80,7 @@ class RunWriter:
 
         count = read_journal(self.path, is_sealed_run(self.path)).last_figure
         write_atomically(self.path / END, b"%d\n" % count)
-        path = self.path / "measurements.parquet"
+        path = self.path / MEASUREMENTS
         write_atomically(path, to_parquet(self.stored))
         return path
 

@@ -26,6 +26,7 @@ from bnnbench.results.seal import is_sealed, is_whole
 
 END = "journal.end"
 """The file that says how many records a journal had when its run ended."""
+MEASUREMENTS = "measurements.parquet"
 _decoder = msgspec.json.Decoder(RunRecord)
 
 
@@ -40,6 +41,11 @@ class StoredRun:
     entries: list[Entry]
     path: Path | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether what is derived from the journal when a run ends was written."""
+        return self.path is not None and (self.path / MEASUREMENTS).is_file()
 
     @property
     def gates(self) -> dict[str, Gate]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.records import Accuracy
 
     from ..run import RunResult

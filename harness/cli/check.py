@@ -45,8 +45,7 @@ def check(
     debug: DebugOption = False,
 ) -> int:
     """Run the old version beside the new one, side by side, and fail on what got worse."""
-    from rich.console import Console
-
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
     from bnnbench.results.verdicts import FORMATS

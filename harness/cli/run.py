@@ -53,9 +53,9 @@ def run(
 ) -> int:
     """Measure a suite: verify every case against the reference, then time it."""
     from msgspec import structs
-    from rich.console import Console
 
     from bnnbench.devices.inventory import find_inventory
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
 

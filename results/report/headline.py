@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bnnbench.results import quantity
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import PROVEN, Cell, Line, lines
 from bnnbench.results.objectives import OBJECTIVES, accuracy_text
 from bnnbench.results.stored_run import StoredRun
@@ -56,7 +57,7 @@ def _proven(frame: pd.DataFrame) -> Claim:
 
 
 def _accuracy(frame: pd.DataFrame) -> Claim | None:
-    found = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
+    found = frame[equal(frame["status"], "ok") & frame["accuracy"].notna()]
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
     best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))

@@ -11,6 +11,7 @@ import pandas as pd
 from bnnbench.results import quantity
 from bnnbench.results.calibration import Calibration
 from bnnbench.results.charts import CHARTS
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
@@ -177,7 +178,7 @@ def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> lis
     for chart in CHARTS.values():
         whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
         devices = list(dict.fromkeys(whole["device"].dropna())) if chart.per_device else []
-        parts = [(f" of {name}", whole[whole["device"] == name]) for name in devices] or [("", whole)]
+        parts = [(f" of {name}", whole[equal(whole["device"], name)]) for name in devices] or [("", whole)]
         for number, (of_whom, part) in enumerate(parts):
             if chart.suits(part, peaks):
                 wide, narrow = (
@@ -226,7 +227,7 @@ def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:
     gravity = ("wrong_output", "failed", "unstable", "unverified", "skipped")
     told = labelled(frame)
-    told = told[told["status"] != "ok"]
+    told = told[~equal(told["status"], "ok")]
     found = [
         Trouble(
             status=str(row["status"]),
@@ -238,7 +239,9 @@ def _troubles(frame: pd.DataFrame) -> list[Trouble]:
         )
         for row in told.to_dict("records")
     ]
-    return sorted(found, key=lambda trouble: gravity.index(trouble.status))
+    return sorted(
+        found, key=lambda trouble: gravity.index(trouble.status) if trouble.status in gravity else len(gravity)
+    )
 
 
 def _calibration(run: StoredRun, device: str, beside: Beside) -> str:
