@@ -71,9 +71,8 @@ def test_a_save_that_is_cut_off_anywhere_loses_no_baseline(
         store = tmp_path / f"{at}"
         store.mkdir()
         save(store, "1", tmp_path)
-        with stopped(at, error, monkeypatch):
-            with suppress(Killed, StoreError, OSError):
-                save(store, "2", tmp_path)
+        with stopped(at, error, monkeypatch), suppress(Killed, StoreError, OSError):
+            save(store, "2", tmp_path)
         (found,) = Capsules(store).all()
         assert found.version in ("1", "2"), at
         assert Capsules(store).binaries("main", "native"), at
