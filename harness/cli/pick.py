@@ -100,10 +100,12 @@ def _one(frame: pd.DataFrame, column: str, wanted: str | None, optional: bool = 
 
 def _newest_version(frame: pd.DataFrame) -> pd.DataFrame:
     """Accuracies of the version of the data set that was predicted last: two versions are not compared."""
+    from bnnbench.results.columns import equal
+
     rated = frame[frame["accuracy"].notna()].sort_values("created", kind="stable")
     if rated["dataset_sha256"].nunique() < 2:
         return frame
-    return frame[(frame["dataset_sha256"] == rated["dataset_sha256"].iloc[-1]).fillna(False)].reset_index(drop=True)
+    return frame[equal(frame["dataset_sha256"], rated["dataset_sha256"].iloc[-1])].reset_index(drop=True)
 
 
 def sentences(made: Pick) -> list[str]:

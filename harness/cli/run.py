@@ -64,6 +64,7 @@ def run(
     from ..run import resume_run, start_run
     from ..run_config import RunConfig
     from ..suite import load_suites
+    from ..suite_tables import MOST_INVOCATIONS
     from .comparing import exit_status, print_outcome
     from .summary import print_json, print_summary
     from .words import pattern, thread_counts
@@ -81,6 +82,8 @@ def run(
         if invocations is not None:
             if invocations < 1:
                 raise CallError(f"--invocations {invocations} is less than 1.")
+            if invocations > MOST_INVOCATIONS:
+                raise CallError(f"--invocations {invocations} is more than {MOST_INVOCATIONS:,}.")
             suite = structs.replace(suite, invocations=invocations)
         found = find_inventory(inventory)
         config = RunConfig(

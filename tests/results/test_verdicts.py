@@ -269,3 +269,11 @@ def test_json_has_the_contract_s_keys(rows: list[VerdictRow]) -> None:
 def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> None:
     wild = [VerdictRow(replace(rows[0].record, workload="\x1b[31m\x00\ufffe"), rows[0].verdict)]
     Tree.fromstring(FORMATS["junit"](wild, "r"))  # noqa: S314
+
+
+def test_markdown_makes_no_link_or_image_of_a_name() -> None:
+    from bnnbench.results.verdicts.markdown import _cell
+
+    shown = _cell("![x](http://h/x) [y](z) <img src=x> `c` www.h.org | @all \x1b[31m")
+    for text in ("](", "![", "<img", "://h", "www.h", "`", "\x1b", " @all"):
+        assert text not in shown
