@@ -13,6 +13,8 @@ from typing import Protocol
 from bnnbench.results.records import Entry
 from bnnbench.results.store import RunWriter
 
+from .errors import CannotMeasure
+
 
 class Interrupted(Exception):  # noqa: N818 - names a state
     """The user asked to stop."""
@@ -65,9 +67,12 @@ class RunContext:
     _live_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def append(self, entry: Entry) -> None:
-        """Journals a record, at a moment when nothing is timed here."""
+        """Journals a record, at a moment when nothing is timed here. CannotMeasure for figures that can't be."""
         with self.quiet:
-            self.writer.append(entry)
+            try:
+                self.writer.append(entry)
+            except ValueError as error:
+                raise CannotMeasure(f"a device or an engine reported what cannot be: {error}.") from error
 
     def show(self, device: str, text: str, done: int, total: int) -> None:
         """Updates the display, at a moment when nothing is timed here."""

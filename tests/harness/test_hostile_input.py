@@ -13,14 +13,17 @@ from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.inventory import load as load_inventory
 from bnnbench.harness.cli.infer import _read
 from bnnbench.harness.cli.main import main
-from bnnbench.harness.errors import CallError, SuiteError
+from bnnbench.harness.context import RunContext, Silent
+from bnnbench.harness.errors import CallError, CannotMeasure, SuiteError
+from bnnbench.harness.run import resume_run
 from bnnbench.harness.suite import load_suites
 from bnnbench.harness.terminal import Console, guarded, line
 from bnnbench.results.errors import StoreWarning
 from bnnbench.results.printable import cell, harmless
-from bnnbench.results.records import DeviceEvent, RunEnd
+from bnnbench.results.records import DeviceEvent, Invocation, RunEnd
 from bnnbench.results.store import Store
 from tests.results.conftest import synthetic_record
+from tests.results.family import write_family
 
 ESCAPES = "\x1b]52;c;aGk=\x07 \x9b2J \u202e \u2066 \r[red]\nbnnbench: all is well."
 KERNEL = 'name = "x"\n[[kernel]]\nop = "bconv2d"\ninput = [8, 8, 32]\nfilters = 32\n'
@@ -168,3 +171,21 @@ def test_a_damaged_run_is_a_warning_on_stderr(tmp_path: Path, capsys: pytest.Cap
 def test_a_cell_is_no_formula(text: str, shown: str) -> None:
     assert cell(text) == shown
     assert harmless("a\tb\nç漢\u200b👍") == "a\tb\nç漢\u200b👍"
+
+
+def test_resume_writes_what_a_full_disk_left_out(tmp_path: Path) -> None:
+    run = write_family(Store(tmp_path))
+    assert run.path is not None
+    whole = (run.path / "measurements.parquet").read_bytes()
+    for name in ("measurements.parquet", "journal.end"):
+        (run.path / name).unlink()
+    assert resume_run(Store(tmp_path), "latest", Silent()).outcome == "complete"
+    assert (run.path / "measurements.parquet").read_bytes() == whole
+    assert (run.path / "journal.end").is_file()
+
+
+def test_figures_that_cannot_be_stored_are_a_sentence(tmp_path: Path) -> None:
+    with Store(tmp_path).create(synthetic_record()) as writer:
+        context = RunContext(tmp_path, writer, Silent(), 1, 1, False, 0, 0, 0)
+        with pytest.raises(CannotMeasure, match="reported what cannot be"):
+            context.append(Invocation(case_id="c", index=0, order=0, status="ok", first_ns=1e300, iterations=2**63))
