@@ -7,7 +7,7 @@ import pandas as pd
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.errors import StoreError, refusal
 from bnnbench.results.frames import load, load_invocations
-from bnnbench.results.printable import cell
+from bnnbench.results.printable import cell, harmless
 from bnnbench.results.report import Runs
 from bnnbench.results.stored_run import StoredRun
 
@@ -52,4 +52,4 @@ def text(frame: pd.DataFrame) -> str:
             ]
         elif frame[name].dtype == "string":
             frame[name] = frame[name].map(cell, na_action="ignore")
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    return harmless(str(frame.to_csv(index=False, lineterminator="\n")))
