@@ -153,6 +153,12 @@ def _virtual(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
         yield Finding(
             "virtual", "it is a virtual machine, which shares its CPU with others unseen", "use a machine of its own"
         )
+    if facts.value("container") is True:
+        yield Finding(
+            "container", "it is a container: whether another one measures on the same machine cannot be known here",
+            "measure outside of containers, or share /tmp or the work folder between them: the lock is there too",
+            "none" if facts.value("hypervisor") else "grade",  # a virtual machine is in doubt for the same reason
+        )  # fmt: skip
 
 
 def _pmu(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:

@@ -42,5 +42,9 @@ class CommandFailed(DeviceError):  # noqa: N818 - names a state
     """A command on the device failed, could not be started, or answered something unexpected."""
 
 
+class TooMuchOutput(CommandFailed):
+    """A command on the device, or a file there, gave more bytes than are allowed."""
+
+
 class CommandTimeout(CommandFailed):
     """A command on a device that still answers was not done at its deadline."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry
 
-__all__ = ["DeviceSpec", "Inventory", "add", "find_inventory", "load", "parse", "resolve", "user_inventory"]
+__all__ = [
+    *("DeviceSpec", "Inventory", "add", "find_inventory", "load", "open_inventory", "parse", "resolve"),
+    "user_inventory",
+]
 
 FILE_NAME = "devices.toml"
 LOCAL = DeviceSpec(name="local", transport="local")
@@ -20,20 +24,30 @@ ADDRESSES = "ssh://[user@]host[:port], adb://SERIAL or qemu://CPU"
 _SIMPLE = {"adb": "serial", "qemu": "cpu"}
 NAME_JUNK = re.compile(r"[^A-Za-z0-9_.-]+")
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
+_OF_THIS_MACHINE = frozenset({"local", "qemu"})
+"""Transports whose work folder and settings are this machine's."""
 _ADDRESS = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The devices of one inventory file; `local` is always among them."""
+    """The devices of one inventory file; `local` is always among them.
+
+    `is_found`: the file lay in the working folder, as in a repository of others, and the user did not name it.
+    """
 
     path: Path | None = None
     devices: Mapping[str, DeviceSpec] = field(default_factory=lambda: {LOCAL.name: LOCAL})
+    is_found: bool = False
 
     def __getitem__(self, name: str) -> DeviceSpec:
-        """The device called `name`. Raises InventoryError, naming the nearest one there is."""
+        """The device called `name`.
+
+        Raises InventoryError, naming the nearest one there is, or the key that a file that was only found may not set.
+        """
         if name in self.devices:
-            return self.devices[name]
+            spec = self.devices[name]
+            return spec if not self.is_found else _harmless(self.path, spec)
         if "@" in name or ":" in name:
             raise InventoryError(f"{name!r} is not a device name; an address is written ssh://{name}.")
         where = f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
@@ -62,9 +76,15 @@ def user_inventory() -> Path:
     return Path(platformdirs.user_config_dir("bnnbench")) / FILE_NAME
 
 
-def load(path: Path | None) -> Inventory:
+def open_inventory(explicit: Path | str | None = None) -> Inventory:
+    """Find the inventory to use and read it. Raises InventoryError."""
+    return load(find_inventory(explicit), is_given=explicit is not None)
+
+
+def load(path: Path | None, *, is_given: bool = True) -> Inventory:
     """Read an inventory file strictly; None gives the inventory that knows `local` alone.
 
+    `is_given`: the user named the file; one that was only found may not choose all, unless it is the user's own.
     Raises InventoryError naming file, device and key, with the closest right key.
     """
     if path is None:
@@ -76,7 +96,7 @@ def load(path: Path | None) -> Inventory:
         raise InventoryError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
-    return Inventory(path, parse(text, path))
+    return Inventory(path, parse(text, path), is_found=not is_given and path.resolve() != user_inventory().resolve())
 
 
 def _require_regular(path: Path) -> None:
@@ -131,9 +151,28 @@ def resolve(text: str, inventory: Inventory) -> DeviceSpec:
         raise InventoryError("An address takes no password; use a key or an agent: ssh://user@host.")
     if not host or user == "" or any(bad.isspace() or bad < " " for bad in rest) or host.startswith("-"):
         raise InventoryError(f"{text!r} lacks a usable host or user; write ssh://[user@]host[:port].")
+    if not is_host(host):
+        raise InventoryError(f"{text!r}: {host!r} cannot be a host: {HOST_RULE}.")
+    if user is not None and not is_user(user):
+        raise InventoryError(f"{text!r}: {user!r} cannot be a user: {USER_RULE}.")
     if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         raise InventoryError(f"{text!r}: {port!r} is not a port; write a number from 1 to 65535.")
     return DeviceSpec(name=rest, transport="ssh", host=host, user=user, port=int(port) if port else None)
+
+
+def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
+    """A device of a file that was only found, when it decides nothing about this machine. Raises InventoryError."""
+    key = None
+    if spec.transport in _OF_THIS_MACHINE:
+        key = next((f"key {name!r}" for name in ("workdir", "tune") if getattr(spec, name)), None)
+    if spec.name == LOCAL.name and spec != LOCAL:
+        key = key or "the table itself"
+    if key is not None:
+        raise InventoryError(
+            f"{path}: device {spec.name!r}, {key}: a {FILE_NAME} that merely lies in the working folder may not decide "
+            f"how this machine is used; say `--inventory {path}` if you trust it, or remove it there."
+        )
+    return replace(spec, is_found=spec != LOCAL)
 
 
 def add(path: Path, spec: DeviceSpec) -> None:

@@ -77,7 +77,7 @@ class MachineLock:
             raise CommandFailed(f"{what}: {self._argv[0]!r} failed ({because}).") from error
         try:
             reply = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict):
             raise CommandFailed(f"{what}: its holder answered {line[:80]!r} instead of JSON.")

@@ -281,6 +281,7 @@ FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "perf_event_paranoid": _number("paranoid", r"^(-?\d+)$"),
     "hypervisor": virtualization.hypervisor,
     "emulated": virtualization.emulated,
+    "container": virtualization.container,
     "python3": _said("python3"),
     "tools": _tools,
 }

@@ -91,6 +91,7 @@ main() {
   fi
   file clocksources /sys/devices/system/clocksource/clocksource0/available_clocksource
   file hypervisor /sys/hypervisor/type
+  sec pid_namespace /proc/self/ns/pid readlink /proc/self/ns/pid
   sec python3 'python3 -V' python3 -V
   sec tools 'command -v' which_tools @TOOLS@
 }

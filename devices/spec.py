@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 
 Cores = Literal["all", "big"] | tuple[int, ...]
 
@@ -26,8 +27,9 @@ class DeviceSpec:
     `host` may be an alias of ~/.ssh/config, whose values fill in what is None here. `workdir` None means
     the transport's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
     `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` (`aarch64` or `arm`) are what qemu emulates.
-    A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes by the
-    userland. Nothing is started above `cool_to_celsius`, for five minutes at most.
+    `is_found`: the inventory lay in the working folder and nobody named it, so its `known_hosts` may not overrule the
+    user's own. A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes
+    by the userland. Nothing is started above `cool_to_celsius`, for five minutes at most.
     """
 
     name: str
@@ -46,6 +48,7 @@ class DeviceSpec:
     patience_s: int = 120
     abi: str = "auto"
     cool_to_celsius: int | None = None
+    is_found: bool = False
 
     @property
     def address(self) -> str:
@@ -65,7 +68,7 @@ class DeviceSpec:
         lines = [f"[device.{json.dumps(self.name) if '.' in self.name else self.name}]"]
         for key in fields(self):
             value = getattr(self, key.name)
-            if key.name != "name" and (value != key.default or key.name == "transport"):
+            if key.name not in ("name", "is_found") and (value != key.default or key.name == "transport"):
                 lines.append(f"{key.name} = {_toml(value)}")
         return "\n".join(lines) + "\n"
 
@@ -145,6 +148,20 @@ def _host_part(where: str, path: Path, value: Any) -> str:
     return text
 
 
+def _host(where: str, path: Path, value: Any) -> str:
+    text = _host_part(where, path, value)
+    if not is_host(text):
+        raise InventoryError(f"{where}: {value!r} cannot be a host: {HOST_RULE}.")
+    return text
+
+
+def _user(where: str, path: Path, value: Any) -> str:
+    text = _host_part(where, path, value)
+    if not is_user(text):
+        raise InventoryError(f"{where}: {value!r} cannot be a user: {USER_RULE}.")
+    return text
+
+
 def _serial(where: str, path: Path, value: Any) -> str:
     text = _text(where, path, value)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]*", text):
@@ -204,8 +221,8 @@ def _flag(where: str, _: Path, value: Any) -> bool:
 
 _VALUES: Final[dict[str, Callable[[str, Path, Any], Any]]] = {
     "transport": _text,
-    "host": _host_part,
-    "user": _host_part,
+    "host": _host,
+    "user": _user,
     "port": _port,
     "identity_file": _host_file,
     "known_hosts": _host_file,

@@ -21,6 +21,8 @@ VCGENCMD = "vcgencmd get_throttled"
 SAMPLE_EVERY_S = 0.2
 UPTIME = "/proc/uptime"
 _LIMIT_S, _END_S, _LONGEST_S = 20.0, 5.0, 3600.0
+_MOST_SAMPLES = round(_LONGEST_S / SAMPLE_EVERY_S) * 2
+_LONGEST_LINE = 1 << 14
 
 # Ends when its input does. $1: seconds between samples, $2 kind of the power source or `none`, then files: of the
 # source, and more. One line each: seconds since boot, then values between tabs.
@@ -122,7 +124,7 @@ class Sampler:
 
     def _read(self, process: RemoteProcess) -> None:
         try:
-            while True:
+            while len(self.samples) < _MOST_SAMPLES:
                 self._take(process.read_line(time.monotonic() + _LONGEST_S))
         except (EOFError, TimeoutError, DeviceError, OSError, ValueError):
             pass  # all of it has been read, or the device is gone, which whoever measures there is told
@@ -146,7 +148,7 @@ class Sampler:
 
     def _take(self, line: str) -> None:
         at, *values = line.split("\t")
-        if not re.fullmatch(r"\d+\.\d+", at):
+        if len(line) > _LONGEST_LINE or not re.fullmatch(r"\d+\.\d+", at):
             return
         count = len(values) - len(self.files)  # of the source's own values, the power chip's text being one
         power = watts(str(self.source["kind"]), values[:count]) if self.source and count > 0 else None

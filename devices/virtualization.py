@@ -17,6 +17,8 @@ _CLOCKS = {"kvm-clock": "kvm", "hyperv_clocksource_tsc_page": "hyperv", "xen": "
 _EMULATED_BOGOMIPS = {"125.00"}
 # The newest emulated Arm CPUs tick at 1 GHz, as do the newest real ones.
 _UNCLEAR_BOGOMIPS = {"2000.00"}
+# PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h.
+_PID_NAMESPACE_OF_THE_MACHINE = "pid:[4026531836]"
 _QEMU_BOARD = "linux,dummy-virt"
 
 
@@ -41,6 +43,14 @@ def hypervisor(sections: Sections) -> Fact:
     if _flagged(sections):
         return Fact("unknown", "flag `hypervisor` in /proc/cpuinfo")
     return Fact(None, "no sign in clock sources, /sys/hypervisor, DMI, device tree or CPU flags")
+
+
+def container(sections: Sections) -> Fact:
+    """Whether it is a container, by the number that the kernel gives the machine's own process namespace."""
+    section = sections["pid_namespace"]
+    if not section.said.startswith("pid:["):
+        return Fact(None, f"tried {section.source}")
+    return Fact(section.said != _PID_NAMESPACE_OF_THE_MACHINE, section.source)
 
 
 def emulated(sections: Sections) -> Fact:

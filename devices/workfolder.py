@@ -8,76 +8,16 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
+from bnnbench.devices import folder_scripts as scripts
+from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError, TooMuchOutput
 from bnnbench.devices.spec import KINDS, DeviceSpec
-from bnnbench.devices.transport.protocol import Completed, Transport
-from bnnbench.devices.transport.scripts import SHA256
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Transport
 
 _SHA = re.compile(r"[0-9a-f]{64}")
-_RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_RUN_ID = re.compile(scripts.RUN_ID)
 _FULL = re.compile(r"no space left|disk quota", re.IGNORECASE)
 _CHECK_TIMEOUT_S = 300.0
 _LEAST_FREE_BYTES = 4096
-
-# $1 folder. The file that is run has no #! line: then it matters where `sh` lives on no device.
-_OPEN = """
-LC_ALL=C; export LC_ALL
-umask 077
-mkdir -p "$1/blobs" "$1/tmp" || { echo unwritable; exit 0; }
-t=$1/tmp/probe.$$
-printf 'exit 7\\n' > "$t" || { rm -f "$t"; echo unwritable; exit 0; }
-chmod 700 "$t"
-"$t" < /dev/null; s=$?
-rm -f "$t"
-find "$1/blobs" "$1/tmp" -name '*.part' -type f -mmin +60 -exec rm -f {} + > /dev/null 2>&1
-find "$1/tmp" -mindepth 1 -maxdepth 1 -type d -mmin +1440 -exec rm -rf {} + > /dev/null 2>&1
-case $s in
-  7) echo ok ;;
-  *) echo noexec ;;
-esac
-"""
-
-# $1 folder, $2 tool; `SHA256 x|-` lines on stdin. Touching what is used is what `trim` goes by.
-_HAVE = f"""
-sha_tool=$2
-{SHA256}
-cd "$1/blobs" || exit 1
-while read -r want x; do
-  [ -f "$want" ] || continue
-  got=$(sha "$want") || got=unreadable
-  case $got in
-    ''|"$want")
-      touch "$want"
-      if [ "$x" = x ]; then chmod u+x "$want"; fi
-      if [ -n "$got" ]; then echo "have $want"; else echo "unchecked $want"; fi ;;
-    *) rm -f "$want" ;;
-  esac
-done
-"""
-
-# $1 folder. `SIZE NAME`, newest first.
-_LIST = """
-cd "$1/blobs" || exit 1
-ls -1t | while IFS= read -r f; do
-  case $f in *.part) continue ;; esac
-  s=$(wc -c < "./$f") && echo "$((s)) $f"
-done
-"""
-
-_COPY = """
-cd "$1" || exit 1
-shift
-while [ $# -gt 1 ]; do
-  rm -f "./$2"
-  cp -p "./$1" "./$2" || exit 1
-  shift 2
-done
-"""
-
-_REMOVE = """
-cd "$1/blobs" || exit 1
-while IFS= read -r f; do rm -f "./$f"; done
-"""
 
 
 class WorkFolder:
@@ -88,35 +28,47 @@ class WorkFolder:
         self._path = path
         self._verified: set[str] = set()
         self._executable: set[str] = set()
+        self._sizes: dict[str, int] = {}
 
     @classmethod
     def open(cls, transport: Transport, spec: DeviceSpec) -> Self:
-        """Make the folder, run a file in it, and clear pushes that were cut off over an hour ago.
+        """Make the folder or take one of ours, run a file in it, and clear pushes that were cut off over an hour ago.
 
-        Raises InventoryError for an unusable `workdir`, CommandFailed when it can't be written or run from,
-        DeviceFull.
+        A folder is ours by its marker; an empty one, or one that holds only what bnnbench makes, gets it.
+        Raises InventoryError for an unusable `workdir`: one that holds files of others or that other users may write
+        to, CommandFailed when it can't be written or run from, DeviceFull.
         """
         path = _absolute(spec, transport)
-        done = transport.shell(_OPEN, path)
-        answer = done.stdout.decode("ascii", "replace").strip()
+        done = transport.shell(scripts.OPEN, path)
+        answer, _, told = done.stdout.decode("utf-8", "replace").removesuffix("\n").partition("\n")
         where = f"The work folder {path} of device {spec.name!r}"
+        if answer == "ok":
+            return cls(transport, told)
+        if answer == "foreign":
+            raise InventoryError(
+                f"{where} holds {told!r}, which is not bnnbench's, and no file {scripts.MARKER!r}; set workdir= to a "
+                "new or empty folder, or make that file there when all of the folder is bnnbench's."
+            )
+        if answer == "unsafe":
+            raise InventoryError(
+                f"{where} cannot be trusted: {told}, so another user could replace the programs that are run there; "
+                "set workdir= to a folder that only you can write to, or mend its owner and mode."
+            )
         if answer == "noexec":
             raise CommandFailed(
                 f"{where} allows no programs to run (mounted noexec?); set workdir= to a folder that does, "
                 "for example in the home folder."
             )
-        if answer != "ok":
-            reason = _reason(done)
-            free = transport.free_bytes(path)
-            # A shell's own `printf` calls a full disk an I/O error.
-            if _FULL.search(reason) or (free is not None and free < _LEAST_FREE_BYTES):
-                raise DeviceFull(f"{where} cannot be made: the disk is full; free some space or set workdir=.")
-            raise CommandFailed(f"{where} cannot be written ({reason}); set workdir= to a folder that can.")
-        return cls(transport, path)
+        reason = _reason(done)
+        free = transport.free_bytes(path)
+        # A shell's own `printf` calls a full disk an I/O error.
+        if _FULL.search(reason) or (free is not None and free < _LEAST_FREE_BYTES):
+            raise DeviceFull(f"{where} cannot be made: the disk is full; free some space or set workdir=.")
+        raise CommandFailed(f"{where} cannot be written ({reason}); set workdir= to a folder that can.")
 
     @property
     def path(self) -> str:
-        """The folder itself, absolute."""
+        """The folder itself, absolute and without symbolic links."""
         return self._path
 
     def absolute(self, relative: str) -> str:
@@ -131,6 +83,9 @@ class WorkFolder:
         """As `blob` for several files, checked in one round trip. Files travel one after the other."""
         order = [_sha256(source) for source in sources]
         contents = dict(zip(order, sources, strict=True))
+        self._sizes |= {
+            sha: len(one) if isinstance(one, bytes) else one.stat().st_size for sha, one in contents.items()
+        }
         there = self.have(contents, executable=executable)
         for sha, source in contents.items():
             if sha not in there:
@@ -149,7 +104,7 @@ class WorkFolder:
             mark = "x" if executable else "-"
             lines = "".join(f"{_checked(sha)} {mark}\n" for sha in unknown)
             tool = self._transport.environment().sha256_tool or ""
-            done = self._shell(_HAVE, tool, input=lines.encode(), timeout_s=_CHECK_TIMEOUT_S)
+            done = self._shell(scripts.HAVE, tool, input=lines.encode(), timeout_s=_CHECK_TIMEOUT_S)
             for line in done.stdout.decode("ascii", "replace").splitlines():
                 answer, _, sha = line.partition(" ")
                 if answer == "have" or (answer == "unchecked" and self._read_back(sha)):
@@ -157,19 +112,22 @@ class WorkFolder:
         return frozenset(sha for sha in asked if sha in known)
 
     def run_folder(self, run_id: str) -> str:
-        """Make the folder of one run and return `tmp/<run id>`."""
+        """Make the folder of one run and return `tmp/<run id>`; those that were left there over a day ago are removed.
+
+        Only while holding the machine's lock: another run's folder looks left behind after a day.
+        """
         relative = f"tmp/{_checked_run(run_id)}"
-        self._shell('mkdir -p "$1/$2"', relative)
+        self._shell(scripts.MAKE_RUN, relative)
         return relative
 
     def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Copy files within the work folder, programs with their mode: (from, to), both relative to it."""
         words = [word for pair in pairs for word in pair]
-        self._shell(_COPY, *words)
+        self._shell(scripts.COPY, *words)
 
     def remove_run_folder(self, run_id: str) -> None:
         """Remove a run's folder with all that is in it; one that isn't there is fine."""
-        self._shell('rm -rf "$1/$2"', f"tmp/{_checked_run(run_id)}")
+        self._shell(scripts.REMOVE_RUN, f"tmp/{_checked_run(run_id)}")
 
     def trim(self, limit_bytes: int, keep: Collection[str] = ()) -> int:
         """Remove blobs, least recently used first, until they take at most `limit_bytes`; the bytes freed.
@@ -179,7 +137,9 @@ class WorkFolder:
         """
         kept = {name.removeprefix("blobs/") for name in keep}
         entries = []
-        for line in self._shell(_LIST, timeout_s=_CHECK_TIMEOUT_S).stdout.decode("utf-8", "replace").splitlines():
+        for line in (
+            self._shell(scripts.LIST, timeout_s=_CHECK_TIMEOUT_S).stdout.decode("utf-8", "replace").splitlines()
+        ):
             digits, _, name = line.partition(" ")
             if _SHA.fullmatch(name):
                 entries.append((int(digits), name))
@@ -192,7 +152,7 @@ class WorkFolder:
         if victims:
             self._verified.difference_update(victims)
             self._executable.difference_update(victims)
-            self._shell(_REMOVE, input="".join(f"{name}\n" for name in victims).encode())
+            self._shell(scripts.REMOVE, input="".join(f"{name}\n" for name in victims).encode())
         return freed
 
     def free_bytes(self) -> int | None:
@@ -200,7 +160,7 @@ class WorkFolder:
         return self._transport.free_bytes(self._path)
 
     def _push(self, sha: str, source: bytes | Path, executable: bool) -> None:
-        mode = 0o755 if executable else 0o644
+        mode = 0o500 if executable else 0o400
         self._transport.push(source, self.absolute(f"blobs/{sha}"), mode=mode, sha256=sha, known_absent=True)
         self._note(sha, executable)
 
@@ -211,7 +171,12 @@ class WorkFolder:
 
     def _read_back(self, sha: str) -> bool:
         """For a device without any checksum tool: fetch the blob and look."""
-        return hashlib.sha256(self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"))).hexdigest() == sha
+        limit_bytes = self._sizes.get(sha, MAX_OUTPUT_BYTES)
+        try:
+            content = self._transport.pull(self.absolute(f"blobs/{_checked(sha)}"), limit_bytes=limit_bytes)
+        except TooMuchOutput:
+            return False
+        return hashlib.sha256(content).hexdigest() == sha
 
     def _shell(self, script: str, *args: str, input: bytes = b"", timeout_s: float = 60) -> Completed:
         done = self._transport.shell(script, self._path, *args, timeout_s=timeout_s, input=input)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.inventory import find_inventory, load, resolve
+from bnnbench.devices.inventory import open_inventory, resolve
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.devices.workfolder import WorkFolder
 from bnnbench.kernels.engines import ENGINES, Engine
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
+from bnnbench.results.store import new_run_id
 
 from .engine_process import EngineProcess
 from .errors import CallError, CannotMeasure
+from .launcher_report import left_behind_words
 from .machine_lock import machine_lock
 from .plan import Target
 from .reach import Tell, reach
@@ -35,9 +36,9 @@ class Borrowed:
     folder: WorkFolder
     scratch: str
 
-    def fetch(self, name: str) -> bytes:
-        """A file of the scratch folder."""
-        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"))
+    def fetch(self, name: str, size_bytes: int) -> bytes:
+        """A file of the scratch folder, of this size at most. Raises CommandFailed, DeviceLost."""
+        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"), limit_bytes=size_bytes)
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def borrowed(
 
     Raises DeviceError, InventoryError, CannotMeasure, CallError, and EngineError with the engine's last words.
     """
-    spec = resolve(device, load(find_inventory(inventory)))
+    spec = resolve(device, open_inventory(inventory))
     reached = reach(spec, [engine], tell)
     target, native = reached.target, ENGINES["native"].name
     with reached.transport as transport:
@@ -66,7 +67,7 @@ def borrowed(
         folder = WorkFolder.open(transport, spec)
         launcher = folder.blob(target.launcher, executable=True)
         paths = [folder.blob(file.path, executable=file.executable) for file in target.builds[engine.name].files]
-        run_id = f"{what.split()[-1]}-{os.getpid()}"
+        run_id = new_run_id()
         with machine_lock(transport, launcher, folder.path, what):
             scratch = folder.run_folder(run_id)
             try:
@@ -85,6 +86,8 @@ def borrowed(
                         yield Borrowed(process.client, target, transport, folder, scratch)
                     except EngineError as error:
                         raise EngineError(f"{error} {process.last_words()}".strip()) from error
+                if process.left_behind:
+                    tell(f"engine '{engine.name}': {left_behind_words(process.left_behind)}")
             finally:
                 with suppress(DeviceError, CommandFailed):
                     folder.remove_run_folder(run_id)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnbench.devices.inventory import find_inventory, load
+from bnnbench.devices.inventory import open_inventory
 from bnnbench.results.baselines import Capsule, Capsules
 from bnnbench.results.store import Store
 
@@ -53,7 +53,7 @@ def planned(
 
 def _devices(capsule: Capsule, inventory: Path | None) -> list[str]:
     """The devices that the baseline was measured on. Raises CallError when one is not known any more."""
-    known = load(find_inventory(inventory)).devices
+    known = open_inventory(inventory).devices
     gone = [name for name in capsule.devices if name not in known and "://" not in name]
     if gone:
         listed = ", ".join(gone)

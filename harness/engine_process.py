@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,8 @@ from typing import Self
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.devices.transport.protocol import RemoteProcess, Transport
 from bnnbench.kernels.engines.client import EngineClient
+
+from .launcher_report import left_behind, read_report
 
 _END_S = 5.0
 _STDERR_LINES = 5
@@ -36,6 +37,11 @@ class EngineProcess:
         self._process: RemoteProcess = transport.spawn(argv, cwd=workdir)
         self.client = EngineClient(self._process, name)
 
+    @property
+    def left_behind(self) -> int:
+        """How many processes had left its group and were ended after it; known once it has ended."""
+        return left_behind(self._process.stderr_tail())
+
     def kill(self) -> None:
         """Ends it now, from any thread; the launcher over there ends what it started."""
         self._process.kill()
@@ -47,8 +53,8 @@ class EngineProcess:
             self._process.wait(time.monotonic() + _END_S)
         lines = [line for line in self._process.stderr_tail().splitlines() if line.strip()]
         ending = ""
-        if lines and (report := _launcher_report(lines[-1])) is not None:
-            ending = report
+        if lines and (report := read_report(lines[-1])) is not None:
+            ending = report.words
             lines.pop()
         said = " | ".join(lines[-_STDERR_LINES:])
         return " ".join(part for part in (ending, f"It said: {said}" if said else "") if part)
@@ -64,18 +70,3 @@ class EngineProcess:
             self._process.close()
         else:
             self._process.kill()
-
-
-def _launcher_report(line: str) -> str | None:
-    """The launcher's JSON line as words; None when it is something else, "" when the engine ended well."""
-    try:
-        report = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(report, dict) or "killed" not in report:
-        return None
-    if report["killed"]:
-        return {"deadline": "It was ended at its deadline."}.get(str(report["killed"]), "")
-    if report.get("signal"):
-        return f"It was ended by signal {report['signal']}."
-    return f"It ended with status {report['exit']}." if report.get("exit") else ""

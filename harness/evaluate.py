@@ -16,9 +16,10 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.predictions import top1
-from bnnbench.kernels.reference.interpreter import UNSURE, interpret, sign_margins
+from bnnbench.kernels.reference.interpreter import VARIANTS, interpret, sign_margins
 from bnnbench.results.records import Accuracy, Status
 
+from .compare import compare_array, tolerance
 from .context import now
 from .model_workload import IMAGES_AT_ONCE, NUMPY, ModelWorkload
 from .plan import Case
@@ -139,7 +140,7 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
                 u8=u8,
             )
         spent += done.ns
-        raw = bench.transport.pull(bench.folder.absolute(path))
+        raw = bench.fetch(path, count * output.bytes)
         if len(raw) != count * output.bytes:
             raise EngineError(f"the engine put out {len(raw)} bytes for {count} images of {output.bytes} each.")
         scores.append(np.frombuffer(raw, NUMPY[output.dtype]).reshape(count, -1))
@@ -155,6 +156,9 @@ def _compare(
     """Looks into each prediction that is not the reference's."""
     right = workload.reference_classes()
     differing = np.flatnonzero(predicted.classes != right)
+    if len(differing) > _MOST_EXPLAINED and "plan" not in case.engine.accepts and workload.rounds:
+        right = min(map(workload.reference_classes_under, VARIANTS), key=lambda one: (one != predicted.classes).sum())
+        differing = np.flatnonzero(predicted.classes != right)
     if len(differing) > _MOST_EXPLAINED:
         return _Verdict(len(differing), None, f"{len(differing)} of {len(right)} predictions are not the reference's")
     troubles: list[str] = []
@@ -180,7 +184,9 @@ def _trouble(
     result = interpret(graph, [given], keep=True)
     if any(margin.unsure for margin in sign_margins(graph, result.values)):
         return None
-    (right,) = result.outputs
-    gap = float(np.abs(scores.astype(np.float64) - right[0].astype(np.float64)).max())
-    allowed = UNSURE * float(np.abs(right).max()) if right.dtype.kind == "f" else 1.0
-    return None if gap <= allowed else f"its scores differ by up to {gap:.3g}, and no sign is close to zero"
+    for variant in (None, *VARIANTS.values()):
+        (right,) = interpret(graph, [given], variant=variant).outputs
+        found = compare_array(scores, right[0], tolerance(right) or workload.others_steps)
+        if not found.wrong:
+            return None
+    return f"{found.wrong}, and no sign is close to zero"

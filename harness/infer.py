@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnnbench.kernels.engines import Engine
+from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.graph import Graph, Tensor
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
@@ -69,7 +70,11 @@ def infer(
             limit_ns=_LIMIT_NS,
         )
         ns = None if one.target.facts.emulated else done.ns
-        return Inference(_split(one.fetch("output"), graph, calls), len(stacked), ns)
+        size = calls * sum(tensor.bytes for tensor in graph.outputs)
+        raw = one.fetch("output", size)
+        if len(raw) != size:
+            raise EngineError(f"the engine put out {len(raw):,} bytes where {size:,} are right.")
+        return Inference(_split(raw, graph, calls), len(stacked), ns)
 
 
 def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> NDArray[np.generic]:

@@ -116,7 +116,7 @@ def _is_ours(case: Case) -> bool:
 
 def _instructions(bench: Workbench, more: int) -> float:
     """Per iteration, of the engine that has just ended. Raises EngineError when it did not mark its blocks."""
-    written = bench.transport.pull(bench.folder.absolute(bench.counts_file)).decode("ascii", "replace")
+    written = bench.fetch(bench.counts_file, 0).decode("ascii", "replace")  # two numbers
     found = instructions_per_iteration(written, more)
     if found is None:
         raise EngineError("the engine did not mark its timed blocks, so its instructions cannot be counted.")

@@ -16,7 +16,9 @@ from bnnbench.kernels.ops import KernelSpec, data_bytes
 from bnnbench.kernels.reference import oracle
 from bnnbench.results.records import Kind
 
-from .workload import FLOAT_TOLERANCE, Payload
+from .compare import Match, compare_array, not_finite, tolerance
+from .judges import Opinions
+from .workload import Payload
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class KernelWorkload:
         """The right output, by the NumPy oracle."""
         return oracle.run(self.spec, self.arrays)
 
+    @property
+    def output_bytes(self) -> int:
+        """Of the right output."""
+        return self.expected.nbytes
+
     def figures(self) -> Mapping[str, Any]:
         """Multiply-accumulates and bytes of one iteration, the op's keys."""
         return {
@@ -70,29 +77,31 @@ class KernelWorkload:
         """Most outputs are equal to the last bit, and need not be fetched."""
         return hashlib.sha256(self.expected.tobytes()).hexdigest()
 
-    def difference(self, raw: bytes, which: int) -> tuple[float | None, str | None]:
+    def input_name(self, which: int) -> str:
+        """Its data is drawn once."""
+        return "its data"
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be said of a right output that is not finite."""
+        return not_finite([self.expected])
+
+    @property
+    def opinions(self) -> Opinions | None:
+        """There is no file to read."""
+        return None
+
+    def is_sure(self, which: int) -> bool:
+        """No rounding decides a kernel's output."""
+        return True
+
+    def compare(self, raw: bytes, which: int, traced: bool) -> Match:
         """Integers and bits must be equal; floats within `FLOAT_TOLERANCE` of the largest value."""
         expected = self.expected
         if len(raw) != expected.nbytes:
-            return None, f"the output has {len(raw)} bytes where {expected.nbytes} are right"
+            return Match(None, f"the output has {len(raw)} bytes where {expected.nbytes} are right")
         output = np.frombuffer(raw, expected.dtype).reshape(expected.shape)
         if expected.dtype == np.uint32:
             wrong = int(np.bitwise_count(output ^ expected).sum())
-            return None, f"{wrong} of {expected.nbytes * 8} output bits are wrong" if wrong else None
-        allowed = FLOAT_TOLERANCE * float(np.abs(expected).max()) if expected.dtype == np.float32 else 0.0
-        return largest_gap(output, expected, allowed)
-
-
-def largest_gap(output: NDArray[Any], expected: NDArray[Any], allowed: float) -> tuple[float, str | None]:
-    """Largest absolute difference of two arrays, and a sentence when it is more than `allowed`."""
-    with np.errstate(all="ignore"):
-        gaps = np.abs(output.astype(np.float64) - expected.astype(np.float64))
-    largest = float(np.nan_to_num(gaps, nan=np.inf).max())
-    if largest <= allowed:
-        return largest, None
-    count = int((~(gaps <= allowed)).sum())
-    place = tuple(int(i) for i in np.unravel_index(int(np.nan_to_num(gaps, nan=np.inf).argmax()), gaps.shape))
-    return largest, (
-        f"{count} of {expected.size} values differ from the reference, most at {list(place)}: "
-        f"{output[place]} where {expected[place]} is right"
-    )
+            return Match(None, f"{wrong} of {expected.nbytes * 8} output bits are wrong" if wrong else None)
+        return compare_array(output, expected, tolerance(expected))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,18 +15,20 @@ from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
-from bnnbench.kernels.models.graph import Graph, Tensor
+from bnnbench.kernels.models.graph import Graph, Node
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import Plan, make_plan
 from bnnbench.kernels.models.predictions import Progress, reference_classes
-from bnnbench.kernels.reference.interpreter import Result, interpret
+from bnnbench.kernels.reference.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.results.records import Kind
 
-from .kernel_workload import largest_gap
-from .workload import FLOAT_TOLERANCE, Payload
+from .compare import Match, compare_outputs, not_finite
+from .inputs import EDGES
+from .judges import Opinions, opinions
+from .workload import Payload
 
-INPUTS = 3
+INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
 some of them, and says nothing against it."""
 
@@ -38,7 +40,7 @@ NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
 @dataclass(frozen=True)
 class ModelWorkload:
-    """A model with batch 1 and seeded random inputs, and the labelled images that its accuracy is measured with."""
+    """A model with batch 1, its inputs (random ones and edges), and the images that its accuracy is measured with."""
 
     name: str
     model: ModelFile
@@ -72,6 +74,11 @@ class ModelWorkload:
         images = b"" if self.dataset is None else self.dataset.sha256.encode()
         return hashlib.sha256(self.plan_bytes + self.input(0).tobytes() + images).hexdigest()
 
+    @property
+    def output_bytes(self) -> int:
+        """Of all outputs."""
+        return sum(tensor.bytes for tensor in self.graph.outputs)
+
     def figures(self) -> Mapping[str, Any]:
         """Multiply-accumulates of one inference, the `.tflite`'s size, the plan's digest."""
         description = describe(self.model)
@@ -85,9 +92,9 @@ class ModelWorkload:
     def payload(self, accepts: frozenset[Accepts]) -> Payload | None:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
-            given = self.input(0).tobytes()
-            blobs: tuple[bytes, ...] = (self.plan_bytes, given, *self.image_blobs)
-            return Payload({"plan": _path(self.plan_bytes)}, blobs, (_path(given),))
+            inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
+            blobs: tuple[bytes, ...] = (self.plan_bytes, *inputs, *self.image_blobs)
+            return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
         if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
             blobs = (self.model.path.read_bytes(), *inputs, *self.image_blobs)
@@ -113,8 +120,12 @@ class ModelWorkload:
         return tuple(map(_path, self.image_blobs))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
-        """Runs the reference: once, and for every labelled image."""
-        _ = self.reference
+        """Runs the reference: for each input of the gate, and for every labelled image."""
+        for which in range(1 + len(EDGES)):
+            watch(f"the right outputs of {self.name}", which, 1 + len(EDGES))
+            _ = self.expected(which)
+        watch(f"what others make of {self.name}", 0, 1)
+        _ = self.opinions
         if self.dataset is not None:
             what = f"the reference's classes for {self.name}"
             _ = self.reference_classes(lambda done, of: watch(what, done, of))
@@ -126,6 +137,11 @@ class ModelWorkload:
             self._kept["classes"] = reference_classes(self.model, self.dataset, progress)
         return self._kept["classes"]
 
+    def reference_classes_under(self, variant: str) -> NDArray[np.int64]:
+        """The same under a variant of int8 rounding."""
+        assert self.dataset is not None
+        return reference_classes(self.model, self.dataset, variant=variant)
+
     @cached_property
     def _kept(self) -> dict[str, NDArray[np.int64]]:
         return {}
@@ -136,49 +152,81 @@ class ModelWorkload:
         return interpret(self.graph, [self.input(0)], keep=True)
 
     def input(self, which: int) -> NDArray[Any]:
-        """Input number `which`: f32 from -1 to 1, i8 over its whole range."""
+        """Input number `which`: random (f32 from -1 to 1, i8 over its whole range), or edges (`inputs.py`)."""
         (tensor,) = self.graph.inputs
-        rng = np.random.default_rng([self.seed, which])
+        if which in EDGES:
+            return EDGES[which].make(self.graph)
+        rng = np.random.default_rng([self.seed, 0 if which == 0 else which - len(EDGES)])
         if tensor.dtype == "f32":
             return rng.uniform(-1, 1, tensor.shape).astype("<f4")
         return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
 
-    def expected(self, which: int) -> list[NDArray[Any]]:
-        """The right outputs for an input."""
-        if which == 0:
+    def input_name(self, which: int) -> str:
+        """For people."""
+        return EDGES[which].name if which in EDGES else "random values"
+
+    def expected(self, which: int, variant: str | None = None) -> list[NDArray[Any]]:
+        """The right outputs for an input, or those under a variant of int8 rounding."""
+        if which == 0 and variant is None:
             return list(self.reference.outputs)
-        return list(interpret(self.graph, [self.input(which)]).outputs)
+        key = (which, variant)
+        if key not in self._outputs:
+            rounded = VARIANTS[variant] if variant else None
+            self._outputs[key] = list(interpret(self.graph, [self.input(which)], variant=rounded).outputs)
+        return self._outputs[key]
+
+    @cached_property
+    def _outputs(self) -> dict[tuple[int, str | None], list[NDArray[Any]]]:
+        return {}
 
     def expected_sha256(self, which: int) -> str:
         """Of all outputs, one after another."""
         return hashlib.sha256(b"".join(array.tobytes() for array in self.expected(which))).hexdigest()
 
-    def difference(self, raw: bytes, which: int) -> tuple[float | None, str | None]:
-        """Floats within `FLOAT_TOLERANCE` of the largest value, i8 within one step, bits equal."""
-        return compare_outputs(raw, self.graph.outputs, self.expected(which))
+    @property
+    def remark(self) -> str | None:
+        """What is to be said of right outputs that are not finite."""
+        return not_finite(self.expected(0))
+
+    @cached_property
+    def rounds(self) -> bool:
+        """Whether it computes with int8, which others may round otherwise."""
+        return any(node.output.dtype == "i8" for node in self.graph.nodes)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """What other interpreters make of the file."""
+        return opinions(self)
+
+    @cached_property
+    def others_steps(self) -> int:
+        """How many steps an int8 output of another's engine may be off: one where the model rounds floats to int8."""
+        return int(any(_rounds_sums(node) for node in self.graph.nodes))
+
+    def is_sure(self, which: int) -> bool:
+        """Whether no sign is too close to zero to call: then a right engine has the reference's output."""
+        values = self.reference.values if which == 0 else interpret(self.graph, [self.input(which)], keep=True).values
+        return not any(margin.unsure for margin in sign_margins(self.graph, values))
+
+    def compare(self, raw: bytes, which: int, traced: bool) -> Match:
+        """Floats within `FLOAT_TOLERANCE` of the largest value; i8 and bits equal.
+
+        An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off where
+        the model rounds floats to int8, whose sums may have another order.
+        """
+        found = compare_outputs(raw, self.graph.outputs, self.expected(which))
+        if traced or not found.wrong or not self.rounds:
+            return found
+        for variant in (None, *VARIANTS):
+            other = compare_outputs(raw, self.graph.outputs, self.expected(which, variant), self.others_steps)
+            if not other.wrong:
+                return replace(other, variant=variant)
+        return found
 
 
-def compare_outputs(
-    raw: bytes, tensors: tuple[Tensor, ...], expected: list[NDArray[Any]]
-) -> tuple[float | None, str | None]:
-    """Raw outputs, one after another, against the right ones: largest difference, and what is wrong."""
-    if len(raw) != sum(array.nbytes for array in expected):
-        return None, f"the output has {len(raw)} bytes where {sum(array.nbytes for array in expected)} are right"
-    largest, offset = 0.0, 0
-    for tensor, right in zip(tensors, expected, strict=True):
-        output = np.frombuffer(raw, right.dtype, right.size, offset).reshape(right.shape)
-        offset += right.nbytes
-        if tensor.dtype == "bits":
-            wrong = int(np.bitwise_count(output ^ right).sum())
-            if wrong:
-                return None, f"{wrong} bits of output {tensor.name} are wrong"
-            continue
-        allowed = {"f32": FLOAT_TOLERANCE * float(np.abs(right).max()), "i8": 1.0, "i32": 0.0}[tensor.dtype]
-        gap, trouble = largest_gap(output, right, allowed)
-        largest = max(largest, gap)
-        if trouble:
-            return largest, trouble
-    return largest, None
+def _rounds_sums(node: Node) -> bool:
+    """Whether it rounds floats that an engine has computed."""
+    return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
 
 
 def _path(blob: bytes) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -23,7 +24,7 @@ from .overhead import overhead
 from .parallel import measure_machines
 from .plan import Plan, make_plan
 from .reach import Reached, reach_all
-from .run_config import RunConfig
+from .run_config import RunConfig, inventory_path
 from .run_record import make_record
 from .session import Session
 from .workloads import workloads
@@ -47,8 +48,11 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
         return _measure(store, store.create(store.in_order(record)), config, ready, watcher)
 
 
-def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
-    """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`."""
+def resume_run(store: Store, selector: str, watcher: Watcher, inventory: Path | None = None) -> RunResult:
+    """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`.
+
+    `inventory` goes before the one that the run was begun with.
+    """
     stored = store.run(selector)
     if _is_complete(stored):
         if not stored.is_finished:  # the disk was full at its end
@@ -58,6 +62,8 @@ def resume_run(store: Store, selector: str, watcher: Watcher) -> RunResult:
         return RunResult(stored, "complete")
     with store.reopen(selector) as writer:
         config = _config_of(writer.record)
+        if inventory is not None:
+            config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
         with _ready(config, watcher, known=writer.record.devices) as ready:
             _require_same(writer.record, ready.plan)
             return _measure(store, writer, config, ready, watcher)

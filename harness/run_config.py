@@ -27,6 +27,8 @@ class RunConfig(msgspec.Struct, frozen=True):
     filter: str | None = None
     compare: Compare | None = None
     inventory: str | None = None
+    inventory_given: bool = False
+    """Whether the user named it; a file that was only found may not decide how this machine is used."""
 
     def chosen_engines(self) -> list[Engine]:
         """Raises CallError for an engine that is neither built in nor in the suite."""
@@ -44,12 +46,18 @@ class RunConfig(msgspec.Struct, frozen=True):
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""
-        inventory = load(find_inventory(self.inventory))
+        inventory = load(find_inventory(self.inventory), is_given=self.inventory_given)
         return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
 
     def thread_counts(self) -> list[int]:
         """Each count once."""
         return list(dict.fromkeys(self.threads or self.suite.threads))
+
+
+def inventory_path(explicit: Path | None) -> str | None:
+    """The inventory to use, absolute, as a run keeps it. Raises InventoryError when `explicit` is no file."""
+    found = find_inventory(explicit)
+    return str(found.resolve()) if found else None
 
 
 def _custom(name: str, table: EngineTable) -> Engine:

@@ -13,8 +13,11 @@ from bnnbench.kernels.engines.client import EngineClient, Trace
 from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.reference.interpreter import interpret
 
-from .model_workload import compare_outputs
+from .compare import compare_outputs
 from .workbench import Workbench
+
+_ALIGNED = 2
+"""A trace's tensors may have gaps between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +44,23 @@ def explain(
     """
     path = f"{bench.scratch}/{name}.trace"
     trace = client.trace("case", path)
-    bits = traced_bits(trace, bench.transport.pull(bench.folder.absolute(path)))
-    return judge(graph, given, bits, _output(bench, client, name) if output is None else output)
+    bits = traced_bits(trace, bench.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
+    return judge(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
 
 
-def _output(bench: Workbench, client: EngineClient, name: str) -> bytes:
+def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> bytes:
     path = f"{bench.scratch}/{name}.traced"
     client.output("case", path)
-    return bench.transport.pull(bench.folder.absolute(path))
+    return bench.fetch(path, sum(tensor.bytes for tensor in graph.outputs))
 
 
 def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
-    """A trace's tensors of bits by name, as flat words."""
+    """A trace's tensors of bits and of int8 by name, flat: words and steps."""
+    kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1")}
     return {
-        one.name: np.frombuffer(content, "<u4", one.bytes // 4, one.offset)
+        one.name: np.frombuffer(content, kinds[one.dtype], one.bytes // kinds[one.dtype].itemsize, one.offset)
         for one in trace.tensors
-        if one.dtype == "u32" and one.offset + one.bytes <= len(content)
+        if one.dtype in kinds and one.offset + one.bytes <= len(content)
     }
 
 
@@ -69,9 +73,10 @@ def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], o
         if name in shapes and words.size == np.prod(shapes[name])
     }
     result = interpret(graph, [given], bits=fitting)
-    difference, wrong = compare_outputs(output, graph.outputs, list(result.outputs))
+    found = compare_outputs(output, graph.outputs, result.outputs)
+    wrong = found.wrong
     for flip in result.flips:
         if flip.wrong:
-            wrong = f"{flip.wrong} signs of {flip.tensor} are wrong where the reference is sure of them"
+            wrong = f"{flip.wrong} signs or steps of {flip.tensor} are wrong where the reference is sure of them"
             break
-    return Explanation(difference, sum(flip.unsure for flip in result.flips), wrong)
+    return Explanation(found.difference, sum(flip.unsure for flip in result.flips), wrong)

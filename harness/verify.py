@@ -10,6 +10,7 @@ from bnnbench.kernels.engines.client import EngineClient, Hello, run_length_limi
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Gate, Status
 
+from .compare import Match
 from .context import now
 from .model_workload import ModelWorkload
 from .plan import Case
@@ -30,6 +31,8 @@ class _Finding:
     difference: float | None = None
     input_index: int = 0
     flips: int | None = None
+    variant: str | None = None
+    confirmed_by: list[str] | None = None
     first_ns: float = 0.0
     calibration: Calibration | None = None
     run_ns: int | None = None
@@ -73,6 +76,8 @@ def verify(bench: Workbench, case: Case) -> Gate:
         max_abs_difference=finding.difference,
         input_index=finding.input_index,
         flips=finding.flips,
+        rounding=finding.variant,
+        confirmed_by=finding.confirmed_by,
         run_request_ns=finding.run_ns,
         wall_ns=time.monotonic_ns() - wall,
         started=started,
@@ -89,33 +94,54 @@ def _refusal(case: Case, hello: Hello) -> str | None:
 
 
 def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: _Finding) -> None:
+    """Every input's output; what is timed is the first that is right."""
     load(client, case, 0)
     inputs = payload_of(case).inputs
-    first_wrong = None
+    right: dict[int, str] = {}
     for which in range(len(inputs) or 1):
         if which:
             client.input("case", inputs[which])
-        wrong = _check_input(bench, case, client, which, finding)
-        if wrong and isinstance(case.workload, ModelWorkload) and "plan" in case.engine.accepts:
-            flips = explain(bench, case.workload.graph, case.workload.input(0), client, case.record.id)
-            finding.difference, finding.flips, wrong = flips.difference, flips.count, flips.wrong
-        if wrong is None:
-            finding.input_index = which
+        match, sha256 = _check_input(bench, case, client, which, finding)
+        if match.wrong is None:
+            right[which] = sha256
+            finding.difference = max(finding.difference or 0.0, match.difference or 0.0)
+            finding.variant = finding.variant or match.variant
+        elif case.workload.is_sure(which) or "plan" in case.engine.accepts:
+            finding.status, finding.difference = "wrong_output", match.difference
+            finding.reason = f"for {case.workload.input_name(which)}: {match.wrong}" if inputs else match.wrong
             return
-        first_wrong = first_wrong or wrong
-    finding.status, finding.reason = "wrong_output", first_wrong
+        else:
+            finding.reason = finding.reason or match.wrong
+    if not right:
+        finding.status = "wrong_output"
+        return
+    finding.input_index, finding.output_sha256 = next(iter(right.items()))
+    if len(inputs) > 1:
+        client.input("case", inputs[finding.input_index])
+    rounding = f"int8 is rounded as the variant {finding.variant} does" if finding.variant else None
+    finding.reason = "; ".join(part for part in (case.workload.remark, rounding) if part) or None
+    others = case.workload.opinions
+    if others is not None:
+        finding.confirmed_by = list(others.confirmed_by)
+        if others.contradicted:
+            finding.status, finding.reason = "wrong_output", others.contradicted
 
 
-def _check_input(bench: Workbench, case: Case, client: EngineClient, which: int, finding: _Finding) -> str | None:
-    """What is wrong with the output for one input; None when it is right."""
+def _check_input(
+    bench: Workbench, case: Case, client: EngineClient, which: int, finding: _Finding
+) -> tuple[Match, str]:
+    """How the output for one input compares, and its digest."""
     limit_ns = run_length_limit_ns(0, 1, _FIRST_RUN_NS)
     ran = client.run("case", threads=case.record.threads, samples=1, iterations=1, limit_ns=limit_ns)
     finding.first_ns = ran.samples_ns[0]
     finding.output_sha256 = client.output("case").sha256
     if finding.output_sha256 == case.workload.expected_sha256(which):
-        finding.difference = 0.0
-        return None
-    path = f"{bench.scratch}/{case.record.id}.out"
+        return Match(0.0), finding.output_sha256
+    path, traced = f"{bench.scratch}/{case.record.id}.out", "plan" in case.engine.accepts
     client.output("case", path)
-    finding.difference, wrong = case.workload.difference(bench.transport.pull(bench.folder.absolute(path)), which)
-    return wrong
+    match = case.workload.compare(bench.fetch(path, case.workload.output_bytes), which, traced)
+    if match.wrong and traced and isinstance(case.workload, ModelWorkload):
+        flips = explain(bench, case.workload.graph, case.workload.input(which), client, case.record.id)
+        finding.flips = (finding.flips or 0) + flips.count
+        match = Match(flips.difference, flips.wrong)
+    return match, finding.output_sha256

@@ -16,13 +16,15 @@ from bnnbench.kernels.engines.client import EngineClient, Hello, Loaded
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.instruction_counter import MARKS
+from bnnbench.results.records import DeviceEvent
 
-from .context import RunContext
+from .context import RunContext, now
 from .engine_process import EngineProcess
+from .launcher_report import left_behind, left_behind_words
 from .machine_lock import machine_lock
 from .plan import Case, Target
 from .surroundings import Surroundings
-from .workload import Payload
+from .workload import OUTPUT_SLACK_BYTES, Payload
 
 LAUNCHER = "native"
 """The engine whose binary also launches every other one and holds the lock."""
@@ -114,6 +116,17 @@ class Workbench:
                 if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
                     raise
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error
+        self._tell_left_behind(name, process.left_behind)
+
+    def _tell_left_behind(self, engine: str, count: int) -> None:
+        name, message = self.target.spec.name, f"engine '{engine}': {left_behind_words(count)}"
+        if count and (name, message) not in [(one.device, one.message) for one in self.context.writer.stored.events]:
+            self.context.append(DeviceEvent(device=name, kind="left_behind", message=message, started=now()))
+            self.context.watcher.note(f"{name}: {message}")
+
+    def fetch(self, path: str, size_bytes: int) -> bytes:
+        """A file of the work folder, relative to it, of about this size. Raises CommandFailed, DeviceLost."""
+        return self.transport.pull(self.folder.absolute(path), limit_bytes=size_bytes + OUTPUT_SLACK_BYTES)
 
     @property
     def counts_file(self) -> str:
@@ -144,6 +157,7 @@ class Workbench:
             raise
         finally:
             process.kill()
+            self._tell_left_behind(engine.name, left_behind(process.stderr_tail()))
 
     @contextmanager
     def timed(self) -> Iterator[None]:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bnnbench.kernels.engines.base import Accepts
 from bnnbench.results.records import Kind
 
+if TYPE_CHECKING:
+    from .compare import Match
+    from .judges import Opinions
+
 FLOAT_TOLERANCE = 1e-5
 """Of the output's scale: how far a float output may be off (docs/method.md)."""
+
+
+OUTPUT_SLACK_BYTES = 1 << 20
+"""How much larger than right a file with an output may be and still be fetched, to say what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
     """What an engine needs for a workload: the keys of `load`, then one of `inputs` (paths of blobs).
 
-    The gate takes the first input whose output is right; none at all: the data is part of what is loaded.
+    The gate checks all of them; none at all: the data is part of what is loaded.
     """
 
     keys: Mapping[str, str]
@@ -47,6 +55,11 @@ class Workload(Protocol):
         """A digest of all that is computed: two workloads with the same one are the same."""
         ...
 
+    @property
+    def output_bytes(self) -> int:
+        """Size of its outputs, all of one inference."""
+        ...
+
     def figures(self) -> Mapping[str, Any]:
         """Fields of the case's record: multiply-accumulates, bytes, parameters."""
         ...
@@ -63,6 +76,24 @@ class Workload(Protocol):
         """Digest of the right output for input `which`."""
         ...
 
-    def difference(self, raw: bytes, which: int) -> tuple[float | None, str | None]:
-        """Largest absolute difference of an output for input `which`, and what is wrong with it; None: nothing."""
+    def input_name(self, which: int) -> str:
+        """What input `which` holds, for people."""
+        ...
+
+    @property
+    def remark(self) -> str | None:
+        """What has to be said of the right output, such as that it is not finite; None: nothing."""
+        ...
+
+    @property
+    def opinions(self) -> Opinions | None:
+        """What other interpreters make of the model's file; None where there is none."""
+        ...
+
+    def is_sure(self, which: int) -> bool:
+        """Whether every right engine has the reference's output for input `which`."""
+        ...
+
+    def compare(self, raw: bytes, which: int, traced: bool) -> Match:
+        """An output for input `which` against the right one; `traced`: by an engine whose tensors can be looked at."""
         ...

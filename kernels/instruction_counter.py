@@ -6,8 +6,9 @@ import hashlib
 import tempfile
 from pathlib import Path
 
+from .cache import cache_folder, is_noted, note_digest, private_folder, verified
 from .errors import BuildError
-from .toolchain import Progress, cache_folder, run_zig
+from .toolchain import Progress, run_zig
 
 SOURCE = Path(__file__).parent / "qemu_plugin/count_blocks.c"
 MARKS = "BNNBENCH_MARKS=1"
@@ -24,14 +25,18 @@ def build_counter(triple: str, progress: Progress | None = None) -> Path:
     source = SOURCE.read_bytes()
     key = hashlib.sha256(b"\0".join([source, triple.encode(), *(flag.encode() for flag in _FLAGS)])).hexdigest()[:24]
     path = cache_folder() / "plugins" / f"{key}.so"
-    if not path.exists():
+    if not is_noted(path):
         if progress:
             progress("building the plugin that counts instructions")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        with tempfile.TemporaryDirectory(dir=private_folder("plugins")) as scratch:
             (Path(scratch) / "count_blocks.c").write_bytes(source)
             run_zig(Path(scratch), _TARGETS[triple], [*_FLAGS, "count_blocks.c", "-o", "plugin.so"], language="cc")
-            (Path(scratch) / "plugin.so").rename(path)
+            built = Path(scratch) / path.name
+            (Path(scratch) / "plugin.so").rename(built)
+            note_digest(built)
+            for file in sorted(Path(scratch).glob(f"{path.name}*")):  # the digest last: it makes the file whole
+                file.rename(path.with_name(file.name))
+    verified(path)
     return path
 
 

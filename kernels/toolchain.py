@@ -2,7 +2,8 @@
 
 A build's key is the SHA-256 of everything it is made of: sources, flags, compiler versions. The same key is the same
 binary, byte for byte, on any machine; `hello` of the engine says it as `build`. Nothing is built twice: the cache
-folder (`BNNBENCH_CACHE`, else the user's cache folder) is shared by all projects and safe for parallel builds.
+folder (`BNNBENCH_CACHE`, else the user's cache folder) is shared by all projects and safe for parallel builds. Before
+a binary is used, it is compared with the SHA-256 that was noted when it was built.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from .cache import cache_folder as cache_folder
+from .cache import is_noted, note_digest, private_folder, verified
 from .errors import BuildError
 from .numba_aot.targets import NumbaTarget, numba_target
 from .targets import ISA_LEVELS, TRIPLES, IsaLevel
@@ -30,7 +34,21 @@ Progress = Callable[[str], None]
 
 SOURCES = Path(__file__).parent / "native"
 COMMON = (
-    *("main", "serve", "measure", "counters", "launcher", "lock", "text", "op", "arena", "clock", "isa", "file"),
+    *(
+        "main",
+        "serve",
+        "measure",
+        "counters",
+        "launcher",
+        "lock",
+        "lock_file",
+        "text",
+        "op",
+        "arena",
+        "clock",
+        "isa",
+        "file",
+    ),
     *("sha256", "sha256_instructions"),
 )
 _COLD = ("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak")
@@ -69,13 +87,6 @@ class EngineBuild:
     build: str
     sha256: str
     path: Path
-
-
-def cache_folder() -> Path:
-    """Where engines are kept: `BNNBENCH_CACHE`, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("BNNBENCH_CACHE") or user_cache_path("bnnbench"))
 
 
 def build_native(triple: str, progress: Progress | None = None, layout: int = 0) -> EngineBuild:
@@ -202,9 +213,9 @@ def _build(
     isa = numba.isa if numba else None
     folder = cache_folder() / "engines" / key
     path = folder / "engine"
-    if not path.exists():
+    if not is_noted(path):
         _build_once(folder, key, triple, numba, objects, f"{engine} for {isa or triple}", progress)
-    return EngineBuild(engine, triple, isa, key, hashlib.sha256(path.read_bytes()).hexdigest(), path)
+    return EngineBuild(engine, triple, isa, key, verified(path), path)
 
 
 def _build_once(
@@ -219,10 +230,10 @@ def _build_once(
     from filelock import FileLock
 
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private_folder("engines")
         # One build at a time: zig itself uses every core, and a second process may want the same key.
         with FileLock(folder.parent / ".lock"):
-            if (folder / "engine").exists():
+            if is_noted(folder / "engine"):
                 return
             if progress:
                 cold = not (cache_folder() / "zig" / ".warm" / triple).exists()
@@ -233,6 +244,8 @@ def _build_once(
                 target = Path(scratch) / "out"
                 target.mkdir()
                 (Path(scratch) / "engine").rename(target / "engine")
+                note_digest(target / "engine")
+                shutil.rmtree(folder, ignore_errors=True)  # of a version that noted no digest
                 target.rename(folder)
             warm = cache_folder() / "zig" / ".warm" / triple
             warm.parent.mkdir(parents=True, exist_ok=True)
@@ -286,7 +299,7 @@ def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
 def run_zig(scratch: Path, triple: str, arguments: list[str], language: str = "c++") -> None:
     """Calls the compiler in a folder. Raises BuildError with its last lines."""
     python, _ = _zig()
-    zig_cache = cache_folder() / "zig"
+    zig_cache = private_folder("zig")
     environment = dict(os.environ)
     environment["ZIG_GLOBAL_CACHE_DIR"] = str(zig_cache)
     environment["ZIG_LOCAL_CACHE_DIR"] = str(zig_cache / "local")

@@ -150,7 +150,9 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gat
     """The correctness gate of a case: its output against the reference, and its calibration.
 
     `block_ns` is how long a timed block of `iterations` took; `input_index` is the input that was verified and is
-    timed; `flips` are signs too close to zero to call, in which the engine and the reference differ."""
+    timed; `flips` are signs too close to zero to call, in which the engine and the reference differ. `rounding` is the
+    variant of int8 rounding under which the output is the reference's; `confirmed_by` names the other interpreters
+    that read the model's file for themselves and gave the reference's output (empty: none could be asked)."""
 
     case_id: str
     status: Status
@@ -165,6 +167,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gat
     max_abs_difference: Real | None = None
     input_index: Whole = 0
     flips: Whole | None = None
+    rounding: str | None = None
+    confirmed_by: list[str] | None = None
     run_request_ns: Real | None = None
     wall_ns: Real | None = None
     started: str | None = None

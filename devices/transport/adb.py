@@ -12,9 +12,9 @@ from typing import Final
 from bnnbench.devices.errors import AuthError, CommandFailed, CommandTimeout, DeviceLost, Unreachable
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
-from bnnbench.devices.transport.local import LocalProcess, start_process
+from bnnbench.devices.transport.local import LocalProcess, complete, start_process
 from bnnbench.devices.transport.posix import PosixTransport
-from bnnbench.devices.transport.protocol import Completed, RemoteProcess
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 from bnnbench.devices.transport.quoting import command_line
 
 CONNECT_TIMEOUT_S = 20.0
@@ -62,22 +62,20 @@ class AdbTransport(PosixTransport):
         )
         raise Unreachable(f"{self._name()} cannot be reached by adb: {known}; see `adb devices`.")
 
-    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
-        mark = secrets.token_hex(8)
-        process = start_process(self._words(argv, mark), None)
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed:
+        mark, what = secrets.token_hex(8), f"{argv[0]!r} on {self._name()}"
         try:
-            stdout, stderr = process.communicate(input, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
+            done = complete(self._words(argv, mark), what, timeout_s=timeout_s, input=input, limit_bytes=limit_bytes)
+        except CommandTimeout:
             if not self.answers(self._lost_after_s):
                 raise self._lost() from None
-            raise CommandTimeout(f"{argv[0]!r} on {self._name()} was not done after {timeout_s:g} s.") from None
-        finally:
-            process.kill()
-            process.wait()
-        text, status = _cut(stderr, mark)
+            raise
+        text, status = _cut(done.stderr, mark)
         if status is None:
-            raise self._lost(stderr.decode("utf-8", "replace"))
-        return Completed(status, stdout, text)
+            raise self._lost(done.stderr.decode("utf-8", "replace"))
+        return Completed(status, done.stdout, text)
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         mark = secrets.token_hex(8)
@@ -124,15 +122,9 @@ class AdbTransport(PosixTransport):
 
     def _client(self, argv: Sequence[str], timeout_s: float = CONNECT_TIMEOUT_S) -> Completed:
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False,
-                start_new_session=True,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise CommandTimeout(f"`adb {argv[-1]}` for {self._name()} did not end within {timeout_s:g} s.") from None
+            return complete(argv, f"`adb {argv[-1]}` for {self._name()}", timeout_s=timeout_s)
         except OSError as error:
             raise CommandFailed(f"adb cannot be started: {error.strerror}.") from error
-        return Completed(done.returncode, done.stdout, done.stderr)
 
 
 class AdbProcess(LocalProcess):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 from bnnbench.devices.spec import DeviceSpec
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ SSH_PORT = 22
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Everything that connecting takes. `alias` is what the user typed; `jump` is ProxyJump's text."""
+    """Everything that connecting takes. `alias` is what the user typed; `jump` is ProxyJump's text.
+
+    `found_known_hosts` is a file that only counts for a host that no file of `known_hosts` knows.
+    """
 
     alias: str
     host: str
@@ -31,6 +35,7 @@ class Endpoint:
     proxy_command: str | None = None
     identities_only: bool = False
     connect_timeout_s: float | None = None
+    found_known_hosts: Path | None = None
 
     @property
     def key_name(self) -> str:
@@ -62,24 +67,41 @@ def endpoint(spec: DeviceSpec, config: SSHConfig) -> Endpoint:
     alias = spec.host
     if alias is None:
         raise InventoryError(f"Device {spec.name!r} has no host; write host = in its inventory table.")
+    # Before the lookup: `Match exec` is a line of shell that holds the name.
+    _check(alias, spec.user)
     found = config.lookup(alias)
+    host, user = found.get("hostname", alias), spec.user or found.get("user") or getpass.getuser()
+    _check(host, user, found.get("hostkeyalias"))
+    proxy_command = _unless_none(found.get("proxycommand"))
+    if proxy_command and "$" in user:  # which ssh takes, and its shell would replace
+        raise InventoryError(f"The user {user!r} for a host with a ProxyCommand must not hold '$'.")
     identities = [spec.identity_file] if spec.identity_file else _paths(list(found.get("identityfile", [])))
-    known = [spec.known_hosts] if spec.known_hosts else []
+    known = [spec.known_hosts] if spec.known_hosts and not spec.is_found else []
     known += _paths(found.get("userknownhostsfile", "").split()) or [Path("~/.ssh/known_hosts").expanduser()]
     known.append(Path("/etc/ssh/ssh_known_hosts"))
     return Endpoint(
         alias=alias,
-        host=found.get("hostname", alias),
+        host=host,
         port=spec.port or _number(spec, "Port", found.get("port")) or SSH_PORT,
-        user=spec.user or found.get("user") or getpass.getuser(),
+        user=user,
         identity_files=tuple(identities),
         known_hosts=tuple(known),
         host_key_alias=found.get("hostkeyalias"),
         jump=_unless_none(found.get("proxyjump")),
-        proxy_command=_unless_none(found.get("proxycommand")),
+        proxy_command=proxy_command,
         identities_only=found.get("identitiesonly", "no") == "yes",
         connect_timeout_s=_number(spec, "ConnectTimeout", found.get("connecttimeout")),
+        found_known_hosts=spec.known_hosts if spec.is_found else None,
     )
+
+
+def _check(host: str, user: str | None, host_key_alias: str | None = None) -> None:
+    """Raises InventoryError for what OpenSSH would refuse, whether it is the user's or ~/.ssh/config's."""
+    for name in (host, host_key_alias):
+        if name is not None and not is_host(name):
+            raise InventoryError(f"{name!r} cannot be a host: {HOST_RULE}.")
+    if user is not None and not is_user(user):
+        raise InventoryError(f"{user!r} cannot be a user: {USER_RULE}.")
 
 
 def _paths(values: list[str]) -> list[Path]:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from bnnbench.devices.errors import CommandFailed, CommandTimeout
 from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.bounded import Bounded, collect
 from bnnbench.devices.transport.lines import LineProcess
 from bnnbench.devices.transport.posix import PosixTransport
-from bnnbench.devices.transport.protocol import Completed, RemoteProcess
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 
 _CHUNK_BYTES = 1 << 16
 _KILL_GRACE_S = 3.0
@@ -26,23 +27,15 @@ _POLL_S = 0.01
 class LocalTransport(PosixTransport):
     """Runs things here, each in a session of its own, so that a deadline ends its children too."""
 
-    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed:
+        what = f"{argv[0]!r} on this machine"
         try:
-            process = start_process(argv, None)
+            return complete(argv, what, timeout_s=timeout_s, input=input, limit_bytes=limit_bytes)
         except OSError as error:  # As a shell over SSH would have it.
             status = 127 if isinstance(error, FileNotFoundError) else 126
             return Completed(status, b"", f"{argv[0]}: {error.strerror}\n".encode())
-        try:
-            stdout, stderr = process.communicate(input, timeout=timeout_s)
-        except BaseException as error:
-            _kill_group(process)
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                with suppress(OSError):
-                    pipe.close()  # type: ignore[union-attr]  # all three are pipes
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise CommandTimeout(f"{argv[0]!r} on this machine was not done after {timeout_s:g} s.") from error
-            raise
-        return Completed(_status(process.returncode), stdout, stderr)
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         try:
@@ -130,6 +123,34 @@ class LocalProcess(LineProcess):
         with self._stderr:
             while data := os.read(self._stderr.fileno(), _CHUNK_BYTES):
                 self._tail.feed(data)
+
+
+def complete(
+    argv: Sequence[str],
+    what: str,
+    *,
+    timeout_s: float,
+    input: bytes = b"",
+    limit_bytes: int = MAX_OUTPUT_BYTES,
+) -> Completed:
+    """Start a command and see it through to its end; `what` is how errors call it.
+
+    Raises OSError when it cannot be started, CommandTimeout, TooMuchOutput.
+    """
+    process = start_process(argv, None)
+    stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
+    try:
+        collect(process, input, time.monotonic() + timeout_s, stdout, stderr)
+    except BaseException as error:
+        _kill_group(process)
+        if isinstance(error, TimeoutError):
+            raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from error
+        raise
+    finally:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]  # all three are pipes
+    return Completed(_status(process.returncode), stdout.bytes(), stderr.bytes())
 
 
 def start_process(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[bytes]:

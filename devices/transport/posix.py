@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bnnbench.devices.errors import CommandFailed, DeviceFull
+from bnnbench.devices.errors import CommandFailed, DeviceFull, TooMuchOutput
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
-from bnnbench.devices.transport.protocol import Completed, Environment, RemoteProcess
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Environment, RemoteProcess
 
 PART_SUFFIX = ".part"
 # Slow boards take 100 KB/s; a push or pull may last this long on top of what its size needs.
@@ -36,7 +36,9 @@ class PosixTransport(ABC):
         return self._spec
 
     @abstractmethod
-    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed: ...
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed: ...
 
     @abstractmethod
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess: ...
@@ -74,7 +76,7 @@ class PosixTransport(ABC):
         if hashlib.sha256(data).hexdigest() != sha256:
             name = path if isinstance(source, bytes) else source
             raise CommandFailed(f"{name} is not the file that was announced (SHA-256 {sha256[:12]}...); push it again.")
-        if not known_absent and self._is_there(path, sha256, mode):
+        if not known_absent and self._is_there(path, sha256, mode, len(data)):
             return False
         temporary = f"{path}.{secrets.token_hex(4)}{PART_SUFFIX}"
         tool = self.environment().sha256_tool or ""
@@ -84,13 +86,17 @@ class PosixTransport(ABC):
         )  # fmt: skip
         answer = done.stdout.decode("ascii", "replace").strip()
         if answer == "unchecked":
-            self._read_back(temporary, path, sha256)
+            self._read_back(temporary, path, sha256, len(data))
         elif answer != "ok":
             raise self._push_failure(path, len(data), answer, done)
         return True
 
-    def pull(self, path: str, *, timeout_s: float = 300) -> bytes:
-        done = self.shell('cat < "$1"', _absolute(path), timeout_s=timeout_s)
+    def pull(self, path: str, *, limit_bytes: int = MAX_OUTPUT_BYTES, timeout_s: float = 300) -> bytes:
+        argv = ["sh", "-c", 'cat < "$1"', "sh", _absolute(path)]
+        try:
+            done = self.run(argv, timeout_s=timeout_s, limit_bytes=limit_bytes)
+        except TooMuchOutput as error:
+            raise TooMuchOutput(f"{path} on {self._name()} is larger than {limit_bytes:,} bytes; not read.") from error
         if done.status != 0:
             raise CommandFailed(f"{path} on {self._name()} cannot be read: {first_line(done.stderr)}.")
         return done.stdout
@@ -112,18 +118,18 @@ class PosixTransport(ABC):
     def _name(self) -> str:
         return f"device {self._spec.name!r}"
 
-    def _is_there(self, path: str, sha256: str, mode: int) -> bool:
+    def _is_there(self, path: str, sha256: str, mode: int, size: int) -> bool:
         tool = self.environment().sha256_tool or ""
         done = self.shell(scripts.CHECK, path, sha256, f"{mode:o}", tool, timeout_s=_FILE_TIMEOUT_S)
         answer = done.stdout.decode("ascii", "replace").strip()
         if answer == "folder":
             raise CommandFailed(f"{path} on {self._name()} is a folder; remove it or choose another work folder.")
         if answer == "unchecked":
-            return hashlib.sha256(self.pull(path)).hexdigest() == sha256
+            return hashlib.sha256(self.pull(path, limit_bytes=size)).hexdigest() == sha256
         return answer == "have"
 
-    def _read_back(self, temporary: str, path: str, sha256: str) -> None:
-        if hashlib.sha256(self.pull(temporary)).hexdigest() != sha256:
+    def _read_back(self, temporary: str, path: str, sha256: str, size: int) -> None:
+        if hashlib.sha256(self.pull(temporary, limit_bytes=size)).hexdigest() != sha256:
             self.run(["rm", "-f", temporary])
             raise CommandFailed(f"{path} arrived damaged on {self._name()}; try again, and check its storage.")
         done = self.run(["mv", "-f", temporary, path])

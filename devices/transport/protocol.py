@@ -12,6 +12,8 @@ from bnnbench.devices.spec import DeviceSpec
 
 MAX_LINE_BYTES = 16 << 20
 STDERR_TAIL_BYTES = 64 << 10
+MAX_OUTPUT_BYTES = 16 << 20
+"""Of a command, on each of its streams; and of a file, where nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,13 @@ class Transport(Protocol):
     def spec(self) -> DeviceSpec:
         """The device this is a connection to."""
 
-    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed:
         """Run a command to its end, both streams drained; one that isn't there has status 127.
 
-        Raises CommandTimeout at the deadline.
+        Raises CommandTimeout at the deadline, TooMuchOutput when it writes more than `limit_bytes` to stdout or more
+        than 16 MiB to stderr; it is ended then.
         """
 
     def shell(self, script: str, *args: str, timeout_s: float = 30, input: bytes = b"") -> Completed:
@@ -98,8 +103,8 @@ class Transport(Protocol):
         Raises DeviceFull, and CommandFailed when what arrived differs.
         """
 
-    def pull(self, path: str, *, timeout_s: float = 300) -> bytes:
-        """A file's bytes. Raises CommandFailed when it can't be read."""
+    def pull(self, path: str, *, limit_bytes: int = MAX_OUTPUT_BYTES, timeout_s: float = 300) -> bytes:
+        """A file's bytes. Raises CommandFailed when it can't be read, TooMuchOutput when it has more than the limit."""
 
     def free_bytes(self, folder: str) -> int | None:
         """Free space of the file system that holds `folder`, or None where the device does not say."""

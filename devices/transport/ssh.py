@@ -9,17 +9,18 @@ from pathlib import Path
 import paramiko
 from paramiko.ssh_exception import ChannelException, SSHException
 
-from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError, TooMuchOutput
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.endpoint import user_config
 from bnnbench.devices.transport.posix import PosixTransport
-from bnnbench.devices.transport.protocol import Completed, RemoteProcess
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 from bnnbench.devices.transport.quoting import FOREIGN_SHELLS, command_line
 from bnnbench.devices.transport.ssh_link import LOST_AFTER_S, Link
 from bnnbench.devices.transport.ssh_login import CONNECT_TIMEOUT_S, Login
 from bnnbench.devices.transport.ssh_order import OrderedSending
-from bnnbench.devices.transport.ssh_process import SshProcess, complete, end
+from bnnbench.devices.transport.ssh_process import SshProcess, complete, end, send_kill
 
 # dropbear refuses longer commands; 9000 is its limit.
 MAX_COMMAND_BYTES = 8900
@@ -42,8 +43,10 @@ class SshTransport(PosixTransport):
         self._login = Login(spec, user_config(ssh_config), timeout_s=connect_timeout_s)
         self._link = Link(self._login.transport, spec.name, lost_after_s=lost_after_s)
 
-    def run(self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"") -> Completed:
-        return self._complete(self._line(argv), argv[0], timeout_s, input)
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed:
+        return self._complete(self._line(argv), argv[0], timeout_s, input, limit_bytes)
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         return SshProcess(self._start(self._line(argv, cwd)), self._link)
@@ -53,7 +56,7 @@ class SshTransport(PosixTransport):
         self._login.close()
 
     def _ask_environment(self) -> Completed:
-        return self._complete(f"exec sh -c '{scripts.ENVIRONMENT}'", "sh", 30, b"")
+        return self._complete(f"exec sh -c '{scripts.ENVIRONMENT}'", "sh", 30, b"", MAX_OUTPUT_BYTES)
 
     def _line(self, argv: Sequence[str], cwd: str | None = None) -> str:
         shell = (self.environment().login_shell or "sh").rpartition("/")[2]
@@ -65,12 +68,18 @@ class SshTransport(PosixTransport):
             )
         return line
 
-    def _complete(self, line: str, program: str, timeout_s: float, input: bytes) -> Completed:
-        deadline = time.monotonic() + timeout_s
+    def _complete(self, line: str, program: str, timeout_s: float, input: bytes, limit_bytes: int) -> Completed:
+        deadline, what = time.monotonic() + timeout_s, f"{program!r} on {self._name()}"
+        stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
         channel = self._start(line)
         try:
-            late = f"{program!r} on {self._name()} was not done after {timeout_s:g} s."
-            return complete(channel, self._link, input, deadline, late)
+            return complete(channel, self._link, input, deadline, stdout, stderr)
+        except TimeoutError:
+            send_kill(channel)
+            raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from None
+        except TooMuchOutput:
+            send_kill(channel)
+            raise
         finally:
             end(channel, self._link)
 

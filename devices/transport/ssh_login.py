@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import paramiko
 from paramiko.config import SSHConfig
@@ -26,6 +27,7 @@ from paramiko.ssh_exception import (
 from bnnbench.devices.errors import AuthError, DeviceError, HostKeyError, InventoryError, Unreachable
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.endpoint import Endpoint, endpoint
+from bnnbench.devices.transport.ssh_packets import BoundedTransport
 
 CONNECT_TIMEOUT_S = 10.0
 _MAX_JUMPS = 4
@@ -85,6 +87,7 @@ class Login:
                 banner_timeout=self._timeout_s,
                 auth_timeout=self._timeout_s * 2,
                 channel_timeout=self._timeout_s,
+                transport_factory=BoundedTransport,
             )
         return client
 
@@ -126,7 +129,7 @@ class Login:
         # The last jump host opens the way to the target; what comes before it leads to that host.
         first, _, last = (target.jump or "").rpartition(",")
         hop_spec = resolve(f"ssh://{last.strip().removeprefix('ssh://')}", Inventory())
-        hop_spec = replace(hop_spec, known_hosts=spec.known_hosts)
+        hop_spec = replace(hop_spec, known_hosts=spec.known_hosts, is_found=spec.is_found)
         hop = endpoint(hop_spec, self._config)
         if first:
             hop = _with_jump(hop, first)
@@ -154,7 +157,10 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
 
 
 def _load_known_hosts(client: paramiko.SSHClient, target: Endpoint) -> None:
-    for path in target.known_hosts:
+    files = [*target.known_hosts]
+    if target.found_known_hosts and _holder(target) is None:
+        files.append(target.found_known_hosts)
+    for path in files:
         try:
             client.load_system_host_keys(str(path))
         except OSError:
@@ -188,10 +194,11 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
     except DeviceError:
         raise
     except BadHostKeyException as error:
+        holder = _holder(target) or target.found_known_hosts
         raise HostKeyError(
             f"The host key of {target.key_name} has changed (it is now {_fingerprint(error.key)}): somebody "
             "may be in between, or the device was set up anew; if you know why, remove the old key with "
-            f"`ssh-keygen -R {shlex.quote(target.key_name)} -f {shlex.quote(str(_holder(target)))}` and "
+            f"`ssh-keygen -R {shlex.quote(target.key_name)} -f {shlex.quote(str(holder))}` and "
             f"accept the new one with `{_accept(target)}`."
         ) from error
     except PasswordRequiredException as error:
@@ -215,7 +222,7 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
         raise Unreachable(f"{where} does not speak SSH{by}: {error or 'it hung up'}.") from error
 
 
-def _holder(target: Endpoint) -> object:
+def _holder(target: Endpoint) -> Path | None:
     """The first known_hosts file that has a key under the target's name."""
     for path in target.known_hosts:
         try:
@@ -224,7 +231,7 @@ def _holder(target: Endpoint) -> object:
             continue
         if keys.lookup(target.key_name) is not None:
             return path
-    return target.known_hosts[0]
+    return None
 
 
 def _key_advice(target: Endpoint) -> str:

@@ -7,9 +7,11 @@ import time
 from contextlib import suppress
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_REQUEST
 from paramiko.ssh_exception import SSHException
 
-from bnnbench.devices.errors import CommandTimeout, DeviceLost
+from bnnbench.devices.errors import DeviceLost
+from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.lines import LineProcess, Tail
 from bnnbench.devices.transport.protocol import Completed
 from bnnbench.devices.transport.ssh_link import Link
@@ -86,17 +88,19 @@ class SshProcess(LineProcess):
         self._link.check()
 
 
-def complete(channel: paramiko.Channel, link: Link, input: bytes, deadline: float, what: str) -> Completed:
-    """See a started command through to its end. Raises CommandTimeout and DeviceLost."""
+def complete(
+    channel: paramiko.Channel, link: Link, input: bytes, deadline: float, stdout: Bounded, stderr: Bounded
+) -> Completed:
+    """See a started command through to its end. Raises TimeoutError, TooMuchOutput and DeviceLost."""
     channel.settimeout(_POLL_S)
-    stdout, stderr = bytearray(), Tail(limit=1 << 62)
     feeder = threading.Thread(target=_feed, args=(channel, link, input), daemon=True)
     drain = threading.Thread(target=_drain_stderr, args=(channel, link, stderr), daemon=True)
     feeder.start()
     drain.start()
     while True:
+        stderr.check()
         if time.monotonic() >= deadline:
-            raise CommandTimeout(what)
+            raise TimeoutError
         try:
             data = channel.recv(_CHUNK_BYTES)
         except TimeoutError:
@@ -105,14 +109,30 @@ def complete(channel: paramiko.Channel, link: Link, input: bytes, deadline: floa
         if not data:
             break
         link.heard()
-        stdout += data
+        stdout.feed(data)
+        stdout.check()
     while not channel.status_event.wait(_POLL_S):
         link.check()
+        stderr.check()
         if time.monotonic() >= deadline:
-            raise CommandTimeout(what)
+            raise TimeoutError
     status = exit_status(channel, link)
     drain.join(max(0.0, deadline - time.monotonic()))
-    return Completed(status, bytes(stdout), stderr.bytes())
+    stderr.check()
+    return Completed(status, stdout.bytes(), stderr.bytes())
+
+
+def send_kill(channel: paramiko.Channel) -> None:
+    """Ask the server to kill the command's shell, after whose end alone dropbear closes its pipes. Never raises."""
+    message = paramiko.Message()
+    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string("signal")
+    message.add_boolean(False)
+    message.add_string("KILL")
+    with suppress(OSError, EOFError, SSHException):
+        # paramiko has no call for it.
+        channel.transport._send_user_message(message)  # type: ignore[union-attr]
 
 
 def end(channel: paramiko.Channel, link: Link, grace_s: float = _END_GRACE_S) -> None:
@@ -152,7 +172,7 @@ def _feed(channel: paramiko.Channel, link: Link, data: bytes) -> None:
         return  # The command stopped reading or the link died; whoever waits for the status is told.
 
 
-def _drain_stderr(channel: paramiko.Channel, link: Link, tail: Tail) -> None:
+def _drain_stderr(channel: paramiko.Channel, link: Link, sink: Tail | Bounded) -> None:
     while True:
         try:
             data = channel.recv_stderr(_CHUNK_BYTES)
@@ -161,4 +181,4 @@ def _drain_stderr(channel: paramiko.Channel, link: Link, tail: Tail) -> None:
         if not data:
             return
         link.heard()
-        tail.feed(data)
+        sink.feed(data)

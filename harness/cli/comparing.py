@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bnnbench.devices.inventory import find_inventory
 from bnnbench.harness.terminal import Console, line
 from bnnbench.results.store import Store
 from bnnbench.results.verdict_rows import VerdictRow
@@ -18,7 +17,7 @@ from bnnbench.results.verdicts import table
 from ..comparisons import Compare
 from ..progress import Display
 from ..run import RunResult, start_run
-from ..run_config import RunConfig
+from ..run_config import RunConfig, inventory_path
 from ..suite_tables import Suite
 from .words import pattern, thread_counts
 
@@ -37,14 +36,14 @@ def compare(
 ) -> RunResult:
     """Measures until every comparison has its verdict. Raises HarnessError, InventoryError, StoreError."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    found = find_inventory(inventory)
     run = RunConfig(
         suite=suite,
         devices=[*devices] or ["local"],
         threads=thread_counts(threads),
         filter=pattern(filter),
         compare=config,
-        inventory=str(found.resolve()) if found else None,
+        inventory=inventory_path(inventory),
+        inventory_given=inventory is not None,
     )
     with Display(Console(stderr=True)) as display:
         return start_run(run, store, display, ["bnnbench", *words])

@@ -38,10 +38,10 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
     from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.devices.inventory import find_inventory, load
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.harness.terminal import Console
 
-    found = load(find_inventory(inventory))
+    found = open_inventory(inventory)
     if json:
         print(dumps([asdict(spec) for spec in found.devices.values()], default=str, indent=1))
         return
@@ -111,7 +111,6 @@ def calibrate(
 
     from msgspec.json import encode
 
-    from bnnbench.devices.inventory import find_inventory
     from bnnbench.harness.terminal import Console
     from bnnbench.results.calibration import save
     from bnnbench.results.store import Store
@@ -119,15 +118,17 @@ def calibrate(
     from ..calibrate import calibrate as measure
     from ..errors import CallError
     from ..progress import Display
-    from ..run_config import RunConfig
+    from ..run_config import RunConfig, inventory_path
     from ..suite import load_suites
     from .calibration import print_calibration, slow_down_sizes
 
     if comparisons < 1 or each < 0 or layouts < 0:
         raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")
-    found = find_inventory(inventory)
     config = RunConfig(
-        suite=load_suites([suite] if suite else []), devices=[device], inventory=str(found.resolve()) if found else None
+        suite=load_suites([suite] if suite else []),
+        devices=[device],
+        inventory=inventory_path(inventory),
+        inventory_given=inventory is not None,
     )
     where = Store(store)
     with Display(Console(stderr=True)) as display:
@@ -152,11 +153,11 @@ def probe(
     debug: DebugOption = False,
 ) -> None:
     """Say what is known of a device, and from where."""
-    from bnnbench.devices.inventory import find_inventory, load, resolve
+    from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
 
-    with connect(resolve(device, load(find_inventory(inventory)))) as transport:
+    with connect(resolve(device, open_inventory(inventory))) as transport:
         facts = probe_device(transport)
     _print_facts(facts, json)
 
@@ -177,12 +178,12 @@ def doctor(
     from rich.text import Text
 
     from bnnbench.devices.doctor import diagnose
-    from bnnbench.devices.inventory import find_inventory, load, resolve
+    from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
     from bnnbench.harness.terminal import Console, line
 
-    spec = resolve(device, load(find_inventory(inventory)))
+    spec = resolve(device, open_inventory(inventory))
     with connect(spec) as transport:
         facts = probe_device(transport)
     findings = diagnose(spec, facts)
@@ -213,13 +214,13 @@ def restore(
     from dataclasses import asdict
     from json import dumps
 
-    from bnnbench.devices.inventory import find_inventory, load, resolve
+    from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.results.printable import printable
 
     from ..errors import CannotMeasure
     from ..restore import restore_device
 
-    spec = resolve(device, load(find_inventory(inventory)))
+    spec = resolve(device, open_inventory(inventory))
     changes = restore_device(spec)
     if json:
         print(dumps([asdict(one) for one in changes], indent=1))

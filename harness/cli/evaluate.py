@@ -38,14 +38,13 @@ def evaluate(
     """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
     from msgspec import structs
 
-    from bnnbench.devices.inventory import find_inventory
     from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
 
     from ..errors import CallError
     from ..progress import Display
     from ..run import start_run
-    from ..run_config import RunConfig
+    from ..run_config import RunConfig, inventory_path
     from ..suite import located
     from ..suite_tables import ModelTable, Suite
     from .accuracy import print_accuracies, print_accuracies_json
@@ -55,12 +54,12 @@ def evaluate(
     tables = [located(ModelTable(file=model, dataset=dataset, images=images), Path()) for model in models]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, invocations=0, seed=seed)
     names = [name for names in engine for name in names.split(",")]
-    found = find_inventory(inventory)
     config = RunConfig(
         suite=structs.replace(suite, engines=names),
         devices=[*device] or ["local"],
         threads=[threads],
-        inventory=str(found.resolve()) if found else None,
+        inventory=inventory_path(inventory),
+        inventory_given=inventory is not None,
     )
     with Display(Console(stderr=True)) as display:
         result = start_run(config, Store(store), display, ["bnnbench", *sys.argv[1:]])

@@ -54,7 +54,6 @@ def run(
     """Measure a suite: verify every case against the reference, then time it."""
     from msgspec import structs
 
-    from bnnbench.devices.inventory import find_inventory
     from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
@@ -62,7 +61,7 @@ def run(
     from ..errors import CallError
     from ..progress import Display
     from ..run import resume_run, start_run
-    from ..run_config import RunConfig
+    from ..run_config import RunConfig, inventory_path
     from ..suite import load_suites
     from ..suite_tables import MOST_INVOCATIONS
     from .comparing import exit_status, print_outcome
@@ -76,7 +75,7 @@ def run(
         if files or device or engine or threads or filter or invocations or layers:
             raise CallError("--resume goes with --store only: a run knows its own suite, devices and engines.")
         with Display(console) as display:
-            result = resume_run(where, resume, display)
+            result = resume_run(where, resume, display, inventory)
     else:
         suite = load_suites(files or [], layers)
         if invocations is not None:
@@ -85,14 +84,14 @@ def run(
             if invocations > MOST_INVOCATIONS:
                 raise CallError(f"--invocations {invocations} is more than {MOST_INVOCATIONS:,}.")
             suite = structs.replace(suite, invocations=invocations)
-        found = find_inventory(inventory)
         config = RunConfig(
             suite=suite,
             devices=[*device] or ["local"],
             engines=[name for names in engine for name in names.split(",")] if engine else None,
             threads=thread_counts(threads),
             filter=pattern(filter),
-            inventory=str(found.resolve()) if found else None,
+            inventory=inventory_path(inventory),
+            inventory_given=inventory is not None,
         )
         with Display(console) as display:
             result = start_run(config, where, display, ["bnnbench", *sys.argv[1:]])

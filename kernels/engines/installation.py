@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..cache import cache_folder, private_folder, require_private
 from ..errors import BuildError
-from ..toolchain import cache_folder
 
 _INSTALL_S = 1800
 _CHECK_S = 60
@@ -88,10 +88,17 @@ def folder_of(runtime: Runtime) -> Path:
 
 
 def installed(name: str) -> Path | None:
-    """The environment's Python; None when it is not there, or not whole."""
+    """The environment's Python; None when it is not there, or not whole.
+
+    Raises BuildError when somebody else could have changed it.
+    """
     folder = folder_of(RUNTIMES[name])
     python = folder / "bin/python"
-    return python if (folder / "ready").exists() and python.exists() else None
+    if not ((folder / "ready").exists() and python.exists()):
+        return None
+    require_private(folder / "ready")
+    require_private(python.parent)  # the Python itself may be another's, as this one may
+    return python
 
 
 def install(name: str, tell: Callable[[str], None]) -> Path:
@@ -107,7 +114,7 @@ def install(name: str, tell: Callable[[str], None]) -> Path:
     _check_machine(runtime)
     folder = folder_of(runtime)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private_folder("runtimes")
         with FileLock(folder.parent / ".lock"):
             if (ready := installed(name)) is not None:
                 return ready

@@ -62,6 +62,18 @@ class TFLiteEngine:
         return [*python, paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
 
 
+JUDGES = (
+    TFLiteEngine(
+        "litert-reference",
+        "litert",
+        "LiteRT with TensorFlow Lite's reference kernels: what is right for its ops",
+        options=("reference_kernels",),
+        accepts=frozenset({"tflite"}),
+    ),
+    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels: what is right for its ops"),
+)
+"""Interpreters of others that read a model file for themselves: whom the reference is compared with."""
+
 TFLITE_ENGINES = (
     TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)"),
     TFLiteEngine(

@@ -43,7 +43,10 @@ class TensorRef:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
-    """One op: `name` is the schema's (CONV_2D) or the custom code (LceBconv2d); None is an absent operand."""
+    """One op: `name` is the schema's (CONV_2D) or the custom code (LceBconv2d); None is an absent operand.
+
+    `options_kind` is the schema's table that the options are from (Conv2DOptions), or "" when there is none.
+    """
 
     index: int
     subgraph: int
@@ -51,6 +54,7 @@ class Op:
     options: Mapping[str, Any]
     inputs: tuple[TensorRef | None, ...]
     outputs: tuple[TensorRef | None, ...]
+    options_kind: str = ""
 
     def input(self, position: int) -> TensorRef | None:
         """The operand at a position, None when it is absent or not given at all."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import tflite
-from flatbuffers import flexbuffers
+from flatbuffers import flexbuffers, number_types
 
 from ..errors import ModelError
 
@@ -24,6 +24,27 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 def names_of(enumeration: type) -> dict[int, str]:
     """Number -> name of a schema enumeration."""
     return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+_BUILTIN_CODE = 10
+"""Place of `builtin_code` in an operator code's table."""
+
+
+def builtin_code(code: Any) -> int:
+    """The number of an op: the larger of its two fields.
+
+    Files of before 2020 have the old field alone, some tools write the new one alone. The schema's own accessor goes by
+    the old one for every number that fits into it.
+    """
+    table = code._tab
+    place = table.Offset(_BUILTIN_CODE)
+    new = table.Get(number_types.Int32Flags, place + table.Pos) if place else 0
+    return max(int(code.DeprecatedBuiltinCode()), int(new))
+
+
+def options_kind(op: Any) -> str:
+    """The table that an op's options are from (Conv2DOptions), "" when it has none."""
+    return _option_types().get(op.BuiltinOptionsType(), "") if op.BuiltinOptions() is not None else ""
 
 
 def builtin_options(op: Any) -> dict[str, Any]:

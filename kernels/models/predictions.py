@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reference.interpreter import interpret
+from ..reference.interpreter import VARIANTS, interpret
 from ..toolchain import cache_folder
 from .datasets import Dataset
 from .importer import import_model
@@ -32,15 +32,21 @@ _KERNELS = Path(__file__).parents[1]
 
 
 def reference_classes(
-    model: ModelFile, dataset: Dataset, progress: Progress = lambda done, of: None
+    model: ModelFile,
+    dataset: Dataset,
+    progress: Progress = lambda done, of: None,
+    variant: str | None = None,
 ) -> NDArray[np.int64]:
-    """The class with the largest score for each image, int64 [n]. Raises ModelError."""
-    if (shipped := _shipped(model, dataset.whole or dataset)) is not None:
+    """The class with the largest score for each image, int64 [n], or that under a variant of int8 rounding.
+
+    Raises ModelError.
+    """
+    if variant is None and (shipped := _shipped(model, dataset.whole or dataset)) is not None:
         return shipped if dataset.chosen is None else shipped[dataset.chosen]
-    path = cache_folder() / "predictions" / f"{_key(model, dataset)}.npy"
+    path = cache_folder() / "predictions" / f"{_key(model, dataset, variant)}.npy"
     if (kept := _kept(path, len(dataset))) is not None:
         return kept
-    classes = compute_classes(model, dataset, progress)
+    classes = compute_classes(model, dataset, progress, variant)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
@@ -53,7 +59,10 @@ def reference_classes(
 
 
 def compute_classes(
-    model: ModelFile, dataset: Dataset, progress: Progress = lambda done, of: None
+    model: ModelFile,
+    dataset: Dataset,
+    progress: Progress = lambda done, of: None,
+    variant: str | None = None,
 ) -> NDArray[np.int64]:
     """As `reference_classes`, always by running the reference."""
     batch = min(BATCH, len(dataset))
@@ -65,7 +74,8 @@ def compute_classes(
         short = batch - len(images)
         if short:
             images = np.concatenate([images, np.repeat(images[-1:], short, axis=0)])
-        scores = interpret(graph, [np.ascontiguousarray(images.reshape(graph.inputs[0].shape))]).outputs[0]
+        given = np.ascontiguousarray(images.reshape(graph.inputs[0].shape))
+        scores = interpret(graph, [given], variant=VARIANTS[variant] if variant else None).outputs[0]
         classes[start : start + batch] = top1(scores)[: batch - short]
     return classes
 
@@ -84,17 +94,19 @@ def _kept(path: Path, count: int) -> NDArray[np.int64] | None:
     return classes if classes.shape == (count,) and classes.dtype == np.int64 else None
 
 
-def _key(model: ModelFile, dataset: Dataset) -> str:
-    return hashlib.sha256(f"{model.sha256} {dataset.sha256} {_reference_digest()}".encode()).hexdigest()
+def _key(model: ModelFile, dataset: Dataset, variant: str | None) -> str:
+    words = (model.sha256, dataset.sha256, _reference_digest(), *([variant] if variant else []))
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
 @cache
 def _reference_digest() -> str:
     """Of the sources that decide what the reference says."""
     digest = hashlib.sha256()
-    for folder in (_KERNELS / "reference", _KERNELS / "models" / "importer"):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+    folders = (_KERNELS / "reference", _KERNELS / "models" / "importer")
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    for path in sorted([*paths, *_KERNELS.glob("*.py"), *(_KERNELS / "models").glob("*.py")]):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -1,20 +1,20 @@
-"""TFLite's integer arithmetic for int8 tensors: scales as Q31 multipliers with shifts, and rounding as its kernels do.
+"""TFLite's integer arithmetic for int8 tensors, as its reference kernels do it: what is right for its ops.
 
-Source: TensorFlow Lite's quantization specification, and what the interpreter of Larq Compute Engine 0.16 computes.
-Its kernels round twice: in the high multiply, where halves go up (towards positive infinity), and in the shift to the
-right. There the vectorised ones (convolutions, dense layers, ADD, SUB, QUANTIZE) let halves go up too, and the scalar
-ones (MUL, MEAN) away from zero. Golden models equal LCE's bytes only with just that.
+Source: TensorFlow Lite's quantization specification, and what LiteRT 2.3 computes with its reference kernels
+(`OpResolverType.BUILTIN_REF`), which tests compare for every pair of int8 values. Its optimised kernels round
+otherwise on some processors: those ways are in `kernels/reference/interpreter/variants.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor, frexp, inf
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .fixed_point import exp_of_negative, high_multiply, reciprocal, shifted_right
 from .graph import Clamp
 
 _INT32_MAX, _INT32_MIN = 2**31 - 1, -(2**31)
@@ -38,24 +38,21 @@ def round_half_away(value: float) -> int:
     return floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
-def requantize(
-    values: NDArray[Any], multiplier: Any, shift: Any, halves: Literal["up", "away"] = "up"
-) -> NDArray[np.int64]:
+def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
     """`values` times `multiplier / 2^31 * 2^shift`, in fixed point: -> int64 array of int32 range.
 
     `values` of int32 range; `multiplier` (not negative) and `shift` scalars or arrays that broadcast. Shift to the
-    left (wrapping to 32 bits), doubling high multiply, shift to the right; `halves` says how the last one rounds.
+    left (wrapping to 32 bits), doubling high multiply with halves up, shift to the right with halves away from zero.
     """
     shift = np.asarray(shift, np.int64)
     x = values.astype(np.int64) << np.maximum(shift, 0)
     x = (x + 2**31) % 2**32 - 2**31
-    high = (x * np.asarray(multiplier, np.int64) + 2**30) >> 31
-    right = np.maximum(-shift, 0)
-    half = (np.int64(1) << right) >> 1
-    if halves == "away":
-        half = half - (high < 0) * (right > 0)
-    rounded: NDArray[np.int64] = (high + half) >> right
-    return rounded
+    return shifted_right(high_multiply(x, multiplier), np.maximum(-shift, 0))
+
+
+def requantize_once(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
+    """As `requantize`, rounded once, halves away from zero: what FULLY_CONNECTED does. `shift` is 30 at most."""
+    return shifted_right(values.astype(np.int64) * np.asarray(multiplier, np.int64), 31 - np.asarray(shift, np.int64))
 
 
 def act_bounds_i8(clamp: Clamp, scale: float, zero_point: int) -> tuple[int, int]:
@@ -77,7 +74,7 @@ def conv_requantization(
 
 
 def mean_requantization(input_scale: float, output_scale: float, count: int) -> tuple[int, int]:
-    """(multiplier, shift) from a sum of `count` centred values to their mean; to be rounded with halves away."""
+    """(multiplier, shift) from a sum of `count` centred values to their mean."""
     multiplier, shift = quantize_multiplier(float(input_scale) / float(output_scale))
     headroom = max(min(count.bit_length() - 1, 32, 31 + shift), 0)
     return (multiplier << headroom) // count, shift - headroom
@@ -97,9 +94,7 @@ def binary_requantization(kind: str, a_scale: float, b_scale: float, out_scale: 
     """ADD and SUB bring both operands to twice the larger scale with 20 bits of headroom; MUL scales the product."""
     if kind == "mul":
         one = quantize_multiplier(1.0)
-        return BinaryRequantization(
-            0, one, one, quantize_multiplier(float(a_scale) * float(b_scale) / float(out_scale))
-        )
+        return BinaryRequantization(0, one, one, quantize_multiplier(_ratio_f32(out_scale, a_scale, b_scale)))
     twice = 2.0 * max(float(a_scale), float(b_scale))
     return BinaryRequantization(
         20,
@@ -107,6 +102,73 @@ def binary_requantization(kind: str, a_scale: float, b_scale: float, out_scale: 
         quantize_multiplier(float(b_scale) / twice),
         quantize_multiplier(twice / ((1 << 20) * float(out_scale))),
     )
+
+
+def rescaling(input_scale: float, output_scale: float) -> tuple[int, int]:
+    """(multiplier, shift) of QUANTIZE from int8 to int8."""
+    return quantize_multiplier(float(input_scale) / float(output_scale))
+
+
+def unary_requantization(input_scale: float, output_scale: float) -> tuple[int, int]:
+    """(multiplier, shift) of ABS, RELU and its relatives, and of PRELU where it is not negative."""
+    return quantize_multiplier(_ratio_f32(output_scale, input_scale))
+
+
+def slope_requantization(input_scale: float, slope_scale: float, output_scale: float) -> tuple[int, int]:
+    """(multiplier, shift) of PRELU where it is negative."""
+    return quantize_multiplier(_ratio_f32(output_scale, input_scale, slope_scale))
+
+
+def _ratio_f32(divisor: float, *factors: float) -> float:
+    """A product over a scale, each step rounded to f32, as these kernels prepare their factor."""
+    product = np.float32(factors[0])
+    for factor in factors[1:]:
+        product = np.float32(product * np.float32(factor))
+    return float(np.float32(product / np.float32(divisor)))
+
+
+UNIT_SCALE, UNIT_ZERO_POINT = 1 / 256, -128
+"""Of outputs from 0 to 1: what TensorFlow Lite wants of LOGISTIC and SOFTMAX."""
+
+
+def unary_table(kind: str, clamp: Clamp, x: tuple[float, int], out: tuple[float, int]) -> NDArray[np.int8]:
+    """i8[256]: `abs`, `logistic`, `clamp` or `rescale` of every stored value from -128 on.
+
+    `x` and `out` are (scale, zero point).
+    """
+    stored = np.arange(-128, 128)
+    centred = stored - x[1]
+    if kind == "logistic":
+        real = dequantize(stored.astype(np.int8), *x).astype(np.float64)
+        return quantize((1.0 / (1.0 + np.exp(-real))).astype(np.float32), *out)
+    fixed = rescaling(x[0], out[0]) if kind == "rescale" else unary_requantization(x[0], out[0])
+    steps = requantize(np.abs(centred) if kind == "abs" else centred, *fixed) + out[1]
+    return np.clip(steps, *act_bounds_i8(clamp, *out)).astype(np.int8)
+
+
+def softmax_exponentials(beta: float, scale: float) -> NDArray[np.int32]:
+    """i32[256], Q0.31: exp(-beta * scale * steps) for 0 to 255 steps below the largest; 0 where it is out of range."""
+    real = min(beta * scale * 2.0**26, 2.0**31 - 1.0)
+    multiplier, shift = quantize_multiplier(real)
+    if shift < 0:  # TFLite wants a factor above one
+        multiplier, shift = 0, 0
+    least = floor(31 * 2.0**26 / 2.0**shift)
+    steps = np.arange(256)
+    inside = steps <= least
+    scaled = high_multiply(-np.where(inside, steps, 0) * 2**shift, multiplier)
+    return np.where(inside, exp_of_negative(scaled), 0).astype(np.int32)
+
+
+def softmax_i8(stored: NDArray[Any], exponentials: NDArray[np.int32]) -> NDArray[np.int8]:
+    """Over the last axis: stored i8 -> stored i8 of scale 1 / 256 and zero point -128."""
+    x = stored.astype(np.int64)
+    powers = exponentials.astype(np.int64)[x.max(axis=-1, keepdims=True) - x]
+    total = shifted_right(powers, 12).sum(axis=-1, keepdims=True)  # Q12.19
+    bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # its highest bit is bits - 1
+    headroom = 32 - bits
+    inverse = reciprocal(((total << headroom) & 0xFFFFFFFF) - 2**31)
+    steps = shifted_right(high_multiply(inverse, powers), 12 - headroom + 31 - 8)
+    return np.clip(steps - 128, -128, 127).astype(np.int8)
 
 
 def quantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.int8]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .model import ModelFile, Op, Quantization, TensorRef
-from .options import builtin_options, custom_options, names_of
+from .options import builtin_code, builtin_options, custom_options, names_of, options_kind
 
 MAX_FILE_BYTES = 2**31
 MAX_ITEMS = 250_000
@@ -127,7 +127,7 @@ class _Reader:
 
     def _op_name(self, index: int) -> str:
         code = self._model.OperatorCodes(index)
-        number = code.BuiltinCode()  # from whichever of its two fields holds it
+        number = builtin_code(code)
         if number == tflite.BuiltinOperator.CUSTOM:
             return _text(code.CustomCode()) or "CUSTOM"
         return _BUILTIN_NAMES.get(number, f"BUILTIN_{number}")
@@ -196,6 +196,7 @@ class _Reader:
             subgraph=graph,
             name=codes[code],
             options=options,
+            options_kind=options_kind(table),
             inputs=self._operands(table, "Inputs", tensors),
             outputs=self._operands(table, "Outputs", tensors),
         )

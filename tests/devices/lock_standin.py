@@ -16,6 +16,8 @@ def main() -> None:
     fault = sys.argv[2] if len(sys.argv) > 2 else ""
     if fault == "hang":
         time.sleep(60)
+    if fault == "nested":
+        print("[" * 100_000, flush=True)
     if fault == "rubbish":
         print("I am no JSON", flush=True)
     if fault == "die":

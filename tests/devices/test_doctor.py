@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from bnnbench.devices import virtualization
 from bnnbench.devices.doctor import CHECKS, diagnose
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.power import watts
 from bnnbench.devices.probe import with_abi
+from bnnbench.devices.probe_script import Section, Sections
 from bnnbench.devices.telemetry import readings, throttle_word, watched_files, window_s
 from bnnbench.devices.temperature import celsius
 
@@ -181,3 +184,14 @@ def test_no_command_where_no_firmware_word_is_told() -> None:
         """Has no `run`: asking it would fail."""
 
     assert throttle_word(Nothing(), recorded("x86_vm")) is None  # type: ignore[arg-type]
+
+
+def test_a_container_cannot_know_of_others() -> None:
+    def found(*said: str) -> list[tuple[str, str]]:
+        sections = Sections({"pid_namespace": Section("/proc/self/ns/pid", 0, *said)} if said else {})
+        facts = DeviceFacts({**recorded("pi5").facts, "container": virtualization.container(sections)})
+        return [(one.name, one.weight) for one in diagnose(SPEC, facts) if one.name == "container"]
+
+    assert found("pid:[4026532201]\n") == [("container", "grade")]
+    assert found("pid:[4026531836]\n") == []
+    assert found() == []

@@ -17,6 +17,7 @@ from bnnbench.devices.inventory import (
     add,
     find_inventory,
     load,
+    open_inventory,
     parse,
     resolve,
     user_inventory,
@@ -118,6 +119,42 @@ def test_where_an_inventory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("devices.toml").write_text(GOOD)
     assert find_inventory() == Path("devices.toml")
     assert find_inventory(user_inventory()) == user_inventory()
+
+
+@pytest.mark.parametrize(
+    ("table", "device", "key"),
+    [
+        ('[device.local]\ntransport="local"\nworkdir="~"', "local", "workdir"),
+        ('[device.local]\ntransport="local"\ntune=true', "local", "tune"),
+        ('[device.local]\ntransport="local"\ncores=[0]', "local", "the table itself"),
+        ('[device.desk]\ntransport="local"\nworkdir="/"', "desk", "workdir"),
+        ('[device.desk]\ntransport="local"\ntune=true', "desk", "tune"),
+        ('[device.a72]\ntransport="qemu"\ncpu="cortex-a72"\nworkdir="~"', "a72", "workdir"),
+    ],
+)
+def test_a_file_that_was_only_found_decides_nothing_about_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, device: str, key: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    Path("devices.toml").write_text(table)
+    with pytest.raises(InventoryError, match=f"devices.toml: device '{device}', .*{key}.*--inventory devices.toml"):
+        resolve(device, open_inventory())
+    assert resolve(device, open_inventory(Path("devices.toml"))).name == device
+    user_inventory().parent.mkdir(parents=True)
+    Path("devices.toml").rename(user_inventory())
+    assert resolve(device, open_inventory()).name == device
+    Path("devices.toml").symlink_to(user_inventory())
+    assert resolve(device, open_inventory()).name == device
+
+
+def test_a_file_that_was_only_found_may_list_other_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    Path("devices.toml").write_text(GOOD + '[device.big]\ntransport="local"\ncores="big"\n')
+    found = open_inventory()
+    assert all(resolve(name, found).is_found == (name != "local") for name in found.devices)
+    assert "is_found" not in resolve("big", found).to_toml()
 
 
 @pytest.mark.parametrize(

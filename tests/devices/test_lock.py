@@ -39,7 +39,8 @@ def test_one_at_a_time(transport: Transport, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("hang", "in time"), ("rubbish", "instead of JSON"), ("die", "no permission")]
+    ("fault", "said"),
+    [("hang", "in time"), ("rubbish", "instead of JSON"), ("nested", "instead of JSON"), ("die", "no permission")],
 )
 def test_a_holder_that_misbehaves(transport: Transport, tmp_path: Path, fault: str, said: str) -> None:
     begun = time.monotonic()

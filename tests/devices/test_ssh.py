@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import paramiko
+import psutil
 import pytest
 from paramiko.common import cMSG_CHANNEL_EOF
 
@@ -67,6 +68,19 @@ def test_a_changed_host_key_says_how_to_accept_it_and_that_works(server: Loopbac
     for command in sentence.split("`")[1::2]:
         subprocess.run(["sh", "-c", command], check=True, capture_output=True, timeout=20)
     connect(server.spec()).close()
+
+
+def test_known_hosts_of_a_found_inventory_do_not_overrule_the_users_own(server: LoopbackSsh, tmp_path: Path) -> None:
+    config, own = tmp_path / "config", tmp_path / "own"
+    config.write_text(f"Host *\n  UserKnownHostsFile {own}\n")
+    spec = server.spec(is_found=True)
+    SshTransport(spec, ssh_config=config).close()  # a host that the user knows nothing of
+    kind, key = server.known_hosts.read_text().split()[1:]
+    other = paramiko.RSAKey.generate(1024)
+    for line in (f"{kind} {key[:-4]}AAAA", f"{other.get_name()} {other.get_base64()}"):
+        own.write_text(f"[127.0.0.1]:{server.port} {line}\n")
+        with pytest.raises(HostKeyError, match=f"{own}"):
+            SshTransport(spec, ssh_config=config)
 
 
 def test_a_damaged_known_hosts_is_a_sentence(server: LoopbackSsh) -> None:
@@ -128,6 +142,23 @@ def test_something_else_answers(greeting: bytes) -> None:
         port = listener.getsockname()[1]
         with within(10), pytest.raises(Unreachable, match=f"port {port}"):
             SshTransport(DeviceSpec("web", "ssh", host="127.0.0.1", port=port), connect_timeout_s=1)
+
+
+def test_a_packet_of_gigabytes_is_refused_before_it_is_read() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with closing(peer), suppress(OSError):
+                peer.sendall(b"SSH-2.0-flood\r\n" + (0x7FFFFFF4).to_bytes(4, "big"))
+                while True:
+                    peer.sendall(bytes(1 << 20))
+
+        threading.Thread(target=answer, daemon=True).start()
+        memory, port = psutil.Process().memory_info().rss, listener.getsockname()[1]
+        with within(8), pytest.raises(Unreachable, match=r"it sent a packet of 2,147,483,[0-9]+ bytes"):
+            connect(DeviceSpec("flood", "ssh", host="127.0.0.1", port=port))
+        assert psutil.Process().memory_info().rss - memory < 100 << 20
 
 
 @pytest.mark.parametrize("kind", ["openssh", "dropbear"])
@@ -269,6 +300,54 @@ def test_an_alias_of_ssh_config(server: LoopbackSsh, tmp_path: Path) -> None:
     config.write_text("Host board\n  Port many\n")
     with pytest.raises(InventoryError, match="'many' is not a number"):
         SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
+
+
+HOSTILE = (
+    "`touch owned`",
+    "$(touch owned)",
+    "x;touch${IFS}owned",
+    "x'y",
+    'x"y',
+    "-oProxyCommand=x",
+    "x|y",
+    "x\ny",
+    "x,y",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "line", ["ProxyCommand nc %h %p %r", "HostName %h.lab", "ProxyJump %h", 'Match exec "nc %h %r"']
+)
+def test_hostile_names_never_reach_a_shell(
+    name: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n  {line}\n")
+    user = None if "," in name else name  # a comma is taken in users
+    for host, login in ((name, "me"), ("host", user)):
+        if login is not None:
+            with pytest.raises(InventoryError, match=r"cannot be a (host|user)"):
+                SshTransport(DeviceSpec("x", "ssh", host=host, user=login), ssh_config=config)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if "\n" not in name])
+def test_hostile_names_of_ssh_config_never_reach_a_shell(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config"
+    keys = ("HostName", "HostKeyAlias") if "," in name else ("HostName", "User", "HostKeyAlias")
+    for key in keys:
+        config.write_text(f"Host board\n  {key} {name}\n  ProxyCommand nc %h %p %r\n")
+        with pytest.raises(InventoryError, match=r"cannot be a (host|user)"):
+            SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
+    config.write_text("Host board\n  User x$IFS-oProxyCommand=y\n  ProxyCommand ssh -l %r %h\n")
+    with pytest.raises(InventoryError, match="must not hold"):
+        SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
+    assert not (tmp_path / "owned").exists()
 
 
 def test_through_a_jump_host_and_a_proxy_command(server: LoopbackSsh, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError
+from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError, TooMuchOutput
 from bnnbench.devices.inventory import DeviceSpec
-from bnnbench.devices.transport import RemoteProcess, Transport, connect
+from bnnbench.devices.transport import Completed, RemoteProcess, Transport, connect
 from bnnbench.devices.transport.posix import PosixTransport
 
 pytestmark = pytest.mark.timeout(60)
@@ -271,6 +271,64 @@ def test_an_endless_line_is_an_error_not_memory(transport: Transport, tmp_path: 
     with pytest.raises(CommandFailed, match="16 MiB"):
         process.read_line(soon(30))
     process.kill()
+
+
+@pytest.mark.parametrize("stream", ["", ">&2"])
+def test_a_flood_of_output_is_ended_and_not_kept(transport: Transport, tmp_path: Path, stream: str) -> None:
+    began, memory = time.monotonic(), psutil.Process().memory_info().rss
+    script = f"echo $$ > '{tmp_path}/pid'; exec cat /dev/zero {stream}"
+    with pytest.raises(TooMuchOutput, match=r"'sh' on .* wrote more than 16,777,216 bytes, so it was ended\.$"):
+        transport.shell(script)
+    assert time.monotonic() - began < 25
+    assert psutil.Process().memory_info().rss - memory < 200 * MIB
+    pid, until = int((tmp_path / "pid").read_text()), soon(5)
+    while psutil.pid_exists(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not psutil.pid_exists(pid)
+    assert transport.run(["echo", "still there"]).stdout == b"still there\n"
+
+
+def test_a_command_may_write_as_much_as_its_limit(transport: Transport) -> None:
+    for count in (99, 100):
+        assert len(transport.run(["head", "-c", str(count), "/dev/zero"], limit_bytes=100).stdout) == count
+    with pytest.raises(TooMuchOutput, match="more than 100 bytes"):
+        transport.run(["head", "-c", "101", "/dev/zero"], limit_bytes=100)
+
+
+def test_a_file_larger_than_it_should_be_is_not_read(transport: Transport, tmp_path: Path) -> None:
+    file = tmp_path / "output"
+    with file.open("wb") as sparse:
+        sparse.truncate(200 << 30)
+    with pytest.raises(TooMuchOutput, match=rf"{file} on device .* is larger than 1,000 bytes"):
+        transport.pull(str(file), limit_bytes=1000)
+    with pytest.raises(TooMuchOutput, match="larger than 16,777,216 bytes"):
+        transport.pull(str(file))
+    file.write_bytes(b"x" * 1000)
+    assert transport.pull(str(file), limit_bytes=1000) == b"x" * 1000
+
+
+FAKE_ADB = """#!/bin/sh
+case $1 in start-server) exit ;; esac
+case $3 in
+  get-state) echo device ;;
+  shell) shift 4; eval "$*" ;;
+esac
+"""
+
+
+def test_a_phone_that_floods_is_ended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    adb = tmp_path / "adb"
+    adb.write_text(FAKE_ADB)
+    adb.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with connect(DeviceSpec("phone", "adb", serial="0A1B")) as phone:
+        assert phone.shell("echo well; echo said >&2; exit 3") == Completed(3, b"well\n", b"said\n")
+        for stream in ("", ">&2"):
+            with pytest.raises(TooMuchOutput, match="'sh' on device 'phone' wrote more than"):
+                phone.shell(f"exec cat /dev/zero {stream}")
+    adb.write_text("#!/bin/sh\ncase $1 in start-server) ;; *) exec cat /dev/zero ;; esac\n")
+    with pytest.raises(TooMuchOutput, match="wrote more than"):
+        connect(DeviceSpec("phone", "adb", serial="0A1B"))
 
 
 def test_several_at_once(transport: Transport, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,11 +14,18 @@ from pathlib import Path
 import pytest
 
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
+from bnnbench.devices.folder_scripts import HAVE, MAKE_RUN, MARKER, OPEN
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
+from bnnbench.devices.transport.quoting import command_line
+from bnnbench.devices.transport.ssh import MAX_COMMAND_BYTES
 from bnnbench.devices.workfolder import WorkFolder
 
+from .sshd import LoopbackSsh
+
 pytestmark = pytest.mark.timeout(60)
+RUN = "20260102-030405-0a1b2c"
+DAYS_AGO = (time.time() - 5 * 86400,) * 2
 
 
 @pytest.fixture
@@ -55,10 +63,14 @@ def blob_path(folder: WorkFolder, data: bytes) -> Path:
     return Path(folder.path) / "blobs" / hashlib.sha256(data).hexdigest()
 
 
+def folder_tmp(folder: WorkFolder) -> Path:
+    return Path(folder.path) / "tmp"
+
+
 def test_the_default_is_in_the_home_over_there(transport: Transport, device: DeviceSpec) -> None:
     folder = WorkFolder.open(transport, device)
     assert folder.path == f"{transport.home()}/.bnnbench"
-    assert sorted(entry.name for entry in Path(folder.path).iterdir()) == ["blobs", "tmp"]
+    assert sorted(entry.name for entry in Path(folder.path).iterdir()) == ["blobs", MARKER, "tmp"]
     assert not list((Path(folder.path) / "tmp").iterdir())
     home = WorkFolder.open(transport, replace(device, workdir="~/bench"))
     assert home.path == f"{transport.home()}/bench"
@@ -132,13 +144,13 @@ def test_many_shas_at_once_do_not_make_a_long_command(folder: WorkFolder) -> Non
 
 
 def test_run_folders(folder: WorkFolder, transport: Transport) -> None:
-    relative = folder.run_folder("2026-01-02_ab")
-    assert relative == "tmp/2026-01-02_ab"
+    relative = folder.run_folder(RUN)
+    assert relative == f"tmp/{RUN}"
     transport.push(b"x", folder.absolute(f"{relative}/output"), sha256=hashlib.sha256(b"x").hexdigest())
-    folder.remove_run_folder("2026-01-02_ab")
-    folder.remove_run_folder("2026-01-02_ab")
+    folder.remove_run_folder(RUN)
+    folder.remove_run_folder(RUN)
     assert not list((Path(folder.path) / "tmp").iterdir())
-    for bad in ("", "..", "a/b", "-x", "$(id)", "a b"):
+    for bad in ("", "..", "a/b", "-x", "$(id)", "a b", "infer-1", f"{RUN}.x"):
         with pytest.raises(ValueError, match="run id"):
             folder.run_folder(bad)
 
@@ -164,13 +176,16 @@ def test_trim_removes_the_least_recently_used(folder: WorkFolder, transport: Tra
 
 def test_old_parts_are_cleared_and_young_ones_left(folder: WorkFolder, transport: Transport, spec: DeviceSpec) -> None:
     blobs = Path(folder.path) / "blobs"
-    old, young = blobs / "a.1.part", blobs / "b.2.part"
-    for part in (old, young):
+    old, young = (blobs / f"{digit * 64}.01234567.part" for digit in "ab")
+    strangers = [blobs / "film.avi.part", folder_tmp(folder) / f"{'a' * 64}.01234567.part"]
+    for part in (old, young, *strangers):
         part.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
+    for part in (old, *strangers):
+        os.utime(part, DAYS_AGO)
     WorkFolder.open(transport, spec)
     assert not old.exists()
     assert young.exists()
+    assert all(part.exists() for part in strangers)
 
 
 def test_unusable_folders_are_sentences(transport: Transport, device: DeviceSpec) -> None:
@@ -210,3 +225,195 @@ def test_a_full_disk_names_what_is_free_and_what_is_needed(
 def connect_and_open(device: DeviceSpec, mount: Path) -> None:
     with connect(device) as transport:
         WorkFolder.open(transport, replace(device, workdir=str(mount)))
+
+
+def test_only_runs_that_were_left_behind_are_removed_from_tmp(
+    folder: WorkFolder, transport: Transport, spec: DeviceSpec, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.txt").write_text("mine")
+    tmp = folder_tmp(folder)
+    left_behind, young, link = (tmp / f"20260102-030405-{digit * 6}" for digit in "abc")
+    kept = [tmp / name for name in ("photos", "2026-01-02", "infer-12", f"{RUN}.old", f"x{RUN}", RUN.upper())]
+    for run in (left_behind, young, *kept):
+        run.mkdir()
+        (run / "file").write_text("x")
+    link.symlink_to(elsewhere)
+    (left_behind / "out").symlink_to(elsewhere)
+    os.utime(elsewhere, DAYS_AGO)
+    for run in (left_behind, link, *kept):
+        os.utime(run, DAYS_AGO, follow_symlinks=False)
+    again = WorkFolder.open(transport, spec)
+    assert left_behind.exists()  # without the machine's lock it may be a run that takes long
+    again.run_folder(RUN)
+    assert not left_behind.exists()
+    assert (tmp / RUN).is_dir()
+    assert all((run / "file").exists() for run in (young, *kept))
+    assert (elsewhere / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["notes.txt", ".config", "tmp/photos", "blobs/list.txt", "tmp/2026-01-02/a", "blobs/refs/a", "line\nbreak"]
+)
+def test_a_folder_of_others_is_refused_and_left_as_it_is(
+    transport: Transport, spec: DeviceSpec, tmp_path: Path, name: str
+) -> None:
+    place = tmp_path / "work folder"
+    file = place / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    for path in (file, file.parent):
+        os.utime(path, DAYS_AGO)
+    before = sorted(place.rglob("*"))
+    with pytest.raises(InventoryError, match=r"(?s)holds .*, which is not bnnbench's, .*workdir="):
+        WorkFolder.open(transport, spec)
+    assert sorted(place.rglob("*")) == before
+    (place / MARKER).touch()
+    WorkFolder.open(transport, spec)
+    assert file.read_text() == "mine"
+
+
+def test_a_folder_from_before_the_marker_is_taken_over(transport: Transport, spec: DeviceSpec, tmp_path: Path) -> None:
+    place, data = tmp_path / "work folder", b"pushed long ago"
+    blob = place / "blobs" / hashlib.sha256(data).hexdigest()
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(data)
+    (place / "blobs" / f"{'a' * 64}.01234567.part").touch()
+    for old in (RUN, "infer-77"):
+        (place / "tmp" / old).mkdir(parents=True)
+    (place / "environment.journal").touch()
+    (place / "python").mkdir()
+    (place / "python/pyvenv.cfg").touch()
+    assert WorkFolder.open(transport, spec).have([blob.name]) == {blob.name}
+    assert (place / MARKER).is_file()
+
+
+@pytest.mark.parametrize("name", ["blobs", "tmp", MARKER])
+def test_links_in_the_place_of_the_own_folders_are_refused(
+    transport: Transport, spec: DeviceSpec, tmp_path: Path, name: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = tmp_path / "work folder"
+    place.mkdir()
+    (place / name).symlink_to(elsewhere)
+    with pytest.raises(InventoryError, match="set workdir="):
+        WorkFolder.open(transport, spec)
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_link_in_the_place_of_a_blob_is_not_followed(folder: WorkFolder, tmp_path: Path) -> None:
+    own, data = tmp_path / "own.txt", b"the same bytes"
+    own.write_bytes(data)
+    own.chmod(0o640)
+    os.utime(own, DAYS_AGO)
+    before = own.stat()
+    blob_path(folder, data).symlink_to(own)
+    folder.blob(data, executable=True)
+    assert not blob_path(folder, data).is_symlink()
+    assert (own.stat().st_mode, own.stat().st_mtime) == (before.st_mode, before.st_mtime)
+
+
+def test_programs_and_data_are_the_users_alone_and_not_written_again(folder: WorkFolder) -> None:
+    modes = {"blobs": 0o700, "tmp": 0o700, folder.blob(b"data"): 0o400, folder.blob(b"run", executable=True): 0o500}
+    found = {name: (Path(folder.path) / name).stat().st_mode & 0o777 for name in modes}
+    assert found == modes
+
+
+OTHER_USER = 12345
+
+
+@pytest.mark.parametrize("part", ["parent", "parent/work", "parent/work/blobs", "parent/work/tmp"])
+@pytest.mark.parametrize(
+    ("owner", "mode", "said"),
+    [
+        (OTHER_USER, 0o755, f"belongs to user {OTHER_USER}"),
+        (None, 0o757, "can be written by every user"),
+        (None, 0o775, f"can be written by group {OTHER_USER}"),
+    ],
+)
+def test_what_another_user_could_change_is_not_used(
+    transport: Transport, device: DeviceSpec, tmp_path: Path, part: str, owner: int | None, mode: int, said: str
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving folders to another user needs root")
+    spec = replace(device, workdir=f"{tmp_path}/parent/work")
+    WorkFolder.open(transport, spec)
+    os.chown(tmp_path / part, os.getuid() if owner is None else owner, OTHER_USER)
+    (tmp_path / part).chmod(mode)
+    with pytest.raises(InventoryError, match=f"{tmp_path}/{part} {said}, .*set workdir="):
+        WorkFolder.open(transport, spec)
+
+
+def test_a_marker_of_another_user_counts_for_nothing(transport: Transport, device: DeviceSpec, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving files to another user needs root")
+    (tmp_path / MARKER).touch()
+    (tmp_path / "mine").touch()
+    os.chown(tmp_path / MARKER, OTHER_USER, OTHER_USER)
+    with pytest.raises(InventoryError, match=f"{MARKER} belongs to user {OTHER_USER}"):
+        WorkFolder.open(transport, replace(device, workdir=str(tmp_path)))
+
+
+def test_a_sticky_folder_above_protects_what_is_in_it(transport: Transport, device: DeviceSpec, tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    WorkFolder.open(transport, replace(device, workdir=f"{tmp_path}/work"))
+
+
+@pytest.mark.parametrize("program", ["busybox", "toybox", "dash", "bash", "mksh"])
+def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> None:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    environment = dict(os.environ)
+    words = [found, "sh"] if program == "busybox" else ["/bin/sh"] if program == "toybox" else [found]
+    if program in ("busybox", "toybox"):  # as on Android, where these are all there is
+        applets = tmp_path / "applets"
+        applets.mkdir()
+        for name in ["ls", "id", "find", "mkdir", "chmod", "rm", "printf", "touch"]:
+            (applets / name).symlink_to(found)
+        environment["PATH"] = str(applets)
+    place = tmp_path / "work"
+
+    def answer() -> str:
+        argv = [*words, "-c", OPEN, "sh", str(place)]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=20, check=True)
+        assert not done.stderr
+        return done.stdout
+
+    assert answer() == f"ok\n{place}\n"
+    old = place / "tmp" / "20260102-030405-ffffff"
+    old.mkdir()
+    os.utime(old, DAYS_AGO)
+    argv = [*words, "-c", MAKE_RUN, "sh", str(place), f"tmp/{RUN}"]
+    made = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=20, check=True)
+    assert not made.stderr
+    assert [run.name for run in (place / "tmp").iterdir()] == [RUN]
+    (place / "blobs").chmod(0o777)
+    assert answer() == f"unsafe\n{place}/blobs can be written by every user\n"
+    (place / "blobs").chmod(0o700)
+    (place / MARKER).unlink()
+    (place / "x").touch()
+    assert answer() == "foreign\nx\n"
+
+
+@pytest.mark.parametrize("script", [OPEN, MAKE_RUN, HAVE])
+def test_every_script_fits_into_a_command_of_the_smallest_server(script: str) -> None:
+    path = "/" + "folder/" * 50
+    assert len(command_line(["sh", "-c", script, "sh", path], foreign=True)) < MAX_COMMAND_BYTES
+
+
+@pytest.mark.parametrize("shell", ["tcsh", "fish"])
+def test_a_folder_is_opened_through_a_foreign_login_shell(tmp_path: Path, shell: str) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
+    server = LoopbackSsh(tmp_path, server="dropbear", login_shell=found)
+    try:
+        with connect(server.spec("board")) as transport:
+            folder = WorkFolder.open(transport, server.spec("board"))
+            assert folder.blob(b"x") == f"blobs/{hashlib.sha256(b'x').hexdigest()}"
+            folder.run_folder(RUN)
+    finally:
+        server.stop()

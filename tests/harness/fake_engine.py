@@ -37,6 +37,20 @@ def load(keys: dict[str, str]) -> np.ndarray:
     return oracle.run(spec, arrays)
 
 
+def leave_a_process_behind() -> None:
+    """It burns a core in a session of its own, as a daemon of the engine's might."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path("left_behind").write_text(str(os.getpid()))
+            for stream in (0, 1, 2):
+                os.close(stream)
+            while True:
+                pass
+        os._exit(0)
+    os.wait()
+
+
 def main() -> None:
     output = np.zeros(0)
     runs = 0
@@ -45,11 +59,13 @@ def main() -> None:
         keys = dict(word.split("=", 1) for word in words)
         if verb == "quit":
             return
+        if verb == "hello" and MODE == "leaver":
+            leave_a_process_behind()
         if verb == "hello":
             reply(protocol=99 if MODE == "liar" else 1, engine="fake", ops=["bgemm"] if MODE == "few-ops" else None)
         elif verb == "load":
             output = load(keys)
-            if MODE == "wrong":
+            if MODE in ("wrong", "huge"):
                 output = output + 1 if output.dtype != np.uint32 else ~output
             reply()
         elif verb == "run":
@@ -71,6 +87,8 @@ def main() -> None:
             data = output.tobytes()
             if "path" in keys:
                 Path(keys["path"]).write_bytes(data)
+                if MODE == "huge":
+                    os.truncate(keys["path"], 200 << 30)
             reply(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
         else:
             print(json.dumps({"ok": False, "error": f"unknown verb {verb}"}), flush=True)

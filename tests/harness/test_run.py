@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from bnnbench.results import load, load_invocations
@@ -23,6 +24,23 @@ def add_fake(bench: Bench, mode: str) -> Path:
     text = (bench.folder / "small.toml").read_text()
     engine = f'\n[engine.mine]\ncommand = ["{{binary}}", "{mode}"]\nbinary = {{ x86_64 = "mine", aarch64 = "mine" }}\n'
     return bench.write(f"{mode}.toml", text.replace("samples", 'engines = ["native", "mine"]\nsamples') + engine)
+
+
+def test_what_an_engine_left_behind_is_ended_and_told(bench: Bench) -> None:
+    run = bench.measure(add_fake(bench, "leaver"), "--invocations", "1", "--filter", "maxpool")
+    told = [event for event in run.events if event.kind == "left_behind"]
+    assert [(event.device, event.message) for event in told] == [
+        ("local", "engine 'mine': It left 1 process(es) behind that had left its process group; they were ended.")
+    ]
+    left = int((bench.folder / "user-home/.bnnbench/left_behind").read_text())
+    assert not psutil.pid_exists(left)
+
+
+def test_an_output_larger_than_right_is_not_read(bench: Bench) -> None:
+    run = bench.measure(add_fake(bench, "huge"), "--invocations", "1", "--filter", "maxpool", status=3)
+    gates = {gate.status: gate.reason for gate in run.gates.values()}
+    assert set(gates) == {"ok", "failed"}
+    assert "is larger than" in str(gates["failed"])
 
 
 def test_small_suite_is_proven_and_timed(bench: Bench) -> None:

@@ -391,6 +391,7 @@ struct StagesTest {
         s.stride_bytes = (channels + 31) / 32 * 4, s.tensor = allocate(pixels * s.stride_bytes);
         break;
       case StageKind::kStoreRequantized:
+      case StageKind::kStoreRequantizedOnce:
         s.stride_bytes = channels, s.tensor = allocate(pixels * s.stride_bytes);
         s.low_i = between(-128, 0), s.high_i = between(s.low_i, 127);
         s.bias = integers(-40, 40), s.multiplier = integers(1 << 30, INT32_MAX), s.shift = integers(-13, 3);
@@ -479,13 +480,17 @@ struct StagesTest {
             return fail("store_i8: %.9g by %.9g is %d, should be %d", v, s.scale, stored, q), false;
           break;
         }
-        case StageKind::kStoreRequantized: {
+        case StageKind::kStoreRequantized:
+        case StageKind::kStoreRequantizedOnce: {
           const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
           const int32_t sum = (int32_t)v + s.bias[c], left = s.shift[c] > 0 ? s.shift[c] : 0;
           const int32_t right = left - s.shift[c];
-          // floor(a / 2^31 + 1/2), then floor(b / 2^right + 1/2)
+          // floor(a / 2^31 + 1/2), then to the nearest of b / 2^right, halves away; or all at once
+          const bool once = s.kind == StageKind::kStoreRequantizedOnce;
           const int64_t high = (((int64_t)sum << left) * s.multiplier[c] + (1ll << 30)) >> 31;
-          int64_t want = right ? ((high >> (right - 1)) + 1) >> 1 : high;
+          const __int128 value = once ? (__int128)sum * s.multiplier[c] : high, bits = once ? 31 - s.shift[c] : right;
+          const __int128 size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
+          int64_t want = (int64_t)(value < 0 ? -nearest : nearest);
           want += s.zero_point, want = want < s.low_i ? s.low_i : want > s.high_i ? s.high_i : want, ++compared;
           if (stored != want)
             return fail("store_requantized: %d by %d and %d is %d, should be %d", sum, s.multiplier[c], s.shift[c],
@@ -523,7 +528,7 @@ void test_stages(int turn) {
     t.add(StageKind::kLogistic), t.add(StageKind::kStore);
   } else if (turn % 8 == 6) {
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = (float)(between(-400000, 400000) >> between(0, 14));
-    t.add(StageKind::kStoreRequantized);
+    t.add(between(0, 1) ? StageKind::kStoreRequantized : StageKind::kStoreRequantizedOnce);
   } else if (turn % 8 == 5) {  // stores of special values; a scale at which halves occur
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = between(0, 1) ? special() : (float)between(-300, 300) / 2;
     t.add(StageKind::kStoreBits), t.add(StageKind::kStoreI8), t.add(StageKind::kStore);

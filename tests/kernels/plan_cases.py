@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bnnbench.kernels.models.graph import Tensor
 from bnnbench.kernels.models.plan.plan_file import encode
 from bnnbench.kernels.models.plan.steps import Stage, Step
+from bnnbench.kernels.models.quantization import softmax_exponentials
 from bnnbench.kernels.ops import words
 
 Array = NDArray[Any]
@@ -182,16 +183,19 @@ def _convolutions() -> None:
             )
     # More products than f32 sums exactly: 32 * 128 * 255 * 127 > 2^24.
     _integer_convolution("conv i8 long", (1, 1, 4, 4096), 3, window(1, 1), (1, 4), 1, -128, large=True)
+    _integer_convolution("dense i8", (5, 1, 1, 100), 75, window(1, 1), (1, 1), 1, 5, once=True)
+    _integer_convolution("dense i8 long", (1, 1, 4, 4096), 3, window(1, 1), (1, 4), 1, -128, large=True, once=True)
     _integer_depthwise("depthwise i8", 2, large=False)
     _integer_depthwise("depthwise i8 long", 1, large=True)
 
 
-def _requantized(out: Tensor, oc: int) -> Stage:
+def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:
     rng = np.random.default_rng(8)
     bias = rng.integers(-3000, 3000, oc).astype(np.int32)
     multiplier = rng.integers(2**30, 2**31 - 1, oc).astype(np.int32)
     shift = rng.integers(-9, -5, oc).astype(np.int32)
-    return Stage("store_requantized", (out, -100, 110, bias, multiplier, shift))
+    kind = "store_requantized_once" if once else "store_requantized"
+    return Stage(kind, (out, -100, 110, bias, multiplier, shift))
 
 
 def _small_weights(seed: int, *shape: int, large: bool = False) -> Array:
@@ -208,10 +212,11 @@ def _integer_convolution(
     groups: int,
     zero_point: int,
     large: bool = False,
+    once: bool = False,
 ) -> None:
     x, out = i8("x", *shape, zero_point=zero_point), i8("out", shape[0], *size, oc, zero_point=7)
     weights = _small_weights(9, oc, k[0], k[1], shape[3] // groups, large=large)
-    stage = _requantized(out, oc)
+    stage = _requantized(out, oc, once)
     case(name, [step("conv", x, *size, oc, *k, groups, weights, 0, stages=[stage])], exact=True)
 
 
@@ -295,15 +300,22 @@ def _integers() -> None:
         case(f"{what} pool i8", [step("pool_i8", x, out, *w, kind, -120, 100)], exact=True)
     b, image, out = i8("b", 2, 9, 8, 70, scale=0.1, zero_point=9), i8("image", 2, 1, 1, 70), i8("out", 2, 9, 8, 70)
     fixed = (1518500250, -1, 1073741824, 0, 1700000000, -18)
+    whole, each, point = (9 * 8 * 70, 8 * 70, 70, 1), (70, 0, 0, 1), (0, 0, 0, 0)
     for op, what in enumerate(("add", "sub")):
-        case(f"{what} i8", [step("binary_i8", x, out, b, op, -128, 127, 20, *fixed)], exact=True)
-        case(f"{what} image i8", [step("binary_i8", x, out, image, op, -50, 60, 20, *fixed)], exact=True)
+        case(f"{what} i8", [step("binary_i8", x, out, b, op, *whole, *whole, -128, 127, 20, *fixed)], exact=True)
+        case(f"{what} image i8", [step("binary_i8", x, out, image, op, *whole, *each, -50, 60, 20, *fixed)], exact=True)
+        case(f"{what} from i8", [step("binary_i8", image, out, x, op, *each, *whole, -50, 60, 20, *fixed)], exact=True)
+        case(f"{what} one i8", [step("binary_i8", x, out, image, op, *whole, *point, -50, 60, 20, *fixed)], exact=True)
     one = (2**30, 1)
-    case("mul i8", [step("binary_i8", x, out, b, 2, -128, 127, 0, *one, *one, 1800000000, -7)], exact=True)
-    case("requantize", [step("requantize", x, out, 1234567890, 1)], exact=True)
+    last = (0, *one, *one, 1800000000, -7)
+    case("mul i8", [step("binary_i8", x, out, b, 2, *whole, *whole, -128, 127, *last)], exact=True)
+    slopes = (0, 0, 0, 1234567890, -6, 1734567890, 0)
+    case("prelu i8", [step("binary_i8", x, out, image, 3, *whole, *each, -128, 127, *slopes)], exact=True)
+    table = np.random.default_rng(16).integers(-128, 128, 256).astype(np.int8)
+    case("table i8", [step("table_i8", x, out, table)], exact=True)
     case("mean i8", [step("mean_i8", x, i8("mean", 2, 1, 1, 70), 1990000000, -6)], exact=True)
     soft = i8("soft", 2, 9, 8, 70, scale=1 / 256, zero_point=-128)
-    case("softmax i8", [step("softmax_i8", x, soft, 1.0)])
+    case("softmax i8", [step("softmax_i8", x, soft, softmax_exponentials(1.0, 0.05))])
 
 
 def _sharing() -> None:

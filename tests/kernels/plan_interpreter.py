@@ -8,6 +8,7 @@ float64, integers exactly; every other operation rounds to f32 by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
     for stage in step.stages:
         with np.errstate(all="ignore"):
             v = _stage(arena, stage, v)
-        assert v.dtype == (np.int64 if stage.kind == "store_requantized" else np.float32), stage.kind
+        assert v.dtype == (np.int64 if stage.kind.startswith("store_requantized") else np.float32), stage.kind
     assert step.stages[-1].stores, step.name
 
 
@@ -126,8 +127,9 @@ def _store(arena: _Arena, stage: PlanStage, v: Array) -> None:
     if stage.kind == "store_bits":
         assert tensor.shape[3] == v.shape[3]
         rows[...] = _words(flat < 0)
-    elif stage.kind == "store_requantized":
-        steps = _requantize(flat + a["bias"], a["multiplier"].astype(np.int64), a["shift"].astype(np.int64))
+    elif stage.kind.startswith("store_requantized"):
+        once = stage.kind.endswith("once")
+        steps = _requantize(flat + a["bias"], a["multiplier"].astype(np.int64), a["shift"].astype(np.int64), once)
         rows[...] = np.clip(steps + tensor.zero_point, a["low"], a["high"])
     else:
         assert a["channel"] + v.shape[3] <= tensor.shape[3]
@@ -162,14 +164,13 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
         case "binary_i8":
             return _binary_i8(arena, a)
         case "softmax_i8":
-            parts = _softmax(a["x"].scale * (x.astype(np.float64) - a["x"].zero_point), a["beta"])
-            return np.clip(np.floor(parts / out.scale + 0.5) + out.zero_point, -128, 127)
-        case "requantize" | "mean_i8":
-            values = x.astype(np.int64) - a["x"].zero_point
-            if step.kind == "mean_i8":
-                values = values.sum(axis=(1, 2), keepdims=True).reshape(out.shape)
-            steps = _requantize(values, a["multiplier"], a["shift"], away=step.kind == "mean_i8")
-            return np.clip(steps + out.zero_point, -128, 127)
+            powers = a["exponentials"][x.max(axis=-1, keepdims=True).astype(int) - x] / 2.0**31
+            return np.clip(np.floor(256 * powers / powers.sum(axis=-1, keepdims=True) + 0.5) - 128, -128, 127)
+        case "table_i8":
+            return np.asarray(a["values"])[x.astype(int) + 128]
+        case "mean_i8":
+            values = (x.astype(np.int64) - a["x"].zero_point).sum(axis=(1, 2), keepdims=True).reshape(out.shape)
+            return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
     raise AssertionError(step.kind)
 
 
@@ -216,25 +217,35 @@ def _pool(x: Array, a: Any, halves_away: bool = False) -> Array:
 
 
 def _binary_i8(arena: _Arena, a: Any) -> Array:
-    x, y = (arena.view(a[side]).astype(np.int64) - a[side].zero_point for side in "ab")
+    sizes = dict(zip("nhwc", a["out"].shape, strict=True))
+    x, y = (_strided(arena, {**a, **sizes}, side, 1).astype(np.int64) - a[side].zero_point for side in "ab")
+    if a["op"] == 3:
+        below = _requantize(x * y, a["b_multiplier"], a["b_shift"])
+        steps = np.where(x >= 0, _requantize(x, a["out_multiplier"], a["out_shift"]), below)
+        return np.clip(steps + a["out"].zero_point, a["low"], a["high"])
     if a["op"] == 2:
         total = x * y
     else:
         x = _requantize(x << a["left_shift"], a["a_multiplier"], a["a_shift"])
         y = _requantize(y << a["left_shift"], a["b_multiplier"], a["b_shift"])
         total = x + y if a["op"] == 0 else x - y
-    steps = _requantize(total, a["out_multiplier"], a["out_shift"], away=a["op"] == 2) + a["out"].zero_point
+    steps = _requantize(total, a["out_multiplier"], a["out_shift"]) + a["out"].zero_point
     return np.clip(steps, a["low"], a["high"])
 
 
-def _requantize(values: Array, multiplier: Any, shift: Any, away: bool = False) -> Array:
-    """Shift left within 32 bits, doubling high multiply, shift right: both round halves up, or the last one away."""
+def _requantize(values: Array, multiplier: Any, shift: Any, once: bool = False) -> Array:
+    """Shift left within 32 bits, doubling high multiply (halves up), shift right (halves away); or rounded once."""
+    if once:
+        exact = np.vectorize(lambda v, m, s: _halves_away(Fraction(int(v) * int(m), 2 ** (31 - int(s)))))
+        return np.asarray(exact(values, multiplier, shift), np.int64)
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
     wrapped = (values << left).astype(np.int32).astype(np.int64)
     high = (2 * wrapped * multiplier + 2**31) >> 32
-    if away:
-        return (np.sign(high) * np.floor(np.abs(high) / 2.0**right + np.where(right > 0, 0.5, 0.0))).astype(np.int64)
-    return np.floor(high / 2.0**right + np.where(right > 0, 0.5, 0.0)).astype(np.int64)
+    return (np.sign(high) * np.floor(np.abs(high) / 2.0**right + np.where(right > 0, 0.5, 0.0))).astype(np.int64)
+
+
+def _halves_away(value: Fraction) -> int:
+    return int(value + Fraction(1, 2) * (1 if value >= 0 else -1))
 
 
 def _rounded(v: Array, scale: float, zero_point: int) -> Array:
@@ -249,9 +260,9 @@ def _softmax(x: Array, beta: float) -> Array:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def _strided(arena: _Arena, a: Any, side: str) -> Array:
+def _strided(arena: _Arena, a: Any, side: str, item_bytes: int = 4) -> Array:
     tensor = a[side]
-    strides = [4 * a[f"{side}_{axis}"] for axis in "nhwc"]
+    strides = [item_bytes * a[f"{side}_{axis}"] for axis in "nhwc"]
     return np.lib.stride_tricks.as_strided(arena.view(tensor), [a[axis] for axis in "nhwc"], strides).copy()
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -219,6 +220,78 @@ def test_an_engine_does_not_outlive_its_launcher(end: signal.Signals) -> None:
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
+# Each leaves a process that burns a core in a session of its own, writes its number and goes on or ends.
+DOUBLE_FORK = """
+import os, sys, time
+def leave():
+    if os.fork() == 0:
+        os.setsid()
+        for _ in range(int(sys.argv[2])):
+            if os.fork() == 0:
+                open(f"{sys.argv[1]}/{os.getpid()}", "w").close()
+                while True:
+                    pass
+        os._exit(0)
+    os.wait()
+leave()
+while len(os.listdir(sys.argv[1])) < int(sys.argv[2]):
+    time.sleep(0.01)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+def left_by(folder: Path) -> list[int]:
+    return [int(file.name) for file in folder.iterdir()]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_left_the_group_ends_with_the_program_and_is_counted(tmp_path: Path, count: int) -> None:
+    process = launch("--", sys.executable, "-c", DOUBLE_FORK, str(tmp_path), str(count), "0")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert report(err)["left_behind"] == count
+    assert len(left_by(tmp_path)) == count
+    assert not any(psutil.pid_exists(pid) for pid in left_by(tmp_path))
+
+
+@pytest.mark.parametrize("end", ["deadline", "stdin", "signal"])
+def test_what_left_the_group_ends_however_the_program_is_ended(tmp_path: Path, end: str) -> None:
+    limit = ["--deadline-s", "1"] if end == "deadline" else []
+    process = launch(*limit, "--", sys.executable, "-c", DOUBLE_FORK, str(tmp_path), "1", "300")
+    until = time.monotonic() + 10
+    while not left_by(tmp_path):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    if end == "signal":
+        process.terminate()
+    elif end == "stdin":
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+    _, err = process.communicate(timeout=20)
+    assert report(err)["killed"] == end
+    assert report(err)["left_behind"] == 1
+    assert not any(psutil.pid_exists(pid) for pid in left_by(tmp_path))
+
+
+def test_a_program_that_joins_another_group_does_not_escape_its_deadline() -> None:
+    code = (
+        "import os, time\nif (child := os.fork()) == 0:\n    os.setpgid(0, 0); time.sleep(300)\n"
+        "time.sleep(0.2); os.setpgid(0, child); time.sleep(300)"
+    )
+    process = launch("--deadline-s", "1", "--", sys.executable, "-c", code)
+    _, err = process.communicate(timeout=20)
+    assert report(err)["killed"] == "deadline"
+    assert_gone(process.pid)
+
+
+def test_nothing_is_left_behind_by_what_ends_by_itself_or_stays_in_the_group() -> None:
+    process = launch("--", "sh", "-c", "(setsid true &); (sleep 0.01 &); sleep 300 & sleep 0.3")
+    _, err = process.communicate(timeout=20)
+    assert report(err)["left_behind"] == 0
+    assert process.returncode == 0
+
+
 def ignore_children() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
@@ -283,6 +356,71 @@ def test_lock_is_held_by_one_and_says_by_whom() -> None:
     again = subprocess.run([ENGINE, "lock", "--name", name], input=b"", capture_output=True, timeout=20, check=False)
     assert json.loads(again.stdout) == {"ok": True}
     assert again.returncode == 0
+
+
+@pytest.mark.parametrize("shared", ["folder", "file"])
+def test_two_network_namespaces_share_the_lock_where_they_share_a_folder(tmp_path: Path, shared: str) -> None:
+    if os.getuid() != 0:
+        pytest.skip("a network namespace of its own needs root")
+    name, file = f"test-{uuid.uuid4()}", tmp_path / "machine.lock"
+    # In a mount namespace too, as in a container, whose /tmp and /run/lock are its own.
+    apart = 'mount -t tmpfs -o mode=1777 none /run/lock && mount -t tmpfs -o mode=1777 none /tmp && exec "$@"'
+    command = [ENGINE, "lock", "--name", name, "--holder", "run 1 of pi"]
+    elsewhere = ["unshare", "-n", *command]
+    if shared == "file":
+        place = Path("/var/tmp") / tmp_path.name  # noqa: S108 - a folder that stays when /tmp is covered
+        place.mkdir()
+        file = place / "machine.lock"
+        command += ["--file", str(file)]
+        elsewhere = ["unshare", "-n", "-m", "sh", "-c", apart, "sh", *command]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert json.loads(holder.stdout.readline()) == {"ok": True}
+        refused = subprocess.run(elsewhere, input=b"", capture_output=True, timeout=20, check=False)
+        assert json.loads(refused.stdout) == {"ok": False, "error": "run 1 of pi"}, refused.stderr
+        holder.communicate(timeout=5)
+        again = subprocess.run(elsewhere, input=b"", capture_output=True, timeout=20, check=False)
+        assert json.loads(again.stdout) == {"ok": True}
+        assert not file.exists()
+    finally:
+        holder.kill()
+        holder.wait()
+        if shared == "file":
+            file.unlink(missing_ok=True)
+            file.parent.rmdir()
+
+
+def lock_file_of(name: str) -> Path:
+    """The lock's file in /tmp: FNV-1a of its name."""
+    digest = 14695981039346656037
+    for byte in name.encode():
+        digest = (digest ^ byte) * 1099511628211 % 2**64
+    return Path(f"/tmp/bnnbench-{digest:016x}.lock")  # noqa: S108 - a sticky folder is the point
+
+
+@pytest.mark.parametrize("planted", ["link", "pipe", "folder", "another's file"])
+def test_a_lock_file_of_others_is_neither_followed_nor_changed(tmp_path: Path, planted: str) -> None:
+    name, victim = f"test-{uuid.uuid4()}", tmp_path / "victim"
+    victim.write_text("mine")
+    path = lock_file_of(name)
+    try:
+        if planted == "link":
+            path.symlink_to(victim)
+        elif planted == "pipe":
+            os.mkfifo(path)
+        elif planted == "folder":
+            path.mkdir()
+        else:
+            os.link(victim, path)
+        done = subprocess.run([ENGINE, "lock", "--name", name], input=b"", capture_output=True, timeout=20, check=False)
+        assert json.loads(done.stdout) == {"ok": True}
+        assert victim.read_text() == "mine"
+    finally:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
 
 
 def wait_for_child(pid: int) -> psutil.Process:

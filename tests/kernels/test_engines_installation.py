@@ -108,6 +108,16 @@ def test_what_was_cut_off_is_made_again(fake: pytest.MonkeyPatch) -> None:
     assert install("lce", silent).read_text() == STAND_IN
 
 
+def test_an_environment_that_another_user_could_change_is_not_used(fake: pytest.MonkeyPatch) -> None:
+    python = install("lce", silent)
+    assert folder_of(RUNTIMES["lce"]).parent.stat().st_mode & 0o777 == 0o700
+    folder_of(RUNTIMES["lce"]).chmod(0o777)
+    with pytest.raises(BuildError, match="can be written by every user"):
+        install("lce", silent)
+    folder_of(RUNTIMES["lce"]).chmod(0o755)
+    assert installed("lce") == python
+
+
 def test_an_environment_whose_python_has_gone_is_made_again(fake: pytest.MonkeyPatch) -> None:
     install("lce", silent).unlink()
     assert installed("lce") is None

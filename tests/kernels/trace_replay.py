@@ -82,7 +82,7 @@ def _writes(step: PlanStep) -> list[tuple[PlanTensor, Any]]:
 
 def _is_exact(step: PlanStep) -> bool:
     """Whether it computes with whole numbers alone, or moves values."""
-    whole = any(stage.kind == "store_requantized" for stage in step.stages)
+    whole = any(stage.kind.startswith("store_requantized") for stage in step.stages)
     return whole or (step.shape is None and step.kind != "softmax_i8")
 
 

@@ -99,19 +99,26 @@ class LiteRtModel:
         return [self._made.get_tensor(detail["index"]) for detail in self._outs]
 
 
+KERNELS = {"reference_kernels": "BUILTIN_REF", "no_delegates": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
+"""Options of LiteRT -> which kernels its interpreter has in place of XNNPACK's."""
+
+
 class LiteRtRuntime:
-    """LiteRT (TensorFlow Lite) with XNNPACK."""
+    """LiteRT (TensorFlow Lite) with XNNPACK, or by an option with other kernels."""
 
     name, package = "litert", "ai-edge-litert"
 
     def __init__(self, options):
-        if options:
-            raise Refused(f"LiteRT's interpreter has no option {options[0]}")
-        self._make = importlib.import_module("ai_edge_litert.interpreter").Interpreter
+        module = importlib.import_module("ai_edge_litert.interpreter")
+        self._make, self._keys = module.Interpreter, {}
+        for option in options:
+            if option not in KERNELS:
+                raise Refused(f"LiteRT's interpreter has no option {option}")
+            self._keys = {"experimental_op_resolver_type": getattr(module.OpResolverType, KERNELS[option])}
 
     def load(self, content, threads):
         """As LceRuntime's."""
-        made = self._make(model_content=content, num_threads=threads)
+        made = self._make(model_content=content, num_threads=threads, **self._keys)
         made.allocate_tensors()
         return LiteRtModel(made)
 

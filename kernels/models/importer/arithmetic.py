@@ -23,7 +23,11 @@ from ..graph import (
     Tensor,
     Unary,
 )
+from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from .scope import Scope
+
+MAX_SOFTMAX_I8 = 4095
+"""Values whose int8 softmax has a sum in fixed point."""
 
 
 def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
@@ -62,7 +66,10 @@ def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
 
     def convert(scope: Scope) -> None:
         x = scope.value(0, "input", "f32", "i8")
-        scope.node(Unary(kind), [x], scope.output(x.shape, x.dtype))
+        out = scope.output(x.shape, x.dtype)
+        if kind == "logistic":
+            _from_0_to_1(scope, out)
+        scope.node(Unary(kind), [x], out)
 
     return convert
 
@@ -103,7 +110,11 @@ def softmax(scope: Scope) -> None:
         scope.fail(f"its beta is {beta!r}.")
     if len(x.shape) == 1 and scope.batch > 1:
         scope.fail("it works across the batch; import the model with its own batch.")
-    scope.node(Softmax(float(beta)), [x], scope.output(x.shape, x.dtype))
+    if x.dtype == "i8" and x.shape[-1] > MAX_SOFTMAX_I8:
+        scope.fail(f"it is over {x.shape[-1]} int8 values; up to {MAX_SOFTMAX_I8} are supported.")
+    out = scope.output(x.shape, x.dtype)
+    _from_0_to_1(scope, out)
+    scope.node(Softmax(float(beta)), [x], out)
 
 
 def mean(scope: Scope) -> None:
@@ -164,6 +175,12 @@ def _per_image(scope: Scope, a: Tensor, b: Tensor) -> Tensor:
     tensor = Tensor(scope.values.name(f"{a.name} per image"), shape, a.dtype, a.scale, a.zero_point)
     scope.node(Reshape(), [a], tensor)
     return tensor
+
+
+def _from_0_to_1(scope: Scope, out: Tensor) -> None:
+    """TensorFlow Lite itself takes no other int8 output of LOGISTIC and SOFTMAX."""
+    if out.dtype == "i8" and (out.scale, out.zero_point) != (UNIT_SCALE, UNIT_ZERO_POINT):
+        scope.fail(f"its int8 output has scale {out.scale:g} and zero point {out.zero_point}, not 1/256 and -128.")
 
 
 def _same_scale(scope: Scope, x: Tensor, out: Tensor) -> None:

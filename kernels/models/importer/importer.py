@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ...errors import KernelError, ModelError
 from ..graph import DType, Graph, Tensor
-from ..model import ModelFile, TensorRef
+from ..model import ModelFile, Op, TensorRef
 from . import arithmetic, convolutions, movement
 from .constants import Constants
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
@@ -50,6 +50,24 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
 }
 """Op -> its converter: a new op is a function and a row."""
 
+_OPTIONS: Mapping[str, str] = {
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), "Pool2DOptions"),
+    "ADD": "AddOptions",
+    "SUB": "SubOptions",
+    "MUL": "MulOptions",
+    "SOFTMAX": "SoftmaxOptions",
+    "MEAN": "ReducerOptions",
+    "RESHAPE": "ReshapeOptions",
+    "SQUEEZE": "SqueezeOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "SPLIT": "SplitOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+}
+"""Of the ops whose options are read: the schema's table that holds them."""
+
 _INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
 MAX_BATCH = 4096
 
@@ -75,11 +93,19 @@ def import_model(model: ModelFile, batch: int = 1) -> Graph:
         if convert is None:
             raise ModelError(f"{where}: this op is not supported; build the model of {', '.join(CONVERTERS)}.")
         try:
+            _check_options(op)
             convert(Scope(op, values))
         except (ModelError, KernelError) as error:
             raise ModelError(f"{where}: {_with_advice(str(error))}") from error
     outputs = tuple(_output(model, ref, values, inputs) for ref in model.outputs)
     return Graph(tuple(values.nodes), inputs, outputs, str(model.path))
+
+
+def _check_options(op: Op) -> None:
+    """An op's numbers must not be read from another op's table."""
+    wanted = _OPTIONS.get(op.name, "")
+    if op.options_kind and wanted and op.options_kind != wanted:
+        raise ModelError(f"its options are {op.options_kind}, not {wanted}.")
 
 
 def _with_advice(text: str) -> str:

@@ -59,10 +59,9 @@ def concatenation(scope: Scope) -> None:
     out = scope.output(shape, first.dtype)
     if any((part.scale, part.zero_point) != (out.scale, out.zero_point) for part in parts):
         scope.fail("its inputs and its output have different scales or zero points.")
-    act = scope.act()
-    if first.dtype == "i8" and not act.does_nothing:
-        scope.fail("it has a fused activation on int8, which is not supported.")
-    scope.node(Concat(axis, act), parts, out)
+    if not scope.act().does_nothing:
+        scope.fail("it has a fused activation, which TensorFlow Lite itself does not take.")
+    scope.node(Concat(axis), parts, out)
 
 
 def pad(scope: Scope) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,10 @@ from ..quantization import (
     binary_requantization,
     conv_requantization,
     mean_requantization,
-    quantize_multiplier,
+    slope_requantization,
+    softmax_exponentials,
+    unary_requantization,
+    unary_table,
 )
 from .steps import Argument, Stage, Step, image_shape, pixels
 
@@ -128,7 +132,8 @@ def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: in
     multiplier, shift = conv_requantization(_scale(node.inputs[0]), operation.weight_scales, _scale(out))
     bias = np.zeros(oc, np.int32) if operation.bias is None else np.ascontiguousarray(operation.bias, np.int32)
     low, high = act_bounds_i8(operation.act, _scale(out), out.zero_point)
-    return Stage("store_requantized", (out, low, high, bias, multiplier, shift))
+    kind = "store_requantized_once" if isinstance(operation, Dense) else "store_requantized"
+    return Stage(kind, (out, low, high, bias, multiplier, shift))
 
 
 def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> tuple[list[Stage], Argument]:
@@ -198,15 +203,34 @@ def _bmaxpool(low: Lowered, node: Node, operation: BinaryMaxPool2d) -> None:
 
 
 def _mean(low: Lowered, node: Node, operation: Mean) -> None:
-    x = node.inputs[0]
+    x, out = node.inputs[0], node.output
     if len(x.shape) != 4 or operation.axes != (1, 2):
-        raise ModelError("only means over height and width can be run; average another way when converting.")
+        x, out = _as_image_to_average(low, node, operation)
     _, h, w, c = x.shape
     if x.dtype == "i8":
-        fixed = mean_requantization(_scale(x), _scale(node.output), h * w)
-        low.direct(node, "mean_i8", x, node.output, *fixed)
+        fixed = mean_requantization(_scale(x), _scale(out), h * w)
+        low.direct(node, "mean_i8", x, out, *fixed)
         return
-    low.stream(node, "pool", (x, 1, 1, *_window(Window(h, w)), 1), c, [_store(node.output)])
+    low.stream(node, "pool", (x, 1, 1, *_window(Window(h, w)), 1), c, [_store(out)])
+
+
+def _as_image_to_average(low: Lowered, node: Node, operation: Mean) -> tuple[Tensor, Tensor]:
+    """What is averaged as the height of images of one column and one channel, each kept value an image."""
+    x, out = low.computed(node, node.inputs[0]), node.output
+    kept = [axis for axis in range(len(x.shape)) if axis not in operation.axes]
+    perm = (*kept, *operation.axes)
+    if perm != tuple(range(len(x.shape))):
+        moved = _like(x, f"{x.name} with what is averaged last", tuple(x.shape[axis] for axis in perm))
+        _permute(low, node, x, moved, perm)
+        x = moved
+    count = prod(x.shape[len(kept) :])
+    means = _like(out, out.name, (prod(out.shape), 1, 1, 1))
+    low.aliases[out] = means
+    return low.view(x, (prod(out.shape), count, 1, 1)), means
+
+
+def _like(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+    return Tensor(name, shape, tensor.dtype, tensor.scale, tensor.zero_point)
 
 
 def _channel_constant(tensor: Tensor, channels: int) -> NDArray[np.float32] | None:
@@ -271,25 +295,40 @@ def _strides(tensor: Tensor, shape: tuple[int, ...]) -> list[int]:
 
 
 def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
-    a, b = (low.computed(node, tensor) for tensor in node.inputs)
+    a, b = node.inputs
     fixed = binary_requantization(operation.kind, _scale(a), _scale(b), _scale(node.output))
-    scale_a, scale_b = fixed.a, fixed.b
-    if a.shape != node.output.shape and operation.kind != "sub":
-        a, b, scale_a, scale_b = b, a, scale_b, scale_a
-    if a.shape != node.output.shape or not (b.shape == a.shape or _per_image(a, b)):
-        raise ModelError(f"int8 operands of shapes {list(a.shape)} and {list(b.shape)} do not broadcast here.")
-    bounds = act_bounds_i8(operation.act, _scale(node.output), node.output.zero_point)
-    kind = _BROADCASTS[operation.kind]
-    low.direct(node, "binary_i8", a, node.output, b, kind, *bounds, fixed.left_shift, *scale_a, *scale_b, *fixed.out)
+    _binary_i8(low, node, operation.kind, operation.act, (fixed.left_shift, *fixed.a, *fixed.b, *fixed.out))
+
+
+def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int, ...]) -> None:
+    out = node.output
+    a, b = (low.computed(node, tensor) for tensor in node.inputs)
+    shape = image_shape(out)
+    strides = [*_strides(a, shape), *_strides(b, shape)]
+    bounds = act_bounds_i8(act, _scale(out), out.zero_point)
+    low.direct(node, "binary_i8", a, out, b, _BROADCASTS[kind], *strides, *bounds, *fixed)
 
 
 def _unary(low: Lowered, node: Node, operation: Unary) -> None:
+    if node.output.dtype == "i8":
+        return _table_i8(low, node, operation.kind, operation.act)
     change = _clamp(operation.act) if operation.kind == "clamp" else [Stage(operation.kind)]
     low.read(node, node.inputs[0], [*change, _store(node.output)])
+    return None
+
+
+def _table_i8(low: Lowered, node: Node, kind: str, act: Clamp) -> None:
+    x, out = node.inputs[0], node.output
+    table = unary_table(kind, act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+    low.direct(node, "table_i8", x, out, table)
 
 
 def _prelu(low: Lowered, node: Node, operation: PRelu) -> None:
     x, alpha = node.inputs
+    if x.dtype == "i8":
+        above = unary_requantization(_scale(x), _scale(node.output))
+        below = slope_requantization(_scale(x), _scale(alpha), _scale(node.output))
+        return _binary_i8(low, node, "prelu", Clamp(), (0, 0, 0, *below, *above))
     constant = _channel_constant(alpha, x.shape[-1])
     if constant is None:
         return _broadcast(low, node, "prelu", x, alpha, [_store(node.output)])
@@ -300,7 +339,7 @@ def _prelu(low: Lowered, node: Node, operation: PRelu) -> None:
 def _softmax(low: Lowered, node: Node, operation: Softmax) -> None:
     x = node.inputs[0]
     if x.dtype == "i8":
-        return low.direct(node, "softmax_i8", x, node.output, float(operation.beta))
+        return low.direct(node, "softmax_i8", x, node.output, softmax_exponentials(operation.beta, _scale(x)))
     low.stream(node, "softmax", (x, float(operation.beta)), x.shape[-1], [_store(node.output)])
     return None
 
@@ -353,11 +392,15 @@ def _pad(low: Lowered, node: Node, operation: Pad) -> None:
 
 
 def _transpose(low: Lowered, node: Node, operation: Transpose) -> None:
-    positions = _positions(node.output)
-    perm = list(range(4))
-    for axis, source in enumerate(operation.perm):
-        perm[positions[axis]] = positions[source]
-    low.direct(node, "transpose", node.inputs[0], node.output, *perm)
+    _permute(low, node, node.inputs[0], node.output, operation.perm)
+
+
+def _permute(low: Lowered, node: Node, x: Tensor, out: Tensor, perm: tuple[int, ...]) -> None:
+    positions = _positions(out)
+    moved = list(range(4))
+    for axis, source in enumerate(perm):
+        moved[positions[axis]] = positions[source]
+    low.direct(node, "transpose", x, out, *moved)
 
 
 def _reshape(low: Lowered, node: Node, operation: Reshape) -> None:
@@ -380,7 +423,7 @@ def _bit_dequantize(low: Lowered, node: Node, operation: BitDequantize) -> None:
 def _quantize(low: Lowered, node: Node, operation: Quantize) -> None:
     x, out = node.inputs[0], node.output
     if x.dtype == "i8":
-        return low.direct(node, "requantize", x, out, *quantize_multiplier(_scale(x) / _scale(out)))
+        return _table_i8(low, node, "rescale", Clamp())
     low.read(node, x, [Stage("store_i8", (out, 0))])
     return None
 

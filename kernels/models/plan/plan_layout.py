@@ -46,11 +46,11 @@ KINDS: Mapping[int, Kind] = {
     22: _kind("pool_i8", "t:x t:out", _WINDOW, "i:kind i:low i:high"),
     23: _kind(
         "binary_i8",
-        "t:a t:out t:b i:op i:low i:high i:left_shift i:a_multiplier i:a_shift i:b_multiplier i:b_shift",
-        "i:out_multiplier i:out_shift",
+        *("t:a t:out t:b i:op", _STRIDES, "i:low i:high i:left_shift"),
+        "i:a_multiplier i:a_shift i:b_multiplier i:b_shift i:out_multiplier i:out_shift",
     ),
-    24: _kind("softmax_i8", "t:x t:out f:beta"),
-    25: _kind("requantize", "t:x t:out i:multiplier i:shift"),
+    24: _kind("softmax_i8", "t:x t:out c:exponentials"),
+    25: _kind("table_i8", "t:x t:out c:values"),
     26: _kind("mean_i8", "t:x t:out i:multiplier i:shift"),
     27: _kind("constant", "t:same t:out c:values"),
 }
@@ -71,4 +71,5 @@ STAGE_KINDS: Mapping[int, Kind] = {
     18: _kind("store_i8", "t:tensor i:channel"),
     19: _kind("round_i8", "f:scale i:zero_point"),
     20: _kind("store_requantized", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
+    21: _kind("store_requantized_once", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
 }

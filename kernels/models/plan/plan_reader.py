@@ -180,7 +180,7 @@ class _Reader:
         arguments = self.arguments(kind, [self.word() for _ in range(self.word())])
         for name, sort in kind.arguments.items():
             if sort == "constant":
-                dtype = np.dtype("<i4") if kind.name == "store_requantized" else np.dtype("<f4")
+                dtype = np.dtype("<i4") if kind.name.startswith("store_requantized") else np.dtype("<f4")
                 arguments[name] = self.constant(arguments[name], dtype, (shape[3],))
         return PlanStage(kind.name, arguments)
 
@@ -225,6 +225,10 @@ def _constants(kind: str, a: Mapping[str, Any]) -> dict[str, tuple[int, np.dtype
     f32, i32, u32 = np.dtype("<f4"), np.dtype("<i4"), np.dtype("<u4")
     if kind == "constant":
         return {"values": (a["values"], STORED[a["out"].dtype], a["out"].stored_shape)}
+    if kind == "table_i8":
+        return {"values": (a["values"], np.dtype("i1"), (256,))}
+    if kind == "softmax_i8":
+        return {"exponentials": (a["exponentials"], i32, (256,))}
     if kind not in ("conv", "depthwise", "bconv", "bconv_bits"):
         return {}
     oc = a["out"].shape[3] if kind == "bconv_bits" else a["oc"]

@@ -34,7 +34,7 @@ DIRECT: Mapping[str, int] = {
     "pool_i8": 22,
     "binary_i8": 23,
     "softmax_i8": 24,
-    "requantize": 25,
+    "table_i8": 25,
     "mean_i8": 26,
     "constant": 27,
 }
@@ -56,6 +56,7 @@ STAGES: Mapping[str, int] = {
     "store_i8": 18,
     "round_i8": 19,
     "store_requantized": 20,
+    "store_requantized_once": 21,
 }
 
 Argument = Tensor | int | float | NDArray[Any]

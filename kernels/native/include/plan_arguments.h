@@ -5,6 +5,7 @@
 namespace bnn {
 
 constexpr int32_t kMaxExtent = 1 << 28;  // of windows, strides and images: their sums then stay far below 2^31
+constexpr int32_t kMaxSoftmaxI8 = 4095;  // channels: their sum has 12 bits before the point
 
 // Dtypes that an argument may have.
 constexpr uint32_t kMaskF32 = 1, kMaskI8 = 2, kMaskBits = 4, kMaskI32 = 8;
@@ -17,6 +18,7 @@ class Arguments {
 
   uint32_t word() { return *at_++; }
   int32_t integer() { return (int32_t)word(); }
+  const uint32_t* skip(int32_t words) { return at_ += words, at_ - words; }
   float real() { return __builtin_bit_cast(float, word()); }
 
   int32_t within(const char* what, int32_t low, int32_t high) {

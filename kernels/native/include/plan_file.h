@@ -12,7 +12,7 @@ enum class DType : uint32_t { kF32 = 0, kI8 = 1, kBits = 2, kI32 = 3 };
 enum class StepKind : uint32_t {
   kRead = 0, kConv = 1, kDepthwise = 2, kPool = 3, kBconv = 4, kSoftmax = 5, kUnpack = 6, kBroadcast = 7,
   kBconvBits = 16, kBmaxpool = 17, kPack = 18, kPlace = 19, kSlice = 20, kTranspose = 21, kPoolI8 = 22,
-  kBinaryI8 = 23, kSoftmaxI8 = 24, kRequantize = 25, kMeanI8 = 26, kConstant = 27,
+  kBinaryI8 = 23, kSoftmaxI8 = 24, kTableI8 = 25, kMeanI8 = 26, kConstant = 27,
 };
 
 struct PlanTensor {
@@ -60,7 +60,7 @@ struct PlanStep {
   uint32_t value;
   int32_t low, high, left_shift;
   Fixed a_fixed, b_fixed, out_fixed;
-  const uint8_t *weights, *scales, *bias, *threshold;
+  const uint8_t *weights, *scales, *bias, *threshold, *table;
   int32_t stages;
   PlanStage* stage;
 };

@@ -20,6 +20,7 @@ struct ExactStep : Step {
   int64_t tap, channel;      // weights between two taps, and between two output channels
   int32_t zero_point, out_zero_point, low, high;
   const int32_t *bias, *multiplier, *shift;
+  bool once;                 // rounded once
 };
 
 int32_t sum(const ExactStep& self, int64_t n, int64_t y, int64_t x, int32_t oc) {
@@ -46,8 +47,9 @@ void run_exact(const Step& step, uint8_t*, int64_t first, int64_t last) {
     const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
     for (int32_t c = 0; c < self.oc; ++c) {
       const int32_t value = (int32_t)((uint32_t)sum(self, n, y, x, c) + (uint32_t)self.bias[c]);
-      const int64_t scaled = requantize(value, {self.multiplier[c], self.shift[c]}) + self.out_zero_point;
-      self.out[p * self.oc + c] = (int8_t)limited(scaled, self.low, self.high);
+      const Fixed factor = {self.multiplier[c], self.shift[c]};
+      const int64_t scaled = self.once ? requantize_once(value, factor) : requantize(value, factor);
+      self.out[p * self.oc + c] = (int8_t)limited(scaled + self.out_zero_point, self.low, self.high);
     }
   }
 }
@@ -92,6 +94,7 @@ Step* build_exact_convolution(const PlanStep& step, StepBuilder& builder) {
   self->out_h = step.h, self->out_w = step.w, self->oc = step.c, self->window = step.window;
   self->zero_point = x.zero_point, self->out_zero_point = stage.zero_point;
   self->low = stage.low_i, self->high = stage.high_i;
+  self->once = stage.kind == StageKind::kStoreRequantizedOnce;
   self->run = run_exact;
   self->units = (int64_t)step.n * step.h * step.w;
   self->cost_ns = 0.5 * (double)self->units * (double)bytes;

@@ -2,7 +2,9 @@
 //
 // The program runs in a process group of its own, pinned to the CPUs asked for. The group is killed when the deadline
 // passes, when this launcher is told to end, or a grace period after stdin's other end is gone; should the launcher
-// itself be killed, the program dies with it. The last line on stderr is JSON: exit status and resource usage.
+// itself be killed, the program dies with it. What left the group (setsid) becomes a child of this launcher when its
+// parent ends, and is ended after the program. The last line on stderr is JSON: exit status and resource usage.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +28,8 @@ namespace bnn {
 namespace {
 
 constexpr int64_t kGraceNs = 2000000000;  // for an engine to see its stdin's end and leave by itself
-constexpr int kCannotStart = 126, kDeadline = 124;
+constexpr int64_t kSweepNs = 3000000000;  // for what is left behind to be gone after it was killed
+constexpr int kCannotStart = 126, kDeadline = 124, kMostCounted = 1024;
 
 struct Options {
   cpu_set_t cpus;
@@ -98,6 +101,73 @@ bool parse(int count, char** arguments, Options& options) {
 
 int64_t time_ns(const timeval& time) { return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000; }
 
+// The program may have moved to another group than its own.
+void end_program(pid_t child) {
+  kill(-child, SIGKILL);
+  kill(child, SIGKILL);
+}
+
+// Whether the program has ended, which is left as a zombie: till its group is killed its number cannot be another
+// group's. Orphans that have ended by themselves are cleared away.
+bool has_ended(pid_t child) {
+  while (true) {
+    siginfo_t ended = {};
+    if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid == child) return true;
+    if (!ended.si_pid) return false;
+    waitpid(ended.si_pid, nullptr, WNOHANG);
+  }
+}
+
+// Parent and group of a live process.
+bool look_up(const char* pid, pid_t* parent, pid_t* group) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t count = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) close(file);
+  text[count > 0 ? count : 0] = 0;
+  const char* after = strrchr(text, ')');  // the program's name may hold anything
+  char state;
+  return after && sscanf(after + 1, " %c %d %d", &state, parent, group) == 3 && state != 'Z';
+}
+
+struct Left {
+  pid_t pids[kMostCounted];
+  int count = 0;
+};
+
+// Kills this process's children, and counts those that were not in the program's group: it has been killed before.
+void kill_children(pid_t program_group, Left& left) {
+  DIR* processes = opendir("/proc");
+  if (!processes) return;
+  const pid_t self = getpid();
+  while (const dirent* entry = readdir(processes)) {
+    const pid_t pid = (pid_t)atoi(entry->d_name);
+    pid_t parent, group;
+    if (pid <= 0 || !look_up(entry->d_name, &parent, &group) || parent != self) continue;
+    if (kill(pid, SIGKILL) || group == program_group || left.count == kMostCounted) continue;
+    bool is_known = false;
+    for (int i = 0; i < left.count; ++i) is_known = is_known || left.pids[i] == pid;
+    if (!is_known) left.pids[left.count++] = pid;
+  }
+  closedir(processes);
+}
+
+// Ends all that descends from the program, whatever group or session it is in; how many processes had to be ended.
+// A process whose parent ends becomes our child, so it goes on until there is none.
+int end_what_is_left(pid_t program_group) {
+  static Left left;
+  const int64_t stop_at = now_ns() + kSweepNs;
+  while (now_ns() < stop_at) {
+    pid_t ended;
+    while ((ended = waitpid(-1, nullptr, WNOHANG | __WALL)) > 0) continue;
+    if (ended < 0 && errno == ECHILD) break;
+    kill_children(program_group, left);
+    usleep(1000);
+  }
+  return left.count;
+}
+
 // Waits for the program's end or a reason to end it; the reason, or null.
 const char* supervise(pid_t child, int signals, const Options& options) {
   const char* reason = nullptr;
@@ -106,13 +176,11 @@ const char* supervise(pid_t child, int signals, const Options& options) {
   pollfd watched[2] = {{signals, POLLIN, 0}, {STDIN_FILENO, POLLRDHUP, 0}};
   nfds_t count = 2;
   while (true) {
-    siginfo_t ended = {};
-    // The child stays a zombie until its group is killed: till then its number cannot be another group's.
-    if (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid == child) return reason;
+    if (has_ended(child)) return reason;
     const int64_t left = kill_at - now_ns();
     if (!reason && left <= 0) {
       reason = due;
-      kill(-child, SIGKILL);
+      end_program(child);
       kill_at = INT64_MAX;
       continue;
     }
@@ -122,7 +190,7 @@ const char* supervise(pid_t child, int signals, const Options& options) {
       signalfd_siginfo info;
       if (read(signals, &info, sizeof info) == sizeof info && info.ssi_signo != SIGCHLD && !reason) {
         reason = "signal";
-        kill(-child, SIGKILL);
+        end_program(child);
       }
     }
     if (count == 2 && watched[1].revents) {
@@ -150,6 +218,7 @@ int launch(int count, char** arguments) {
   for (int signal : ends) sigaddset(&handled, signal);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   const int signals = signalfd(-1, &handled, SFD_CLOEXEC);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // orphans come to us, not to init
   const pid_t self = getpid(), child = fork();
   if (signals < 0 || child < 0) {
     fprintf(stderr, "cannot start a process: %s\n", strerror(errno));
@@ -167,6 +236,7 @@ int launch(int count, char** arguments) {
     fprintf(stderr, "the program's end was missed: %s\n", strerror(errno));
     return kCannotStart;
   }
+  const int left_behind = end_what_is_left(child);
 
   const bool by_signal = WIFSIGNALED(status);
   const int code = by_signal ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -176,7 +246,8 @@ int launch(int count, char** arguments) {
   reason ? line.text("killed", reason) : line.null("killed");
   line.integer("user_ns", time_ns(usage.ru_utime)).integer("system_ns", time_ns(usage.ru_stime));
   line.integer("peak_rss_bytes", (int64_t)usage.ru_maxrss * 1024);
-  line.integer("involuntary_switches", usage.ru_nivcsw).close('}').print(STDERR_FILENO);
+  line.integer("involuntary_switches", usage.ru_nivcsw).integer("left_behind", left_behind);
+  line.close('}').print(STDERR_FILENO);
   return reason && !strcmp(reason, "deadline") ? kDeadline : code;
 }
 

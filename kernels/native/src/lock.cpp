@@ -1,7 +1,9 @@
 // `lock`: holds the machine-wide lock until stdin ends.
 //
-// The lock is a name in Linux's abstract socket namespace: one per machine whatever the user or folder, and gone with
-// its holder, however that ends. Whoever is refused connects to it and is told who holds it.
+// The lock is a name in Linux's abstract socket namespace: one whatever the user or folder, and gone with its holder,
+// however that ends. Whoever is refused connects to it and is told who holds it. But containers have such namespaces of
+// their own. So files are locked too, in the folders that all users share and where the caller says: containers that
+// share one of these folders exclude each other, and those that share none cannot know of each other.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lock_file.h"
 #include "roles.h"
 #include "text.h"
 
@@ -19,7 +22,8 @@ namespace bnn {
 
 namespace {
 
-constexpr int kAttempts = 5, kAnswerMs = 1000;
+constexpr int kAttempts = 5, kAnswerMs = 1000, kMostFiles = 4;
+constexpr const char* kSharedFolders[] = {"/run/lock", "/tmp"};
 
 socklen_t make_address(const char* name, sockaddr_un& address) {
   address = {};
@@ -68,17 +72,51 @@ int hold(int listener, const char* who) {
   }
 }
 
+// In the shared folders and at the caller's paths, as many as can be had.
+class FileLocks {
+ public:
+  // False when another holds one of them: `who` says who.
+  bool take(const char* name, const char* const* files, int count, char* who, size_t capacity) {
+    for (const char* folder : kSharedFolders) {
+      char path[256];
+      if (shared_lock_path(folder, name, path, sizeof path) && !take_one(path, who, capacity)) return false;
+    }
+    for (int i = 0; i < count; ++i) {
+      if (!take_one(files[i], who, capacity)) return false;
+    }
+    return true;
+  }
+
+  void let_go() {
+    while (count_) locks_[--count_].let_go();
+  }
+
+ private:
+  bool take_one(const char* path, char* who, size_t capacity) {
+    const Taken taken = locks_[count_].take(path, who, capacity);
+    count_ += taken == Taken::kOurs;
+    if (taken == Taken::kHeld) let_go();
+    return taken != Taken::kHeld;
+  }
+
+  LockFile locks_[kMostFiles + sizeof kSharedFolders / sizeof *kSharedFolders];
+  int count_ = 0;
+};
+
 }  // namespace
 
 int hold_lock(int count, char** arguments) {
-  const char *name = "bnnbench", *who = "another run";
+  const char *name = "bnnbench", *who = "another run", *files[kMostFiles];
+  int file_count = 0;
   for (int i = 0; i < count; ++i) {
     if (!strcmp(arguments[i], "--name") && i + 1 < count) {
       name = arguments[++i];
     } else if (!strcmp(arguments[i], "--holder") && i + 1 < count) {
       who = arguments[++i];
+    } else if (!strcmp(arguments[i], "--file") && i + 1 < count && file_count < kMostFiles) {
+      files[file_count++] = arguments[++i];
     } else {
-      fprintf(stderr, "usage: engine lock [--name NAME] [--holder TEXT]\n");
+      fprintf(stderr, "usage: engine lock [--name NAME] [--holder TEXT] [--file PATH]...\n");
       return 2;
     }
   }
@@ -91,8 +129,15 @@ int hold_lock(int count, char** arguments) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener >= 0 && !bind(listener, (const sockaddr*)&address, length) && !listen(listener, 8)) {
+      FileLocks locks;
+      if (!locks.take(name, files, file_count, holder, sizeof holder)) {
+        close(listener);
+        break;
+      }
       reply.boolean("ok", true).close('}').print(STDOUT_FILENO);
-      return hold(listener, who);
+      const int status = hold(listener, who);
+      locks.let_go();
+      return status;
     }
     const int reason = errno;
     if (listener >= 0) close(listener);

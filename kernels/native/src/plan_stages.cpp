@@ -22,6 +22,7 @@ constexpr StageRow kStages[] = {
     {StageKind::kStore, "store", 2},       {StageKind::kStoreBits, "store_bits", 1},
     {StageKind::kStoreI8, "store_i8", 2},  {StageKind::kRoundI8, "round_i8", 2},
     {StageKind::kStoreRequantized, "store_requantized", 6},
+    {StageKind::kStoreRequantizedOnce, "store_requantized_once", 6},
 };
 
 const StageRow* find_row(uint32_t kind) {
@@ -32,9 +33,13 @@ const StageRow* find_row(uint32_t kind) {
 
 bool produces_stream(StepKind kind) { return (uint32_t)kind < 16; }
 
+bool requantizes(StageKind kind) {
+  return kind == StageKind::kStoreRequantized || kind == StageKind::kStoreRequantizedOnce;
+}
+
 bool stores(StageKind kind) {
   return kind == StageKind::kStore || kind == StageKind::kStoreBits || kind == StageKind::kStoreI8 ||
-         kind == StageKind::kStoreRequantized;
+         requantizes(kind);
 }
 
 // The tensor that a stage reads or writes: the stream's pixels, and its channels from `channel` on.
@@ -62,8 +67,9 @@ bool check_quantized(const PlanStage& stage, Error& error) {
 
 bool check_shifts(const PlanStage& stage, int32_t channels, Error& error) {
   const int32_t* shift = (const int32_t*)stage.shift;
+  const int32_t most = stage.kind == StageKind::kStoreRequantizedOnce ? 30 : 31;
   for (int32_t c = 0; c < channels; ++c)
-    if (shift[c] < -31 || shift[c] > 31) return error.set("the shift of channel %d is %d", c, shift[c]);
+    if (shift[c] < -31 || shift[c] > most) return error.set("the shift of channel %d is %d", c, shift[c]);
   return true;
 }
 
@@ -89,6 +95,7 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
       stage.scale = a.real(), stage.zero_point = a.integer();
       return check_quantized(stage, error);
     case StageKind::kStoreRequantized:
+    case StageKind::kStoreRequantizedOnce:
       if (!take_tensor(s, a, kMaskI8, false, true, stage, error)) return false;
       stage.zero_point = stage.tensor->zero_point;
       stage.low_i = a.within("low", -128, 127), stage.high_i = a.within("high", -128, 127);
@@ -117,7 +124,7 @@ bool check_stages(const PlanStep& s, Error& error) {
   const bool whole_numbers = s.x->dtype == DType::kI8 && s.kind != StepKind::kRead;
   if (!s.stages || !stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is no store");
   for (int32_t i = 0; i < s.stages; ++i) {
-    if ((s.stage[i].kind == StageKind::kStoreRequantized) != whole_numbers || (whole_numbers && s.stages > 1))
+    if (requantizes(s.stage[i].kind) != whole_numbers || (whole_numbers && s.stages > 1))
       return error.set("store_requantized is the one stage of integer convolutions, and of no other step");
     if (overwrites_input(s, s.stage[i])) return error.set("stage %d overwrites what the step reads", i);
   }

@@ -124,18 +124,24 @@ bool reaches(const PlanStep& s, const int32_t (&stride)[4], const PlanTensor& t)
   return true;
 }
 
+// Those of a, then those of b, for a result of the stream's shape.
+bool take_strides(PlanStep& s, const uint32_t* words, Error& error) {
+  for (int32_t& stride : s.a_stride) stride = (int32_t)*words++;
+  for (int32_t& stride : s.b_stride) stride = (int32_t)*words++;
+  if (!reaches(s, s.a_stride, *s.x) || !reaches(s, s.b_stride, *s.b))
+    return error.set("the strides lead out of a tensor");
+  return true;
+}
+
 bool parse_broadcast(PlanStep& s, Arguments& a, Error& error) {
   s.x = a.tensor("a", kMaskF32), s.b = a.tensor("b", kMaskF32);
   if (error.failed()) return false;
   s.op = a.within("op", 0, 3);
-  for (int32_t& stride : s.a_stride) stride = a.integer();
-  for (int32_t& stride : s.b_stride) stride = a.integer();
+  const uint32_t* strides = a.skip(8);
   s.n = a.size("n"), s.h = a.size("h"), s.w = a.size("w"), s.c = a.size("c");
   if (error.failed()) return false;
   if (product(s.n, s.h, s.w, s.c, 4) < 0) return error.set("the result would take more than 2 GiB");
-  if (!reaches(s, s.a_stride, *s.x) || !reaches(s, s.b_stride, *s.b))
-    return error.set("the strides lead out of a tensor");
-  return true;
+  return take_strides(s, strides, error);
 }
 
 bool parse_ends(PlanStep& s, Arguments& a, uint32_t in, uint32_t out) {
@@ -223,27 +229,29 @@ bool parse_pool_i8(PlanStep& s, Arguments& a, Error& error) {
 
 bool parse_binary_i8(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_ends(s, a, kMaskI8, kMaskI8) || !(s.b = a.tensor("b", kMaskI8))) return false;
-  const bool of_image = s.b->n == s.x->n && s.b->h == 1 && s.b->w == 1 && s.b->c == s.x->c;
-  if (!same_shape(*s.x, *s.out) || !(of_image || same_shape(*s.x, *s.b)))
-    return error.set("the tensors do not fit each other");
-  s.op = a.within("op", 0, 2);
-  if (!parse_range(s, a, error)) return false;
+  stream_of(s, *s.out);
+  s.op = a.within("op", 0, 3);
+  if (!take_strides(s, a.skip(8), error) || !parse_range(s, a, error)) return false;
   s.left_shift = a.within("left_shift", 0, 22);
   s.a_fixed = a.fixed(), s.b_fixed = a.fixed(), s.out_fixed = a.fixed();
   return true;
 }
 
-bool parse_softmax_i8(PlanStep& s, Arguments& a, Error& error) {
+// i8 to i8 by a constant of 256 entries.
+template <int kEntryBytes>
+bool parse_tabled(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_ends(s, a, kMaskI8, kMaskI8)) return false;
-  s.beta = a.real();
-  stream_of(s, *s.x);
+  s.table = a.constant("the table", 256 * kEntryBytes);
   return same_shape(*s.x, *s.out) || error.set("x and out differ in shape");
 }
 
-bool parse_requantize(PlanStep& s, Arguments& a, Error& error) {
-  if (!parse_ends(s, a, kMaskI8, kMaskI8)) return false;
-  s.out_fixed = a.fixed();
-  return same_shape(*s.x, *s.out) || error.set("x and out differ in shape");
+bool parse_softmax_i8(PlanStep& s, Arguments& a, Error& error) {
+  if (!parse_tabled<4>(s, a, error) || error.failed()) return false;
+  const int32_t* exponentials = (const int32_t*)s.table;
+  if (exponentials[0] != INT32_MAX) return error.set("its table does not begin with 1");
+  for (int i = 0; i < 256; ++i)
+    if (exponentials[i] < 0) return error.set("its table holds negative numbers");
+  return s.x->c <= kMaxSoftmaxI8 || error.set("it has more than %d channels", kMaxSoftmaxI8);
 }
 
 bool parse_mean_i8(PlanStep& s, Arguments& a, Error& error) {
@@ -283,9 +291,9 @@ constexpr StepRow kSteps[] = {
     {StepKind::kSlice, "slice", 6, parse_slice},
     {StepKind::kTranspose, "transpose", 6, parse_transpose},
     {StepKind::kPoolI8, "pool_i8", 13, parse_pool_i8},
-    {StepKind::kBinaryI8, "binary_i8", 13, parse_binary_i8},
+    {StepKind::kBinaryI8, "binary_i8", 21, parse_binary_i8},
     {StepKind::kSoftmaxI8, "softmax_i8", 3, parse_softmax_i8},
-    {StepKind::kRequantize, "requantize", 4, parse_requantize},
+    {StepKind::kTableI8, "table_i8", 3, parse_tabled<1>},
     {StepKind::kMeanI8, "mean_i8", 4, parse_mean_i8},
     {StepKind::kConstant, "constant", 3, parse_constant},
 };

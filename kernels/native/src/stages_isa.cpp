@@ -64,8 +64,19 @@ inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
   const Ints shifted = (Ints)((Words)value << (Words)left);
   const Longs product = __builtin_convertvector(shifted, Longs) * __builtin_convertvector(multiplier, Longs);
   const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
-  const Ints below = right > 0 ? right - 1 : Ints{};  // the last bit that is shifted out: halves go up
-  return (high >> right) + ((high >> below) & 1 & (right > 0));
+  // Halves away from zero: those of a negative number go up from one below it.
+  const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
+  return (from >> right) + ((from >> below) & 1 & (right > 0));
+}
+
+// Rounded once, limited to what i8 and any zero point can use.
+inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
+  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+  const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
+  const Longs right = __builtin_convertvector(31 - shift, Longs), one = Longs{} + 1, most = Longs{} + (1 << 20);
+  Longs q = (product + (one << (right - 1)) + (product < 0)) >> right;
+  q = q > most ? most : q;
+  return __builtin_convertvector(q < -most ? -most : q, Ints);
 }
 
 struct Place {
@@ -131,7 +142,9 @@ __attribute__((noinline)) void store_requantized(const Stage& stage, const float
   for (int32_t c = 0; c < valid; c += kLanes) {
     const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
     const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
-    Ints q = requantized(sum, load<Ints>(stage.multiplier + channel + c), load<Ints>(stage.shift + channel + c));
+    const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
+    Ints q = stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
+                                                        : requantized_once(sum, multiplier, shift);
     q = q < low ? (Ints{} + low) : q;
     q = (q > high ? (Ints{} + high) : q) + stage.zero_point;
     store_octets(q, valid - c, out + c);

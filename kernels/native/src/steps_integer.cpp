@@ -1,9 +1,9 @@
 // int8 steps in TFLite's integer arithmetic.
 #include <stdio.h>
+#include <string.h>
 
 #include "fixed_point.h"
 #include "step.h"
-#include "stream.h"
 
 namespace bnn {
 
@@ -15,33 +15,49 @@ struct IntegerStep : Step {
   int32_t h, w, c, out_h, out_w, op, low, high, x_zero, out_zero;
   Window window;
   Fixed factor;
-  int64_t image_pixels;      // of x; b has one value for each image and channel when b_of_image
-  bool b_of_image;
+  int64_t image_pixels;      // of x
+  int32_t a_stride[4], b_stride[4];
   const int32_t *a_table, *b_table;  // [256], by the stored value + 128
+  Fixed below;               // prelu: of negative ones
   const int8_t* table;
+  const int32_t* exponentials;
 };
 
-void requantize_all(const Step& step, uint8_t*, int64_t first, int64_t last) {
+void look_up(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
   for (int64_t i = first * self.c; i < last * self.c; ++i) self.out[i] = self.table[self.x[i] + 128];
 }
 
+constexpr int kAdd = 0, kSub = 1, kMul = 2, kPrelu = 3;
+
+template <int kOp>
+int64_t combined(const IntegerStep& self, int8_t a, int8_t b) {
+  const int32_t x = self.a_table[a + 128], y = self.b_table[b + 128];
+  if (kOp == kPrelu) return x >= 0 ? requantize(x, self.factor) : requantize(x * y, self.below);
+  const uint32_t raw = kOp == kAdd   ? (uint32_t)x + (uint32_t)y
+                       : kOp == kSub ? (uint32_t)x - (uint32_t)y
+                                     : (uint32_t)x * (uint32_t)y;
+  return requantize((int32_t)raw, self.factor);
+}
+
 template <int kOp>
 void combine(const IntegerStep& self, const int8_t* a, const int8_t* b, int8_t* out) {
-  for (int32_t c = 0; c < self.c; ++c) {
-    const uint32_t x = (uint32_t)self.a_table[a[c] + 128], y = (uint32_t)self.b_table[b[c] + 128];
-    const int32_t raw = (int32_t)(kOp == 0 ? x + y : kOp == 1 ? x - y : x * y);
-    out[c] = (int8_t)limited(requantize(raw, self.factor, kOp == 2) + self.out_zero, self.low, self.high);
-  }
+  const int64_t a_step = self.a_stride[3], b_step = self.b_stride[3];
+  for (int32_t c = 0; c < self.c; ++c)
+    out[c] = (int8_t)limited(combined<kOp>(self, a[c * a_step], b[c * b_step]) + self.out_zero, self.low, self.high);
 }
 
 void binary(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
-  void (*const ops[])(const IntegerStep&, const int8_t*, const int8_t*, int8_t*) = {combine<0>, combine<1>,
-                                                                                     combine<2>};
-  for (int64_t p = first; p < last; ++p)
-    ops[self.op](self, self.x + p * self.c, self.b + (self.b_of_image ? p / self.image_pixels : p) * self.c,
-                 self.out + p * self.c);
+  void (*const ops[])(const IntegerStep&, const int8_t*, const int8_t*, int8_t*) = {
+      combine<kAdd>, combine<kSub>, combine<kMul>, combine<kPrelu>};
+  const auto at = [](const int32_t (&stride)[4], int64_t n, int64_t y, int64_t x) {
+    return n * stride[0] + y * stride[1] + x * stride[2];
+  };
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
+    ops[self.op](self, self.x + at(self.a_stride, n, y, x), self.b + at(self.b_stride, n, y, x), self.out + p * self.c);
+  }
 }
 
 constexpr int32_t kChunk = 64;  // channels whose sums are kept at a time
@@ -57,7 +73,7 @@ void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
         for (int32_t i = 0; i < count; ++i) sum[i] += image[p * self.c + c + i] - self.x_zero;
       for (int32_t i = 0; i < count; ++i)
         self.out[n * self.c + c + i] =
-            (int8_t)limited(requantize((int32_t)sum[i], self.factor, true) + self.out_zero, self.low, self.high);
+            (int8_t)limited(requantize((int32_t)sum[i], self.factor) + self.out_zero, self.low, self.high);
     }
   }
 }
@@ -92,6 +108,33 @@ void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
   }
 }
 
+// 1 / (1 + a) in Q0.31 of `a` in Q0.31: Newton's method on half of 1 + a, in Q2.29.
+int64_t reciprocal(int64_t a) {
+  const int64_t half = (a + INT32_MAX + 1) >> 1;
+  int64_t x = 1515870810 + high_multiply(half, -1010580540);  // 48 / 17 - 32 / 17 * half
+  for (int i = 0; i < 3; ++i)
+    x += limited(high_multiply(x, (1 << 29) - high_multiply(half, x)) * 4, INT32_MIN, INT32_MAX);
+  return limited(x * 2, INT32_MIN, INT32_MAX);
+}
+
+// TFLite's reference, in fixed point: exponentials are Q0.31, their sum Q12.19.
+void softmax(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  for (int64_t p = first; p < last; ++p) {
+    const int8_t* x = self.x + p * self.c;
+    int32_t largest = -128;
+    for (int32_t c = 0; c < self.c; ++c) largest = x[c] > largest ? x[c] : largest;
+    uint32_t sum = 0;
+    for (int32_t c = 0; c < self.c; ++c) sum += (uint32_t)shifted_right(self.exponentials[largest - x[c]], 12);
+    const int32_t headroom = __builtin_clz(sum);
+    const int64_t inverse = reciprocal((int64_t)(sum << headroom) - (1ll << 31));
+    for (int32_t c = 0; c < self.c; ++c) {
+      const int64_t share = high_multiply(inverse, self.exponentials[largest - x[c]]);
+      self.out[p * self.c + c] = (int8_t)limited(shifted_right(share, 12 - headroom + 31 - 8) - 128, -128, 127);
+    }
+  }
+}
+
 // The 256 values of one operand: steps from its zero point, shifted and scaled.
 const int32_t* operand_table(int32_t zero_point, int32_t left_shift, Fixed factor, StepBuilder& builder) {
   int32_t* table = builder.arena.array<int32_t>(256, builder.error);
@@ -100,59 +143,30 @@ const int32_t* operand_table(int32_t zero_point, int32_t left_shift, Fixed facto
   return table;
 }
 
-struct SoftmaxI8 : Stream {
-  const int8_t* x;
-  float scale, beta;
-  int32_t zero_point;
-};
-
-void softmax_i8(const Stream& stream, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row) {
-  const SoftmaxI8& self = (const SoftmaxI8&)stream;
-  const int32_t c = self.stages.channels;
-  float* values = (float*)extra;
-  for (int64_t p = first; p < last; ++p, out += row) {
-    self.kernels->read_i8(self.x + p * c, c, 1, c, self.scale, self.zero_point, values, self.row_floats);
-    self.kernels->softmax(values, 1, c, self.beta, out, row);
-  }
-}
-
-Step* build_softmax(const PlanStep& step, StepBuilder& builder) {
-  SoftmaxI8* self = builder.arena.array<SoftmaxI8>(1, builder.error);
-  PlanStage store = {};
-  store.kind = StageKind::kStoreI8, store.tensor = step.out;
-  store.scale = step.out->scale, store.zero_point = step.out->zero_point;
-  PlanStep stream = step;
-  stream.stage = &store, stream.stages = 1;
-  if (!self || !init_stream(*self, stream, 1, false, builder)) return nullptr;
-  add_scratch(*self, (int64_t)self->row_floats * 4);
-  self->x = (const int8_t*)builder.place(*step.x), self->scale = step.x->scale, self->beta = step.beta;
-  self->zero_point = step.x->zero_point;
-  self->produce = softmax_i8;
-  snprintf(self->label, sizeof self->label, "softmax i8");
-  return self;
-}
-
 const char* finish_binary(IntegerStep& self, const PlanStep& step, StepBuilder& builder) {
+  const bool slopes = step.op == kPrelu;
+  const Fixed one = {1 << 30, 1};
   self.b = (const int8_t*)builder.place(*step.b);
-  self.b_of_image = step.b->pixels() != step.x->pixels();
-  self.a_table = operand_table(step.x->zero_point, step.left_shift, step.a_fixed, builder);
-  self.b_table = operand_table(step.b->zero_point, step.left_shift, step.b_fixed, builder);
+  memcpy(self.a_stride, step.a_stride, sizeof self.a_stride);
+  memcpy(self.b_stride, step.b_stride, sizeof self.b_stride);
+  self.c = step.c, self.below = step.b_fixed;
+  self.a_table = operand_table(step.x->zero_point, step.left_shift, slopes ? one : step.a_fixed, builder);
+  self.b_table = operand_table(step.b->zero_point, step.left_shift, slopes ? one : step.b_fixed, builder);
   self.run = binary;
-  return step.op == 0 ? "add i8" : step.op == 1 ? "sub i8" : "mul i8";
+  const char* const names[] = {"add i8", "sub i8", "mul i8", "prelu i8"};
+  return names[step.op];
 }
 
-const char* finish_requantize(IntegerStep& self, const PlanStep& step, StepBuilder& builder) {
-  int8_t* table = builder.arena.array<int8_t>(256, builder.error);
-  for (int32_t i = 0; table && i < 256; ++i)
-    table[i] = (int8_t)limited(requantize(i - 128 - self.x_zero, step.out_fixed) + self.out_zero, -128, 127);
-  self.table = table, self.run = requantize_all;
-  return "requantize i8";
+template <class T>
+const T* copy_table(const PlanStep& step, StepBuilder& builder) {
+  T* table = builder.arena.array<T>(256, builder.error);
+  if (table) memcpy(table, step.table, 256 * sizeof(T));
+  return table;
 }
 
 }  // namespace
 
 Step* build_integer(const PlanStep& step, StepBuilder& builder) {
-  if (step.kind == StepKind::kSoftmaxI8) return build_softmax(step, builder);
   IntegerStep* self = builder.arena.array<IntegerStep>(1, builder.error);
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
@@ -166,8 +180,12 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
   const char* label;
   if (step.kind == StepKind::kBinaryI8) {
     label = finish_binary(*self, step, builder);
-  } else if (step.kind == StepKind::kRequantize) {
-    label = finish_requantize(*self, step, builder);
+  } else if (step.kind == StepKind::kTableI8) {
+    self->table = copy_table<int8_t>(step, builder);
+    label = "table i8", self->run = look_up;
+  } else if (step.kind == StepKind::kSoftmaxI8) {
+    self->exponentials = copy_table<int32_t>(step, builder);
+    label = "softmax i8", self->run = softmax;
   } else if (step.kind == StepKind::kMeanI8) {
     label = "mean i8", self->run = mean, self->low = -128, self->high = 127;
   } else {

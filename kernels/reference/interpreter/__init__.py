@@ -2,5 +2,6 @@
 
 from .interpreter import Result, interpret
 from .signs import UNSURE, SignFlips, SignMargin, sign_margins
+from .variants import VARIANTS, Variant
 
-__all__ = ("UNSURE", "Result", "SignFlips", "SignMargin", "interpret", "sign_margins")
+__all__ = ("UNSURE", "VARIANTS", "Result", "SignFlips", "SignMargin", "Variant", "interpret", "sign_margins")

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ...models.graph import BitQuantize, Graph, Node, Tensor
+from ...models.graph import BitQuantize, Graph, Node, Quantize, Tensor
 from .operations import run_node
-from .signs import SignFlips, exact_bits, with_bits
+from .signs import SignFlips, exact_bits, with_bits, with_steps
+from .variants import Variant
 
 Array = NDArray[Any]
 _NUMPY = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
@@ -31,12 +32,18 @@ class Result:
 
 
 def interpret(
-    graph: Graph, inputs: Sequence[Array], *, keep: bool = False, bits: Mapping[str, Array] | None = None
+    graph: Graph,
+    inputs: Sequence[Array],
+    *,
+    keep: bool = False,
+    bits: Mapping[str, Array] | None = None,
+    variant: Variant | None = None,
 ) -> Result:
     """Outputs for `inputs`, which have the order, shapes and dtypes of the graph's.
 
-    `keep` keeps every tensor, inputs too. `bits`: another engine's tensors of bits by name (u32 words); of signs they
-    are taken over where the reference is unsure, see `signs.py`. ModelError when `inputs` or `bits` do not fit.
+    `keep` keeps every tensor, inputs too. `bits`: another engine's tensors of bits (u32 words) and of int8 by name;
+    they are taken over where the reference is unsure of a sign or a step, see `signs.py`. `variant`: a way in which
+    others round int8. ModelError when `inputs` or `bits` do not fit.
     """
     values = dict(zip(map(id, graph.inputs), _checked(graph, inputs), strict=True))
     last_use = {id(tensor): place for place, node in enumerate(graph.nodes) for tensor in node.inputs}
@@ -45,10 +52,10 @@ def interpret(
     flips: list[SignFlips] = []
     for place, node in enumerate(graph.nodes):
         operands = [tensor.data if tensor.data is not None else values[id(tensor)] for tensor in node.inputs]
-        value = run_node(node, operands)
+        value = run_node(node, operands, variant)
         if value.shape != node.output.storage_shape or value.dtype != _NUMPY[node.output.dtype]:
             raise AssertionError(f"{node.op} gave {value.dtype}{value.shape} for {node.output}")
-        if bits is not None and node.output.dtype == "bits" and node.output.name in bits:
+        if bits is not None and node.output.name in bits and _may_differ(node):
             value, flip = _compared(node, operands[0], value, bits[node.output.name])
             if flip.unsure or flip.wrong:
                 flips.append(flip)
@@ -70,8 +77,15 @@ def _checked(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
     return arrays
 
 
+def _may_differ(node: Node) -> bool:
+    """Whether the node's output is one in which a rounding may decide: bits, or int8 of floats."""
+    return node.output.dtype == "bits" or (isinstance(node.operation, Quantize) and node.inputs[0].dtype == "f32")
+
+
 def _compared(node: Node, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
     _require(node.output, other, "bits of")
+    if isinstance(node.operation, Quantize):
+        return with_steps(node.output, x, own, other)
     if isinstance(node.operation, BitQuantize):
         return with_bits(node.output.name, x, own, other)
     return own, exact_bits(node.output.name, node.output.shape[-1], own, other)

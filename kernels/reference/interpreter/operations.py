@@ -14,6 +14,7 @@ from ...models.graph import (
     BinaryMaxPool2d,
     BitDequantize,
     BitQuantize,
+    Clamp,
     Concat,
     Conv2d,
     Dense,
@@ -37,14 +38,22 @@ from ...models.quantization import dequantize, quantize
 from ...packing import pack, unpack
 from .. import oracle
 from . import floats, integers
+from .variants import Variant
 from .windows import pool_max
 
 Array = NDArray[Any]
 
 
-def run_node(node: Node, operands: Sequence[Array]) -> Array:
-    """The node's output in storage form; `operands` as its inputs say."""
+def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = None) -> Array:
+    """The node's output in storage form; `operands` as its inputs say, int8 rounded as `variant` does."""
     x = operands[0]
+    rule = (
+        variant.rules.get(type(node.operation))
+        if variant and "i8" in (node.inputs[0].dtype, node.output.dtype)
+        else None
+    )
+    if rule is not None:
+        return rule(node, node.operation, operands)
     match node.operation:
         case BinaryConv2d() as operation:
             return _binary_convolution(node, operation, x)
@@ -57,14 +66,9 @@ def run_node(node: Node, operands: Sequence[Array]) -> Array:
         case BitDequantize():
             return _stored(node.output, unpack(x, node.output.shape[-1]).astype(np.float32))
         case Quantize():
-            return integers.rescaled(node, x) if x.dtype == np.int8 else _stored(node.output, x)
+            return integers.unary(node, "rescale", Clamp(), x) if x.dtype == np.int8 else _stored(node.output, x)
         case Dequantize():
             return _real(node.inputs[0], x)
-        case Unary() as operation:
-            return _stored(node.output, floats.unary(operation, _real(node.inputs[0], x)))
-        case PRelu():
-            real, alpha = (_real(tensor, array) for tensor, array in zip(node.inputs, operands, strict=True))
-            return _stored(node.output, floats.prelu(real, alpha))
         case Concat() | Slice() | Pad() | Transpose() | Reshape():
             return _move(node, operands)
     return _integers(node, operands) if x.dtype == np.int8 else _floats(node, operands)
@@ -87,6 +91,10 @@ def _floats(node: Node, operands: Sequence[Array]) -> Array:
             return floats.elementwise(operation, x, operands[1])
         case Softmax() as operation:
             return floats.softmax(operation, x).astype(np.float32)
+        case Unary() as operation:
+            return floats.unary(operation, x)
+        case PRelu():
+            return floats.prelu(x, operands[1])
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of floats")
 
 
@@ -107,6 +115,10 @@ def _integers(node: Node, operands: Sequence[Array]) -> Array:
             return integers.elementwise(node, operation, x, operands[1])
         case Softmax() as operation:
             return integers.softmax(node, operation, x)
+        case Unary(kind, act):
+            return integers.unary(node, kind, act, x)
+        case PRelu():
+            return integers.prelu(node, x, operands[1])
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of int8")
 
 

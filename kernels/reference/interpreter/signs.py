@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models.graph import BitQuantize, Graph
+from ...models.graph import BitQuantize, Graph, Tensor
 from ...packing import pack, unpack
 
 Array = NDArray[Any]
@@ -73,13 +73,29 @@ def with_bits(tensor: str, x: Array, own: Array, other: Array) -> tuple[Array, S
     return own ^ swap, SignFlips(tensor, int(taken.sum()), int((differs & ~unsure).sum()), ordered)
 
 
+def with_steps(output: Tensor, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+    """`own` int8 of floats `x` with `other` steps where `x` is too close to the middle of two, and what differs."""
+    assert output.scale is not None
+    steps = x.astype(np.float64) / output.scale
+    margins = np.abs(np.abs(steps - np.trunc(steps)) - 0.5) * output.scale / _largest(x)
+    differs, near = own != other, np.abs(own.astype(np.int16) - other) <= 1
+    taken = differs & near & (margins <= UNSURE)
+    ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
+    flips = SignFlips(output.name, int(taken.sum()), int((differs & ~taken).sum()), ordered)
+    return np.where(taken, other, own).astype(np.int8), flips
+
+
 def exact_bits(tensor: str, channels: int, own: Array, other: Array) -> SignFlips:
     """Bits that no rounding decides (a threshold of counted bits, a maximum of signs): every difference is wrong."""
     return SignFlips(tensor, 0, int((unpack(np.bitwise_xor(own, other), channels) < 0).sum()))
 
 
 def relative(x: Array) -> Array:
-    """|x| by its largest; 0 everywhere when all are 0."""
-    sizes = np.abs(x.astype(np.float64))
-    largest = float(sizes.max())
-    return sizes / largest if largest > 0 else sizes
+    """|x| by its largest finite value; 0 everywhere when all are 0. Of infinite values and NaN the sign is sure."""
+    sizes = np.abs(x.astype(np.float64)) / _largest(x)
+    return np.where(np.isfinite(sizes), sizes, np.inf)
+
+
+def _largest(x: Array) -> float:
+    """The largest finite |x|; 1 when there is none, or all are 0."""
+    return float(np.abs(x[np.isfinite(x)].astype(np.float64)).max(initial=0.0)) or 1.0

@@ -1,0 +1,128 @@
+"""int8 to the last byte: every pair of values, and pixels on grids, against TFLite's reference kernels and LCE."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.tflite_file import read
+from bnnbench.kernels.reference.interpreter import VARIANTS, interpret
+from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
+from bnnbench.kernels.toolchain import build_native
+from tests.kernels.engine_process import HOST, EngineProcess
+
+from .judges import Judge
+from .model_builder import Builder
+from .test_golden_models import run, started
+
+Array = NDArray[Any]
+GOLDEN = [Path(__file__).parents[1] / "golden" / "tiny_int8.tflite"]
+if "BNNBENCH_GOLDEN" in os.environ:
+    GOLDEN.append(Path(os.environ["BNNBENCH_GOLDEN"]) / "QuickNetSmall_int8.tflite")
+VALUES = np.arange(-128, 128).astype(np.int8)
+FIRST, SECOND = np.repeat(VALUES, 256).reshape(1, 256, 256, 1), np.tile(VALUES, 256).reshape(1, 256, 256, 1)
+SETS = range(5)
+PAIRED = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "PRELU": None}
+
+
+def scales(seed: int) -> list[float]:
+    """Three: powers of two, equal ones, and any."""
+    rng = np.random.default_rng(seed)
+    return [
+        [0.5, 0.25, 1.0],
+        [0.1, 0.1, 0.2],
+        [0.25, 0.25, 0.125],
+        *([float(np.float32(s)) for s in 10 ** rng.uniform(-3, 0, 3)] for _ in range(2)),
+    ][seed]
+
+
+def pairs(op: str, seed: int) -> Builder:
+    """The op on all 65,536 pairs of int8 values."""
+    rng = np.random.default_rng(seed)
+    a, b, out = scales(seed)
+    if op == "MUL" and seed > 2:
+        out = float(np.float32(a * b * rng.uniform(20, 200)))
+    zeros = [int(z) for z in rng.integers(-128, 128, 3)] if seed else [0, 0, 0]
+    made = Builder()
+    x = made.input(FIRST.shape, "int8", a, zeros[0])
+    y = made.constant(SECOND[0] if op == "PRELU" else SECOND, b, zeros[1])
+    act = {} if op == "PRELU" else {"fused_activation_function": seed % 4}
+    made.outputs = [made.op(op, [x, y], made.tensor(FIRST.shape, "int8", out, zeros[2]), PAIRED[op], **act)]
+    return made
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    with EngineProcess([build_native(HOST).path], tmp_path_factory.mktemp("engine")) as process:
+        yield process
+
+
+@pytest.mark.parametrize("op", PAIRED)
+def test_every_pair_on_the_native_engine(op: str, engine: EngineProcess) -> None:
+    for seed in SETS:
+        graph = pairs(op, seed).graph()
+        right = interpret(graph, [FIRST]).outputs[0]
+        assert run(engine, make_plan(graph).to_bytes(), FIRST).tobytes() == right.tobytes(), seed
+
+
+def test_every_pair_by_the_judge(tmp_path: Path) -> None:
+    judge = Judge("litert-reference", tmp_path)
+    for op in PAIRED:
+        for seed in SETS:
+            made = pairs(op, seed)
+            theirs = judge.outputs(made.content(), [FIRST])
+            assert not isinstance(theirs, str), theirs
+            assert theirs[0].tobytes() == interpret(made.graph(), [FIRST]).outputs[0].tobytes(), (op, seed)
+    judge.close()
+
+
+def grid(graph: Graph, number: int) -> Array:
+    """Pixels as images have them: multiples of a 255th, or of half a step of the model's own input."""
+    (tensor,) = graph.inputs
+    node = graph.nodes[0]
+    rng = np.random.default_rng(number)
+    if tensor.dtype == "i8":
+        return rng.integers(-128, 128, tensor.shape).astype(np.int8) if number else np.full(tensor.shape, 5, np.int8)
+    if number % 2 and node.output.scale is not None:
+        return ((rng.integers(-256, 257, tensor.shape) / 2) * node.output.scale).astype(np.float32)
+    return (rng.integers(0, 256, tensor.shape) / np.float32(127.5) - 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("level", ISA_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+@pytest.mark.timeout(300)
+def test_pixel_grids_on_every_level(path: Path, level: IsaLevel, tmp_path: Path) -> None:
+    graph = import_model(read(path))
+    plan = make_plan(graph).to_bytes()
+    with started(level, tmp_path) as process:
+        for number in range(4):
+            given = grid(graph, number)
+            right = interpret(graph, [given]).outputs[0]
+            assert run(process, plan, given).tobytes() == right.tobytes(), number
+
+
+@pytest.mark.parametrize(("name", "variant"), [("lce", "x86"), ("lce-xnnpack", "xnnpack-older")])
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_lce_on_pixel_grids_is_the_reference_under_a_variant(
+    path: Path, name: str, variant: str, tmp_path: Path
+) -> None:
+    graph, judge = import_model(read(path)), Judge(name, tmp_path)
+    otherwise = 0
+    for number in range(6):
+        given = grid(graph, number)
+        theirs = judge.outputs(path.read_bytes(), [given])
+        assert not isinstance(theirs, str), theirs
+        right = interpret(graph, [given], variant=VARIANTS[variant]).outputs[0]
+        assert theirs[0].tobytes() == right.tobytes(), number
+        otherwise += theirs[0].tobytes() != interpret(graph, [given]).outputs[0].tobytes()
+    judge.close()
+    assert otherwise  # these grids show what random inputs do not
