@@ -23,6 +23,7 @@ LOCAL = DeviceSpec(name="local", transport="local")
 ADDRESSES = "ssh://[user@]host[:port], adb://SERIAL or qemu://CPU"
 _SIMPLE = {"adb": "serial", "qemu": "cpu"}
 NAME_JUNK = re.compile(r"[^A-Za-z0-9_.-]+")
+_DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
 _OF_THIS_MACHINE = frozenset({"local", "qemu"})
 """Transports whose work folder and settings are this machine's."""
 _ADDRESS = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
@@ -88,6 +89,7 @@ def load(path: Path | None, *, is_given: bool = True) -> Inventory:
     """
     if path is None:
         return Inventory()
+    _require_regular(path)
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
@@ -97,12 +99,24 @@ def load(path: Path | None, *, is_given: bool = True) -> Inventory:
     return Inventory(path, parse(text, path), is_found=not is_given and path.resolve() != user_inventory().resolve())
 
 
+def _require_regular(path: Path) -> None:
+    """Raises InventoryError for a pipe or a device, on which one could wait for ever."""
+    if path.exists() and not path.is_file():
+        raise InventoryError(f"{path} is no regular file; name an inventory, like devices.toml.")
+
+
 def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
     """The devices that an inventory's text defines, and `local`. Raises InventoryError."""
+    if _DEEP_KEY.search(text):  # which tomllib reads in quadratic time
+        raise InventoryError(f"{path} is nested too deeply to be an inventory.")
     try:
         document = tomllib.loads(text)
+    except RecursionError as error:
+        raise InventoryError(f"{path} is nested too deeply to be an inventory.") from error
     except tomllib.TOMLDecodeError as error:
         raise InventoryError(f"{path} is not valid TOML: {error}.") from error
+    except ValueError as error:
+        raise InventoryError(f"{path} holds a number with too many digits.") from error
     for key in document:
         if key != "device":
             hint = closest(key, ["device"])

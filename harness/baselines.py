@@ -13,6 +13,7 @@ import msgspec
 from bnnbench.kernels.toolchain import cache_folder
 from bnnbench.results import load
 from bnnbench.results.baselines import Capsule, CapsuleEngine, CapsuleFigure, CapsuleModel, Capsules
+from bnnbench.results.columns import equal
 from bnnbench.results.stored_run import StoredRun
 
 from .context import now
@@ -87,7 +88,7 @@ def _models(run: StoredRun, config: RunConfig) -> tuple[list[CapsuleModel], dict
 def _figures(run: StoredRun) -> list[CapsuleFigure]:
     frame = load(run)
     names = list(CapsuleFigure.__struct_fields__)
-    rows = frame[frame["status"] == "ok"][names].astype(object)
+    rows = frame[equal(frame["status"], "ok")][names].astype(object)
     return [msgspec.convert({k: _plain(v) for k, v in row.items()}, CapsuleFigure) for row in rows.to_dict("records")]
 
 

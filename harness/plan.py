@@ -86,16 +86,7 @@ def make_plan(
                     if reason is None:
                         chosen.append(Case(_record(workload, engine, count, target), workload, engine))
                     else:
-                        place = (workload.name, engine.name, target.spec.name)
-                        skips.append(
-                            Skip(
-                                workload=place[0],
-                                engine=place[1],
-                                device=place[2],
-                                threads=count,
-                                reason=reason,
-                            )
-                        )
+                        skips.append(_skip(workload, engine, count, target, reason))
         cases[target.spec.name] = tuple(chosen)
     return Plan(cases, tuple(skips))
 
@@ -126,6 +117,20 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     if reason is None and engine.name not in target.builds:
         reason = f"there is no {engine.name} engine for this device"
     return reason
+
+
+def _skip(workload: Workload, engine: Engine, threads: int, target: Target, reason: str) -> Skip:
+    figures = workload.figures()
+    return Skip(
+        workload=workload.name,
+        kind=workload.kind,
+        op=workload.op,
+        engine=engine.name,
+        device=target.spec.name,
+        threads=threads,
+        reason=reason,
+        **{name: figures[name] for name in Skip.__struct_fields__ if name in figures},
+    )
 
 
 def _record(workload: Workload, engine: Engine, threads: int, target: Target) -> CaseRecord:

@@ -6,7 +6,6 @@ import time
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column
+
+from bnnbench.harness.terminal import Console, line
 
 _PLAIN_EVERY_S = 10.0
 
@@ -62,7 +63,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """See `context.Watcher`."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line(text), markup=False, highlight=False, soft_wrap=True)
 
     def _print_line(self, device: str, text: str, done: int, total: int) -> None:
         moment = time.monotonic()

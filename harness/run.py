@@ -50,7 +50,7 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
-        writer = store.create(record)
+        writer = store.create(store.in_order(record))
         sign(writer.path / "run.json")
         return _measure(store, writer, config, ready, watcher)
 
@@ -65,6 +65,9 @@ def resume_run(
     """
     stored = store.run(selector)
     if _is_complete(stored):
+        if not stored.is_finished:  # the disk was full at its end
+            with store.reopen(selector) as writer:
+                writer.finish()
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
         return run_result(stored)
     config = config_of(stored.record)

@@ -15,12 +15,16 @@ from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
 from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.reading import read_regular
 
 from .errors import SuiteError
 from .suite_errors import closest, reworded
 from .suite_tables import EngineTable, ModelTable, Suite
 
 QUICKSTART = "quickstart"
+MOST_BYTES = 2**33
+"""That one execution of a kernel case reads and writes."""
+_DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
 _ARCHITECTURES = ("x86_64", "aarch64", "arm")
 
 
@@ -45,25 +49,38 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
 
 def parse_suite(text: str, path: Path) -> Suite:
     """One suite file's text; `path` is where relative paths start and what errors name. Raises SuiteError."""
+    if _DEEP_KEY.search(text):  # which tomllib reads in quadratic time
+        raise SuiteError(f"{path} is nested too deeply to be a suite.")
     try:
         document = tomllib.loads(text)
+    except RecursionError:
+        raise SuiteError(f"{path} is nested too deeply to be a suite.") from None
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{path} is not valid TOML: {error}.") from None
+    except ValueError:
+        raise SuiteError(f"{path} holds a number with too many digits.") from None
     return _from_document(document, path)
 
 
 def _from_document(document: dict[str, Any], path: Path) -> Suite:
     try:
         suite = msgspec.convert(document, Suite)
+    except (RecursionError, OverflowError):
+        raise SuiteError(f"{path} is nested too deeply, or holds numbers too large, to be a suite.") from None
     except msgspec.ValidationError as error:
         raise SuiteError(f"{path}: {reworded(str(error), document)}.") from None
     if not suite.kernel and not suite.model:
         raise SuiteError(f"{path} names nothing to measure; add a [[kernel]] or a [[model]] table.")
     for number, table in enumerate(suite.kernel, 1):
         try:
-            table.spec()
+            moved = table.spec().bytes_moved
         except KernelError as error:
             raise SuiteError(f"{path}: kernel {number}: {error}") from None
+        if moved > MOST_BYTES:
+            raise SuiteError(
+                f"{path}: kernel {number} moves {moved:,} bytes, and at most {MOST_BYTES:,} are measured; make it "
+                "smaller."
+            )
     _check_engines(suite, path)
     folder = path.resolve().parent
     return msgspec.structs.replace(
@@ -92,7 +109,7 @@ def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) ->
 
 def _read(path: Path) -> Suite:
     try:
-        return parse_suite(path.read_text("utf-8"), path)
+        return parse_suite(read_regular(path).decode("utf-8"), path)
     except UnicodeDecodeError:
         raise SuiteError(
             f"{path} is not UTF-8 text, so it is no suite; give a suite .toml or a model .tflite."

@@ -7,9 +7,18 @@ from typing import Annotated, Literal
 import msgspec
 
 from bnnbench.kernels.engines.base import Accepts
+from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+MOST_INVOCATIONS = 10_000
+"""Of a case, and samples of an invocation: more would take days, and fill a journal."""
+MOST_VALUES = 2**30
+"""Of a tensor of a kernel case."""
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Samples = Annotated[int, msgspec.Meta(ge=1, le=MOST_INVOCATIONS)]
+Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_INVOCATIONS)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Byte = Annotated[int, msgspec.Meta(ge=-128, le=255)]
 Pair = tuple[Positive, Positive]
 
 
@@ -33,6 +42,15 @@ class BConv2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     def spec(self) -> KernelSpec:
         h, w, c = self.input
         act: Act = self.act
+        rows, columns = (
+            size + (kernel - 1) * dilation
+            for size, kernel, dilation in zip((h, w), self.kernel, self.dilation, strict=True)
+        )
+        if rows * columns * c * self.batch > MOST_VALUES:
+            raise KernelError(
+                f"its input with padding has {rows * columns * c * self.batch:,} values, and at most {MOST_VALUES:,} "
+                "fit; make the input or the dilation smaller."
+            )
         return BConv2d(
             n=self.batch,
             h=h,
@@ -74,7 +92,7 @@ class BitPackTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     n: Positive
     c: Positive
     dtype: Literal["f32", "i8"] = "f32"
-    zero_point: int = 0
+    zero_point: Byte = 0
     micro_kernel: str = ""
     name: str | None = None
 
@@ -152,11 +170,11 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1)]
     engines: list[str] = []
     """Empty: the built-in ones and all that the suite declares."""
-    threads: Annotated[list[Positive], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1])
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-    invocations: Annotated[int, msgspec.Meta(ge=0)] = 7
+    threads: Annotated[list[Threads], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: [1])
+    seed: Seed = 0
+    invocations: Annotated[int, msgspec.Meta(ge=0, le=MOST_INVOCATIONS)] = 7
     """0: nothing is timed, only verified (and evaluated)."""
-    samples: Positive = 10
+    samples: Samples = 10
     min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 5.0
     warmup_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 300.0
     """At least; a case that takes longer to settle gets what it took."""

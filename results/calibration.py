@@ -11,6 +11,7 @@ import msgspec
 
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.records import ComparisonRecord, Verdict
 from bnnbench.results.statistics.power_curve import Point, Rate, interpolated
 from bnnbench.results.statistics.proportion import proportion_interval
@@ -85,6 +86,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.device} was calibrated with kernel {self.kernel} and now has {kernel}; {again}"
         age = self.age_days(now)
         return f"the calibration of {self.device} is {age:.0f} days old; {again}" if age > OLD_DAYS else None
+
+
+_decoder: msgspec.json.Decoder[Calibration] = msgspec.json.Decoder(Calibration)
 
 
 def summarize(
@@ -187,8 +191,8 @@ def latest(store: Path, device: str) -> Calibration | None:
     if not files:
         return None
     try:
-        return msgspec.json.decode(files[-1].read_bytes(), type=Calibration)
-    except (OSError, msgspec.DecodeError) as error:
+        return decoded(read_regular(files[-1]), _decoder)
+    except (OSError, UnreadableError) as error:
         raise StoreError(f"{files[-1]} is no calibration ({error}): remove it, and calibrate again") from error
 
 

@@ -24,6 +24,8 @@ from bnnbench.results.stored_run import StoredRun
 from bnnbench.results.trust import trust
 
 _TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})
+_SHORTEST_NS = 1e-6
+_LARGEST = 1e30
 _LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
 
 
@@ -72,10 +74,11 @@ def case_results(run: StoredRun) -> list[CaseResult]:
 
 
 def median_ns(invocation: Invocation) -> float | None:
-    """The figure of one invocation: the median of its samples, or None when it failed."""
+    """The figure of one invocation: the median of its samples, or None when it failed or they can't be times."""
     if invocation.status not in _TIMED or not invocation.samples_ns:
         return None
-    return statistics.median(invocation.samples_ns)
+    median = statistics.median(invocation.samples_ns)
+    return median if median >= _SHORTEST_NS else None
 
 
 def _with_accuracy(result: CaseResult, accuracy: Accuracy) -> CaseResult:
@@ -98,7 +101,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return CaseResult(case, status, reason, build, isa)
     arena = _largest([one.arena_bytes for one in timed])
     peak_rss = _largest([one.peak_rss_bytes for one in timed])
-    instructions = _median_of(timed, lambda one: (one.counters or {}).get("instructions"))
+    instructions = _median_of(timed, lambda one: _number((one.counters or {}).get("instructions")))
     if run.record.emulated(case.device):
         return CaseResult(
             case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss, instructions=instructions
@@ -119,7 +122,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         instructions=instructions,
         trust=grade,
         trust_reasons=tuple(reasons),
-        energy_mj=_median_of(timed, lambda one: one.telemetry.get("energy_mj")),
+        energy_mj=_median_of(timed, lambda one: _number(one.telemetry.get("energy_mj"))),
         latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         first_ns=_median_of(timed, lambda one: one.first_ns),
@@ -184,6 +187,13 @@ def _ending(run: StoredRun, case: CaseRecord) -> str:
 def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:
     figures = [value for one in timed if (value := figure(one)) is not None]
     return statistics.median(figures) if figures else None
+
+
+def _number(value: object) -> float | None:
+    """A figure from a dictionary that a device filled; None for what can't be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= _LARGEST else None
 
 
 def _largest(figures: Sequence[int | None]) -> int | None:

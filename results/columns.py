@@ -94,6 +94,19 @@ INVOCATION_COLUMNS: Mapping[str, str] = {
 }
 
 
+_NAMELESS = dict.fromkeys(("workload", "engine", "device", "run_id", "status"), "unknown")
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `unknown` for names that are missing, and 1 for a missing thread count."""
+    return frame.fillna({**_NAMELESS, "threads": 1})
+
+
+def equal(column: "pd.Series[Any]", value: object) -> "pd.Series[bool]":
+    """Whether each row has this value; a missing one has not."""
+    return pd.Series([not pd.isna(one) and one == value for one in column], index=column.index, dtype=bool)
+
+
 def build(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """A frame with exactly these columns and types; a key that a row lacks, or None, is missing in the
     frame."""
@@ -107,5 +120,6 @@ def build(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
         elif kind == _OBJECT:
             series[name] = pd.Series([pd.NA if value is None else value for value in values], dtype=object)
         else:
-            series[name] = pd.Series(values, dtype=kind)
+            # Strings kept by Python: masks of Arrow's with missing values do not combine with those of numbers.
+            series[name] = pd.Series(values, dtype=pd.StringDtype("python") if kind == _TEXT else kind)
     return pd.DataFrame(series, columns=list(columns))

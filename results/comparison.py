@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.columns import equal, named
+
 PROVEN = ("ok", "unstable")
 
 
@@ -38,8 +40,9 @@ class Line:
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with two more columns: `series`, the engine with its variant, and with its ISA or build where
-    one workload was run with several; and `place`, the device, with the run where it is in several."""
-    frame = frame.copy()
+    one workload was run with several; and `place`, the device, with the run where it is in several. Names that are
+    missing become `unknown`, and a missing thread count 1."""
+    frame = named(frame)
     names = frame["engine"] + (" " + frame["variant"]).fillna("")
     for extra in (frame["isa"], frame["engine_build"].str[:8]):
         keys = pd.DataFrame({"name": names, **{k: frame[k] for k in ("run_id", "workload", "device", "threads")}})
@@ -60,7 +63,7 @@ def with_speedup(frame: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     latency = frame["latency_ns"]
     rivals = latency
     if baseline is not None:
-        rivals = latency.where((frame["series"] == baseline) | (frame["engine"] == baseline))
+        rivals = latency.where(equal(frame["series"], baseline) | equal(frame["engine"], baseline))
     slowest = rivals.groupby(keys).transform("max")
     others = latency.groupby(keys).transform("count")
     frame["speedup"] = (slowest / latency).where(others > 1)

@@ -8,6 +8,10 @@ class StoreError(Exception):
     """A store, run or report can't be read or written; one sentence: what is wrong, where, what to do."""
 
 
+class StoreWarning(UserWarning):
+    """A part of a store that can't be read and is left out; one sentence."""
+
+
 def refusal(error: OSError, path: Path) -> StoreError:
     """The sentence for a write to `path` that failed with `error`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -74,7 +74,7 @@ def _case_columns(case: CaseRecord) -> dict[str, Any]:
     }
 
 
-def _workload_columns(case: CaseRecord) -> dict[str, Any]:
+def _workload_columns(case: CaseRecord | Skip) -> dict[str, Any]:
     return {
         "workload": case.workload,
         "kind": case.kind,
@@ -141,11 +141,13 @@ def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:
 
 
 def _skip_columns(skip: Skip, workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    # A skip names its workload; what that is, another engine's case may know.
+    # A skip of before names its workload alone; what that is, another engine's case may know.
+    known = workloads.get(skip.workload, {}) if skip.kind is None else _workload_columns(skip)
     return {
-        **workloads.get(skip.workload, {}),
+        **known,
         "workload": skip.workload,
         "engine": skip.engine,
+        "variant": skip.variant,
         "threads": skip.threads,
         "status": "skipped",
         "reason": skip.reason,

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pandas as pd
 
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled
 from bnnbench.results.statistics.change_point import LEAST, ChangePoint, change_points
 from bnnbench.results.statistics.robust_sigma import robust_sigma
@@ -39,8 +40,10 @@ class History:
 def histories(frame: pd.DataFrame) -> list[History]:
     """Of a frame of `bnnbench.results.load`: cases with a latency in `LEAST_RUNS` runs, those that changed most
     first."""
-    sides = frame["variant"].isin(["base", "head"])  # of comparisons, which have verdicts of their own
-    timed = frame[frame["latency_ns"].notna() & (frame["status"] == "ok") & ~sides].copy()
+    sides = equal(frame["variant"], "base") | equal(
+        frame["variant"], "head"
+    )  # of comparisons, which have verdicts of their own
+    timed = frame[frame["latency_ns"].notna() & equal(frame["status"], "ok") & ~sides].copy()
     if timed.empty:
         return []
     timed["series"] = labelled(timed)["series"]

@@ -1,19 +1,44 @@
-"""The models of a store as choices: one row for each way to run one, with the newest of every figure."""
+"""The models of a store as choices: a row for each way to run one on one data set, with the newest of every figure."""
 
 import pandas as pd
 
+from bnnbench.results.columns import equal, named
+
 CHOICE = ("device", "engine", "variant", "threads", "workload", "size_bytes")
 """What tells choices apart: a model file, and where and how it runs."""
+DATA_SET = ("dataset", "dataset_sha256")
+_ACCURACY = ("accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "accuracy_top5", "differing", *DATA_SET)
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row per choice of a frame of `bnnbench.results.load`: only models, only what is `ok`.
+    """A row per choice and data set of a frame of `bnnbench.results.load`: only models, only what is `ok`.
 
-    Latency may come from one run and accuracy from another; of each, the newest that was measured stands.
+    Latency may come from one run and accuracy from another; of each, the newest that was measured stands. A file that
+    another one of its name has replaced is no choice any more.
     """
-    found = frame[(frame["kind"] == "model") & (frame["status"] == "ok")]
+    frame = named(frame)
+    found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
     if found.empty:
         return found.reset_index(drop=True)
     ordered = found.sort_values("created", kind="stable")
-    newest = ordered.groupby(list(CHOICE), dropna=False, sort=False).last().reset_index()
-    return newest[list(frame.columns)]
+    keys = list(CHOICE)
+    timed = ordered.drop(columns=list(_ACCURACY)).groupby(keys, dropna=False, sort=False).last().reset_index()
+    names = [timed[key] for key in keys if key != "size_bytes"]
+    newest = timed["created"].groupby(names, dropna=False).transform("max")
+    timed = timed[timed["created"].isna() | (timed["created"] == newest)]
+    rated = ordered[ordered["accuracy"].notna()].drop_duplicates([*keys, *DATA_SET], keep="last")
+    merged = timed.merge(rated[[*keys, *_ACCURACY]], how="left", on=keys)
+    return merged[list(frame.columns)]
+
+
+def data_sets(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """Name and digest of each data set that accuracies of the frame are of, both `unknown` where they are missing."""
+    rated = frame.loc[frame["accuracy"].notna(), list(DATA_SET)].fillna("unknown").drop_duplicates()
+    return sorted((str(row["dataset"]), str(row["dataset_sha256"])) for row in rated.to_dict("records"))
+
+
+def of_data_set(frame: pd.DataFrame, dataset: tuple[str, str]) -> pd.DataFrame:
+    """The rows of one data set, and those that were timed only."""
+    mine = equal(frame["dataset"].fillna("unknown"), dataset[0])
+    mine &= equal(frame["dataset_sha256"].fillna("unknown"), dataset[1])
+    return frame[mine | frame["accuracy"].isna()]

@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bnnbench.results.models import CHOICE
+from bnnbench.results.columns import equal
+from bnnbench.results.models import CHOICE, DATA_SET
 from bnnbench.results.objectives import OBJECTIVES, Objective
 from bnnbench.results.statistics.level import CONFIDENCE
 
@@ -50,7 +51,7 @@ def pareto(
     told = frame.reset_index(drop=True).copy()
     told["between_runs"] = between_runs(told, history)
     whole = told[[objective.column for objective in chosen]].notna().all(axis=1)
-    keys = [*([] if across_devices else ["device"]), *(["dataset_sha256"] if "accuracy" in objectives else [])]
+    keys = [*([] if across_devices else ["device"]), *(DATA_SET if "accuracy" in objectives else [])]
     taking_part = told[whole]
     groups = taking_part.groupby(keys, dropna=False).indices.values() if keys else [np.arange(len(taking_part))]
     places = np.flatnonzero(whole.to_numpy())
@@ -102,7 +103,7 @@ def between_runs(frame: pd.DataFrame, history: pd.DataFrame | None) -> "pd.Serie
     unknown = pd.Series(pd.NA, index=frame.index, dtype="Float64")
     if history is None or history.empty or frame.empty:
         return unknown
-    past = history[(history["status"] == "ok") & (history["latency_ns"] > 0)]
+    past = history[equal(history["status"], "ok") & history["latency_ns"].notna()]
     if past.empty:
         return unknown
     logarithms = past.assign(logarithm=np.log(past["latency_ns"].astype(float)))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.printable import shorten
+
 _LIKE = {
     "device": "device",
     "device_model": "kind of device",
@@ -49,8 +51,8 @@ def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
     ratios, refused = [], []
     candidates = base.to_dict("records")
     for row in head.to_dict("records"):
-        same_name = [one for one in candidates if one["workload"] == row["workload"]]
-        name = f"{row['workload']} on {row['engine']}"
+        same_name = [one for one in candidates if _text(one["workload"]) == _text(row["workload"])]
+        name = f"{_text(row['workload'])} on {_text(row['engine'])}"
         if not same_name:
             refused.append(f"{name}: the base has no such workload")
             continue
@@ -68,24 +70,27 @@ def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
 
 def _differences(one: dict[Any, Any], other: dict[Any, Any]) -> list[str]:
     return [
-        f"{word}: {_shown(one[column])} and {_shown(other[column])}"
+        f"{word}: {shorten(_text(one[column]), 24)} and {shorten(_text(other[column]), 24)}"
         for column, word in _LIKE.items()
-        if _shown(one[column]) != _shown(other[column])
+        if _text(one[column]) != _text(other[column])
     ]
 
 
-def _shown(value: Any) -> str:
-    return "none" if pd.isna(value) else str(value)[:24]
+def _text(value: Any) -> str:
+    return "none" if pd.isna(value) else str(value)
 
 
 def _ratio(base: dict[Any, Any], head: dict[Any, Any]) -> Ratio:
-    apart = head["latency_low_ns"] > base["latency_high_ns"] or head["latency_high_ns"] < base["latency_low_ns"]
+    known = not any(pd.isna(one[name]) for one in (base, head) for name in ("latency_low_ns", "latency_high_ns"))
+    apart = known and (
+        head["latency_low_ns"] > base["latency_high_ns"] or head["latency_high_ns"] < base["latency_low_ns"]
+    )
     return Ratio(
-        workload=str(head["workload"]),
-        engine=str(head["engine"]),
-        device=str(head["device"]),
-        threads=int(head["threads"]),
+        workload=_text(head["workload"]),
+        engine=_text(head["engine"]),
+        device=_text(head["device"]),
+        threads=1 if pd.isna(head["threads"]) else int(head["threads"]),
         base_ns=float(base["latency_ns"]),
         head_ns=float(head["latency_ns"]),
-        overlap=not apart,
+        overlap=known and not apart,
     )

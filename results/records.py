@@ -4,7 +4,8 @@ Every record is a frozen msgspec struct built with keywords. What was not measur
 newer version added are skipped when an older one reads the file, so a store can be shared between versions.
 """
 
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +16,16 @@ Kind = Literal["kernel", "model"]
 Outcome = Literal["complete", "interrupted", "incomplete"]
 Side = Literal["base", "head"]
 Word = Literal["regression", "improvement", "equivalent", "inconclusive"]
+
+# Bounds of what is read back: a column of a frame or of a Parquet file holds 64 bits, and sums stay finite.
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+Invocations = Annotated[int, msgspec.Meta(ge=0, le=20_000)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
+Real = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
+Elapsed = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
+"""ns of an execution."""
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,15 +41,15 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     engine: str
     device: str
-    threads: int
+    threads: Count
     op: str | None = None
     variant: str | None = None
     params: dict[str, Any] = {}
     source: str | None = None
-    macs_1bit: int | None = None
-    macs_32bit: int | None = None
-    bytes_moved: int | None = None
-    size_bytes: int | None = None
+    macs_1bit: Size | None = None
+    macs_32bit: Size | None = None
+    bytes_moved: Size | None = None
+    size_bytes: Size | None = None
     plan_sha256: str | None = None
     engine_build: str | None = None
     isa: str | None = None
@@ -54,23 +65,32 @@ class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     workload: str
     device: str
-    threads: int
+    threads: Count
     base_case: str
     head_case: str
     base: str
     head: str
-    extra_ppm: int = 0
-    number: int = 0
+    extra_ppm: Whole = 0
+    number: Whole = 0
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
-    """A combination of the suite that was never planned as a case, and why."""
+    """A combination of the suite that was never planned as a case, and why; what the workload is, as in `CaseRecord`
+    (None in records of before)."""
 
     workload: str
     engine: str
     device: str
-    threads: int
+    threads: Count
     reason: str
+    kind: Kind | None = None
+    op: str | None = None
+    variant: str | None = None
+    macs_1bit: Size | None = None
+    macs_32bit: Size | None = None
+    bytes_moved: Size | None = None
+    size_bytes: Size | None = None
+    plan_sha256: str | None = None
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,18 +108,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `created` is ISO 8601 in UTC, `version` that of bnnbench. `devices` maps a device's name to its facts,
     each `{"value": ..., "source": ...}`; the value of an absent fact is null. On the devices `counted`, instructions
-    are counted, once, and nothing is timed.
+    are counted, once, and nothing is timed. `after` is the moment that it is sorted by where the clock had been
+    set back since the last run: just after that one.
     """
 
     run_id: str
     created: str
     version: str
     suite_name: str
-    seed: int
+    seed: Whole
     cases: list[CaseRecord]
-    invocations_per_case: int
-    samples_per_invocation: int
-    schema: int = SCHEMA
+    invocations_per_case: Invocations
+    samples_per_invocation: Count
+    schema: Whole = SCHEMA
     commit: str | None = None
     command: list[str] = []
     suite: dict[str, Any] = {}
@@ -109,6 +130,12 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     skips: list[Skip] = []
     comparisons: list[ComparisonRecord] = []
     counted: list[str] = []
+    after: str | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Sorts runs, oldest first."""
+        return self.after or self.created, self.run_id
 
     def fact(self, device: str, name: str) -> Any:
         """The value of a device's fact, or None when the device or the fact is absent."""
@@ -134,17 +161,17 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gat
     engine_build: str | None = None
     isa: str | None = None
     output_sha256: str | None = None
-    iterations: int | None = None
-    warmup_ns: float | None = None
+    iterations: Whole | None = None
+    warmup_ns: Real | None = None
     settled: bool | None = None
-    block_ns: float | None = None
-    max_abs_difference: float | None = None
-    input_index: int = 0
-    flips: int | None = None
+    block_ns: Real | None = None
+    max_abs_difference: Real | None = None
+    input_index: Whole = 0
+    flips: Whole | None = None
     rounding: str | None = None
     confirmed_by: list[str] | None = None
-    run_request_ns: float | None = None
-    wall_ns: float | None = None
+    run_request_ns: Real | None = None
+    wall_ns: Real | None = None
     started: str | None = None
 
 
@@ -157,33 +184,33 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     """
 
     case_id: str
-    index: int
-    order: int
+    index: Whole
+    order: Whole
     status: Status
     reason: str | None = None
     started: str | None = None
     isa: str | None = None
     engine_build: str | None = None
-    iterations: int | None = None
-    first_ns: float | None = None
-    load_ns: float | None = None
-    warmup_samples_ns: list[float] = []
-    samples_ns: list[float] = []
-    clock_hz: list[float] = []
-    start_ns: int | None = None
-    end_ns: int | None = None
-    cpus_used: list[int] = []
+    iterations: Whole | None = None
+    first_ns: Real | None = None
+    load_ns: Real | None = None
+    warmup_samples_ns: list[Real] = []
+    samples_ns: list[Elapsed] = []
+    clock_hz: list[Real] = []
+    start_ns: Whole | None = None
+    end_ns: Whole | None = None
+    cpus_used: list[Whole] = []
     counters: dict[str, Any] | None = None
     counters_error: str | None = None
     watch: dict[str, Any] | None = None
-    peak_rss_bytes: int | None = None
-    arena_bytes: int | None = None
+    peak_rss_bytes: Size | None = None
+    arena_bytes: Size | None = None
     output_sha256: str | None = None
     comparison_id: str | None = None
-    pair: int | None = None
+    pair: Whole | None = None
     stderr: str | None = None
-    run_request_ns: float | None = None
-    wall_ns: float | None = None
+    run_request_ns: Real | None = None
+    wall_ns: Real | None = None
     telemetry: dict[str, Any] = {}
 
 
@@ -196,16 +223,16 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pai
 
     comparison_id: str
     stage: Literal["screen", "confirm"]
-    number: int
+    number: Whole
     first: Side
-    base_ns: float
-    head_ns: float
+    base_ns: Real
+    head_ns: Real
     dropped: Literal["base", "head", "both"] | None = None
     reason: str | None = None
-    base_drift: float | None = None
-    head_drift: float | None = None
-    base_clock_hz: float | None = None
-    head_clock_hz: float | None = None
+    base_drift: Real | None = None
+    head_drift: Real | None = None
+    base_clock_hz: Real | None = None
+    head_clock_hz: Real | None = None
     started: str | None = None
 
 
@@ -225,17 +252,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     unit: str
     status: Status
     verdict: Word | None = None
-    effect: float | None = None
-    low: float | None = None
-    high: float | None = None
-    level: float | None = None
-    mde: float | None = None
-    sigma: float | None = None
-    base_value: float | None = None
-    head_value: float | None = None
-    pairs: int = 0
-    dropped_base: int = 0
-    dropped_head: int = 0
+    effect: Real | None = None
+    low: Real | None = None
+    high: Real | None = None
+    level: Real | None = None
+    mde: Real | None = None
+    sigma: Real | None = None
+    base_value: Real | None = None
+    head_value: Real | None = None
+    pairs: Whole = 0
+    dropped_base: Whole = 0
+    dropped_head: Whole = 0
     confirmed: bool = False
     reason: str | None = None
     why: str | None = None
@@ -265,20 +292,20 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     status: Status
     dataset: str
     dataset_sha256: str
-    images: int
-    of_images: int
+    images: Count
+    of_images: Count
     reason: str | None = None
-    seed: int | None = None
-    correct: int | None = None
-    correct_top5: int | None = None
-    confusion: list[list[int]] | None = None
+    seed: Whole | None = None
+    correct: Size | None = None
+    correct_top5: Size | None = None
+    confusion: list[list[Whole]] | None = None
     classes: list[str] = []
-    differing: int | None = None
-    explained: int | None = None
+    differing: Size | None = None
+    explained: Whole | None = None
     predictions_sha256: str | None = None
     right: str | None = None
-    infer_ns: float | None = None
-    wall_ns: float | None = None
+    infer_ns: Real | None = None
+    wall_ns: Real | None = None
     started: str | None = None
 
 
@@ -287,11 +314,11 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pea
 
     device: str
     isa: str | None = None
-    threads: int = 1
-    popcount_gops: float | None = None
-    fma_gflops: float | None = None
-    read_gb_s: dict[str, float | None] | None = None
-    clock_hz: float | None = None
+    threads: Count = 1
+    popcount_gops: Rate | None = None
+    fma_gflops: Rate | None = None
+    read_gb_s: dict[str, Rate | None] | None = None
+    clock_hz: Real | None = None
     started: str | None = None
 
 
@@ -311,8 +338,17 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
 
     finished: str
     outcome: Outcome
-    wall_ns: float | None = None
-    overhead: dict[str, dict[str, float | None]] = {}
+    wall_ns: Real | None = None
+    overhead: dict[str, dict[str, Real | None]] = {}
+
+
+def just_after(moment: str) -> str:
+    """A moment that sorts behind `moment`, both ISO 8601 in UTC; text that is no moment is made one by sorting."""
+    try:
+        later = (datetime.fromisoformat(moment) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError):
+        later = ""
+    return later if later > moment else moment + "+"
 
 
 Entry = Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd

@@ -2,6 +2,7 @@
 
     <store>/runs/<run id>/run.json              written once, before the first measurement
     <store>/runs/<run id>/journal.jsonl         one record per line, only ever appended to
+    <store>/runs/<run id>/journal.end           how many records that had when the run ended
     <store>/runs/<run id>/measurements.parquet  derived from the journal at the end
 
 A store folder that is itself named `runs` holds the run folders directly.
@@ -11,20 +12,22 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import filelock
 import msgspec
 
 from bnnbench.results import journal
 from bnnbench.results.atomic import sync_folder, write_atomically
-from bnnbench.results.errors import StoreError, refusal
-from bnnbench.results.records import Entry, RunRecord
-from bnnbench.results.stored_run import StoredRun, read_record, read_run
+from bnnbench.results.errors import StoreError, StoreWarning, refusal
+from bnnbench.results.records import Entry, RunRecord, just_after
+from bnnbench.results.seal import seal_document
+from bnnbench.results.stored_run import END, MEASUREMENTS, StoredRun, is_sealed_run, read_journal, read_record, read_run
 
 __all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
 
@@ -71,10 +74,13 @@ class RunWriter:
         self._journal.append(entry)
 
     def finish(self) -> Path:
-        """Writes `measurements.parquet` from the journal and returns its path. Raises StoreError."""
+        """Writes `journal.end`, and `measurements.parquet` from the journal, and returns the path of the latter. Raises
+        StoreError."""
         from bnnbench.results.measurements import to_parquet
 
-        path = self.path / "measurements.parquet"
+        count = read_journal(self.path, is_sealed_run(self.path)).last_figure
+        write_atomically(self.path / END, b"%d\n" % count)
+        path = self.path / MEASUREMENTS
         write_atomically(path, to_parquet(self.stored))
         return path
 
@@ -130,7 +136,7 @@ class Store:
             try:
                 # Last, because a folder counts as a run once it has this file.
                 write_atomically(
-                    folder / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+                    folder / "run.json", seal_document(msgspec.json.format(msgspec.json.encode(record), indent=1))
                 )
                 sync_folder(self.runs_path)
             except BaseException:
@@ -151,8 +157,8 @@ class Store:
         record = read_record(folder)
         lock = _lock(folder)
         try:
-            path = folder / "journal.jsonl"
-            return RunWriter(folder, record, lock, journal.Journal(path, journal.read(path)))
+            contents = read_journal(folder, is_sealed_run(folder))
+            return RunWriter(folder, record, lock, journal.Journal(folder / "journal.jsonl", contents))
         except BaseException:
             lock.release()
             raise
@@ -160,14 +166,28 @@ class Store:
     def run(self, selector: str = "latest") -> StoredRun:
         """Reads one run: by its id, a unique beginning of it, its folder, or `latest`.
 
-        Raises StoreError when none or several match, with a list of what there is.
+        Warns (StoreWarning) of what in its journal can't be read. Raises StoreError when none or several match, with a
+        list of what there is.
         """
-        return read_run(self._folder(selector))
+        run = read_run(self._folder(selector))
+        _warn_of(run)
+        return run
 
     def runs(self) -> list[StoredRun]:
-        """Every run, oldest first; none when the store does not exist. Raises StoreError for a damaged
-        `run.json`."""
-        return sorted((read_run(folder) for folder in self._folders()), key=_age)
+        """Every run, oldest first; none when the store does not exist. Warns (StoreWarning) of a run that can't be
+        read, which is left out, and of lines of journals that can't be."""
+        found = [run for folder in self._folders() if (run := _unless_damaged(read_run, folder)) is not None]
+        for run in found:
+            _warn_of(run)
+        return sorted(found, key=lambda run: run.record.place)
+
+    def in_order(self, record: RunRecord) -> RunRecord:
+        """The record of a new run, such that it is the latest also where the clock was set back since the last one."""
+        places = [found.place for _, found in self._records()]
+        newest = max(places, default=record.place)
+        if newest < record.place:
+            return record
+        return msgspec.structs.replace(record, after=just_after(newest[0]))
 
     def run_ids(self) -> list[str]:
         """The ids of all runs, by name."""
@@ -182,12 +202,20 @@ class Store:
             raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
         return [child for child in children if (child / "run.json").is_file()]
 
+    def _records(self) -> list[tuple[Path, RunRecord]]:
+        """Every folder with its record, but damaged ones."""
+        found = ((folder, _unless_damaged(read_record, folder)) for folder in self._folders())
+        return [(folder, record) for folder, record in found if record is not None]
+
     def _folder(self, selector: str) -> Path:
         folders = self._folders()
         if not folders and not (Path(selector) / "run.json").is_file():
             raise StoreError(f"{self.runs_path} holds no runs: make one with bnnbench run, or name a --store")
         if selector == "latest":
-            return max(folders, key=lambda folder: (read_record(folder).created, folder.name))
+            readable = self._records()
+            if not readable:
+                read_record(folders[-1])  # says what is wrong with it
+            return max(readable, key=lambda one: one[1].place)[0]
         matches = [folder for folder in folders if folder.name == selector]
         matches = matches or [folder for folder in folders if selector and folder.name.startswith(selector)]
         if len(matches) == 1:
@@ -199,8 +227,21 @@ class Store:
         raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
 
 
-def _age(run: StoredRun) -> tuple[str, str]:
-    return run.record.created, run.record.run_id
+T = TypeVar("T")
+
+
+def _unless_damaged(reader: Callable[[Path], T], folder: Path) -> T | None:
+    """What is read from a run's folder; None, and a warning, when it can't be."""
+    try:
+        return reader(folder)
+    except StoreError as error:
+        warnings.warn(StoreWarning(f"run {folder.name} is left out: {error}"), stacklevel=3)
+        return None
+
+
+def _warn_of(run: StoredRun) -> None:
+    for warning in run.warnings:
+        warnings.warn(StoreWarning(f"run {run.record.run_id}: {warning}"), stacklevel=3)
 
 
 def _listed(folders: Iterable[Path], most: int = 8) -> str:

@@ -1,5 +1,6 @@
 """A run as it is read back from its folder."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import msgspec
 
 from bnnbench.results import journal
 from bnnbench.results.errors import StoreError
+from bnnbench.results.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.records import (
     SCHEMA,
     Accuracy,
@@ -21,7 +23,11 @@ from bnnbench.results.records import (
     Verdict,
     Verdicts,
 )
+from bnnbench.results.seal import is_sealed, is_whole
 
+END = "journal.end"
+"""The file that says how many records a journal had when its run ended."""
+MEASUREMENTS = "measurements.parquet"
 _decoder = msgspec.json.Decoder(RunRecord)
 
 
@@ -36,6 +42,11 @@ class StoredRun:
     entries: list[Entry]
     path: Path | None = None
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether what is derived from the journal when a run ends was written."""
+        return self.path is not None and (self.path / MEASUREMENTS).is_file()
 
     @property
     def gates(self) -> dict[str, Gate]:
@@ -116,24 +127,53 @@ def _with_today_s_effect(old: Verdict) -> Verdict:
 def read_record(folder: Path) -> RunRecord:
     """Reads `run.json` of a run's folder. Raises StoreError when it is missing, damaged or of a newer
     schema."""
+    return _read_record(folder)[0]
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Reads a run's folder without changing it. Raises StoreError."""
+    record, sealed = _read_record(folder)
+    contents = read_journal(folder, sealed)
+    return StoredRun(record, contents.entries, folder, contents.warnings)
+
+
+def read_journal(folder: Path, sealed: bool) -> journal.Contents:
+    """Reads the journal of a run's folder; `sealed` says that the run was created with checksums. Raises StoreError."""
+    least, warning = _records_at_the_end(folder / END)
+    contents = journal.read(folder / "journal.jsonl", sealed=sealed, least=least)
+    contents.warnings.extend(warning)
+    return contents
+
+
+def is_sealed_run(folder: Path) -> bool:
+    """Whether the run was created with checksums. Raises StoreError."""
+    return _read_record(folder)[1]
+
+
+def _read_record(folder: Path) -> tuple[RunRecord, bool]:
     path = folder / "run.json"
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise StoreError(f"{path} can't be read ({error.strerror}): check the folder of the run") from error
     try:
-        record = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+        record = decoded(data, _decoder)
+        if not is_whole(data):
+            raise UnreadableError("its checksum is wrong")
+    except UnreadableError as error:
         raise StoreError(
             f"{path} is no run record ({error}): restore the file, or move the run's folder away"
         ) from error
     if record.schema > SCHEMA:
         raise StoreError(f"{path} has schema {record.schema} and this bnnbench reads up to {SCHEMA}: update bnnbench")
-    return record
+    return record, is_sealed(data)
 
 
-def read_run(folder: Path) -> StoredRun:
-    """Reads a run's folder without changing it. Raises StoreError."""
-    record = read_record(folder)
-    contents = journal.read(folder / "journal.jsonl")
-    return StoredRun(record, contents.entries, folder, contents.warnings)
+def _records_at_the_end(path: Path) -> tuple[int, list[str]]:
+    """How many records the journal had at least, 0 where that is not known; and a warning where the file is damaged."""
+    try:
+        text = read_regular(path)
+    except OSError:
+        return 0, []
+    found = re.fullmatch(rb"([0-9]{1,15})\n", text)
+    return (int(found[1]), []) if found else (0, [f"{path.name} is damaged: whether the journal is whole is not known"])

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bnnbench.results import quantity
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import Cell, Line, labelled, lines, series_of, summary
-from bnnbench.results.printable import printable
+from bnnbench.results.printable import MOST, printable, shorten
 
 _STATUS_STYLE = {
     "wrong_output": "bold red",
@@ -29,7 +30,7 @@ def show(frame: pd.DataFrame, console: Console, baseline: str | None = None) -> 
     console.print(Text(summary(frame), style="bold"))
     console.print(table(frame, baseline=baseline, width=console.width, plain=plain))
     for note in notes(frame):
-        console.print(Text(printable(note, plain)), soft_wrap=False)
+        console.print(Text(printable(shorten(note, MOST), plain)), soft_wrap=False)
 
 
 def is_plain(console: Console) -> bool:
@@ -78,7 +79,7 @@ def notes(frame: pd.DataFrame) -> list[str]:
     """One sentence for each case that is not `ok` or has a reason: status, engine, device, workload, reason;
     one for all that an interrupt cut off."""
     frame = labelled(frame)
-    told = frame[(frame["status"] != "ok") | frame["reason"].notna()]
+    told = frame[~equal(frame["status"], "ok") | frame["reason"].notna()]
     unfinished = told["reason"].str.contains("the run was cut off", na=False)
     count, told = int(unfinished.sum()), told[~unfinished]
     summary = f"{count} cases are not finished" if count != 1 else "1 case is not finished"

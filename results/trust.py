@@ -28,7 +28,7 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[str]:
     reasons = []
     if gate is None or gate.settled is not True:
         reasons.append("its times did not settle while it was warmed up")
-    clocks = [statistics.median(one.clock_hz) for one in timed if one.clock_hz]
+    clocks = [clock for one in timed if one.clock_hz and (clock := statistics.median(one.clock_hz)) > 0]
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100
         reasons.append(f"its clock differed by {share:.1f} % between invocations")
@@ -41,7 +41,7 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[str]:
 def _degrees(one: Invocation) -> list[float]:
     """Before and after; a number alone in older journals."""
     told = one.telemetry.get("temperature_celsius", [])
-    return [float(each) for each in (told if isinstance(told, list) else [told])]
+    return [float(each) for each in (told if isinstance(told, list) else [told]) if isinstance(each, int | float)]
 
 
 def _signs(timed: Sequence[Invocation]) -> list[str]:

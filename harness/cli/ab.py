@@ -50,8 +50,7 @@ def ab(
     debug: DebugOption = False,
 ) -> int:
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
-    from rich.console import Console
-
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.baselines import Capsules
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.records import Accuracy
 
     from ..run import RunResult
@@ -26,6 +26,8 @@ def print_accuracies(result: RunResult, console: Console) -> None:
 
     from bnnbench.results import load
 
+    from ..terminal import line
+
     frame = load(result.stored)
     if accuracies := result.stored.accuracies:
         print_table(result, frame, console)
@@ -35,10 +37,12 @@ def print_accuracies(result: RunResult, console: Console) -> None:
             console.print(Text(f"{case.workload} confuses most: {'; '.join(confused)}", style="dim"), soft_wrap=True)
     for row in frame[frame["reason"].notna()].to_dict("records"):
         said = f"{str(row['status']).replace('_', ' ')}: {row['workload']} on {row['engine']}: {row['reason']}"
-        console.print(Text(said, style="red" if row["status"] == "wrong_output" else ""), soft_wrap=True)
+        console.print(line(said, "red" if row["status"] == "wrong_output" else ""), soft_wrap=True)
     for reason in result.failures.values():
-        console.print(Text(reason, style="red"), soft_wrap=True)
-    console.print(f"run {result.stored.record.run_id} in {result.stored.path}", highlight=False, soft_wrap=True)
+        console.print(line(reason, "red"), soft_wrap=True)
+    console.print(
+        f"run {result.stored.record.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> None:

@@ -57,10 +57,9 @@ def save(
 def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the baselines of the store, oldest first."""
     from msgspec.json import encode
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
+    from bnnbench.harness.terminal import Console, line
     from bnnbench.results.baselines import Capsules
     from bnnbench.results.store import Store
 
@@ -78,7 +77,7 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
             ", ".join(one.devices),
             "pinned" if one.pinned else "",
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(line, cells))
     console = Console()
     console.print(table)
     console.print(f"baselines in {found.path}", style="dim", highlight=False, markup=False, soft_wrap=True)

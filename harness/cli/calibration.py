@@ -9,8 +9,7 @@ from ..calibrate import SlowDowns
 from ..errors import CallError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.calibration import Calibration
 
 

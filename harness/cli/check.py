@@ -48,8 +48,8 @@ def check(
 ) -> int:
     """Run the old version beside the new one, side by side, and fail on what got worse."""
     from msgspec import structs
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
     from bnnbench.results.verdicts import FORMATS

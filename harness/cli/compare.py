@@ -25,10 +25,9 @@ def compare(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
+    from bnnbench.harness.terminal import Console, line
     from bnnbench.results import load
     from bnnbench.results.quantity import duration
     from bnnbench.results.ratios import compare as compare_frames
@@ -48,9 +47,9 @@ def compare(
     for one in found.ratios:
         threads = f" x{one.threads}" if one.threads > 1 else ""
         cells = (one.workload, one.engine + threads, one.device, duration(one.base_ns), duration(one.head_ns))
-        table.add_row(*map(Text, (*cells, f"{one.ratio:.3f}", "overlap" if one.overlap else "apart")))
+        table.add_row(*map(line, (*cells, f"{one.ratio:.3f}", "overlap" if one.overlap else "apart")))
     console = Console()
     console.print(table)
-    for line in found.refused:
-        console.print(Text(f"not compared: {line}", style="yellow"), soft_wrap=True)
+    for reason in found.refused:
+        console.print(line(f"not compared: {reason}", "yellow"), soft_wrap=True)
     console.print("ratios of two runs are no verdict; for one: bnnbench ab, or check --baseline", style="dim")

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
+from bnnbench.harness.terminal import Console, line
 from bnnbench.results.store import Store
 from bnnbench.results.verdict_rows import VerdictRow, verdict_rows
 from bnnbench.results.verdicts import table
@@ -55,10 +55,10 @@ def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Consol
     where = f" --store {shlex.quote(str(store))}" if store else ""
     table.show(rows, console)
     for skip in run.skips:
-        line = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
-        console.print(Text(line, style="dim"), soft_wrap=True)
+        text = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
+        console.print(line(text, "dim"), soft_wrap=True)
     for reason in result.failures.values():
-        console.print(Text(reason, style="red"), soft_wrap=True)
+        console.print(line(reason, "red"), soft_wrap=True)
     console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome != "complete":
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"

@@ -35,11 +35,11 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from bnnbench.devices.inventory import open_inventory
+    from bnnbench.harness.terminal import Console
 
     found = open_inventory(inventory)
     if json:
@@ -110,8 +110,8 @@ def calibrate(
     import sys
 
     from msgspec.json import encode
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.calibration import save
     from bnnbench.results.store import Store
 
@@ -175,13 +175,13 @@ def doctor(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
     from rich.text import Text
 
     from bnnbench.devices.doctor import diagnose
     from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
+    from bnnbench.harness.terminal import Console, line
 
     spec = resolve(device, open_inventory(inventory))
     with connect(spec) as transport:
@@ -191,12 +191,12 @@ def doctor(
         print(dumps([asdict(one) for one in findings], indent=1))
         return
     console = Console()
-    console.print(Text(f"{spec.name}: {facts.model or 'unknown model'}", style="bold"))
+    console.print(line(f"{spec.name}: {facts.model or 'unknown model'}", "bold"))
     styles = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none": ("note", "dim")}
     for one in findings:
         word, style = styles[one.weight]
-        console.print(Text.assemble((f"{word:>8}  ", style), f"{one.what}"), soft_wrap=True)
-        console.print(Text(f"          {one.mend}", style="cyan"), soft_wrap=True)
+        console.print(Text.assemble((f"{word:>8}  ", style), line(one.what)), soft_wrap=True)
+        console.print(Text.assemble("          ", line(one.mend, "cyan")), soft_wrap=True)
     if not any(one.weight != "none" for one in findings):
         console.print("nothing here makes its numbers unreliable", style="green")
 
@@ -215,6 +215,7 @@ def restore(
     from json import dumps
 
     from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.results.printable import printable
 
     from ..errors import CannotMeasure
     from ..restore import restore_device
@@ -225,7 +226,7 @@ def restore(
         print(dumps([asdict(one) for one in changes], indent=1))
     else:
         for one in changes:
-            print(one.sentence)
+            print(printable(one.sentence))
         if not changes:
             print(f"nothing is left changed on {spec.name}")
     stuck = [one.what for one in changes if one.outcome == "stuck"]
@@ -236,9 +237,10 @@ def restore(
 def _print_facts(facts: DeviceFacts, as_json: bool) -> None:
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from bnnbench.harness.terminal import Console, line
 
     if as_json:
         print(dumps(facts.to_dict(), indent=1))
@@ -246,8 +248,8 @@ def _print_facts(facts: DeviceFacts, as_json: bool) -> None:
     table = Table("fact", "value", "from", box=None, pad_edge=False)
     for name in facts:
         fact = facts[name]
-        value = Text("absent", style="dim") if fact.value is None else Text(_shown(fact.value))
-        table.add_row(name, value, Text(fact.source, style="dim"))
+        value = Text("absent", style="dim") if fact.value is None else line(_shown(fact.value))
+        table.add_row(name, value, line(fact.source, "dim"))
     Console().print(table)
 
 

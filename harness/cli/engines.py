@@ -32,9 +32,9 @@ def list_(
     """List the engines, what they run, and whether they are installed."""
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
@@ -72,9 +72,9 @@ def _list_kernels(json: bool) -> None:
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 
     found = [kernel for level in ISA_LEVELS for kernel in micro_kernels(level)]

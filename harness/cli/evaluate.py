@@ -37,8 +37,8 @@ def evaluate(
 ) -> int:
     """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
     from msgspec import structs
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
 
     from ..errors import CallError

@@ -50,13 +50,14 @@ def import_(
 ) -> None:
     """Take runs of pytest-benchmark into the store, as unverified ones."""
     from bnnbench.results.export.pytest_benchmark import from_json
+    from bnnbench.results.reading import read_regular
     from bnnbench.results.store import Store
 
     from ..errors import CallError
 
     for file in files:
         try:
-            text = file.read_text("utf-8")
+            text = read_regular(file).decode("utf-8")
         except UnicodeDecodeError:
             raise CallError(f"{file} is no text; give JSON files of pytest-benchmark.") from None
         except OSError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated
+from zipfile import BadZipFile
 
 from cyclopts import Parameter
 
@@ -11,8 +14,24 @@ from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOpt
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.lib.npyio import NpzFile
     from numpy.typing import NDArray
 
+_DAMAGED = (
+    *(
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        BadZipFile,
+        zlib.error,
+        TokenError,
+    ),
+    RuntimeError,  # an archive with a password, and deep nesting
+)
 EXAMPLES = """Examples:
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy -d pi4 -t 4"""
@@ -63,16 +82,27 @@ def infer(
 
 
 def _read(path: Path) -> NDArray[np.generic]:
+    import io
+
     import numpy as np
+
+    from bnnbench.results.reading import read_regular
 
     from ..errors import CallError
 
     try:
-        loaded = np.load(path, allow_pickle=False)
+        return _array(path, np.load(io.BytesIO(read_regular(path)), allow_pickle=False))
     except OSError as error:
         raise CallError(f"--input {path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, EOFError):
+    except _DAMAGED:
         raise CallError(f"--input {path} is no NumPy file of numbers; write it with numpy.save.") from None
+
+
+def _array(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.generic]:
+    import numpy as np
+
+    from ..errors import CallError
+
     if isinstance(loaded, np.ndarray):
         return loaded
     if len(loaded.files) != 1 and "input" not in loaded.files:

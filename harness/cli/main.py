@@ -7,6 +7,8 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from bnnbench.results.printable import MOST, shorten
+
 from . import (
     ab,
     baseline,
@@ -57,13 +59,19 @@ app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 fine, 1 a regression, 2 the call is wrong, 3 it could not be measured, 130
     interrupted."""
-    words = sys.argv[1:] if arguments is None else arguments
+    from ..terminal import guarded
+
+    with guarded():
+        _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(words: list[str]) -> None:
     debug = "--debug" in words
     try:
         status = app([word for word in words if word != "--debug"], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         first = str(error).strip().splitlines()
-        print(f"bnnbench: {' '.join(first)} Try bnnbench --help.", file=sys.stderr)
+        print(f"bnnbench: {shorten(' '.join(first), MOST)} Try bnnbench --help.", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("bnnbench: interrupted.", file=sys.stderr)
@@ -76,6 +84,6 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         sentence, code = explain(error)
-        print(f"bnnbench: {sentence}", file=sys.stderr)
+        print(f"bnnbench: {shorten(sentence, MOST)}", file=sys.stderr)
         sys.exit(code)
     sys.exit(status if isinstance(status, int) else 0)

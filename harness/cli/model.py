@@ -21,9 +21,9 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the models that come with bnnbench: they can be named wherever a file can."""
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.kernels.models.shipped import recipe, shipped_models
     from bnnbench.results.quantity import size
 
@@ -49,10 +49,10 @@ def info(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.tflite_file import read
 

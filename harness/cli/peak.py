@@ -17,9 +17,9 @@ def peak(
     import sys
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.quantity import clock, rate
 
     from ..peak import as_json, measure_peaks

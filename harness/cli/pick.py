@@ -51,7 +51,7 @@ def pick(
         "min_accuracy": _share(min_accuracy),
     }
     where = Store(store)
-    frame = _one(choices(load(where)), "dataset", dataset, optional=True)
+    frame = _newest_version(_one(choices(load(where)), "dataset", dataset, optional=True))
     frame = _one(frame, "device", device)
     made = choose(frame, **budgets)
     print(dumps(_json(made), indent=1) if json else "\n".join(sentences(made)))
@@ -96,6 +96,16 @@ def _one(frame: pd.DataFrame, column: str, wanted: str | None, optional: bool = 
         raise CallError(f"the store has no model of the {column} '{wanted}'; there are {', '.join(names) or 'none'}.")
     kept = frame[frame[column] == wanted]
     return kept.reset_index(drop=True)
+
+
+def _newest_version(frame: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of the version of the data set that was predicted last: two versions are not compared."""
+    from bnnbench.results.columns import equal
+
+    rated = frame[frame["accuracy"].notna()].sort_values("created", kind="stable")
+    if rated["dataset_sha256"].nunique() < 2:
+        return frame
+    return frame[equal(frame["dataset_sha256"], rated["dataset_sha256"].iloc[-1])].reset_index(drop=True)
 
 
 def sentences(made: Pick) -> list[str]:

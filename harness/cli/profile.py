@@ -74,10 +74,10 @@ def profile(
 
 
 def _show(model: Path, device: str, done: ModelProfile) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.quantity import duration, percentage, rate
 
     table = Table(box=None, pad_edge=False)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from .options import DebugOption, JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from bnnbench.results.calibration import Calibration
 
 EXAMPLES = """Examples:
   bnnbench report                 # the last run, into ./report
@@ -34,7 +37,7 @@ def report(
     from json import dumps
 
     from bnnbench.results import load
-    from bnnbench.results.calibration import latest
+    from bnnbench.results.columns import equal
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page import Beside
     from bnnbench.results.store import Store
@@ -44,11 +47,11 @@ def report(
     where = Store(store)
     chosen = [where.run(selector) for selector in runs or ["latest"]]
     frame = load(chosen)
-    names = set(frame.loc[frame["kind"] == "model", "workload"])
+    names = set(frame.loc[equal(frame["kind"], "model"), "workload"].dropna())
     others = published_frame()
     related = others[others["workload"].isin(names)]
-    every = load(where) if history or frame["kind"].eq("model").any() else None
-    calibrations = {name: latest(where.path, name) for name in dict.fromkeys(frame["device"])}
+    every = load(where) if history or equal(frame["kind"], "model").any() else None
+    calibrations = {name: _calibration(where.path, name) for name in dict.fromkeys(frame["device"].dropna())}
     beside = Beside(
         published=related.reset_index(drop=True) if len(related) else None,
         history=every,
@@ -58,3 +61,17 @@ def report(
     )
     paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}
     print(dumps(paths) if json else "\n".join(paths.values()))
+
+
+def _calibration(store: Path, device: str) -> Calibration | None:
+    """The last one of a device; a damaged one is left out with a warning, because the report does not rest on it."""
+    from warnings import warn
+
+    from bnnbench.results.calibration import latest
+    from bnnbench.results.errors import StoreError, StoreWarning
+
+    try:
+        return latest(store, device)
+    except StoreError as error:
+        warn(StoreWarning(str(error)), stacklevel=2)
+        return None

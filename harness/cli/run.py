@@ -55,8 +55,8 @@ def run(
 ) -> int:
     """Measure a suite: verify every case against the reference, then time it."""
     from msgspec import structs
-    from rich.console import Console
 
+    from bnnbench.harness.terminal import Console
     from bnnbench.results.store import Store
     from bnnbench.results.verdict_rows import verdict_rows
 
@@ -65,6 +65,7 @@ def run(
     from ..run import resume_run, start_run
     from ..run_config import RunConfig, inventory_path
     from ..suite import load_suites
+    from ..suite_tables import MOST_INVOCATIONS
     from .comparing import print_outcome, resumed_status
     from .summary import print_json, print_summary
     from .words import pattern, thread_counts
@@ -84,6 +85,8 @@ def run(
         if invocations is not None:
             if invocations < 1:
                 raise CallError(f"--invocations {invocations} is less than 1.")
+            if invocations > MOST_INVOCATIONS:
+                raise CallError(f"--invocations {invocations} is more than {MOST_INVOCATIONS:,}.")
             suite = structs.replace(suite, invocations=invocations)
         config = RunConfig(
             suite=suite,

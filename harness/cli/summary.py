@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
+
+from bnnbench.harness.terminal import Console, line
 
 from .accuracy import print_table
 
@@ -30,12 +31,12 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     if result.stored.accuracies:
         print_table(result, frame, console)
     for warning in result.stored.warnings:
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+        console.print(line(warning, "yellow"), soft_wrap=True)
     told = " ".join(frame["reason"].dropna())
     for reason in result.failures.values():
         if reason in told:
             continue
-        console.print(Text(reason, style="red"), soft_wrap=True)
+        console.print(line(reason, "red"), soft_wrap=True)
     end, plain = result.stored.end, is_plain(console)
     for device, figures in (end.overhead if end else {}).items():
         each, share = figures.get("per_invocation_ns_median"), figures.get("run_share")

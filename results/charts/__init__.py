@@ -28,7 +28,8 @@ class Beside:
 class Chart:
     """`draw(frame, beside, axes)` draws it, `height(frame, width)` says how many inches it needs, and `suits(frame)`
     whether the
-    frame and roofs have what it shows. One that is `per_device` is drawn for each device by itself."""
+    frame and roofs have what it shows. One that is `per_device` is drawn for each device by itself, one that is
+    `per_data_set` for each data set."""
 
     name: str
     title: str
@@ -37,6 +38,7 @@ class Chart:
     height: "Callable[[pd.DataFrame, float], float]"
     suits: "Callable[[pd.DataFrame, Sequence[Peak]], bool]"
     per_device: bool = False
+    per_data_set: bool = False
 
     def figure(
         self,
@@ -159,7 +161,7 @@ def _tradeoff(name: str, title: str, caption: str, objectives: tuple[str, ...]) 
 
         return can_be_drawn(frame, objectives)
 
-    return Chart(name, title, caption, draw, height, suits)
+    return Chart(name, title, caption, draw, height, suits, per_data_set="accuracy" in objectives)
 
 
 _FRONT = "The dashed line is the front: no model above it, or to its left. Boxes are intervals."

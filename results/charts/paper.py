@@ -9,6 +9,7 @@ import pandas as pd
 
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.charts import Chart, style
+from bnnbench.results.columns import equal
 from bnnbench.results.printable import printable
 from bnnbench.results.records import Peak
 
@@ -65,7 +66,7 @@ def save(
 
 def provenance(frame: pd.DataFrame) -> dict[str, list[str]]:
     """Run ids, devices and engine builds of the rows that were measured."""
-    rows = frame[frame["status"] != "published"]
+    rows = frame[~equal(frame["status"], "published")]
     builds = rows[["engine", "engine_build"]].dropna().drop_duplicates()
     return {
         "runs": sorted(map(str, rows["run_id"].dropna().unique())),

@@ -16,6 +16,7 @@ from bnnbench.results.charts import style
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled, series_of
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
@@ -166,8 +167,8 @@ def _above(width: float) -> float:
 
 def _cases(frame: pd.DataFrame) -> pd.DataFrame:
     cases = labelled(frame)
-    has = cases["gops"].notna() & (_macs(cases) > 0) & (cases["bytes_moved"].fillna(0) > 0)
-    return cases[has & (cases["kind"] == "kernel") & (cases["threads"] == 1)]
+    has = cases["gops"].notna() & (_macs(cases) > 0) & (cases["bytes_moved"].astype("Float64").fillna(0.0) > 0)
+    return cases[has & equal(cases["kind"], "kernel") & equal(cases["threads"], 1)]
 
 
 def _macs(cases: pd.DataFrame) -> "pd.Series[float]":

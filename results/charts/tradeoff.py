@@ -13,8 +13,9 @@ from bnnbench.results.charts import style
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled, series_of
-from bnnbench.results.models import choices
+from bnnbench.results.models import CHOICE, choices, data_sets
 from bnnbench.results.objectives import OBJECTIVES, Objective
 from bnnbench.results.pareto import pareto
 from bnnbench.results.printable import shorten
@@ -56,6 +57,8 @@ def height(frame: pd.DataFrame, width: float) -> float:
 def can_be_drawn(frame: pd.DataFrame, objectives: Sequence[str]) -> bool:
     """Whether two models at least have all these figures: a front of one says nothing."""
     found = choices(frame)
+    if "accuracy" in objectives and len(data_sets(found)) > 1:
+        return False
     columns = [OBJECTIVES[name].column for name in objectives]
     return int(found.loc[found[columns].notna().all(axis=1), "workload"].nunique()) > 1
 
@@ -69,11 +72,13 @@ def tradeoff(
     """Draws the choices of a frame of `bnnbench.results.load`: x, y, and perhaps the area of the dots.
 
     `published` is a frame in the same columns with the status `published`. The front is that of the objectives shown,
-    measured and published apart, each device by itself.
+    measured and published apart, each device by itself. Published accuracies are shown beside measured ones of their
+    data set only. Raises ValueError when there is nothing to draw, and for accuracies of several data sets.
     """
     x, y, *area = (OBJECTIVES[name] for name in objectives)
-    measured = _front(choices(frame), objectives)
-    others = _front(published, objectives) if published is not None else measured.iloc[:0]
+    rated = "accuracy" in objectives
+    measured = _front(_choices(frame, rated), objectives)
+    others = _front(_beside(published, measured, rated), objectives) if published is not None else measured.iloc[:0]
     every = pd.concat([part for part in (measured, others) if len(part)] or [measured], ignore_index=True)
     if every.empty:
         raise ValueError(f"no model has {' and '.join(OBJECTIVES[name].label for name in objectives)}")
@@ -85,7 +90,7 @@ def tradeoff(
     figure = ax.get_figure(root=True)
     assert figure is not None
     width = float(figure.get_figwidth())
-    every = labelled(every)
+    every = labelled(every.assign(run_id=""))  # a choice is a device's, not a run's
     tints = style.colours(series_of(every))
     tracks = [
         (str(row["place"]), int(row["threads"]))
@@ -112,6 +117,32 @@ def tradeoff(
     style.settle(figure)
     place(ax, _labels(every, x, y, area), lines)
     return ax
+
+
+def _choices(frame: pd.DataFrame, rated: bool) -> pd.DataFrame:
+    """Those of one data set; ValueError when accuracies are of several. A choice once where none are shown."""
+    found = choices(frame)
+    if not rated:
+        return found.drop_duplicates(list(CHOICE)).reset_index(drop=True)
+    several = data_sets(found)
+    if len(several) > 1:
+        same = len({name for name, _ in several}) == 1
+        column, names = (
+            ("dataset_sha256", [sha for _, sha in several]) if same else ("dataset", [n for n, _ in several])
+        )
+        raise ValueError(
+            f"accuracies of several data sets are not compared; choose one of {', '.join(dict.fromkeys(names))} by "
+            f"--where \"{column} == '...' or accuracy.isna()\""
+        )
+    return found
+
+
+def _beside(published: pd.DataFrame, measured: pd.DataFrame, rated: bool) -> pd.DataFrame:
+    """Published figures that may share an axis with the measured ones."""
+    if not rated or measured.empty:
+        return published
+    (name, _), *_ = data_sets(measured)
+    return published[equal(published["dataset"], name)].reset_index(drop=True)
 
 
 def _front(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:

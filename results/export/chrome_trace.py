@@ -17,7 +17,8 @@ _US = 1e3
 
 def render(run: StoredRun) -> str:
     """The document: a process for each device, a thread for each case."""
-    devices = {name: number for number, name in enumerate(run.record.devices, start=1)}
+    names = dict.fromkeys([*run.record.devices, *(case.device for case in run.record.cases)])
+    devices = {name: number for number, name in enumerate(names, start=1)}
     events: list[dict[str, Any]] = [
         {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": name}} for name, pid in devices.items()
     ]
@@ -69,7 +70,10 @@ def _temperatures(telemetry: Mapping[str, Any], pid: int, begin: float) -> list[
 
 
 def _begin_us(started: str | None) -> float | None:
-    return None if started is None else datetime.fromisoformat(started).timestamp() * 1e6
+    try:
+        return None if started is None else datetime.fromisoformat(started).timestamp() * 1e6
+    except (ValueError, OverflowError):
+        return None
 
 
 def _document(events: list[dict[str, Any]]) -> str:

@@ -1,9 +1,10 @@
 """The run as `bnnbench.results.load` gives it, a row per case."""
 
 from bnnbench.results.frames import load
+from bnnbench.results.report.csv import text
 from bnnbench.results.stored_run import StoredRun
 
 
 def render(run: StoredRun) -> str:
     """What was not measured is an empty field."""
-    return str(load(run).to_csv(index=False, lineterminator="\n"))
+    return text(load(run))

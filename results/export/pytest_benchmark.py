@@ -93,7 +93,7 @@ def from_json(text: str, source: str) -> tuple[RunRecord, list[Gate | Invocation
         benchmarks = document["benchmarks"]
         created = str(document["datetime"])
         found = [(_case(one, place), _times(one)) for place, one in enumerate(benchmarks)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise StoreError(
             f"{source} is no pytest-benchmark JSON ({type(error).__name__}: {error}): write one with --benchmark-json"
         ) from None

@@ -7,6 +7,7 @@ import pandas as pd
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.errors import StoreError, refusal
 from bnnbench.results.frames import load, load_invocations
+from bnnbench.results.printable import cell, harmless
 from bnnbench.results.report import Runs
 from bnnbench.results.stored_run import StoredRun
 
@@ -19,8 +20,8 @@ def write(runs: Runs, directory: Path, beside: object = None) -> Path:
     every = listed(runs)
     make_folder(directory)
     path = directory / "results.csv"
-    write_atomically(path, _csv(load(every)))
-    write_atomically(directory / "invocations.csv", _csv(load_invocations(every)))
+    write_atomically(path, text(load(every)).encode("utf-8", "replace"))
+    write_atomically(directory / "invocations.csv", text(load_invocations(every)).encode("utf-8", "replace"))
     return path
 
 
@@ -40,7 +41,8 @@ def make_folder(directory: Path) -> None:
         raise refusal(error, directory) from error
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
+def text(frame: pd.DataFrame) -> str:
+    """The frame as CSV. What a spreadsheet would take for a formula begins with an apostrophe."""
     import msgspec
 
     for name in frame.columns:
@@ -48,4 +50,6 @@ def _csv(frame: pd.DataFrame) -> bytes:
             frame[name] = [
                 msgspec.json.encode(value).decode() if isinstance(value, list | dict) else None for value in frame[name]
             ]
-    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+        elif frame[name].dtype == "string":
+            frame[name] = frame[name].map(cell, na_action="ignore")
+    return harmless(str(frame.to_csv(index=False, lineterminator="\n")))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bnnbench.results import quantity
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import PROVEN, Cell, Line, lines
 from bnnbench.results.objectives import OBJECTIVES, accuracy_text
 from bnnbench.results.stored_run import StoredRun
@@ -56,7 +57,7 @@ def _proven(frame: pd.DataFrame) -> Claim:
 
 
 def _accuracy(frame: pd.DataFrame) -> Claim | None:
-    found = frame[(frame["status"] == "ok") & frame["accuracy"].notna()]
+    found = frame[equal(frame["status"], "ok") & frame["accuracy"].notna()]
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
     best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))
@@ -66,9 +67,13 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     return Claim(
         accuracy_text(float(best["accuracy"])),
         ("best accuracy" + (f" of {several} models" if several > 1 else ""))
-        + f", on {int(best['accuracy_n']):,} images of {best['dataset']}",
+        + f", on {_images(best['accuracy_n'])} of {'its dataset' if pd.isna(best['dataset']) else best['dataset']}",
         f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),
     )
+
+
+def _images(count: object) -> str:
+    return "images" if pd.isna(count) else f"{int(str(count)):,} images"  # type: ignore[call-overload]
 
 
 def _speedup(frame: pd.DataFrame) -> Claim | None:

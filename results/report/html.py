@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bnnbench.results.atomic import write_atomically
 from bnnbench.results.charts import style
+from bnnbench.results.printable import harmless
 from bnnbench.results.report import Runs, csv
 from bnnbench.results.report.page import Beside, page
 
@@ -39,7 +40,7 @@ def render(runs: Runs, beside: Beside | None = None) -> str:
     )
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     light, dark = style.variables()
-    return environment.get_template("page.html").render(
+    text = environment.get_template("page.html").render(
         page=page(every, beside or Beside()),
         css=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=script,
@@ -48,3 +49,4 @@ def render(runs: Runs, beside: Beside | None = None) -> str:
         light=light,
         dark=dark,
     )
+    return harmless(text)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.comparison import labelled
-from bnnbench.results.models import choices
+from bnnbench.results.models import choices, data_sets
 from bnnbench.results.objectives import OBJECTIVES, accuracy_text
 from bnnbench.results.pareto import pareto
 from bnnbench.results.report.rows import Figure
@@ -52,11 +52,13 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
     found = choices(frame)
     names = [name for name, one in OBJECTIVES.items() if found[one.column].notna().any()]
     told = pareto(found, names, history=history)
-    told = labelled(told[told["on_front"].notna()].reset_index(drop=True))
+    # A choice is a device's, not a run's.
+    told = labelled(told[told["on_front"].notna()].reset_index(drop=True).assign(run_id=""))
     if told["workload"].nunique() < 2 or len(names) < 2:
         return None
     ordered = told.sort_values(["device", *(OBJECTIVES[name].column for name in names[:1])], kind="stable")
-    rows = [_row(row) for row in ordered.to_dict("records")]
+    several = len(data_sets(told)) > 1
+    rows = [_row(row, several) for row in ordered.to_dict("records")]
     datasets = ", ".join(sorted(map(str, told["dataset"].dropna().unique())))
     counts = sorted({int(n) for n in told["accuracy_n"].dropna()})
     return Models(
@@ -69,14 +71,15 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
     )
 
 
-def _row(row: dict[Any, Any]) -> ModelRow:
+def _row(row: dict[Any, Any], several: bool) -> ModelRow:
+    """`several`: its accuracy is of one of several data sets."""
     size, latency, accuracy, share = (
         _real(row[name]) for name in ("size_bytes", "latency_ns", "accuracy", "front_probability")
     )
     low, high = _real(row["accuracy_low"]), _real(row["accuracy_high"])
     on_front = bool(row["on_front"])
     return ModelRow(
-        workload=str(row["workload"]),
+        workload=f"{row['workload']}, {row['dataset']}" if several else str(row["workload"]),
         engine=str(row["series"]),
         place=str(row["place"]),
         threads=int(str(row["threads"])),

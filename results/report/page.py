@@ -10,10 +10,12 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.calibration import Calibration
-from bnnbench.results.charts import CHARTS
+from bnnbench.results.charts import CHARTS, Chart
+from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
+from bnnbench.results.models import data_sets, of_data_set
 from bnnbench.results.records import Build, DeviceEvent, Peak
 from bnnbench.results.report.facts import Fact, facts
 from bnnbench.results.report.headline import Claim, claims, minutes
@@ -178,8 +180,7 @@ def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> lis
     drawn = []
     for chart in CHARTS.values():
         whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
-        devices = list(dict.fromkeys(whole["device"].dropna())) if chart.per_device else []
-        parts = [(f" of {name}", whole[whole["device"] == name]) for name in devices] or [("", whole)]
+        parts = _parts(chart, whole) or [("", whole)]
         for number, (of_whom, part) in enumerate(parts):
             if chart.suits(part, peaks):
                 wide, narrow = (
@@ -188,6 +189,21 @@ def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> lis
                 )
                 drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), chart.caption, wide, narrow))
     return drawn
+
+
+def _parts(chart: Chart, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Of whom, and its rows, where a chart shows one device or data set."""
+    if chart.per_device:
+        devices = dict.fromkeys(frame["device"].dropna())
+        return [(f" of {name}", frame[equal(frame["device"], name)]) for name in devices]
+    if chart.per_data_set:
+        several = data_sets(frame)
+        names = [name for name, _ in several]
+        return [
+            (f" on {one[0]}" + (f" {one[1][:8]}" if names.count(one[0]) > 1 else ""), of_data_set(frame, one))
+            for one in several
+        ]
+    return []
 
 
 def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
@@ -228,7 +244,7 @@ def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:
     gravity = ("wrong_output", "failed", "unstable", "unverified", "skipped")
     told = labelled(frame)
-    told = told[told["status"] != "ok"]
+    told = told[~equal(told["status"], "ok")]
     found = [
         Trouble(
             status=str(row["status"]),
@@ -240,7 +256,9 @@ def _troubles(frame: pd.DataFrame) -> list[Trouble]:
         )
         for row in told.to_dict("records")
     ]
-    return sorted(found, key=lambda trouble: gravity.index(trouble.status))
+    return sorted(
+        found, key=lambda trouble: gravity.index(trouble.status) if trouble.status in gravity else len(gravity)
+    )
 
 
 def _calibration(run: StoredRun, device: str, beside: Beside) -> str:

@@ -16,8 +16,9 @@ section 7.1.
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 CONFIDENCE = 0.98
 
@@ -39,15 +40,30 @@ class Level:
 def coverage(n: int, k: int) -> float:
     """Probability that the k-th smallest to the k-th largest of `n` figures enclose the median (1 <= k <=
     n/2)."""
-    return 1.0 - 2.0 * sum(math.comb(n, i) for i in range(k)) / float(2**n)
+    # Divided as integers: 2^n is no float from n = 1024 on.
+    outside: float = 2 * sum(islice(_binomials(n), k)) / 2**n
+    return 1.0 - outside
 
 
 def depth(n: int, confidence: float = CONFIDENCE) -> int:
     """The largest k with at least the wanted coverage, or 1 (the range) where none has it."""
-    k = 1
-    while 2 * (k + 1) <= n and coverage(n, k + 1) >= confidence:
+    # How large twice the sum may become, in whole numbers: exact for every n.
+    most = int((1.0 - confidence) * 2**53) * 2**n // 2**53 if n > 0 else 0
+    k, total = 0, 0
+    for number in islice(_binomials(n), max(0, n // 2)):
+        total += number
+        if 2 * total > most:
+            break
         k += 1
-    return k
+    return max(1, k)
+
+
+def _binomials(n: int) -> Iterator[int]:
+    """C(n, 0), C(n, 1), ..."""
+    number = 1
+    for i in range(n + 1):
+        yield number
+        number = number * (n - i) // (i + 1)
 
 
 def level(figures: Sequence[float], confidence: float = CONFIDENCE) -> Level:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bnnbench.results.printable import harmless
 from bnnbench.results.verdict_rows import VerdictRow, headline
 from bnnbench.results.verdicts.sentence import name, sentence
 
@@ -18,7 +19,7 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return harmless(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 
+from bnnbench.results.printable import printable
 from bnnbench.results.verdict_rows import VerdictRow, headline
 from bnnbench.results.verdicts.sentence import metric, sentence
 
 LONGEST = 60_000
 """Characters; GitHub refuses comments above 65,536."""
+_ESCAPES = {
+    "&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "|": "\\|", "[": "&#91;", "]": "&#93;", "`": "&#96;",
+    "@": "@\u200b", "://": ":\u200b//", "www.": "www\u200b.",
+}  # fmt: skip
 _MARK = {"regression": "🔴", "improvement": "🟢", "equivalent": "⚪", "inconclusive": "🟡"}
 _TITLES = ("", "case", "device", "metric", "effect", "interval", "sees from", "base", "head", "pairs")
 _HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
@@ -73,7 +78,8 @@ def _folded(title: str, text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that ends no cell, opens no tag and calls nobody."""
-    for letter, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|"), ("\n", " "), ("@", "@\u200b")):
+    """Text that ends no cell, opens no tag, makes no link or image and calls nobody."""
+    text = printable(text)
+    for letter, instead in _ESCAPES.items():
         text = text.replace(letter, instead)
     return text

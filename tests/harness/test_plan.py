@@ -63,3 +63,12 @@ def test_the_order_is_the_seeds() -> None:
     assert first == schedule(cases, 7, seed=1, device="board")
     assert first != schedule(cases, 7, seed=2, device="board")
     assert sorted(index for _, index in first) == sorted(list(range(7)) * 4)
+
+
+def test_a_skip_knows_its_workload() -> None:
+    (workload, *_) = WORKLOADS
+    plan = make_plan([workload], [NATIVE], [8], [target()])
+    (skip,) = plan.skips
+    assert (skip.kind, skip.op, skip.threads) == ("kernel", workload.op, 8)
+    assert skip.macs_1bit == workload.figures()["macs_1bit"]
+    assert skip.bytes_moved == workload.figures()["bytes_moved"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,25 @@ def test_what_does_not_fit_a_model_is_said(fashion: Dataset) -> None:
         fitting(Dataset("x", fashion.images[:1], np.array([10]), fashion.preprocessing), graph, "m")
     with pytest.raises(DatasetError, match="are int8, and m takes f32"):
         fitting(Dataset("x", fashion.images[:1].astype(np.int8), np.array([1]), None), graph, "m")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", ["password", "header", "pipe"])
+def test_files_that_numpy_cannot_read_are_a_sentence(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "set.npz"
+    np.savez(path, images=np.zeros((2, 4, 4, 1), np.float32), labels=np.zeros(2, np.int64))
+    content = bytearray(path.read_bytes())
+    if kind == "password":
+        for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            content[content.index(mark) + place] |= 1  # the bit that says so
+        path.write_bytes(content)
+    else:
+        path.unlink()
+        path = tmp_path
+        (path / "labels.npy").write_bytes(b"\x93NUMPY\x01\x00\x04\x00{{{\n")
+        if kind == "pipe":
+            os.mkfifo(path / "images.npy")
+        else:
+            (path / "images.npy").write_bytes(b"\x93NUMPY\x01\x00\x04\x00{{{\n")
+    with pytest.raises(DatasetError, match=r"cannot be read as a dataset|no regular file"):
+        open_dataset(str(path))

@@ -221,3 +221,86 @@ def test_accuracies_of_different_datasets_are_not_compared() -> None:
     names = ("size", "accuracy")
     assert list(pareto(rows, names)["on_front"]) == [True, False]
     assert list(pareto(rows.assign(dataset_sha256=["x", "y"]), names)["on_front"]) == [True, True]
+
+
+def several_runs(run: StoredRun, count: int = 3) -> pd.DataFrame:
+    """The same models in several runs, a day apart; the newest are the fastest."""
+    frame = load(run)
+    return pd.concat(
+        [
+            frame.assign(
+                run_id=f"run{number}",
+                created=frame["created"] + pd.Timedelta(days=number),
+                latency_ns=frame["latency_ns"] / (1 + number),
+            )
+            for number in range(count)
+        ],
+        ignore_index=True,
+    )
+
+
+def test_a_device_has_one_front_over_its_runs(family: StoredRun) -> None:
+    from bnnbench.results.charts.tradeoff import latency_accuracy
+    from bnnbench.results.report.models import models
+
+    frame = several_runs(family)
+    axes = latency_accuracy(frame)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["native", "lce", "workstation", "pi4"]
+    fronts = [line for line in axes.get_lines() if len(np.asarray(line.get_xdata())) > 1]
+    assert len(fronts) == 2
+    section = models(frame, frame)
+    assert section is not None
+    assert {row.place for row in section.rows} == {"workstation", "pi4"}
+    fastest = min(row.latency.order or 0.0 for row in section.rows)
+    assert fastest == pytest.approx(float(frame["latency_ns"].min()))
+
+
+def two_data_sets(run: StoredRun) -> pd.DataFrame:
+    frame = load(run)
+    other = frame.assign(
+        run_id="other",
+        created=frame["created"] + pd.Timedelta(days=1),
+        accuracy=frame["accuracy"] / 2,
+        accuracy_low=frame["accuracy_low"] / 2,
+        accuracy_high=frame["accuracy_high"] / 2,
+        dataset=frame["dataset"].where(frame["dataset"].isna(), "imagenet"),
+        dataset_sha256=frame["dataset_sha256"].where(frame["dataset_sha256"].isna(), "e" * 64),
+    )
+    return pd.concat([frame, other], ignore_index=True)
+
+
+def test_accuracies_of_two_data_sets_share_no_axis(family: StoredRun) -> None:
+    from bnnbench.results.charts import CHARTS
+    from bnnbench.results.charts.tradeoff import latency_accuracy
+    from bnnbench.results.models import data_sets, of_data_set
+
+    frame = two_data_sets(family)
+    found = choices(frame)
+    assert len(found[found["accuracy"].notna()]) == 2 * len(choices(load(family)).dropna(subset=["accuracy"]))
+    with pytest.raises(ValueError, match="several data sets are not compared; choose one of fashion-mnist, imagenet"):
+        latency_accuracy(frame)
+    assert not CHARTS["latency-accuracy"].suits(frame, ())
+    assert CHARTS["size-latency"].suits(frame, ())
+    for dataset, most in zip(data_sets(frame), (0.926, 0.463), strict=True):
+        low, high = latency_accuracy(of_data_set(frame, dataset)).get_ylim()
+        assert most - 0.1 < low < most < high
+
+
+def test_a_published_accuracy_is_shown_beside_its_own_data_set_only(family: StoredRun) -> None:
+    from bnnbench.results.charts.tradeoff import latency_accuracy
+
+    measured = load(family)
+    others = zoo("Pixel 1")
+    low, _ = latency_accuracy(measured, published=others).get_ylim()
+    assert low > 0.8
+    same = measured.assign(dataset=measured["dataset"].where(measured["dataset"].isna(), "imagenet"))
+    low, _ = latency_accuracy(same, published=others).get_ylim()
+    assert low < 0.7
+
+
+def test_a_model_file_that_was_replaced_is_no_choice_any_more(family: StoredRun) -> None:
+    frame = load(family)
+    smaller = frame.assign(size_bytes=frame["size_bytes"] - 1, created=frame["created"] + pd.Timedelta(days=1))
+    assert len(choices(pd.concat([smaller, frame], ignore_index=True))) == len(choices(frame))

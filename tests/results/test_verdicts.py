@@ -305,6 +305,14 @@ def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> N
     Tree.fromstring(FORMATS["junit"](wild, "r"))  # noqa: S314
 
 
+def test_markdown_makes_no_link_or_image_of_a_name() -> None:
+    from bnnbench.results.verdicts.markdown import _cell
+
+    shown = _cell("![x](http://h/x) [y](z) <img src=x> `c` www.h.org | @all \x1b[31m")
+    for text in ("](", "![", "<img", "://h", "www.h", "`", "\x1b", " @all"):
+        assert text not in shown
+
+
 def test_verdicts_are_replaced_all_at_once(rows: list[VerdictRow]) -> None:
     """A comparison is done by a record of all its verdicts that none failed in; an empty one says nothing."""
     slower, failed = rows[0].verdict, replace(rows[0].verdict, status="failed", verdict=None)

@@ -9,7 +9,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +112,13 @@ def open_dataset(name: str) -> Dataset:
     )
 
 
+# What NumPy and the archive raise for damaged files; a RuntimeError is an archive with a password, or deep nesting.
+_DAMAGED = (
+    *(OSError, ValueError, EOFError, MemoryError, AttributeError, KeyError, TypeError, OverflowError, SyntaxError),
+    *(RuntimeError, zlib.error, BadZipFile, TokenError),
+)
+
+
 def _of_npz(path: Path) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as loaded:
@@ -120,17 +129,16 @@ def _of_npz(path: Path) -> Dataset:
                 raise DatasetError(f"{path} has no array '{missing[0]}', it has {', '.join(loaded.files) or 'none'}.")
             settings = {key: loaded[key] for key in ("scale", "offset", "classes") if key in loaded.files}
             images, labels = loaded["images"], loaded["labels"]
-    except (OSError, ValueError, EOFError, MemoryError, zlib.error, AttributeError, KeyError) as error:
+    except _DAMAGED as error:
         raise _unreadable(path, error) from None
-    except Exception as error:
-        if type(error).__name__ == "BadZipFile":
-            raise _unreadable(path, error) from None
-        raise
     return _own(path, images, labels, {key: _plain(value) for key, value in settings.items()})
 
 
 def _of_folder(path: Path) -> Dataset:
     settings: dict[str, Any] = {}
+    for file in (path / "images.npy", path / "labels.npy", path / "dataset.toml"):
+        if file.exists() and not file.is_file():  # one could wait for a pipe for ever
+            raise DatasetError(f"{file} is no regular file; a dataset's folder holds images.npy and labels.npy.")
     try:
         images = np.load(path / "images.npy", allow_pickle=False, mmap_mode="r")
         labels = np.load(path / "labels.npy", allow_pickle=False)
@@ -141,7 +149,7 @@ def _of_folder(path: Path) -> Dataset:
         raise DatasetError(f"{path} has no {name}; a dataset's folder holds images.npy and labels.npy.") from None
     except tomllib.TOMLDecodeError as error:
         raise DatasetError(f"{path / 'dataset.toml'} is not valid TOML: {error}.") from None
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    except _DAMAGED as error:
         raise _unreadable(path, error) from None
     unknown = settings.keys() - {"scale", "offset", "classes"}
     if unknown:

@@ -1,0 +1,69 @@
+"""The one way to the terminal: text from devices, engines, models and stores cannot steer it.
+
+`guarded` puts a filter before stdout and stderr, for all that is printed; `Console` filters what it renders and then
+writes past that filter, because its own colours are escapes.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import rich.console
+from rich.segment import Segment
+from rich.text import Text
+
+from bnnbench.results.errors import StoreWarning
+from bnnbench.results.printable import MOST, harmless, shorten
+
+
+class Console(rich.console.Console):
+    """A console whose texts hold no escapes: what would steer a terminal is shown as a question mark."""
+
+    def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
+        for segment in super().render(*arguments, **options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text))
+
+
+def line(text: str, style: str = "") -> Text:
+    """Text from outside on one line, with its middle left out where it is very long."""
+    return Text(shorten(text, MOST), style=style)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Within it, nothing that is printed steers the terminal, and warnings about a store are lines on stderr."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Filter(before[0]), _Filter(before[1])
+    told: set[str] = set()
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        sentence = shorten(str(message), MOST)
+        if sentence not in told:
+            told.add(sentence)
+            print(f"warning: {sentence}", file=sys.stderr)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", StoreWarning)
+            warnings.showwarning = tell  # type: ignore[assignment]
+            yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Filter:
+    """A text stream that takes nothing but printable characters, tabs and line ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(harmless(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)

@@ -1,0 +1,38 @@
+"""Reading files of a store, which may come from anywhere: only regular files, and JSON that is damaged or hostile is
+refused with a sentence."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class UnreadableError(ValueError):
+    """Bytes that are not what they should be; the message says why."""
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError, also for a pipe, a device or a folder, on which one could wait
+    for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read()
+
+
+def decoded(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """What JSON says. Raises UnreadableError."""
+    try:
+        return decoder.decode(data)
+    except RecursionError:
+        raise UnreadableError("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise UnreadableError("it is not UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise UnreadableError(str(error)) from error
