@@ -53,6 +53,10 @@ class CaseResult:
     """Per iteration, where a power source could be read while it was timed."""
     accuracy: Accuracy | None = None
     """None too when it failed or the predictions were wrong."""
+    rounding: str | None = None
+    """The variant of int8 rounding under which its output is the reference's; None: as it stands."""
+    confirmed_by: tuple[str, ...] | None = None
+    """Other interpreters that read the model's file alike; None where there is no file, or nobody looked."""
 
     @property
     def gops(self) -> float | None:
@@ -67,8 +71,11 @@ def case_results(run: StoredRun) -> list[CaseResult]:
     gates, invocations, accuracies = run.gates, run.invocations_by_case, run.accuracies
     results = []
     for case in run.record.cases:
-        accuracy = accuracies.get(case.id)
-        result = _result(run, case, gates.get(case.id), invocations.get(case.id, []))
+        accuracy, gate = accuracies.get(case.id), gates.get(case.id)
+        result = _result(run, case, gate, invocations.get(case.id, []))
+        if gate is not None and result.status in _TIMED:
+            by = None if gate.confirmed_by is None else tuple(gate.confirmed_by)
+            result = replace(result, rounding=gate.rounding, confirmed_by=by)
         results.append(result if accuracy is None else _with_accuracy(result, accuracy))
     return results
 

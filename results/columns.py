@@ -34,6 +34,8 @@ CASE_COLUMNS: Mapping[str, str] = {
     "reason": _TEXT,
     "trust": _TEXT,
     "trust_reasons": _TEXT,
+    "rounding": _TEXT,
+    "confirmed_by": _TEXT,
     "latency_ns": _REAL,
     "latency_low_ns": _REAL,
     "latency_high_ns": _REAL,

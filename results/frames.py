@@ -108,6 +108,8 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "reason": result.reason,
         "trust": result.trust,
         "trust_reasons": "; ".join(result.trust_reasons) or None,
+        "rounding": result.rounding,
+        "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
         "latency_ns": latency and latency.value,
         "latency_low_ns": latency and latency.low,
         "latency_high_ns": latency and latency.high,

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.models.graph import Graph
@@ -121,6 +123,12 @@ def test_what_is_imported_runs_and_equals_the_reference(engine: EngineProcess) -
 
 def test_chains_run_and_equal_the_reference(engine: EngineProcess) -> None:
     assert wrong_on_native(engine, map(chain, CHAINS)) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_chain_runs_and_equals_the_reference(engine: EngineProcess, seed: int, length: int) -> None:
+    assert wrong_on_native(engine, [chain(seed, length)]) == []
 
 
 @pytest.mark.parametrize("name", JUDGES)
