@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,20 @@ def test_the_record_says_who_agreed_and_which_variant(bench: Bench) -> None:
     assert gates["lce-best"].rounding in ("xnnpack", "xnnpack-older")  # they seldom differ
     assert all(gate.confirmed_by == ["lce (larq-compute-engine 0.16.0)"] for gate in gates.values())
     assert "x86" in (gates["lce"].reason or "")
+
+
+@needs_lce
+def test_predictions_for_pixel_images_are_right_under_a_variant(bench: Bench) -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (400, 16, 16, 3)).astype(np.uint8), rng.integers(0, 64, 400)
+    np.savez(bench.folder / "own.npz", images=images, labels=labels, scale=np.float32(1 / 127.5), offset=np.float32(-1))
+    done = bench.run("eval", INT8, "-e", "native,lce", "--dataset", "own.npz", "--json", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    native, lce = json.loads(done.stdout)["cases"]
+    assert {case["status"] for case in (native, lce)} == {"ok"}, (native["reason"], lce["reason"])
+    assert native["evaluation"]["differing"] == 0
+    assert lce["evaluation"]["differing"] > 0  # which a variant explains
+    assert (native["rounding"], lce["rounding"]) == (None, "x86")
 
 
 def test_a_graph_of_int8_shows_where_a_sum_was_rounded() -> None:
