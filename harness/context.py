@@ -15,6 +15,8 @@ import msgspec
 from bnnbench.results.records import Entry
 from bnnbench.results.store import RunWriter
 
+from .errors import CannotMeasure
+
 _Recorded = TypeVar("_Recorded", bound=Entry)
 
 
@@ -76,7 +78,10 @@ class RunContext:
                 self.writer.append(entry)
             except (ValueError, OverflowError) as error:
                 entry = _without_figures(entry, str(error))
-                self.writer.append(entry)
+                try:
+                    self.writer.append(entry)
+                except (ValueError, OverflowError):
+                    raise CannotMeasure(f"a device or an engine reported what cannot be: {error}.") from error
         return entry
 
     def show(self, device: str, text: str, done: int, total: int) -> None:

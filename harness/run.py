@@ -84,8 +84,8 @@ def resume_run(
 
 def run_result(stored: StoredRun) -> RunResult:
     """How a stored run ended. Raises CallError, InventoryError."""
-    outcome = stored.end.outcome if stored.end else "incomplete"
-    return RunResult(stored, outcome, _left_out(config_of(stored.record), stored.record))
+    record, outcome = stored.record, stored.end.outcome if stored.end else "incomplete"
+    return RunResult(stored, outcome, _left_out(config_of(record), record) if record.comparisons else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from bnnbench.harness.suite import load_suites
 from bnnbench.harness.terminal import Console, guarded, line
 from bnnbench.results.errors import StoreWarning
 from bnnbench.results.printable import cell, harmless
-from bnnbench.results.records import DeviceEvent, Invocation, RunEnd
+from bnnbench.results.records import DeviceEvent, Invocation, Pair, RunEnd
 from bnnbench.results.store import Store
 from tests.results.conftest import synthetic_record
 from tests.results.family import write_family
@@ -187,5 +187,10 @@ def test_resume_writes_what_a_full_disk_left_out(tmp_path: Path) -> None:
 def test_figures_that_cannot_be_stored_are_a_sentence(tmp_path: Path) -> None:
     with Store(tmp_path).create(synthetic_record()) as writer:
         context = RunContext(tmp_path, writer, Silent(), 1, 1, False, 0, 0, 0)
+        # What needs no figure to say what it is of is stored as failed; anything else ends the run with a sentence.
+        kept = context.append(Invocation(case_id="c", index=0, order=0, status="ok", first_ns=1e300, iterations=2**63))
+        assert (kept.status, kept.first_ns) == ("failed", None)
         with pytest.raises(CannotMeasure, match="reported what cannot be"):
-            context.append(Invocation(case_id="c", index=0, order=0, status="ok", first_ns=1e300, iterations=2**63))
+            context.append(
+                Pair(comparison_id="c", stage="screen", number=0, first="base", base_ns=float("nan"), head_ns=1.0)
+            )

@@ -488,9 +488,9 @@ struct StagesTest {
           // floor(a / 2^31 + 1/2), then to the nearest of b / 2^right, halves away; or all at once
           const bool once = s.kind == StageKind::kStoreRequantizedOnce;
           const int64_t high = (((int64_t)sum << left) * s.multiplier[c] + (1ll << 30)) >> 31;
-          const __int128 value = once ? (__int128)sum * s.multiplier[c] : high, bits = once ? 31 - s.shift[c] : right;
-          const __int128 size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
-          int64_t want = (int64_t)(value < 0 ? -nearest : nearest);
+          const int64_t value = once ? (int64_t)sum * s.multiplier[c] : high, bits = once ? 31 - s.shift[c] : right;
+          const int64_t size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
+          int64_t want = value < 0 ? -nearest : nearest;
           want += s.zero_point, want = want < s.low_i ? s.low_i : want > s.high_i ? s.high_i : want, ++compared;
           if (stored != want)
             return fail("store_requantized: %d by %d and %d is %d, should be %d", sum, s.multiplier[c], s.shift[c],
