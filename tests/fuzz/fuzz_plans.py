@@ -18,10 +18,12 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.models.tflite_file import read
+from bnnbench.kernels.models.tflite_file import parse, read
 from tests.fuzz.plan_mutation import mutated
 from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
+from tests.kernels.model_builder import PATH
+from tests.kernels.random_models import one_op
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HANG_S = 2.0
@@ -30,8 +32,11 @@ RUNS_UP_TO_BYTES = 4 << 20
 
 
 def seed_plans() -> list[bytes]:
-    """Plans of the small golden models, fused and not, with batch 1 and 2."""
+    """Plans of the small golden models, fused and not, with batch 1 and 2, and of int8 ops that these lack."""
     plans = []
+    for name in ("SOFTMAX", "PRELU", "RELU6", "ADD", "MUL", "MEAN", "FULLY_CONNECTED", "QUANTIZE", "AVERAGE_POOL_2D"):
+        graph = import_model(parse(one_op(name, "int8", 3).builder.content(), PATH))
+        plans.append(make_plan(graph).to_bytes())
     for path in sorted(GOLDEN.glob("*.tflite")):
         for batch in (1, 2):
             graph = import_model(read(path), batch)

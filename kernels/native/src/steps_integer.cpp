@@ -32,12 +32,10 @@ constexpr int kAdd = 0, kSub = 1, kMul = 2, kPrelu = 3;
 
 template <int kOp>
 int64_t combined(const IntegerStep& self, int8_t a, int8_t b) {
-  const int32_t x = self.a_table[a + 128], y = self.b_table[b + 128];
-  if (kOp == kPrelu) return x >= 0 ? requantize(x, self.factor) : requantize(x * y, self.below);
-  const uint32_t raw = kOp == kAdd   ? (uint32_t)x + (uint32_t)y
-                       : kOp == kSub ? (uint32_t)x - (uint32_t)y
-                                     : (uint32_t)x * (uint32_t)y;
-  return requantize((int32_t)raw, self.factor);
+  const int32_t first = self.a_table[a + 128];
+  const uint32_t x = (uint32_t)first, y = (uint32_t)self.b_table[b + 128];  // wraps as TFLite's does
+  if (kOp == kPrelu) return first >= 0 ? requantize(first, self.factor) : requantize((int32_t)(x * y), self.below);
+  return requantize((int32_t)(kOp == kAdd ? x + y : kOp == kSub ? x - y : x * y), self.factor);
 }
 
 template <int kOp>
