@@ -96,7 +96,10 @@ const char* copy_name(const PlanFile& plan, uint32_t place, uint32_t length, Are
   }
   const uint32_t kept = length < kMaxName ? length : kMaxName;
   char* name = arena.array<char>(kept + 1, error);
-  if (name) memcpy(name, plan.data + place, kept);
+  for (uint32_t i = 0; name && i < kept; ++i) {
+    const uint8_t byte = plan.data[place + i];
+    name[i] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;  // it stands in sentences
+  }
   return name;
 }
 
