@@ -10,7 +10,7 @@ declare -A package=([sshd]=openssh-server [ssh-keygen]=openssh-client [dropbear]
   [ssh-keygen]=openssh-client [dropbearkey]=dropbear-bin
   [/usr/share/bochs/BIOS-bochs-latest]=bochsbios [/usr/share/bochs/VGABIOS-lgpl-latest]=vgabios)
 [ "${1:-}" = judges ] && package=([busybox]=busybox [toybox]=toybox [openssl]=openssl [nm]=binutils [bash]=bash [dash]=dash
-  [mksh]=mksh [fish]=fish [tcsh]=tcsh
+  [mksh]=mksh [fish]=fish [tcsh]=tcsh [llvm-mca-22]=llvm-22
   [/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz]=dataset-fashion-mnist)
 [ "${1:-}" = fuzz ] && package=([clang++-22]=clang-22 [/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.asan-x86_64.a]=libclang-rt-22-dev)
 missing=()
