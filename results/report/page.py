@@ -20,6 +20,7 @@ from bnnbench.results.records import Build, DeviceEvent, Peak
 from bnnbench.results.report.facts import Fact, facts
 from bnnbench.results.report.headline import Claim, claims, minutes
 from bnnbench.results.report.models import Models, models
+from bnnbench.results.report.remarks import remarks
 from bnnbench.results.report.rows import Row, rows
 from bnnbench.results.statistics.level import coverage, depth
 from bnnbench.results.stored_run import StoredRun
@@ -130,6 +131,7 @@ class Page:
     has_counts: bool
     has_energy: bool
     doubts: list[tuple[str, list[str]]]
+    remarks: list[str]
     drawings: list[Drawing]
     troubles: list[Trouble]
     devices: list[Device]
@@ -158,6 +160,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         has_counts=any(row.instructions.text for row in table),
         has_energy=any(row.energy.text for row in table),
         doubts=_doubts(table),
+        remarks=remarks(frame),
         drawings=_drawings(frame, peaks, beside),
         verdicts=_verdicts(runs),
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),

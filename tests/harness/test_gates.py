@@ -211,6 +211,10 @@ def test_the_record_says_who_agreed_and_which_variant(bench: Bench) -> None:
     assert gates["lce-best"].rounding in ("xnnpack", "xnnpack-older")  # they seldom differ
     assert all(gate.confirmed_by == ["lce (larq-compute-engine 0.16.0)"] for gate in gates.values())
     assert "x86" in (gates["lce"].reason or "")
+    assert bench.run("report", "-o", "page", "--store", "store").returncode == 0
+    page = (bench.folder / "page/index.html").read_text()
+    assert "lce on tiny_int8: int8 is rounded as the variant x86 does." in page
+    assert "The file of tiny_int8 was read for itself by lce (larq-compute-engine 0.16.0)" in page
 
 
 @needs_lce
