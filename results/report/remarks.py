@@ -37,7 +37,7 @@ def _groups(frame: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
     return [(str(value), frame[equal(frame[column], value)]) for value in frame[column].unique()]
 
 
-def _listed(names: "pd.Series[str]") -> str:
+def _listed(names: pd.Series[str]) -> str:
     unique = [str(name) for name in names.unique()]
     more = f" and {len(unique) - _MOST} more" if len(unique) > _MOST else ""
     return ", ".join(unique[:_MOST]) + more
