@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
@@ -38,6 +39,12 @@ class Target:
     def counts(self) -> bool:
         """Whether instructions are what can be measured there, instead of time."""
         return self.counter is not None
+
+    @property
+    def stored_facts(self) -> dict[str, dict[str, Any]]:
+        """What `run.json` holds of the device: its facts, and a digest of the address at which it answered."""
+        digest = hashlib.sha256(self.spec.address.encode()).hexdigest()[:16]
+        return {**self.facts.to_dict(), "address": {"value": digest, "source": "digest of the inventory's address"}}
 
     @property
     def is_local(self) -> bool:

@@ -224,7 +224,7 @@ def _require_same(record: RunRecord, ready: _Ready) -> None:
     """A resumed run must be the same run: same machines, same workloads, same engine builds."""
     for one in ready.reached:
         name, address = one.target.spec.name, one.target.spec.address
-        if other := difference(record.devices.get(name, {}), one.target.facts.to_dict()):
+        if other := difference(record.devices.get(name, {}), one.target.stored_facts):
             raise CallError(
                 f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is another machine than before: "
                 f"{other}; connect the one that it began on, or start a new run."

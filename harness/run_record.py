@@ -49,7 +49,7 @@ def make_record(
         seed=suite.seed,
         host={"system": platform.platform(), "python": platform.python_version()},
         counted=[target.spec.name for target in targets if target.counts],
-        devices={target.spec.name: target.facts.to_dict() for target in targets},
+        devices={target.spec.name: target.stored_facts for target in targets},
         builds=list(builds.values()),
         cases=plan.records,
         skips=list(plan.skips),

@@ -34,6 +34,12 @@ def difference(before: Facts, after: Facts) -> str | None:
     old, new = _value(before, "machine_id"), _value(after, "machine_id")
     if old is not None and new is not None and old != new:
         return "its serial number or machine id is another one"
+    if (
+        (old is None or new is None)
+        and (at := _value(before, "address"))
+        and _value(after, "address") not in (None, at)
+    ):
+        return "it answers at another address, and shows neither a serial number nor a machine id"
     old, new = _cpus(before), _cpus(after)
     if old and new and old != new:
         return f"it has {new} CPUs, and had {old}"

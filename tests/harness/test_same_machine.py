@@ -53,6 +53,15 @@ def test_two_machines_of_one_name_are_told_apart(other: dict[str, object], shown
     assert (found is None) if shown is None else (found is not None and shown in found)
 
 
+def test_an_address_tells_apart_what_has_no_number_of_its_own() -> None:
+    """A board with a serial number may move in the network."""
+    unknown = {"boot_id": "b", "machine_id": None}
+    assert difference(facts(address="x"), facts(address="y", boot_id="b")) is None
+    assert difference(facts(address="x"), facts(address="x", **unknown)) is None
+    assert difference(facts(), facts(address="y", **unknown)) is None  # a run of before
+    assert "another address" in (difference(facts(address="x"), facts(address="y", **unknown)) or "")
+
+
 def test_a_reboot_is_seen_where_both_boots_are_known() -> None:
     assert rebooted(facts(), facts(boot_id="b"))
     assert not rebooted(facts(), facts())
