@@ -34,9 +34,13 @@ class Fact:
         return self.text is not None and len(self.text) > 140
 
 
+_IDENTITY = ("machine_id", "address")
+"""Digests that tell two machines apart: of no use to a reader, and a short address can be guessed from its own."""
+
+
 def facts(raw: Mapping[str, Any]) -> list[Fact]:
     """The facts of a device, or of the host: the known ones first, each group in its own order."""
-    told = [_fact(name, value) for name, value in raw.items()]
+    told = [_fact(name, value) for name, value in raw.items() if name not in _IDENTITY]
     return sorted(told, key=lambda fact: fact.text is None)
 
 
