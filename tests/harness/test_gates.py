@@ -40,6 +40,8 @@ def f32(*values: float) -> NDArray[np.float32]:
         ((INF, 1, 2, 3), (INF, 1, 2, -12345), False),
         ((INF, 1, 2, 3), (-INF, 1, 2, 3), False),
         ((INF, 1, 2, 3), (1e30, 1, 2, 3), False),
+        ((INF, 1, 2, 3), (np.finfo(np.float32).max, 1, 2, 3), True),
+        ((INF, 1, 2, 3), (-np.finfo(np.float32).max, 1, 2, 3), False),
         ((INF, 1, 2, 3), (INF, 1, 2, 3), True),
         ((NAN, 1, 2, 3), (NAN, 1, 2, 3), True),
         ((NAN, 1, 2, 3), (0, 1, 2, 3), False),
