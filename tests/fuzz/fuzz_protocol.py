@@ -117,20 +117,19 @@ def ask(engine: Path, folder: Path, lines: list[bytes], count: Count) -> str | N
     return None
 
 
-def prepare(folder: Path) -> None:
-    """The files that right requests name."""
-    path = GOLDEN / "tiny_larq.tflite"
-    graph = import_model(read(path))
-    (folder / "plan").write_bytes(make_plan(graph).to_bytes())
-    (folder / "in").write_bytes(bytes(graph.inputs[0].bytes))
-    (folder / "data").write_bytes(bytes(16))
+def files() -> dict[str, bytes]:
+    """What right requests name."""
+    graph = import_model(read(GOLDEN / "tiny_larq.tflite"))
+    return {"plan": make_plan(graph).to_bytes(), "in": bytes(graph.inputs[0].bytes), "data": bytes(16)}
 
 
 def fuzz(engine: Path, folder: Path, total: int, seed: int) -> tuple[Count, str | None]:
-    """Asks `total` requests, `BATCH` of each process."""
-    prepare(folder)
+    """Asks `total` requests, `BATCH` of each process, with new files for each: `output=plan` replaces one."""
+    named = files()
     count, started = Count(), time.monotonic()
     for number in range(0, total, BATCH):
+        for name, content in named.items():
+            (folder / name).write_bytes(content)
         draw = random.Random(f"{seed} {number}")  # noqa: S311 - repeatable, no secret
         lines = [line for _ in range(min(BATCH, total - number)) if (line := request(draw)).strip() != b"quit"]
         trouble = ask(engine, folder, lines, count)
