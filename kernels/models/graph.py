@@ -109,7 +109,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinaryConv2d:
-    """LceBconv2d on bits. `spec.out` is f32 (an i8 output rounds that) or bits; arrays as in `BinaryLayer`.
+    """LceBconv2d on bits. `spec.out` is f32 (an i8 output: see `stored_as`) or bits; arrays as in `BinaryLayer`.
 
     `spec.n` is the batch. A float output is `(dot - K) * multiplier + shifted_bias`, K being the bits of a dot product:
     Larq Compute Engine counts from the most that there can be, and its rounding is that of this order.
@@ -129,6 +129,15 @@ class BinaryConv2d:
         bits = self.spec.dot_length
         with np.errstate(over="ignore"):
             return (self.bias.astype(np.float64) + bits * self.multiplier.astype(np.float64)).astype(np.float32)
+
+    def stored_as(self, scale: float, zero_point: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """f32[oc] multiplier and bias of an i8 output before its one rounding, halves away from the stored 0.
+
+        The zero point is in the bias, as in Larq Compute Engine: -7.5 steps and a zero point of 127 are 120, not 119.
+        """
+        assert self.multiplier is not None
+        step = np.float32(scale)
+        return self.multiplier / step, self.shifted_bias / step + np.float32(zero_point)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def _producer(lowered: Lowered, steps: list[Step], place: int, x: Tensor) -> int
             tensor = stage.tensor
             if stage.kind == kind and tensor is not None and lowered.root(tensor) is lowered.root(x):
                 whole = tensor.shape[-1] == step.channels and pixels(tensor) == pixels(x)
+                whole &= (tensor.scale, tensor.zero_point) == (x.scale, x.zero_point)
                 return number if whole and all(later.stores for later in step.stages[index + 1 :]) else None
         return None
     return None

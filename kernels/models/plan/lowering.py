@@ -176,11 +176,13 @@ def _bconv(low: Lowered, node: Node, operation: BinaryConv2d) -> None:
         assert operation.threshold is not None
         low.direct(node, "bconv_bits", x, out, *common, operation.filter, operation.threshold, macs_1bit=spec.macs_1bit)
         return
-    arguments = (
-        *(x, spec.out_h, spec.out_w, spec.oc, *common, *spec.clamp, operation.filter),
-        *(_f32(operation.multiplier, spec.oc), operation.shifted_bias),
-    )
-    low.stream(node, "bconv", arguments, spec.oc, [_store_any(out)], macs_1bit=spec.macs_1bit)
+    multiplier, bias, stored = _f32(operation.multiplier, spec.oc), operation.shifted_bias, out
+    if out.dtype == "i8":
+        multiplier, bias = operation.stored_as(_scale(out), out.zero_point)
+        stored = Tensor(out.name, out.shape, "i8", 1.0, 0)
+        low.aliases[stored] = out
+    arguments = (x, spec.out_h, spec.out_w, spec.oc, *common, *spec.clamp, operation.filter, multiplier, bias)
+    low.stream(node, "bconv", arguments, spec.oc, [_store_any(stored)], macs_1bit=spec.macs_1bit)
 
 
 def _store_any(out: Tensor) -> Stage:

@@ -147,9 +147,11 @@ def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
         return oracle.run(spec, {**arrays, "threshold": operation.threshold})
     assert operation.multiplier is not None
     dots = oracle.run(replace(spec, out="i32"), arrays)
-    return _stored(
-        node.output, (dots - spec.dot_length).astype(np.float32) * operation.multiplier + operation.shifted_bias
-    )
+    sums = (dots - spec.dot_length).astype(np.float32)
+    if node.output.dtype == "i8":
+        multiplier, bias = operation.stored_as(integers.scale_of(node.output), node.output.zero_point)
+        return quantize(sums * multiplier + bias, 1.0, 0)
+    return sums * operation.multiplier + operation.shifted_bias
 
 
 def _real(tensor: Tensor, array: Array) -> Array:
