@@ -31,7 +31,8 @@ from .random_models import MAKERS, Growing, chain, one_op
 
 Array = NDArray[Any]
 SEEDS = range(8)
-CHAINS = (*range(60), 1763, 1931, 2227)  # the last: halves between LceBconv2d's zero point and the stored 0
+CHAINS = (*range(60), 1763, 1931, 2227, 3547, 8703)
+"""Seeds; the last: LceBconv2d with halves on both sides of the zero point, and DEQUANTIZE behind its i8 output."""
 TOLERANCE = 1e-5
 JUDGES = {
     "litert-reference": None,
