@@ -86,13 +86,13 @@ def _measure(workload: str | Path | Mapping[str, Any], device: str, threads: int
     import sys
 
     from bnnbench.results.export.timed import timed_cases
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
+    from .bench.context import Silent
     from .cli.failure import explain
-    from .context import Silent
-    from .run import start_run
-    from .run_config import RunConfig
-    from .suite import suite_of_one
+    from .plan.config import RunConfig
+    from .run.run import start_run
+    from .suite.load import suite_of_one
 
     try:
         run = RunConfig(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .ops import NUMPY_DTYPE, ArraySpec, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 
 
-def random_arrays(spec: KernelSpec, seed: int) -> dict[str, NDArray[Any]]:
+def make_data(spec: KernelSpec, seed: int) -> dict[str, NDArray[Any]]:
     """Arrays by name in `data=` order: fair bits, normal scales, thresholds near the median."""
     rng = np.random.default_rng(seed)
     return {array.name: _random(spec, array, rng) for array in spec.inputs()}
@@ -25,7 +25,7 @@ def random_bits(shape: tuple[int, ...], channels: int, rng: np.random.Generator)
     return packed
 
 
-def raw_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def data_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """All arrays raw, little-endian, C order, one after the other."""
     return b"".join(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes() for array in arrays.values())
 

@@ -7,16 +7,15 @@ names the micro-kernel to take, of those of the engine; the engine's own choice 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from .errors import KernelError
 from .op_spec import INT32_MAX, INT32_MIN, ITEM_BYTES, NUMPY_DTYPE, ArraySpec, OpSpec, OutputSpec, words
 from .window import Pad, out_size, pad_before
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 __all__ = [
     "CLAMPS",
@@ -34,8 +33,6 @@ __all__ = [
     "KernelSpec",
     "OutputSpec",
     "Pad",
-    "data_bytes",
-    "make_data",
     "words",
 ]
 
@@ -287,20 +284,6 @@ class BMaxPool2d(_Windowed):
 KernelSpec = BGemm | BConv2d | BitPack | BMaxPool2d
 SPECS: dict[str, type[KernelSpec]] = {spec.op: spec for spec in (BGemm, BConv2d, BitPack, BMaxPool2d)}
 """Op name -> its specification."""
-
-
-def make_data(spec: KernelSpec, seed: int) -> dict[str, NDArray[Any]]:
-    """Random arrays for a case, by name, in `data=` order; the same for the same spec and seed everywhere."""
-    from .data import random_arrays  # numpy costs start-up time that listing ops need not pay
-
-    return random_arrays(spec, seed)
-
-
-def data_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The file `data=` names: every array raw, little-endian, C order, one after the other."""
-    from .data import raw_bytes
-
-    return raw_bytes(arrays)
 
 
 def _scale_and_bias(channels: int) -> list[ArraySpec]:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bnnbench.results.frames import load as load
     from bnnbench.results.frames import load_invocations as load_invocations
-    from bnnbench.results.store import Store as Store
-    from bnnbench.results.store import StoreError as StoreError
+    from bnnbench.results.store.runs import Store, StoreError
 
 _HOMES = {
-    "Store": "bnnbench.results.store",
-    "StoreError": "bnnbench.results.store",
+    "Store": "bnnbench.results.store.runs",
+    "StoreError": "bnnbench.results.store.runs",
     "load": "bnnbench.results.frames",
     "load_invocations": "bnnbench.results.frames",
 }

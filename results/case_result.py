@@ -20,7 +20,7 @@ from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Sta
 from bnnbench.results.roof import beyond_roof
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.statistics.quantile import quantile
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.trust import trust
 
 _TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})

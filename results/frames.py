@@ -15,8 +15,8 @@ from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord, Skip
 from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.statistics.quantile import quantile
-from bnnbench.results.store import Store
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 
 Source = Store | StoredRun | Iterable[StoredRun] | Path | str
 

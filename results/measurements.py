@@ -2,16 +2,28 @@
 
 import io
 import json
+from pathlib import Path
 
 import pandas as pd
 
 from bnnbench.results.columns import INVOCATION_COLUMNS
 from bnnbench.results.frames import load_invocations
 from bnnbench.results.records import SCHEMA
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.atomic import write_atomically
+from bnnbench.results.store.runs import RunWriter
+from bnnbench.results.store.stored_run import MEASUREMENTS, StoredRun
 
 _LISTS_OF_REALS = ("samples_ns", "warmup_samples_ns", "clock_hz")
 _DICTIONARIES = ("counters", "watch", "telemetry")
+
+
+def finish(writer: RunWriter) -> Path:
+    """Writes what a run has when it ends, `journal.end` and `measurements.parquet`, and returns the path of the latter.
+    Raises StoreError."""
+    writer.write_end()
+    path = writer.path / MEASUREMENTS
+    write_atomically(path, to_parquet(writer.stored))
+    return path
 
 
 def to_parquet(run: StoredRun) -> bytes:

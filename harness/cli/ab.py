@@ -50,16 +50,16 @@ def ab(
     debug: DebugOption = False,
 ) -> int:
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.baselines import Capsules
-    from bnnbench.results.store import Store
-    from bnnbench.results.verdict_rows import verdict_rows
-    from bnnbench.results.verdicts import json as as_json
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.formats import json as as_json
+    from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..comparisons import Compare
     from ..errors import CallError
-    from ..selection import select
-    from ..suite import load_suites
+    from ..plan.comparisons import Compare
+    from ..plan.side import select
+    from ..suite.load import load_suites
     from .comparing import compare, exit_status, print_outcome
     from .words import seconds
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.records import Accuracy
 
-    from ..run import RunResult
+    from ..run.run import RunResult
 
 _CONFUSIONS = 3
 _COLUMNS = ("size", "top-1", "95 % interval", "top-5", "an image")
@@ -26,7 +26,7 @@ def print_accuracies(result: RunResult, console: Console) -> None:
 
     from bnnbench.results import load
 
-    from ..terminal import line
+    from .terminal import line
 
     frame = load(result.stored)
     if accuracies := result.stored.accuracies:

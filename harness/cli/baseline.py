@@ -30,11 +30,11 @@ def save(
     debug: DebugOption = False,
 ) -> None:
     """Keep what a run was made with, so that it can be run again beside something newer."""
-    from bnnbench.results.baselines import Capsules
-    from bnnbench.results.store import Store
-    from bnnbench.results.verdict_rows import signed
+    from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.rows import signed
 
-    from ..baselines import drift_since_pinned, save_baseline
+    from ..tasks.baselines import drift_since_pinned, save_baseline
 
     where = Store(store)
     capsules = Capsules(where.path)
@@ -59,9 +59,9 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     from msgspec.json import encode
     from rich.table import Table
 
-    from bnnbench.harness.terminal import Console, line
-    from bnnbench.results.baselines import Capsules
-    from bnnbench.results.store import Store
+    from bnnbench.harness.cli.terminal import Console, line
+    from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.runs import Store
 
     found = Capsules(Store(store).path)
     if json:

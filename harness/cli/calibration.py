@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..calibrate import SlowDowns
 from ..errors import CallError
+from ..tasks.calibrate import SlowDowns
 
 if TYPE_CHECKING:
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.calibration import Calibration
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.calibration import Calibration
 
 
 def slow_down_sizes(text: str, each: int) -> SlowDowns:

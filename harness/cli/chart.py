@@ -49,7 +49,7 @@ def chart(
     from bnnbench.results import load
     from bnnbench.results.charts import CHARTS
     from bnnbench.results.charts.paper import FORMATS, inches, save
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
 
@@ -92,7 +92,7 @@ def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:
 
 def _published(device: str) -> pd.DataFrame:
     from ..errors import CallError
-    from ..published import published_frame
+    from .published import published_frame
 
     frame = published_frame()
     found = frame[(frame["device"] == device) & (frame["threads"] == 1)]

@@ -11,10 +11,10 @@ from cyclopts import Parameter
 from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption
 
 if TYPE_CHECKING:
-    from bnnbench.results.store import Store
-    from bnnbench.results.verdict_rows import VerdictRow
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.rows import VerdictRow
 
-    from ..run import RunResult
+    from ..run.run import RunResult
 
 EXAMPLES = """Examples:
   bnnbench check --baseline main                                   # its suite, on the device it was saved on
@@ -49,13 +49,13 @@ def check(
     """Run the old version beside the new one, side by side, and fail on what got worse."""
     from msgspec import structs
 
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.store import Store
-    from bnnbench.results.verdict_rows import verdict_rows
-    from bnnbench.results.verdicts import FORMATS
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.formats import FORMATS
+    from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..check import planned, with_machines
     from ..errors import CallError
+    from ..tasks.check import planned, with_machines
     from .comparing import compare, exit_status, print_outcome, worst
     from .words import seconds, share
 

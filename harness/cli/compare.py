@@ -27,11 +27,11 @@ def compare(
 
     from rich.table import Table
 
-    from bnnbench.harness.terminal import Console, line
+    from bnnbench.harness.cli.terminal import Console, line
     from bnnbench.results import load
     from bnnbench.results.quantity import duration
     from bnnbench.results.ratios import compare as compare_frames
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bnnbench.harness.terminal import Console, line
-from bnnbench.results.store import Store
-from bnnbench.results.verdict_rows import VerdictRow, verdict_rows
-from bnnbench.results.verdicts import table
+from bnnbench.harness.cli.terminal import Console, line
+from bnnbench.results.store.runs import Store
+from bnnbench.results.verdict.formats import table
+from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
-from ..comparisons import Compare
-from ..progress import Display
-from ..run import RunResult, run_result, start_run
-from ..run_config import RunConfig, inventory_path
-from ..suite_tables import Suite
+from ..plan.comparisons import Compare
+from ..plan.config import RunConfig, inventory_path
+from ..run.run import RunResult, run_result, start_run
+from ..suite.tables import Suite
+from .progress import Display
 from .words import pattern, thread_counts
 
 REGRESSION, UNCLEAR, INTERRUPTED = 1, 3, 130

@@ -39,7 +39,7 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
     from rich.text import Text
 
     from bnnbench.devices.inventory import open_inventory
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
 
     found = open_inventory(inventory)
     if json:
@@ -111,16 +111,16 @@ def calibrate(
 
     from msgspec.json import encode
 
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.calibration import save
-    from bnnbench.results.store import Store
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.calibration import save
+    from bnnbench.results.store.runs import Store
 
-    from ..calibrate import calibrate as measure
     from ..errors import CallError
-    from ..progress import Display
-    from ..run_config import RunConfig, inventory_path
-    from ..suite import load_suites
+    from ..plan.config import RunConfig, inventory_path
+    from ..suite.load import load_suites
+    from ..tasks.calibrate import calibrate as measure
     from .calibration import print_calibration, slow_down_sizes
+    from .progress import Display
 
     if comparisons < 1 or each < 0 or layouts < 0:
         raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")
@@ -181,7 +181,7 @@ def doctor(
     from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
-    from bnnbench.harness.terminal import Console, line
+    from bnnbench.harness.cli.terminal import Console, line
 
     spec = resolve(device, open_inventory(inventory))
     with connect(spec) as transport:
@@ -218,7 +218,7 @@ def restore(
     from bnnbench.results.printable import printable
 
     from ..errors import CannotMeasure
-    from ..restore import restore_device
+    from ..tasks.restore import restore_device
 
     spec = resolve(device, open_inventory(inventory))
     changes = restore_device(spec)
@@ -240,7 +240,7 @@ def _print_facts(facts: DeviceFacts, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.harness.terminal import Console, line
+    from bnnbench.harness.cli.terminal import Console, line
 
     if as_json:
         print(dumps(facts.to_dict(), indent=1))

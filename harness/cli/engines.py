@@ -34,7 +34,7 @@ def list_(
 
     from rich.table import Table
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
@@ -74,7 +74,7 @@ def _list_kernels(json: bool) -> None:
 
     from rich.table import Table
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 
     found = [kernel for level in ISA_LEVELS for kernel in micro_kernels(level)]

@@ -38,16 +38,16 @@ def evaluate(
     """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
     from msgspec import structs
 
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.store import Store
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from ..progress import Display
-    from ..run import start_run
-    from ..run_config import RunConfig, inventory_path
-    from ..suite import located
-    from ..suite_tables import ModelTable, Suite
+    from ..plan.config import RunConfig, inventory_path
+    from ..run.run import start_run
+    from ..suite.load import located
+    from ..suite.tables import ModelTable, Suite
     from .accuracy import print_accuracies, print_accuracies_json
+    from .progress import Display
 
     if threads < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")

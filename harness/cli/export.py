@@ -28,7 +28,7 @@ def export(
 ) -> None:
     """Write a run in the format of another tool."""
     from bnnbench.results.export import EXPORTS
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
 
@@ -50,8 +50,9 @@ def import_(
 ) -> None:
     """Take runs of pytest-benchmark into the store, as unverified ones."""
     from bnnbench.results.export.pytest_benchmark import from_json
-    from bnnbench.results.reading import read_regular
-    from bnnbench.results.store import Store
+    from bnnbench.results.measurements import finish
+    from bnnbench.results.store.reading import read_regular
+    from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
 
@@ -66,5 +67,5 @@ def import_(
         with Store(store).create(record) as writer:
             for entry in entries:
                 writer.append(entry)
-            writer.finish()
+            finish(writer)
         print(f"run {record.run_id}: {len(record.cases)} benchmarks")

@@ -57,10 +57,10 @@ def infer(
 
     from bnnbench.results.quantity import duration
 
-    from ..engine_choice import engine_named
     from ..errors import CallError
-    from ..infer import infer as run
-    from ..suite import model_path
+    from ..plan.engines import engine_named
+    from ..suite.load import model_path
+    from ..tasks.infer import infer as run
 
     if threads < 1 or batch < 1:
         raise CallError("--threads and --batch are at least 1.")
@@ -86,7 +86,7 @@ def _read(path: Path) -> NDArray[np.generic]:
 
     import numpy as np
 
-    from bnnbench.results.reading import read_regular
+    from bnnbench.results.store.reading import read_regular
 
     from ..errors import CallError
 

@@ -59,7 +59,7 @@ app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit status: 0 fine, 1 a regression, 2 the call is wrong, 3 it could not be measured, 130
     interrupted."""
-    from ..terminal import guarded
+    from .terminal import guarded
 
     with guarded():
         _run(sys.argv[1:] if arguments is None else arguments)

@@ -23,7 +23,7 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
 
     from rich.table import Table
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.models.shipped import recipe, shipped_models
     from bnnbench.results.quantity import size
 
@@ -52,11 +52,11 @@ def info(
     from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.tflite_file import read
 
-    from ..suite import model_path
+    from ..suite.load import model_path
 
     model = read(model_path(str(file), Path()))
     description = describe(model)

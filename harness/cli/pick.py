@@ -43,7 +43,7 @@ def pick(
     from bnnbench.results import load
     from bnnbench.results.models import choices
     from bnnbench.results.pick import pick as choose
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
     budgets = {
         "max_latency_ns": _quantity("--max-latency", max_latency, _TIMES, "30ms"),

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption
 
 if TYPE_CHECKING:
-    from ..profile import ModelProfile
+    from ..tasks.profile import ModelProfile
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
@@ -44,9 +44,9 @@ def profile(
     from bnnbench.results.charts.paper import FORMATS
 
     from ..errors import CallError
-    from ..profile import profile as measure
-    from ..profile import save_roofline
-    from ..suite import model_path
+    from ..suite.load import model_path
+    from ..tasks.profile import profile as measure
+    from ..tasks.profile import save_roofline
 
     if threads < 1 or runs < 1:
         raise CallError("--threads and --runs are at least 1.")
@@ -77,7 +77,7 @@ def _show(model: Path, device: str, done: ModelProfile) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.harness.terminal import Console
+    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.quantity import duration, percentage, rate
 
     table = Table(box=None, pad_edge=False)

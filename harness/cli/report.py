@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from .options import DebugOption, JsonOption, StoreOption
 
 if TYPE_CHECKING:
-    from bnnbench.results.calibration import Calibration
+    from bnnbench.results.store.calibration import Calibration
 
 EXAMPLES = """Examples:
   bnnbench report                 # the last run, into ./report
@@ -40,9 +40,9 @@ def report(
     from bnnbench.results.columns import equal
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page import Beside
-    from bnnbench.results.store import Store
+    from bnnbench.results.store.runs import Store
 
-    from ..published import published_frame
+    from .published import published_frame
 
     where = Store(store)
     chosen = [where.run(selector) for selector in runs or ["latest"]]
@@ -67,8 +67,8 @@ def _calibration(store: Path, device: str) -> Calibration | None:
     """The last one of a device; a damaged one is left out with a warning, because the report does not rest on it."""
     from warnings import warn
 
-    from bnnbench.results.calibration import latest
     from bnnbench.results.errors import StoreError, StoreWarning
+    from bnnbench.results.store.calibration import latest
 
     try:
         return latest(store, device)

@@ -56,17 +56,17 @@ def run(
     """Measure a suite: verify every case against the reference, then time it."""
     from msgspec import structs
 
-    from bnnbench.harness.terminal import Console
-    from bnnbench.results.store import Store
-    from bnnbench.results.verdict_rows import verdict_rows
+    from bnnbench.harness.cli.terminal import Console
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.rows import verdict_rows
 
     from ..errors import CallError
-    from ..progress import Display
-    from ..run import resume_run, start_run
-    from ..run_config import RunConfig, inventory_path
-    from ..suite import load_suites
-    from ..suite_tables import MOST_INVOCATIONS
+    from ..plan.config import RunConfig, inventory_path
+    from ..run.run import resume_run, start_run
+    from ..suite.load import load_suites
+    from ..suite.tables import MOST_INVOCATIONS
     from .comparing import print_outcome, resumed_status
+    from .progress import Display
     from .summary import print_json, print_summary
     from .words import pattern, thread_counts
 

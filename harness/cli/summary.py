@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bnnbench.harness.terminal import Console, line
+from bnnbench.harness.cli.terminal import Console, line
 
 from .accuracy import print_table
 
 if TYPE_CHECKING:
-    from ..run import RunResult
+    from ..run.run import RunResult
 
 
 def print_summary(result: RunResult, console: Console, store: Path | None) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reference.interpreter import VARIANTS, interpret
 from ..toolchain import cache_folder
 from .datasets import Dataset
 from .importer import import_model
+from .interpreter import VARIANTS, interpret
 from .model import ModelFile
 
 Progress = Callable[[int, int], None]
@@ -103,7 +103,7 @@ def _key(model: ModelFile, dataset: Dataset, variant: str | None) -> str:
 def _reference_digest() -> str:
     """Of the sources that decide what the reference says."""
     digest = hashlib.sha256()
-    folders = (_KERNELS / "reference", _KERNELS / "models" / "importer")
+    folders = (_KERNELS / "reference", *(_KERNELS / "models" / name for name in ("importer", "interpreter")))
     paths = [path for folder in folders for path in folder.rglob("*.py")]
     for path in sorted([*paths, *_KERNELS.glob("*.py"), *(_KERNELS / "models").glob("*.py")]):
         digest.update(path.read_bytes())

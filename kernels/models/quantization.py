@@ -2,7 +2,7 @@
 
 Source: TensorFlow Lite's quantization specification, and what LiteRT 2.3 computes with its reference kernels
 (`OpResolverType.BUILTIN_REF`), which tests compare for every pair of int8 values. Its optimised kernels round
-otherwise on some processors: those ways are in `kernels/reference/interpreter/variants.py`.
+otherwise on some processors: those ways are in `kernels/models/interpreter/variants.py`.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from bnnbench.results.atomic import write_atomically
 from bnnbench.results.charts import Chart, style
 from bnnbench.results.columns import equal
 from bnnbench.results.printable import printable
 from bnnbench.results.records import Peak
+from bnnbench.results.store.atomic import write_atomically
 
 FORMATS = ("pdf", "svg", "png")
 _PNG_DPI = 300

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 from . import bmf, chrome_trace, csv, google_benchmark, pytest_benchmark
 

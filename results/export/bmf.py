@@ -3,7 +3,7 @@
 import json
 
 from bnnbench.results.export.timed import timed_cases
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def render(run: StoredRun) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bnnbench.results.export.timed import timed_cases
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 _US = 1e3
 

@@ -2,7 +2,7 @@
 
 from bnnbench.results.frames import load
 from bnnbench.results.report.csv import text
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def render(run: StoredRun) -> str:

@@ -5,7 +5,7 @@ import statistics
 from typing import Any
 
 from bnnbench.results.export.timed import Timed, timed_cases
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def render(run: StoredRun) -> str:

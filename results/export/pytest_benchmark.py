@@ -13,7 +13,7 @@ from bnnbench.results.errors import StoreError
 from bnnbench.results.export.timed import Timed, timed_cases
 from bnnbench.results.records import CaseRecord, Gate, Invocation, RunEnd, RunRecord
 from bnnbench.results.statistics.quantile import quantile
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 _NS = 1e9
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bnnbench.results.case_result import CaseResult, case_results, median_ns
 from bnnbench.results.records import Invocation
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bnnbench.results.atomic import write_atomically
 from bnnbench.results.errors import StoreError, refusal
 from bnnbench.results.frames import load, load_invocations
 from bnnbench.results.printable import cell, harmless
 from bnnbench.results.report import Runs
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.atomic import write_atomically
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def write(runs: Runs, directory: Path, beside: object = None) -> Path:

@@ -9,7 +9,7 @@ from bnnbench.results import quantity
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import PROVEN, Cell, Line, lines
 from bnnbench.results.objectives import OBJECTIVES, accuracy_text
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 _FAST, _REFERENCE = "native", "numba"
 

@@ -4,11 +4,11 @@ import base64
 import hashlib
 from pathlib import Path
 
-from bnnbench.results.atomic import write_atomically
 from bnnbench.results.charts import style
 from bnnbench.results.printable import harmless
 from bnnbench.results.report import Runs, csv
 from bnnbench.results.report.page import Beside, page
+from bnnbench.results.store.atomic import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

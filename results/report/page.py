@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from bnnbench.results import quantity
-from bnnbench.results.calibration import Calibration
 from bnnbench.results.charts import CHARTS, Chart
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled
@@ -23,9 +22,10 @@ from bnnbench.results.report.models import Models, models
 from bnnbench.results.report.remarks import remarks
 from bnnbench.results.report.rows import Row, rows
 from bnnbench.results.statistics.level import coverage, depth
-from bnnbench.results.stored_run import StoredRun
-from bnnbench.results.verdict_rows import headline, verdict_rows
-from bnnbench.results.verdicts.sentence import name
+from bnnbench.results.store.calibration import Calibration
+from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.verdict.formats.sentence import name
+from bnnbench.results.verdict.rows import headline, verdict_rows
 
 _WIDE, _NARROW = 9.2, 3.7
 

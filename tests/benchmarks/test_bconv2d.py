@@ -16,8 +16,9 @@ from engine_process import HOST, EngineProcess
 from pytest_benchmark.fixture import BenchmarkFixture
 from timed_engine import CLASSIC, block, load, square
 
+from bnnbench.kernels.data import make_data
 from bnnbench.kernels.engines.numba import NumbaEngine
-from bnnbench.kernels.ops import BConv2d, make_data
+from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.reference.run import run_jit
 from bnnbench.kernels.toolchain import build_native, build_numba
 

@@ -15,8 +15,9 @@ import pytest
 from engine_process import HOST, EngineProcess
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.instruction_counter import MARKS, build_counter, instructions_per_iteration
-from bnnbench.kernels.ops import BConv2d, data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 from bnnbench.kernels.toolchain import build_native
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine_process import EngineProcess
 
-from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
+from bnnbench.kernels.data import data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d, KernelSpec
 
 CLASSIC = [(56, 64), (28, 128), (14, 256), (7, 512)]
 """Height and channels of the 3x3 convolutions that every comparison of binary kernels shows."""

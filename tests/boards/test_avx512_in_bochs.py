@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.kernels.ops import BConv2d, BGemm, KernelSpec, data_bytes, make_data
+from bnnbench.kernels.data import data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d, BGemm, KernelSpec
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.toolchain import build_native, build_numba
 from tests.boards.bochs_avx512 import boot_files_or_skip, run_in_bochs

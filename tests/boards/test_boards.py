@@ -20,7 +20,7 @@ from .machines.board import Board
 
 pytestmark = [pytest.mark.board, pytest.mark.timeout(900)]  # images are made, and boards booted, on first use
 
-QUICKSTART = files("bnnbench.harness").joinpath("suites", "quickstart.toml").read_text()
+QUICKSTART = files("bnnbench.harness.suite").joinpath("quickstart.toml").read_text()
 SUITE = """
 name = "board"
 engines = ["native", "numba"]

@@ -25,7 +25,7 @@ from unittest.mock import patch
 import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 from tests.fuzz.store_damage import damaged, hostile_document, hostile_line
 from tests.results.conftest import synthetic_record, write_synthetic
 from tests.results.family import write_family
@@ -123,7 +123,7 @@ def use(store: Store, folder: Path, draws: bool) -> None:
     from bnnbench.results.report import write
     from bnnbench.results.report.page import Beside
     from bnnbench.results.table import notes, table
-    from bnnbench.results.verdict_rows import verdict_rows
+    from bnnbench.results.verdict.rows import verdict_rows
 
     run = store.run()
     frame = load(store)

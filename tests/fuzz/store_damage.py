@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from bnnbench.results.seal import seal_document, seal_line
+from bnnbench.results.store.seal import seal_document, seal_line
 
 _DEEP = "@deep@"
 _HUGE = "@huge@"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.toolchain import cache_folder
-from bnnbench.results.store import Store, StoredRun
+from bnnbench.results.store.runs import Store, StoredRun
 
 BNNBENCH = str(Path(sys.executable).with_name("bnnbench"))
 
@@ -87,7 +87,7 @@ class Bench:
 
     def trust_again(self, path: Path) -> None:
         """Signs a stored file that a test has changed, as if this user had made it so."""
-        code = "import sys, pathlib, bnnbench.results.signature as s; s.sign(pathlib.Path(sys.argv[1]))"
+        code = "import sys, pathlib, bnnbench.results.store.signature as s; s.sign(pathlib.Path(sys.argv[1]))"
         subprocess.run([sys.executable, "-c", code, str(path)], env=self.environment, check=True, timeout=30)
 
     @property

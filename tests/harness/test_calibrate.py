@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bnnbench.harness.comparing import whole_extra
-from bnnbench.results.calibration import latest
+from bnnbench.harness.session.comparing import whole_extra
+from bnnbench.results.store.calibration import latest
 from tests.harness.bench import Bench, one_sentence
 from tests.results.calibrated import calibrated
 

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from bnnbench.results.baselines import Capsules
 from bnnbench.results.errors import StoreError
+from bnnbench.results.store.baselines import Capsules
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.replaying import NOISE, RECORDING, write_engine
 

@@ -14,11 +14,11 @@ from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.harness import comeback
-from bnnbench.harness.context import RunContext, Silent
-from bnnbench.harness.plan import Target
+from bnnbench.harness.bench.context import RunContext, Silent
+from bnnbench.harness.plan.target import Target
+from bnnbench.harness.run import comeback
 from bnnbench.results.records import CaseRecord, ComparisonRecord, Entry, Gate, Invocation, Peak, RunRecord, Verdict
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 SPEC = DeviceSpec("board", transport="local", patience_s=5)
 STARTED = "2026-01-01T00:00:00Z"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnnbench.harness.evaluate import in_top
+from bnnbench.harness.measure.evaluate import in_top
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models.datasets import open_dataset
 from bnnbench.kernels.models.predictions import reference_classes

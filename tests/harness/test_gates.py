@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnnbench.harness.compare import Match, compare_array, compare_outputs, not_finite, tolerance
-from bnnbench.harness.inputs import EDGES
-from bnnbench.harness.judges import opinions
-from bnnbench.harness.model_workload import ModelWorkload
+from bnnbench.harness.workload.compare import Match, compare_array, compare_outputs, not_finite, tolerance
+from bnnbench.harness.workload.inputs import EDGES
+from bnnbench.harness.workload.judges import opinions
+from bnnbench.harness.workload.model import ModelWorkload
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models import tflite_file
 from bnnbench.kernels.models.graph import BitQuantize, Graph, Node, Tensor
+from bnnbench.kernels.models.interpreter import VARIANTS, interpret
+from bnnbench.kernels.models.interpreter.signs import relative, with_bits, with_steps
 from bnnbench.kernels.models.tflite_file import parse, read
-from bnnbench.kernels.reference.interpreter import VARIANTS, interpret
-from bnnbench.kernels.reference.interpreter.signs import relative, with_bits, with_steps
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 from tests.harness.bench import Bench
 from tests.kernels.model_builder import PATH, Builder
 

@@ -52,7 +52,7 @@ def test_faster_than_the_roof_is_not_proven(sample_ns: float, status: str) -> No
     """The output is right, and the times cannot be: 33.6 million operations in 10 ns."""
     from bnnbench.results.case_result import case_results
     from bnnbench.results.records import CaseRecord, Gate, Invocation, Peak, RunRecord
-    from bnnbench.results.stored_run import StoredRun
+    from bnnbench.results.store.stored_run import StoredRun
 
     case = CaseRecord(
         id="a", workload="w", kind="kernel", engine="mine", device="d", threads=1, macs_1bit=64 * 64 * 4096

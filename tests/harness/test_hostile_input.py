@@ -11,17 +11,18 @@ import pytest
 
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.inventory import load as load_inventory
+from bnnbench.harness.bench.context import RunContext, Silent
 from bnnbench.harness.cli.infer import _read
 from bnnbench.harness.cli.main import main
-from bnnbench.harness.context import RunContext, Silent
+from bnnbench.harness.cli.terminal import Console, guarded, line
 from bnnbench.harness.errors import CallError, CannotMeasure, SuiteError
-from bnnbench.harness.run import resume_run
-from bnnbench.harness.suite import load_suites
-from bnnbench.harness.terminal import Console, guarded, line
+from bnnbench.harness.run.run import resume_run
+from bnnbench.harness.suite.load import load_suites
 from bnnbench.results.errors import StoreWarning
+from bnnbench.results.measurements import finish
 from bnnbench.results.printable import cell, harmless
 from bnnbench.results.records import DeviceEvent, Invocation, Pair, RunEnd
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 from tests.results.conftest import synthetic_record
 from tests.results.family import write_family
 
@@ -137,7 +138,7 @@ def test_commands_show_hostile_runs_harmlessly(tmp_path: Path, capsys: pytest.Ca
     with store.create(msgspec.structs.replace(record, cases=cases)) as writer:
         writer.append(DeviceEvent(device="pi4", kind="lost", message=ESCAPES + "x" * 12_000_000))
         writer.append(RunEnd(finished=record.created, outcome="incomplete"))
-        writer.finish()
+        finish(writer)
     assert (writer.path / "journal.jsonl").stat().st_size < 200_000
     for words in (["compare", "latest"], ["export", "--format", "csv"], ["report", "-o", str(tmp_path / "report")]):
         with pytest.raises(SystemExit):
@@ -158,7 +159,7 @@ def test_a_damaged_run_is_a_warning_on_stderr(tmp_path: Path, capsys: pytest.Cap
     with store.create(record) as writer:
         writer.append(DeviceEvent(device="pi4", kind="note", message="kept"))
         writer.append(DeviceEvent(device="pi4", kind="note", message="damaged"))
-        writer.finish()
+        finish(writer)
     path = writer.path / "journal.jsonl"
     path.write_bytes(path.read_bytes().replace(b"damaged", b"damag\xff\xff"))
     with pytest.raises(SystemExit) as done:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bnnbench.results.records import Verdict, Verdicts
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 from tests.harness.bench import Bench
 from tests.harness.replaying import replayed
 from tests.harness.test_check import ci, replay
@@ -22,7 +22,7 @@ from tests.harness.test_run import journal, wait_for
 
 KILLED_AFTER = """
 import os, signal, sys
-from bnnbench.results.journal import Journal
+from bnnbench.results.store.journal import Journal
 left, append = int(sys.argv.pop(1)), Journal.append
 def append_and_die(self, entry):
     global left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bnnbench.harness.launcher_report import left_behind, read_report
+from bnnbench.harness.bench.launcher_report import left_behind, read_report
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.harness.plan import Target, make_plan, schedule
-from bnnbench.harness.suite import load_suites
-from bnnbench.harness.workloads import workloads
+from bnnbench.harness.plan.cases import make_plan, schedule
+from bnnbench.harness.plan.target import Target
+from bnnbench.harness.suite.load import load_suites
+from bnnbench.harness.workload.of_suite import workloads
 from bnnbench.kernels.engines import ENGINES, EngineFiles
 from bnnbench.kernels.toolchain import EngineBuild
 

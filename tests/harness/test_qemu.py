@@ -79,13 +79,13 @@ def test_half_a_per_cent_more_is_seen(counting: Bench) -> None:
 
 def slowed(bench: Bench, ppm: int) -> dict[str, object]:
     """A head that really executes so many more iterations; only `devices calibrate` asks for that."""
-    from bnnbench.harness.comparisons import Compare
-    from bnnbench.harness.context import Silent
-    from bnnbench.harness.run import start_run
-    from bnnbench.harness.run_config import RunConfig
-    from bnnbench.harness.selection import Selection
-    from bnnbench.harness.suite import load_suites
-    from bnnbench.results.store import Store
+    from bnnbench.harness.bench.context import Silent
+    from bnnbench.harness.plan.comparisons import Compare
+    from bnnbench.harness.plan.config import RunConfig
+    from bnnbench.harness.plan.side import Selection
+    from bnnbench.harness.run.run import start_run
+    from bnnbench.harness.suite.load import load_suites
+    from bnnbench.results.store.runs import Store
 
     config = RunConfig(
         suite=load_suites([bench.folder / "suite.toml"]),

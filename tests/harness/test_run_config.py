@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from bnnbench.devices.errors import InventoryError
-from bnnbench.harness.run_config import RunConfig, inventory_path
-from bnnbench.harness.suite_tables import Suite
+from bnnbench.harness.plan.config import RunConfig, inventory_path
+from bnnbench.harness.suite.tables import Suite
 
 
 def test_a_stored_run_remembers_whether_its_inventory_was_only_found(

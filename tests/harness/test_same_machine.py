@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bnnbench.harness.same_machine import difference, rebooted
+from bnnbench.harness.run.same_machine import difference, rebooted
 from tests.harness.bench import Bench, one_sentence
 
 PI = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bnnbench.harness.errors import SuiteError
-from bnnbench.harness.suite import load_suites, parse_suite
-from bnnbench.harness.workloads import workloads
+from bnnbench.harness.suite.load import load_suites, parse_suite
+from bnnbench.harness.workload.of_suite import workloads
 
 CONV = 'name = "s"\n[[kernel]]\nop = "bconv2d"\ninput = [4, 4, 32]\nfilters = 8\n'
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from bnnbench.harness.budget import outlook, rules_for
-from bnnbench.harness.other_metrics import Measured, instructions_verdict, other_verdicts
-from bnnbench.harness.throttle import throttled
-from bnnbench.harness.why import explain_steps
+from bnnbench.harness.session.budget import outlook, rules_for
+from bnnbench.harness.session.other_metrics import Measured, instructions_verdict, other_verdicts
+from bnnbench.harness.session.throttle import throttled
+from bnnbench.harness.session.why import explain_steps
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation
 from bnnbench.results.statistics.sequential import Rules
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.results import signature
+from bnnbench.results.store import signature
 from tests.harness.bench import Bench, one_sentence
 
 MODEL = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
@@ -113,8 +113,8 @@ def test_a_baseline_of_a_received_run_is_not_saved(received: Bench) -> None:
 
 def test_models_of_a_received_baseline_are_its_own() -> None:
     """A path in it may be of any file here: with --trust too, its own copy is taken."""
-    from bnnbench.harness.baselines import with_files
-    from bnnbench.harness.suite_tables import ModelTable, Suite
+    from bnnbench.harness.suite.tables import ModelTable, Suite
+    from bnnbench.harness.tasks.baselines import with_files
 
     suite = Suite(name="s", engines=["native"], model=[ModelTable(file=str(MODEL), name="m")])
     (ours,) = with_files(suite, {"m": "/capsule/models/x.tflite"}, always=False).model

@@ -8,15 +8,15 @@ import pytest
 
 from bnnbench.devices.probe import facts_of
 from bnnbench.devices.probe_script import Section, Sections
-from bnnbench.harness.context import RunContext, Silent
-from bnnbench.harness.launcher_report import read_report
-from bnnbench.harness.surroundings import Watched
+from bnnbench.harness.bench.context import RunContext, Silent
+from bnnbench.harness.bench.launcher_report import read_report
+from bnnbench.harness.bench.surroundings import Watched
 from bnnbench.kernels.engines.replies import Ran
 from bnnbench.kernels.engines.tflite_benchmark import parse_summary
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.instruction_counter import instructions_per_iteration
 from bnnbench.results.records import Invocation, RunRecord
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 
 
 @pytest.fixture

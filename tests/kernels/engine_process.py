@@ -13,9 +13,10 @@ from types import TracebackType
 
 import numpy as np
 
+from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Hello
-from bnnbench.kernels.ops import KernelSpec, data_bytes, make_data
+from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
 
 _TRIPLES = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}

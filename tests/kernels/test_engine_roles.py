@@ -22,8 +22,9 @@ from engine_process import HOST, EngineProcess, compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.errors import EngineError
-from bnnbench.kernels.ops import BConv2d, BGemm, BMaxPool2d, data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d, BGemm, BMaxPool2d
 from bnnbench.kernels.toolchain import build_native
 
 ENGINE = str(build_native(HOST).path)

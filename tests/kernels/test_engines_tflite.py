@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.errors import EngineError
-from bnnbench.kernels.reference.interpreter import interpret
+from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.targets import TRIPLES
 from tests.kernels.engine_process import HOST, EngineProcess
 

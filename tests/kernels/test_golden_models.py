@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.fusion import FUSIONS
 from bnnbench.kernels.models.subgraph import subgraph
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.reference.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess, runner

@@ -28,6 +28,7 @@ from bnnbench.kernels.models.graph import (
     Window,
 )
 from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.interpreter import UNSURE, VARIANTS, Result, interpret, operations, sign_margins
 from bnnbench.kernels.models.quantization import (
     act_bounds_i8,
     conv_requantization,
@@ -41,7 +42,6 @@ from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import words
 from bnnbench.kernels.packing import pack
 from bnnbench.kernels.reference import oracle
-from bnnbench.kernels.reference.interpreter import UNSURE, VARIANTS, Result, interpret, operations, sign_margins
 from bnnbench.kernels.window import out_size, pad_before
 
 from .int8_cases import CASES, EXPECTED, RIGHT, case_input

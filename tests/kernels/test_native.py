@@ -14,9 +14,10 @@ from arm_loops import COUNT, counting_loops
 from engine_process import HOST, EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
 
+from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.ops import BConv2d, KernelSpec, data_bytes, make_data
+from bnnbench.kernels.ops import BConv2d, KernelSpec
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel, micro_kernels
 from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bnnbench.kernels.data import make_data
 from bnnbench.kernels.numba_aot.targets import TARGETS, NumbaTarget, numba_target
-from bnnbench.kernels.ops import make_data
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.reference.exports import EXPORTS, c_header
 from bnnbench.kernels.reference.run import compose

@@ -10,18 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.errors import KernelError
-from bnnbench.kernels.ops import (
-    NUMPY_DTYPE,
-    SPECS,
-    BConv2d,
-    BGemm,
-    BitPack,
-    BMaxPool2d,
-    KernelSpec,
-    data_bytes,
-    make_data,
-)
+from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 from bnnbench.kernels.window import extent, out_size, pad_before
 
 from .sweep import sweep

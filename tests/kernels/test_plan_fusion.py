@@ -21,10 +21,10 @@ from bnnbench.kernels.models.graph import (
     Tensor,
     Unary,
 )
+from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.fusion import FUSIONS
 from bnnbench.kernels.models.plan.plan_reader import read_plan
-from bnnbench.kernels.reference.interpreter import interpret
 
 from .plan_interpreter import run_plan
 from .random_graphs import graphs, input_for

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 
 from bnnbench.kernels.models.graph import Elementwise, Graph, Node, Tensor, Unary
 from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_reader import PlanContent, PlanTensor, read_plan
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.reference.interpreter import interpret
 
 from .plan_interpreter import run_plan
 from .random_graphs import graphs, input_for

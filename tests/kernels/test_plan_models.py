@@ -10,11 +10,11 @@ import pytest
 
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.interpreter import VARIANTS, interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.fusion import FUSIONS
 from bnnbench.kernels.models.subgraph import subgraph
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.reference.interpreter import VARIANTS, interpret
 
 from .plan_interpreter import run_plan
 

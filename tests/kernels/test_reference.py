@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bnnbench.kernels.ops import NUMPY_DTYPE, BConv2d, BGemm, BitPack, KernelSpec, make_data
+from bnnbench.kernels.data import make_data
+from bnnbench.kernels.ops import NUMPY_DTYPE, BConv2d, BGemm, BitPack, KernelSpec
 from bnnbench.kernels.packing import pack, unpack
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.reference.popcount import popcount

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bnnbench.results.calibration import Calibration
+from bnnbench.results.store.calibration import Calibration
 
 
 def calibrated(layout: float | None = None) -> Calibration:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bnnbench.results.measurements import finish
 from bnnbench.results.records import (
     Build,
     CaseRecord,
@@ -20,8 +21,8 @@ from bnnbench.results.records import (
     RunRecord,
     Skip,
 )
-from bnnbench.results.store import Store
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 from tests.results.family import write_family
 
 # h, w, c, oc, kernel, stride, source
@@ -274,7 +275,7 @@ def write_synthetic(store: Store, record: RunRecord | None = None) -> StoredRun:
                 },
             )
         )
-        writer.finish()
+        finish(writer)
     return store.run(record.run_id)
 
 

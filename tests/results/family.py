@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bnnbench.results.measurements import finish
 from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, RunEnd, RunRecord
-from bnnbench.results.store import Store
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 
 # name, size, latency in us on the workstation, right answers of 10,000 (None: not evaluated)
 MODELS = [
@@ -73,7 +74,7 @@ def write_family(store: Store) -> StoredRun:
             if right is not None:
                 writer.append(accuracy(case.id, right))
         writer.append(RunEnd(finished="2026-02-03T04:09:06Z", outcome="complete", wall_ns=240e9))
-        writer.finish()
+        finish(writer)
     return store.run(record.run_id)
 
 

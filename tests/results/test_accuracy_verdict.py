@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from bnnbench.results.accuracy_verdict import ALPHA, LEVEL, Answers, accuracy_verdict, of_two_models
-from bnnbench.results.exact_verdict import exact_verdict
-from bnnbench.results.floors import FLOORS
 from bnnbench.results.image_flags import packed, unpacked
-from bnnbench.results.memory_verdict import LEAST_PROCESSES, memory_verdict
 from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value, power
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
+from bnnbench.results.verdict.accuracy import ALPHA, LEVEL, Answers, accuracy_verdict, of_two_models
+from bnnbench.results.verdict.exact import exact_verdict
+from bnnbench.results.verdict.floors import FLOORS
+from bnnbench.results.verdict.memory import LEAST_PROCESSES, memory_verdict
 from tests.simulation.accuracy import Setting, simulate
 
 FLOOR, MARGIN = FLOORS["accuracy"].floor, FLOORS["accuracy"].margin

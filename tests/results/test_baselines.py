@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.results.baselines import Capsule, CapsuleEngine, Capsules
 from bnnbench.results.errors import StoreError, StoreWarning
+from bnnbench.results.store.baselines import Capsule, CapsuleEngine, Capsules
 
 STEPS = ("rename", "replace", "mkdir", "open", "fsync", "chmod", "fchmod", "rmdir", "unlink")
 

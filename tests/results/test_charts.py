@@ -19,7 +19,7 @@ from bnnbench.results.charts.roofline import roofline
 from bnnbench.results.charts.throughput import gops_by_size
 from bnnbench.results.frames import load
 from bnnbench.results.records import Peak
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 WIDTHS = (9.2, 3.7)
 OF_KERNELS = ("latency", "throughput", "roofline")
@@ -294,7 +294,7 @@ def test_hostile_names_are_only_names(synthetic: StoredRun, family: StoredRun, n
 @pytest.mark.parametrize("width", [9.2, 3.3])
 @pytest.mark.parametrize("name", OF_MODELS)
 def test_models_beside_published_figures_are_readable(family: StoredRun, name: str, width: float) -> None:
-    from bnnbench.harness.published import published_frame
+    from bnnbench.harness.cli.published import published_frame
 
     everything = published_frame()
     others = everything[(everything["device"] == "Pixel 1") & (everything["threads"] == 1)]

@@ -18,8 +18,9 @@ from bnnbench.results.export import EXPORTS
 from bnnbench.results.export.chrome_trace import spans
 from bnnbench.results.export.pytest_benchmark import from_json, statistics_of
 from bnnbench.results.frames import load
-from bnnbench.results.store import Store
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.measurements import finish
+from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def timed(run: StoredRun) -> int:
@@ -55,7 +56,7 @@ def test_pytest_benchmark_and_back(synthetic: StoredRun, tmp_path: Path) -> None
     with Store(tmp_path).create(record) as writer:
         for entry in entries:
             writer.append(entry)
-        writer.finish()
+        finish(writer)
     frame = load(tmp_path)
     assert len(frame) == timed(synthetic)
     assert set(frame["status"]) == {"unverified"}

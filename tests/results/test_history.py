@@ -13,7 +13,7 @@ import pytest
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, history_alone, sentences
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 from tests.results.test_charts import assert_readable, outline
 
 

@@ -12,6 +12,7 @@ import pytest
 from bnnbench.results import load
 from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.errors import StoreError, StoreWarning
+from bnnbench.results.measurements import finish
 from bnnbench.results.models import choices
 from bnnbench.results.pareto import pareto
 from bnnbench.results.pick import pick
@@ -21,7 +22,7 @@ from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
 from bnnbench.results.report.page import page
 from bnnbench.results.report.rows import rows
-from bnnbench.results.store import Store, StoredRun
+from bnnbench.results.store.runs import Store, StoredRun
 from bnnbench.results.table import notes, table
 from tests.fuzz.fuzz_store import INTERNAL, SILENT, damage, hostile
 
@@ -43,7 +44,7 @@ def journal_of(store: Store, record: RunRecord, count: int = 5) -> Path:
         for number in range(count):
             writer.append(DeviceEvent(device="pi4", kind="note", message=f"{number}"))
         writer.append(RunEnd(finished=record.created, outcome="complete"))
-        writer.finish()
+        finish(writer)
         return writer.path / "journal.jsonl"
 
 
@@ -221,7 +222,7 @@ def test_a_run_of_which_all_is_skipped(store: Store, record: RunRecord) -> None:
     )
     of_before = Skip(workload="another", engine="e", device=case.device, threads=1, reason="no")
     with store.create(msgspec.structs.replace(record, cases=[], skips=[known, of_before])) as writer:
-        writer.finish()
+        finish(writer)
     run = store.run()
     frame = load(run)
     assert list(frame["kind"].astype(object)) == ["kernel", pd.NA]
@@ -241,5 +242,5 @@ def test_a_workload_that_every_engine_skips(store: Store, record: RunRecord) -> 
 
     skip = Skip(workload="huge", engine="native", device="pi4", threads=4, reason="4 threads need as many cores")
     with store.create(msgspec.structs.replace(record, skips=[skip])) as writer:
-        writer.finish()
+        finish(writer)
     assert can_be_drawn(load(store.run()), []) is False

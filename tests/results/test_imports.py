@@ -20,7 +20,7 @@ print(*sorted(heavy))
     [
         "bnnbench.results",
         "bnnbench.results.records",
-        "bnnbench.results.store",
+        "bnnbench.results.store.runs",
         "bnnbench.results.report",
         "bnnbench.results.charts",
     ],

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.results import journal
 from bnnbench.results.records import DeviceEvent, Invocation, RunRecord
-from bnnbench.results.store import Store, StoreError
+from bnnbench.results.store import journal
+from bnnbench.results.store.runs import Store, StoreError
 
 
 def invocation(index: int) -> Invocation:
@@ -118,7 +118,7 @@ def test_two_writers_in_one_process(store: Store, record: RunRecord) -> None:
 WRITER = """
 import sys
 from bnnbench.results.records import DeviceEvent
-from bnnbench.results.store import Store
+from bnnbench.results.store.runs import Store
 writer = Store(sys.argv[1]).reopen(sys.argv[2])
 print("ready", flush=True)
 number = 0

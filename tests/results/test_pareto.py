@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnnbench.harness.published import published_frame
+from bnnbench.harness.cli.published import published_frame
 from bnnbench.results import load
 from bnnbench.results.columns import CASE_COLUMNS, build
 from bnnbench.results.models import choices
 from bnnbench.results.objectives import OBJECTIVES
 from bnnbench.results.pareto import between_runs, pareto
 from bnnbench.results.pick import pick
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 # Few values, so that ties and missing ones are common.
 ROWS = st.lists(

@@ -7,7 +7,7 @@ import pytest
 
 from bnnbench.results.frames import load
 from bnnbench.results.ratios import compare
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def test_a_run_against_itself(synthetic: StoredRun) -> None:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnnbench.results import journal
 from bnnbench.results.records import (
     SCHEMA,
     CaseRecord,
@@ -16,6 +15,7 @@ from bnnbench.results.records import (
     RunEnd,
     RunRecord,
 )
+from bnnbench.results.store import journal
 
 FINITE = st.floats(0, 1e18, allow_nan=False)
 

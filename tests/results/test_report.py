@@ -20,7 +20,7 @@ from bnnbench.results.report.facts import facts
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
 from bnnbench.results.report.page import Beside, page
-from bnnbench.results.store import StoredRun, StoreError
+from bnnbench.results.store.runs import StoredRun, StoreError
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "circle", "line"}
 
@@ -348,7 +348,7 @@ def test_models_have_a_section_of_their_own(
 
 
 def test_published_figures_are_hollow_and_in_no_table(family: StoredRun, rendered_family: str) -> None:
-    from bnnbench.harness.published import published_frame
+    from bnnbench.harness.cli.published import published_frame
 
     everything = published_frame()
     zoo = everything[(everything["device"] == "Pixel 1") & (everything["threads"] == 1)]

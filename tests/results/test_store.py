@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bnnbench.results import atomic
-from bnnbench.results import store as store_module
+from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, Gate, Invocation, RunEnd, RunRecord
-from bnnbench.results.store import Store, StoredRun, StoreError, default_path, new_run_id
+from bnnbench.results.store import atomic
+from bnnbench.results.store import runs as store_module
+from bnnbench.results.store.runs import Store, StoredRun, StoreError, default_path, new_run_id
 
 NOTE = DeviceEvent(device="pi4", kind="note", message="hello")
 
@@ -65,7 +66,7 @@ def test_an_unfinished_run_has_parquet_columns_of_the_right_type(store: Store, r
     import pyarrow.parquet as pq
 
     with store.create(record) as writer:
-        schema = pq.read_schema(writer.finish())
+        schema = pq.read_schema(finish(writer))
     assert schema.field("samples_ns").type == pa.list_(pa.float64())
     assert schema.field("started").type == pa.timestamp("us", tz="UTC")
 

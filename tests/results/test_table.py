@@ -11,7 +11,7 @@ from rich.console import Console
 from bnnbench.results import table
 from bnnbench.results.comparison import labelled, lines, summary, with_speedup
 from bnnbench.results.frames import load
-from bnnbench.results.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun
 
 
 def shown(frame: pd.DataFrame, width: int, encoding: str = "utf-8", baseline: str | None = None) -> str:

@@ -15,10 +15,10 @@ from rich.console import Console
 
 from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.sequential import Need, Rules
-from bnnbench.results.stored_run import StoredRun
-from bnnbench.results.verdict import needed, verdict, within_layout
-from bnnbench.results.verdict_rows import VerdictRow, headline, verdict_rows
-from bnnbench.results.verdicts import FORMATS, table
+from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.verdict.formats import FORMATS, table
+from bnnbench.results.verdict.latency import needed, verdict, within_layout
+from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
 from tests.results.calibrated import calibrated
 
 RULES = Rules()
@@ -306,7 +306,7 @@ def test_xml_holds_what_steers_terminals_harmlessly(rows: list[VerdictRow]) -> N
 
 
 def test_markdown_makes_no_link_or_image_of_a_name() -> None:
-    from bnnbench.results.verdicts.markdown import _cell
+    from bnnbench.results.verdict.formats.markdown import _cell
 
     shown = _cell("![x](http://h/x) [y](z) <img src=x> `c` www.h.org | @all \x1b[31m")
     for text in ("](", "![", "<img", "://h", "www.h", "`", "\x1b", " @all"):

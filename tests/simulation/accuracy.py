@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bnnbench.results.accuracy_verdict import of_two_models
 from bnnbench.results.records import Verdict
 from bnnbench.results.statistics.proportion import proportion_interval
+from bnnbench.results.verdict.accuracy import of_two_models
 
 _RIGHT_ON_BOTH = 0.88
 _EMPTY = Verdict(comparison_id="simulated", metric="accuracy", unit="share", status="ok")

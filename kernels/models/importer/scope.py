@@ -228,7 +228,7 @@ class Scope:
 
     def _fold(self, node: Node) -> None:
         """Computes an op whose operands are all constant, when that is cheap."""
-        from ...reference.interpreter.operations import run_node
+        from ..interpreter.operations import run_node
 
         if not isinstance(node.operation, _FOLDABLE):
             self.fail("all of its inputs are constant; let the converter fold it.")

@@ -1,0 +1,1 @@
+"""A device made ready: connected, locked, pushed to, its surroundings prepared; engines started on it."""

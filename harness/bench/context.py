@@ -1,0 +1,126 @@
+"""What the sessions of one run share: the store, the display, and the order to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from bnnbench.results.records import Entry
+from bnnbench.results.store.runs import RunWriter
+
+from ..errors import CannotMeasure
+
+_Recorded = TypeVar("_Recorded", bound=Entry)
+
+
+class Interrupted(Exception):  # noqa: N818 - names a state
+    """The user asked to stop."""
+
+
+class Watcher(Protocol):
+    """A display of what happens; called between measurements only."""
+
+    def phase(self, device: str, text: str, done: int, total: int) -> None:
+        """`text` is what comes next on a device, of which `done` of `total` steps are over."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One line that stays."""
+        ...
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def phase(self, device: str, text: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+class Endable(Protocol):
+    def kill(self) -> None: ...
+
+
+@dataclass
+class RunContext:
+    """Shared by the threads of a run."""
+
+    store: Path
+    writer: RunWriter
+    watcher: Watcher
+    samples: int
+    invocations: int
+    calibrates: bool
+    """Whether anything is timed at all."""
+    min_sample_ns: int
+    min_warmup_ns: int
+    seed: int
+    # Held while a block is timed on this machine: nothing else of ours draws or writes then.
+    quiet: threading.RLock = field(default_factory=threading.RLock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _live: set[Endable] = field(default_factory=set)
+    _live_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def append(self, entry: _Recorded) -> _Recorded:
+        """Journals a record, at a moment when nothing is timed here, and returns what was stored: one that would not
+        read back is stored as failed, without its figures."""
+        with self.quiet:
+            try:
+                self.writer.append(entry)
+            except (ValueError, OverflowError) as error:
+                entry = _without_figures(entry, str(error))
+                try:
+                    self.writer.append(entry)
+                except (ValueError, OverflowError):
+                    raise CannotMeasure(f"a device or an engine reported what cannot be: {error}.") from error
+        return entry
+
+    def show(self, device: str, text: str, done: int, total: int) -> None:
+        """Updates the display, at a moment when nothing is timed here."""
+        with self.quiet:
+            self.watcher.phase(device, text, done, total)
+
+    def stop(self) -> None:
+        """Ends every engine now; the sessions then clean up and return."""
+        self._stop.set()
+        with self._live_lock:
+            live = list(self._live)
+        for process in live:
+            process.kill()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def check(self) -> None:
+        """Raises Interrupted after `stop`."""
+        if self._stop.is_set():
+            raise Interrupted
+
+    @contextmanager
+    def endable(self, process: Endable) -> Iterator[None]:
+        """While inside, `stop` kills the process."""
+        with self._live_lock:
+            self._live.add(process)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._live_lock:
+                self._live.discard(process)
+
+
+def _without_figures(entry: _Recorded, why: str) -> _Recorded:
+    """What says which record it is, and no more."""
+    kept = {field.name: getattr(entry, field.name) for field in msgspec.structs.fields(entry) if field.required}
+    if "status" in kept:
+        kept |= {"status": "failed", "reason": f"what the device told cannot be stored: {why}"}
+    return type(entry)(**kept)

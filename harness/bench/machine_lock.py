@@ -1,0 +1,33 @@
+"""The machine-wide lock of a device, held by the native engine's `lock` role."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import platform
+
+from bnnbench.devices.lock import MachineLock
+from bnnbench.devices.transport.protocol import Transport
+
+from ..clock import now
+
+NAME_VARIABLE = "BNNBENCH_LOCK"
+"""Environment variable with another name for the lock: the tests' runs must not wait for a user's."""
+
+
+FILE_PREFIX = "lock-"
+"""Of the lock's file in the work folder."""
+
+
+def machine_lock(transport: Transport, launcher: str, workdir: str, what: str) -> MachineLock:
+    """Not taken yet. `what` is the command that takes it, which whoever is refused is told."""
+    holder = f"{what} of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
+    name = os.environ.get(NAME_VARIABLE) or "bnnbench"
+    # Containers that share the work folder may share nothing else.
+    argv = [f"./{launcher}", "lock", "--name", name, "--holder", holder, "--file", f"{FILE_PREFIX}{_digest(name)}"]
+    return MachineLock(transport, argv, workdir)
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]

@@ -1,0 +1,93 @@
+"""Getting to the devices of a run: connect, probe, choose cores, build what runs there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bnnbench.devices.errors import DeviceError, InventoryError
+from bnnbench.devices.facts import cores_of
+from bnnbench.devices.probe import probe
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import connect
+from bnnbench.devices.transport.local import LocalTransport
+from bnnbench.devices.transport.protocol import Transport
+from bnnbench.devices.transport.qemu import QemuTransport
+from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles
+from bnnbench.kernels.errors import BuildError
+from bnnbench.kernels.instruction_counter import build_counter
+
+from ..errors import CannotMeasure
+from ..plan.target import Target
+
+NATIVE = "native"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connected device and what is known of it."""
+
+    target: Target
+    transport: Transport
+    builds_ns: int
+
+
+def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
+    """Raises DeviceError, or CannotMeasure when the machine is none that engines are built for."""
+    transport = connect(spec)
+    try:
+        facts = probe(transport)
+        cores = cores_of(spec, facts)
+        isas: dict[str, str | None] = {}
+        builds: dict[str, EngineFiles] = {}
+        triple = facts.triple
+        started = time.monotonic_ns()
+        if triple is not None:
+            # The native binary is always there: it launches every other engine and holds the lock.
+            for engine in {
+                NATIVE: ENGINES[NATIVE],
+                **{e.name: e for e in engines},
+            }.values():
+                if engine.refusal(1, triple, spec.transport == "local") is None:
+                    isas[engine.name] = engine.isa_for(triple, facts.isa_features)
+                    builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
+        target = Target(spec, facts, cores, isas, builds, builds[NATIVE].build.path if NATIVE in builds else Path())
+        if isinstance(transport, QemuTransport) and triple is not None:
+            target = _emulated(target, transport, tell)
+        return Reached(target, transport, time.monotonic_ns() - started)
+    except BuildError as error:
+        transport.close()
+        raise CannotMeasure(str(error)) from error
+    except BaseException:
+        transport.close()
+        raise
+
+
+def _emulated(target: Target, transport: QemuTransport, tell: Tell) -> Target:
+    """Started by this machine's launcher, counted by a plugin."""
+    host = probe(LocalTransport(DeviceSpec(name="local", transport="local"))).triple
+    if host is None:
+        raise CannotMeasure("this machine is none that engines are built for, so it cannot start emulated ones.")
+    launcher = ENGINES[NATIVE].prepare(host, None, tell).build.path
+    return replace(target, launcher=launcher, emulator=transport.emulator, counter=build_counter(host, tell))
+
+
+def reach_all(
+    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
+) -> tuple[list[Reached], dict[str, str]]:
+    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache."""
+    reached: list[Reached] = []
+    failures: dict[str, str] = {}
+    for spec in specs:
+        try:
+            reached.append(reach(spec, engines, tell))
+        except InventoryError:
+            for one in reached:
+                one.transport.close()
+            raise
+        except (DeviceError, CannotMeasure) as error:
+            failures[spec.name] = str(error)
+    return reached, failures

@@ -1,0 +1,83 @@
+"""Whether an output that differs is explained by signs that are too close to zero to call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Trace
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.interpreter import interpret
+
+from ..bench.workbench import Workbench
+from ..workload.compare import compare_outputs
+
+_ALIGNED = 2
+"""A trace's tensors may have gaps between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`count` signs were the engine's where the reference is unsure; `wrong` is what stays wrong all the same."""
+
+    difference: float | None
+    count: int
+    wrong: str | None
+
+
+def explain(
+    bench: Workbench,
+    graph: Graph,
+    given: NDArray[Any],
+    client: EngineClient,
+    name: str,
+    output: bytes | None = None,
+) -> Explanation:
+    """Traces the loaded model `case` and compares it with a reference that takes the engine's unsure signs.
+
+    `given` is the input that the engine has been given, `output` what it made of it before; None: what it makes of it
+    now. Raises EngineError, DeviceError.
+    """
+    path = f"{bench.scratch}/{name}.trace"
+    trace = client.trace("case", path)
+    bits = traced_bits(trace, bench.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
+    return judge(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
+
+
+def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> bytes:
+    path = f"{bench.scratch}/{name}.traced"
+    client.output("case", path)
+    return bench.fetch(path, sum(tensor.bytes for tensor in graph.outputs))
+
+
+def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
+    """A trace's tensors of bits and of int8 by name, flat: words and steps."""
+    kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1")}
+    return {
+        one.name: np.frombuffer(content, kinds[one.dtype], one.bytes // kinds[one.dtype].itemsize, one.offset)
+        for one in trace.tensors
+        if one.dtype in kinds and one.offset + one.bytes <= len(content)
+    }
+
+
+def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], output: bytes) -> Explanation:
+    """`output` for the input `given` against the reference that took `bits` where it is unsure itself."""
+    shapes = {node.output.name: node.output.storage_shape for node in graph.nodes}
+    fitting = {
+        name: words.reshape(shapes[name])
+        for name, words in bits.items()
+        if name in shapes and words.size == np.prod(shapes[name])
+    }
+    result = interpret(graph, [given], bits=fitting)
+    found = compare_outputs(output, graph.outputs, result.outputs)
+    wrong = found.wrong
+    for flip in result.flips:
+        if flip.wrong:
+            wrong = f"{flip.wrong} signs or steps of {flip.tensor} are wrong where the reference is sure of them"
+            break
+    return Explanation(found.difference, sum(flip.unsure for flip in result.flips), wrong)

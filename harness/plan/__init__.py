@@ -1,0 +1,1 @@
+"""What a run will measure: cases, comparisons, targets, and the record that a run begins with."""

@@ -1,0 +1,122 @@
+"""Suite x devices x engines -> ordered cases, and what is skipped with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bnnbench.kernels.engines import Engine, SideEngine
+from bnnbench.results.records import CaseRecord, Skip
+
+from ..workload.base import Workload
+from .target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is measured: one row of a report."""
+
+    record: CaseRecord
+    workload: Workload
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Cases by device, in the suite's order, and recorded skips."""
+
+    cases: Mapping[str, tuple[Case, ...]]
+    skips: tuple[Skip, ...]
+
+    @property
+    def records(self) -> list[CaseRecord]:
+        return [case.record for cases in self.cases.values() for case in cases]
+
+
+def make_plan(
+    workloads: Sequence[Workload],
+    engines: Sequence[Engine],
+    threads: Sequence[int],
+    targets: Iterable[Target],
+    pattern: str | None = None,
+) -> Plan:
+    """`pattern` keeps the workloads in whose name it is found. Every other combination is a case or a skip."""
+    kept = [workload for workload in workloads if pattern is None or re.search(pattern, workload.name)]
+    cases: dict[str, tuple[Case, ...]] = {}
+    skips: list[Skip] = []
+    for target in targets:
+        chosen = []
+        for workload in kept:
+            for engine in engines:
+                for count in threads:
+                    reason = _refusal(workload, engine, count, target)
+                    if reason is None:
+                        chosen.append(Case(_record(workload, engine, count, target), workload, engine))
+                    else:
+                        skips.append(_skip(workload, engine, count, target, reason))
+        cases[target.spec.name] = tuple(chosen)
+    return Plan(cases, tuple(skips))
+
+
+def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) -> list[tuple[Case, int]]:
+    """Every invocation of a device in an order drawn by the seed: drift then hits all cases alike."""
+    order = [(case, index) for case in cases for index in range(invocations)]
+    random.Random(f"{seed} {device}").shuffle(order)  # noqa: S311 - an order, no secret
+    return order
+
+
+def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> str | None:
+    triple = target.facts.triple
+    if triple is None:
+        return f"there are no engines for this device ({target.facts['triple'].source})"
+    reason = engine.refusal(threads, triple, target.is_local)
+    if reason is None and threads > 1 and target.counts:
+        reason = f"instructions are counted on one thread, not {threads}"
+    if reason is None and engine.protocol is None and target.counts:
+        reason = f"the engine '{engine.name}' does not say where its iterations are, so they cannot be counted"
+    if reason is None and workload.payload(engine.accepts) is None:
+        what = "kernel cases" if workload.kind == "kernel" else "models"
+        if workload.kind == "model" and "tflite" in engine.accepts:
+            what = "models with LCE's ops"
+        reason = f"the engine '{engine.name}' runs no {what}"
+    if reason is None and threads > len(target.cores):
+        reason = f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device"
+    if reason is None and engine.name not in target.builds:
+        reason = f"there is no {engine.name} engine for this device"
+    return reason
+
+
+def _skip(workload: Workload, engine: Engine, threads: int, target: Target, reason: str) -> Skip:
+    figures = workload.figures()
+    return Skip(
+        workload=workload.name,
+        kind=workload.kind,
+        op=workload.op,
+        engine=engine.name,
+        device=target.spec.name,
+        threads=threads,
+        reason=reason,
+        **{name: figures[name] for name in Skip.__struct_fields__ if name in figures},
+    )
+
+
+def _record(workload: Workload, engine: Engine, threads: int, target: Target) -> CaseRecord:
+    build = target.builds[engine.name].build
+    identity = "\0".join([workload.name, workload.identity, engine.name, target.spec.name, str(threads)])
+    return CaseRecord(
+        id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        workload=workload.name,
+        kind=workload.kind,
+        op=workload.op,
+        engine=engine.engine.name if isinstance(engine, SideEngine) else engine.name,
+        variant=engine.variant,
+        device=target.spec.name,
+        threads=threads,
+        source=workload.source,
+        engine_build=build.sha256,
+        isa=target.isas.get(engine.name),
+        **workload.figures(),
+    )

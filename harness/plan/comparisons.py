@@ -1,0 +1,111 @@
+"""Which cases are compared with which: the plan of `ab`, `check` and `devices calibrate`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.kernels.engines import Engine
+from bnnbench.results.records import ComparisonRecord
+
+from ..suite.tables import ModelTable, Suite
+from ..workload.of_suite import workloads
+from .cases import Case, Plan, make_plan
+from .side import Selection
+from .target import Target
+
+
+class Compare(msgspec.Struct, frozen=True):
+    """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
+    compared; `budget_s` ends it.
+
+    The rest decides the exit status, also that of a resumed run: how `strict` it is, which share of the cases may be
+    unclear at most, and in a check against several baselines the ids of the runs of `earlier` ones and the names of
+    `later` ones.
+    """
+
+    base: Selection
+    head: Selection
+    budget_s: float | None = None
+    series: tuple[tuple[int, int], ...] = ((0, 1),)
+    strict: bool = False
+    most_unclear: float = 1.0
+    earlier: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+
+    def suite_of(self, suite: Suite, side: Selection) -> Suite:
+        """The suite with the side's own models: one in the place of all workloads, or some under their names."""
+        if side.model is None:
+            tables = [_standing_in(table, side.models) for table in suite.model]
+            return msgspec.structs.replace(suite, model=tables)
+        like = suite.model[0] if len(suite.model) == 1 else None
+        table = ModelTable(
+            file=side.model, dataset=like.dataset if like else None, images=like.images if like else None
+        )
+        return msgspec.structs.replace(suite, model=[table], kernel=[])
+
+
+def make_comparison_plan(
+    compare: Compare,
+    suite: Suite,
+    engines: Sequence[Engine],
+    threads: Sequence[int],
+    targets: Sequence[Target],
+    pattern: str | None,
+) -> tuple[Plan, list[ComparisonRecord]]:
+    """Both sides' cases and their pairs. What one side cannot run is skipped."""
+    base_engine, head_engine = engines
+    by_name = compare.base.model is None and compare.head.model is None
+    suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
+    base = workloads(suites[0])
+    head = base if suites[0] == suites[1] else workloads(suites[1])  # what is right is computed once
+    plans = [
+        make_plan(these, [engine], threads, targets, pattern)
+        for these, engine in ((base, base_engine), (head, head_engine))
+    ]
+    cases: dict[str, tuple[Case, ...]] = {}
+    records: list[ComparisonRecord] = []
+    for target in targets:
+        device = target.spec.name
+        sides = [{_key(case, by_name): case for case in plan.cases[device]} for plan in plans]
+        both = [key for key in sides[0] if key in sides[1]]
+        cases[device] = tuple(case for key in both for case in (sides[0][key], sides[1][key]))
+        for key in both:
+            records += _comparisons(compare, sides[0][key], sides[1][key])
+    return Plan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
+
+
+def _standing_in(table: ModelTable, models: Mapping[str, str]) -> ModelTable:
+    name = table.name or Path(table.file).stem
+    return msgspec.structs.replace(table, name=name, file=models[name]) if name in models else table
+
+
+def _key(case: Case, by_name: bool) -> tuple[str, int]:
+    """Two models are compared whatever they are called."""
+    return (case.workload.name if by_name else "", case.record.threads)
+
+
+def _comparisons(compare: Compare, base: Case, head: Case) -> list[ComparisonRecord]:
+    names = dict.fromkeys([base.workload.name, head.workload.name])
+    found = []
+    for ppm, repeats in compare.series:
+        for number in range(repeats):
+            identity = f"{base.record.id}\0{head.record.id}\0{ppm}\0{number}"
+            found.append(
+                ComparisonRecord(
+                    id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+                    workload=" -> ".join(names),
+                    device=base.record.device,
+                    threads=base.record.threads,
+                    base_case=base.record.id,
+                    head_case=head.record.id,
+                    base=compare.base.text,
+                    head=compare.head.text,
+                    extra_ppm=ppm,
+                    number=number,
+                )
+            )
+    return found

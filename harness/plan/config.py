@@ -1,0 +1,86 @@
+"""What decides what a run measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.devices.inventory import find_inventory, load, resolve
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
+from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
+from bnnbench.results.records import RunRecord
+
+from ..errors import CallError
+from ..suite.tables import EngineTable, Suite
+from .comparisons import Compare
+
+
+class RunConfig(msgspec.Struct, frozen=True):
+    """Everything that decides what a run measures; kept in `run.json`, so that it can be resumed."""
+
+    suite: Suite
+    devices: list[str]
+    engines: list[str] | None = None
+    threads: list[int] | None = None
+    filter: str | None = None
+    compare: Compare | None = None
+    inventory: str | None = None
+    inventory_given: bool = False
+    """Whether the user named it; a file that was only found may not decide how this machine is used."""
+
+    def chosen_engines(self) -> list[Engine]:
+        """Raises CallError for an engine that is neither built in nor in the suite."""
+        if self.compare:
+            sides = (("base", self.compare.base), ("head", self.compare.head))
+            return [side.side(name, self._engine(side.engine)) for name, side in sides]
+        return [self._engine(name) for name in dict.fromkeys(self.engines or self.suite.engines)]
+
+    def files(self) -> list[str]:
+        """Every file outside the store that the run names: programs first."""
+        found = [path for table in self.suite.engine.values() for path in (*table.binary.values(), *table.files)]
+        for side in (self.compare.base, self.compare.head) if self.compare else ():
+            found += [*side.binaries.values(), *([side.model] if side.model else []), *side.models.values()]
+        return found + [table.file for table in self.suite.model] + ([self.inventory] if self.inventory else [])
+
+    def _engine(self, name: str) -> Engine:
+        own = {name: _custom(name, table) for name, table in self.suite.engine.items()}
+        engine = ENGINES.get(name) or own.get(name)
+        if engine is None:
+            raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
+        return engine
+
+    def specs(self) -> list[DeviceSpec]:
+        """The devices, each once. Raises InventoryError."""
+        inventory = load(find_inventory(self.inventory), is_given=self.inventory_given)
+        return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
+
+    def thread_counts(self) -> list[int]:
+        """Each count once."""
+        return list(dict.fromkeys(self.threads or self.suite.threads))
+
+
+def inventory_path(explicit: Path | None) -> str | None:
+    """The inventory to use, absolute, as a run keeps it. Raises InventoryError when `explicit` is no file."""
+    found = find_inventory(explicit)
+    return str(found.resolve()) if found else None
+
+
+def config_of(record: RunRecord) -> RunConfig:
+    """What a stored run was asked to measure. Raises CallError when this version cannot read it."""
+    try:
+        return msgspec.convert(record.suite, RunConfig)
+    except msgspec.ValidationError as error:
+        raise CallError(
+            f"run {record.run_id} was made by bnnbench {record.version}, and this one cannot go on with it ({error})."
+        ) from None
+
+
+def _custom(name: str, table: EngineTable) -> Engine:
+    binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
+    files = tuple(map(Path, table.files))
+    if table.protocol == "none":
+        return SummaryEngine(name, tuple(table.command), binary, files)
+    return CustomEngine(name, tuple(table.command), binary, files, accepts=frozenset(table.accepts))

@@ -1,0 +1,76 @@
+"""What is known when a run begins, as it is stored."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import msgspec
+
+from bnnbench.results.records import Build, ComparisonRecord, RunRecord
+from bnnbench.results.store.runs import new_run_id
+
+from ..clock import now
+from .cases import Plan
+from .config import RunConfig
+from .target import Target
+
+
+def make_record(
+    config: RunConfig,
+    plan: Plan,
+    comparisons: Sequence[ComparisonRecord],
+    targets: Sequence[Target],
+    command: Sequence[str],
+) -> RunRecord:
+    """A new run's record, with an id of its own."""
+    suite = config.suite
+    builds = {
+        (files.build.engine, files.build.sha256): Build(
+            engine=files.build.engine,
+            triple=files.build.triple,
+            isa=files.build.isa,
+            sha256=files.build.sha256,
+            build=files.build.build,
+        )
+        for target in targets
+        for files in target.builds.values()
+    }
+    return RunRecord(
+        run_id=new_run_id(),
+        created=now(),
+        version=version("bnnbench"),
+        commit=_commit(),
+        command=list(command),
+        suite=msgspec.to_builtins(config),
+        suite_name=suite.name,
+        seed=suite.seed,
+        host={"system": platform.platform(), "python": platform.python_version()},
+        counted=[target.spec.name for target in targets if target.counts],
+        devices={target.spec.name: target.stored_facts for target in targets},
+        builds=list(builds.values()),
+        cases=plan.records,
+        skips=list(plan.skips),
+        comparisons=list(comparisons),
+        invocations_per_case=0 if config.compare else suite.invocations,
+        samples_per_invocation=suite.samples,
+    )
+
+
+def _commit() -> str | None:
+    """The commit of the project that the user stands in."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -1,0 +1,59 @@
+"""SEL of the command line: what a side of a comparison is. `ENGINE`, `ENGINE@PATH`, `ENGINE@BASELINE`, or a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.kernels.engines import Engine, SideEngine
+from bnnbench.kernels.engines.side import ANY
+from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.store.baselines import Capsules
+
+from ..errors import CallError
+from ..suite.load import model_path
+from .trusted import require_own_baseline
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """`text` is what the user wrote; `binaries` maps triples (or "") to files, `model` is a `.tflite`, `models` stand
+    in for the suite's by the names of their workloads; all paths absolute."""
+
+    text: str
+    engine: str = "native"
+    binaries: dict[str, str] = {}
+    model: str | None = None
+    models: dict[str, str] = {}
+
+    def side(self, name: str, engine: Engine) -> SideEngine:
+        """The engine that plays this side."""
+        return SideEngine(name, engine, {triple: Path(path) for triple, path in self.binaries.items()})
+
+
+def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
+    """What `text` names; with `trusts` also a baseline from elsewhere. Raises CallError, StoreError."""
+    if text.lower().endswith(".tflite") or text in shipped_models():
+        return Selection(text, model=str(model_path(text, Path())))
+    engine, at, what = text.partition("@")
+    if not engine or (at and not what):
+        raise CallError(f"{text!r} is no side to compare; write ENGINE, ENGINE@FILE, ENGINE@BASELINE or a .tflite.")
+    if not at:
+        return Selection(text, engine)
+    path = Path(what)
+    if path.is_file():
+        return Selection(text, engine, {ANY: str(path.resolve())})
+    if what not in capsules.names():
+        raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}'.")
+    return base_of(capsules, what, engine, trusts)
+
+
+def base_of(capsules: Capsules, name: str, engine: str, trusts: bool) -> Selection:
+    """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine, or is
+    from elsewhere and not trusted."""
+    require_own_baseline(capsules, name, trusts)
+    binaries = capsules.binaries(name, engine)
+    if not binaries:
+        held = sorted({one.engine for one in capsules.get(name).engines})
+        raise CallError(f"the baseline '{name}' holds no engine '{engine}', only {', '.join(held)}.")
+    return Selection(f"{engine}@{name}", engine, binaries, models=capsules.models(name))

@@ -1,0 +1,47 @@
+"""A device that answered, as plans and sessions know it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.kernels.engines import EngineFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A device that answered, as plans and sessions know it."""
+
+    spec: DeviceSpec
+    facts: DeviceFacts
+    cores: tuple[int, ...]
+    isas: Mapping[str, str | None]
+    """Engine name -> ISA level it is started with; None leaves it to the engine."""
+    builds: Mapping[str, EngineFiles]
+    launcher: Path = Path()
+    """The native engine for the machine that starts things: the device itself, or this one for an emulated CPU."""
+    emulator: tuple[str, ...] = ()
+    """Words before an engine's own that run it on an emulated CPU."""
+    counter: Path | None = None
+    """The plugin that makes the emulator count instructions."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether instructions are what can be measured there, instead of time."""
+        return self.counter is not None
+
+    @property
+    def stored_facts(self) -> dict[str, dict[str, Any]]:
+        """What `run.json` holds of the device: its facts, and a digest of the address at which it answered."""
+        digest = hashlib.sha256(self.spec.address.encode()).hexdigest()[:16]
+        return {**self.facts.to_dict(), "address": {"value": digest, "source": "digest of the inventory's address"}}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the machine that bnnbench itself runs on."""
+        return self.spec.transport == "local"

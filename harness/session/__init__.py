@@ -1,0 +1,1 @@
+"""A device's whole work in a run: timing its cases, or comparing them in pairs."""

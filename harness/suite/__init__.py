@@ -1,0 +1,1 @@
+"""Suite files: what to measure. TOML in, a typed `Suite` out."""

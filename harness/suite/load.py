@@ -1,0 +1,203 @@
+"""Suite files: which workloads to measure, with which engines. TOML in, `Suite` out, strictly."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.errors import KernelError
+from bnnbench.kernels.models.datasets import DATASETS
+from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.store.reading import read_regular
+
+from ..errors import SuiteError
+from .tables import EngineTable, ModelTable, Suite
+from .wording import closest, reworded
+
+QUICKSTART = "quickstart"
+MOST_BYTES = 2**33
+"""That one execution of a kernel case reads and writes."""
+_DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
+_ARCHITECTURES = ("x86_64", "aarch64", "arm")
+
+
+def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
+    """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError.
+
+    `layers`: of the model files also every binary layer by itself.
+    """
+    if not paths:
+        return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART))
+    shipped = shipped_models()
+    models = [path for path in paths if path.suffix.lower() == ".tflite" or str(path) in shipped]
+    suites = [_read(path) for path in paths if path not in models]
+    if models:
+        measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
+        tables = [ModelTable(file=str(model_path(str(path), Path())), measure=measure) for path in models]
+        settings = suites[0] if suites else Suite(name="", engines=_default_engines([], tables))
+        name = " ".join(path.stem for path in models)
+        suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
+    return _merged(suites)
+
+
+def parse_suite(text: str, path: Path) -> Suite:
+    """One suite file's text; `path` is where relative paths start and what errors name. Raises SuiteError."""
+    if _DEEP_KEY.search(text):  # which tomllib reads in quadratic time
+        raise SuiteError(f"{path} is nested too deeply to be a suite.")
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise SuiteError(f"{path} is nested too deeply to be a suite.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"{path} is not valid TOML: {error}.") from None
+    except ValueError:
+        raise SuiteError(f"{path} holds a number with too many digits.") from None
+    return _from_document(document, path)
+
+
+def _from_document(document: dict[str, Any], path: Path) -> Suite:
+    try:
+        suite = msgspec.convert(document, Suite)
+    except (RecursionError, OverflowError):
+        raise SuiteError(f"{path} is nested too deeply, or holds numbers too large, to be a suite.") from None
+    except msgspec.ValidationError as error:
+        raise SuiteError(f"{path}: {reworded(str(error), document)}.") from None
+    if not suite.kernel and not suite.model:
+        raise SuiteError(f"{path} names nothing to measure; add a [[kernel]] or a [[model]] table.")
+    for number, table in enumerate(suite.kernel, 1):
+        try:
+            moved = table.spec().bytes_moved
+        except KernelError as error:
+            raise SuiteError(f"{path}: kernel {number}: {error}") from None
+        if moved > MOST_BYTES:
+            raise SuiteError(
+                f"{path}: kernel {number} moves {moved:,} bytes, and at most {MOST_BYTES:,} are measured; make it "
+                "smaller."
+            )
+    _check_engines(suite, path)
+    folder = path.resolve().parent
+    return msgspec.structs.replace(
+        suite,
+        engines=list(dict.fromkeys(suite.engines)) or [*_default_engines(suite.kernel, suite.model), *suite.engine],
+        threads=list(dict.fromkeys(suite.threads)),
+        model=[located(table, folder) for table in suite.model],
+        engine={name: _with_paths(name, table, folder) for name, table in suite.engine.items()},
+    )
+
+
+def suite_of_one(workload: str | Path | Mapping[str, Any], engine: str, invocations: int) -> Suite:
+    """A model by its file or shipped name, or a `[[kernel]]` table as in a suite, by itself. Raises SuiteError."""
+    if isinstance(workload, Mapping):
+        document = {"name": str(workload.get("name", workload.get("op", ""))), "kernel": [dict(workload)]}
+        suite = _from_document({**document, "engines": [engine]}, Path("device_benchmark"))
+    else:
+        suite = load_suites([Path(workload)])
+    return msgspec.structs.replace(suite, engines=[engine], invocations=invocations)
+
+
+def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) -> list[str]:
+    """The native engine, and the readable reference beside it where there are kernel cases, which is what it runs."""
+    return ["native", "numba"] if kernels or any("layers" in table.measure for table in models) else ["native"]
+
+
+def _read(path: Path) -> Suite:
+    try:
+        return parse_suite(read_regular(path).decode("utf-8"), path)
+    except UnicodeDecodeError:
+        raise SuiteError(
+            f"{path} is not UTF-8 text, so it is no suite; give a suite .toml or a model .tflite."
+        ) from None
+    except OSError as error:
+        raise SuiteError(f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite.") from None
+
+
+def located(table: ModelTable, folder: Path) -> ModelTable:
+    """With absolute paths; names of what is shipped stay names."""
+    dataset = table.dataset
+    if table.images is not None and dataset is None:
+        raise SuiteError(f"the model {table.file} has images = {table.images} and no dataset; name one.")
+    if dataset is not None and dataset not in DATASETS:
+        path = (folder / dataset).resolve()
+        if not path.exists():
+            raise SuiteError(
+                f"there is no dataset '{dataset}'; there are {', '.join(DATASETS)}, and your own by the path of an "
+                ".npz file or a folder."
+            )
+        dataset = str(path)
+    return msgspec.structs.replace(table, file=str(model_path(table.file, folder)), dataset=dataset)
+
+
+def model_path(text: str, folder: Path) -> Path:
+    """A model file by its path from `folder`, or a shipped one by its name. SuiteError."""
+    path = folder / text
+    if path.is_file():
+        return path.resolve()
+    shipped = shipped_models()
+    if text in shipped:
+        return shipped[text]
+    raise SuiteError(f"the model {path} does not exist{closest(text, shipped)}; correct the path.")
+
+
+def _merged(suites: list[Suite]) -> Suite:
+    first = suites[0]
+    for other in suites[1:]:
+        for key in ("engines", "threads", "seed", "invocations", "samples", "min_sample_ms", "warmup_ms", "verdict"):
+            if getattr(first, key) != getattr(other, key):
+                raise SuiteError(
+                    f"the suites {first.name} and {other.name} disagree on {key}; measure them one at a time."
+                )
+        for name in first.engine.keys() & other.engine.keys():
+            if first.engine[name] != other.engine[name]:
+                raise SuiteError(f"the suites disagree on [engine.{name}]; measure them one at a time.")
+        first = msgspec.structs.replace(
+            first,
+            name=f"{first.name} + {other.name}",
+            kernel=first.kernel + other.kernel,
+            model=first.model + other.model,
+            engine={**first.engine, **other.engine},
+        )
+    return first
+
+
+def _check_engines(suite: Suite, path: Path) -> None:
+    known = [*ENGINES, *suite.engine]
+    for name in suite.engine:
+        if name in ENGINES:
+            raise SuiteError(f"{path}: [engine.{name}] has the name of a built-in engine; choose another.")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+            raise SuiteError(f"{path}: engine name {name!r} may hold letters, digits, '.', '_' and '-' only.")
+        words = suite.engine[name].command
+        if not any("{binary}" in word for word in words):
+            raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{binary}} goes.")
+        prints = suite.engine[name].protocol == "none"
+        placeholders = ["{binary}", "{files}", *(["{model}", "{threads}"] if prints else [])]
+        for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
+            if placeholder not in placeholders:
+                raise SuiteError(
+                    f"{path}: [engine.{name}] command: {placeholder} is none of {', '.join(placeholders)}."
+                )
+        if prints and not any("{model}" in word for word in words):
+            raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{model}} goes.")
+        for architecture in suite.engine[name].binary:
+            if architecture not in _ARCHITECTURES:
+                hint = closest(architecture, _ARCHITECTURES)
+                raise SuiteError(f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}.")
+    for name in suite.engines:
+        if name not in known:
+            raise SuiteError(f"{path}: unknown engine {name!r}{closest(name, known)}; there are {', '.join(known)}.")
+
+
+def _with_paths(name: str, table: EngineTable, folder: Path) -> EngineTable:
+    binary = {architecture: str(folder / file) for architecture, file in table.binary.items()}
+    files = [str(folder / file) for file in table.files]
+    for file in [*binary.values(), *files]:
+        if not Path(file).is_file():
+            raise SuiteError(f"[engine.{name}]: the file {file} does not exist; build it, or correct the path.")
+    return msgspec.structs.replace(table, binary=binary, files=files)

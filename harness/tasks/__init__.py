@@ -1,0 +1,1 @@
+"""What commands do beside a run: calibrate, check, baselines, profile, peak, infer, restore."""

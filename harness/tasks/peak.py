@@ -1,0 +1,27 @@
+"""The measured roofs of one device, outside any run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.engines.replies import Peaks
+
+from ..bench.one_off import borrowed
+from ..bench.reach import Tell
+
+_PEAK_NS = 1_000_000_000
+
+
+def measure_peaks(device: str, inventory: Path | None, threads: int, tell: Tell) -> dict[str, Peaks]:
+    """ISA level -> roofs, by the native engine. Raises as `borrowed`."""
+    with borrowed(device, inventory, ENGINES["native"], threads, "bnnbench peak", tell, times=True) as native:
+        isas = native.client.hello().isas
+        return {isa: native.client.peak(isa=isa, threads=threads, limit_ns=_PEAK_NS) for isa in isas}
+
+
+def as_json(peaks: dict[str, Peaks]) -> dict[str, object]:
+    """For `--json`: what was not measured is null."""
+    return {isa: msgspec.to_builtins(figures) for isa, figures in peaks.items()}

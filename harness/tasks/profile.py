@@ -1,0 +1,192 @@
+"""Where a model's time goes: every step against the roof that binds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.engines.replies import Peaks
+from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.tflite_file import read
+
+from ..bench.one_off import borrowed
+from ..bench.reach import Tell
+
+_PEAK_NS = 1_000_000_000
+_LIMIT_NS = 600_000_000_000
+_CACHE_BYTES = {"l1": 24_000, "l2": 384_000, "llc": 6_000_000}
+"""What a step may move and still find in a cache of the usual size; more comes from memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpTime:
+    """One step of the plan. Times are medians over the runs, in ns.
+
+    `roof` is what binds it (popcount, f32 or the memory level that its bytes fit in) and `roof_share` how close it
+    comes: the least time that the roofs allow, divided by the time it took. None where no roof was measured.
+    """
+
+    index: int
+    op: str
+    name: str
+    kernel: str
+    time_ns: float
+    share: float
+    gops: float | None
+    macs_1bit: int
+    macs_32bit: int
+    bytes_moved: int
+    roof: str | None
+    roof_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians."""
+
+    ops: tuple[OpTime, ...]
+    total_ns: float
+    sum_ns: float
+    runs: int
+    threads: int
+    peaks: Peaks
+    arena_bytes: int | None
+    plan_sha256: str
+    engine_build: str
+    isa: str | None
+
+
+def profile(model: Path, *, device: str, inventory: Path | None, threads: int, runs: int, tell: Tell) -> ModelProfile:
+    """By the native engine, which alone times steps. Raises ModelError and what `borrowed` raises."""
+    plan = make_plan(import_model(read(model)))
+    native = ENGINES["native"]
+    with borrowed(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
+        hello = one.client.hello()
+        (blob,) = one.folder.blobs([plan.to_bytes()])
+        loaded = one.client.load("model", {"plan": blob})
+        before = one.client.peak(threads=threads, limit_ns=_PEAK_NS)
+        one.client.profile("model", runs=max(runs // 4, 1), threads=threads, limit_ns=_LIMIT_NS)  # warm-up
+        timed = one.client.profile("model", runs=runs, threads=threads, limit_ns=_LIMIT_NS)
+        peaks = _highest(before, one.client.peak(threads=threads, limit_ns=_PEAK_NS))
+    if any(op.index >= len(plan.steps) for op in timed.ops):
+        raise EngineError(f"engine 'native' answered profile with steps that the plan of {model.name} does not have.")
+    total = median(timed.total_ns)
+    ops = []
+    for op in timed.ops:
+        step, time_ns = plan.steps[op.index], max(median(op.ns), 1.0)
+        bounds = _bounds(step.macs_1bit, step.macs_32bit, step.bytes_moved, peaks)
+        roof = max(bounds, key=lambda name: bounds[name], default=None)
+        macs = step.macs_1bit + step.macs_32bit
+        ops.append(
+            OpTime(
+                index=op.index,
+                op=op.op,
+                name=step.name,
+                kernel=op.kernel,
+                time_ns=time_ns,
+                share=time_ns / total,
+                gops=2 * macs / time_ns if macs else None,
+                macs_1bit=step.macs_1bit,
+                macs_32bit=step.macs_32bit,
+                bytes_moved=step.bytes_moved,
+                roof=roof,
+                roof_share=bounds[roof] / time_ns if roof else None,
+            )
+        )
+    sums = [sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)]
+    return ModelProfile(
+        ops=tuple(ops),
+        total_ns=total,
+        sum_ns=median(sums),
+        runs=runs,
+        threads=threads,
+        peaks=peaks,
+        arena_bytes=loaded.arena_bytes,
+        plan_sha256=plan.sha256,
+        engine_build=hello.build,
+        isa=hello.isa,
+    )
+
+
+def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Path:
+    """Draws the steps that multiply against the device's roofs, into a file whose suffix is a format of
+    `bnnbench.results.charts.paper`, with a caption beside it; returns the caption's path. Raises ValueError when no
+    step multiplies, OSError."""
+    from bnnbench.results.charts import CHARTS
+    from bnnbench.results.charts.paper import inches, save
+    from bnnbench.results.columns import CASE_COLUMNS, build
+    from bnnbench.results.records import Peak
+
+    steps = [op for op in done.ops if op.gops is not None]
+    names = Counter(op.name for op in steps)
+    rows = [
+        {
+            "device": device,
+            "engine": "native",
+            "variant": op.op,
+            "engine_build": done.engine_build,
+            "isa": done.isa,
+            "workload": op.name if names[op.name] == 1 else f"{op.index} {op.name}",
+            "kind": "kernel",
+            "threads": 1,  # as far as the chart goes: its roofs are those of as many threads as the steps had
+            "status": "ok",
+            "latency_ns": op.time_ns,
+            "gops": op.gops,
+            "macs_1bit": op.macs_1bit,
+            "macs_32bit": op.macs_32bit,
+            "bytes_moved": op.bytes_moved,
+        }
+        for op in steps
+    ]
+    peaks = done.peaks
+    roofs = Peak(
+        device=device,
+        isa=done.isa,
+        popcount_gops=peaks.popcount_gops,
+        fma_gflops=peaks.fma_gflops,
+        read_gb_s={**(peaks.read_gb_s or {})},
+    )
+    threads = "one thread" if done.threads == 1 else f"{done.threads} threads"
+    chart = replace(
+        CHARTS["roofline"],
+        title=f"Steps of {title}",
+        caption=f"Every step that multiplies, medians of {done.runs} runs, {threads}, by the operations that it does "
+        "on each byte it must move at least. Level lines are the most that popcount and f32 instructions can do, "
+        "sloping ones are what each level of the memory can feed.",
+    )
+    return save(chart, build(rows, CASE_COLUMNS), path, width=inches("6.9in"), roofs=[roofs])
+
+
+def _bounds(macs_1bit: int, macs_32bit: int, bytes_moved: int, peaks: Peaks) -> dict[str, float]:
+    """Roof -> the ns that it makes a step take at least."""
+    bounds = {}
+    if macs_1bit and peaks.popcount_gops:
+        bounds["popcount"] = 2 * macs_1bit / peaks.popcount_gops
+    if macs_32bit and peaks.fma_gflops:
+        bounds["f32"] = 2 * macs_32bit / peaks.fma_gflops
+    read = peaks.read_gb_s or {}
+    level = next((level for level, limit in _CACHE_BYTES.items() if bytes_moved <= limit), "dram")
+    if bytes_moved and read.get(level):
+        bounds[level] = bytes_moved / read[level]
+    return bounds
+
+
+def _highest(a: Peaks, b: Peaks) -> Peaks:
+    """Of two measurements of one roof the higher counts: a busy moment only lowers it."""
+
+    def larger(x: float | None, y: float | None) -> float | None:
+        return max((value for value in (x, y) if value is not None), default=None)
+
+    first, second = a.read_gb_s or {}, b.read_gb_s or {}
+    reads = {level: larger(first.get(level), second.get(level)) or 0.0 for level in {**first, **second}}
+    return Peaks(
+        popcount_gops=larger(a.popcount_gops, b.popcount_gops),
+        fma_gflops=larger(a.fma_gflops, b.fma_gflops),
+        read_gb_s=reads or None,
+        clock_hz=larger(a.clock_hz, b.clock_hz),
+    )

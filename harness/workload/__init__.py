@@ -1,0 +1,1 @@
+"""Workloads: kernel cases and models, their data, and the output that is right."""

@@ -1,0 +1,130 @@
+"""An independent reading of a model's file: other interpreters, installed on this machine, are asked what is right.
+
+The reference and the native engine share one importer, so what it misreads both compute, and agree. LiteRT and LCE read
+the file for themselves. They are asked once for each model of a run, before anything is timed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.inventory import LOCAL
+from bnnbench.devices.transport.local import LocalTransport
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.installation import RUNTIMES, installed
+from bnnbench.kernels.engines.tflite import JUDGES, TFLiteEngine
+from bnnbench.kernels.errors import BuildError, EngineError
+from bnnbench.kernels.models.graph import BinaryConv2d, Graph
+
+from .compare import Array, Match, not_finite
+
+_LIMIT_NS = 300_000_000_000
+_INPUTS = 3
+
+
+class Judged(Protocol):
+    """What a judge is asked about: a model file, inputs, and the outputs that the reference says are right."""
+
+    @property
+    def has_lce_ops(self) -> bool: ...
+
+    @property
+    def graph(self) -> Graph: ...
+
+    @property
+    def file_bytes(self) -> bytes: ...
+
+    def input(self, which: int) -> Array:
+        """Number `which`."""
+        ...
+
+    def input_name(self, which: int) -> str:
+        """For messages."""
+        ...
+
+    def is_sure(self, which: int) -> bool:
+        """Whether the reference's output for this input is the only right one."""
+        ...
+
+    def expected(self, which: int) -> Sequence[Array]:
+        """The reference's outputs."""
+        ...
+
+    def compare(self, raw: bytes, which: int, traced: bool) -> Match:
+        """Raw outputs against the right ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """`confirmed_by` names who gave the reference's outputs; `contradicted` says by whom and how they differ."""
+
+    confirmed_by: tuple[str, ...] = ()
+    contradicted: str | None = None
+
+
+def opinions(workload: Judged) -> Opinions:
+    """Of every judge that is installed and knows the model's ops; what a judge refuses or fails at says nothing."""
+    agreed: list[str] = []
+    for judge in JUDGES:
+        if installed(judge.runtime) is None or (workload.has_lce_ops and "lce" not in judge.accepts):
+            continue
+        if "lce" in judge.accepts and (not workload.has_lce_ops or _pads_as_lce_does_not(workload.graph)):
+            continue
+        try:
+            right, wrong = _asked(judge, workload)
+        except (EngineError, DeviceError, BuildError, OSError, EOFError):
+            continue
+        who = f"{judge.name} ({RUNTIMES[judge.runtime].packages[0].replace('==', ' ')})"
+        if wrong:
+            return Opinions(tuple(agreed), f"{who} reads the file otherwise: {wrong}")
+        if right:
+            agreed.append(who)
+    return Opinions(tuple(agreed))
+
+
+def _asked(judge: TFLiteEngine, workload: Judged) -> tuple[int, str | None]:
+    """On how many inputs it gave the reference's outputs, and the first that is wrong where the reference is sure."""
+    right = 0
+    with tempfile.TemporaryDirectory(prefix="bnnbench-") as folder, _started(judge, folder) as client:
+        (Path(folder) / "model").write_bytes(workload.file_bytes)
+        client.hello()
+        client.load("case", {"model": "model"})
+        for which in range(_INPUTS):
+            if not_finite(workload.expected(which)):
+                continue  # kernels differ in what they make of an overflow
+            (Path(folder) / "input").write_bytes(workload.input(which).tobytes())
+            client.input("case", "input")
+            client.run("case", samples=1, iterations=1, limit_ns=_LIMIT_NS)
+            client.output("case", "output")
+            match = workload.compare((Path(folder) / "output").read_bytes(), which, traced=False)
+            if match.wrong is None:
+                right += 1
+            elif workload.is_sure(which):
+                return right, f"for {workload.input_name(which)}, {match.wrong}"
+    return right, None
+
+
+@contextmanager
+def _started(judge: TFLiteEngine, folder: str) -> Iterator[EngineClient]:
+    files = judge.prepare("", None, None).files
+    process = LocalTransport(LOCAL).spawn(judge.command([str(files[0].path)], None, True), cwd=folder)
+    try:
+        yield EngineClient(process, judge.name)
+        process.close_stdin()
+        process.wait(time.monotonic() + 1)
+    finally:
+        process.kill()
+
+
+def _pads_as_lce_does_not(graph: Graph) -> bool:
+    """LCE itself is wrong for zero-padded binary convolutions with dilation, as Keras shows."""
+    specs = [node.operation.spec for node in graph.nodes if isinstance(node.operation, BinaryConv2d)]
+    return any(s.pad == "same" and s.pad_value == 0 and max(s.dh, s.dw) > 1 for s in specs)

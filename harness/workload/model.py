@@ -1,0 +1,238 @@
+"""A whole model as a workload: its plan, its inputs, and the output that is right."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnnbench.kernels.engines.base import Accepts
+from bnnbench.kernels.errors import ModelError
+from bnnbench.kernels.models import describe
+from bnnbench.kernels.models.datasets import Dataset
+from bnnbench.kernels.models.graph import Graph, Node
+from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
+from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.plan import Plan, make_plan
+from bnnbench.kernels.models.predictions import Progress, reference_classes
+from bnnbench.results.records import Kind
+
+from .base import Payload
+from .compare import Match, compare_outputs, not_finite
+from .inputs import EDGES
+from .judges import Opinions, opinions
+
+INPUTS = 3 + len(EDGES)
+"""How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
+some of them, and says nothing against it."""
+
+IMAGES_AT_ONCE = 1000
+"""How many labelled images an engine is given with one request."""
+
+NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
+
+
+@dataclass(frozen=True)
+class ModelWorkload:
+    """A model with batch 1, its inputs (random ones and edges), and the images that its accuracy is measured with."""
+
+    name: str
+    model: ModelFile
+    seed: int
+    dataset: Dataset | None = None
+    kind: Kind = "model"
+    op: str | None = None
+
+    @property
+    def source(self) -> str | None:
+        return self.model.path.name
+
+    @property
+    def file_bytes(self) -> bytes:
+        """The model file's. Raises OSError."""
+        return self.model.path.read_bytes()
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Raises ModelError, also when the model has other than one input."""
+        graph = import_model(self.model)
+        if len(graph.inputs) != 1:
+            raise ModelError(f"{self.model.path} has {len(graph.inputs)} inputs; models with one can be measured.")
+        return graph
+
+    @cached_property
+    def plan(self) -> Plan:
+        return make_plan(self.graph)
+
+    @cached_property
+    def plan_bytes(self) -> bytes:
+        return self.plan.to_bytes()
+
+    @cached_property
+    def identity(self) -> str:
+        images = b"" if self.dataset is None else self.dataset.sha256.encode()
+        return hashlib.sha256(self.plan_bytes + self.input(0).tobytes() + images).hexdigest()
+
+    @property
+    def output_bytes(self) -> int:
+        """Of all outputs."""
+        return sum(tensor.bytes for tensor in self.graph.outputs)
+
+    def figures(self) -> Mapping[str, Any]:
+        """Multiply-accumulates of one inference, the `.tflite`'s size, the plan's digest."""
+        description = describe(self.model)
+        return {
+            "macs_1bit": description.macs_1bit or None,
+            "macs_32bit": description.macs_32bit or None,
+            "size_bytes": self.model.size_bytes,
+            "plan_sha256": self.plan.sha256,
+        }
+
+    def payload(self, accepts: frozenset[Accepts]) -> Payload | None:
+        """The plan, or else the `.tflite` with several inputs to choose from."""
+        if "plan" in accepts:
+            inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
+            blobs: tuple[bytes, ...] = (self.plan_bytes, *inputs, *self.image_blobs)
+            return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
+        if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
+            inputs = [self.input(which).tobytes() for which in range(INPUTS)]
+            blobs = (self.model.path.read_bytes(), *inputs, *self.image_blobs)
+            return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, inputs)))
+        return None
+
+    @property
+    def has_lce_ops(self) -> bool:
+        """Whether it needs an engine that knows Larq Compute Engine's ops."""
+        return any(op.name.startswith("Lce") for op in self.model.ops)
+
+    @cached_property
+    def image_blobs(self) -> tuple[bytes, ...]:
+        """The dataset's images as they are pushed: `IMAGES_AT_ONCE` in each."""
+        if self.dataset is None:
+            return ()
+        images = self.dataset.images
+        return tuple(images[at : at + IMAGES_AT_ONCE].tobytes() for at in range(0, len(images), IMAGES_AT_ONCE))
+
+    @property
+    def image_paths(self) -> tuple[str, ...]:
+        """Where they lie on a device."""
+        return tuple(map(_path, self.image_blobs))
+
+    def prepare(self, watch: Callable[[str, int, int], None]) -> None:
+        """Runs the reference: for each input of the gate, and for every labelled image."""
+        for which in range(1 + len(EDGES)):
+            watch(f"the right outputs of {self.name}", which, 1 + len(EDGES))
+            _ = self.expected(which)
+        watch(f"what others make of {self.name}", 0, 1)
+        _ = self.opinions
+        if self.dataset is not None:
+            what = f"the reference's classes for {self.name}"
+            _ = self.reference_classes(lambda done, of: watch(what, done, of))
+
+    def reference_classes(self, progress: Progress = lambda done, of: None) -> NDArray[np.int64]:
+        """The class that the reference gives each labelled image."""
+        assert self.dataset is not None
+        if "classes" not in self._kept:
+            self._kept["classes"] = reference_classes(self.model, self.dataset, progress)
+        return self._kept["classes"]
+
+    def reference_classes_under(self, variant: str) -> NDArray[np.int64]:
+        """The same under a variant of int8 rounding."""
+        assert self.dataset is not None
+        return reference_classes(self.model, self.dataset, variant=variant)
+
+    @cached_property
+    def _kept(self) -> dict[str, NDArray[np.int64]]:
+        return {}
+
+    @cached_property
+    def reference(self) -> Result:
+        """Every tensor of the first input, by the reference interpreter."""
+        return interpret(self.graph, [self.input(0)], keep=True)
+
+    def input(self, which: int) -> NDArray[Any]:
+        """Input number `which`: random (f32 from -1 to 1, i8 over its whole range), or edges (`inputs.py`)."""
+        (tensor,) = self.graph.inputs
+        if which in EDGES:
+            return EDGES[which].make(self.graph)
+        rng = np.random.default_rng([self.seed, 0 if which == 0 else which - len(EDGES)])
+        if tensor.dtype == "f32":
+            return rng.uniform(-1, 1, tensor.shape).astype("<f4")
+        return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
+
+    def input_name(self, which: int) -> str:
+        """For people."""
+        return EDGES[which].name if which in EDGES else "random values"
+
+    def expected(self, which: int, variant: str | None = None) -> list[NDArray[Any]]:
+        """The right outputs for an input, or those under a variant of int8 rounding."""
+        if which == 0 and variant is None:
+            return list(self.reference.outputs)
+        key = (which, variant)
+        if key not in self._outputs:
+            rounded = VARIANTS[variant] if variant else None
+            self._outputs[key] = list(interpret(self.graph, [self.input(which)], variant=rounded).outputs)
+        return self._outputs[key]
+
+    @cached_property
+    def _outputs(self) -> dict[tuple[int, str | None], list[NDArray[Any]]]:
+        return {}
+
+    def expected_sha256(self, which: int) -> str:
+        """Of all outputs, one after another."""
+        return hashlib.sha256(b"".join(array.tobytes() for array in self.expected(which))).hexdigest()
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be said of right outputs that are not finite."""
+        return not_finite(self.expected(0))
+
+    @cached_property
+    def rounds(self) -> bool:
+        """Whether it computes with int8, which others may round otherwise."""
+        return any(node.output.dtype == "i8" for node in self.graph.nodes)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """What other interpreters make of the file."""
+        return opinions(self)
+
+    @cached_property
+    def others_steps(self) -> int:
+        """How many steps an int8 output of another's engine may be off: one where the model rounds floats to int8."""
+        return int(any(_rounds_sums(node) for node in self.graph.nodes))
+
+    def is_sure(self, which: int) -> bool:
+        """Whether no sign is too close to zero to call: then a right engine has the reference's output."""
+        values = self.reference.values if which == 0 else interpret(self.graph, [self.input(which)], keep=True).values
+        return not any(margin.unsure for margin in sign_margins(self.graph, values))
+
+    def compare(self, raw: bytes, which: int, traced: bool) -> Match:
+        """Floats within `FLOAT_TOLERANCE` of the largest value; i8 and bits equal.
+
+        An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off where
+        the model rounds floats to int8, whose sums may have another order.
+        """
+        found = compare_outputs(raw, self.graph.outputs, self.expected(which))
+        if traced or not found.wrong or not self.rounds:
+            return found
+        for variant in (None, *VARIANTS):
+            other = compare_outputs(raw, self.graph.outputs, self.expected(which, variant), self.others_steps)
+            if not other.wrong:
+                return replace(other, variant=variant)
+        return found
+
+
+def _rounds_sums(node: Node) -> bool:
+    """Whether it rounds floats that an engine has computed."""
+    return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
+
+
+def _path(blob: bytes) -> str:
+    return f"blobs/{hashlib.sha256(blob).hexdigest()}"

@@ -1,0 +1,89 @@
+"""The workloads of a suite, in its order, with different names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bnnbench.kernels.data import make_data
+from bnnbench.kernels.errors import DatasetError, ModelError
+from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
+from bnnbench.kernels.models.datasets import Dataset, fitting, open_dataset
+from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.tflite_file import read
+from bnnbench.kernels.ops import BConv2d, KernelSpec
+
+from ..errors import SuiteError
+from ..suite.tables import ModelTable, Suite
+from .base import Workload
+from .kernel import KernelWorkload
+from .model import ModelWorkload
+
+
+def workloads(suite: Suite) -> list[Workload]:
+    """All workloads of a suite. Raises SuiteError."""
+    found: list[KernelWorkload | ModelWorkload] = []
+    for table in suite.model:
+        found += _of_model(table, suite.seed)
+    for kernel in suite.kernel:
+        spec = kernel.spec()
+        found.append(KernelWorkload(kernel.name or _short(spec), spec, make_data(spec, suite.seed)))
+    taken: set[str] = set()
+    unique: list[Workload] = []
+    for workload in found:
+        name, count = workload.name, 1
+        while name in taken:
+            count += 1
+            name = f"{workload.name} #{count}"
+        taken.add(name)
+        unique.append(replace(workload, name=name))
+    return unique
+
+
+def _short(spec: KernelSpec) -> str:
+    # Float is what a suite's convolutions put out unless it says otherwise, so its name need not.
+    if not isinstance(spec, BConv2d):
+        return spec.name
+    return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
+
+
+def _of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkload]:
+    """The whole model, its binary layers, or both, as the table's `measure` says."""
+    path = Path(table.file)
+    label = table.name or path.stem
+    found: list[KernelWorkload | ModelWorkload] = []
+    try:
+        model = read(path)
+        if "model" in table.measure:
+            whole = ModelWorkload(label, model, seed)
+            _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
+            if table.dataset is not None:
+                whole = replace(whole, dataset=_images(table, whole, seed))
+            found.append(whole)
+        if "layers" in table.measure:
+            found += _layers(model, label, seed)
+    except (ModelError, DatasetError) as error:
+        raise SuiteError(str(error)) from None
+    return found
+
+
+def _images(table: ModelTable, workload: ModelWorkload, seed: int) -> Dataset:
+    """The table's dataset, which fits the model. DatasetError."""
+    assert table.dataset is not None
+    dataset = fitting(open_dataset(table.dataset), workload.graph, str(workload.model.path.name))
+    return dataset if table.images is None else dataset.subset(table.images, seed)
+
+
+def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:
+    layers = binary_layers(model)
+    if not layers:
+        raise SuiteError(f"{model.path} has no binary convolution (LceBconv2d) to measure; convert it with LCE first.")
+    return [
+        KernelWorkload(
+            name=f"{label}/op{layer.index} {_short(layer.spec)}",
+            spec=layer.spec,
+            arrays=arrays_for(layer, seed + layer.index),
+            source=f"{model.path.name} op {layer.index}" + (f" ({layer.note})" if layer.note else ""),
+        )
+        for layer in layers
+    ]

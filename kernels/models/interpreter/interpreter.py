@@ -1,0 +1,100 @@
+"""Runs a graph node by node, unfused: what every engine's whole models are compared with.
+
+Floats are summed in float64 and rounded to f32 by each op; binary and int8 ops are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
+from .operations import run_node
+from .signs import SignFlips, exact_bits, with_bits, with_steps
+from .variants import Variant
+
+Array = NDArray[Any]
+_NUMPY = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Outputs in storage form (bits as u32 words); `values` by tensor name when kept; `flips` where bits differed."""
+
+    outputs: tuple[Array, ...]
+    values: Mapping[str, Array]
+    flips: tuple[SignFlips, ...]
+
+
+def interpret(
+    graph: Graph,
+    inputs: Sequence[Array],
+    *,
+    keep: bool = False,
+    bits: Mapping[str, Array] | None = None,
+    variant: Variant | None = None,
+) -> Result:
+    """Outputs for `inputs`, which have the order, shapes and dtypes of the graph's.
+
+    `keep` keeps every tensor, inputs too. `bits`: another engine's tensors of bits (u32 words) and of int8 by name;
+    they are taken over where the reference is unsure of a sign or a step, see `signs.py`. `variant`: a way in which
+    others round int8. ModelError when `inputs` or `bits` do not fit.
+    """
+    values = dict(zip(map(id, graph.inputs), _checked(graph, inputs), strict=True))
+    last_use = {id(tensor): place for place, node in enumerate(graph.nodes) for tensor in node.inputs}
+    kept = {id(tensor) for tensor in graph.outputs}
+    named = {tensor.name: values[id(tensor)] for tensor in graph.inputs} if keep else {}
+    flips: list[SignFlips] = []
+    for place, node in enumerate(graph.nodes):
+        operands = [tensor.data if tensor.data is not None else values[id(tensor)] for tensor in node.inputs]
+        value = run_node(node, operands, variant)
+        if value.shape != node.output.storage_shape or value.dtype != _NUMPY[node.output.dtype]:
+            raise AssertionError(f"{node.op} gave {value.dtype}{value.shape} for {node.output}")
+        if bits is not None and node.output.name in bits and _may_differ(node):
+            value, flip = _compared(node, operands[0], value, bits[node.output.name])
+            if flip.unsure or flip.wrong:
+                flips.append(flip)
+        values[id(node.output)] = value
+        if keep:
+            named[node.output.name] = value
+        for tensor in node.inputs:
+            if last_use[id(tensor)] == place and id(tensor) not in kept:
+                values.pop(id(tensor), None)
+    return Result(tuple(values[id(tensor)] for tensor in graph.outputs), named, tuple(flips))
+
+
+def _checked(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
+    if len(inputs) != len(graph.inputs):
+        raise ModelError(f"the model has {len(graph.inputs)} inputs, not {len(inputs)}; give one array for each.")
+    arrays = [np.ascontiguousarray(array) for array in inputs]
+    for tensor, array in zip(graph.inputs, arrays, strict=True):
+        _require(tensor, array, "input")
+    return arrays
+
+
+def _may_differ(node: Node) -> bool:
+    """Whether the node's output is one in which a rounding may decide: bits, or int8 of floats."""
+    return node.output.dtype == "bits" or (isinstance(node.operation, Quantize) and node.inputs[0].dtype == "f32")
+
+
+def _compared(node: Node, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+    _require(node.output, other, "bits of")
+    if isinstance(node.operation, Quantize):
+        return with_steps(node.output, x, own, other)
+    if isinstance(node.operation, BitQuantize):
+        return with_bits(node.output.name, x, own, other)
+    return own, exact_bits(node.output.name, node.output.shape[-1], own, other)
+
+
+def _require(tensor: Tensor, array: Array, what: str) -> None:
+    dtype = np.dtype(_NUMPY[tensor.dtype])
+    if array.shape != tensor.storage_shape or array.dtype != dtype:
+        raise ModelError(
+            f"{what} '{tensor.name}' is {array.dtype}{list(array.shape)}; "
+            f"it must be {dtype}{list(tensor.storage_shape)}."
+        )

@@ -1,0 +1,168 @@
+"""One node's output from its operands, whatever the operation: the interpreter's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...packing import pack, unpack
+from ...reference import oracle
+from ..graph import (
+    BinaryConv2d,
+    BinaryMaxPool2d,
+    BitDequantize,
+    BitQuantize,
+    Clamp,
+    Concat,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dequantize,
+    Elementwise,
+    Mean,
+    Node,
+    Pad,
+    Pool2d,
+    PRelu,
+    Quantize,
+    Reshape,
+    Slice,
+    Softmax,
+    Tensor,
+    Transpose,
+    Unary,
+)
+from ..quantization import dequantize, quantize
+from . import floats, integers
+from .variants import Variant
+from .windows import pool_max
+
+Array = NDArray[Any]
+
+
+def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = None) -> Array:
+    """The node's output in storage form; `operands` as its inputs say, int8 rounded as `variant` does."""
+    x = operands[0]
+    rule = (
+        variant.rules.get(type(node.operation))
+        if variant and "i8" in (node.inputs[0].dtype, node.output.dtype)
+        else None
+    )
+    if rule is not None:
+        return rule(node, node.operation, operands)
+    match node.operation:
+        case BinaryConv2d() as operation:
+            return _binary_convolution(node, operation, x)
+        case BinaryMaxPool2d(window):
+            signs = unpack(x, node.inputs[0].shape[-1])
+            return pack(pool_max(signs, window, *node.output.shape[1:3]))
+        case BitQuantize():
+            zero = node.inputs[0].zero_point if x.dtype == np.int8 else 0
+            return pack(np.where(x < x.dtype.type(zero), np.int8(-1), np.int8(1)))
+        case BitDequantize():
+            return _stored(node.output, unpack(x, node.output.shape[-1]).astype(np.float32))
+        case Quantize():
+            return integers.unary(node, "rescale", Clamp(), x) if x.dtype == np.int8 else _stored(node.output, x)
+        case Dequantize():
+            return _real(node.inputs[0], x)
+        case Concat() | Slice() | Pad() | Transpose() | Reshape():
+            return _move(node, operands)
+    return _integers(node, operands) if x.dtype == np.int8 else _floats(node, operands)
+
+
+def _floats(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Conv2d() as operation:
+            return floats.conv2d(node, operation, x)
+        case DepthwiseConv2d() as operation:
+            return floats.depthwise_conv2d(node, operation, x)
+        case Dense() as operation:
+            return floats.dense(node, operation, x)
+        case Pool2d() as operation:
+            return floats.pool2d(node, operation, x)
+        case Mean() as operation:
+            return floats.mean(node, operation, x)
+        case Elementwise() as operation:
+            return floats.elementwise(operation, x, operands[1])
+        case Softmax() as operation:
+            return floats.softmax(operation, x).astype(np.float32)
+        case Unary() as operation:
+            return floats.unary(operation, x)
+        case PRelu():
+            return floats.prelu(x, operands[1])
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of floats")
+
+
+def _integers(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Conv2d() as operation:
+            return integers.conv2d(node, operation, x)
+        case DepthwiseConv2d() as operation:
+            return integers.depthwise_conv2d(node, operation, x)
+        case Dense() as operation:
+            return integers.dense(node, operation, x)
+        case Pool2d() as operation:
+            return integers.pool2d(node, operation, x)
+        case Mean() as operation:
+            return integers.mean(node, operation, x)
+        case Elementwise() as operation:
+            return integers.elementwise(node, operation, x, operands[1])
+        case Softmax() as operation:
+            return integers.softmax(node, operation, x)
+        case Unary(kind, act):
+            return integers.unary(node, kind, act, x)
+        case PRelu():
+            return integers.prelu(node, x, operands[1])
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of int8")
+
+
+def _move(node: Node, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    match node.operation:
+        case Concat(axis, act):
+            return floats.clamped(np.concatenate(operands, axis=axis), act)
+        case Slice(start):
+            box = (slice(b, b + size) for b, size in zip(start, node.output.shape, strict=True))
+            return np.ascontiguousarray(x[tuple(box)])
+        case Pad(before, value):
+            sizes = zip(before, x.shape, node.output.shape, strict=True)
+            margins = [(front, whole - size - front) for front, size, whole in sizes]
+            return np.pad(x, margins, constant_values=x.dtype.type(value))
+        case Transpose(perm):
+            return np.ascontiguousarray(x.transpose(perm))
+        case Reshape():
+            return x.reshape(node.output.shape)
+    raise AssertionError(f"the interpreter has no {type(node.operation).__name__}")
+
+
+def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
+    spec, arrays = operation.spec, {"x": x, "filter": operation.filter}
+    if operation.threshold is not None:
+        return oracle.run(spec, {**arrays, "threshold": operation.threshold})
+    assert operation.multiplier is not None
+    dots = oracle.run(replace(spec, out="i32"), arrays)
+    sums = (dots - spec.dot_length).astype(np.float32)
+    if node.output.dtype == "i8":
+        multiplier, bias = operation.stored_as(integers.scale_of(node.output), node.output.zero_point)
+        return quantize(sums * multiplier + bias, 1.0, 0)
+    return sums * operation.multiplier + operation.shifted_bias
+
+
+def _real(tensor: Tensor, array: Array) -> Array:
+    """What a stored array stands for, in f32."""
+    if array.dtype == np.int8:
+        return dequantize(array, integers.scale_of(tensor), tensor.zero_point)
+    return array
+
+
+def _stored(tensor: Tensor, values: Array) -> Array:
+    """f32 values as the tensor stores them."""
+    if tensor.dtype == "i8":
+        return quantize(values, integers.scale_of(tensor), tensor.zero_point)
+    return values.astype(np.float32)

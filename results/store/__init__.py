@@ -1,0 +1,1 @@
+"""Runs, baselines and calibrations on disk: written once, read safely, whoever wrote them."""

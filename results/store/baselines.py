@@ -1,0 +1,244 @@
+"""Baselines: what is needed to run an old version again beside a new one, and what it was when it was saved.
+
+<store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
+<store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
+<store>/baselines/<name>/engines/<sha256>   engine binaries
+<store>/baselines/<name>/models/<sha256>.tflite
+"""
+
+import contextlib
+import hashlib
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from bnnbench.results.errors import StoreError, StoreWarning, refusal
+from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
+from bnnbench.results.store.signature import sign
+
+SCHEMA = 1
+_SAVING, _OLD = ".saving-", ".old-"
+_LOCK_S = 60.0
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class CapsuleEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """A binary: for `triple`, at `isa` where it holds one level only."""
+
+    engine: str
+    triple: str
+    sha256: str
+    isa: str | None = None
+
+
+class CapsuleModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The `.tflite` behind a model table of the suite; `workload` is its name there."""
+
+    workload: str
+    sha256: str
+    size_bytes: int
+
+
+class CapsuleFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """What a case was when the baseline was saved: a record, which no verdict rests on."""
+
+    workload: str
+    engine: str
+    device: str
+    threads: int
+    latency_ns: float | None = None
+    accuracy: float | None = None
+    dataset_sha256: str | None = None
+    isa: str | None = None
+
+
+class Capsule(msgspec.Struct, frozen=True, kw_only=True):
+    """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from."""
+
+    name: str
+    created: str
+    version: str
+    run_id: str
+    suite: dict[str, Any]
+    engines: list[CapsuleEngine]
+    models: list[CapsuleModel] = []
+    figures: list[CapsuleFigure] = []
+    devices: dict[str, dict[str, Any]] = {}
+    commit: str | None = None
+    pinned: bool = False
+    schema: int = SCHEMA
+
+
+_decoder: msgspec.json.Decoder[Capsule] = msgspec.json.Decoder(Capsule)
+
+
+class Capsules:
+    """The baselines of a store."""
+
+    def __init__(self, store: Path) -> None:
+        self.path = store / "baselines"
+
+    def names(self) -> list[str]:
+        """Oldest first."""
+        return [capsule.name for capsule in self.all()]
+
+    def all(self) -> list[Capsule]:
+        """Every capsule, oldest first. Warns (StoreWarning) of a damaged one, which is left out."""
+        found = []
+        for name in self._names():
+            try:
+                found.append(self.get(name))
+            except StoreError as error:
+                warnings.warn(StoreWarning(f"baseline '{name}' is left out: {error}"), stacklevel=2)
+        return sorted(found, key=lambda capsule: (capsule.created, capsule.name))
+
+    def get(self, name: str) -> Capsule:
+        """Raises StoreError when there is none of this name, or it is damaged."""
+        path = self.document(name)
+        if not path.is_file():
+            there = ", ".join(self._names())
+            raise StoreError(
+                f"there is no baseline '{name}' in {self.path}"
+                + (f"; there is {there}" if there else ": save one with bnnbench baseline save NAME")
+            )
+        try:
+            capsule = decoded(read_regular(path), _decoder)
+        except (OSError, UnreadableError) as error:
+            raise StoreError(f"{path} is no baseline ({error}): restore it, or save the baseline again") from error
+        if capsule.schema > SCHEMA:
+            raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
+        return capsule
+
+    def document(self, name: str) -> Path:
+        """Where a baseline's `capsule.json` is."""
+        return self._folder(checked(name)) / "capsule.json"
+
+    def binaries(self, name: str, engine: str) -> dict[str, str]:
+        """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
+        capsule = self.get(name)
+        files = {
+            one.triple: self._file(name, f"engines/{one.sha256}", one.sha256)
+            for one in capsule.engines
+            if one.engine == engine
+        }
+        return {triple: str(path) for triple, path in files.items()}
+
+    def models(self, name: str) -> dict[str, str]:
+        """Path of the model by the name of its workload, each checked. Raises StoreError."""
+        return {
+            one.workload: str(self._file(name, f"models/{one.sha256}.tflite", one.sha256))
+            for one in self.get(name).models
+        }
+
+    def save(self, capsule: Capsule, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+        """Writes a capsule, in the place of an older one of its name. `engines` and `models` map digests to files.
+        Raises StoreError; the older one is then still there, also when this process is killed in the middle."""
+        folder = self.path / checked(capsule.name)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refusal(error, folder) from error
+        with self._alone(folder):
+            self._mend(capsule.name)
+            return self._save(capsule, engines, models)
+
+    def _save(self, capsule: Capsule, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+        folder, old = self.path / capsule.name, self._old(capsule.name)
+        temporary: Path | None = None
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix=_SAVING, dir=self.path))
+            for kind, files, suffix in (("engines", engines, ""), ("models", models, ".tflite")):
+                (temporary / kind).mkdir()
+                for sha, path in files.items():
+                    shutil.copyfile(path, temporary / kind / f"{sha}{suffix}")
+                    (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
+            document = msgspec.json.format(msgspec.json.encode(capsule), indent=1) + b"\n"
+            write_atomically(temporary / "capsule.json", document)
+            sign(temporary / "capsule.json")
+            temporary.chmod(0o755)
+            sync_folder(temporary)
+            if folder.exists():
+                folder.rename(old)  # until it is gone, it is the baseline when there is no other of this name
+            temporary.rename(folder)
+            sync_folder(self.path)
+            shutil.rmtree(old, ignore_errors=True)
+        except OSError as error:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+            self._mend(capsule.name)
+            raise refusal(error, folder) from error
+        return folder
+
+    def _names(self) -> list[str]:
+        """Of every baseline; other files and folders are none."""
+        try:
+            children = list(self.path.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self.path} can't be read ({error.strerror}): check its permissions") from error
+        kept = {child.name.removeprefix(_OLD) for child in children if (child / "capsule.json").is_file()}
+        return sorted(name for name in kept if _NAME.fullmatch(name))
+
+    def _folder(self, name: str) -> Path:
+        """Where a baseline is: in the place of its name, or still beside it when a process was killed between the two
+        renames of a save."""
+        folder, old = self.path / name, self._old(name)
+        return old if not folder.exists() and old.exists() else folder
+
+    def _old(self, name: str) -> Path:
+        return self.path / f"{_OLD}{name}"
+
+    def _mend(self, name: str) -> None:
+        """Puts back, or takes away, what a save that was killed left. Only while no other process saves."""
+        folder, old = self.path / name, self._old(name)
+        with contextlib.suppress(OSError):
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            for left in (old, *self.path.glob(f"{_SAVING}*")):
+                shutil.rmtree(left, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self, folder: Path) -> Iterator[None]:
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=_LOCK_S)
+        except filelock.Timeout:
+            raise StoreError(
+                f"{folder} can't be saved: another process saves a baseline; wait for it, and try again"
+            ) from None
+        except OSError as error:
+            raise refusal(error, folder) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _file(self, name: str, relative: str, sha: str) -> Path:
+        path = self._folder(checked(name)) / relative
+        if not _SHA256.fullmatch(sha):
+            raise StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
+        try:
+            content = read_regular(path)
+        except OSError as error:
+            raise StoreError(f"{path} of baseline '{name}' can't be read ({error.strerror}): save it again") from error
+        if hashlib.sha256(content).hexdigest() != sha:
+            raise StoreError(f"{path} of baseline '{name}' is not what was saved: restore it, or save it again")
+        return path
+
+
+def checked(name: str) -> str:
+    """The name, if it is one that can be a folder's. Raises StoreError."""
+    if not _NAME.fullmatch(name):
+        raise StoreError(f"{name!r} is no name for a baseline: use letters, digits and . _ -, up to 64")
+    return name

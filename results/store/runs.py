@@ -1,0 +1,273 @@
+"""The store: one folder per run, merged with others by copying folders.
+
+    <store>/runs/<run id>/run.json              written once, before the first measurement
+    <store>/runs/<run id>/journal.jsonl         one record per line, only ever appended to
+    <store>/runs/<run id>/journal.end           how many records that had when the run ended
+    <store>/runs/<run id>/measurements.parquet  derived from the journal at the end
+
+A store folder that is itself named `runs` holds the run folders directly.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import filelock
+import msgspec
+
+from bnnbench.results.errors import StoreError, StoreWarning, refusal
+from bnnbench.results.records import Entry, RunRecord, just_after
+from bnnbench.results.store import journal
+from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.seal import seal_document
+from bnnbench.results.store.stored_run import (
+    END,
+    StoredRun,
+    is_sealed_run,
+    read_journal,
+    read_record,
+    read_run,
+)
+
+__all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_PROJECT_MARKS = ("runs", ".git", "pyproject.toml", "devices.toml")
+
+
+def default_path() -> Path:
+    """`runs` of the current folder when that is a writable project, else the user's data folder."""
+    here = Path.cwd()
+    if os.access(here, os.W_OK) and any((here / mark).exists() for mark in _PROJECT_MARKS):
+        return here / "runs"
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("bnnbench", appauthor=False))
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A run id that sorts by time and is unique between machines, for example `20260131-142501-9f3a1c`."""
+    moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class RunWriter:
+    """The one writer of a run; several threads may append. Leaving its `with` block closes it."""
+
+    def __init__(self, folder: Path, record: RunRecord, lock: filelock.BaseFileLock, journal_: journal.Journal) -> None:
+        self.path = folder
+        self.record = record
+        self._lock = lock
+        self._journal = journal_
+
+    @property
+    def stored(self) -> StoredRun:
+        """What is in the journal now, for a resumed run to see what it need not measure again."""
+        return read_run(self.path)
+
+    def append(self, entry: Entry) -> None:
+        """Writes one journal record and waits until it is on the disk.
+
+        Raises StoreError when the disk refuses it (what was written before stays whole), ValueError for a
+        record that would not read back.
+        """
+        self._journal.append(entry)
+
+    def write_end(self) -> None:
+        """Writes `journal.end`. Raises StoreError."""
+        count = read_journal(self.path, is_sealed_run(self.path)).last_figure
+        write_atomically(self.path / END, b"%d\n" % count)
+
+    def close(self) -> None:
+        """Lets others write to this run. Idempotent."""
+        self._journal.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Store:
+    """Runs under a folder, which need not exist before the first run is created."""
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = default_path() if path is None else Path(path)
+
+    @property
+    def runs_path(self) -> Path:
+        """The folder that holds the run folders."""
+        return self.path if self.path.name == "runs" else self.path / "runs"
+
+    def create(self, record: RunRecord) -> RunWriter:
+        """Makes the folder of a new run, writes `run.json`, and returns its writer.
+
+        Raises StoreError when the folder can't be written or the run exists; ValueError for an id that is no
+        name.
+        """
+        if not _RUN_ID.fullmatch(record.run_id):
+            raise ValueError(f"a run id is made of letters, digits and . _ -, not {record.run_id!r}")
+        folder = self.runs_path / record.run_id
+        try:
+            self.runs_path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refusal(error, self.runs_path) from error
+        try:
+            folder.mkdir()
+        except FileExistsError as error:
+            raise StoreError(
+                f"{folder} exists already: resume it with --resume {record.run_id}, or choose a new id"
+            ) from error
+        except OSError as error:
+            raise refusal(error, folder) from error
+        lock = _lock(folder)
+        try:
+            journal_ = journal.Journal(folder / "journal.jsonl")
+            try:
+                # Last, because a folder counts as a run once it has this file.
+                write_atomically(
+                    folder / "run.json", seal_document(msgspec.json.format(msgspec.json.encode(record), indent=1))
+                )
+                sync_folder(self.runs_path)
+            except BaseException:
+                journal_.close()
+                raise
+        except BaseException:
+            lock.release()
+            _remove_empty_run(folder)
+            raise
+        return RunWriter(folder, record, lock, journal_)
+
+    def reopen(self, run_id: str) -> RunWriter:
+        """Opens a run to go on with it; a last journal line that a crash cut short is cut off.
+
+        Accepts what `run` accepts. Raises StoreError, also while another process writes to the run.
+        """
+        folder = self._folder(run_id)
+        record = read_record(folder)
+        lock = _lock(folder)
+        try:
+            contents = read_journal(folder, is_sealed_run(folder))
+            return RunWriter(folder, record, lock, journal.Journal(folder / "journal.jsonl", contents))
+        except BaseException:
+            lock.release()
+            raise
+
+    def run(self, selector: str = "latest") -> StoredRun:
+        """Reads one run: by its id, a unique beginning of it, its folder, or `latest`.
+
+        Warns (StoreWarning) of what in its journal can't be read. Raises StoreError when none or several match, with a
+        list of what there is.
+        """
+        run = read_run(self._folder(selector))
+        _warn_of(run)
+        return run
+
+    def runs(self) -> list[StoredRun]:
+        """Every run, oldest first; none when the store does not exist. Warns (StoreWarning) of a run that can't be
+        read, which is left out, and of lines of journals that can't be."""
+        found = [run for folder in self._folders() if (run := _unless_damaged(read_run, folder)) is not None]
+        for run in found:
+            _warn_of(run)
+        return sorted(found, key=lambda run: run.record.place)
+
+    def in_order(self, record: RunRecord) -> RunRecord:
+        """The record of a new run, such that it is the latest also where the clock was set back since the last one."""
+        places = [found.place for _, found in self._records()]
+        newest = max(places, default=record.place)
+        if newest < record.place:
+            return record
+        return msgspec.structs.replace(record, after=just_after(newest[0]))
+
+    def run_ids(self) -> list[str]:
+        """The ids of all runs, by name."""
+        return [folder.name for folder in self._folders()]
+
+    def _folders(self) -> list[Path]:
+        try:
+            children = sorted(self.runs_path.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
+        return [child for child in children if (child / "run.json").is_file()]
+
+    def _records(self) -> list[tuple[Path, RunRecord]]:
+        """Every folder with its record, but damaged ones."""
+        found = ((folder, _unless_damaged(read_record, folder)) for folder in self._folders())
+        return [(folder, record) for folder, record in found if record is not None]
+
+    def _folder(self, selector: str) -> Path:
+        folders = self._folders()
+        if not folders and not (Path(selector) / "run.json").is_file():
+            raise StoreError(f"{self.runs_path} holds no runs: make one with bnnbench run, or name a --store")
+        if selector == "latest":
+            readable = self._records()
+            if not readable:
+                read_record(folders[-1])  # says what is wrong with it
+            return max(readable, key=lambda one: one[1].place)[0]
+        matches = [folder for folder in folders if folder.name == selector]
+        matches = matches or [folder for folder in folders if selector and folder.name.startswith(selector)]
+        if len(matches) == 1:
+            return matches[0]
+        if not matches and os.sep in selector and (Path(selector) / "run.json").is_file():
+            return Path(selector)
+        if matches:
+            raise StoreError(f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id")
+        raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
+
+
+T = TypeVar("T")
+
+
+def _unless_damaged(reader: Callable[[Path], T], folder: Path) -> T | None:
+    """What is read from a run's folder; None, and a warning, when it can't be."""
+    try:
+        return reader(folder)
+    except StoreError as error:
+        warnings.warn(StoreWarning(f"run {folder.name} is left out: {error}"), stacklevel=3)
+        return None
+
+
+def _warn_of(run: StoredRun) -> None:
+    for warning in run.warnings:
+        warnings.warn(StoreWarning(f"run {run.record.run_id}: {warning}"), stacklevel=3)
+
+
+def _listed(folders: Iterable[Path], most: int = 8) -> str:
+    names = [folder.name for folder in folders]
+    # Ids begin with the time, so the last ones are the newest.
+    shown = ", ".join(names[-most:])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} older"
+
+
+def _lock(folder: Path) -> filelock.BaseFileLock:
+    # Held by the open file, so it ends with its process, however that dies.
+    lock = filelock.FileLock(folder / "journal.lock", timeout=0, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise StoreError(
+            f"run {folder.name} is being written by another process: wait for it to end, or stop it first"
+        ) from error
+    except OSError as error:
+        raise refusal(error, folder) from error
+    return lock
+
+
+def _remove_empty_run(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for name in ("journal.jsonl", "journal.lock"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()

@@ -1,0 +1,47 @@
+"""Verdicts as JSON: {"schema": 1, "verdicts": [...]}. Effects are ratios minus 1, of accuracy differences of shares."""
+
+import json
+from collections.abc import Sequence
+
+from bnnbench.results.verdict.rows import VerdictRow
+
+SCHEMA = 1
+
+
+def render(rows: Sequence[VerdictRow], run_id: str) -> str:
+    """The document; what was not measured is null."""
+    return json.dumps({"schema": SCHEMA, "run_id": run_id, "verdicts": [_entry(row) for row in rows]}, indent=1)
+
+
+def _entry(row: VerdictRow) -> dict[str, object]:
+    one, record = row.verdict, row.record
+    latency = one.unit == "ns"
+    return {
+        "workload": record.workload,
+        "device": record.device,
+        "threads": record.threads,
+        "metric": one.metric,
+        "unit": one.unit,
+        "base": record.base,
+        "head": record.head,
+        "status": one.status,
+        "verdict": one.verdict,
+        "effect_unit": "difference" if row.is_share else "ratio",
+        "effect": one.effect,
+        "low": one.low,
+        "high": one.high,
+        "level": one.level,
+        "mde": one.mde,
+        "sigma": one.sigma,
+        "base_value": one.base_value,
+        "head_value": one.head_value,
+        "base_ns": one.base_value if latency else None,
+        "head_ns": one.head_value if latency else None,
+        "pairs": one.pairs,
+        "dropped_base": one.dropped_base,
+        "dropped_head": one.dropped_head,
+        "confirmed": one.confirmed,
+        "reason": one.reason,
+        "why": one.why,
+        "extra_ppm": record.extra_ppm,
+    }

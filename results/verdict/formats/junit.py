@@ -1,0 +1,49 @@
+"""Verdicts as JUnit XML: a regression or a broken head is a failure, what could not be measured an error, what is not
+known is skipped."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as Tree
+
+from bnnbench.results.printable import printable
+from bnnbench.results.verdict.formats.sentence import metric, sentence
+from bnnbench.results.verdict.rows import VerdictRow
+
+
+def render(rows: Sequence[VerdictRow], title: str) -> str:
+    """The document, a suite for each device."""
+    root = Tree.Element("testsuites", name="bnnbench")
+    for device in dict.fromkeys(row.record.device for row in rows):
+        mine = [row for row in rows if row.record.device == device]
+        kinds = [_outcome(row) for row in mine]
+        counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+        suite = Tree.SubElement(
+            root,
+            "testsuite",
+            name=printable(f"bnnbench {device}"),
+            tests=str(len(mine)),
+        )
+        for key, kind in counts.items():
+            suite.set(key, str(kinds.count(kind)))
+        for row, outcome in zip(mine, kinds, strict=True):
+            threads = f" {row.record.threads} threads" if row.record.threads > 1 else ""
+            case = Tree.SubElement(
+                suite,
+                "testcase",
+                classname=printable(f"{device}.{metric(row)}"),
+                name=printable(f"{row.record.workload}{threads}: {row.record.base} -> {row.record.head}"),
+            )
+            text = printable(sentence(row))
+            if outcome is None:
+                Tree.SubElement(case, "system-out").text = f"{row.word}: {text}"
+            else:
+                Tree.SubElement(case, outcome, message=f"{row.word}: {text}")
+    Tree.indent(root)
+    return Tree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _outcome(row: VerdictRow) -> str | None:
+    if row.is_bad:
+        return "failure"
+    if row.verdict.status in ("failed", "wrong_output", "unstable"):
+        return "error"
+    return "skipped" if row.is_unclear else None

@@ -1,0 +1,85 @@
+"""Verdicts as a Markdown comment: what matters first, the rest folded away, short enough for a pull request."""
+
+from collections.abc import Sequence
+
+from bnnbench.results.printable import printable
+from bnnbench.results.verdict.formats.sentence import metric, sentence
+from bnnbench.results.verdict.rows import VerdictRow, headline
+
+LONGEST = 60_000
+"""Characters; GitHub refuses comments above 65,536."""
+_ESCAPES = {
+    "&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "|": "\\|", "[": "&#91;", "]": "&#93;", "`": "&#96;",
+    "@": "@\u200b", "://": ":\u200b//", "www.": "www\u200b.",
+}  # fmt: skip
+_MARK = {"regression": "🔴", "improvement": "🟢", "equivalent": "⚪", "inconclusive": "🟡"}
+_TITLES = ("", "case", "device", "metric", "effect", "interval", "sees from", "base", "head", "pairs")
+_HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
+
+
+def render(rows: Sequence[VerdictRow], title: str) -> str:
+    """The comment."""
+    first = [row for row in rows if row.is_bad or row.word == "improvement"]
+    unclear = [row for row in rows if row.is_unclear]
+    parts = [f"### bnnbench: {_cell(headline(rows))}"]
+    if first:
+        parts += ["\n".join([_HEAD, *map(_row, first)]), "\n".join(f"- {_line(row)}" for row in first)]
+    if unclear:
+        lines = [f"- {_line(row)}" for row in unclear]
+        parts.append(_folded(f"{len(unclear)} without a verdict", "\n".join(lines)))
+    parts.append(_folded(f"All {len(rows)} figures", "\n".join([_HEAD, *map(_row, rows)])))
+    parts.append(
+        "<sub>Effects compare interleaved pairs of fresh processes; positive is slower, larger or more. Accuracies are "
+        "compared image by image, in percentage points. "
+        f"<i>sees from</i>: the least effect called 9 times in 10. Run {_cell(title)}.</sub>"
+    )
+    return _shortened(parts)
+
+
+def _shortened(parts: list[str]) -> str:
+    text = "\n\n".join(parts) + "\n"
+    if len(text) <= LONGEST:
+        return text
+    lines, kept, length = text.split("\n"), [], 0
+    for line in lines:
+        length += len(line) + 1
+        if length > LONGEST - 200:
+            break
+        kept.append(line)
+    closing = "\n\n</details>" if "\n".join(kept).count("<details>") > "\n".join(kept).count("</details>") else ""
+    return "\n".join(kept) + f"{closing}\n\n{len(lines) - len(kept)} more lines are in the run's report.\n"
+
+
+def _row(row: VerdictRow) -> str:
+    one = row.verdict
+    dropped = one.dropped_base + one.dropped_head
+    threads = f", {row.record.threads} threads" if row.record.threads > 1 else ""
+    cells = (
+        f"{_MARK.get(row.word, '❌')} {row.word}",
+        row.record.workload + threads,
+        row.record.device,
+        metric(row),
+        row.effect,
+        row.interval,
+        row.sees,
+        row.value(one.base_value),
+        row.value(one.head_value),
+        (f"{one.pairs}" if one.pairs else "") + (f" (-{dropped})" if dropped else ""),
+    )
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _line(row: VerdictRow) -> str:
+    return f"**{_cell(row.record.workload)}** on {_cell(row.record.device)}: {_cell(sentence(row))}"
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _cell(text: str) -> str:
+    """Text that ends no cell, opens no tag, makes no link or image and calls nobody."""
+    text = printable(text)
+    for letter, instead in _ESCAPES.items():
+        text = text.replace(letter, instead)
+    return text

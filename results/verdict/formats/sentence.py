@@ -1,0 +1,38 @@
+"""A verdict as one sentence, for formats that have no columns."""
+
+from bnnbench.results.verdict.rows import VerdictRow
+
+
+def sentence(row: VerdictRow) -> str:
+    """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms -> 1.26 ms. All of it is in step 12, bconv2d.`
+
+    Of accuracy: `-0.2 points (-1.1 .. +0.7) of accuracy, 91.50 % -> 91.30 %.`
+    """
+    one = row.verdict
+    about = ", ".join(part for part in (row.interval, f"{one.pairs} pairs" if one.pairs else "") if part)
+    about = f" ({about})" if about else ""
+    if not row.effect:
+        parts = [row.word.capitalize()]
+    elif row.is_share:
+        parts = [f"{row.effect}{about} of {metric(row)}"]
+    else:
+        parts = [f"{row.effect} {metric(row)}{about}"]
+    if one.base_value is not None and one.head_value is not None:
+        parts[0] += f", {row.value(one.base_value)} -> {row.value(one.head_value)}"
+    parts += [text[:1].upper() + text[1:] for text in (one.reason, one.why) if text]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."
+
+
+def metric(row: VerdictRow) -> str:
+    """`peak memory` and the like."""
+    return {"peak_rss": "peak memory", "size": "model size"}.get(row.verdict.metric, row.verdict.metric)
+
+
+def name(row: VerdictRow) -> str:
+    """Workload, device and threads where they say something, metric where it is another than latency."""
+    parts = [row.record.workload, f"on {row.record.device}"]
+    if row.record.threads > 1:
+        parts.append(f"{row.record.threads} threads")
+    if row.verdict.metric != "latency":
+        parts.append(metric(row))
+    return ", ".join(parts)
