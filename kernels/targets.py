@@ -1,6 +1,6 @@
 """What engines are built for: triples, and the ISA levels of each with their compiler flags and tiles.
 
-The one place to edit for a new level: builds, dispatch, tests and listings iterate over these rows.
+Builds, dispatch, tests and listings iterate over these rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TRIPLES = {
 
 @dataclass(frozen=True, slots=True)
 class IsaLevel:
-    """One compilation of `native/src/kernels_isa.cpp`; levels of a triple stand least first."""
+    """One compilation of `native/level/`; levels of a triple stand least first."""
 
     triple: str
     isa: str
@@ -27,7 +27,7 @@ class IsaLevel:
     tile_pixels: int
     tile_vectors: int
     counts: Literal["words", "bytes", "pairs", "dots"]
-    """How bits are counted: see `native/include/counting_isa.h`."""
+    """How bits are counted: see `native/level/counting.h`."""
     flags: tuple[str, ...] = ()
 
 
@@ -77,7 +77,7 @@ class MicroKernel:
 def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
     """What is compiled at a level, widest first. Each product also comes in every lesser height, for what remains."""
     lanes = level.vector_bytes // 4
-    source = "src/kernels_isa.cpp"
+    source = "level/binary_gemm.cpp"
     found = []
     channels = level.tile_vectors * lanes
     while channels >= max(8, lanes):
@@ -86,7 +86,7 @@ def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
         found.append(MicroKernel(name, ops, level.triple, level.isa, level.tile_pixels, channels, how, source))
         channels //= 2
     found += [
-        MicroKernel(f"{level.isa}-{op}", (op,), level.triple, level.isa, 0, 0, how, "src/bits_isa.cpp")
+        MicroKernel(f"{level.isa}-{op}", (op,), level.triple, level.isa, 0, 0, how, "level/bits.cpp")
         for op, how in (("bitpack", "compare, mask"), ("bmaxpool2d", "and"))
     ]
     return tuple(found)

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -27,52 +27,12 @@ from .cache import cache_folder as cache_folder
 from .cache import is_noted, note_digest, private_folder, verified
 from .errors import BuildError
 from .numba_aot.targets import NumbaTarget, numba_target
-from .targets import ISA_LEVELS, TRIPLES, IsaLevel
+from .sources import FLAGS, Object, native_objects, numba_objects, source_files
+from .targets import TRIPLES
 
 Progress = Callable[[str], None]
 """Receives one line before work that takes long."""
 
-SOURCES = Path(__file__).parent / "native"
-COMMON = (
-    *(
-        "main",
-        "serve",
-        "measure",
-        "counters",
-        "launcher",
-        "lock",
-        "lock_file",
-        "text",
-        "op",
-        "arena",
-        "clock",
-        "isa",
-        "file",
-    ),
-    *("sha256", "sha256_instructions"),
-)
-_COLD = ("plan_file", "plan_steps", "plan_stages", "model", "model_verbs", "peak")
-NATIVE = (
-    *("native_backend", "implicit_gemm", "padding", "thread_pool"),
-    *_COLD,  # at load time or around the steps: compiled small, as COMMON is
-    *("stream", "steps_streams", "steps_convolutions", "steps_integer", "steps_movement", "exact_convolution"),
-)
-PER_LEVEL = ("kernels_isa", "bits_isa", "model_isa", "windows_isa", "stages_isa")
-_NUMBA = ("numba_backend",)
-FLAGS = (
-    "-std=c++20",
-    "-O3",
-    "-ffp-contract=off",  # a fused multiply-add would round otherwise than the reference
-    "-fno-exceptions",
-    "-fno-rtti",
-    "-fno-sanitize=all",
-    "-fno-threadsafe-statics",
-    "-fno-asynchronous-unwind-tables",
-    "-g0",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-)
 _LINK_FLAGS = ("-O3", "-fno-sanitize=all", "-nostdlib++", "-static", "-s")
 _FIRST_BUILD_S = 50
 
@@ -92,10 +52,7 @@ class EngineBuild:
 def build_native(triple: str, progress: Progress | None = None, layout: int = 0) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`; another `layout` links the same objects in another order. Raises
     BuildError."""
-    levels = _levels(triple)
-    objects = _common_objects()
-    objects += [_Object(name, (*level_lists(levels), *(("-Os",) if name in _COLD else ()))) for name in NATIVE]
-    objects += [_Object(name, level_flags(level), level.zig_cpu, level.isa) for level in levels for name in PER_LEVEL]
+    objects = native_objects(triple)
     if layout:
         random.Random(layout).shuffle(objects)  # noqa: S311 - an order
     return _build("native", triple, None, objects, progress)
@@ -103,70 +60,8 @@ def build_native(triple: str, progress: Progress | None = None, layout: int = 0)
 
 def build_numba(triple: str, isa: str, progress: Progress | None = None) -> EngineBuild:
     """The Numba reference kernels for one ISA level, behind the same protocol loop. Raises BuildError."""
-    names = [level.isa for level in _levels(triple)]
-    if isa not in names:
-        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(names)}.")
-    objects = _common_objects() + [_Object(name, (f'-DBNN_NUMBA_ISA="{isa}"',)) for name in _NUMBA]
+    objects = numba_objects(triple, isa)
     return _build("numba", triple, numba_target(triple, isa), objects, progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _Object:
-    source: str
-    defines: tuple[str, ...]
-    cpu: str | None = None
-    suffix: str = ""
-
-    @property
-    def file(self) -> str:
-        return f"{self.source}{'-' + self.suffix if self.suffix else ''}.o"
-
-
-def _common_objects() -> list[_Object]:
-    return [_Object(name, ("-Os",)) for name in COMMON]  # nothing here is timed; small is quick to push
-
-
-def _levels(triple: str) -> Sequence[IsaLevel]:
-    if triple not in TRIPLES:
-        raise BuildError(f"no engine can be built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
-    return [level for level in ISA_LEVELS if level.triple == triple]
-
-
-def _symbol(table: str, level: IsaLevel) -> str:
-    return f"bnn_{table}_" + level.isa.replace("-", "_")
-
-
-def level_lists(levels: Sequence[IsaLevel]) -> tuple[str, ...]:
-    """The symbols of all levels' tables, for the files that choose one."""
-    names = {"BNN_LEVELS": "kernels", "BNN_MODEL_LEVELS": "model"}
-    return tuple(
-        f"-D{macro}=" + " ".join(f"BNN_LEVEL({_symbol(table, level)})" for level in levels)
-        for macro, table in names.items()
-    )
-
-
-def level_flags(level: IsaLevel) -> tuple[str, ...]:
-    """What one ISA level's compilation of the `*_isa.cpp` files has beyond `FLAGS`."""
-    return (
-        "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
-        f"-DBNN_ISA_SYMBOL={_symbol('kernels', level)}",
-        f"-DBNN_MODEL_SYMBOL={_symbol('model', level)}",
-        f'-DBNN_ISA_NAME="{level.isa}"',
-        f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
-        f"-DBNN_TILE_PIXELS={level.tile_pixels}",
-        f"-DBNN_TILE_VECTORS={level.tile_vectors}",
-        f"-DBNN_COUNTS_{level.counts.upper()}=1",
-        *level.flags,
-    )
-
-
-@cache
-def source_files() -> dict[str, bytes]:
-    """The engine's C++ sources by their path in `native/`."""
-    files = {path.relative_to(SOURCES).as_posix(): path.read_bytes() for path in sorted(SOURCES.glob("*/*"))}
-    if not files:
-        raise BuildError(f"the engine's sources are missing from {SOURCES}; install bnnbench again.")
-    return files
 
 
 @cache
@@ -194,7 +89,7 @@ def _key(recipe: dict[str, object], files: dict[str, bytes]) -> str:
 
 
 def _build(
-    engine: str, triple: str, numba: NumbaTarget | None, objects: list[_Object], progress: Progress | None
+    engine: str, triple: str, numba: NumbaTarget | None, objects: list[Object], progress: Progress | None
 ) -> EngineBuild:
     _, zig_version = _zig()
     recipe: dict[str, object] = {
@@ -203,7 +98,7 @@ def _build(
         "version": _package_version(),
         "zig": zig_version,
         "flags": [*FLAGS, *_LINK_FLAGS],
-        "objects": [[o.file, o.cpu or TRIPLES[triple], *o.defines] for o in objects],
+        "objects": [[o.file, o.cpu or TRIPLES[triple], *o.flags] for o in objects],
     }
     files = dict(source_files())
     if numba is not None:
@@ -223,7 +118,7 @@ def _build_once(
     key: str,
     triple: str,
     numba: NumbaTarget | None,
-    objects: list[_Object],
+    objects: list[Object],
     what: str,
     progress: Progress | None,
 ) -> None:
@@ -257,7 +152,7 @@ def _build_once(
         ) from error
 
 
-def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[_Object]) -> None:
+def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[Object]) -> None:
     # Relative paths from one working folder: no path of this machine gets into an object.
     for name, content in source_files().items():  # what the key is made of, whatever lies there by now
         (scratch / name).parent.mkdir(exist_ok=True)
@@ -268,13 +163,13 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
         names.append("reference.o")
     identity = (f'-DBNN_BUILD="{key}"', f'-DBNN_VERSION="{_package_version()}"')
 
-    def compile_one(o: _Object) -> None:
+    def compile_one(o: Object) -> None:
         cpu = o.cpu or TRIPLES[triple]
-        source = f"src/{o.source}.cpp"
+        source = f"{o.source}.cpp"
         run_zig(
             scratch,
             triple,
-            [f"-mcpu={cpu}", *FLAGS, "-Iinclude", *identity, *o.defines, "-c", source, "-o", o.file],
+            [f"-mcpu={cpu}", *FLAGS, "-I.", *identity, *o.flags, "-c", source, "-o", o.file],
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -292,7 +187,7 @@ def _package_version() -> str:
 def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
     # A process of its own: Numba compiles for one processor per process.
     arguments = ["--triple", target.llvm_triple, "--cpu", target.llvm_cpu, f"--features={target.features}"]
-    outputs = ["-o", "reference.o", "--header", "include/reference.h"]
+    outputs = ["-o", "reference.o", "--header", "backend/reference.h"]
     _run([sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ))
 
 

@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from bnnbench.kernels import toolchain
+from bnnbench.kernels import sources
 from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 
@@ -62,11 +62,11 @@ def _functions(level: IsaLevel, folder: Path) -> dict[str, list[str]]:
     """The assembly of the float tiles by height and vectors, and of the roof's loop."""
     output = folder / f"{level.isa}.s"
     if not output.exists():
-        arguments = [f"-mcpu={level.zig_cpu}", *toolchain.FLAGS, "-I", "include", *toolchain.level_flags(level)]
+        arguments = [f"-mcpu={level.zig_cpu}", *sources.FLAGS, "-I", ".", *sources.level_flags(level)]
         command = [sys.executable, "-m", "ziglang", "c++", "-target", level.triple, *arguments]
         # zig adds a -c of its own, which -S leaves unused.
-        command += ["-Wno-unused-command-line-argument", "-S", "src/kernels_isa.cpp", "-o", str(output)]
-        subprocess.run(command, cwd=toolchain.SOURCES, check=True, capture_output=True, timeout=300)
+        command += ["-Wno-unused-command-line-argument", "-S", "level/binary_gemm.cpp", "-o", str(output)]
+        subprocess.run(command, cwd=sources.SOURCES, check=True, capture_output=True, timeout=300)
     found: dict[str, list[str]] = {}
     for name, body in re.findall(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", output.read_text(), re.MULTILINE):
         tile = re.search(rf"tileILN3bnn6OutputE{_FLOAT_OUTPUT}ELi(\d)ELi(\d)E", name)

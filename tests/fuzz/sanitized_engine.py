@@ -8,8 +8,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES, IsaLevel
-from bnnbench.kernels.toolchain import COMMON, FLAGS, NATIVE, PER_LEVEL, SOURCES, level_flags, level_lists
+from bnnbench.kernels.sources import FLAGS, SOURCES, Object, native_objects
+from bnnbench.kernels.targets import TRIPLES
 
 TRIPLE = "x86_64-linux-musl"
 _COMPILERS = ("clang++-22", "clang++")
@@ -31,28 +31,31 @@ def sanitized_engine(folder: Path) -> Path:
     clang = compiler()
     if clang is None:
         raise RuntimeError("there is no clang++; install clang-22 and libclang-rt-22-dev.")
-    levels = [level for level in ISA_LEVELS if level.triple == TRIPLE]
-    jobs: list[tuple[str, str, tuple[str, ...], IsaLevel | None]] = [
-        *((name, name, (), None) for name in COMMON),
-        *((name, name, level_lists(levels), None) for name in NATIVE),
-        *((name, f"{name}-{level.isa}", level_flags(level), level) for name in PER_LEVEL for level in levels),
-    ]
+    built = native_objects(TRIPLE)
     flags = [flag for flag in FLAGS if "sanitize" not in flag]
-    common = [*flags, "-O1", "-fno-omit-frame-pointer", *_SANITIZERS, f"-I{SOURCES / 'include'}"]
+    common = [*flags, "-fno-omit-frame-pointer", *_SANITIZERS, f"-I{SOURCES}"]
     identity = ['-DBNN_BUILD="sanitized"', '-DBNN_VERSION="0"']
 
-    def compile_one(job: tuple[str, str, tuple[str, ...], IsaLevel | None]) -> None:
-        source, name, defines, level = job
-        march = f"-march={_march(level.zig_cpu if level else TRIPLES[TRIPLE])}"
-        extra = ["-mavx512vpopcntdq"] if level and "vpopcntdq" in level.zig_cpu else []
-        output = folder / f"{name}.o"
-        command = [clang, march, *extra, *common, *identity, *defines, "-g1", "-c", str(SOURCES / f"src/{source}.cpp")]
-        subprocess.run([*command, "-o", str(output)], check=True, timeout=300)
+    def compile_one(one: Object) -> None:
+        cpu = one.cpu or TRIPLES[TRIPLE]
+        extra = [f"-march={_march(cpu)}", *(["-mavx512vpopcntdq"] if "vpopcntdq" in cpu else [])]
+        command = [
+            clang,
+            *extra,
+            *common,
+            *identity,
+            *one.flags,
+            "-O1",
+            "-g1",
+            "-c",
+            str(SOURCES / f"{one.source}.cpp"),
+        ]
+        subprocess.run([*command, "-o", str(folder / one.file)], check=True, timeout=300)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, jobs))
+        list(pool.map(compile_one, built))
     engine = folder / "sanitized_engine"
-    objects = [str(folder / f"{name}.o") for _, name, _, _ in jobs]
+    objects = [str(folder / one.file) for one in built]
     subprocess.run([clang, *_SANITIZERS, *objects, "-lpthread", "-o", str(engine)], check=True, timeout=300)
     return engine
 

@@ -9,8 +9,8 @@ from collections import deque
 from functools import cache
 from pathlib import Path
 
+from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags
 from bnnbench.kernels.targets import IsaLevel
-from bnnbench.kernels.toolchain import FLAGS, SOURCES, level_flags
 
 _FUNCTION = re.compile(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", re.MULTILINE)
 _LOOP = re.compile(r"^(\.LBB\w+):.*\n((?:(?!\.LBB).*\n)*?)\tb\.?\w+\t\1\n", re.MULTILINE)
@@ -76,13 +76,13 @@ def _tiles(level: IsaLevel, folder: Path) -> list[str]:
         f"-mcpu={level.zig_cpu}",
         *FLAGS,
         "-I",
-        "include",
+        ".",
         *level_flags(level),
         "-Wno-unused-command-line-argument",
     ]
     output = folder / "kernels.s"
     command = [sys.executable, "-m", "ziglang", "c++", "-target", level.triple, *flags]
-    command += ["-S", "src/kernels_isa.cpp", "-o", str(output)]
+    command += ["-S", "level/binary_gemm.cpp", "-o", str(output)]
     subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=100)
     tile = re.compile(rf"tileILN3bnn6OutputE\dELi{level.tile_pixels}ELi{level.tile_vectors}E")
     return [body for name, body in _FUNCTION.findall(output.read_text()) if tile.search(name)]

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "isa.h"
-#include "model_kernels.h"
+#include "base/isa.h"
+#include "level/model_kernels.h"
 
 #define BNN_LEVEL(symbol) extern const bnn::ModelKernels symbol;
 BNN_MODEL_LEVELS

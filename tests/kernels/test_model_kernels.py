@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from engine_process import HOST, runner
 
+from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags, level_lists
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
-from bnnbench.kernels.toolchain import FLAGS, SOURCES, cache_folder, level_flags, level_lists
+from bnnbench.kernels.toolchain import cache_folder
 
-KERNELS = ("model_isa", "windows_isa", "stages_isa")
+KERNELS = ("float_gemm", "windows", "stages")
 SEEDS = (1, 2)
 COMPILE_SECONDS = 300
 RUN_SECONDS = 100
@@ -31,13 +32,13 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("model_kernels")
     levels = [level for level in ISA_LEVELS if level.triple == triple]
     test = Path(__file__).with_name("model_kernels_test.cpp")
-    sources = [(test, TRIPLES[triple], level_lists(levels)), (SOURCES / "src/isa.cpp", TRIPLES[triple], ())]
-    sources += [(SOURCES / f"src/{k}.cpp", level.zig_cpu, level_flags(level)) for level in levels for k in KERNELS]
+    sources = [(test, TRIPLES[triple], level_lists(levels)), (SOURCES / "base/isa.cpp", TRIPLES[triple], ())]
+    sources += [(SOURCES / f"level/{k}.cpp", level.zig_cpu, level_flags(level)) for level in levels for k in KERNELS]
 
     def compile_one(index: int) -> str:
         source, cpu, defines = sources[index]
         output = folder / f"{index}.o"
-        flags = [f"-mcpu={cpu}", *FLAGS, f"-I{SOURCES / 'include'}", *defines]
+        flags = [f"-mcpu={cpu}", *FLAGS, f"-I{SOURCES}", *defines]
         zig(triple, [*flags, "-c", str(source), "-o", str(output)])
         return str(output)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.kernels import toolchain
+from bnnbench.kernels import sources
 from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.toolchain import build_native, build_numba, cache_folder
 
@@ -68,28 +68,28 @@ def test_two_processes_at_once_build_once(empty_cache: Path, tmp_path: Path) -> 
 def test_another_source_is_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = build_native(HOST).build
     copy = tmp_path / "native"
-    shutil.copytree(toolchain.SOURCES, copy)
-    (copy / "src" / "lock.cpp").write_text((copy / "src" / "lock.cpp").read_text() + "\n// changed\n")
-    monkeypatch.setattr(toolchain, "SOURCES", copy)
-    toolchain.source_files.cache_clear()
+    shutil.copytree(sources.SOURCES, copy)
+    (copy / "process" / "lock.cpp").write_text((copy / "process" / "lock.cpp").read_text() + "\n// changed\n")
+    monkeypatch.setattr(sources, "SOURCES", copy)
+    sources.source_files.cache_clear()
     try:
         assert build_native(HOST).build != before
     finally:
-        toolchain.source_files.cache_clear()
+        sources.source_files.cache_clear()
 
 
 def test_a_compiler_error_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_cache: Path) -> None:
     copy = tmp_path / "native"
-    shutil.copytree(toolchain.SOURCES, copy)
-    (copy / "src" / "lock.cpp").write_text("this is no C++")
-    monkeypatch.setattr(toolchain, "SOURCES", copy)
+    shutil.copytree(sources.SOURCES, copy)
+    (copy / "process" / "lock.cpp").write_text("this is no C++")
+    monkeypatch.setattr(sources, "SOURCES", copy)
     monkeypatch.setenv("BNNBENCH_CACHE", str(empty_cache))
-    toolchain.source_files.cache_clear()
+    sources.source_files.cache_clear()
     try:
         with pytest.raises(BuildError, match=r"lock\.cpp"):
             build_native(HOST)
     finally:
-        toolchain.source_files.cache_clear()
+        sources.source_files.cache_clear()
     assert not [path for path in (empty_cache / "engines").iterdir() if path.is_dir()]
 
 

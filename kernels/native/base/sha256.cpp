@@ -1,0 +1,105 @@
+// SHA-256 as in FIPS 180-4: names follow the standard.
+#include "base/sha256.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/isa.h"
+
+namespace bnn {
+
+const uint32_t kSha256Constants[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+namespace {
+
+constexpr auto& K = kSha256Constants;
+
+uint32_t rotr(uint32_t x, int n) { return x >> n | x << (32 - n); }
+
+// One round with the working variables under their names of that round, so that none has to be moved.
+#define BNN_ROUND(a, b, c, d, e, f, g, h, t)                                                                         \
+  do {                                                                                                               \
+    const uint32_t T1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + K[t] + W[(t) % 16];     \
+    const uint32_t T2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));                        \
+    d += T1, h = T1 + T2;                                                                                            \
+  } while (0)
+
+void compress(uint32_t (&H)[8], const uint8_t* block) {
+  uint32_t W[16];  // the schedule's last 16 words, in a ring
+  for (int t = 0; t < 16; ++t) {
+    uint32_t word;
+    memcpy(&word, block + 4 * t, 4);
+    W[t] = __builtin_bswap32(word);
+  }
+  uint32_t a = H[0], b = H[1], c = H[2], d = H[3], e = H[4], f = H[5], g = H[6], h = H[7];
+  for (int t = 0; t < 64; t += 16) {
+    if (t) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < 16; ++i) {
+        const uint32_t w1 = W[(i + 1) % 16], w14 = W[(i + 14) % 16];
+        const uint32_t s0 = rotr(w1, 7) ^ rotr(w1, 18) ^ w1 >> 3, s1 = rotr(w14, 17) ^ rotr(w14, 19) ^ w14 >> 10;
+        W[i] += s0 + W[(i + 9) % 16] + s1;
+      }
+    }
+#pragma clang loop unroll(full)
+    for (int i = t; i < t + 16; i += 8) {
+      BNN_ROUND(a, b, c, d, e, f, g, h, i);
+      BNN_ROUND(h, a, b, c, d, e, f, g, i + 1);
+      BNN_ROUND(g, h, a, b, c, d, e, f, i + 2);
+      BNN_ROUND(f, g, h, a, b, c, d, e, i + 3);
+      BNN_ROUND(e, f, g, h, a, b, c, d, i + 4);
+      BNN_ROUND(d, e, f, g, h, a, b, c, i + 5);
+      BNN_ROUND(c, d, e, f, g, h, a, b, i + 6);
+      BNN_ROUND(b, c, d, e, f, g, h, a, i + 7);
+    }
+  }
+  H[0] += a, H[1] += b, H[2] += c, H[3] += d, H[4] += e, H[5] += f, H[6] += g, H[7] += h;
+}
+
+void compress_blocks(uint32_t (&H)[8], const uint8_t* data, uint64_t blocks) {
+  static const bool has_instructions = machine_has_sha256();
+  if (has_instructions) return sha256_instructions(H, data, blocks);
+  for (; blocks > 0; --blocks, data += 64) compress(H, data);
+}
+
+}  // namespace
+
+void Sha256::add(const uint8_t* data, uint64_t bytes) {
+  const uint64_t held = bytes_ % 64;
+  bytes_ += bytes;
+  if (held) {
+    const uint64_t taken = bytes < 64 - held ? bytes : 64 - held;
+    memcpy(block_ + held, data, (size_t)taken);
+    data += taken, bytes -= taken;
+    if (held + taken < 64) return;
+    compress_blocks(H_, block_, 1);
+  }
+  const uint64_t blocks = bytes / 64;
+  compress_blocks(H_, data, blocks);
+  memcpy(block_, data + blocks * 64, (size_t)(bytes % 64));
+}
+
+void Sha256::digest(uint8_t* to) {
+  const uint64_t bits = bytes_ * 8, held = bytes_ % 64;
+  uint8_t tail[72] = {0x80};
+  const uint64_t zeros = (held < 56 ? 56 : 120) - held;
+  for (int i = 0; i < 8; ++i) tail[zeros + 7 - (uint64_t)i] = (uint8_t)(bits >> (8 * i));
+  add(tail, zeros + 8);
+  for (int i = 0; i < 32; ++i) to[i] = (uint8_t)(H_[i / 4] >> (24 - i % 4 * 8));
+}
+
+void Sha256::hex(char* to) {
+  uint8_t raw[32];
+  digest(raw);
+  for (int i = 0; i < 32; ++i) snprintf(to + 2 * i, 3, "%02x", raw[i]);
+}
+
+}  // namespace bnn

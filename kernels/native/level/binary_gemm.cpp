@@ -1,0 +1,296 @@
+// Micro-kernels in portable vector types, compiled once per ISA level (BNN_ISA_*, see toolchain.py).
+//
+// Weights are laid out [word][lane]: one vector of 32-bit words holds the same word of `L` output channels. An
+// activation word is broadcast, so that sums stay in their lanes and no horizontal reduction is needed. A tile is
+// M pixels x N vectors of channels, all of its sums in registers.
+//
+// Everything here is in an anonymous namespace and nothing inline is shared with other files: a function merged by
+// the linker could carry this level's instructions into code that must run on a lesser CPU.
+#include <stdint.h>
+#include <string.h>
+
+#include "level/binary_parts.h"
+#include "level/counting.h"
+#include "level/vectors.h"
+
+#ifndef BNN_ISA_SYMBOL
+#error "compile through toolchain.py, which defines the ISA level"
+#endif
+
+namespace {
+
+using bnn::ChannelBlock;
+using bnn::ImplicitGemm;
+using bnn::Output;
+
+constexpr int kPixels = BNN_TILE_PIXELS;
+constexpr int kVectors = BNN_TILE_VECTORS;
+constexpr bool kWidens = kFull < 1 << 30;
+
+// Running totals of a tile. Where they may get full they are emptied into sums of 32 bits in time.
+template <int M, int N>
+struct Totals {
+  Words total[M][N], widened[M][N];  // the second only once the first has been full
+  bool has_widened = false;
+
+  __attribute__((always_inline)) Totals() {
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = Words{};
+  }
+  __attribute__((always_inline)) void empty() {
+    if (!has_widened) memset(widened, 0, sizeof widened);
+    BNN_UNROLL for (int i = 0; i < M; ++i)
+      BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += words(total[i][n]), total[i][n] = Words{};
+    has_widened = true;
+  }
+  __attribute__((always_inline)) void sum_up(Words (&sum)[M][N]) const {
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = words(total[i][n]);
+    if (kWidens && has_widened)
+      BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widened[i][n];
+  }
+};
+
+// One word of N vectors of channels.
+template <int N>
+struct Weights {
+  Words w[N];
+  __attribute__((always_inline)) explicit Weights(const uint32_t*& from) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Words>(from + n * kLanes);
+    from += N * kLanes;
+  }
+};
+
+template <int N>
+__attribute__((always_inline)) inline void count_word(const Weights<N>& weights, Words a, Words (&total)[N]) {
+  BNN_UNROLL for (int n = 0; n < N; ++n) total[n] = count(total[n], weights.w[n] ^ a);
+}
+
+#if BNN_STEPS
+
+// Segment after segment: each row of the tile has a pointer that moves on by itself.
+template <int M, int N>
+__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const uint32_t* weights,
+                                                            const uint32_t* const (&pixel)[M], Totals<M, N>& totals) {
+  int room = kFull;
+  for (int s = 0; s < gemm.segments; ++s) {
+    const uint32_t* row[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
+    for (int left = gemm.segment_words; left > 0;) {
+      const int run = kWidens && left > room ? room : left;
+      left -= run;
+      const auto one_word = [&]() __attribute__((always_inline)) {
+        const Weights<N> w(weights);
+        Words a[M];  // well before they are needed: small cores run in order
+        BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
+        BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, a[i], totals.total[i]);
+      };
+#ifdef __aarch64__
+      for (int quads = run / 4; quads > 0; --quads) {  // four words of a row by one load
+        Words four[M];
+        BNN_UNROLL for (int i = 0; i < M; ++i) four[i] = load<Words>(row[i]), row[i] += 4;
+        BNN_UNROLL for (int j = 0; j < 4; ++j) {
+          const Weights<N> w(weights);
+          BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + four[i][j], totals.total[i]);
+        }
+      }
+      if (run & 2) one_word(), one_word();
+#else
+      for (int pairs = run / 2; pairs > 0; --pairs) one_word(), one_word();
+#endif
+      if (run & 1) one_word();
+      if constexpr (kWidens)
+        if ((room -= run) == 0) totals.empty(), room = kFull;
+    }
+  }
+}
+
+#else
+
+// Word after word, wherever they lie: short windows have no segments worth a loop of their own.
+template <int M, int N>
+__attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const uint32_t* weights,
+                                                            const uint32_t* const (&pixel)[M], Totals<M, N>& totals) {
+  for (int k = 0; k < gemm.words;) {
+    const int end = kWidens && gemm.words - k > kFull ? k + kFull : gemm.words;
+    for (; k < end; ++k) {
+      const uint32_t offset = gemm.word_offset[k];
+      const Weights<N> w(weights);
+      BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + pixel[i][offset], totals.total[i]);
+    }
+    if (kWidens && k < gemm.words) totals.empty();
+  }
+}
+
+#endif
+
+inline Ints clamped(Ints x, int32_t low, int32_t high) {
+  x = x < low ? (Ints{} + low) : x;
+  return x > high ? (Ints{} + high) : x;
+}
+
+inline Floats clamped(Floats x, float low, float high) {
+  x = x < low ? (Floats{} + low) : x;
+  return x > high ? (Floats{} + high) : x;
+}
+
+// base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
+inline Floats dot_product(const void* base, Words mismatches) {
+  const Floats count = __builtin_convertvector((Ints)mismatches, Floats);
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_elementwise_fma(count, Floats{} - 2.0f, load<Floats>(base));
+#else
+  return load<Floats>(base) - (count + count);
+#endif
+}
+
+// The epilogue of a tile: `base` has a row for each pixel, at the block's first channel; so have multiplier and bias.
+// Channels outside, pixels inside: what belongs to a channel is loaded once.
+template <Output kOutput, int M, int N>
+__attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, const uint32_t* const (&base)[M],
+                                                  int64_t channel, const Words (&sum)[M][N], uint8_t* out,
+                                                  int64_t out_stride_bytes) {
+  if constexpr (kOutput == Output::kBits) {
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      uint64_t bits = 0;
+      BNN_UNROLL for (int n = 0; n < N; ++n)
+        bits |= (uint64_t)lane_bits((Ints)sum[i][n] > load<Ints>(base[i] + n * kLanes)) << (n * kLanes);
+      memcpy(out + i * out_stride_bytes, &bits, N * kLanes / 8);
+    }
+  } else if constexpr (kOutput == Output::kInt32) {
+    const int32_t low = gemm.clamp_low, high = gemm.clamp_high;
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Ints dot = load<Ints>(base[i] + n * kLanes) - (Ints)(sum[i][n] + sum[i][n]);
+        const Ints value = clamped(dot, low, high);
+        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
+    }
+  } else {
+    const float *multipliers = gemm.multiplier + channel, *biases = gemm.bias + channel;
+    const float low = (float)gemm.clamp_low, high = (float)gemm.clamp_high;
+    const bool clamps = gemm.clamps;
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Floats multiplier = load<Floats>(multipliers + n * kLanes), bias = load<Floats>(biases + n * kLanes);
+      Floats dot[M];
+      BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = dot_product(base[i] + n * kLanes, sum[i][n]);
+      if (clamps)
+        BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = clamped(dot[i], low, high);
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Floats scaled = dot[i] * multiplier;  // rounded before the bias, as the reference does
+        const Floats value = scaled + bias;
+        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
+    }
+  }
+}
+
+template <Output kOutput, int M, int N>
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, uint8_t* out,
+                                    int64_t out_stride_bytes) {
+  const uint32_t* pixel[M];
+  const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
+  BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
+  Totals<M, N> totals;
+  count_mismatches(gemm, block.weights, pixel, totals);
+  Words sum[M][N];
+  totals.sum_up(sum);
+  const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
+  const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
+  const uint32_t* base[M];
+  BNN_UNROLL for (int i = 0; i < M; ++i) base[i] = gemm.base + channel;
+  if (gemm.pixel_border)
+    BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += (int64_t)gemm.pixel_border[first + i] * row;
+  finish<kOutput, M, N>(gemm, base, channel, sum, out, out_stride_bytes);
+}
+
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, uint8_t* out, int64_t out_stride_bytes);
+
+template <Output kOutput, int N, int M>
+Tile tile_of(int64_t pixels) {
+  if constexpr (M > 1) {
+    if (pixels < M) return tile_of<kOutput, N, M - 1>(pixels);
+  }
+  return tile<kOutput, M, N>;
+}
+
+// The last block of a group may have lanes beyond the last channel: these go to a scratch row, never to memory.
+template <Output kOutput, int N>
+__attribute__((noinline)) void write_partly(Tile compute, const ImplicitGemm& gemm, const ChannelBlock& block,
+                                            int64_t first, int64_t pixels, uint8_t* out) {
+  constexpr int64_t kRow = kOutput == Output::kBits ? N * kLanes / 8 : N * kBytes;
+  uint8_t scratch[kPixels * kRow];
+  compute(gemm, block, first, scratch, kRow);
+  const int64_t valid = kOutput == Output::kBits ? (block.valid + 7) / 8 : block.valid * 4;
+  for (int64_t i = 0; i < pixels; ++i) memcpy(out + i * gemm.out_stride_bytes, scratch + i * kRow, (size_t)valid);
+}
+
+// Tiles of nearly equal height: 49 pixels are nine tiles of five or six, not eight of six and one of one.
+template <Output kOutput, int N>
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
+  if (tiles == 0) return;
+  const int64_t low = pixels / tiles, higher = pixels % tiles;  // `higher` tiles have one pixel more
+  const Tile tall = tile_of<kOutput, N, kPixels>(low + 1), small = tile_of<kOutput, N, kPixels>(low);
+  const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
+  const bool partly = block.valid < block.lanes;
+  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + (kOutput == Output::kBits ? channel / 8 : channel * 4);
+  for (int64_t t = 0, pixel = first; t < tiles; ++t) {
+    const Tile compute = t < higher ? tall : small;
+    const int64_t height = t < higher ? low + 1 : low;
+    if (partly) {
+      write_partly<kOutput, N>(compute, gemm, block, pixel, height, out);
+    } else {
+      compute(gemm, block, pixel, out, gemm.out_stride_bytes);
+    }
+    pixel += height, out += height * gemm.out_stride_bytes;
+  }
+}
+
+template <int N>
+void panel_of(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  switch (gemm.output) {
+    case Output::kInt32: return panel<Output::kInt32, N>(gemm, block, first, last);
+    case Output::kFloat: return panel<Output::kFloat, N>(gemm, block, first, last);
+    case Output::kBits: return panel<Output::kBits, N>(gemm, block, first, last);
+  }
+}
+
+// Narrow blocks are whole bytes of output bits: at least eight lanes.
+constexpr int kNarrowest = kLanes >= 8 ? 1 : 8 / kLanes;
+static_assert(kVectors * kLanes <= 64 && kVectors >= kNarrowest);
+
+void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int vectors = block.lanes / kLanes;
+  if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last);
+  if constexpr (kVectors >= 4 * kNarrowest) {
+    if (vectors == 2 * kNarrowest) return panel_of<2 * kNarrowest>(gemm, block, first, last);
+  }
+  if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
+}
+
+#if defined(__x86_64__)
+#define BNN_ANY_VECTOR_REGISTER "v"
+#else
+#define BNN_ANY_VECTOR_REGISTER "w"
+#endif
+
+int64_t popcount_roof(int64_t rounds) {
+  constexpr int kChains = 8;  // enough to cover the latency of one round
+  Words sum[kChains] = {}, a = Words{} + (uint32_t)rounds, w = Words{} + 0x01234567u;
+  for (int64_t r = 0; r < rounds; ++r) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < kChains; ++i) {
+      asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
+      sum[i] = count(sum[i], w ^ a);
+    }
+  }
+  for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));
+  return rounds * kChains * kBytes * 8;
+}
+
+}  // namespace
+
+extern const bnn::KernelSet BNN_ISA_SYMBOL;
+const bnn::KernelSet BNN_ISA_SYMBOL = {
+    BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
+    BNN_BINARY_PART(bitpack_f32), BNN_BINARY_PART(bitpack_i8), BNN_BINARY_PART(max_pool), popcount_roof,
+};

@@ -1,0 +1,138 @@
+// f32 convolution for whole models, compiled once per ISA level, and the table of all that the level has for them.
+//
+// A tile is M pixels x N vectors of output channels in registers: weights are laid out [k][lane], an activation is
+// broadcast. Each output is summed in order of k from its bias on, so no split of pixels changes a bit.
+#include "level/model_parts.h"
+
+#include "level/vectors.h"
+
+#ifndef BNN_MODEL_SYMBOL
+#error "compile through toolchain.py, which defines the ISA level"
+#endif
+
+namespace {
+
+using bnn::ChannelBlock;
+using bnn::ImplicitGemm;
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kPixels = 6, kVectors = 4;  // 32 registers
+#elif defined(__AVX2__)
+constexpr int kPixels = 6, kVectors = 2;  // 16 registers
+#else
+constexpr int kPixels = 4, kVectors = 2;
+#endif
+
+template <int M, int N>
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, float* out,
+                                    int64_t row_floats) {
+  const float* pixel[M];
+  const float* input = (const float*)gemm.input + (int64_t)block.group * gemm.group_words;
+  BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
+  const float* bias = gemm.bias + (int64_t)block.group * gemm.padded_channels + block.first;
+  const float* weights = (const float*)block.weights;
+  Floats sum[M][N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const Floats start = load<Floats>(bias + n * kLanes);
+    BNN_UNROLL for (int i = 0; i < M; ++i) sum[i][n] = start;
+  }
+  for (int s = 0; s < gemm.segments; ++s) {
+    const float* row[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
+    for (int j = 0; j < gemm.segment_words; ++j) {
+      Floats w[N];
+      BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Floats>(weights + n * kLanes);
+      weights += N * kLanes;
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Floats a = splat(row[i][j]);
+        BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(w[n], a, sum[i][n]);
+      }
+    }
+  }
+  BNN_UNROLL for (int i = 0; i < M; ++i)
+    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + i * row_floats + n * kLanes, &sum[i][n], kBytes);
+}
+
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, float* out, int64_t row_floats);
+
+template <int N, int M>
+Tile tile_of(int64_t pixels) {
+  if constexpr (M > 1) {
+    if (pixels < M) return tile_of<N, M - 1>(pixels);
+  }
+  return tile<M, N>;
+}
+
+// Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row: in the strip, the next
+// group's channels stand there.
+template <int N>
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
+  if (tiles == 0) return;
+  const int64_t low = pixels / tiles, higher = pixels % tiles, row_floats = gemm.out_stride_bytes / 4;
+  const Tile tall = tile_of<N, kPixels>(low + 1), small = tile_of<N, kPixels>(low);
+  const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
+  float* out = (float*)gemm.out + first * row_floats + channel;
+  for (int64_t t = 0, pixel = first; t < tiles; ++t) {
+    const int64_t height = t < higher ? low + 1 : low;
+    if (block.valid < block.lanes) {
+      float scratch[kPixels * N * kLanes];
+      (t < higher ? tall : small)(gemm, block, pixel, scratch, N * kLanes);
+      for (int64_t i = 0; i < height; ++i)
+        memcpy(out + i * row_floats, scratch + i * N * kLanes, (size_t)block.valid * 4);
+    } else {
+      (t < higher ? tall : small)(gemm, block, pixel, out, row_floats);
+    }
+    pixel += height, out += height * row_floats;
+  }
+}
+
+void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+  const int vectors = block.lanes / kLanes;
+  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last);
+  if constexpr (kVectors > 2)
+    if (vectors == 2) return panel<2>(gemm, block, first, last);
+  panel<1>(gemm, block, first, last);
+}
+
+#if defined(__x86_64__)
+#define BNN_ANY_VECTOR_REGISTER "v"
+#else
+#define BNN_ANY_VECTOR_REGISTER "w"
+#endif
+
+int64_t fma_roof(int64_t rounds) {
+  constexpr int kChains = 12;  // enough for the latency of one on every core we know
+  Floats sum[kChains] = {}, a = splat(0.5f), b = splat(0.25f);
+  for (int64_t r = 0; r < rounds; ++r) {
+    BNN_UNROLL for (int i = 0; i < kChains; ++i) {
+      asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
+      sum[i] = multiply_add(sum[i], a, b);
+    }
+  }
+  BNN_UNROLL for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));
+  return rounds * kChains * kLanes * 2;
+}
+
+uint64_t read_all(const uint8_t* data, int64_t bytes) {
+  Words all[8] = {};
+  int64_t at = 0;
+  for (; at + 8 * kBytes <= bytes; at += 8 * kBytes)
+    BNN_UNROLL for (int i = 0; i < 8; ++i) all[i] ^= load<Words>(data + at + i * kBytes);
+  for (; at + kBytes <= bytes; at += kBytes) all[0] ^= load<Words>(data + at);
+  BNN_UNROLL for (int i = 1; i < 8; ++i) all[0] ^= all[i];
+  uint64_t result = 0;
+  for (int l = 0; l < kLanes; ++l) result = result * 31 + all[0][l];
+  for (; at < bytes; ++at) result = result * 31 + data[at];
+  return result;
+}
+
+}  // namespace
+
+extern const bnn::ModelKernels BNN_MODEL_SYMBOL;
+const bnn::ModelKernels BNN_MODEL_SYMBOL = {
+    {kLanes, kVectors * kLanes}, kPixels, conv,
+    BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
+    BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax),
+    BNN_PART(run_stages), fma_roof, read_all,
+};

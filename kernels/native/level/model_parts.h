@@ -1,0 +1,17 @@
+// The functions of one ISA level that stand in several files. BNN_PART gives each a name of the level's own.
+#pragma once
+#include "level/model_kernels.h"
+#include "level/names.h"
+
+#define BNN_PART(name) BNN_PASTE(BNN_MODEL_SYMBOL, name)
+
+void BNN_PART(depthwise)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+void BNN_PART(max_pool)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+void BNN_PART(average_pool)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+void BNN_PART(read_f32)(const float* from, int64_t from_stride, int64_t rows, int32_t channels, float* out,
+                        int64_t row_floats);
+void BNN_PART(read_i8)(const int8_t* from, int64_t from_stride, int64_t rows, int32_t channels, float scale,
+                       int32_t zero_point, float* out, int64_t row_floats);
+void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, float* out, int64_t row_floats);
+void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats);
+void BNN_PART(run_stages)(const bnn::Stages&, int64_t first, int64_t pixels, float* strip, int64_t row_floats);

@@ -1,0 +1,307 @@
+// What streams are read from, changed by, and stored as; compiled once per ISA level.
+//
+// A pixel's channels go through all stages in registers, a chunk at a time, so a stream is read and written once
+// however many stages there are. Each stage rounds by itself, as a step of its own would.
+#include "level/model_parts.h"
+#include "level/vectors.h"
+
+namespace {
+
+using bnn::Stage;
+using bnn::StageKind;
+using bnn::Stages;
+
+typedef int8_t Octets __attribute__((vector_size(kLanes)));
+
+constexpr float kLeastExponent = -87.3f;  // below it, exp(x) is a denormal number
+
+// exp(x) in f32: x = n ln 2 + r, a polynomial in r, n into the exponent. Relative error below 2e-7
+// within the limits, beyond which it stays as it is there.
+inline Floats exponential(Floats x) {
+  constexpr float kHigh = 88.3f, kRounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  x = x < kLeastExponent ? splat(kLeastExponent) : x;
+  x = x > kHigh ? splat(kHigh) : x;
+  const Floats shifted = x * 1.44269504f + kRounder;
+  const Floats n = shifted - kRounder;
+  Floats r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  Floats p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  const Ints power = ((Ints)shifted - (Ints)splat(kRounder) + 127) << 23;
+  return p * (Floats)power;  // a product, so that no number stays no number
+}
+
+inline Floats limited(Floats x, float low, float high) {
+  x = x < low ? splat(low) : x;
+  x = x > high ? splat(high) : x;
+  return x == x ? x : Floats{};
+}
+
+// To the nearest whole number, halves away from zero, limited to what i8 and any zero point can use.
+inline Ints round_away(Floats x) {
+  x = limited(x, -1e6f, 1e6f);
+  const Ints whole = __builtin_convertvector(x, Ints);
+  const Floats rest = x - __builtin_convertvector(whole, Floats);
+  return whole - (rest >= 0.5f) + (rest <= -0.5f);  // a true lane is -1
+}
+
+inline Ints quantized(Floats x, float scale, int32_t zero_point) {
+  Ints q = round_away(x / scale) + zero_point;
+  q = q < -128 ? (Ints{} - 128) : q;
+  return q > 127 ? (Ints{} + 127) : q;
+}
+
+// fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels. The doubling high
+// product of an i32 and a multiplier that is not negative is an i32 again, so only the product needs 64 bits.
+inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
+  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+  const Ints left = shift > 0 ? shift : Ints{}, right = shift < 0 ? -shift : Ints{};
+  const Ints shifted = (Ints)((Words)value << (Words)left);
+  const Longs product = __builtin_convertvector(shifted, Longs) * __builtin_convertvector(multiplier, Longs);
+  const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
+  // Halves away from zero: those of a negative number go up from one below it.
+  const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
+  return (from >> right) + ((from >> below) & 1 & (right > 0));
+}
+
+// Rounded once, limited to what i8 and any zero point can use.
+inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
+  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+  const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
+  const Longs right = __builtin_convertvector(31 - shift, Longs), one = Longs{} + 1, most = Longs{} + (1 << 20);
+  Longs q = (product + (one << (right - 1)) + (product < 0)) >> right;
+  q = q > most ? most : q;
+  return __builtin_convertvector(q < -most ? -most : q, Ints);
+}
+
+struct Place {
+  int64_t pixel, image;
+  int32_t channel, valid;  // first channel of the chunk; how many of its lanes are real
+};
+
+// Stages that cost much a value have one copy of their code, which works on values in memory.
+__attribute__((noinline)) void logistic(const Stage&, float* values, int32_t count) {
+  for (int32_t c = 0; c < count; c += kLanes) {
+    const Floats v = 1.0f / (1.0f + exponential(-load<Floats>(values + c)));
+    memcpy(values + c, &v, kBytes);
+  }
+}
+
+__attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32_t count) {
+  for (int32_t c = 0; c < count; c += kLanes) {
+    const Ints steps = quantized(load<Floats>(values + c), stage.scale, stage.zero_point) - stage.zero_point;
+    const Floats v = __builtin_convertvector(steps, Floats) * stage.scale;
+    memcpy(values + c, &v, kBytes);
+  }
+}
+
+template <int N>
+inline void change_in_memory(Floats (&v)[N], const Stage& stage, void (*with)(const Stage&, float*, int32_t)) {
+  float values[N * kLanes];
+  memcpy(values, v, sizeof values);
+  with(stage, values, N * kLanes);
+  memcpy(v, values, sizeof values);
+}
+
+template <int N, class Change>
+inline void change(Floats (&v)[N], Change with) {
+  BNN_UNROLL for (int n = 0; n < N; ++n) v[n] = with(v[n], n);
+}
+
+// Stores of up to `valid` values that lie in memory, with as many as make whole vectors behind them: one copy of the
+// code for chunks of every size.
+__attribute__((noinline)) void store_part(const float* values, int32_t valid, float* out) {
+  int32_t c = 0;
+  for (; c + kLanes <= valid; c += kLanes) memcpy(out + c, values + c, kBytes);
+  for (; c < valid; ++c) out[c] = values[c];
+}
+
+// The last vector's octets one by one where it is not whole.
+inline void store_octets(Ints q, int32_t valid, int8_t* out) {
+  const Octets narrow = __builtin_convertvector(q, Octets);
+  if (valid >= kLanes) {
+    memcpy(out, &narrow, kLanes);
+  } else {
+    for (int32_t l = 0; l < valid; ++l) out[l] = narrow[l];
+  }
+}
+
+__attribute__((noinline)) void store_i8(const Stage& stage, const float* values, int32_t valid, int8_t* out) {
+  for (int32_t c = 0; c < valid; c += kLanes)
+    store_octets(quantized(load<Floats>(values + c), stage.scale, stage.zero_point), valid - c, out + c);
+}
+
+__attribute__((noinline)) void store_requantized(const Stage& stage, const float* values, int32_t channel,
+                                                 int32_t valid, int8_t* out) {
+  const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
+  for (int32_t c = 0; c < valid; c += kLanes) {
+    const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
+    const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
+    const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
+    Ints q = stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
+                                                        : requantized_once(sum, multiplier, shift);
+    q = q < low ? (Ints{} + low) : q;
+    q = (q > high ? (Ints{} + high) : q) + stage.zero_point;
+    store_octets(q, valid - c, out + c);
+  }
+}
+
+template <int N>
+inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
+  constexpr int32_t kChannels = N * kLanes;
+  uint8_t* pixel = stage.tensor + at.pixel * stage.stride_bytes;
+  if (stage.kind == StageKind::kStoreBits) {
+    uint64_t bits = 0;
+    BNN_UNROLL for (int n = 0; n < N; ++n) bits |= (uint64_t)lane_bits((Ints)(v[n] < 0.0f)) << (n * kLanes);
+    if (at.valid < kChannels) bits &= (1ull << at.valid) - 1;
+    memcpy(pixel + at.channel / 8, &bits, kChannels / 8);
+    return;
+  }
+  float* out = (float*)pixel + at.channel;
+  if (stage.kind == StageKind::kStore && at.valid == kChannels) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + n * kLanes, &v[n], kBytes);
+    return;
+  }
+  float values[kChannels];
+  memcpy(values, v, sizeof values);
+  int8_t* octets = (int8_t*)pixel + at.channel;
+  if (stage.kind == StageKind::kStore) return store_part(values, at.valid, out);
+  if (stage.kind == StageKind::kStoreI8) return store_i8(stage, values, at.valid, octets);
+  store_requantized(stage, values, at.channel, at.valid, octets);
+}
+
+template <int N>
+inline void run_chunk(const Stages& stages, const Place& at, const float* strip) {
+  Floats v[N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) v[n] = load<Floats>(strip + at.channel + n * kLanes);
+  for (int32_t i = 0; i < stages.count; ++i) {
+    const Stage& stage = stages.stage[i];
+    // What the stage reads beside v: of the channels, of the same pixel, or of the image.
+    const auto operand = [&](int n) { return load<Floats>(stage.constant + at.channel + n * kLanes); };
+    const auto tensor = [&](int64_t row, int n) {
+      return load<Floats>(stage.tensor + row * stage.stride_bytes + (at.channel + n * kLanes) * (int64_t)sizeof(float));
+    };
+    switch (stage.kind) {
+      case StageKind::kScale:
+        change<N>(v, [&](Floats x, int n) { return x * operand(n); });
+        break;
+      case StageKind::kShift:
+        change<N>(v, [&](Floats x, int n) { return x + operand(n); });
+        break;
+      case StageKind::kClamp:
+        change<N>(v, [&](Floats x, int) {
+          x = x < stage.low ? splat(stage.low) : x;
+          return x > stage.high ? splat(stage.high) : x;
+        });
+        break;
+      case StageKind::kAdd:
+        change<N>(v, [&](Floats x, int n) { return x + tensor(at.pixel, n); });
+        break;
+      case StageKind::kMul:
+        change<N>(v, [&](Floats x, int n) { return x * tensor(at.pixel, n); });
+        break;
+      case StageKind::kAddImage:
+        change<N>(v, [&](Floats x, int n) { return x + tensor(at.image, n); });
+        break;
+      case StageKind::kMulImage:
+        change<N>(v, [&](Floats x, int n) { return x * tensor(at.image, n); });
+        break;
+      case StageKind::kPrelu:
+        change<N>(v, [&](Floats x, int n) {
+          const Floats scaled = x * operand(n);
+          return x >= 0.0f ? x : scaled;
+        });
+        break;
+      case StageKind::kAbs:
+        change<N>(v, [](Floats x, int) { return (Floats)((Ints)x & 0x7fffffff); });
+        break;
+      case StageKind::kLogistic:
+        change_in_memory<N>(v, stage, logistic);
+        break;
+      case StageKind::kRoundI8:
+        change_in_memory<N>(v, stage, round_i8);
+        break;
+      default:
+        store<N>(stage, v, at);
+    }
+  }
+}
+
+}  // namespace
+
+void BNN_PART(run_stages)(const Stages& stages, int64_t first, int64_t pixels, float* strip, int64_t row_floats) {
+  constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8, kHalf = 32 / kLanes, kLeast = 16 / kLanes;
+  const int32_t row = bnn::strip_row(stages.channels);
+  int64_t image = stages.image_pixels ? first / stages.image_pixels : 0;
+  int64_t left = stages.image_pixels ? (image + 1) * stages.image_pixels - first : INT64_MAX;
+  for (int64_t p = 0; p < pixels; ++p, strip += row_floats) {
+    // The last word's unused bits: chunks write whole bytes and may not reach them.
+    for (int32_t i = 0; stages.channels % 32 && i < stages.count; ++i)
+      if (stages.stage[i].kind == StageKind::kStoreBits)
+        memset(stages.stage[i].tensor + (first + p) * stages.stage[i].stride_bytes + stages.channels / 32 * 4, 0, 4);
+    for (int32_t c = 0; c < row;) {
+      const int32_t valid = stages.channels - c;
+      if (c + kMost * kLanes <= row) {
+        constexpr int32_t kChannels = kMost * kLanes;
+        run_chunk<kMost>(stages, {first + p, image, c, valid < kChannels ? valid : kChannels}, strip);
+        c += kChannels;
+      } else if (kHalf < kMost && c + kHalf * kLanes <= row) {
+        constexpr int32_t kChannels = kHalf * kLanes;
+        run_chunk<kHalf>(stages, {first + p, image, c, valid < kChannels ? valid : kChannels}, strip);
+        c += kChannels;
+      } else {
+        constexpr int32_t kChannels = kLeast * kLanes;
+        run_chunk<kLeast>(stages, {first + p, image, c, valid < kChannels ? valid : kChannels}, strip);
+        c += kChannels;
+      }
+    }
+    if (--left == 0) ++image, left = stages.image_pixels;
+  }
+}
+
+void BNN_PART(read_f32)(const float* from, int64_t from_stride, int64_t rows, int32_t channels, float* out,
+                        int64_t row_floats) {
+  for (int64_t r = 0; r < rows; ++r, from += from_stride, out += row_floats) memcpy(out, from, (size_t)channels * 4);
+}
+
+void BNN_PART(read_i8)(const int8_t* from, int64_t from_stride, int64_t rows, int32_t channels, float scale,
+                       int32_t zero_point, float* out, int64_t row_floats) {
+  for (int64_t r = 0; r < rows; ++r, from += from_stride, out += row_floats)
+    for (int32_t c = 0; c < channels; c += kLanes) {
+      const Ints steps = __builtin_convertvector(load<Octets>(from + c), Ints) - zero_point;
+      const Floats value = __builtin_convertvector(steps, Floats) * scale;
+      memcpy(out + c, &value, kBytes);
+    }
+}
+
+void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, float* out, int64_t row_floats) {
+  const int64_t words = (channels + 31) / 32;
+  Words lane;
+  for (int l = 0; l < kLanes; ++l) lane[l] = 1u << l;
+  for (int64_t r = 0; r < rows; ++r, from += words, out += row_floats)
+    for (int32_t c = 0; c < channels; c += kLanes) {
+      const Words is_set = (Words)((lane & (from[c / 32] >> c % 32)) != 0u);
+      const Words value = 0x3f800000u | (is_set & 0x80000000u);  // 1.0 with the bit as its sign
+      memcpy(out + c, &value, kBytes);
+    }
+}
+
+void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats) {
+  for (int64_t r = 0; r < rows; ++r, from += channels, out += row_floats) {
+    float most = from[0];
+    for (int32_t c = 1; c < channels; ++c) most = from[c] > most ? from[c] : most;
+    for (int32_t c = 0; c < channels; c += kLanes) {
+      const Floats x = (load<Floats>(from + c) - most) * beta;
+      const Floats power = x < kLeastExponent ? Floats{} : exponential(x);
+      memcpy(out + c, &power, kBytes);
+    }
+    double sum = 0;  // a sum of many small numbers
+    for (int32_t c = 0; c < channels; ++c) sum += out[c];
+    for (int32_t c = 0; c < channels; ++c) out[c] = (float)(out[c] / sum);
+  }
+}

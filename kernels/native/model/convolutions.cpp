@@ -1,0 +1,201 @@
+// Convolutions by implicit matrix products: f32 (also of i8, whose sums are then exact) and binary.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/stream.h"
+
+namespace bnn {
+
+namespace {
+
+struct ConvStream : Stream {
+  GemmPlan plan;
+  const KernelSet* binary_kernels;
+  const uint8_t* x;
+  uint32_t* padded;
+  int32_t zero_point;
+  BinaryConv dots;  // only when needs_dots(): its constants are then copies
+  bool finishes;
+};
+
+void fill_border(const Step& step, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)step;
+  const uint32_t zero = 0;  // +1 in bits, 0.0 in f32
+  fill_padding(self.plan.padding, (const uint32_t*)self.x, &zero, first, last, self.padded);
+}
+
+// As fill_padding, of i8: steps from the zero point.
+void fill_converted(const Step& step, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)step;
+  const Padding& p = self.plan.padding;
+  for (int64_t r = first; r < last; ++r) {
+    const int64_t image = r / p.padded_height, y = r % p.padded_height - p.pad_top;
+    float* to = (float*)self.padded + r * p.padded_row_words;
+    memset(to, 0, (size_t)p.padded_row_words * 4);
+    if (y < 0 || y >= p.height) continue;
+    const int8_t* from = (const int8_t*)self.x + (image * p.height + y) * p.row_words;
+    to += p.pad_left_words;
+    for (int32_t i = 0; i < p.row_words; ++i) to[i] = (float)(from[i] - self.zero_point);
+  }
+}
+
+// The product's view of pixels from `first` on, whose results go to `out`.
+ImplicitGemm view(const ConvStream& self, int64_t first, int64_t last, uint8_t* out, int64_t stride_bytes) {
+  ImplicitGemm gemm = self.plan.gemm;
+  gemm.pixels = last - first, gemm.pixel_offset += first;
+  if (gemm.pixel_border) gemm.pixel_border += first;
+  gemm.out = out, gemm.out_stride_bytes = stride_bytes;
+  return gemm;
+}
+
+void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
+  const ConvStream& self = (const ConvStream&)stream;
+  const ImplicitGemm gemm = view(self, first, last, (uint8_t*)out, row * 4);
+  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+}
+
+void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
+  const ConvStream& self = (const ConvStream&)stream;
+  const ImplicitGemm gemm = view(self, first, last, (uint8_t*)out, row * 4);
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+  if (self.finishes) finish_dots(self.dots, (const int32_t*)out, row, last - first, (uint8_t*)out, row * 4);
+}
+
+// Where the windows are read from: x itself, or its padded copy.
+void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
+  const bool integers = step.x->dtype == DType::kI8;
+  self.x = builder.place(*step.x);
+  self.padded = (uint32_t*)builder.workspace;
+  self.plan.gemm.input = (const uint32_t*)self.x;
+  if (!integers && !self.plan.padding.has_border()) return;
+  self.plan.gemm.input = self.padded, self.zero_point = step.x->zero_point;
+  self.prepare = integers ? fill_converted : fill_border;
+  self.prepare_units = self.plan.padding.rows();
+}
+
+void set_label(ConvStream& self, const char* what, int32_t tile_pixels) {
+  snprintf(self.label, sizeof self.label, "%s %dx%d", what, tile_pixels, self.plan.block->lanes);
+}
+
+BinaryConv binary_conv(const PlanStep& step, Output output) {
+  BinaryConv conv = {};
+  conv.shape = conv_shape(step);
+  conv.c = step.x->c, conv.pad_value = step.pad_value, conv.output = output;
+  conv.clamp_low = output == Output::kFloat ? step.act_low : INT32_MIN;
+  conv.clamp_high = output == Output::kFloat ? step.act_high : INT32_MAX;
+  conv.offset = output == Output::kFloat ? (int32_t)conv.bits() : 0;  // as Larq Compute Engine does
+  conv.filter = (const uint32_t*)step.weights;
+  conv.multiplier = step.scales, conv.bias = step.bias, conv.threshold = step.threshold;
+  return conv;
+}
+
+// What finish_dots reads must outlive the file.
+void keep_dots(ConvStream& self, const BinaryConv& conv, StepBuilder& builder) {
+  self.finishes = conv.needs_dots();
+  if (!self.finishes) return;
+  self.dots = conv;
+  const uint8_t** constants[] = {&self.dots.multiplier, &self.dots.bias, &self.dots.threshold};
+  for (const uint8_t** constant : constants)
+    if (*constant) *constant = builder.padded_constant<uint8_t>(*constant, conv.shape.oc);
+}
+
+void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)step;
+  const int64_t stride = self.plan.gemm.out_stride_bytes;
+  uint8_t* out = self.plan.gemm.out;
+  if (self.finishes) {
+    const int64_t row = self.row_floats;
+    for (int64_t p = first; p < last; p += self.strip_tiles) {
+      const int64_t end = p + self.strip_tiles < last ? p + self.strip_tiles : last;
+      const ImplicitGemm gemm = view(self, p, end, scratch, row * 4);
+      for (int b = 0; b < self.plan.blocks; ++b)
+        self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+      finish_dots(self.dots, (const int32_t*)scratch, row, end - p, out + p * stride, stride);
+    }
+    return;
+  }
+  // Kernels write whole bytes of channels; what is left of a pixel's last word is 0.
+  if (self.stages.channels % 32)
+    for (int64_t p = first; p < last; ++p) memset(out + (p + 1) * stride - 4, 0, 4);
+  const ImplicitGemm gemm = view(self, first, last, out + first * stride, stride);
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+}
+
+// The i8 weights as f32, and no biases; freed by the caller.
+float* convert_weights(const PlanStep& step, int64_t count) {
+  float* weights = (float*)malloc((size_t)(count + step.c) * sizeof(float));
+  for (int64_t i = 0; weights && i < count + step.c; ++i)
+    weights[i] = i < count ? (float)((const int8_t*)step.weights)[i] : 0.0f;
+  return weights;
+}
+
+}  // namespace
+
+ConvShape conv_shape(const PlanStep& step) {
+  const PlanTensor& x = *step.x;
+  const int32_t groups = step.groups ? step.groups : 1;
+  return {x.n, x.h, x.w, x.elements(), step.c, step.h, step.w, step.window, groups};
+}
+
+Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
+  const bool integers = step.x->dtype == DType::kI8;
+  const ConvShape shape = conv_shape(step);
+  const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
+  ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
+  if (!self) return nullptr;
+  float* converted = integers ? convert_weights(step, products * step.c) : nullptr;
+  if (integers && !converted) return builder.error.set("no memory"), nullptr;
+  const float* weights = integers ? converted : (const float*)step.weights;
+  const float* bias = integers ? converted + products * step.c : (const float*)step.bias;
+  const bool planned = plan_float_gemm(shape, weights, bias, *builder.kernels.model, builder.arena, self->plan,
+                                       builder.error);
+  free(converted);
+  self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
+  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
+  self->produce = conv;
+  set_input(*self, step, builder);
+  set_label(*self, integers ? "conv i8 as f32" : "conv f32", builder.kernels.model->tile_pixels);
+  return self;
+}
+
+Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
+  ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
+  if (!self) return nullptr;
+  const BinaryConv binary = binary_conv(step, Output::kFloat);
+  self->cost_ns = 0.002 * (double)(binary.shape.pixels() * step.c) * (double)binary.bits();
+  self->binary_kernels = builder.kernels.binary;
+  if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error) ||
+      !init_stream(*self, step, builder.kernels.binary->tile_pixels, true, builder))
+    return nullptr;
+  self->produce = bconv;
+  keep_dots(*self, binary, builder);
+  set_input(*self, step, builder);
+  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels.binary->tile_pixels);
+  return builder.error.failed() ? nullptr : self;
+}
+
+Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
+  ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
+  if (!self) return nullptr;
+  const BinaryConv binary = binary_conv(step, Output::kBits);
+  if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error)) return nullptr;
+  self->binary_kernels = builder.kernels.binary;
+  self->units = binary.shape.pixels();
+  self->cost_ns = 0.002 * (double)(self->units * step.c) * (double)binary.bits();
+  self->run = bconv_bits;
+  self->plan.gemm.out = builder.place(*step.out), self->plan.gemm.out_stride_bytes = step.out->pixel_bytes();
+  self->stages.channels = step.c;
+  keep_dots(*self, binary, builder);
+  if (self->finishes) {
+    self->row_floats = strip_row(step.c), self->strip_tiles = builder.kernels.binary->tile_pixels;
+    self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
+  }
+  set_input(*self, step, builder);
+  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", builder.kernels.binary->tile_pixels);
+  return builder.error.failed() ? nullptr : self;
+}
+
+}  // namespace bnn

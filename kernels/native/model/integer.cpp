@@ -1,0 +1,196 @@
+// int8 steps in TFLite's integer arithmetic.
+#include <stdio.h>
+#include <string.h>
+
+#include "model/fixed_point.h"
+#include "model/step.h"
+
+namespace bnn {
+
+namespace {
+
+struct IntegerStep : Step {
+  const int8_t *x, *b;
+  int8_t* out;
+  int32_t h, w, c, out_h, out_w, op, low, high, x_zero, out_zero;
+  Window window;
+  Fixed factor;
+  int64_t image_pixels;      // of x
+  int32_t a_stride[4], b_stride[4];
+  const int32_t *a_table, *b_table;  // [256], by the stored value + 128
+  Fixed below;               // prelu: of negative ones
+  const int8_t* table;
+  const int32_t* exponentials;
+};
+
+void look_up(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  for (int64_t i = first * self.c; i < last * self.c; ++i) self.out[i] = self.table[self.x[i] + 128];
+}
+
+constexpr int kAdd = 0, kSub = 1, kMul = 2, kPrelu = 3;
+
+template <int kOp>
+int64_t combined(const IntegerStep& self, int8_t a, int8_t b) {
+  const int32_t first = self.a_table[a + 128];
+  const uint32_t x = (uint32_t)first, y = (uint32_t)self.b_table[b + 128];  // wraps as TFLite's does
+  if (kOp == kPrelu) return first >= 0 ? requantize(first, self.factor) : requantize((int32_t)(x * y), self.below);
+  return requantize((int32_t)(kOp == kAdd ? x + y : kOp == kSub ? x - y : x * y), self.factor);
+}
+
+template <int kOp>
+void combine(const IntegerStep& self, const int8_t* a, const int8_t* b, int8_t* out) {
+  const int64_t a_step = self.a_stride[3], b_step = self.b_stride[3];
+  for (int32_t c = 0; c < self.c; ++c)
+    out[c] = (int8_t)limited(combined<kOp>(self, a[c * a_step], b[c * b_step]) + self.out_zero, self.low, self.high);
+}
+
+void binary(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  void (*const ops[])(const IntegerStep&, const int8_t*, const int8_t*, int8_t*) = {
+      combine<kAdd>, combine<kSub>, combine<kMul>, combine<kPrelu>};
+  const auto at = [](const int32_t (&stride)[4], int64_t n, int64_t y, int64_t x) {
+    return n * stride[0] + y * stride[1] + x * stride[2];
+  };
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
+    ops[self.op](self, self.x + at(self.a_stride, n, y, x), self.b + at(self.b_stride, n, y, x), self.out + p * self.c);
+  }
+}
+
+constexpr int32_t kChunk = 64;  // channels whose sums are kept at a time
+
+void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  for (int64_t n = first; n < last; ++n) {
+    const int8_t* image = self.x + n * self.image_pixels * self.c;
+    for (int32_t c = 0; c < self.c; c += kChunk) {
+      const int32_t count = self.c - c < kChunk ? self.c - c : kChunk;
+      int64_t sum[kChunk] = {};
+      for (int64_t p = 0; p < self.image_pixels; ++p)
+        for (int32_t i = 0; i < count; ++i) sum[i] += image[p * self.c + c + i] - self.x_zero;
+      for (int32_t i = 0; i < count; ++i)
+        self.out[n * self.c + c + i] =
+            (int8_t)limited(requantize((int32_t)sum[i], self.factor) + self.out_zero, self.low, self.high);
+    }
+  }
+}
+
+void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  const Window& k = self.window;
+  const bool averages = self.op == 1;
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
+    const int64_t top = y * k.sh - k.pad_top, left = x * k.sw - k.pad_left;
+    const int64_t from_y = limited(top, 0, self.h), to_y = limited(top + k.kh, 0, self.h);
+    const int64_t from_x = limited(left, 0, self.w), to_x = limited(left + k.kw, 0, self.w);
+    const int64_t taps = (to_y - from_y) * (to_x - from_x);
+    for (int32_t c = 0; c < self.c; c += kChunk) {
+      const int32_t count = self.c - c < kChunk ? self.c - c : kChunk;
+      int64_t value[kChunk];
+      for (int32_t i = 0; i < count; ++i) value[i] = averages ? 0 : -128;
+      for (int64_t row = from_y; row < to_y; ++row) {
+        for (int64_t column = from_x; column < to_x; ++column) {
+          const int8_t* tap = self.x + ((n * self.h + row) * self.w + column) * self.c + c;
+          for (int32_t i = 0; i < count; ++i)
+            value[i] = averages ? value[i] + tap[i] : value[i] > tap[i] ? value[i] : tap[i];
+        }
+      }
+      for (int32_t i = 0; i < count; ++i) {
+        const int64_t v = value[i];
+        const int64_t result = !averages ? v : v > 0 ? (v + taps / 2) / taps : (v - taps / 2) / taps;
+        self.out[p * self.c + c + i] = (int8_t)limited(result, self.low, self.high);
+      }
+    }
+  }
+}
+
+// 1 / (1 + a) in Q0.31 of `a` in Q0.31: Newton's method on half of 1 + a, in Q2.29.
+int64_t reciprocal(int64_t a) {
+  const int64_t half = (a + INT32_MAX + 1) >> 1;
+  int64_t x = 1515870810 + high_multiply(half, -1010580540);  // 48 / 17 - 32 / 17 * half
+  for (int i = 0; i < 3; ++i)
+    x += limited(high_multiply(x, (1 << 29) - high_multiply(half, x)) * 4, INT32_MIN, INT32_MAX);
+  return limited(x * 2, INT32_MIN, INT32_MAX);
+}
+
+// TFLite's reference, in fixed point: exponentials are Q0.31, their sum Q12.19.
+void softmax(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  for (int64_t p = first; p < last; ++p) {
+    const int8_t* x = self.x + p * self.c;
+    int32_t largest = -128;
+    for (int32_t c = 0; c < self.c; ++c) largest = x[c] > largest ? x[c] : largest;
+    uint32_t sum = 0;
+    for (int32_t c = 0; c < self.c; ++c) sum += (uint32_t)shifted_right(self.exponentials[largest - x[c]], 12);
+    const int32_t headroom = __builtin_clz(sum);
+    const int64_t inverse = reciprocal((int64_t)(sum << headroom) - (1ll << 31));
+    for (int32_t c = 0; c < self.c; ++c) {
+      const int64_t share = high_multiply(inverse, self.exponentials[largest - x[c]]);
+      self.out[p * self.c + c] = (int8_t)limited(shifted_right(share, 12 - headroom + 31 - 8) - 128, -128, 127);
+    }
+  }
+}
+
+// The 256 values of one operand: steps from its zero point, shifted and scaled.
+const int32_t* operand_table(int32_t zero_point, int32_t left_shift, Fixed factor, StepBuilder& builder) {
+  int32_t* table = builder.arena.array<int32_t>(256, builder.error);
+  for (int32_t i = 0; table && i < 256; ++i)
+    table[i] = (int32_t)requantize((i - 128 - zero_point) * (1 << left_shift), factor);
+  return table;
+}
+
+const char* finish_binary(IntegerStep& self, const PlanStep& step, StepBuilder& builder) {
+  const bool slopes = step.op == kPrelu;
+  const Fixed one = {1 << 30, 1};
+  self.b = (const int8_t*)builder.place(*step.b);
+  memcpy(self.a_stride, step.a_stride, sizeof self.a_stride);
+  memcpy(self.b_stride, step.b_stride, sizeof self.b_stride);
+  self.c = step.c, self.below = step.b_fixed;
+  self.a_table = operand_table(step.x->zero_point, step.left_shift, slopes ? one : step.a_fixed, builder);
+  self.b_table = operand_table(step.b->zero_point, step.left_shift, slopes ? one : step.b_fixed, builder);
+  self.run = binary;
+  const char* const names[] = {"add i8", "sub i8", "mul i8", "prelu i8"};
+  return names[step.op];
+}
+
+template <class T>
+const T* copy_table(const PlanStep& step, StepBuilder& builder) {
+  T* table = builder.arena.array<T>(256, builder.error);
+  if (table) memcpy(table, step.table, 256 * sizeof(T));
+  return table;
+}
+
+}  // namespace
+
+Step* build_integer(const PlanStep& step, StepBuilder& builder) {
+  IntegerStep* self = builder.arena.array<IntegerStep>(1, builder.error);
+  if (!self) return nullptr;
+  const PlanTensor &x = *step.x, &out = *step.out;
+  self->x = (const int8_t*)builder.place(x), self->out = (int8_t*)builder.place(out);
+  self->h = x.h, self->w = x.w, self->c = x.c, self->out_h = out.h, self->out_w = out.w;
+  self->op = step.op, self->x_zero = x.zero_point, self->out_zero = out.zero_point;
+  self->low = step.low, self->high = step.high, self->window = step.window, self->factor = step.out_fixed;
+  self->image_pixels = (int64_t)x.h * x.w;
+  self->units = out.pixels();
+  self->cost_ns = 1.5 * (double)x.pixels() * x.c;
+  const char* label;
+  if (step.kind == StepKind::kBinaryI8) {
+    label = finish_binary(*self, step, builder);
+  } else if (step.kind == StepKind::kTableI8) {
+    self->table = copy_table<int8_t>(step, builder);
+    label = "table i8", self->run = look_up;
+  } else if (step.kind == StepKind::kSoftmaxI8) {
+    self->exponentials = copy_table<int32_t>(step, builder);
+    label = "softmax i8", self->run = softmax;
+  } else if (step.kind == StepKind::kMeanI8) {
+    label = "mean i8", self->run = mean, self->low = -128, self->high = 127;
+  } else {
+    label = step.op ? "average_pool i8" : "max_pool i8", self->run = pool;
+  }
+  snprintf(self->label, sizeof self->label, "%s", label);
+  return builder.error.failed() ? nullptr : self;
+}
+
+}  // namespace bnn

@@ -1,0 +1,87 @@
+#include "model/stream.h"
+
+#include <string.h>
+
+namespace bnn {
+
+namespace {
+
+constexpr int64_t kStripBytes = 24 << 10;  // half of a small first cache, beside the weights
+
+void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {
+  const Stream& self = (const Stream&)step;
+  const int64_t pixels = last - first, tiles = (pixels + self.tile_pixels - 1) / self.tile_pixels;
+  const int64_t strips = (tiles + self.strip_tiles - 1) / self.strip_tiles;
+  uint8_t* extra = scratch + self.strip_bytes;
+  if (self.direct) {
+    const int64_t row = self.stages.channels;
+    for (int64_t s = 0; s < strips; ++s) {
+      const int64_t from = first + pixels * (tiles * s / strips) / tiles;
+      const int64_t to = first + pixels * (tiles * (s + 1) / strips) / tiles;
+      self.produce(self, extra, from, to, (float*)self.direct + from * row, row);
+    }
+    return;
+  }
+  float* strip = (float*)scratch;
+  // Strips of nearly equal numbers of whole tiles.
+  for (int64_t s = 0; s < strips; ++s) {
+    const int64_t from = first + pixels * (tiles * s / strips) / tiles;
+    const int64_t to = first + pixels * (tiles * (s + 1) / strips) / tiles;
+    self.produce(self, extra, from, to, strip, self.row_floats);
+    self.kernels->run_stages(self.stages, from, to - from, strip, self.row_floats);
+  }
+}
+
+Stage make_stage(const PlanStage& from, int32_t channels, StepBuilder& builder) {
+  Stage to = {};
+  to.kind = from.kind;
+  to.low = from.low, to.high = from.high, to.scale = from.scale, to.zero_point = from.zero_point;
+  to.low_i = from.low_i, to.high_i = from.high_i;
+  if (from.constant) to.constant = builder.padded_constant<float>(from.constant, channels);
+  if (from.bias) to.bias = builder.padded_constant<int32_t>(from.bias, channels);
+  if (from.multiplier) to.multiplier = builder.padded_constant<int32_t>(from.multiplier, channels);
+  if (from.shift) to.shift = builder.padded_constant<int32_t>(from.shift, channels);
+  if (from.tensor) {
+    to.tensor = builder.place(*from.tensor) + (int64_t)from.channel * from.tensor->element_bytes();
+    to.stride_bytes = from.tensor->pixel_bytes();
+  }
+  return to;
+}
+
+}  // namespace
+
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly,
+                 StepBuilder& builder) {
+  Stage* stage = builder.arena.array<Stage>(step.stages, builder.error);
+  for (int32_t i = 0; stage && i < step.stages; ++i) stage[i] = make_stage(step.stage[i], step.c, builder);
+  if (builder.error.failed()) return false;
+  stream.run = run_stream;
+  stream.kernels = builder.kernels.model;
+  stream.units = (int64_t)step.n * step.h * step.w;
+  stream.stages = {stage, step.stages, step.c, (int64_t)step.h * step.w};
+  if (step.c > INT32_MAX / 8) return builder.error.set("it has too many channels");
+  stream.row_floats = strip_row(step.c);
+  stream.tile_pixels = tile_pixels;
+  const int64_t row_bytes = (int64_t)stream.row_floats * 4, tile_bytes = row_bytes * tile_pixels;
+  stream.strip_tiles = tile_bytes < kStripBytes ? kStripBytes / tile_bytes : 1;
+  const PlanStage& last = step.stage[step.stages - 1];
+  const bool stores_all = step.stages == 1 && last.kind == StageKind::kStore && last.tensor->c == step.c;
+  if (stores_all && (writes_exactly || step.c == stream.row_floats)) stream.direct = builder.place(*last.tensor);
+  // Balancing makes a strip at most a tile longer.
+  int64_t pixels = (stream.strip_tiles + 1) * tile_pixels;
+  if (pixels > stream.units) pixels = stream.units;
+  stream.strip_bytes = stream.direct ? 0 : pixels * row_bytes + kMaxOverread;
+  stream.scratch_bytes = stream.strip_bytes;
+  stream.cost_ns += (double)stream.units * step.c * (0.2 + 0.2 * step.stages);
+  return true;
+}
+
+void add_scratch(Stream& stream, int64_t bytes) { stream.scratch_bytes += (bytes + kMaxOverread + 63) / 64 * 64; }
+
+void* StepBuilder::copy_padded(const uint8_t* from, int64_t count) {
+  void* to = arena.allocate((count + 15) / 16 * 64, error);
+  if (to) memcpy(to, from, (size_t)count * 4);
+  return to;
+}
+
+}  // namespace bnn

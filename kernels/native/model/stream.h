@@ -1,0 +1,24 @@
+// Steps that produce a stream of f32 pixels: strip by strip into scratch memory, where the stages change and store it.
+#pragma once
+#include "model/step.h"
+
+namespace bnn {
+
+struct Stream : Step {
+  const ModelKernels* kernels;
+  // Pixels [first, last) of the stream, to `out` with `row_floats` between two. `extra` is what add_scratch asked for.
+  void (*produce)(const Stream&, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row_floats);
+  Stages stages;
+  int32_t row_floats;
+  int64_t tile_pixels;   // what the micro-kernel takes at once
+  int64_t strip_tiles;
+  int64_t strip_bytes;
+  uint8_t* direct;       // where the stream goes when storing it is all there is to do, and nothing else lies there
+};
+
+// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels.
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder);
+// Scratch of the producer's own, per thread, rounded to whole cache lines.
+void add_scratch(Stream& stream, int64_t bytes);
+
+}  // namespace bnn

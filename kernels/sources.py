@@ -1,0 +1,124 @@
+"""What engines are compiled from: the folders of `native/`, which of them an engine takes, and with which flags.
+
+Every `.cpp` of a folder is compiled, those of `level/` once per ISA level; a new source only has to lie in its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .errors import BuildError
+from .targets import ISA_LEVELS, TRIPLES, IsaLevel
+
+SOURCES = Path(__file__).parent / "native"
+FLAGS = (
+    "-std=c++20",
+    "-O3",
+    "-ffp-contract=off",  # a fused multiply-add would round otherwise than the reference
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-sanitize=all",
+    "-fno-threadsafe-statics",
+    "-fno-asynchronous-unwind-tables",
+    "-g0",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+)
+"""Of every compilation."""
+_SMALL: tuple[str, ...] = ("-Os",)  # nothing there is timed; small is quick to push
+_SHARED = {"base": _SMALL, "op": _SMALL, "measure": _SMALL, "process": _SMALL}
+FOLDERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "native": {**_SHARED, "plan": _SMALL, "convolution": (), "model": ()},
+    "numba": _SHARED,
+}
+"""Engine -> folder -> flags beyond those of the whole build. Its backend is `backend/<engine>.cpp`."""
+LEVEL = "level"
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One compilation of a source, a path below `native/` without its suffix; `cpu` None is the triple's least."""
+
+    source: str
+    flags: tuple[str, ...]
+    cpu: str | None = None
+    suffix: str = ""
+
+    @property
+    def file(self) -> str:
+        return f"{self.source.replace('/', '-')}{'-' + self.suffix if self.suffix else ''}.o"
+
+
+def native_objects(triple: str) -> list[Object]:
+    """Of the native engine, every ISA level included. Raises BuildError."""
+    levels = levels_of(triple)
+    backend = Object("backend/native", level_lists(levels))
+    per_level = [
+        Object(source, level_flags(level), level.zig_cpu, level.isa) for level in levels for source in sources_in(LEVEL)
+    ]
+    return [*_folder_objects("native"), backend, *per_level]
+
+
+def numba_objects(triple: str, isa: str) -> list[Object]:
+    """Of the Numba engine, but for what Numba compiles. Raises BuildError."""
+    names = [level.isa for level in levels_of(triple)]
+    if isa not in names:
+        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(names)}.")
+    return [*_folder_objects("numba"), Object("backend/numba", (f'-DBNN_NUMBA_ISA="{isa}"',))]
+
+
+def levels_of(triple: str) -> Sequence[IsaLevel]:
+    """Least first. Raises BuildError for a triple that nothing is built for."""
+    if triple not in TRIPLES:
+        raise BuildError(f"no engine can be built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
+    return [level for level in ISA_LEVELS if level.triple == triple]
+
+
+def level_lists(levels: Sequence[IsaLevel]) -> tuple[str, ...]:
+    """The symbols of all levels' tables, for the files that choose one."""
+    names = {"BNN_LEVELS": "kernels", "BNN_MODEL_LEVELS": "model"}
+    return tuple(
+        f"-D{macro}=" + " ".join(f"BNN_LEVEL({_symbol(table, level)})" for level in levels)
+        for macro, table in names.items()
+    )
+
+
+def level_flags(level: IsaLevel) -> tuple[str, ...]:
+    """What one ISA level's compilation of `level/` has beyond the flags of the whole build."""
+    return (
+        "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
+        f"-DBNN_ISA_SYMBOL={_symbol('kernels', level)}",
+        f"-DBNN_MODEL_SYMBOL={_symbol('model', level)}",
+        f'-DBNN_ISA_NAME="{level.isa}"',
+        f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
+        f"-DBNN_TILE_PIXELS={level.tile_pixels}",
+        f"-DBNN_TILE_VECTORS={level.tile_vectors}",
+        f"-DBNN_COUNTS_{level.counts.upper()}=1",
+        *level.flags,
+    )
+
+
+@cache
+def source_files() -> dict[str, bytes]:
+    """The engine's C++ sources by their path in `native/`. Raises BuildError."""
+    files = {path.relative_to(SOURCES).as_posix(): path.read_bytes() for path in sorted(SOURCES.glob("*/*"))}
+    if not files:
+        raise BuildError(f"the engine's sources are missing from {SOURCES}; install bnnbench again.")
+    return files
+
+
+def sources_in(folder: str) -> list[str]:
+    """The `.cpp` files of a folder, as `Object` names them."""
+    return [path[: -len(".cpp")] for path in source_files() if path.startswith(f"{folder}/") and path.endswith(".cpp")]
+
+
+def _folder_objects(engine: str) -> list[Object]:
+    return [Object(source, flags) for folder, flags in FOLDERS[engine].items() for source in sources_in(folder)]
+
+
+def _symbol(table: str, level: IsaLevel) -> str:
+    return f"bnn_{table}_" + level.isa.replace("-", "_")
