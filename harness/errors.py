@@ -1,12 +1,13 @@
-"""What can be wrong with a call, a suite or a run; each message is one sentence, each class an exit status."""
+"""What can be wrong with a call, a suite or a run; each message is one sentence.
+
+`cli/failure.py` gives each class its exit status.
+"""
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """Base: `exit_status` is what the command ends with."""
-
-    exit_status = 2
+    """Base."""
 
 
 class SuiteError(HarnessError):
@@ -19,5 +20,3 @@ class CallError(HarnessError):
 
 class CannotMeasure(HarnessError):  # noqa: N818 - names a state
     """Nothing, or not everything, could be measured."""
-
-    exit_status = 3

@@ -91,7 +91,7 @@ def _measure(workload: str | Path | Mapping[str, Any], device: str, threads: int
     from .bench.context import Silent
     from .cli.failure import explain
     from .plan.config import RunConfig
-    from .run.run import start_run
+    from .run.start import start_run
     from .suite.load import suite_of_one
 
     try:

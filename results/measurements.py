@@ -22,7 +22,7 @@ def finish(writer: RunWriter) -> Path:
     Raises StoreError."""
     writer.write_end()
     path = writer.path / MEASUREMENTS
-    write_atomically(path, to_parquet(writer.stored))
+    write_atomically(path, to_parquet(writer.read()))
     return path
 
 

@@ -83,6 +83,7 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     threads: Count
     reason: str
+    code: str | None = None
     kind: Kind | None = None
     op: str | None = None
     variant: str | None = None
@@ -265,6 +266,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     dropped_head: Whole = 0
     confirmed: bool = False
     reason: str | None = None
+    side: Side | None = None
     why: str | None = None
     finished: str | None = None
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -15,12 +13,9 @@ from bnnbench.results.records import Entry
 from bnnbench.results.store.runs import RunWriter
 
 from ..errors import CannotMeasure
+from .stop import Stop
 
 _Recorded = TypeVar("_Recorded", bound=Entry)
-
-
-class Interrupted(Exception):  # noqa: N818 - names a state
-    """The user asked to stop."""
 
 
 class Watcher(Protocol):
@@ -45,10 +40,6 @@ class Silent:
         """Nothing."""
 
 
-class Endable(Protocol):
-    def kill(self) -> None: ...
-
-
 @dataclass
 class RunContext:
     """Shared by the threads of a run."""
@@ -65,9 +56,7 @@ class RunContext:
     seed: int
     # Held while a block is timed on this machine: nothing else of ours draws or writes then.
     quiet: threading.RLock = field(default_factory=threading.RLock)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _live: set[Endable] = field(default_factory=set)
-    _live_lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: Stop = field(default_factory=Stop)
 
     def append(self, entry: _Recorded) -> _Recorded:
         """Journals a record, at a moment when nothing is timed here, and returns what was stored: one that would not
@@ -87,35 +76,6 @@ class RunContext:
         """Updates the display, at a moment when nothing is timed here."""
         with self.quiet:
             self.watcher.phase(device, text, done, total)
-
-    def stop(self) -> None:
-        """Ends every engine now; the sessions then clean up and return."""
-        self._stop.set()
-        with self._live_lock:
-            live = list(self._live)
-        for process in live:
-            process.kill()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        """Raises Interrupted after `stop`."""
-        if self._stop.is_set():
-            raise Interrupted
-
-    @contextmanager
-    def endable(self, process: Endable) -> Iterator[None]:
-        """While inside, `stop` kills the process."""
-        with self._live_lock:
-            self._live.add(process)
-        try:
-            self.check()
-            yield
-        finally:
-            with self._live_lock:
-                self._live.discard(process)
 
 
 def _without_figures(entry: _Recorded, why: str) -> _Recorded:

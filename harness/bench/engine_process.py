@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from bnnbench.devices.errors import CommandFailed
-from bnnbench.devices.transport.protocol import RemoteProcess, Transport
+from bnnbench.devices.transport.protocol import RemoteProcess
 from bnnbench.kernels.engines.client import EngineClient
 
+from .launcher import Launcher
 from .launcher_report import left_behind, read_report
 
 _END_S = 5.0
@@ -20,22 +21,12 @@ _LONGEST_LINE = 300
 
 
 class EngineProcess:
-    """A fresh process; leaving the `with` block ends it. `launcher` is the native engine's path over there."""
+    """A fresh process; leaving the `with` block ends it. `launcher` is that of the device."""
 
     def __init__(
-        self,
-        transport: Transport,
-        workdir: str,
-        launcher: str,
-        command: Sequence[str],
-        *,
-        name: str,
-        cpus: Sequence[int],
-        deadline_s: float,
+        self, launcher: Launcher, command: Sequence[str], *, name: str, cpus: Sequence[int], deadline_s: float
     ) -> None:
-        pinned = ["--cpus", ",".join(map(str, cpus))] if cpus else []
-        argv = [f"./{launcher}", "exec", *pinned, "--deadline-s", f"{deadline_s:.0f}", "--", *command]
-        self._process: RemoteProcess = transport.spawn(argv, cwd=workdir)
+        self._process: RemoteProcess = launcher.start(command, cpus, deadline_s)
         self.client = EngineClient(self._process, name)
 
     @property

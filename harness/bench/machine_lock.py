@@ -8,9 +8,9 @@ import os
 import platform
 
 from bnnbench.devices.lock import MachineLock
-from bnnbench.devices.transport.protocol import Transport
 
 from ..clock import now
+from .launcher import Launcher
 
 NAME_VARIABLE = "BNNBENCH_LOCK"
 """Environment variable with another name for the lock: the tests' runs must not wait for a user's."""
@@ -20,13 +20,12 @@ FILE_PREFIX = "lock-"
 """Of the lock's file in the work folder."""
 
 
-def machine_lock(transport: Transport, launcher: str, workdir: str, what: str) -> MachineLock:
+def machine_lock(launcher: Launcher, what: str) -> MachineLock:
     """Not taken yet. `what` is the command that takes it, which whoever is refused is told."""
     holder = f"{what} of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
     name = os.environ.get(NAME_VARIABLE) or "bnnbench"
     # Containers that share the work folder may share nothing else.
-    argv = [f"./{launcher}", "lock", "--name", name, "--holder", holder, "--file", f"{FILE_PREFIX}{_digest(name)}"]
-    return MachineLock(transport, argv, workdir)
+    return launcher.lock(name, holder, f"{FILE_PREFIX}{_digest(name)}")
 
 
 def _digest(name: str) -> str:

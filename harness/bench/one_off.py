@@ -3,48 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.inventory import open_inventory, resolve
-from bnnbench.devices.transport.protocol import Transport
-from bnnbench.devices.workfolder import WorkFolder
-from bnnbench.kernels.engines import ENGINES, Engine
+from bnnbench.kernels.engines import Engine
 from bnnbench.kernels.engines.client import EngineClient
-from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.engines.replies import Hello
 from bnnbench.results.store.runs import new_run_id
 
 from ..errors import CallError, CannotMeasure
-from ..plan.target import Target
-from .engine_process import EngineProcess
+from .launcher import LAUNCHER
 from .launcher_report import left_behind_words
-from .machine_lock import machine_lock
+from .lease import Lease, lease
 from .reach import Tell, reach
+from .stop import Stop
 
 _DEADLINE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Borrowed:
-    """A started engine with the device's lock held. `scratch` is a folder of its own, relative to the work folder."""
+class OneOff:
+    """A started engine on a leased device, and what it said of itself."""
 
+    lease: Lease
     client: EngineClient
-    target: Target
-    transport: Transport
-    folder: WorkFolder
-    scratch: str
-
-    def fetch(self, name: str, size_bytes: int) -> bytes:
-        """A file of the scratch folder, of this size at most. Raises CommandFailed, DeviceLost."""
-        return self.transport.pull(self.folder.absolute(f"{self.scratch}/{name}"), limit_bytes=size_bytes)
+    hello: Hello
 
 
 @contextmanager
-def borrowed(
+def one_off(
     device: str, inventory: Path | None, engine: Engine, threads: int, what: str, tell: Tell, *, times: bool = False
-) -> Iterator[Borrowed]:
+) -> Iterator[OneOff]:
     """`what` is the command, which whoever finds the device locked is told; with `times` it is refused where these mean
     nothing.
 
@@ -52,42 +43,35 @@ def borrowed(
     """
     spec = resolve(device, open_inventory(inventory))
     reached = reach(spec, [engine], tell)
-    target, native = reached.target, ENGINES["native"].name
+    target = reached.target
     with reached.transport as transport:
         if times and target.facts.emulated:
             raise CannotMeasure(f"device '{spec.name}' is emulated: its times mean nothing; measure on a real one.")
-        for name in (native, engine.name):
+        for name in (LAUNCHER, engine.name):
             if name not in target.builds:
-                reason = target.facts.triple and engine.refusal(threads, target.facts.triple, target.is_local)
-                raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason or 'unknown CPU'}.")
+                triple = target.facts.triple
+                refusal = engine.refusal(threads, triple, target.is_local) if triple else None
+                reason = refusal.reason if refusal else "unknown CPU"
+                raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason}.")
         if threads > len(target.cores):
             raise CallError(
                 f"{threads} threads need as many cores, and {len(target.cores)} are chosen on '{spec.name}'."
             )
-        folder = WorkFolder.open(transport, spec)
-        launcher = folder.blob(target.launcher, executable=True)
-        paths = [folder.blob(file.path, executable=file.executable) for file in target.builds[engine.name].files]
-        run_id = new_run_id()
-        with machine_lock(transport, launcher, folder.path, what):
-            scratch = folder.run_folder(run_id)
-            try:
-                process = EngineProcess(
-                    transport,
-                    folder.path,
-                    launcher,
-                    [*target.emulator, *engine.command(paths, target.isas.get(engine.name), target.is_local)],
-                    name=engine.name,
-                    cpus=target.cores[-threads:],
-                    deadline_s=_DEADLINE_S,
-                )
-                with process:
-                    try:
-                        process.client.hello()
-                        yield Borrowed(process.client, target, transport, folder, scratch)
-                    except EngineError as error:
-                        raise EngineError(f"{error} {process.last_words()}".strip()) from error
-                if process.left_behind:
-                    tell(f"engine '{engine.name}': {left_behind_words(process.left_behind)}")
-            finally:
-                with suppress(DeviceError, CommandFailed):
-                    folder.remove_run_folder(run_id)
+
+        def tell_left_behind(name: str, count: int) -> None:
+            if count:
+                tell(f"engine '{name}': {left_behind_words(count)}")
+
+        with (
+            lease(
+                target,
+                transport,
+                {engine.name: engine},
+                what=what,
+                run_id=new_run_id(),
+                stop=Stop(),
+                tell_left_behind=tell_left_behind,
+            ) as leased,
+            leased.engine(engine.name, threads, _DEADLINE_S) as (client, hello),
+        ):
+            yield OneOff(leased, client, hello)

@@ -20,9 +20,10 @@ from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.instruction_counter import build_counter
 
 from ..errors import CannotMeasure
+from ..plan.meter import INSTRUCTION_COUNT
 from ..plan.target import Target
+from .launcher import LAUNCHER
 
-NATIVE = "native"
 Tell = Callable[[str], None]
 
 
@@ -48,13 +49,13 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
         if triple is not None:
             # The native binary is always there: it launches every other engine and holds the lock.
             for engine in {
-                NATIVE: ENGINES[NATIVE],
+                LAUNCHER: ENGINES[LAUNCHER],
                 **{e.name: e for e in engines},
             }.values():
                 if engine.refusal(1, triple, spec.transport == "local") is None:
                     isas[engine.name] = engine.isa_for(triple, facts.isa_features)
                     builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
-        target = Target(spec, facts, cores, isas, builds, builds[NATIVE].build.path if NATIVE in builds else Path())
+        target = Target(spec, facts, cores, isas, builds, builds[LAUNCHER].build.path if LAUNCHER in builds else Path())
         if isinstance(transport, QemuTransport) and triple is not None:
             target = _emulated(target, transport, tell)
         return Reached(target, transport, time.monotonic_ns() - started)
@@ -71,8 +72,9 @@ def _emulated(target: Target, transport: QemuTransport, tell: Tell) -> Target:
     host = probe(LocalTransport(DeviceSpec(name="local", transport="local"))).triple
     if host is None:
         raise CannotMeasure("this machine is none that engines are built for, so it cannot start emulated ones.")
-    launcher = ENGINES[NATIVE].prepare(host, None, tell).build.path
-    return replace(target, launcher=launcher, emulator=transport.emulator, counter=build_counter(host, tell))
+    launcher = ENGINES[LAUNCHER].prepare(host, None, tell).build.path
+    counter = build_counter(host, tell)
+    return replace(target, launcher=launcher, emulator=transport.emulator, counter=counter, meter=INSTRUCTION_COUNT)
 
 
 def reach_all(

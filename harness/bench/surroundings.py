@@ -21,8 +21,9 @@ from bnnbench.results.trust import DISTRUST, DISTRUST_LOW
 from ..clock import now
 from ..plan.target import Target
 from .context import RunContext
+from .launcher import Launcher
 
-_LONGEST_COOLING_S = 300.0
+_LONGEST_COOLING_S, _LONGEST_SAMPLING_S = 300.0, 3600.0
 _POLL_S = 2.0
 _LONGEST_WORD, _MOST = 255, 1e15
 COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
@@ -32,13 +33,12 @@ _READ_ALL = 'for f in "$@"; do t=; { read -r t < "$f"; } 2>/dev/null; echo "$t";
 
 @dataclass
 class Surroundings:
-    """Of one device, while its lock is held. `folder` is the work folder over there."""
+    """Of one device, while its lock is held. `launcher` knows the work folder over there."""
 
     target: Target
     transport: Transport
     context: RunContext
-    folder: str
-    launcher: str
+    launcher: Launcher
     watched: list[str] = field(default_factory=list)
     counters: tuple[str, ...] = ()
 
@@ -47,14 +47,14 @@ class Surroundings:
         """What an ended run left is put back; what is wrong with the device is recorded; what may be changed, is."""
         facts, spec = self.target.facts, self.target.spec
         self.put_back("an earlier run")
-        stored = [(one.device, one.message) for one in self.context.writer.stored.events]
+        stored = [(one.device, one.message) for one in self.context.writer.read().events]
         for finding in diagnose(spec, facts):
             if finding.weight != "none" and (spec.name, finding.what) not in stored:
                 self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what)
         self.watched = watched_files(facts, self.target.cores)
         self.counters = () if facts.emulated else COUNTERS
         try:
-            if spec.tune and not self.target.counts:
+            if spec.tune and not self.target.meter.is_exact:
                 self._tune(environment.steps(facts, self.target.cores))
             yield
         finally:
@@ -63,7 +63,7 @@ class Surroundings:
 
     def _tune(self, steps: Sequence[environment.Step]) -> None:
         try:
-            changes = environment.apply(self.transport, self.folder, steps)
+            changes = environment.apply(self.transport, self.launcher.workdir, steps)
         except CommandFailed as error:
             self._tell(DISTRUST, f"its environment could not be prepared: {error}")
             return
@@ -73,7 +73,7 @@ class Surroundings:
 
     def put_back(self, whose: str) -> None:
         """Restores what the journal over there names. Raises DeviceError."""
-        for change in environment.restore(self.transport, self.folder):
+        for change in environment.restore(self.transport, self.launcher.workdir):
             self._tell(change.outcome, f"{change.sentence} (changed by {whose})")
 
     def cool_down(self) -> None:
@@ -91,7 +91,7 @@ class Surroundings:
                 self._tell(DISTRUST, f"it was still at {hottest:.0f} °C after cooling down for {limit}")
                 return
             self.context.show(self.target.spec.name, f"cooling down: {hottest:.0f} °C, {wanted} wanted", 0, 1)
-            self.context.check()
+            self.context.stop.check()
             time.sleep(_POLL_S)
 
     @contextmanager
@@ -116,10 +116,10 @@ class Surroundings:
         sources = self.target.facts.value("power_sources") if "power_sources" in self.target.facts.facts else None
         spare = [cpu for cpu in self.target.facts.allowed_cpus if cpu not in cores]
         files = sampled_files(self.watched)
-        if not spare or self.target.counts or not (sources or files):
+        if not spare or self.target.meter.is_exact or not (sources or files):
             return None
-        launcher = [f"./{self.launcher}", "exec", "--cpus", str(spare[0]), "--deadline-s", "3600", "--"]
-        return Sampler(self.transport, launcher, files, sources[0] if sources else None, self.folder)
+        words = self.launcher.words([spare[0]], _LONGEST_SAMPLING_S)
+        return Sampler(self.transport, words, files, sources[0] if sources else None, self.launcher.workdir)
 
     def _tell(self, kind: str, message: str) -> None:
         event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, started=now())

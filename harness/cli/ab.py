@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -60,15 +59,26 @@ def ab(
     from ..plan.comparisons import Compare
     from ..plan.side import select
     from ..suite.load import load_suites
-    from .comparing import compare, exit_status, print_outcome
-    from .words import seconds
+    from .comparing import exit_status, print_outcome
+    from .measuring import measure, run_config
+    from .words import pattern, seconds, thread_counts
 
     where = Store(store)
     capsules = Capsules(where.path)
     config = Compare(select(base, capsules, trust), select(head, capsules, trust), seconds(budget))
     if (config.base.model is None) != (config.head.model is None):
         raise CallError("one side is a model and the other is none; give two models, or two engines.")
-    result = compare(config, filter, inventory, where, sys.argv[1:], load_suites(files or []), device, threads)
+    result = measure(
+        run_config(
+            load_suites(files or []),
+            device,
+            inventory,
+            threads=thread_counts(threads),
+            filter=pattern(filter),
+            compare=config,
+        ),
+        where,
+    )
     rows = verdict_rows(result.stored)
     if json is not None:
         text = as_json.render(rows, result.stored.record.run_id)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.records import Accuracy
 
-    from ..run.run import RunResult
+    from ..run.execute import RunResult
 
 _CONFUSIONS = 3
 _COLUMNS = ("size", "top-1", "95 % interval", "top-5", "an image")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import VerdictRow
 
-    from ..run.run import RunResult
+    from ..run.execute import RunResult
 
 EXAMPLES = """Examples:
   bnnbench check --baseline main                                   # its suite, on the device it was saved on
@@ -56,8 +56,9 @@ def check(
 
     from ..errors import CallError
     from ..tasks.check import planned, with_machines
-    from .comparing import compare, exit_status, print_outcome, worst
-    from .words import seconds, share
+    from .comparing import exit_status, print_outcome, worst
+    from .measuring import measure, run_config
+    from .words import pattern, seconds, share
 
     if format not in ("table", *FORMATS):
         raise CallError(f"there is no format '{format}'; there are table, {', '.join(FORMATS)}.")
@@ -77,7 +78,7 @@ def check(
             earlier=tuple(run_ids),
             later=tuple(names[number + 1 :]),
         )
-        result = compare(config, filter, inventory, where, sys.argv[1:], one.suite, one.devices)
+        result = measure(run_config(one.suite, one.devices, inventory, filter=pattern(filter), compare=config), where)
         mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
         rows += mine
         run_ids.append(result.stored.record.run_id)
@@ -103,7 +104,7 @@ def without_capsule(result: RunResult, store: Store) -> list[str]:
     from bnnbench.results import load
     from bnnbench.results.history import histories, history_alone
 
-    skips = [skip for skip in result.stored.record.skips if "has no binary for" in skip.reason]
+    skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
     if not skips:
         return []
     lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]

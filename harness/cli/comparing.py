@@ -1,9 +1,8 @@
-"""What `ab` and `check` share: starting the comparison, printing its outcome, the exit status."""
+"""What `ab` and `check` share: printing the outcome of a comparison, and its exit status."""
 
 from __future__ import annotations
 
 import shlex
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,39 +13,11 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
-from ..plan.comparisons import Compare
-from ..plan.config import RunConfig, inventory_path
-from ..run.run import RunResult, run_result, start_run
-from ..suite.tables import Suite
-from .progress import Display
-from .words import pattern, thread_counts
+from ..run.execute import RunResult
+from ..run.resume import run_result
+from .measuring import INTERRUPTED, NOT_MEASURED
 
-REGRESSION, UNCLEAR, INTERRUPTED = 1, 3, 130
-
-
-def compare(
-    config: Compare,
-    filter: str | None,
-    inventory: Path | None,
-    store: Store,
-    words: Sequence[str],
-    suite: Suite,
-    devices: Sequence[str],
-    threads: str | None = None,
-) -> RunResult:
-    """Measures until every comparison has its verdict. Raises HarnessError, InventoryError, StoreError."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run = RunConfig(
-        suite=suite,
-        devices=[*devices] or ["local"],
-        threads=thread_counts(threads),
-        filter=pattern(filter),
-        compare=config,
-        inventory=inventory_path(inventory),
-        inventory_given=inventory is not None,
-    )
-    with Display(Console(stderr=True)) as display:
-        return start_run(run, store, display, ["bnnbench", *words])
+REGRESSION, UNCLEAR = 1, NOT_MEASURED
 
 
 def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Console, store: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,39 +35,27 @@ def evaluate(
     debug: DebugOption = False,
 ) -> int:
     """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
-    from msgspec import structs
-
     from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from ..plan.config import RunConfig, inventory_path
-    from ..run.run import start_run
     from ..suite.load import located
     from ..suite.tables import ModelTable, Suite
     from .accuracy import print_accuracies, print_accuracies_json
-    from .progress import Display
+    from .measuring import INTERRUPTED, NOT_MEASURED, measure, run_config
 
     if threads < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")
     tables = [located(ModelTable(file=model, dataset=dataset, images=images), Path()) for model in models]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, invocations=0, seed=seed)
-    names = [name for names in engine for name in names.split(",")]
-    config = RunConfig(
-        suite=structs.replace(suite, engines=names),
-        devices=[*device] or ["local"],
-        threads=[threads],
-        inventory=inventory_path(inventory),
-        inventory_given=inventory is not None,
-    )
-    with Display(Console(stderr=True)) as display:
-        result = start_run(config, Store(store), display, ["bnnbench", *sys.argv[1:]])
+    config = run_config(suite, device, inventory, engines=engine, threads=[threads])
+    result = measure(config, Store(store))
     if json:
         print_accuracies_json(result)
     else:
         print_accuracies(result, Console())
     if result.outcome == "interrupted":
-        return 130
+        return INTERRUPTED
     accuracies = result.stored.accuracies
     proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in result.stored.record.cases)
-    return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else 3
+    return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else NOT_MEASURED

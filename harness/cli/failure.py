@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def explain(error: Exception) -> tuple[str, int]:
     """A sentence for a person and the exit status."""
@@ -9,14 +11,23 @@ def explain(error: Exception) -> tuple[str, int]:
     from bnnbench.kernels.errors import BuildError, DatasetError, EngineError, KernelError, ModelError
     from bnnbench.results.errors import StoreError
 
-    from ..errors import HarnessError
+    from ..errors import CannotMeasure, HarnessError
 
-    if isinstance(error, HarnessError):
-        return _sentence(error), error.exit_status
-    if isinstance(error, InventoryError | ModelError | DatasetError | KernelError | StoreError):
-        return _sentence(error), 2
-    if isinstance(error, DeviceError | BuildError | EngineError):
-        return _sentence(error), 3
+    statuses: Mapping[type, int] = {
+        HarnessError: 2,
+        CannotMeasure: 3,
+        InventoryError: 2,
+        ModelError: 2,
+        DatasetError: 2,
+        KernelError: 2,
+        StoreError: 2,
+        DeviceError: 3,
+        BuildError: 3,
+        EngineError: 3,
+    }
+    for base in type(error).__mro__:
+        if base in statuses:
+            return _sentence(error), statuses[base]
     if isinstance(error, OSError):
         return f"{error.filename or 'the output'} cannot be used: {error.strerror or error}.", 3
     kind = type(error).__name__

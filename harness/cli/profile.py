@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption
-
-if TYPE_CHECKING:
-    from ..tasks.profile import ModelProfile
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
@@ -46,7 +43,8 @@ def profile(
     from ..errors import CallError
     from ..suite.load import model_path
     from ..tasks.profile import profile as measure
-    from ..tasks.profile import save_roofline
+    from ..tasks.roofline import save_roofline
+    from .profile_table import print_profile
 
     if threads < 1 or runs < 1:
         raise CallError("--threads and --runs are at least 1.")
@@ -70,46 +68,4 @@ def profile(
     if json:
         print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
     else:
-        _show(model, device, done)
-
-
-def _show(model: Path, device: str, done: ModelProfile) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from bnnbench.harness.cli.terminal import Console
-    from bnnbench.results.quantity import duration, percentage, rate
-
-    table = Table(box=None, pad_edge=False)
-    for title, justify in [
-        ("#", "right"),
-        ("step", "left"),
-        ("kernel", "left"),
-        ("time", "right"),
-        ("share", "right"),
-        ("speed", "right"),
-        ("of roof", "right"),
-        ("roof", "left"),
-    ]:
-        table.add_column(title, justify=justify, no_wrap=title != "step", overflow="fold")  # type: ignore[arg-type]
-    for op in done.ops:
-        table.add_row(
-            str(op.index),
-            Text(op.name),
-            Text(op.kernel),
-            duration(op.time_ns),
-            percentage(op.share),
-            "" if op.gops is None else rate(op.gops),
-            "" if op.roof_share is None else percentage(op.roof_share),
-            op.roof or "",
-        )
-    console = Console()
-    console.print(table)
-    counts = f"{done.runs} runs, {done.threads} thread{'s' if done.threads > 1 else ''}"
-    console.print(
-        f"{model.name} on {device}: {duration(done.total_ns)} in all, the steps add up to {duration(done.sum_ns)} "
-        f"({percentage(done.sum_ns / done.total_ns)}); medians of {counts}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+        print_profile(model.name, device, done)

@@ -22,10 +22,6 @@ from bnnbench.harness.cli.terminal import Console, line
 _PLAIN_EVERY_S = 10.0
 
 
-def _cut(max_width: int | None = None, ratio: int | None = None) -> Column:
-    return Column(max_width=max_width, ratio=ratio, no_wrap=True, overflow="ellipsis")
-
-
 class Display:
     """A bar per device on a terminal; a line now and then where there is none."""
 

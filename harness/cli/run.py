@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -19,6 +17,9 @@ from .options import (
     ThreadCountsOption,
     TrustOption,
 )
+
+if TYPE_CHECKING:
+    from ..suite.tables import Suite
 
 EXAMPLES = """Examples:
   bnnbench run                                  # the quickstart suite, here
@@ -54,66 +55,39 @@ def run(
     debug: DebugOption = False,
 ) -> int:
     """Measure a suite: verify every case against the reference, then time it."""
-    from msgspec import structs
-
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.runs import Store
-    from bnnbench.results.verdict.rows import verdict_rows
 
     from ..errors import CallError
-    from ..plan.config import RunConfig, inventory_path
-    from ..run.run import resume_run, start_run
     from ..suite.load import load_suites
-    from ..suite.tables import MOST_INVOCATIONS
-    from .comparing import print_outcome, resumed_status
-    from .progress import Display
-    from .summary import print_json, print_summary
+    from .measuring import finish, measure, run_config
+    from .outcome import show_run
     from .words import pattern, thread_counts
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(stderr=True)
     where = Store(store)
     if resume is not None:
         if files or device or engine or threads or filter or invocations or layers:
             raise CallError(
                 "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
             )
-        with Display(console) as display:
-            result = resume_run(where, resume, display, inventory=inventory, trusts=trust)
-    else:
-        suite = load_suites(files or [], layers)
-        if invocations is not None:
-            if invocations < 1:
-                raise CallError(f"--invocations {invocations} is less than 1.")
-            if invocations > MOST_INVOCATIONS:
-                raise CallError(f"--invocations {invocations} is more than {MOST_INVOCATIONS:,}.")
-            suite = structs.replace(suite, invocations=invocations)
-        config = RunConfig(
-            suite=suite,
-            devices=[*device] or ["local"],
-            engines=[name for names in engine for name in names.split(",")] if engine else None,
-            threads=thread_counts(threads),
-            filter=pattern(filter),
-            inventory=inventory_path(inventory),
-            inventory_given=inventory is not None,
-        )
-        with Display(console) as display:
-            result = start_run(config, where, display, ["bnnbench", *sys.argv[1:]])
-    if result.stored.record.comparisons:  # a comparison was resumed
-        rows = verdict_rows(result.stored)
-        print_outcome(result, rows, Console(), store)
-        return resumed_status(result, rows, where, Console())
-    if json:
-        print_json(result)
-    else:
-        print_summary(result, Console(), store)
-    if result.outcome == "interrupted":
-        return 130
-    bad = {"failed", "wrong_output", "unstable"}
-    return 3 if result.outcome != "complete" or result.failures or bad & set(_statuses(result)) else 0
+        return show_run(finish(where, resume, inventory, trust), where, store, json)
+    suite = with_invocations(load_suites(files or [], layers), invocations)
+    config = run_config(
+        suite, device, inventory, engines=engine, threads=thread_counts(threads), filter=pattern(filter)
+    )
+    return show_run(measure(config, where), where, store, json)
 
 
-def _statuses(result: object) -> list[str]:
-    from bnnbench.results import load
+def with_invocations(suite: Suite, count: int | None) -> Suite:
+    """The suite with so many invocations of each case; None leaves its own. Raises CallError."""
+    from msgspec import structs
 
-    return list(load(result.stored)["status"])  # type: ignore[attr-defined]
+    from ..errors import CallError
+    from ..suite.tables import MOST_INVOCATIONS
+
+    if count is None:
+        return suite
+    if count < 1:
+        raise CallError(f"--invocations {count} is less than 1.")
+    if count > MOST_INVOCATIONS:
+        raise CallError(f"--invocations {count} is more than {MOST_INVOCATIONS:,}.")
+    return structs.replace(suite, invocations=count)

@@ -15,7 +15,7 @@ from bnnbench.harness.cli.terminal import Console, line
 from .accuracy import print_table
 
 if TYPE_CHECKING:
-    from ..run.run import RunResult
+    from ..run.execute import RunResult
 
 
 def print_summary(result: RunResult, console: Console, store: Path | None) -> None:

@@ -55,7 +55,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
     predicted: _Predicted | None = None
     verdict = _Verdict()
     try:
-        with bench.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _):
+        with bench.lease.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _):
             load(client, case, 0)
             predicted = _predict(bench, case, workload, client, show)
             verdict = _compare(bench, case, workload, client, predicted)
@@ -127,7 +127,7 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
     (output,) = workload.graph.outputs
     prepared = dataset.preprocessing
     u8 = None if prepared is None else (prepared.scale, prepared.offset)
-    path, scores, spent = f"{bench.scratch}/{case.record.id}.scores", [], 0
+    path, scores, spent = f"{bench.lease.scratch}/{case.record.id}.scores", [], 0
     for number, images in enumerate(workload.image_paths):
         show(number * IMAGES_AT_ONCE, len(dataset))
         count = min(IMAGES_AT_ONCE, len(dataset) - number * IMAGES_AT_ONCE)
@@ -142,7 +142,7 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
                 u8=u8,
             )
         spent += done.ns
-        raw = bench.fetch(path, count * output.bytes)
+        raw = bench.lease.fetch(path, count * output.bytes)
         if len(raw) != count * output.bytes:
             raise EngineError(f"the engine put out {len(raw)} bytes for {count} images of {output.bytes} each.")
         scores.append(np.frombuffer(raw, NUMPY[output.dtype]).reshape(count, -1))
@@ -180,7 +180,7 @@ def _trouble(
     graph = workload.graph
     given = np.ascontiguousarray(workload.dataset.inputs(slice(place, place + 1)))
     if "plan" in case.engine.accepts:
-        (blob,) = bench.folder.blobs([given.tobytes()])
+        (blob,) = bench.lease.folder.blobs([given.tobytes()])
         client.input("case", blob)
         return explain(bench, graph, given, client, case.record.id, scores.tobytes()).wrong
     result = interpret(graph, [given], keep=True)

@@ -43,16 +43,16 @@ def explain(
     `given` is the input that the engine has been given, `output` what it made of it before; None: what it makes of it
     now. Raises EngineError, DeviceError.
     """
-    path = f"{bench.scratch}/{name}.trace"
+    path = f"{bench.lease.scratch}/{name}.trace"
     trace = client.trace("case", path)
-    bits = traced_bits(trace, bench.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
+    bits = traced_bits(trace, bench.lease.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
     return judge(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
 
 
 def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> bytes:
-    path = f"{bench.scratch}/{name}.traced"
+    path = f"{bench.lease.scratch}/{name}.traced"
     client.output("case", path)
-    return bench.fetch(path, sum(tensor.bytes for tensor in graph.outputs))
+    return bench.lease.fetch(path, sum(tensor.bytes for tensor in graph.outputs))
 
 
 def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:

@@ -6,13 +6,14 @@ import time
 
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.claims import work_contradiction
-from bnnbench.kernels.engines.tflite_benchmark import Summary, SummaryEngine, parse_summary
+from bnnbench.kernels.engines.tflite_benchmark import Summary, parse_summary
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import Gate, Invocation
 
 from ..bench.workbench import Workbench, payload_of
 from ..clock import now
 from ..plan.cases import Case
+from .invoke import Place
 
 _DEADLINE_S = 900.0
 _END_S = 10.0
@@ -31,18 +32,18 @@ def gate_unseen(case: Case) -> Gate:
     )
 
 
-def invoke_summarized(bench: Workbench, case: Case, engine: SummaryEngine, index: int, order: int) -> Invocation:
+def invoke_summarized(bench: Workbench, case: Case, place: Place) -> Invocation:
     """One run of the program. Raises DeviceError when the device is lost, Interrupted."""
     started, wall = now(), time.monotonic_ns()
     record, summary, failure = case.record, None, None
     try:
-        summary = _measure(bench, case, engine)
+        summary = _measure(bench, case)
     except (EngineError, CommandFailed) as error:
         failure = f"engine '{record.engine}': {error}"
     return Invocation(
         case_id=record.id,
-        index=index,
-        order=order,
+        index=place.index,
+        order=place.order,
         status="unverified" if summary else "failed",
         reason=failure,
         started=started,
@@ -55,10 +56,10 @@ def invoke_summarized(bench: Workbench, case: Case, engine: SummaryEngine, index
     )
 
 
-def _measure(bench: Workbench, case: Case, engine: SummaryEngine) -> Summary:
+def _measure(bench: Workbench, case: Case) -> Summary:
     model = payload_of(case).keys["model"]
     lines: list[str] = []
-    with bench.timed(), bench.program(engine, model, case.record.threads, _DEADLINE_S) as process:
+    with bench.timed(), bench.lease.program(case.engine.name, model, case.record.threads, _DEADLINE_S) as process:
         began = time.monotonic_ns()
         deadline, length = time.monotonic() + _DEADLINE_S, 0
         try:

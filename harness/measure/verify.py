@@ -43,14 +43,14 @@ def verify(bench: Workbench, case: Case) -> Gate:
     """Raises DeviceError when the device is lost, Interrupted; an engine that fails is a gate that says so."""
     started, wall, finding = now(), time.monotonic_ns(), _Finding()
     try:
-        with bench.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, hello):
+        with bench.lease.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, hello):
             finding.isa = hello.isa
             finding.reason = _refusal(case, hello)
             if finding.reason:
                 finding.status = "skipped"
             else:
                 _check_output(bench, case, client, finding)
-            if finding.status == "ok" and bench.context.calibrates and not bench.target.counts:
+            if finding.status == "ok" and bench.context.calibrates and not bench.target.meter.is_exact:
                 with bench.timed():
                     finding.calibration, finding.run_ns = calibrate(
                         client,
@@ -138,9 +138,9 @@ def _check_input(
     finding.output_sha256 = client.output("case").sha256
     if finding.output_sha256 == case.workload.expected_sha256(which):
         return Match(0.0), finding.output_sha256
-    path, traced = f"{bench.scratch}/{case.record.id}.out", "plan" in case.engine.accepts
+    path, traced = f"{bench.lease.scratch}/{case.record.id}.out", "plan" in case.engine.accepts
     client.output("case", path)
-    match = case.workload.compare(bench.fetch(path, case.workload.output_bytes), which, traced)
+    match = case.workload.compare(bench.lease.fetch(path, case.workload.output_bytes), which, traced)
     if match.wrong and traced and isinstance(case.workload, ModelWorkload):
         flips = explain(bench, case.workload.graph, case.workload.input(which), client, case.record.id)
         finding.flips = (finding.flips or 0) + flips.count

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bnnbench.kernels.engines import Engine, SideEngine
+from bnnbench.kernels.engines import Engine, Refusal
 from bnnbench.results.records import CaseRecord, Skip
 
 from ..workload.base import Workload
@@ -52,11 +52,11 @@ def make_plan(
         for workload in kept:
             for engine in engines:
                 for count in threads:
-                    reason = _refusal(workload, engine, count, target)
-                    if reason is None:
+                    refusal = _refusal(workload, engine, count, target)
+                    if refusal is None:
                         chosen.append(Case(_record(workload, engine, count, target), workload, engine))
                     else:
-                        skips.append(_skip(workload, engine, count, target, reason))
+                        skips.append(_skip(workload, engine, count, target, refusal))
         cases[target.spec.name] = tuple(chosen)
     return Plan(cases, tuple(skips))
 
@@ -68,28 +68,25 @@ def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) ->
     return order
 
 
-def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> str | None:
+def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> Refusal | None:
     triple = target.facts.triple
     if triple is None:
-        return f"there are no engines for this device ({target.facts['triple'].source})"
-    reason = engine.refusal(threads, triple, target.is_local)
-    if reason is None and threads > 1 and target.counts:
-        reason = f"instructions are counted on one thread, not {threads}"
-    if reason is None and engine.protocol is None and target.counts:
-        reason = f"the engine '{engine.name}' does not say where its iterations are, so they cannot be counted"
-    if reason is None and workload.payload(engine.accepts) is None:
+        return Refusal(f"there are no engines for this device ({target.facts['triple'].source})")
+    if refusal := engine.refusal(threads, triple, target.is_local) or target.meter.refusal(engine, threads):
+        return refusal
+    if workload.payload(engine.accepts) is None:
         what = "kernel cases" if workload.kind == "kernel" else "models"
         if workload.kind == "model" and "tflite" in engine.accepts:
             what = "models with LCE's ops"
-        reason = f"the engine '{engine.name}' runs no {what}"
-    if reason is None and threads > len(target.cores):
-        reason = f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device"
-    if reason is None and engine.name not in target.builds:
-        reason = f"there is no {engine.name} engine for this device"
-    return reason
+        return Refusal(f"the engine '{engine.name}' runs no {what}")
+    if threads > len(target.cores):
+        return Refusal(f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device")
+    if engine.name not in target.builds:
+        return Refusal(f"there is no {engine.name} engine for this device")
+    return None
 
 
-def _skip(workload: Workload, engine: Engine, threads: int, target: Target, reason: str) -> Skip:
+def _skip(workload: Workload, engine: Engine, threads: int, target: Target, refusal: Refusal) -> Skip:
     figures = workload.figures()
     return Skip(
         workload=workload.name,
@@ -98,7 +95,8 @@ def _skip(workload: Workload, engine: Engine, threads: int, target: Target, reas
         engine=engine.name,
         device=target.spec.name,
         threads=threads,
-        reason=reason,
+        reason=refusal.reason,
+        code=refusal.code,
         **{name: figures[name] for name in Skip.__struct_fields__ if name in figures},
     )
 
@@ -111,7 +109,7 @@ def _record(workload: Workload, engine: Engine, threads: int, target: Target) ->
         workload=workload.name,
         kind=workload.kind,
         op=workload.op,
-        engine=engine.engine.name if isinstance(engine, SideEngine) else engine.name,
+        engine=engine.recorded_as,
         variant=engine.variant,
         device=target.spec.name,
         threads=threads,

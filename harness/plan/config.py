@@ -9,8 +9,7 @@ import msgspec
 
 from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.engines import ENGINES, CustomEngine, Engine
-from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
+from bnnbench.kernels.engines import DECLARED, ENGINES, Engine
 from bnnbench.results.records import RunRecord
 
 from ..errors import CallError
@@ -81,6 +80,5 @@ def config_of(record: RunRecord) -> RunConfig:
 def _custom(name: str, table: EngineTable) -> Engine:
     binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
     files = tuple(map(Path, table.files))
-    if table.protocol == "none":
-        return SummaryEngine(name, tuple(table.command), binary, files)
-    return CustomEngine(name, tuple(table.command), binary, files, accepts=frozenset(table.accepts))
+    kind = DECLARED[str(table.protocol)]
+    return kind.declared(name, tuple(table.command), binary, files, frozenset(table.accepts))

@@ -49,7 +49,7 @@ def make_record(
         suite_name=suite.name,
         seed=suite.seed,
         host={"system": platform.platform(), "python": platform.python_version()},
-        counted=[target.spec.name for target in targets if target.counts],
+        counted=[target.spec.name for target in targets if target.meter.is_exact],
         devices={target.spec.name: target.stored_facts for target in targets},
         builds=list(builds.values()),
         cases=plan.records,

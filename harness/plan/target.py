@@ -12,6 +12,8 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import EngineFiles
 
+from .meter import WALL_CLOCK, Meter
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -29,11 +31,8 @@ class Target:
     """Words before an engine's own that run it on an emulated CPU."""
     counter: Path | None = None
     """The plugin that makes the emulator count instructions."""
-
-    @property
-    def counts(self) -> bool:
-        """Whether instructions are what can be measured there, instead of time."""
-        return self.counter is not None
+    meter: Meter = WALL_CLOCK
+    """What is measured there."""
 
     @property
     def stored_facts(self) -> dict[str, dict[str, Any]]:

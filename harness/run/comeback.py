@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Protocol
 
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKeyError, InventoryError
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import connect
-from bnnbench.devices.transport.protocol import Transport
 from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts
 
 from ..bench.context import RunContext
 from ..clock import now
-from ..plan.target import Target
+from ..session.base import DeviceSession
 from .same_machine import difference, rebooted
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 15.0
 _LOSSES_IN_A_ROW = 4
 """So often it may be lost without anything measured in between: then what is measured there is what ends it."""
 _POLL_S = 0.2
-
-
-class DeviceSession(Protocol):
-    """What is done on one device over one connection."""
-
-    builds_ns: int
-    transport: Transport
-    target: Target
-
-    def run(self) -> None:
-        """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
-        ...
 
 
 def run_patiently(session: DeviceSession, context: RunContext) -> None:
@@ -46,7 +32,7 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
         try:
             return session.run()
         except DeviceLost as error:
-            context.check()
+            context.stop.check()
             losses = losses + 1 if _finished(context, name) == before else 1
             if losses >= _LOSSES_IN_A_ROW or not session.target.spec.patience_s:
                 raise
@@ -108,7 +94,7 @@ def _finished(context: RunContext, device: str) -> int:
     cases = {case.id for case in record.cases if case.device == device}
     compared = {one.id for one in record.comparisons if one.device == device}
     count = 0
-    for one in context.writer.stored.entries:
+    for one in context.writer.read().entries:
         if isinstance(one, Pair):
             count += one.comparison_id in compared
         elif isinstance(one, Verdicts):
@@ -123,5 +109,5 @@ def _finished(context: RunContext, device: str) -> int:
 def _pause(context: RunContext, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        context.check()
+        context.stop.check()
         time.sleep(min(_POLL_S, left))

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
-from ..bench.context import Interrupted, RunContext
+from ..bench.context import RunContext
+from ..bench.stop import Interrupted
 from ..clock import now
-from .comeback import DeviceSession, run_patiently
+from ..session.base import DeviceSession
+from .comeback import run_patiently
 
 _STOP_S = 15.0
 _POLL_S = 0.2
@@ -44,9 +46,9 @@ def measure_machines(
             pass
         except BaseException as error:
             # What goes wrong because everything is being ended is no news.
-            if not context.stopped:
+            if not context.stop.is_ordered:
                 ending.troubles.append(error)
-            context.stop()
+            context.stop.order()
         finally:
             event.set()
 
@@ -59,7 +61,7 @@ def measure_machines(
     except KeyboardInterrupt:
         ending.interrupted = True
         context.watcher.note("stopping: ending the engines and cleaning the devices up")
-        context.stop()
+        context.stop.order()
         deadline = time.monotonic() + _STOP_S
         for event in done:
             event.wait(max(0.0, deadline - time.monotonic()))
@@ -71,7 +73,7 @@ def _measure_device(name: str, session: DeviceSession, context: RunContext, endi
     try:
         run_patiently(session, context)
     except DeviceError as error:
-        context.check()
+        context.stop.check()
         ending.lost[name] = str(error)
         kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
         context.append(DeviceEvent(device=name, kind=kind, message=str(error), started=now()))

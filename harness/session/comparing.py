@@ -1,160 +1,98 @@
-"""One device of a comparison: lock -> push -> verify both sides -> pairs until each comparison has its verdict."""
+"""Compares a device's cases in pairs, in waves, until each comparison has its verdict."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 import msgspec
 
-from bnnbench.devices.transport.protocol import Transport
-from bnnbench.devices.workfolder import WorkFolder
-from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
-from bnnbench.results.case_result import median_ns
-from bnnbench.results.records import Accuracy, ComparisonRecord, Gate, Invocation, Pair, Side, Status, Verdict, Verdicts
+from bnnbench.results.metrics import METRICS
+from bnnbench.results.records import ComparisonRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
-from bnnbench.results.statistics.steady_state import growth
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.latency import difference, needed, verdict, within_layout
 
-from ..bench.context import RunContext
 from ..bench.workbench import Workbench
 from ..clock import now
-from ..measure.evaluate import evaluate, has_images
-from ..measure.invoke import InPair, invoke
-from ..measure.summarized import gate_unseen
-from ..measure.verify import verify
 from ..plan.cases import Case
-from ..plan.target import Target
+from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
 from .other_metrics import Measured, other_verdicts
-from .throttle import throttled
+from .pairs import SIDES, Comparison, Failure, alike
 from .why import why
 
-SIDES: tuple[Side, Side] = ("base", "head")
-_COOL_DOWN_S = 1.0
-_NO_MEMORY: Mapping[Side, Sequence[int]] = {"base": (), "head": ()}
-
 
 @dataclass
-class _Comparison:
-    """A comparison that goes on: its cases, how they are run, and its pairs so far."""
+class Comparing(DeviceSession):
+    """`budget_s` ends it; `calibration` is the device's last one."""
 
-    record: ComparisonRecord
-    cases: dict[Side, Case]
-    gates: dict[Side, Gate]
-    pairs: list[Pair]
-    peak_rss: dict[Side, list[int]]
-
-    def kept(self, stage: str) -> int:
-        return sum(pair.stage == stage and pair.dropped is None for pair in self.pairs)
-
-
-def whole_extra(iterations: int, extra_ppm: int) -> int:
-    """So many iterations, or up to twice as many, that `extra_ppm` of them is nearly a whole number."""
-
-    def error(count: int) -> float:
-        extra = count * extra_ppm / 1e6
-        return abs(round(extra) / extra - 1)
-
-    return min(range(iterations, 2 * iterations + 1), key=error) if extra_ppm else iterations
-
-
-@dataclass
-class Comparing:
-    """Compares a device's cases over one connection."""
-
-    target: Target
-    transport: Transport
-    cases: tuple[Case, ...]
     comparisons: list[ComparisonRecord]
     rules: Rules
     budget_s: float | None
-    context: RunContext
-    builds_ns: int
     calibration: Calibration | None = None
-    """The device's last one."""
-    push_ns: int = 0
-    _gates: dict[str, Gate] = field(default_factory=dict)
-    _accuracies: dict[str, Accuracy] = field(default_factory=dict)
-    _next_index: dict[str, int] = field(default_factory=dict)
+    _left: list[ComparisonRecord] = field(default_factory=list, init=False)
+    _stored: StoredRun | None = field(default=None, init=False)
+    _next_index: dict[str, int] = field(default_factory=dict, init=False)
+    _going: list[Comparison] = field(default_factory=list, init=False)
+    _deadline: float | None = field(default=None, init=False)
 
-    @property
-    def name(self) -> str:
-        return self.target.spec.name
-
-    def run(self) -> None:
-        """Every comparison that has no verdict yet. Raises DeviceError, Interrupted, StoreError."""
-        stored = self.context.writer.stored
+    def begin(self, stored: StoredRun) -> bool:
+        """The comparisons that have no verdict yet."""
         judged = stored.judged
-        left = [record for record in self.comparisons if record.id not in judged]
-        if not left:
-            return
-        self._gates = {id: gate for id, gate in stored.gates.items() if gate.status != "failed"}
-        self._accuracies = stored.accuracies
+        self._stored = stored
+        self._left = [record for record in self.comparisons if record.id not in judged]
         for one in stored.invocations:
             self._next_index[one.case_id] = max(self._next_index.get(one.case_id, 0), one.index + 1)
-        self._show("pushing engines and data", len(left))
+        return bool(self._left)
+
+    def measure(self, bench: Workbench) -> None:
+        """Raises DeviceError, Interrupted, StoreError."""
         if self.calibration and (old := self.calibration.warning(self._kernel)):
             self.context.watcher.note(old)
-        bench = Workbench(self.target, self.transport, WorkFolder.open(self.transport, self.target.spec), self.context)
-        with bench.prepared(self.cases):
-            self.push_ns = bench.push_ns
-            self._verify(bench, left)
-            if self.target.counts:
-                for record in left:
-                    if (sides := self._sides(record)) is not None:
-                        self._judge(record, compare_counts(bench, record, *sides, self._take_index, self.context))
-                return
-            going = [begun for record in left if (begun := self._begin(record, stored)) is not None]
-            if self.budget_s is not None and going:
-                pairs_ns = [self._pair_ns(one) for one in going]
-                self.rules = rules_for(self.rules, self.budget_s, pairs_ns)
-                sigma = self.calibration.sigma if self.calibration else None
-                self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, sigma))
-            self._compare(bench, going)
+        self._measure_gates(bench)
+        begun = [one for record in self._left if (one := self._begin(record)) is not None]
+        if self.target.meter.is_exact:
+            for one in begun:
+                self._judge(one, compare_counts(bench, one, self._take_index))
+            return
+        self._going = begun
+        if self.budget_s is not None and begun:
+            pairs_ns = [self._pair_ns(one) for one in begun]
+            self.rules = rules_for(self.rules, self.budget_s, pairs_ns)
+            sigma = self.calibration.sigma if self.calibration else None
+            self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, sigma))
+            self._deadline = time.monotonic() + self.budget_s
+        while self._going and self._wave(bench):
+            pass
+        for late in list(self._going):
+            self._finish(bench, late)
+
+    def progress(self) -> tuple[int, int]:
+        """Comparisons."""
+        return len(self._left) - (len(self._going) or len(self._left)), max(len(self._left), 1)
 
     @property
     def _kernel(self) -> str | None:
         value = self.target.facts["kernel"].value
         return None if value is None else str(value)
 
-    def _pair_ns(self, one: _Comparison) -> float:
+    def _pair_ns(self, one: Comparison) -> float:
         gate = one.gates["base"]
         return 2 * invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0)
 
-    def _verify(self, bench: Workbench, left: Sequence[ComparisonRecord]) -> None:
-        wanted = {id for record in left for id in (record.base_case, record.head_case)}
+    def _measure_gates(self, bench: Workbench) -> None:
+        wanted = {id for record in self._left for id in (record.base_case, record.head_case)}
         for case in self.cases:
-            id = case.record.id
-            if id in wanted and id not in self._gates:
-                self._show(f"verifying {case.workload.name} on the {case.engine.name}", len(left))
-                gate = gate_unseen(case) if isinstance(case.engine, SummaryEngine) else verify(bench, case)
-                self._gates[id] = gate
-                self.context.append(gate)
-            if id not in wanted or not has_images(case) or self._gates[id].status != "ok":
-                continue
-            if id not in self._accuracies or self._accuracies[id].status == "failed":
-                self._show(f"accuracy of {case.workload.name} on the {case.engine.name}", len(left))
-                self._accuracies[id] = evaluate(bench, case, lambda done, of: None)
-                self.context.append(self._accuracies[id])
-
-    def _sides(self, record: ComparisonRecord) -> tuple[dict[Side, Case], dict[Side, Gate]] | None:
-        """Cases and gates; None when one of the sides cannot be measured: then that is the verdict."""
-        by_id = {case.record.id: case for case in self.cases}
-        cases: dict[Side, Case] = {"base": by_id[record.base_case], "head": by_id[record.head_case]}
-        gates = {side: self._gates[case.record.id] for side, case in cases.items()}
-        for side, gate in gates.items():
-            if gate.status != "ok":
-                self._fail(record, gate.status, f"{side}: {gate.reason}")
-                return None
-        return cases, gates
+            if case.record.id in wanted:
+                self.gate(bench, case)
+                if self.has_accuracy(case):
+                    self.evaluate(bench, case)
 
     def _take_index(self, case_id: str) -> int:
         """Of a case's next invocation."""
@@ -162,68 +100,63 @@ class Comparing:
         self._next_index[case_id] = index + 1
         return index
 
-    def _begin(self, record: ComparisonRecord, stored: StoredRun) -> _Comparison | None:
-        """None when one of the sides cannot be timed."""
-        sides = self._sides(record)
-        if sides is None:
+    def _begin(self, record: ComparisonRecord) -> Comparison | None:
+        """None, and the verdict, when one of the sides cannot be measured."""
+        by_id = {case.record.id: case for case in self.cases}
+        cases: dict[Side, Case] = {"base": by_id[record.base_case], "head": by_id[record.head_case]}
+        gates = {side: self.gates[case.record.id] for side, case in cases.items()}
+        one = Comparison(record, cases, alike(gates, record.extra_ppm))
+        for side, gate in gates.items():
+            if gate.status != "ok":
+                self._fail(one, Failure(side, gate.status, f"{side}: {gate.reason}"))
+                return None
+        emulated = self.target.facts.to_dict().get("emulated", {}).get("value") is True
+        if emulated and METRICS[self.target.meter.metric].is_time:
+            self._fail(one, Failure(None, "skipped", "times of an emulated device mean nothing"))
             return None
-        cases, gates = sides
-        if self.target.facts.to_dict().get("emulated", {}).get("value") is True:
-            self._fail(record, "skipped", "times of an emulated device mean nothing")
-            return None
-        # Both sides are run in the same way, each long enough for the slower to settle.
-        shared = {
-            "iterations": whole_extra(max(gate.iterations or 1 for gate in gates.values()), record.extra_ppm),
-            "warmup_ns": max(gate.warmup_ns or 0 for gate in gates.values()),
-            "block_ns": max(gate.block_ns or 0 for gate in gates.values()),
-        }
-        alike = {side: msgspec.structs.replace(gate, **shared) for side, gate in gates.items()}
-        mine = [one for one in stored.invocations if one.comparison_id == record.id and one.peak_rss_bytes]
-        peak_rss = {
-            side: [one.peak_rss_bytes or 0 for one in mine if one.case_id == case.record.id]
-            for side, case in cases.items()
-        }
-        return _Comparison(record, cases, alike, stored.pairs_of(record.id), peak_rss)
+        assert self._stored is not None
+        one.pairs = self._stored.pairs_of(record.id)
+        for done in self._stored.invocations:
+            if done.comparison_id == record.id and done.status == "ok":
+                one.invocations["base" if done.case_id == record.base_case else "head"].append(done)
+        return one
 
-    def _compare(self, bench: Workbench, going: list[_Comparison]) -> None:
-        """In waves: every comparison to its next look, the blocks of all of them in random order."""
-        deadline = None if self.budget_s is None else time.monotonic() + self.budget_s
-        total = len(going)
-        while going:
-            needs = {one.record.id: needed(self.rules, one.pairs) for one in going}
-            for one in [one for one in going if needs[one.record.id] is None]:
-                self._finish(bench, one)
-                going.remove(one)
-            chosen = going if deadline is None else self._nearest(going, needs)
-            for need in ("confirm", "screen"):
-                stage = [one for one in chosen if (n := needs[one.record.id]) and n.stage == need]
-                if stage:
-                    bench.copy_engines(SIDES)
-                for one in self._blocks(stage, needs):
-                    if deadline is not None and time.monotonic() > deadline:
-                        for late in going:
-                            self._finish(bench, late)
-                        return
-                    self._show(f"comparing {one.record.workload}, {len(one.pairs)} pairs", len(going), total)
-                    if one in going and not self._block(bench, one, need):
-                        going.remove(one)
+    def _wave(self, bench: Workbench) -> bool:
+        """Every comparison to its next look, the blocks of all of them in random order. False when the budget is
+        spent."""
+        needs = {one.record.id: needed(self.rules, one.pairs) for one in self._going}
+        for one in [one for one in self._going if needs[one.record.id] is None]:
+            self._finish(bench, one)
+        chosen = self._going if self._deadline is None else self._nearest(needs)
+        for stage in ("confirm", "screen"):
+            staged = [one for one in chosen if (need := needs[one.record.id]) and need.stage == stage]
+            if staged:
+                bench.lease.copy_engines(SIDES)
+            for one in self._blocks(staged, needs):
+                if self._deadline is not None and time.monotonic() > self._deadline:
+                    return False
+                if one in self._going:
+                    self.show(f"comparing {one.record.workload}, {len(one.pairs)} pairs")
+                    self._block(bench, one, stage)
+        return True
 
-    def _nearest(self, going: list[_Comparison], needs: dict[str, Need | None]) -> list[_Comparison]:
+    def _nearest(self, needs: dict[str, Need | None]) -> list[Comparison]:
         """Under a budget: all at their first look, then the half that is nearest to a verdict: flagged ones, and those
         whose pairs agree best."""
-        if any(len(one.pairs) < self.rules.looks[0] for one in going):
-            return [one for one in going if len(one.pairs) < self.rules.looks[0]]
+        fresh = [one for one in self._going if len(one.pairs) < self.rules.looks[0]]
+        if fresh:
+            return fresh
 
-        def distance(one: _Comparison) -> tuple[bool, float]:
+        def distance(one: Comparison) -> tuple[bool, float]:
             need = needs[one.record.id]
             return (need is None or need.stage == "screen", effective_sigma([difference(pair) for pair in one.pairs]))
 
-        return sorted(going, key=distance)[: (len(going) + 1) // 2]
+        return sorted(self._going, key=distance)[: (len(self._going) + 1) // 2]
 
-    def _blocks(self, going: Iterable[_Comparison], needs: dict[str, Need | None]) -> list[_Comparison]:
+    def _blocks(self, staged: Iterable[Comparison], needs: dict[str, Need | None]) -> list[Comparison]:
         """A block of two pairs for each two that are missing, drawn by the seed and by how far the comparison is."""
-        blocks = []
-        for one in going:
+        blocks: list[Comparison] = []
+        for one in staged:
             need = needs[one.record.id]
             assert need is not None
             blocks += [one] * ((need.pairs - one.kept(need.stage) + 1) // 2)
@@ -231,88 +164,47 @@ class Comparing:
         random.Random(f"{self.context.seed} {self.name} {place}").shuffle(blocks)  # noqa: S311 - an order
         return blocks
 
-    def _block(self, bench: Workbench, one: _Comparison, stage: str) -> bool:
-        """AB and BA, in random order. False when the comparison is over because a side failed."""
-        number = len(one.pairs)
-        first: list[Side] = ["base", "head"]
-        random.Random(f"{self.context.seed} {one.record.id} {number}").shuffle(first)  # noqa: S311 - an order
-        return all(self._pair(bench, one, stage, side) for side in first)
+    def _block(self, bench: Workbench, one: Comparison, stage: str) -> None:
+        """AB and BA, in random order; the comparison is over when a side fails."""
+        first = list(SIDES)
+        random.Random(f"{self.context.seed} {one.record.id} {len(one.pairs)}").shuffle(first)  # noqa: S311 - an order
+        for side in first:
+            if failure := one.measure_pair(bench, stage, side, self._take_index):
+                self._fail(one, failure)
+                return
 
-    def _pair(self, bench: Workbench, one: _Comparison, stage: str, first: Side) -> bool:
-        number, started = len(one.pairs), now()
-        order: tuple[Side, Side] = ("base", "head") if first == "base" else ("head", "base")
-        done: dict[Side, Invocation] = {}
-        for side in order:
-            self.context.check()
-            case = one.cases[side]
-            index = self._take_index(case.record.id)
-            within = InPair(one.record.id, number, one.record.extra_ppm if side == "head" else 0)
-            done[side] = invoke(bench, case, index, index, one.gates[side], within)
-            self.context.append(done[side])
-            if done[side].status != "ok":
-                self._fail(one.record, done[side].status, f"{side}, at pair {number + 1}: {done[side].reason}", one)
-                return False
-            if rss := done[side].peak_rss_bytes:
-                one.peak_rss[side].append(rss)
-        drop = throttled(done["base"], done["head"])
-        figures = {side: median_ns(invocation) or 0.0 for side, invocation in done.items()}
-        pair = Pair(
-            comparison_id=one.record.id,
-            stage="confirm" if stage == "confirm" else "screen",
-            number=number,
-            first=first,
-            base_ns=figures["base"],
-            head_ns=figures["head"],
-            dropped=drop.side if drop else None,
-            reason=drop.reason if drop else None,
-            base_drift=growth(done["base"].samples_ns),
-            head_drift=growth(done["head"].samples_ns),
-            base_clock_hz=median(done["base"].clock_hz) if done["base"].clock_hz else None,
-            head_clock_hz=median(done["head"].clock_hz) if done["head"].clock_hz else None,
-            started=started,
-        )
-        one.pairs.append(pair)
-        self.context.append(pair)
-        if drop:
-            time.sleep(_COOL_DOWN_S)
-        return True
-
-    def _finish(self, bench: Workbench, one: _Comparison) -> None:
+    def _finish(self, bench: Workbench, one: Comparison) -> None:
         found = verdict(self.rules, one.record.id, one.pairs, now())
         builds = {case.record.engine_build for case in one.cases.values()}
         if self.calibration and len(builds) > 1:
             found = within_layout(found, self.calibration)
         if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
             found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
-        self._judge(one.record, found, one.peak_rss)
+        self._judge(one, found)
 
-    def _judge(
-        self, record: ComparisonRecord, main: Verdict, peak_rss: Mapping[Side, Sequence[int]] = _NO_MEMORY
-    ) -> None:
-        """Ends a comparison: all its verdicts, in one record."""
-        others = []
-        if not record.extra_ppm:
-            by_id = {case.record.id: case.record for case in self.cases}
-            base, head = (
-                Measured(by_id[id], self._accuracies.get(id), peak_rss[side])
-                for side, id in zip(SIDES, (record.base_case, record.head_case), strict=True)
-            )
-            others = other_verdicts(record.id, base, head, now())
-        self.context.append(Verdicts(comparison_id=record.id, verdicts=[main, *others]))
-
-    def _fail(self, record: ComparisonRecord, status: Status, reason: str, one: _Comparison | None = None) -> None:
+    def _fail(self, one: Comparison, failure: Failure) -> None:
+        metric = METRICS[self.target.meter.metric]
         main = Verdict(
-            comparison_id=record.id,
-            metric="instructions" if self.target.counts else "latency",
-            unit="instructions" if self.target.counts else "ns",
-            status=status,
-            reason=reason,
-            pairs=sum(pair.dropped is None for pair in one.pairs) if one else 0,
+            comparison_id=one.record.id,
+            metric=metric.key,
+            unit=metric.unit,
+            status=failure.status,
+            reason=failure.reason,
+            side=failure.side,
+            pairs=sum(pair.dropped is None for pair in one.pairs),
             finished=now(),
         )
-        self._judge(record, main, one.peak_rss if one else _NO_MEMORY)
+        self._judge(one, main)
 
-    def _show(self, text: str, left: int, total: int | None = None) -> None:
-        self.context.check()
-        of = total if total is not None else left
-        self.context.show(self.name, text, of - left, max(of, 1))
+    def _judge(self, one: Comparison, main: Verdict) -> None:
+        """Ends a comparison: all its verdicts, in one record."""
+        others: Sequence[Verdict] = ()
+        if not one.record.extra_ppm:
+            base, head = (
+                Measured.of(case.record, self.accuracies.get(case.record.id), one.invocations[side])
+                for side, case in ((side, one.cases[side]) for side in SIDES)
+            )
+            others = other_verdicts(one.record.id, base, head, now())
+        self.context.append(Verdicts(comparison_id=one.record.id, verdicts=[main, *others]))
+        if one in self._going:
+            self._going.remove(one)

@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from bnnbench.results.records import ComparisonRecord, Gate, Side, Verdict
+from bnnbench.results.metrics import METRICS
+from bnnbench.results.records import Side, Verdict
 
-from ..bench.context import RunContext
 from ..bench.workbench import Workbench
 from ..clock import now
-from ..measure.invoke import InPair, invoke
-from ..plan.cases import Case
+from ..measure.invoke import InPair, Place
+from ..measure.runner import runner_of
 from .other_metrics import instructions_verdict
+from .pairs import Comparison
 
 _ORDER: tuple[tuple[int, Side], ...] = ((0, "base"), (0, "head"), (1, "head"), (1, "base"))
 
 
-def compare_counts(
-    bench: Workbench,
-    record: ComparisonRecord,
-    cases: Mapping[Side, Case],
-    gates: Mapping[Side, Gate],
-    take_index: Callable[[str], int],
-    context: RunContext,
-) -> Verdict:
+def compare_counts(bench: Workbench, one: Comparison, take_index: Callable[[str], int]) -> Verdict:
     """The verdict on instructions; `take_index` gives the next invocation's of a case.
 
     Raises DeviceError, Interrupted, StoreError.
     """
+    record, metric = one.record, METRICS[bench.target.meter.metric]
     counts: dict[Side, list[float]] = {"base": [], "head": []}
     for pair, side in _ORDER:
-        context.check()
-        context.show(record.device, f"counting {record.workload} on the {side}", 0, 1)
-        index = take_index(cases[side].record.id)
+        bench.context.stop.check()
+        bench.context.show(record.device, f"counting {record.workload} on the {side}", 0, 1)
+        case, index = one.cases[side], take_index(one.cases[side].record.id)
         within = InPair(record.id, pair, record.extra_ppm if side == "head" else 0)
-        done = invoke(bench, cases[side], index, index, gates[side], within)
-        context.append(done)
+        done = runner_of(case).invoke(bench, case, Place(index, index, within), one.gates[side])
+        bench.context.append(done)
         if done.status != "ok" or not done.counters:
             return Verdict(
                 comparison_id=record.id,
-                metric="instructions",
-                unit="instructions",
+                metric=metric.key,
+                unit=metric.unit,
                 status="failed" if done.status == "ok" else done.status,
                 reason=f"{side}: {done.reason or 'nothing was counted'}",
+                side=side,
                 finished=now(),
             )
-        counts[side].append(float(done.counters["instructions"]))
+        counts[side].append(float(done.counters[metric.key]))
     return instructions_verdict(record.id, counts["base"], counts["head"], now())

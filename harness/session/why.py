@@ -51,7 +51,7 @@ def _steps(bench: Workbench, cases: Mapping[Side, Case]) -> str | None:
     try:
         for _ in range(_ROUNDS):
             for side, case in cases.items():
-                with bench.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _hello):
+                with bench.lease.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _hello):
                     load(client, case, 0)
                     with bench.timed():
                         client.profile("case", runs=_RUNS, threads=case.record.threads, limit_ns=_LIMIT_NS)

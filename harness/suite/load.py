@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.engines import DECLARED, ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
 from bnnbench.kernels.models.shipped import shipped_models
@@ -174,17 +174,15 @@ def _check_engines(suite: Suite, path: Path) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise SuiteError(f"{path}: engine name {name!r} may hold letters, digits, '.', '_' and '-' only.")
         words = suite.engine[name].command
-        if not any("{binary}" in word for word in words):
-            raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{binary}} goes.")
-        prints = suite.engine[name].protocol == "none"
-        placeholders = ["{binary}", "{files}", *(["{model}", "{threads}"] if prints else [])]
+        kind = DECLARED[str(suite.engine[name].protocol)]
         for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
-            if placeholder not in placeholders:
+            if placeholder not in kind.placeholders:
                 raise SuiteError(
-                    f"{path}: [engine.{name}] command: {placeholder} is none of {', '.join(placeholders)}."
+                    f"{path}: [engine.{name}] command: {placeholder} is none of {', '.join(kind.placeholders)}."
                 )
-        if prints and not any("{model}" in word for word in words):
-            raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {{model}} goes.")
+        for placeholder in kind.required:
+            if not any(placeholder in word for word in words):
+                raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {placeholder} goes.")
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
                 hint = closest(architecture, _ARCHITECTURES)

@@ -20,7 +20,7 @@ from ..errors import CannotMeasure
 from ..plan.comparisons import Compare
 from ..plan.config import RunConfig
 from ..plan.side import Selection
-from ..run.run import start_run
+from ..run.start import start_run
 from ..workload.of_suite import workloads
 
 _PILOT_SHARE = 0.2

@@ -15,7 +15,7 @@ from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.tflite_file import read
 
-from ..bench.one_off import borrowed
+from ..bench.one_off import one_off
 from ..bench.reach import Tell
 from ..errors import CallError
 from ..workload.model import NUMPY
@@ -43,7 +43,7 @@ def infer(
     batch: int,
     tell: Tell,
 ) -> Inference:
-    """`inputs` is [count, ...] or one input. Raises ModelError, CallError and what `borrowed` raises."""
+    """`inputs` is [count, ...] or one input. Raises ModelError, CallError and what `one_off` raises."""
     file = read(model)
     plans = "plan" in engine.accepts
     if not plans and "tflite" not in engine.accepts:
@@ -58,20 +58,21 @@ def infer(
     stacked = _checked(inputs, graph.inputs[0], batch)
     calls = len(stacked) // batch
     loadable = make_plan(graph).to_bytes() if plans else model.read_bytes()
-    with borrowed(device, inventory, engine, threads, "bnnbench infer", tell) as one:
-        blob, given = one.folder.blobs([loadable, stacked.tobytes()])
+    with one_off(device, inventory, engine, threads, "bnnbench infer", tell) as one:
+        blob, given = one.lease.folder.blobs([loadable, stacked.tobytes()])
+        output = f"{one.lease.scratch}/output"
         one.client.load("model", {"plan" if plans else "model": blob})
         done = one.client.infer(
             "model",
             input=given,
-            output=f"{one.scratch}/output",
+            output=output,
             count=calls,
             threads=threads,
             limit_ns=_LIMIT_NS,
         )
-        ns = None if one.target.facts.emulated else done.ns
+        ns = None if one.lease.target.facts.emulated else done.ns
         size = calls * sum(tensor.bytes for tensor in graph.outputs)
-        raw = one.fetch("output", size)
+        raw = one.lease.fetch(output, size)
         if len(raw) != size:
             raise EngineError(f"the engine put out {len(raw):,} bytes where {size:,} are right.")
         return Inference(_split(raw, graph, calls), len(stacked), ns)

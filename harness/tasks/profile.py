@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +13,7 @@ from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.tflite_file import read
 
-from ..bench.one_off import borrowed
+from ..bench.one_off import one_off
 from ..bench.reach import Tell
 
 _PEAK_NS = 1_000_000_000
@@ -62,12 +61,11 @@ class ModelProfile:
 
 
 def profile(model: Path, *, device: str, inventory: Path | None, threads: int, runs: int, tell: Tell) -> ModelProfile:
-    """By the native engine, which alone times steps. Raises ModelError and what `borrowed` raises."""
+    """By the native engine, which alone times steps. Raises ModelError and what `one_off` raises."""
     plan = make_plan(import_model(read(model)))
     native = ENGINES["native"]
-    with borrowed(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
-        hello = one.client.hello()
-        (blob,) = one.folder.blobs([plan.to_bytes()])
+    with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
+        (blob,) = one.lease.folder.blobs([plan.to_bytes()])
         loaded = one.client.load("model", {"plan": blob})
         before = one.client.peak(threads=threads, limit_ns=_PEAK_NS)
         one.client.profile("model", runs=max(runs // 4, 1), threads=threads, limit_ns=_LIMIT_NS)  # warm-up
@@ -108,58 +106,9 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
         peaks=peaks,
         arena_bytes=loaded.arena_bytes,
         plan_sha256=plan.sha256,
-        engine_build=hello.build,
-        isa=hello.isa,
+        engine_build=one.hello.build,
+        isa=one.hello.isa,
     )
-
-
-def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Path:
-    """Draws the steps that multiply against the device's roofs, into a file whose suffix is a format of
-    `bnnbench.results.charts.paper`, with a caption beside it; returns the caption's path. Raises ValueError when no
-    step multiplies, OSError."""
-    from bnnbench.results.charts import CHARTS
-    from bnnbench.results.charts.paper import inches, save
-    from bnnbench.results.columns import CASE_COLUMNS, build
-    from bnnbench.results.records import Peak
-
-    steps = [op for op in done.ops if op.gops is not None]
-    names = Counter(op.name for op in steps)
-    rows = [
-        {
-            "device": device,
-            "engine": "native",
-            "variant": op.op,
-            "engine_build": done.engine_build,
-            "isa": done.isa,
-            "workload": op.name if names[op.name] == 1 else f"{op.index} {op.name}",
-            "kind": "kernel",
-            "threads": 1,  # as far as the chart goes: its roofs are those of as many threads as the steps had
-            "status": "ok",
-            "latency_ns": op.time_ns,
-            "gops": op.gops,
-            "macs_1bit": op.macs_1bit,
-            "macs_32bit": op.macs_32bit,
-            "bytes_moved": op.bytes_moved,
-        }
-        for op in steps
-    ]
-    peaks = done.peaks
-    roofs = Peak(
-        device=device,
-        isa=done.isa,
-        popcount_gops=peaks.popcount_gops,
-        fma_gflops=peaks.fma_gflops,
-        read_gb_s={**(peaks.read_gb_s or {})},
-    )
-    threads = "one thread" if done.threads == 1 else f"{done.threads} threads"
-    chart = replace(
-        CHARTS["roofline"],
-        title=f"Steps of {title}",
-        caption=f"Every step that multiplies, medians of {done.runs} runs, {threads}, by the operations that it does "
-        "on each byte it must move at least. Level lines are the most that popcount and f32 instructions can do, "
-        "sloping ones are what each level of the memory can feed.",
-    )
-    return save(chart, build(rows, CASE_COLUMNS), path, width=inches("6.9in"), roofs=[roofs])
 
 
 def _bounds(macs_1bit: int, macs_32bit: int, bytes_moved: int, peaks: Peaks) -> dict[str, float]:

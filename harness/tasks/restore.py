@@ -7,9 +7,8 @@ import sys
 from bnnbench.devices import environment
 from bnnbench.devices.environment import Change
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.workfolder import WorkFolder
 
-from ..bench.machine_lock import machine_lock
+from ..bench.lease import locked
 from ..bench.reach import reach
 from ..errors import CannotMeasure
 
@@ -23,7 +22,5 @@ def restore_device(spec: DeviceSpec) -> list[Change]:
     with reached.transport as transport:
         if not reached.target.launcher.is_file():
             raise CannotMeasure(f"device '{spec.name}' runs no engine of ours, so nothing was changed there.")
-        folder = WorkFolder.open(transport, spec)
-        launcher = folder.blob(reached.target.launcher, executable=True)
-        with machine_lock(transport, launcher, folder.path, "bnnbench devices restore"):
+        with locked(reached.target, transport, "bnnbench devices restore") as (folder, _):
             return environment.restore(transport, folder.path)

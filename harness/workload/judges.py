@@ -17,6 +17,7 @@ from typing import Protocol
 from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.transport.local import LocalTransport
+from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.installation import RUNTIMES, installed
 from bnnbench.kernels.engines.tflite import JUDGES, TFLiteEngine
@@ -115,7 +116,7 @@ def _asked(judge: TFLiteEngine, workload: Judged) -> tuple[int, str | None]:
 @contextmanager
 def _started(judge: TFLiteEngine, folder: str) -> Iterator[EngineClient]:
     files = judge.prepare("", None, None).files
-    process = LocalTransport(LOCAL).spawn(judge.command([str(files[0].path)], None, True), cwd=folder)
+    process = LocalTransport(LOCAL).spawn(judge.command(Start([str(files[0].path)], local=True)), cwd=folder)
     try:
         yield EngineClient(process, judge.name)
         process.close_stdin()

@@ -5,13 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ..toolchain import EngineBuild, Progress
 
 Accepts = Literal["op", "plan", "tflite", "lce"]
 """What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), and LCE's ops in
 these."""
+
+
+RefusalCode = Literal["unsupported", "no_binary", "not_installed"]
+
+
+class Refusal(NamedTuple):
+    """Why an engine cannot run somewhere: one sentence for the skip, and a code for programs."""
+
+    reason: str
+    code: RefusalCode = "unsupported"
+
+
+RunKey = Literal["watch", "counters"]
+"""Optional keys of the request `run`, which an engine may not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How an engine is started. `paths` are where its files were pushed to, relative to the working folder; `isa`
+    forces a level; `local`: on this machine. `model` and `threads` are for a program without a protocol, which is
+    started once for each measurement."""
+
+    paths: Sequence[str]
+    isa: str | None = None
+    local: bool = False
+    model: str = ""
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +69,16 @@ class Engine(Protocol):
         ...
 
     @property
+    def recorded_as(self) -> str:
+        """The engine's name in records: both sides of a comparison may be of one engine."""
+        ...
+
+    @property
+    def run_keys(self) -> frozenset[RunKey]:
+        """Which optional keys of `run` it knows."""
+        ...
+
+    @property
     def about(self) -> str:
         """What it is, for listings: a line."""
         ...
@@ -63,16 +100,16 @@ class Engine(Protocol):
         """The ISA level to use on a CPU with these kernel-reported features; None leaves it to the engine."""
         ...
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
-        """Why it cannot run there, as one sentence for the skip; None when it can. `local`: on this machine."""
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
+        """Why it cannot run there; None when it can. `local`: on this machine."""
         ...
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
         """Builds or finds the files for a platform. Raises BuildError."""
         ...
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
-        """The argv on the device; `paths` are where `files` were pushed to, relative to the working folder."""
+    def command(self, start: Start) -> list[str]:
+        """The argv on the device."""
         ...
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 from ..errors import BuildError
 from ..toolchain import EngineBuild, Progress
-from .base import Accepts, EngineFile, EngineFiles
+from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
 
 
 @dataclass(frozen=True, slots=True)
 class CustomEngine:
-    """`binary` maps an architecture (x86_64, aarch64, arm) to a file; `command` holds `{binary}` and arguments."""
+    """`binary` maps an architecture (x86_64, aarch64, arm) to a file; `command` holds `{binary}` and arguments.
+
+    `placeholders` may stand in `command`, `required` of them must.
+    """
+
+    placeholders: ClassVar[tuple[str, ...]] = ("{binary}", "{files}")
+    required: ClassVar[tuple[str, ...]] = ("{binary}",)
 
     name: str
     command_line: tuple[str, ...]
@@ -25,16 +32,33 @@ class CustomEngine:
     about: str = "declared by a suite"
     variant: str | None = None
     builds: bool = False
+    run_keys: frozenset[RunKey] = frozenset()
+
+    @classmethod
+    def declared(
+        cls,
+        name: str,
+        command: tuple[str, ...],
+        binary: Mapping[str, Path],
+        files: tuple[Path, ...],
+        accepts: frozenset[Accepts],
+    ) -> Self:
+        """As a suite declares it."""
+        return cls(name, command, binary, files, accepts=accepts)
+
+    @property
+    def recorded_as(self) -> str:
+        return self.name
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the engine says in its `hello` what it uses."""
         return None
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """What it accepts is asked from itself; only the architecture is known here."""
         architecture = triple.split("-")[0]
         if architecture not in self.binary:
-            return f"engine '{self.name}' has no binary for {architecture}"
+            return Refusal(f"engine '{self.name}' has no binary for {architecture}", "no_binary")
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
@@ -52,12 +76,12 @@ class CustomEngine:
         build = EngineBuild(self.name, triple, None, key, key, paths[0])
         return EngineFiles(build, tuple(EngineFile(path, executable=index == 0) for index, path in enumerate(paths)))
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
+    def command(self, start: Start) -> list[str]:
         """`{binary}` is the pushed binary, `{files}` the others, in order."""
         argv: list[str] = []
         for word in self.command_line:
             if word == "{files}":
-                argv += paths[1:]
+                argv += start.paths[1:]
             else:
-                argv.append(word.replace("{binary}", f"./{paths[0]}"))
+                argv.append(word.replace("{binary}", f"./{start.paths[0]}"))
         return argv

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..targets import TRIPLES
 from ..toolchain import Progress, build_native
-from .base import Accepts, EngineFile, EngineFiles
+from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
 
 
 class NativeEngine:
     """Hand-tiled C++ kernels and whole models; one static binary holds every ISA level."""
 
-    name = "native"
+    name = recorded_as = "native"
     protocol = 1
     about = "C++ kernels and whole models; one static binary for all ISA levels"
     variant = None
     builds = True
+    run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the binary asks the CPU itself."""
         return None
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """The triples that can be built; how many threads there can be, the device says."""
         if triple not in TRIPLES:
-            return f"the native engine is not built for {triple}"
+            return Refusal(f"the native engine is not built for {triple}")
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
@@ -34,6 +33,6 @@ class NativeEngine:
         build = build_native(triple, progress)
         return EngineFiles(build, (EngineFile(build.path, executable=True),))
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
+    def command(self, start: Start) -> list[str]:
         """`isa` forces a level, for tests and comparisons."""
-        return [f"./{paths[0]}", *(["--isa", isa] if isa else [])]
+        return [f"./{start.paths[0]}", *(["--isa", start.isa] if start.isa else [])]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..targets import ISA_LEVELS
 from ..toolchain import Progress, build_numba
-from .base import Accepts, EngineFile, EngineFiles, best_isa
+from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start, best_isa
 
 # What the operating system must report (/proc/cpuinfo) for each level, least first.
 _NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
@@ -26,23 +24,24 @@ _NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
 class NumbaEngine:
     """The readable reference kernels, compiled ahead of time."""
 
-    name = "numba"
+    name = recorded_as = "numba"
     protocol = 1
     about = "the readable reference kernels, compiled ahead of time; a static binary for each ISA level"
     variant = None
     builds = True
+    run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The best level that the CPU reports."""
         return best_isa(_NEEDED_FEATURES.get(triple, {}), features)
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """Kernels, one thread."""
         if triple not in {level.triple for level in ISA_LEVELS}:
-            return f"the Numba reference is not built for {triple}"
+            return Refusal(f"the Numba reference is not built for {triple}")
         if threads > 1:
-            return f"the Numba reference runs on one thread, not {threads}"
+            return Refusal(f"the Numba reference runs on one thread, not {threads}")
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
@@ -50,6 +49,6 @@ class NumbaEngine:
         build = build_numba(triple, isa or "none", progress)
         return EngineFiles(build, (EngineFile(build.path, executable=True),))
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
+    def command(self, start: Start) -> list[str]:
         """The level is the binary's own."""
-        return [f"./{paths[0]}"]
+        return [f"./{start.paths[0]}"]

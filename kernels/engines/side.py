@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import BuildError
 from ..toolchain import EngineBuild, Progress
-from .base import Accepts, Engine, EngineFile, EngineFiles
+from .base import Accepts, Engine, EngineFile, EngineFiles, Refusal, RunKey, Start
 
 ANY = ""
 """Key of a binary that is taken for every triple."""
@@ -27,6 +27,14 @@ class SideEngine:
     @property
     def protocol(self) -> int | None:
         return self.engine.protocol
+
+    @property
+    def recorded_as(self) -> str:
+        return self.engine.recorded_as
+
+    @property
+    def run_keys(self) -> frozenset[RunKey]:
+        return self.engine.run_keys
 
     @property
     def about(self) -> str:
@@ -49,10 +57,12 @@ class SideEngine:
         """As the engine."""
         return self.engine.isa_for(triple, features)
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """As the engine, and where there is no binary for the triple."""
         if self.binaries and not self._binary(triple):
-            return f"the {self.name} has no binary for {triple}, only for {', '.join(sorted(self.binaries))}"
+            return Refusal(
+                f"the {self.name} has no binary for {triple}, only for {', '.join(sorted(self.binaries))}", "no_binary"
+            )
         return self.engine.refusal(threads, triple, local)
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
@@ -71,9 +81,9 @@ class SideEngine:
         build = EngineBuild(self.name, triple, isa, sha, sha, path)
         return EngineFiles(build, (EngineFile(path, executable=True), *others))
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
+    def command(self, start: Start) -> list[str]:
         """As the engine."""
-        return self.engine.command(paths, isa, local)
+        return self.engine.command(start)
 
     def _binary(self, triple: str) -> Path | None:
         return self.binaries.get(triple) or self.binaries.get(ANY)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..toolchain import EngineBuild, Progress
-from .base import Accepts, EngineFile, EngineFiles
+from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
 from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
@@ -32,19 +31,27 @@ class TFLiteEngine:
     variant: str | None = None
     remote: bool = False
     builds: bool = False
+    run_keys: frozenset[RunKey] = frozenset()
     protocol: int | None = 1
     accepts: frozenset[Accepts] = frozenset({"tflite", "lce"})
+
+    @property
+    def recorded_as(self) -> str:
+        return self.name
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the runtime chooses by itself."""
         return None
 
-    def refusal(self, threads: int, triple: str, local: bool) -> str | None:
+    def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """Not installed here, or not to be had there."""
         if local and installed(self.runtime) is None:
-            return f"the engine '{self.name}' is not installed; run bnnbench engines install {self.runtime}"
+            return Refusal(
+                f"the engine '{self.name}' is not installed; run bnnbench engines install {self.runtime}",
+                "not_installed",
+            )
         if not local and not self.remote:
-            return f"the engine '{self.name}' runs on this machine only"
+            return Refusal(f"the engine '{self.name}' runs on this machine only")
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
@@ -55,11 +62,11 @@ class TFLiteEngine:
         build = EngineBuild(self.name, triple, None, key, key, _DRIVER)
         return EngineFiles(build, (EngineFile(_DRIVER, executable=False),))
 
-    def command(self, paths: Sequence[str], isa: str | None, local: bool) -> list[str]:
+    def command(self, start: Start) -> list[str]:
         """The driver in the runtime's Python."""
         # Isolated (-I) from the user's own packages, which may be of other versions.
-        python = [str(installed(self.runtime)), "-I"] if local else ["sh", "-c", _THEIR_PYTHON, "sh"]
-        return [*python, paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
+        python = [str(installed(self.runtime)), "-I"] if start.local else ["sh", "-c", _THEIR_PYTHON, "sh"]
+        return [*python, start.paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
 
 
 JUDGES = (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 from ..errors import EngineError
-from .base import Accepts
+from .base import Accepts, Start
 from .custom import CustomEngine
 
 # Statistics of a phase. Op profiling adds its own, as `Timings (microseconds): count=` and `Memory (bytes): count=`.
@@ -101,11 +103,25 @@ def _number(text: str, name: str) -> float:
 class SummaryEngine(CustomEngine):
     """A user's binary; `command_line` also holds `{model}` and `{threads}`. Its cases are never verified."""
 
+    placeholders = ("{binary}", "{files}", "{model}", "{threads}")
+    required = ("{binary}", "{model}")
     protocol: int | None = None
     accepts: frozenset[Accepts] = frozenset({"tflite", "lce"})
     about: str = field(default="prints a summary; declared by a suite")
 
-    def measuring_command(self, paths: Sequence[str], model: str, threads: int) -> list[str]:
-        """The argv that measures a model file, relative to the working folder."""
-        argv = self.command(paths, None, local=False)
-        return [word.replace("{model}", model).replace("{threads}", str(threads)) for word in argv]
+    @classmethod
+    def declared(
+        cls,
+        name: str,
+        command: tuple[str, ...],
+        binary: Mapping[str, Path],
+        files: tuple[Path, ...],
+        accepts: frozenset[Accepts],
+    ) -> Self:
+        """It runs model files, whatever a suite says that it accepts."""
+        return cls(name, command, binary, files)
+
+    def command(self, start: Start) -> list[str]:
+        """The argv that measures a model file."""
+        argv = CustomEngine.command(self, start)
+        return [word.replace("{model}", start.model).replace("{threads}", str(start.threads)) for word in argv]

@@ -67,9 +67,8 @@ class RunWriter:
         self._lock = lock
         self._journal = journal_
 
-    @property
-    def stored(self) -> StoredRun:
-        """What is in the journal now, for a resumed run to see what it need not measure again."""
+    def read(self) -> StoredRun:
+        """What is in the journal now, for a resumed run to see what it need not measure again. Reads the disk."""
         return read_run(self.path)
 
     def append(self, entry: Entry) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models.importer import import_model
@@ -50,7 +51,7 @@ def start(stack: ExitStack, name: str, path: Path, folder: Path, threads: int = 
     if runtime and installed(runtime) is None:
         pytest.skip(f"not installed: bnnbench engines install {runtime}")
     paths = [str(file.path) for file in engine.prepare(HOST, None, None).files]
-    command = [word.removeprefix("./") for word in engine.command(paths, None, local=True)]
+    command = [word.removeprefix("./") for word in engine.command(Start(paths, local=True))]
     pinned = [str(NATIVE), "exec", "--cpus", ",".join(map(str, CPUS[-threads:])), "--deadline-s", "900", "--"]
     client = stack.enter_context(EngineProcess([*pinned, *command], folder)).client
     client.hello(60)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bnnbench.harness.session.comparing import whole_extra
+from bnnbench.harness.session.pairs import whole_extra
 from bnnbench.results.store.calibration import latest
 from tests.harness.bench import Bench, one_sentence
 from tests.results.calibrated import calibrated

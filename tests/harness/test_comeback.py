@@ -40,10 +40,13 @@ class Writer:
     """A journal in memory."""
 
     record: RunRecord
-    stored: StoredRun
+    so_far: StoredRun
+
+    def read(self) -> StoredRun:
+        return self.so_far
 
     def append(self, entry: Entry) -> None:
-        self.stored.entries.append(entry)
+        self.so_far.entries.append(entry)
 
 
 @dataclass
@@ -135,5 +138,5 @@ def test_what_is_known_of_it_is_what_came_back(
     session = losing([], 1)
     comeback.run_patiently(session, session.context)
     assert session.boots[1] == "another" != session.boots[0]
-    kinds = [one.kind for one in session.context.writer.stored.events]
+    kinds = [one.kind for one in session.context.writer.read().events]
     assert kinds == ["lost", "rebooted"]

@@ -16,7 +16,7 @@ from bnnbench.harness.cli.infer import _read
 from bnnbench.harness.cli.main import main
 from bnnbench.harness.cli.terminal import Console, guarded, line
 from bnnbench.harness.errors import CallError, CannotMeasure, SuiteError
-from bnnbench.harness.run.run import resume_run
+from bnnbench.harness.run.resume import resume_run
 from bnnbench.harness.suite.load import load_suites
 from bnnbench.results.errors import StoreWarning
 from bnnbench.results.measurements import finish

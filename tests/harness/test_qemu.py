@@ -83,7 +83,7 @@ def slowed(bench: Bench, ppm: int) -> dict[str, object]:
     from bnnbench.harness.plan.comparisons import Compare
     from bnnbench.harness.plan.config import RunConfig
     from bnnbench.harness.plan.side import Selection
-    from bnnbench.harness.run.run import start_run
+    from bnnbench.harness.run.start import start_run
     from bnnbench.harness.suite.load import load_suites
     from bnnbench.results.store.runs import Store
 

@@ -33,7 +33,7 @@ def context(tmp_path: Path) -> RunContext:
 
 def test_a_record_that_would_not_read_back_is_stored_as_failed(context: RunContext) -> None:
     stored = context.append(Invocation(case_id="a", index=0, order=0, status="ok", samples_ns=[float("nan")]))
-    run = context.writer.stored
+    run = context.writer.read()
     assert run.entries == [stored]
     assert not run.warnings
     assert stored.status == "failed"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.engines.tflite import TFLiteEngine
 from bnnbench.kernels.errors import EngineError
@@ -67,6 +68,6 @@ class Judge:
     def _started(self) -> EngineProcess:
         if self._process is None:
             files = self._engine.prepare(HOST, None, None).files
-            command = self._engine.command([str(files[0].path)], None, True)
+            command = self._engine.command(Start([str(files[0].path)], local=True))
             self._process = EngineProcess(command, self._folder)
         return self._process

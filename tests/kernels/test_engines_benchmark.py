@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.tflite_benchmark import Summary, SummaryEngine, parse_summary
 from bnnbench.kernels.errors import EngineError
 
@@ -175,7 +176,7 @@ def test_the_command_that_measures() -> None:
         "theirs", ("{binary}", "--graph={model}", "--num_threads={threads}", "{files}"), {}, accepts=frozenset()
     )
     assert engine.protocol is None
-    assert engine.measuring_command(["blobs/1", "blobs/2"], "blobs/3", 4) == [
+    assert engine.command(Start(["blobs/1", "blobs/2"], model="blobs/3", threads=4)) == [
         "./blobs/1",
         "--graph=blobs/3",
         "--num_threads=4",

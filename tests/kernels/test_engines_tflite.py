@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.engines import ENGINES
+from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.interpreter import interpret
@@ -361,7 +362,7 @@ def test_on_another_device_its_own_environment_goes_first(tmp_path: Path) -> Non
 
     (tmp_path / "work").mkdir()
     python(tmp_path / "bin/python3", "theirs")
-    command = ENGINES["litert"].command(["blobs/0f"], None, False)
+    command = ENGINES["litert"].command(Start(["blobs/0f"]))
     assert run() == "theirs blobs/0f --runtime litert\n"
     python(tmp_path / "work/python/bin/python3", "environment")
     assert run() == "environment blobs/0f --runtime litert\n"
@@ -378,7 +379,7 @@ def test_not_installed_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("BNNBENCH_CACHE", str(tmp_path))
     for name, runtime in (("lce", "lce"), ("lce-best", "lce"), ("litert", "litert")):
         refusal = f"the engine '{name}' is not installed; run bnnbench engines install {runtime}"
-        assert ENGINES[name].refusal(1, HOST, True) == refusal
+        assert ENGINES[name].refusal(1, HOST, True) == (refusal, "not_installed")
 
 
 @contextmanager
@@ -386,9 +387,9 @@ def real(name: str, folder: Path) -> Iterator[EngineProcess]:
     engine = ENGINES[name]
     refusal = engine.refusal(1, HOST, True)
     if refusal:
-        pytest.skip(refusal)
+        pytest.skip(refusal.reason)
     pushed = [str(shutil.copy(file.path, folder)) for file in engine.prepare(HOST, None, None).files]
-    with EngineProcess(engine.command(pushed, None, True), folder) as process:
+    with EngineProcess(engine.command(Start(pushed, local=True)), folder) as process:
         yield process
 
 

@@ -1,0 +1,165 @@
+"""A device that is ours for a while: lock -> push -> scratch folder -> engines, and all of it given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.transport.protocol import RemoteProcess, Transport
+from bnnbench.devices.workfolder import WorkFolder
+from bnnbench.kernels.engines import ENGINES, Engine, Start
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Hello
+from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.instruction_counter import MARKS
+
+from ..plan.target import Target
+from ..workload.base import OUTPUT_SLACK_BYTES
+from .engine_process import EngineProcess
+from .launcher import LAUNCHER, Launcher
+from .launcher_report import left_behind
+from .machine_lock import machine_lock
+from .stop import Stop
+
+CACHE_LIMIT_BYTES = 2 << 30
+"""Blobs beyond this are removed from a device, least recently used first."""
+
+LeftBehind = Callable[[str, int], None]
+"""Is told an engine's name, and how many processes had left its group and were ended after it."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """`scratch` is a folder of its own, relative to the work folder; `paths` are where each engine's files lie there.
+
+    `counter` is the pushed plugin that counts instructions, empty where none does.
+    """
+
+    target: Target
+    transport: Transport
+    folder: WorkFolder
+    launcher: Launcher
+    scratch: str
+    engines: Mapping[str, Engine]
+    paths: dict[str, list[str]]
+    counter: str
+    stop: Stop
+    tell_left_behind: LeftBehind
+
+    @contextmanager
+    def engine(self, name: str, threads: int, deadline_s: float) -> Iterator[tuple[EngineClient, Hello]]:
+        """A started engine that has said hello. What it breaks comes out as EngineError with how it ended;
+        DeviceError when the device is lost, Interrupted when all is being stopped."""
+        command = [*self._emulator(), *self.engines[name].command(self._start(name, threads))]
+        process = EngineProcess(self.launcher, command, name=name, cpus=self.threads_on(threads), deadline_s=deadline_s)
+        with process, self.stop.ends(process):
+            try:
+                yield process.client, process.client.hello()
+            except (EngineError, EOFError, OSError, ValueError, DeviceError) as error:
+                self.stop.check()  # a stop ends the engine, which is no failure of it
+                if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
+                    raise
+                raise EngineError(f"{error} {process.last_words()}".strip()) from error
+        self.tell_left_behind(name, process.left_behind)
+
+    @contextmanager
+    def program(self, name: str, model: str, threads: int, deadline_s: float) -> Iterator[RemoteProcess]:
+        """A started engine without a protocol, which measures a model, prints and ends; raises as `engine`."""
+        command = self.engines[name].command(self._start(name, threads, model))
+        process = self.launcher.start(command, self.threads_on(threads), deadline_s)
+        try:
+            with self.stop.ends(process):
+                yield process
+        except (EOFError, OSError):
+            self.stop.check()
+            raise
+        finally:
+            process.kill()
+            self.tell_left_behind(name, left_behind(process.stderr_tail()))
+
+    def fetch(self, path: str, size_bytes: int) -> bytes:
+        """A file of the work folder, relative to it, of about this size. Raises CommandFailed, DeviceLost."""
+        return self.transport.pull(self.folder.absolute(path), limit_bytes=size_bytes + OUTPUT_SLACK_BYTES)
+
+    def counted(self) -> bytes:
+        """What the counter of the last engine wrote. Raises CommandFailed, DeviceLost."""
+        return self.fetch(self._counts_file, 0)
+
+    def threads_on(self, threads: int) -> tuple[int, ...]:
+        """The cores that so many threads are pinned to: the last ones; the first serves interrupts on most boards."""
+        return self.target.cores[-threads:]
+
+    def copy_engines(self, names: Sequence[str]) -> None:
+        """Gives these engines fresh copies of their programs, at paths of equal length for names of equal length: what
+        a file's pages happen to lie on is drawn anew for each."""
+        blobs = {name: self.folder.blob(self.target.builds[name].build.path, executable=True) for name in names}
+        copies = {name: f"{self.scratch}/{name}" for name in names}
+        self.folder.copy([(blobs[name], copies[name]) for name in names])
+        for name in names:
+            self.paths[name] = [copies[name], *self.paths[name][1:]]
+
+    def _start(self, name: str, threads: int, model: str = "") -> Start:
+        return Start(self.paths[name], self.target.isas.get(name), self.target.is_local, model, threads)
+
+    @property
+    def _counts_file(self) -> str:
+        return f"{self.scratch}/instructions"
+
+    def _emulator(self) -> list[str]:
+        if not self.counter:
+            return list(self.target.emulator)
+        return [*self.target.emulator, "-E", MARKS, "-plugin", f"file=./{self.counter},out={self._counts_file}"]
+
+
+@contextmanager
+def lease(
+    target: Target,
+    transport: Transport,
+    engines: Mapping[str, Engine],
+    *,
+    what: str,
+    run_id: str,
+    data: Sequence[bytes] = (),
+    counter: Path | None = None,
+    stop: Stop,
+    tell_left_behind: LeftBehind,
+) -> Iterator[Lease]:
+    """`engines` beside the launcher, by name, with `data` beside them as blobs; `what` is the command, which whoever
+    finds the device locked is told, `run_id` names the scratch folder. Raises DeviceError."""
+    with locked(target, transport, what) as (folder, launcher):
+        try:
+            paths = {
+                name: [folder.blob(file.path, executable=file.executable) for file in target.builds[name].files]
+                for name in target.builds
+            }
+            blobs = folder.blobs(data)
+            plugin = folder.blob(counter) if counter else ""
+            pushed = [path for files in paths.values() for path in files]
+            folder.trim(CACHE_LIMIT_BYTES, keep={*blobs, *pushed, *([plugin] if plugin else [])})
+            yield Lease(
+                target=target,
+                transport=transport,
+                folder=folder,
+                launcher=launcher,
+                scratch=folder.run_folder(run_id),
+                engines={LAUNCHER: ENGINES[LAUNCHER], **engines},
+                paths=paths,
+                counter=plugin,
+                stop=stop,
+                tell_left_behind=tell_left_behind,
+            )
+        finally:
+            with suppress(DeviceError):  # a lost device: the first failure is the one to report
+                folder.remove_run_folder(run_id)
+
+
+@contextmanager
+def locked(target: Target, transport: Transport, what: str) -> Iterator[tuple[WorkFolder, Launcher]]:
+    """The device's work folder and its launcher, with its lock held. Raises DeviceError."""
+    folder = WorkFolder.open(transport, target.spec)
+    launcher = Launcher(transport, folder.path, folder.blob(target.launcher, executable=True))
+    with machine_lock(launcher, what):
+        yield folder, launcher

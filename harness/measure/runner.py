@@ -1,0 +1,65 @@
+"""How cases are measured by the protocol that their engine speaks: one runner for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from bnnbench.results.records import Gate, Invocation
+
+from ..bench.workbench import Workbench
+from ..plan.cases import Case
+from .invoke import Place, invoke
+from .summarized import gate_unseen, invoke_summarized
+from .verify import verify
+
+
+class Runner(Protocol):
+    """`evaluates`: whether it can give an engine labelled images."""
+
+    evaluates: bool
+
+    def gate(self, bench: Workbench, case: Case) -> Gate:
+        """What is known of a case before it is timed. Raises DeviceError, Interrupted."""
+        ...
+
+    def invoke(self, bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation:
+        """One fresh process. Raises DeviceError, Interrupted."""
+        ...
+
+
+class SpokenRunner:
+    """Of engines that answer requests (docs/protocol.md)."""
+
+    evaluates = True
+
+    def gate(self, bench: Workbench, case: Case) -> Gate:
+        """The output against the reference's."""
+        return verify(bench, case)
+
+    def invoke(self, bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation:
+        """As the gate was calibrated."""
+        return invoke(bench, case, place, gate)
+
+
+class SummaryRunner:
+    """Of programs that print a summary and end."""
+
+    evaluates = False
+
+    def gate(self, bench: Workbench, case: Case) -> Gate:
+        """What stands for one: the output is never seen."""
+        return gate_unseen(case)
+
+    def invoke(self, bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation:
+        """One run of the program."""
+        return invoke_summarized(bench, case, place)
+
+
+RUNNERS: Mapping[int | None, Runner] = {1: SpokenRunner(), None: SummaryRunner()}
+"""By the version of the protocol."""
+
+
+def runner_of(case: Case) -> Runner:
+    """That of the case's engine."""
+    return RUNNERS[case.engine.protocol]

@@ -1,0 +1,117 @@
+"""A run from its first measurement to its end: sessions beside each other, then the records of the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from bnnbench.devices.machines import machines
+from bnnbench.results.measurements import finish
+from bnnbench.results.records import DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.statistics.sequential import Rules
+from bnnbench.results.store.calibration import latest
+from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
+
+from ..bench.context import RunContext, Watcher
+from ..bench.reach import Reached
+from ..clock import now
+from ..errors import CannotMeasure
+from ..plan.cases import Plan
+from ..plan.config import RunConfig
+from ..session.base import DeviceSession
+from ..session.comparing import Comparing
+from ..session.timing import Timing
+from .overhead import overhead
+from .parallel import measure_machines
+from .ready import Ready
+
+
+@dataclass
+class RunResult:
+    """The stored run, how it ended, and why devices failed, by name."""
+
+    stored: StoredRun
+    outcome: Outcome
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, watcher: Watcher) -> RunResult:
+    context = RunContext(
+        store=store.path,
+        writer=writer,
+        watcher=watcher,
+        samples=writer.record.samples_per_invocation,
+        invocations=writer.record.invocations_per_case,
+        calibrates=bool(config.compare or writer.record.invocations_per_case),
+        min_sample_ns=int(config.suite.min_sample_ms * 1e6),
+        min_warmup_ns=int(config.suite.warmup_ms * 1e6),
+        seed=writer.record.seed,
+    )
+    plan, reached = ready.plan, ready.reached
+    sessions = {one.target.spec.name: _session(config, ready, one, context) for one in reached}
+    _compute_references(plan, watcher)
+    for device, message in ready.failures.items():
+        writer.append(DeviceEvent(device=device, kind="unreached", message=message, started=now()))
+    before = len(writer.read().entries)
+    started = time.monotonic_ns()
+    groups = machines((one.target.spec, one.target.facts.boot_id) for one in reached)
+    with writer:
+        ending = measure_machines([[spec.name for spec in group.devices] for group in groups], sessions, context)
+        outcome: Outcome = "complete"
+        if ending.interrupted:
+            outcome = "interrupted"
+        elif ending.lost or ending.troubles or ready.failures.keys() & writer.record.devices.keys():
+            outcome = "incomplete"
+        try:
+            new = writer.read().entries[before:]
+            spent = {name: session.builds_ns + session.push_ns for name, session in sessions.items()}
+            figures = overhead(new, plan.records, ending.wall_ns, spent)
+            wall_ns = time.monotonic_ns() - started
+            finish(writer)
+            writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
+        except StoreError as error:
+            ending.troubles.append(error)
+        if ending.troubles:
+            raise _told(ending.troubles[0], writer)
+        return RunResult(writer.read(), outcome, {**ready.failures, **ending.lost})
+
+
+def _session(config: RunConfig, ready: Ready, one: Reached, context: RunContext) -> DeviceSession:
+    cases = ready.plan.cases[one.target.spec.name]
+    if config.compare is None:
+        return Timing(one.target, one.transport, cases, context, one.builds_ns)
+    mine = [record for record in ready.comparisons if record.device == one.target.spec.name]
+    rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
+    budget_s, device = config.compare.budget_s, one.target.spec.name
+    known = latest(context.store, device)
+    return Comparing(one.target, one.transport, cases, context, one.builds_ns, mine, rules, budget_s, known)
+
+
+def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
+    """A store that fails in the middle is no wrong call, and what it has can be gone on with."""
+    if isinstance(trouble, StoreError):
+        text = str(trouble).rstrip(".")
+        return CannotMeasure(f"{text}; then go on with bnnbench run --resume {writer.record.run_id}.")
+    return trouble
+
+
+def _compute_references(plan: Plan, watcher: Watcher) -> None:
+    """Beforehand, because nothing may compute here while a block is timed."""
+    planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
+    watcher.note(f"computing the right outputs of {len(planned)} workloads")
+    for workload in planned.values():
+        workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))
+
+
+def left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
+    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
+
+    Of a gate they are what was not measured; a run without verdicts is whole without them.
+    """
+    if config.compare is None or len(config.devices) == len(record.devices):
+        return {}
+    return {
+        spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
+        for spec in config.specs()
+        if spec.name not in record.devices
+    }

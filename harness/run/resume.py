@@ -1,0 +1,92 @@
+"""A run that was cut off, to its end: the same devices, workloads and builds, and only what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from bnnbench.results.measurements import finish
+from bnnbench.results.records import DeviceEvent, RunRecord
+from bnnbench.results.store.runs import Store, StoredRun
+
+from ..bench.context import Watcher
+from ..bench.reach import Reached
+from ..clock import now
+from ..errors import CallError
+from ..plan.config import config_of, inventory_path
+from ..plan.trusted import require_own_run
+from .execute import RunResult, execute, left_out
+from .ready import Ready, ready_to_run
+from .same_machine import difference, rebooted
+
+_REBOOTED = "booted anew since the run began"
+
+
+def resume_run(
+    store: Store, selector: str, watcher: Watcher, *, inventory: Path | None = None, trusts: bool = False
+) -> RunResult:
+    """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`.
+
+    `inventory` goes before the one that the run was begun with. `trusts`: the user says that what the run names may be
+    executed, wherever it is from.
+    """
+    stored = store.run(selector)
+    if _is_complete(stored):
+        if not stored.is_finished:  # the disk was full at its end
+            with store.reopen(selector) as writer:
+                finish(writer)
+        watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
+        return run_result(stored)
+    config = config_of(stored.record)
+    require_own_run(stored, config.files(), config.devices, "resume", trusts)
+    if inventory is not None:
+        config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
+    with store.reopen(selector) as writer, ready_to_run(config, watcher, known=writer.record.devices) as ready:
+        _require_same(writer.record, ready)
+        for name in _rebooted(writer.record, ready.reached):
+            writer.append(DeviceEvent(device=name, kind="rebooted", message=_REBOOTED, started=now()))
+        result = execute(store, writer, config, ready, watcher)
+        return replace(result, failures=left_out(config, writer.record) | result.failures)
+
+
+def run_result(stored: StoredRun) -> RunResult:
+    """How a stored run ended. Raises CallError, InventoryError."""
+    record, outcome = stored.record, stored.end.outcome if stored.end else "incomplete"
+    return RunResult(stored, outcome, left_out(config_of(record), record) if record.comparisons else {})
+
+
+def _is_complete(run: StoredRun) -> bool:
+    failed = any(gate.status == "failed" for gate in run.gates.values())
+    failed = failed or any(one.status == "failed" for one in run.invocations)
+    failed = failed or any(one.status == "failed" for one in run.accuracies.values())
+    failed = failed or any(one.status == "failed" for one in run.verdicts)
+    judged = {one.comparison_id for one in run.verdicts}
+    missing = any(one.id not in judged for one in run.record.comparisons)
+    return run.end is not None and run.end.outcome == "complete" and not failed and not missing
+
+
+def _rebooted(record: RunRecord, reached: Sequence[Reached]) -> list[str]:
+    names = {one.target.spec.name: one.target.facts for one in reached}
+    return [name for name, facts in names.items() if rebooted(record.devices.get(name, {}), facts.to_dict())]
+
+
+def _require_same(record: RunRecord, ready: Ready) -> None:
+    """A resumed run must be the same run: same machines, same workloads, same engine builds."""
+    for one in ready.reached:
+        name, address = one.target.spec.name, one.target.spec.address
+        if other := difference(record.devices.get(name, {}), one.target.stored_facts):
+            raise CallError(
+                f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is another machine than before: "
+                f"{other}; connect the one that it began on, or start a new run."
+            )
+    planned = {case.id: case for case in record.cases}
+    for case in ready.plan.records:
+        old = planned.get(case.id)
+        what = f"run {record.run_id} cannot be resumed: {case.workload}"
+        if old is None:
+            raise CallError(f"{what} has changed since it began; start a new run.")
+        if old.engine_build != case.engine_build:
+            raise CallError(f"{what} would use another build of engine {case.engine} than before; start a new run.")
