@@ -24,8 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bnnbench.results.columns import equal
+from bnnbench.results.metrics import OBJECTIVES, Metric
 from bnnbench.results.models import CHOICE, DATA_SET
-from bnnbench.results.objectives import OBJECTIVES, Objective
 from bnnbench.results.statistics.level import CONFIDENCE
 
 ALL = tuple(OBJECTIVES)
@@ -51,7 +51,7 @@ def pareto(
     told = frame.reset_index(drop=True).copy()
     told["between_runs"] = between_runs(told, history)
     whole = told[[objective.column for objective in chosen]].notna().all(axis=1)
-    keys = [*([] if across_devices else ["device"]), *(DATA_SET if "accuracy" in objectives else [])]
+    keys = [*([] if across_devices else ["device"]), *(DATA_SET if any(one.in_points for one in chosen) else [])]
     taking_part = told[whole]
     groups = taking_part.groupby(keys, dropna=False).indices.values() if keys else [np.arange(len(taking_part))]
     places = np.flatnonzero(whole.to_numpy())
@@ -76,12 +76,9 @@ def pareto(
     return told
 
 
-def costs(part: pd.DataFrame, objectives: Sequence[Objective]) -> NDArray[np.float64]:
+def costs(part: pd.DataFrame, objectives: Sequence[Metric]) -> NDArray[np.float64]:
     """[rows, objectives], each such that less is better."""
-    columns = [
-        part[objective.column].to_numpy(np.float64) * (1.0 if objective.smaller_is_better else -1.0)
-        for objective in objectives
-    ]
+    columns = [part[objective.column].to_numpy(np.float64) * objective.sign for objective in objectives]
     return np.stack(columns, axis=1)
 
 
@@ -113,7 +110,7 @@ def between_runs(frame: pd.DataFrame, history: pd.DataFrame | None) -> "pd.Serie
     return pd.Series(found.to_numpy(), index=frame.index).astype("Float64")
 
 
-def _probabilities(part: pd.DataFrame, objectives: Sequence[Objective]) -> NDArray[np.float64]:
+def _probabilities(part: pd.DataFrame, objectives: Sequence[Metric]) -> NDArray[np.float64]:
     rng = np.random.default_rng(_SEED)
     drawn = np.stack([_draws(part, objective, rng) for objective in objectives], axis=-1)
     on_front = np.zeros(len(part))
@@ -123,20 +120,21 @@ def _probabilities(part: pd.DataFrame, objectives: Sequence[Objective]) -> NDArr
     return on_front / _DRAWS
 
 
-def _draws(part: pd.DataFrame, objective: Objective, rng: np.random.Generator) -> NDArray[np.float64]:
+def _draws(part: pd.DataFrame, objective: Metric, rng: np.random.Generator) -> NDArray[np.float64]:
     """[draws, rows] of costs."""
     values = part[objective.column].to_numpy(np.float64)
-    if objective.name == "latency":
+    if objective.trials is None and objective.low is not None and objective.high is not None:
         low, high = (
-            part[name].astype("Float64").to_numpy(np.float64, na_value=np.nan) for name in _interval(objective)
+            part[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
+            for name in (objective.low, objective.high)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             within = (np.log(high) - np.log(low)) / (2 * NormalDist().inv_cdf(0.5 + CONFIDENCE / 2))
         between = part["between_runs"].to_numpy(np.float64, na_value=0.0)
         sigma = np.sqrt(np.nan_to_num(within, posinf=0.0, neginf=0.0) ** 2 + between**2)
         return np.asarray(values * np.exp(sigma * rng.standard_normal((_DRAWS, len(part)))))
-    if objective.name == "accuracy":
-        counts = part["accuracy_n"].to_numpy(np.float64, na_value=math.nan)
+    if objective.trials is not None:
+        counts = part[objective.trials].to_numpy(np.float64, na_value=math.nan)
         drawn = np.tile(values, (_DRAWS, 1))
         shared: dict[tuple[str, float, float], NDArray[np.float64]] = {}
         for row, (name, value, n) in enumerate(zip(part["workload"], values, counts, strict=True)):
@@ -145,11 +143,5 @@ def _draws(part: pd.DataFrame, objective: Objective, rng: np.random.Generator) -
                 if key not in shared:
                     shared[key] = rng.beta(value * n + 0.5, n - value * n + 0.5, _DRAWS)
                 drawn[:, row] = shared[key]
-        return -drawn
-    return np.tile(values * (1.0 if objective.smaller_is_better else -1.0), (_DRAWS, 1))
-
-
-def _interval(objective: Objective) -> tuple[str, str]:
-    assert objective.low is not None
-    assert objective.high is not None
-    return objective.low, objective.high
+        return objective.sign * drawn
+    return np.tile(values * objective.sign, (_DRAWS, 1))

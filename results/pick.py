@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from bnnbench.results.objectives import OBJECTIVES
+from bnnbench.results.metrics import OBJECTIVES
 
-ORDER = ("accuracy", "latency", "size")
+ORDER = tuple(reversed(list(OBJECTIVES)))
 """What decides, first things first; where a figure is missing, the choice comes after all that have it."""
 
 
@@ -35,19 +35,14 @@ class Pick:
     moved: tuple[Moved, ...] = ()
 
 
-def pick(
-    frame: pd.DataFrame,
-    *,
-    max_latency_ns: float | None = None,
-    max_size_bytes: float | None = None,
-    min_accuracy: float | None = None,
-) -> Pick:
-    """The best choice of a frame with a row per choice (see `models.choices`) under budgets, which are inclusive.
+def pick(frame: pd.DataFrame, **bounds: float | None) -> Pick:
+    """The best choice of a frame with a row per choice (see `models.choices`) under budgets, which are inclusive:
+    `max_latency_ns`, `max_size_bytes`, `min_accuracy` (`Metric.budget`); None is no budget.
 
-    Accuracies are only compared on one dataset: pass a frame with one.
+    Accuracies are only compared on one dataset: pass a frame with one. Raises KeyError for any other budget.
     """
-    given = {"latency": max_latency_ns, "size": max_size_bytes, "accuracy": min_accuracy}
-    budgets = {name: float(value) for name, value in given.items() if value is not None}
+    names = {metric.budget: key for key, metric in OBJECTIVES.items()}
+    budgets = {names[budget]: float(value) for budget, value in bounds.items() if value is not None}
     rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
     ordered = sorted(rows, key=_rank)
     fitting = [row for row in ordered if all(fits(row, name, budget) for name, budget in budgets.items())]
@@ -83,7 +78,7 @@ def _rank(row: Mapping[str, Any]) -> tuple[tuple[bool, float], ...]:
     ranks = []
     for name in ORDER:
         value = figure(row, name)
-        sign = 1.0 if OBJECTIVES[name].smaller_is_better else -1.0
+        sign = OBJECTIVES[name].sign
         ranks.append((value is None, 0.0 if value is None else sign * value))
     return tuple(ranks)
 
@@ -103,6 +98,6 @@ def _moved(
     ]
     if not better:
         return None
-    sign = 1.0 if OBJECTIVES[name].smaller_is_better else -1.0
+    sign = OBJECTIVES[name].sign
     nearest = min(better, key=lambda row: (sign * (figure(row, name) or 0.0), _rank(row)))
     return Moved(name, figure(nearest, name) or 0.0, nearest)

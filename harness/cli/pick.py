@@ -12,6 +12,7 @@ from .options import DebugOption, JsonOption, StoreOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bnnbench.results.metrics import Metric
     from bnnbench.results.pick import Pick
 
 EXAMPLES = """Examples:
@@ -110,11 +111,11 @@ def _newest_version(frame: pd.DataFrame) -> pd.DataFrame:
 
 def sentences(made: Pick) -> list[str]:
     """What was chosen, why, by how much, and what another budget would buy."""
-    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import figure
 
     asked = ", ".join(
-        f"{OBJECTIVES[name].label} {'at most' if OBJECTIVES[name].smaller_is_better else 'at least'} "
+        f"{OBJECTIVES[name].title} {'at most' if OBJECTIVES[name].smaller_is_better else 'at least'} "
         f"{OBJECTIVES[name].text(budget)}"
         for name, budget in made.budgets.items()
     )
@@ -126,7 +127,7 @@ def sentences(made: Pick) -> list[str]:
         scope = f"of {made.fitting} that fit among {made.considered}{unknown}"
         lines.append(f"why: {_why(made.best, made.next_best)}, {scope}" + (f"; asked: {asked}" if asked else ""))
         lines += [
-            f"  {OBJECTIVES[name].label}: {_to_spare(OBJECTIVES[name].smaller_is_better, value, budget)}"
+            f"  {OBJECTIVES[name].title}: {_to_spare(OBJECTIVES[name], value, budget)}"
             for name, budget in made.budgets.items()
             if (value := figure(made.best, name)) is not None
         ]
@@ -135,7 +136,7 @@ def sentences(made: Pick) -> list[str]:
         objective = OBJECTIVES[moved.objective]
         bound = "at most" if objective.smaller_is_better else "at least"
         lines.append(
-            f"with {objective.label} of {bound} {objective.text(moved.budget)}: {_name(moved.choice)}, "
+            f"with {objective.title} of {bound} {objective.text(moved.budget)}: {_name(moved.choice)}, "
             f"{_figures(moved.choice)}"
         )
     return lines
@@ -147,7 +148,7 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _figures(row: dict[str, Any]) -> str:
-    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import ORDER, figure
 
     known = [(OBJECTIVES[name], figure(row, name)) for name in ORDER]
@@ -155,27 +156,33 @@ def _figures(row: dict[str, Any]) -> str:
 
 
 def _why(best: dict[str, Any], second: dict[str, Any] | None) -> str:
-    from bnnbench.results import quantity
-    from bnnbench.results.pick import figure
+    from bnnbench.results.metrics import OBJECTIVES
+    from bnnbench.results.pick import ORDER, figure
 
-    first = figure(best, "accuracy")
+    first, then, *_ = metrics = [OBJECTIVES[name] for name in ORDER]
     if second is None:
         return "the only one"
-    other = figure(second, "accuracy")
-    if first is None:
-        return "the fastest, for no accuracy is known"
-    if other is None or first > other:
-        lead = "" if other is None else f", {(first - other) * 100:.2f} points above {_name(second)}"
-        return f"the most accurate{lead}"
-    mine, theirs = figure(best, "latency"), figure(second, "latency")
-    if mine is not None and (theirs is None or mine < theirs):
-        gain = "" if theirs is None else f", {quantity.ratio(theirs / mine, plain=True)} as fast as {_name(second)}"
-        return f"the fastest of the most accurate{gain}"
-    return "the smallest of the most accurate"
+    if figure(best, first.key) is None:
+        return f"the {then.degrees[2]}, for no {first.label} is known"
+    for metric in metrics[:-1]:
+        mine, theirs = figure(best, metric.key), figure(second, metric.key)
+        if mine is not None and (theirs is None or metric.sign * (theirs - mine) > 0):
+            among = "" if metric is first else f" of the {first.degrees[2]}"
+            return f"the {metric.degrees[2]}{among}" + ("" if theirs is None else _lead(metric, mine, theirs, second))
+    return f"the {metrics[-1].degrees[2]} of the {first.degrees[2]}"
 
 
-def _to_spare(smaller_is_better: bool, value: float, budget: float) -> str:
-    if not smaller_is_better:
+def _lead(metric: Metric, mine: float, theirs: float, second: dict[str, Any]) -> str:
+    from bnnbench.results import quantity
+
+    if metric.in_points:
+        return f", {abs(mine - theirs) * 100:.2f} points {'below' if mine < theirs else 'above'} {_name(second)}"
+    times = quantity.ratio((theirs / mine) ** metric.sign, plain=True)
+    return f", {times} as {metric.degrees[0]} as {_name(second)}"
+
+
+def _to_spare(objective: Metric, value: float, budget: float) -> str:
+    if objective.in_points:
         return f"{(value - budget) * 100:.2f} points above what was asked"
     return f"{100 * (1 - value / budget):.0f} % of the budget to spare" if budget else "nothing to spare"
 
@@ -184,24 +191,28 @@ def _doubts(made: Pick) -> list[str]:
     """Where the intervals leave the choice open."""
     import pandas as pd
 
+    from bnnbench.results.metrics import OBJECTIVES
+    from bnnbench.results.pick import ORDER
+
     assert made.best is not None
     best, lines = made.best, []
-    limit = made.budgets.get("latency")
-    if limit is not None and not pd.isna(best["latency_high_ns"]) and best["latency_high_ns"] > limit:
-        lines.append("  not sure: its latency's interval goes beyond the budget")
-    floor = made.budgets.get("accuracy")
-    if floor is not None and not pd.isna(best["accuracy_low"]) and best["accuracy_low"] < floor:
-        lines.append("  not sure: its accuracy's interval goes below what was asked")
-    second = made.next_best
-    if second is not None and second["workload"] != best["workload"]:
-        low, high = best["accuracy_low"], second["accuracy_high"]
-        if not pd.isna(low) and not pd.isna(high) and high > low and best["accuracy"] > second["accuracy"]:
-            lines.append(f"  not sure: the accuracies of it and of {_name(second)} have intervals that overlap")
+    for metric in OBJECTIVES.values():
+        budget, end = made.budgets.get(metric.key), metric.high if metric.smaller_is_better else metric.low
+        if budget is None or end is None or pd.isna(best[end]) or metric.sign * (best[end] - budget) <= 0:
+            continue
+        where = "beyond the budget" if metric.smaller_is_better else "below what was asked"
+        lines.append(f"  not sure: its {metric.label}'s interval goes {where}")
+    second, first = made.next_best, OBJECTIVES[ORDER[0]]
+    if second is not None and second["workload"] != best["workload"] and first.low and first.high:
+        ends = (best[first.low], best[first.high], second[first.low], second[first.high])
+        overlap = not any(map(pd.isna, ends)) and ends[0] < ends[3] and ends[2] < ends[1]
+        if overlap and first.sign * (second[first.column] - best[first.column]) > 0:
+            lines.append(f"  not sure: its {first.label} and that of {_name(second)} have intervals that overlap")
     return lines
 
 
 def _json(made: Pick) -> dict[str, Any]:
-    from bnnbench.results.objectives import OBJECTIVES
+    from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import figure
 
     def told(row: dict[str, Any] | None) -> dict[str, Any] | None:

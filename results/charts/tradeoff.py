@@ -15,8 +15,8 @@ from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled, series_of
+from bnnbench.results.metrics import OBJECTIVES, Metric
 from bnnbench.results.models import CHOICE, choices, data_sets
-from bnnbench.results.objectives import OBJECTIVES, Objective
 from bnnbench.results.pareto import pareto
 from bnnbench.results.printable import shorten
 
@@ -54,10 +54,15 @@ def height(frame: pd.DataFrame, width: float) -> float:
     return min(4.6, max(3.1, 0.52 * width))
 
 
+def is_rated(objectives: Sequence[str]) -> bool:
+    """Whether one of them is of a data set."""
+    return any(OBJECTIVES[name].in_points for name in objectives)
+
+
 def can_be_drawn(frame: pd.DataFrame, objectives: Sequence[str]) -> bool:
     """Whether two models at least have all these figures: a front of one says nothing."""
     found = choices(frame)
-    if "accuracy" in objectives and len(data_sets(found)) > 1:
+    if is_rated(objectives) and len(data_sets(found)) > 1:
         return False
     columns = [OBJECTIVES[name].column for name in objectives]
     return int(found.loc[found[columns].notna().all(axis=1), "workload"].nunique()) > 1
@@ -76,12 +81,12 @@ def tradeoff(
     data set only. Raises ValueError when there is nothing to draw, and for accuracies of several data sets.
     """
     x, y, *area = (OBJECTIVES[name] for name in objectives)
-    rated = "accuracy" in objectives
+    rated = is_rated(objectives)
     measured = _front(_choices(frame, rated), objectives)
     others = _front(_beside(published, measured, rated), objectives) if published is not None else measured.iloc[:0]
     every = pd.concat([part for part in (measured, others) if len(part)] or [measured], ignore_index=True)
     if every.empty:
-        raise ValueError(f"no model has {' and '.join(OBJECTIVES[name].label for name in objectives)}")
+        raise ValueError(f"no model has {' and '.join(OBJECTIVES[name].title for name in objectives)}")
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -150,11 +155,11 @@ def _front(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
     return told[told["on_front"].notna()].reset_index(drop=True)
 
 
-def _axes(ax: "Axes", every: pd.DataFrame, x: Objective, y: Objective, width: float) -> None:
+def _axes(ax: "Axes", every: pd.DataFrame, x: Metric, y: Metric, width: float) -> None:
     for objective, axis, scale in ((x, ax.xaxis, ax.set_xscale), (y, ax.yaxis, ax.set_yscale)):
         low, high = _extent(every, objective)
         span = high / low if low > 0 else 1.0
-        logarithmic = objective.logarithmic and span > _LOG_FROM
+        logarithmic = objective.is_logarithmic and span > _LOG_FROM
         if logarithmic:
             scale("log")
         limits = ax.set_xlim if axis is ax.xaxis else ax.set_ylim
@@ -166,27 +171,21 @@ def _axes(ax: "Axes", every: pd.DataFrame, x: Objective, y: Objective, width: fl
             margin = (high - low or abs(high) or 1.0) * 0.1
             limits(low - margin, high + margin)
         axis.set_major_formatter(partial(_tick, objective))
-        label = objective.label + (" (log scale)" if logarithmic and width >= 5.0 else "")
+        label = objective.title + (" (log scale)" if logarithmic and width >= 5.0 else "")
         (ax.set_xlabel if axis is ax.xaxis else ax.set_ylabel)(label)
     ax.grid(axis="both", color=style.GRID.light)
     ax.set_axisbelow(True)
 
 
-def _extent(every: pd.DataFrame, objective: Objective) -> tuple[float, float]:
+def _extent(every: pd.DataFrame, objective: Metric) -> tuple[float, float]:
     """Of the figures with their intervals."""
     columns = [name for name in (objective.column, objective.low, objective.high) if name is not None]
     figures = every[columns].astype("Float64")
     return float(figures.min().min()), float(figures.max().max())
 
 
-def _tick(objective: Objective, value: float, _: object) -> str:
-    from bnnbench.results import quantity
-
-    if value < 0:
-        return ""
-    if objective.name == "accuracy":
-        return f"{value * 100:g} %"
-    return quantity.tick(objective.text(value))
+def _tick(objective: Metric, value: float, _: object) -> str:
+    return "" if value < 0 else objective.tick(value)
 
 
 def _mark(
@@ -195,7 +194,7 @@ def _mark(
     at: tuple[float, float],
     colour: str,
     marker: str,
-    objectives: tuple[Objective, Objective],
+    objectives: tuple[Metric, Metric],
     fade: bool,
 ) -> None:
     """One dot and its box; `fade` pales what is not on the front, where no line shows it."""
@@ -221,14 +220,14 @@ def _mark(
     )
 
 
-def _interval(row: dict[Any, Any], objective: Objective) -> tuple[float, float]:
+def _interval(row: dict[Any, Any], objective: Metric) -> tuple[float, float]:
     value = float(row[objective.column])
     if objective.low is None or objective.high is None or pd.isna(row[objective.low]) or pd.isna(row[objective.high]):
         return value, value
     return float(row[objective.low]), float(row[objective.high])
 
 
-def _staircase(ax: "Axes", front: pd.DataFrame, x: Objective, y: Objective) -> list[tuple[float, float, float, float]]:
+def _staircase(ax: "Axes", front: pd.DataFrame, x: Metric, y: Metric) -> list[tuple[float, float, float, float]]:
     """The border of what the front reaches, a step at each of its members; returns its lines."""
     # Every objective that an x axis has is one to keep small.
     ordered = front.sort_values([x.column, y.column])
@@ -242,7 +241,7 @@ def _staircase(ax: "Axes", front: pd.DataFrame, x: Objective, y: Objective) -> l
     ]
 
 
-def _labels(every: pd.DataFrame, x: Objective, y: Objective, area: Sequence[Objective]) -> list[Label]:
+def _labels(every: pd.DataFrame, x: Metric, y: Metric, area: Sequence[Metric]) -> list[Label]:
     """Those of the front first, so that they find a place."""
     ordered = every.assign(last=~every["on_front"].fillna(False).astype(bool)).sort_values("last", kind="stable")
     labels, told = [], set()

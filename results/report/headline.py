@@ -8,9 +8,10 @@ import pandas as pd
 from bnnbench.results import quantity
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import PROVEN, Cell, Line, lines
-from bnnbench.results.objectives import OBJECTIVES, accuracy_text
+from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.store.stored_run import StoredRun
 
+_ACCURACY = METRICS["accuracy"]
 _FAST, _REFERENCE = "native", "numba"
 
 
@@ -61,11 +62,11 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
     best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))
-    others = [one for one in OBJECTIVES.values() if one.name != "accuracy" and not pd.isna(best[one.column])]
+    others = [one for one in OBJECTIVES.values() if one is not _ACCURACY and not pd.isna(best[one.column])]
     figures = ", ".join(one.text(float(best[one.column])) for one in others)
     several = found["workload"].nunique()
     return Claim(
-        accuracy_text(float(best["accuracy"])),
+        _ACCURACY.text(float(best["accuracy"])),
         ("best accuracy" + (f" of {several} models" if several > 1 else ""))
         + f", on {_images(best['accuracy_n'])} of {'its dataset' if pd.isna(best['dataset']) else best['dataset']}",
         f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),

@@ -6,10 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from bnnbench.results import quantity
 from bnnbench.results.comparison import labelled
+from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.models import choices, data_sets
-from bnnbench.results.objectives import OBJECTIVES, accuracy_text
 from bnnbench.results.pareto import pareto
 from bnnbench.results.report.rows import Figure
 
@@ -44,9 +43,6 @@ class Models:
     several_threads: bool
 
 
-_BETTER = {"size": "smaller", "latency": "faster", "accuracy": "more accurate"}
-
-
 def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models | None:
     """From a frame of `bnnbench.results.load`; None where fewer than two models can be compared."""
     found = choices(frame)
@@ -63,7 +59,7 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
     counts = sorted({int(n) for n in told["accuracy_n"].dropna()})
     return Models(
         rows=rows,
-        objectives=_listed([_BETTER[name] for name in names]),
+        objectives=_listed([OBJECTIVES[name].degrees[1] for name in names]),
         dataset=f"{datasets}, {' or '.join(f'{count:,}' for count in counts)} images" if datasets else "",
         unsure=_unsure(told),
         several_places=len({row.place for row in rows}) > 1,
@@ -73,9 +69,7 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
 
 def _row(row: dict[Any, Any], several: bool) -> ModelRow:
     """`several`: its accuracy is of one of several data sets."""
-    size, latency, accuracy, share = (
-        _real(row[name]) for name in ("size_bytes", "latency_ns", "accuracy", "front_probability")
-    )
+    share = _real(row["front_probability"])
     low, high = _real(row["accuracy_low"]), _real(row["accuracy_high"])
     on_front = bool(row["on_front"])
     return ModelRow(
@@ -83,15 +77,20 @@ def _row(row: dict[Any, Any], several: bool) -> ModelRow:
         engine=str(row["series"]),
         place=str(row["place"]),
         threads=int(str(row["threads"])),
-        size=Figure("" if size is None else quantity.size(size), size),
-        latency=Figure("" if latency is None else quantity.duration(latency), latency),
-        accuracy=Figure("" if accuracy is None else accuracy_text(accuracy), accuracy),
+        size=_figure(row, "size"),
+        latency=_figure(row, "latency"),
+        accuracy=_figure(row, "accuracy"),
         interval="" if low is None or high is None else f"{low * 100:.2f} – {high * 100:.2f} %",
         agreement=_agreement(_real(row["differing"]), _real(row["accuracy_n"])),
         front="" if share is None else _probability(share),
         on_front=on_front,
         beaten_by="" if pd.isna(row["beaten_by"]) else str(row["beaten_by"]),
     )
+
+
+def _figure(row: dict[Any, Any], key: str) -> Figure:
+    value = _real(row[METRICS[key].column])
+    return Figure("" if value is None else METRICS[key].text(value), value)
 
 
 def _agreement(differing: float | None, count: float | None) -> str:

@@ -10,6 +10,7 @@ from statistics import median
 import msgspec
 
 from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.metrics import METRICS, metric_of
 from bnnbench.results.records import ComparisonRecord, Verdict
 from bnnbench.results.statistics.power_curve import Point, Rate, interpolated
 from bnnbench.results.statistics.proportion import proportion_interval
@@ -105,6 +106,7 @@ def summarize(
     alarms = sum(one.verdict in _CALLED for one in known)
     low, high = proportion_interval(alarms, len(known))
     rules = record.suite.get("suite", {}).get("verdict", {})
+    latency = METRICS["latency"]
     kernel = record.fact(device, "kernel")
     effects = [_beyond_noise(one) for run in layouts for _, one in _latency(run)]
     return Calibration(
@@ -113,8 +115,8 @@ def summarize(
         version=record.version,
         suite=record.suite_name,
         kernel=None if kernel is None else str(kernel),
-        floor=float(rules.get("floor", 0.01)),
-        margin=float(rules.get("margin", 0.02)),
+        floor=float(rules.get("floor", latency.floor)),
+        margin=float(rules.get("margin", latency.margin)),
         comparisons=len(known),
         false_alarms=alarms,
         false_alarm_low=low,
@@ -164,7 +166,7 @@ def _slow_downs(judged: Sequence[tuple[ComparisonRecord, Verdict]], pilot_mde: f
 
 def _latency(run: StoredRun) -> list[tuple[ComparisonRecord, Verdict]]:
     by_id = {record.id: record for record in run.record.comparisons}
-    return [(by_id[one.comparison_id], one) for one in run.verdicts if one.metric == "latency"]
+    return [(by_id[one.comparison_id], one) for one in run.verdicts if metric_of(one.metric, one.unit).is_paired]
 
 
 def _median(figures: object) -> float | None:

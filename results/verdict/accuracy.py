@@ -14,16 +14,16 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bnnbench.results.image_flags import unpacked
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
-from bnnbench.results.verdict.floors import FLOORS
 
 LEVEL = 0.99
 """Of the interval; at most 1 % of comparisons in which nothing differs are called."""
 ALPHA = 0.0075
 """Of the test: below 1 %, so that the rate that some thousand comparisons show is so, too."""
-_FLOOR = FLOORS["accuracy"]
+_METRIC = METRICS["accuracy"]
 _NAMED = 8
 """So many images are named in a reason."""
 
@@ -50,7 +50,7 @@ class Answers:
 
 def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished: str | None = None) -> Verdict | None:
     """None where the two did not see the same images. Effects are differences of shares (-0.002: 0.2 points less)."""
-    one = Verdict(comparison_id=comparison_id, metric="accuracy", unit="share", status="ok", finished=finished)
+    one = Verdict(comparison_id=comparison_id, metric=_METRIC.key, unit=_METRIC.unit, status="ok", finished=finished)
     for side, answers in (("base", base), ("head", head)):
         if answers.accuracy.status != "ok":
             return replace(one, status=answers.accuracy.status, reason=f"{side}: {answers.accuracy.reason}")
@@ -72,15 +72,15 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
     effect = (head_only - base_only) / n
     low, high = paired_difference_interval(base_only, head_only, n, LEVEL)
     differs = p_value(base_only, head_only) < ALPHA
-    mde = detectable_difference(n, base_only + head_only, ALPHA, _FLOOR.floor) if with_mde else None
+    mde = detectable_difference(n, base_only + head_only, ALPHA, _METRIC.floor) if with_mde else None
     reason = f"of {n:,} images {base_only} are right on the base alone and {head_only} on the head alone"
     found = replace(one, effect=effect, low=low, high=high, level=LEVEL, mde=mde, confirmed=differs, reason=reason)
-    if differs and abs(effect) >= _FLOOR.floor:
+    if differs and abs(effect) >= _METRIC.floor:
         return replace(found, verdict="regression" if effect < 0 else "improvement")
-    if abs(effect) < _FLOOR.floor and -_FLOOR.margin <= low and high <= _FLOOR.margin:
+    if abs(effect) < _METRIC.floor and -_METRIC.margin <= low and high <= _METRIC.margin:
         return replace(found, verdict="equivalent")
     if differs:
-        why = f"a difference, but below the floor of {_points(_FLOOR.floor)}, and not within the margin for sure"
+        why = f"a difference, but below the floor of {_points(_METRIC.floor)}, and not within the margin for sure"
     elif mde is not None:
         why = f"differences from {_points(mde)} on would have been called with 90 %"
     else:
@@ -90,7 +90,7 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
 
 def _of_one_model(one: Verdict, base: Answers, head: Answers) -> Verdict:
     effect = one.effect or 0.0
-    called = abs(effect) >= _FLOOR.floor
+    called = abs(effect) >= _METRIC.floor
     verdict = ("regression" if effect < 0 else "improvement") if called else "equivalent"
     return replace(
         one,
@@ -98,7 +98,7 @@ def _of_one_model(one: Verdict, base: Answers, head: Answers) -> Verdict:
         low=effect,
         high=effect,
         level=1.0,
-        mde=_FLOOR.floor,
+        mde=_METRIC.floor,
         confirmed=True,
         reason=_differing(base, head),
     )

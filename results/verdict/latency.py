@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Pair, Verdict
 from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
@@ -25,6 +26,7 @@ from bnnbench.results.store.calibration import Calibration
 MOST_DROPPED = 0.2
 """Share of the pairs that may be dropped before nothing is said any more."""
 IMBALANCE_ALPHA = 0.05
+_METRIC = METRICS["latency"]
 
 
 def difference(pair: Pair) -> float:
@@ -53,8 +55,8 @@ def verdict(
     kept = [pair for pair in pairs if pair.dropped is None]
     empty = Verdict(
         comparison_id=comparison_id,
-        metric="latency",
-        unit="ns",
+        metric=_METRIC.key,
+        unit=_METRIC.unit,
         status="unstable",
         base_value=statistics.median(pair.base_ns for pair in kept) if kept else None,
         head_value=statistics.median(pair.head_ns for pair in kept) if kept else None,

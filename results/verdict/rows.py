@@ -1,19 +1,12 @@
 """Verdicts with what they are about: the rows that every format of `check` and `ab` shows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bnnbench.results import quantity
-from bnnbench.results.objectives import accuracy_text
+from bnnbench.results.metrics import Metric, metric_of
 from bnnbench.results.records import ComparisonRecord, Verdict
 from bnnbench.results.store.stored_run import StoredRun
 
-_TEXT: dict[str, Callable[[float], str]] = {
-    "ns": quantity.duration,
-    "instructions": "{:,.0f}".format,
-    "bytes": quantity.size,
-    "share": accuracy_text,
-}
 WORD = {
     "wrong_output": "wrong output",
     "failed": "failed",
@@ -29,6 +22,11 @@ class VerdictRow:
 
     record: ComparisonRecord
     verdict: Verdict
+
+    @property
+    def metric(self) -> Metric:
+        """What was compared."""
+        return metric_of(self.verdict.metric, self.verdict.unit)
 
     @property
     def word(self) -> str:
@@ -50,13 +48,11 @@ class VerdictRow:
     @property
     def is_main(self) -> bool:
         """What the comparison is about: latency, or instructions where these are counted instead."""
-        return self.verdict.metric in ("latency", "instructions")
+        return self.metric.is_main
 
     def value(self, figure: float | None) -> str:
         """A figure of the metric, for people."""
-        if figure is None:
-            return ""
-        return _TEXT[self.verdict.unit](figure)
+        return "" if figure is None else self.metric.text(figure)
 
     @property
     def is_exact(self) -> bool:
@@ -87,7 +83,7 @@ class VerdictRow:
     @property
     def is_share(self) -> bool:
         """Whether effects are differences of shares, and not ratios minus 1."""
-        return self.verdict.unit == "share"
+        return self.metric.in_points
 
     @property
     def _unit(self) -> str:
@@ -120,9 +116,7 @@ def headline(rows: Iterable[VerdictRow]) -> str:
     clear = [row for row in main if not row.is_unclear]
     text = f"{len(clear)} of {len(main)} cases have a verdict"
     words = [row.word for row in main] + [
-        f"{row.word} in {row.verdict.metric.replace('_', ' ')}"
-        for row in given
-        if not row.is_main and row.word != "equivalent"
+        f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.word != "equivalent"
     ]
     counts = {word: words.count(word) for word in dict.fromkeys(words)}
     return "; ".join([text, ", ".join(f"{count} {word}" for word, count in counts.items())]) if counts else text

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from bnnbench.results.image_flags import packed, unpacked
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value, power
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
 from bnnbench.results.verdict.accuracy import ALPHA, LEVEL, Answers, accuracy_verdict, of_two_models
+from bnnbench.results.verdict.apart import LEAST_PROCESSES, apart_verdict
 from bnnbench.results.verdict.exact import exact_verdict
-from bnnbench.results.verdict.floors import FLOORS
-from bnnbench.results.verdict.memory import LEAST_PROCESSES, memory_verdict
 from tests.simulation.accuracy import Setting, simulate
 
-FLOOR, MARGIN = FLOORS["accuracy"].floor, FLOORS["accuracy"].margin
+FLOOR, MARGIN = METRICS["accuracy"].floor, METRICS["accuracy"].margin
 counts = st.integers(1, 60).flatmap(
     lambda n: st.integers(0, n).flatmap(lambda b: st.tuples(st.just(b), st.integers(0, n - b), st.just(n)))
 )
@@ -293,10 +293,10 @@ class TestExactFigures:
         ],
     )
     def test_only_the_floor_decides(self, metric: str, base: float, head: float, verdict: str) -> None:
-        found = exact_verdict("c", metric, "bytes", base, head)
+        found = exact_verdict("c", METRICS[metric], base, head)
         assert found.verdict == verdict
         assert found.effect == pytest.approx(head / base - 1)
-        assert found.mde == FLOORS[metric].floor
+        assert found.mde == METRICS[metric].floor
 
 
 class TestMemory:
@@ -312,7 +312,7 @@ class TestMemory:
         ],
     )
     def test_processes_of_both_sides(self, base: list[int], head: list[int], verdict: str) -> None:
-        found = memory_verdict("c", base, head)
+        found = apart_verdict("c", METRICS["peak_rss"], base, head)
         assert found is not None
         assert found.verdict == verdict
         assert found.low is not None
@@ -321,17 +321,17 @@ class TestMemory:
         assert (found.base_value, found.head_value) == (np.median(base), np.median(head))
 
     def test_two_of_each_that_lie_apart_by_chance_are_no_regression(self) -> None:
-        found = memory_verdict("c", [1000, 1010], [1100, 1110])
+        found = apart_verdict("c", METRICS["peak_rss"], [1000, 1010], [1100, 1110])
         assert found is not None
         assert found.verdict == "inconclusive"
         assert "2 processes a side, and 5 are needed" in (found.reason or "")
-        assert memory_verdict("c", [], [1]) is None
+        assert apart_verdict("c", METRICS["peak_rss"], [], [1]) is None
 
     def test_it_is_rarely_wrong(self) -> None:
         rng = np.random.default_rng(7)
         called = 0
         for _ in range(1000):
             base, head = (rng.normal(10_000, 500, LEAST_PROCESSES).astype(int).tolist() for _ in range(2))
-            found = memory_verdict("c", base, head)
+            found = apart_verdict("c", METRICS["peak_rss"], base, head)
             called += found is not None and found.verdict != "inconclusive"
         assert called / 1000 <= 0.02

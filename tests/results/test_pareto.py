@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from bnnbench.harness.cli.published import published_frame
 from bnnbench.results import load
 from bnnbench.results.columns import CASE_COLUMNS, build
+from bnnbench.results.metrics import OBJECTIVES
 from bnnbench.results.models import choices
-from bnnbench.results.objectives import OBJECTIVES
 from bnnbench.results.pareto import between_runs, pareto
 from bnnbench.results.pick import pick
 from bnnbench.results.store.stored_run import StoredRun

@@ -15,7 +15,6 @@ def render(rows: Sequence[VerdictRow], run_id: str) -> str:
 
 def _entry(row: VerdictRow) -> dict[str, object]:
     one, record = row.verdict, row.record
-    latency = one.unit == "ns"
     return {
         "workload": record.workload,
         "device": record.device,
@@ -35,8 +34,8 @@ def _entry(row: VerdictRow) -> dict[str, object]:
         "sigma": one.sigma,
         "base_value": one.base_value,
         "head_value": one.head_value,
-        "base_ns": one.base_value if latency else None,
-        "head_ns": one.head_value if latency else None,
+        "base_ns": one.base_value if row.metric.is_paired else None,
+        "head_ns": one.head_value if row.metric.is_paired else None,
         "pairs": one.pairs,
         "dropped_base": one.dropped_base,
         "dropped_head": one.dropped_head,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Tree
 
 from bnnbench.results.printable import printable
-from bnnbench.results.verdict.formats.sentence import metric, sentence
+from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.rows import VerdictRow
 
 
@@ -29,7 +29,7 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
             case = Tree.SubElement(
                 suite,
                 "testcase",
-                classname=printable(f"{device}.{metric(row)}"),
+                classname=printable(f"{device}.{row.metric.label}"),
                 name=printable(f"{row.record.workload}{threads}: {row.record.base} -> {row.record.head}"),
             )
             text = printable(sentence(row))

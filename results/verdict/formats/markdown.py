@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bnnbench.results.printable import printable
-from bnnbench.results.verdict.formats.sentence import metric, sentence
+from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.rows import VerdictRow, headline
 
 LONGEST = 60_000
@@ -58,7 +58,7 @@ def _row(row: VerdictRow) -> str:
         f"{_MARK.get(row.word, '❌')} {row.word}",
         row.record.workload + threads,
         row.record.device,
-        metric(row),
+        row.metric.label,
         row.effect,
         row.interval,
         row.sees,

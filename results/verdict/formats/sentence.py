@@ -14,18 +14,13 @@ def sentence(row: VerdictRow) -> str:
     if not row.effect:
         parts = [row.word.capitalize()]
     elif row.is_share:
-        parts = [f"{row.effect}{about} of {metric(row)}"]
+        parts = [f"{row.effect}{about} of {row.metric.label}"]
     else:
-        parts = [f"{row.effect} {metric(row)}{about}"]
+        parts = [f"{row.effect} {row.metric.label}{about}"]
     if one.base_value is not None and one.head_value is not None:
         parts[0] += f", {row.value(one.base_value)} -> {row.value(one.head_value)}"
     parts += [text[:1].upper() + text[1:] for text in (one.reason, one.why) if text]
     return ". ".join(part.rstrip(".") for part in parts if part) + "."
-
-
-def metric(row: VerdictRow) -> str:
-    """`peak memory` and the like."""
-    return {"peak_rss": "peak memory", "size": "model size"}.get(row.verdict.metric, row.verdict.metric)
 
 
 def name(row: VerdictRow) -> str:
@@ -33,6 +28,6 @@ def name(row: VerdictRow) -> str:
     parts = [row.record.workload, f"on {row.record.device}"]
     if row.record.threads > 1:
         parts.append(f"{row.record.threads} threads")
-    if row.verdict.metric != "latency":
-        parts.append(metric(row))
+    if not row.metric.is_paired:
+        parts.append(row.metric.label)
     return ", ".join(parts)

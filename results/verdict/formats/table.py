@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bnnbench.results.printable import printable
 from bnnbench.results.table import is_plain
-from bnnbench.results.verdict.formats.sentence import metric, sentence
+from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.rows import VerdictRow, headline
 
 _STYLE = {
@@ -38,7 +38,7 @@ def show(rows: Sequence[VerdictRow], console: Console) -> None:
         if row.is_share and row.interval:
             said = sentence(row)
         if said:
-            about = row.record.workload + ("" if row.is_main else f", {metric(row)}")
+            about = row.record.workload + ("" if row.is_main else f", {row.metric.label}")
             console.print(Text(printable(f"{about}: {said}", plain)), soft_wrap=False)
 
 
@@ -62,7 +62,7 @@ def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
     for row in shown:
         one = row.verdict
         cells = [Text(printable(row.record.workload, plain))]
-        columns = (row.record.device, str(row.record.threads), one.metric.replace("_", " "))
+        columns = (row.record.device, str(row.record.threads), row.metric.word)
         for title, text in zip(several, columns, strict=True):
             if several[title]:
                 cells.append(Text(printable(text, plain)))

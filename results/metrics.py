@@ -1,0 +1,221 @@
+"""What is measured of a case and compared: a row for each metric, read by tables, charts, exports, fronts, verdicts.
+
+A new metric is a row here and the place where its figure is read: `of_invocation` or `of_case` of the row, where the
+records hold it already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from bnnbench.results import quantity
+from bnnbench.results.records import CaseRecord, Invocation
+
+Compared = Literal["paired", "exact", "apart", "answers"]
+"""How two sides are compared: `paired`, by processes back to back (verdict/latency.py); `exact`, as figures that repeat
+(verdict/exact.py); `apart`, by the processes of each side (verdict/apart.py); `answers`, image by image
+(verdict/accuracy.py)."""
+Figures = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """`key` and `unit` are those of stored verdicts, `slug` is what charts and other tools call it; `column`, `low` and
+    `high` are columns of `bnnbench.results.load`, the latter two of its interval, and `trials` that of the count behind
+    a share.
+
+    `word` is its name in a table, `label` in a sentence, `title` on an axis; `degrees` are those of being
+    good in it: fast, faster, fastest. `text` writes a figure.
+
+    `floor` is the least difference that is called, and within `margin` two sides are equivalent: ratios minus 1, of
+    shares differences. A suite may change those of latency. `combined` makes the figure
+    of a case of those of its invocations.
+    """
+
+    key: str
+    unit: str
+    column: str
+    word: str
+    text: Callable[[float], str]
+    compared: Compared
+    floor: float
+    margin: float
+    label: str = ""
+    title: str = ""
+    slug: str = ""
+    degrees: tuple[str, str, str] = ("good", "better", "best")
+    smaller_is_better: bool = True
+    low: str | None = None
+    high: str | None = None
+    trials: str | None = None
+    of_invocation: Callable[[Invocation], float | None] | None = None
+    combined: Callable[[Figures], float] = median
+    of_case: Callable[[CaseRecord], float | None] | None = None
+    is_objective: bool = False
+    """Whether models are chosen by it."""
+    is_main: bool = False
+    """Whether a comparison is about it: latency, or instructions where these are counted instead."""
+    is_time: bool = False
+    """Whether it means nothing on an emulated device."""
+    in_tables: bool = True
+    """Whether tables of cases have a column for it; what they show in another way has none."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("label", self.word), ("title", self.label or self.word)):
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
+        if not self.slug:
+            object.__setattr__(self, "slug", self.label.replace(" ", "-"))
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether pairs of processes are compared."""
+        return self.compared == "paired"
+
+    @property
+    def in_points(self) -> bool:
+        """Whether it is a share, whose differences are percentage points and whose figures are of one data set."""
+        return self.unit == "share"
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether what counts is by how many per cent it differs."""
+        return not self.in_points
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its figures are whole numbers."""
+        return self.unit == "bytes"
+
+    @property
+    def sign(self) -> float:
+        """A figure times this is less where it is better."""
+        return 1.0 if self.smaller_is_better else -1.0
+
+    @property
+    def budget(self) -> str:
+        """The name of a bound for it: `max_latency_ns`, `min_accuracy`."""
+        return f"{'max' if self.smaller_is_better else 'min'}_{self.column}"
+
+    def tick(self, value: float) -> str:
+        """A figure as an axis shows it."""
+        return f"{value * 100:g} %" if self.in_points else quantity.tick(self.text(value))
+
+
+def number(value: object) -> float | None:
+    """A figure from a dictionary that a device filled; None for what can't be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= _LARGEST else None
+
+
+def accuracy_text(share: float) -> str:
+    """An accuracy as `91.13 %`."""
+    return f"{share * 100:.2f} %"
+
+
+_LARGEST = 1e30
+
+# A difference below the floor is real where a metric repeats, and not worth a failed build: a converter's time stamp is
+# some bytes, a page of memory 4 KiB. Ratios have no unit, so one floor does for models of 5 kB and of 50 MB; four bytes
+# reach 1 % in no file that holds a model.
+METRICS: Mapping[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            key="size",
+            unit="bytes",
+            column="size_bytes",
+            word="size",
+            label="model size",
+            title="size of the model file",
+            slug="file-size",
+            is_objective=True,
+            degrees=("small", "smaller", "smallest"),
+            text=quantity.size,
+            compared="exact",
+            floor=0.01,
+            margin=0.01,
+            of_case=lambda case: case.size_bytes,
+            in_tables=False,
+        ),
+        Metric(
+            key="latency",
+            unit="ns",
+            column="latency_ns",
+            low="latency_low_ns",
+            high="latency_high_ns",
+            word="latency",
+            is_objective=True,
+            degrees=("fast", "faster", "fastest"),
+            text=quantity.duration,
+            compared="paired",
+            floor=0.01,
+            margin=0.02,
+            is_main=True,
+            is_time=True,
+            in_tables=False,
+        ),
+        Metric(
+            key="instructions",
+            unit="instructions",
+            column="instructions",
+            word="instructions",
+            text="{:,.0f}".format,
+            compared="exact",
+            floor=0.001,
+            margin=0.001,
+            of_invocation=lambda one: number((one.counters or {}).get("instructions")),
+            is_main=True,
+        ),
+        Metric(
+            key="accuracy",
+            unit="share",
+            column="accuracy",
+            low="accuracy_low",
+            high="accuracy_high",
+            trials="accuracy_n",
+            word="accuracy",
+            title="top-1 accuracy",
+            is_objective=True,
+            degrees=("accurate", "more accurate", "most accurate"),
+            text=accuracy_text,
+            smaller_is_better=False,
+            compared="answers",
+            floor=0.005,
+            margin=0.01,
+            in_tables=False,
+        ),
+        Metric(
+            key="peak_rss",
+            unit="bytes",
+            column="peak_rss_bytes",
+            word="peak memory",
+            text=quantity.size,
+            compared="apart",
+            floor=0.01,
+            margin=0.02,
+            of_invocation=lambda one: one.peak_rss_bytes,
+            combined=max,
+            in_tables=False,
+        ),
+    )
+}
+
+OBJECTIVES: Mapping[str, Metric] = {key: metric for key, metric in METRICS.items() if metric.is_objective}
+"""What models are chosen by, the most important last."""
+
+
+def metric_of(key: str, unit: str) -> Metric:
+    """The metric of a stored verdict; one that this version does not know is shown with its unit."""
+    if key in METRICS:
+        return METRICS[key]
+
+    def text(value: float) -> str:
+        return f"{quantity.significant(value)} {unit}"
+
+    word = key.replace("_", " ")
+    return Metric(key=key, unit=unit, column=key, word=word, text=text, compared="exact", floor=0.0, margin=0.0)
