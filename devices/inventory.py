@@ -1,4 +1,4 @@
-"""Which devices there are: `devices.toml`, `local`, and `ssh://` addresses, each as a DeviceSpec."""
+"""Which devices there are: `devices.toml`, `local`, and addresses, each as a DeviceSpec."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bnnbench.devices.errors import InventoryError
-from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
-from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry
+from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry, parse_url
 
 __all__ = [
     *("DeviceSpec", "Inventory", "add", "find_inventory", "load", "open_inventory", "parse", "resolve"),
@@ -20,13 +19,7 @@ __all__ = [
 
 FILE_NAME = "devices.toml"
 LOCAL = DeviceSpec(name="local", transport="local")
-ADDRESSES = "ssh://[user@]host[:port], adb://SERIAL or qemu://CPU"
-_SIMPLE = {"adb": "serial", "qemu": "cpu"}
-NAME_JUNK = re.compile(r"[^A-Za-z0-9_.-]+")
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
-_OF_THIS_MACHINE = frozenset({"local", "qemu"})
-"""Transports whose work folder and settings are this machine's."""
-_ADDRESS = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +122,14 @@ def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
 
 
 def resolve(text: str, inventory: Inventory) -> DeviceSpec:
-    """The device that a user means by `text`: a name, `ssh://[user@]host[:port]`, `adb://SERIAL` or `qemu://CPU`.
-
-    `host` may be an alias of ~/.ssh/config. Raises InventoryError.
-    """
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return inventory[text]
-    if scheme in _SIMPLE:
-        return parse_entry(
-            Path("the address"), NAME_JUNK.sub("-", rest) or "?", {"transport": scheme, _SIMPLE[scheme]: rest}
-        )
-    if scheme != "ssh":
-        raise InventoryError(f"{text!r}: {scheme}:// is not a way to reach a device; write {ADDRESSES}.")
-    rest = rest.removesuffix("/")
-    match = _ADDRESS.fullmatch(rest)
-    if match is None or "/" in rest:
-        raise InventoryError(f"{text!r} is not an address; write ssh://[user@]host[:port].")
-    user, host, port = match["user"], match["host"].strip("[]"), match["port"]
-    if user is not None and ":" in user:
-        raise InventoryError("An address takes no password; use a key or an agent: ssh://user@host.")
-    if not host or user == "" or any(bad.isspace() or bad < " " for bad in rest) or host.startswith("-"):
-        raise InventoryError(f"{text!r} lacks a usable host or user; write ssh://[user@]host[:port].")
-    if not is_host(host):
-        raise InventoryError(f"{text!r}: {host!r} cannot be a host: {HOST_RULE}.")
-    if user is not None and not is_user(user):
-        raise InventoryError(f"{text!r}: {user!r} cannot be a user: {USER_RULE}.")
-    if port is not None and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
-        raise InventoryError(f"{text!r}: {port!r} is not a port; write a number from 1 to 65535.")
-    return DeviceSpec(name=rest, transport="ssh", host=host, user=user, port=int(port) if port else None)
+    """The device that a user means by `text`: a name of the inventory, or an address. Raises InventoryError."""
+    return parse_url(text) if "://" in text else inventory[text]
 
 
 def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
     """A device of a file that was only found, when it decides nothing about this machine. Raises InventoryError."""
     key = None
-    if spec.transport in _OF_THIS_MACHINE:
+    if spec.kind.is_here:
         key = next((f"key {name!r}" for name in ("workdir", "tune") if getattr(spec, name)), None)
     if spec.name == LOCAL.name and spec != LOCAL:
         key = key or "the table itself"

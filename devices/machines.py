@@ -19,10 +19,16 @@ class Machine:
 def machines(devices: Iterable[tuple[DeviceSpec, str | None]]) -> tuple[Machine, ...]:
     """Group (device, boot id) pairs, machines in order of their first device.
 
-    Without a boot id, only devices with one and the same address are known to be one machine.
+    Without a boot id, devices of this machine are one, and others whose kind finds them at one place.
     """
     groups: dict[tuple[str, ...], tuple[str | None, list[DeviceSpec]]] = {}
     for spec, boot_id in devices:
-        key = ("boot", boot_id) if boot_id else ("address", spec.transport, spec.host or "", str(spec.port or ""))
+        key = ("boot", boot_id) if boot_id else _place(spec)
         groups.setdefault(key, (boot_id, []))[1].append(spec)
     return tuple(Machine(boot_id, tuple(specs)) for boot_id, specs in groups.values())
+
+
+def _place(spec: DeviceSpec) -> tuple[str, ...]:
+    if spec.kind.is_here:
+        return ("here",)
+    return (spec.transport, *(str(spec.entry.get(key, "")) for key in spec.kind.machine))

@@ -30,12 +30,7 @@ def probe(transport: Transport, *, timeout_s: float = _TIMEOUT_S) -> DeviceFacts
     if "uname_m" not in sections:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.status}"]
         raise CommandFailed(f"device {transport.spec.name!r} did not answer the probe: {reason[0].rstrip('.')}.")
-    facts = facts_of(sections)
-    if transport.spec.transport == "qemu":
-        from bnnbench.devices.qemu_facts import qemu_facts
-
-        return qemu_facts(transport.spec, facts)
-    return with_abi(transport.spec, facts)
+    return with_abi(transport.spec, transport.facts(facts_of(sections)))
 
 
 def with_abi(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:

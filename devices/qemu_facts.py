@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.transport.qemu import arch_of
 
 _TRIPLES = {"aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf"}
 # As /proc/cpuinfo would list them, what the engines ask for; from Arm's technical reference manuals.
 _WITH_DOT_PRODUCT = {"cortex-a55", "cortex-a76", "neoverse-n1", "neoverse-v1", "neoverse-n2", "a64fx", "max"}
 _KEPT = ("boot_id", "kernel", "memory_bytes", "memory_available_bytes", "page_size_bytes", "tools", "python3")
+
+
+def arch_of(spec: DeviceSpec) -> str:
+    """`aarch64` or `arm`: as told, or by the CPU's name."""
+    is_32_bit = spec.cpu in {"cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"}
+    return spec.arch or ("arm" if is_32_bit else "aarch64")
 
 
 def qemu_facts(spec: DeviceSpec, host: DeviceFacts) -> DeviceFacts:

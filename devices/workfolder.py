@@ -10,7 +10,7 @@ from typing import Self
 
 from bnnbench.devices import folder_scripts as scripts
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError, TooMuchOutput
-from bnnbench.devices.spec import KINDS, DeviceSpec
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Transport
 
 _SHA = re.compile(r"[0-9a-f]{64}")
@@ -187,7 +187,7 @@ class WorkFolder:
 
 
 def _absolute(spec: DeviceSpec, transport: Transport) -> str:
-    workdir = (spec.workdir or KINDS[spec.transport].workdir).rstrip("/") or "/"
+    workdir = (spec.workdir or spec.kind.workdir).rstrip("/") or "/"
     if workdir == "~" or workdir.startswith("~/"):
         workdir = transport.home().rstrip("/") + workdir[1:]
     if not workdir.startswith("/") or workdir == "/":

@@ -1,10 +1,10 @@
-"""Connections to devices: `connect(spec)` picks the transport by the spec's kind."""
+"""Connections to devices: `connect(spec)` picks the transport by the spec's kind (`devices/kinds.py`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from bnnbench.devices.spec import DeviceSpec
@@ -12,21 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Completed", "RemoteProcess", "Transport", "connect"]
 
-# One row per transport: module and class. Loaded on use, for the SSH library is heavy.
-_TRANSPORTS: Final[dict[str, tuple[str, str]]] = {
-    "local": ("bnnbench.devices.transport.local", "LocalTransport"),
-    "ssh": ("bnnbench.devices.transport.ssh", "SshTransport"),
-    "adb": ("bnnbench.devices.transport.adb", "AdbTransport"),
-    "qemu": ("bnnbench.devices.transport.qemu", "QemuTransport"),
-}
-
 
 def connect(spec: DeviceSpec) -> Transport:
     """Connect to a device.
 
     Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do.
     """
-    module, name = _TRANSPORTS[spec.transport]
+    module, _, name = spec.kind.transport.partition(":")
     build = cast("Callable[[DeviceSpec], Transport]", getattr(import_module(module), name))
     return build(spec)
 

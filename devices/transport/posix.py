@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from bnnbench.devices.errors import CommandFailed, DeviceFull, TooMuchOutput
+from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Environment, RemoteProcess
@@ -34,6 +35,13 @@ class PosixTransport(ABC):
     @property
     def spec(self) -> DeviceSpec:
         return self._spec
+
+    @property
+    def emulator(self) -> tuple[str, ...]:
+        return ()
+
+    def facts(self, found: DeviceFacts) -> DeviceFacts:
+        return found
 
     @abstractmethod
     def run(

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 
 MAX_LINE_BYTES = 16 << 20
@@ -75,6 +76,13 @@ class Transport(Protocol):
     @property
     def spec(self) -> DeviceSpec:
         """The device this is a connection to."""
+
+    @property
+    def emulator(self) -> tuple[str, ...]:
+        """Words before an engine's own that run it on an emulated CPU; none on a real one."""
+
+    def facts(self, found: DeviceFacts) -> DeviceFacts:
+        """What is known of the device: what the probe's script found, unless the CPU is emulated where it ran."""
 
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES

@@ -11,6 +11,8 @@ import subprocess
 from typing import Final
 
 from bnnbench.devices.errors import InventoryError, Unreachable
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.qemu_facts import arch_of, qemu_facts
 from bnnbench.devices.spec import DeviceSpec, closest
 from bnnbench.devices.transport.local import LocalTransport
 
@@ -25,7 +27,6 @@ class QemuTransport(LocalTransport):
     def __init__(self, spec: DeviceSpec) -> None:
         """Raises Unreachable when qemu is missing or takes no plugins, InventoryError for an unknown CPU."""
         super().__init__(spec)
-        self.emulator = emulator(spec)
         program = self.emulator[0]
         if shutil.which(program) is None:
             raise Unreachable(f"{self._name()} needs the program {program}, which is missing (Debian: qemu-user).")
@@ -47,16 +48,12 @@ class QemuTransport(LocalTransport):
                 f"`{program} -cpu help` lists what it has."
             )
 
+    @property
+    def emulator(self) -> tuple[str, ...]:
+        return (f"qemu-{arch_of(self.spec)}", "-cpu", str(self.spec.cpu))
 
-def arch_of(spec: DeviceSpec) -> str:
-    """`aarch64` or `arm`: as told, or by the CPU's name."""
-    is_32_bit = spec.cpu in {"cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"}
-    return spec.arch or ("arm" if is_32_bit else "aarch64")
-
-
-def emulator(spec: DeviceSpec) -> tuple[str, ...]:
-    """The words before a program's own."""
-    return (f"qemu-{arch_of(spec)}", "-cpu", str(spec.cpu))
+    def facts(self, found: DeviceFacts) -> DeviceFacts:
+        return qemu_facts(self.spec, found)
 
 
 def _told(*argv: str) -> str:

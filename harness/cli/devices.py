@@ -70,16 +70,18 @@ def add(
     """Probe a device and, when it answers, add it to the inventory."""
     from dataclasses import replace
 
-    from bnnbench.devices.inventory import ADDRESSES, Inventory, find_inventory, resolve
     from bnnbench.devices.inventory import add as add_entry
+    from bnnbench.devices.inventory import find_inventory
+    from bnnbench.devices.kinds import addresses
     from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.spec import parse_url
     from bnnbench.devices.transport import connect
 
     from ..errors import CallError
 
     if "://" not in address:
-        raise CallError(f"{address!r} is no address; write {ADDRESSES}.")
-    spec = replace(resolve(address, Inventory()), name=name)
+        raise CallError(f"{address!r} is no address; write {addresses()}.")
+    spec = replace(parse_url(address), name=name)
     path = inventory or find_inventory() or Path("devices.toml")
     with connect(spec) as transport:
         facts = probe_device(transport)

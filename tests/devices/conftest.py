@@ -8,21 +8,25 @@ from pathlib import Path
 import pytest
 
 from bnnbench.devices.inventory import DeviceSpec
+from bnnbench.devices.kinds import KINDS
 from bnnbench.devices.transport import Transport, connect
 
+from . import toy
 from .sshd import LoopbackSsh
 
-KINDS = ("local", "openssh", "openssh-no-sftp", "dropbear")
+SORTS = ("local", "toy", "openssh", "openssh-no-sftp", "dropbear")
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=SORTS)
 def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeviceSpec]:
     """A device of every kind, with a home of its own that is not under /home."""
     folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "local":
+    if request.param in ("local", "toy"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HOME", str(folder))
-            yield DeviceSpec(name="local", transport="local")
+            patch.setitem(KINDS, "toy", toy.ROW)
+            options = {"room": "attic"} if request.param == "toy" else {}
+            yield DeviceSpec(name=request.param, transport=request.param, options=options)
         return
     kind = "dropbear" if request.param == "dropbear" else "openssh"
     server = LoopbackSsh(folder, sftp=request.param == "openssh", server=kind)

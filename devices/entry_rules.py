@@ -1,0 +1,107 @@
+"""What may stand behind a key of a device's inventory entry: one rule per sort of value.
+
+A rule takes where the value stands (for its error), the inventory's path, and the value. It returns the value that the
+`DeviceSpec` holds, or raises InventoryError.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
+
+Cores = Literal["all", "big"] | tuple[int, ...]
+Rule = Callable[[str, Path, Any], Any]
+_MAX_CPU = 4095
+
+
+def text(where: str, _: Path, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InventoryError(f"{where}: {value!r} must be a non-empty string.")
+    if any(character < " " for character in value):
+        raise InventoryError(f"{where}: {value!r} must not hold control characters.")
+    return value
+
+
+def _part_of_address(where: str, path: Path, value: Any) -> str:
+    part = text(where, path, value)
+    if part.startswith("-") or any(character.isspace() or character in "/@" for character in part):
+        raise InventoryError(f"{where}: {value!r} must not hold spaces, '/' or '@', nor start with '-'.")
+    return part
+
+
+def host(where: str, path: Path, value: Any) -> str:
+    name = _part_of_address(where, path, value)
+    if not is_host(name):
+        raise InventoryError(f"{where}: {value!r} cannot be a host: {HOST_RULE}.")
+    return name
+
+
+def user(where: str, path: Path, value: Any) -> str:
+    name = _part_of_address(where, path, value)
+    if not is_user(name):
+        raise InventoryError(f"{where}: {value!r} cannot be a user: {USER_RULE}.")
+    return name
+
+
+def _plain(what: str) -> Rule:
+    def rule(where: str, path: Path, value: Any) -> str:
+        name = text(where, path, value)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]*", name):
+            raise InventoryError(f"{where}: {value!r} is no {what}.")
+        return name
+
+    return rule
+
+
+serial = _plain("serial as `adb devices` lists them")
+cpu_model = _plain("name of a CPU")
+
+
+def one_of(*values: str) -> Rule:
+    """One of these texts."""
+    quoted = [f'"{value}"' for value in values]
+    wanted = ", ".join(quoted[:-1]) + f" or {quoted[-1]}"
+
+    def rule(where: str, _: Path, value: Any) -> str:
+        if value not in values:
+            raise InventoryError(f"{where}: {value!r} must be {wanted}.")
+        return str(value)
+
+    return rule
+
+
+def whole(what: str, least: int, most: int) -> Rule:
+    """A whole number from `least` to `most`; `what` is how errors call it."""
+
+    def rule(where: str, _: Path, value: Any) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise InventoryError(f"{where}: {value!r} must be {what} from {least} to {most}.")
+        return value
+
+    return rule
+
+
+def host_file(where: str, path: Path, value: Any) -> Path:
+    """A file of this machine, relative to the inventory's folder."""
+    file = Path(text(where, path, value)).expanduser()
+    return file if file.is_absolute() else path.resolve().parent / file
+
+
+def cores(where: str, _: Path, value: Any) -> Cores:
+    if value == "all" or value == "big":
+        return value  # type: ignore[no-any-return]  # compared with both literals above
+    numbers = isinstance(value, list) and all(type(cpu) is int and 0 <= cpu <= _MAX_CPU for cpu in value)
+    if not numbers or not value or len(set(value)) != len(value):
+        raise InventoryError(f'{where}: {value!r} must be "all", "big" or different CPU numbers, like [2, 3].')
+    return tuple(value)
+
+
+def flag(where: str, _: Path, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InventoryError(f"{where}: {value!r} must be true or false.")
+    return value
