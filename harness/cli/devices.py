@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, InventoryOption, JsonOption, StoreOption
+from bnnbench.devices.kinds import addresses
 
-if TYPE_CHECKING:
-    from bnnbench.devices.facts import DeviceFacts
-
-_ADDRESS_HELP = "ssh://[user@]host[:port] (host may be an alias of ~/.ssh/config), adb://SERIAL or qemu://CPU."
+from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption
 
 app = App(
     name="devices",
@@ -32,35 +29,17 @@ app = App(
 @app.command(name="list")
 def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the devices of the inventory; connects to none."""
-    from dataclasses import asdict
-    from json import dumps
-
-    from rich.table import Table
-    from rich.text import Text
-
     from bnnbench.devices.inventory import open_inventory
-    from bnnbench.harness.cli.terminal import Console
 
-    found = open_inventory(inventory)
-    if json:
-        print(dumps([asdict(spec) for spec in found.devices.values()], default=str, indent=1))
-        return
-    table = Table("name", "transport", "address", "cores", box=None, pad_edge=False)
-    for spec in found.devices.values():
-        cores = spec.cores if isinstance(spec.cores, str) else ",".join(map(str, spec.cores))
-        table.add_row(*map(Text, (spec.name, spec.transport, spec.address, cores)))
-    console = Console()
-    console.print(table)
-    console.print(f"inventory: {found.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False)
+    from .device_tables import print_inventory
+
+    print_inventory(open_inventory(inventory), json)
 
 
 @app.command
 def add(
     name: Annotated[str, Parameter(help="What to call it.")],
-    address: Annotated[
-        str,
-        Parameter(help=_ADDRESS_HELP),
-    ],
+    address: Annotated[str, Parameter(help=f"{addresses()}. An SSH host may be an alias of ~/.ssh/config.")],
     /,
     *,
     inventory: InventoryOption = None,
@@ -72,12 +51,12 @@ def add(
 
     from bnnbench.devices.inventory import add as add_entry
     from bnnbench.devices.inventory import find_inventory
-    from bnnbench.devices.kinds import addresses
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.spec import parse_url
     from bnnbench.devices.transport import connect
 
     from ..errors import CallError
+    from .device_tables import print_facts
 
     if "://" not in address:
         raise CallError(f"{address!r} is no address; write {addresses()}.")
@@ -86,14 +65,14 @@ def add(
     with connect(spec) as transport:
         facts = probe_device(transport)
     add_entry(path, spec)
-    _print_facts(facts, json)
+    print_facts(facts, json)
     if not json:
         print(f"added to {path}; measure with: bnnbench run --device {name}")
 
 
 @app.command
 def calibrate(
-    device: Annotated[str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")] = "local",
+    device: DeviceArgument = "local",
     /,
     *,
     suite: Annotated[Path | None, Parameter(help="What to calibrate with; default: the quickstart suite.")] = None,
@@ -147,7 +126,7 @@ def calibrate(
 
 @app.command
 def probe(
-    device: Annotated[str, Parameter(help="A name of the inventory, ssh://[user@]host[:port], or local.")] = "local",
+    device: DeviceArgument = "local",
     /,
     *,
     inventory: InventoryOption = None,
@@ -159,14 +138,16 @@ def probe(
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
 
+    from .device_tables import print_facts
+
     with connect(resolve(device, open_inventory(inventory))) as transport:
         facts = probe_device(transport)
-    _print_facts(facts, json)
+    print_facts(facts, json)
 
 
 @app.command
 def doctor(
-    device: Annotated[str, Parameter(help="A name of the inventory, an address, or local.")] = "local",
+    device: DeviceArgument = "local",
     /,
     *,
     inventory: InventoryOption = None,
@@ -174,38 +155,22 @@ def doctor(
     debug: DebugOption = False,
 ) -> None:
     """Say what would make numbers on a device unreliable, and what mends it."""
-    from dataclasses import asdict
-    from json import dumps
-
-    from rich.text import Text
-
     from bnnbench.devices.doctor import diagnose
     from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
-    from bnnbench.harness.cli.terminal import Console, line
+
+    from .device_tables import print_findings
 
     spec = resolve(device, open_inventory(inventory))
     with connect(spec) as transport:
         facts = probe_device(transport)
-    findings = diagnose(spec, facts)
-    if json:
-        print(dumps([asdict(one) for one in findings], indent=1))
-        return
-    console = Console()
-    console.print(line(f"{spec.name}: {facts.model or 'unknown model'}", "bold"))
-    styles = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none": ("note", "dim")}
-    for one in findings:
-        word, style = styles[one.weight]
-        console.print(Text.assemble((f"{word:>8}  ", style), line(one.what)), soft_wrap=True)
-        console.print(Text.assemble("          ", line(one.mend, "cyan")), soft_wrap=True)
-    if not any(one.weight != "none" for one in findings):
-        console.print("nothing here makes its numbers unreliable", style="green")
+    print_findings(spec, facts, diagnose(spec, facts), json)
 
 
 @app.command
 def restore(
-    device: Annotated[str, Parameter(help="A name of the inventory, an address, or local.")] = "local",
+    device: DeviceArgument = "local",
     /,
     *,
     inventory: InventoryOption = None,
@@ -213,55 +178,15 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     """Put back what a run changed on a device: governor, turbo, Android's power modes."""
-    from dataclasses import asdict
-    from json import dumps
-
     from bnnbench.devices.inventory import open_inventory, resolve
-    from bnnbench.results.printable import printable
 
     from ..errors import CannotMeasure
     from ..tasks.restore import restore_device
+    from .device_tables import print_changes
 
     spec = resolve(device, open_inventory(inventory))
     changes = restore_device(spec)
-    if json:
-        print(dumps([asdict(one) for one in changes], indent=1))
-    else:
-        for one in changes:
-            print(printable(one.sentence))
-        if not changes:
-            print(f"nothing is left changed on {spec.name}")
+    print_changes(spec, changes, json)
     stuck = [one.what for one in changes if one.outcome == "stuck"]
     if stuck:
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
-
-
-def _print_facts(facts: DeviceFacts, as_json: bool) -> None:
-    from json import dumps
-
-    from rich.table import Table
-    from rich.text import Text
-
-    from bnnbench.harness.cli.terminal import Console, line
-
-    if as_json:
-        print(dumps(facts.to_dict(), indent=1))
-        return
-    table = Table("fact", "value", "from", box=None, pad_edge=False)
-    for name in facts:
-        fact = facts[name]
-        value = Text("absent", style="dim") if fact.value is None else line(_shown(fact.value))
-        table.add_row(name, value, line(fact.source, "dim"))
-    Console().print(table)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case str():
-            return value
-        case dict():
-            return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
-        case list() | tuple():
-            return " ".join(map(_shown, value))
-        case _:
-            return str(value)

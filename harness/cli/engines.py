@@ -24,7 +24,8 @@ app = App(
 def list_(
     *,
     kernels: Annotated[
-        bool, Parameter(negative="", help="The native engine's micro-kernels instead, by ISA level.")
+        bool,
+        Parameter(negative="", show_default=False, help="The native engine's micro-kernels instead, by ISA level."),
     ] = False,
     json: JsonOption = False,
     debug: DebugOption = False,

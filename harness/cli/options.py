@@ -7,6 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bnnbench.devices.kinds import addresses
+
+_DEVICE_HELP = f"A name of the inventory, local, or an address: {addresses()}."
+
 StoreOption = Annotated[
     Path | None, Parameter(name="--store", help="Folder of the results; default ./runs in a project.")
 ]
@@ -16,13 +20,10 @@ InventoryOption = Annotated[
 ]
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON for programs.")]
 DeviceOption = Annotated[
-    list[str],
-    Parameter(
-        name=["--device", "-d"],
-        negative="",
-        help="A name of the inventory, ssh://[user@]host[:port], or local.",
-    ),
+    list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=_DEVICE_HELP)
 ]
+OneDeviceOption = Annotated[str, Parameter(name=["--device", "-d"], help=_DEVICE_HELP)]
+DeviceArgument = Annotated[str, Parameter(help=_DEVICE_HELP)]
 ThreadCountsOption = Annotated[str | None, Parameter(name=["--threads", "-t"], help="Thread counts, like 1,4.")]
 FilterOption = Annotated[
     str | None, Parameter(name="--filter", help="Only workloads whose name matches this regular expression.")
@@ -38,9 +39,6 @@ TrustOption = Annotated[
         show_default=False,
         help="Also run and read what a run or baseline from elsewhere names.",
     ),
-]
-OneDeviceOption = Annotated[
-    str, Parameter(name=["--device", "-d"], help="A name of the inventory, ssh://[user@]host[:port], or local.")
 ]
 ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Threads, one on each core.")]
 OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="The engine to run; see engines list.")]

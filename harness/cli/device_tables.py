@@ -1,0 +1,94 @@
+"""What `bnnbench devices` prints: an inventory, a device's facts, what is wrong with it, what was put back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from json import dumps
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bnnbench.devices.doctor import Finding
+from bnnbench.devices.environment import Change
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.inventory import Inventory
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.results.printable import printable
+
+from .terminal import Console, line
+
+_WEIGHTS = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none": ("note", "dim")}
+
+
+def print_inventory(inventory: Inventory, as_json: bool) -> None:
+    """A row per device."""
+    if as_json:
+        print(dumps([_flat(spec) for spec in inventory.devices.values()], default=str, indent=1))
+        return
+    table = Table("name", "transport", "address", "cores", box=None, pad_edge=False)
+    for spec in inventory.devices.values():
+        cores = spec.cores if isinstance(spec.cores, str) else ",".join(map(str, spec.cores))
+        table.add_row(*map(Text, (spec.name, spec.transport, spec.address, cores)))
+    console = Console()
+    console.print(table)
+    console.print(
+        f"inventory: {inventory.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False
+    )
+
+
+def print_facts(facts: DeviceFacts, as_json: bool) -> None:
+    """A row per fact, with where it is from."""
+    if as_json:
+        print(dumps(facts.to_dict(), indent=1))
+        return
+    table = Table("fact", "value", "from", box=None, pad_edge=False)
+    for name in facts:
+        fact = facts[name]
+        value = Text("absent", style="dim") if fact.value is None else line(_words(fact.value))
+        table.add_row(name, value, line(fact.source, "dim"))
+    Console().print(table)
+
+
+def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Finding], as_json: bool) -> None:
+    """Each with what mends it."""
+    if as_json:
+        print(dumps([asdict(finding) for finding in findings], indent=1))
+        return
+    console = Console()
+    console.print(line(f"{spec.name}: {facts.model or 'unknown model'}", "bold"))
+    for finding in findings:
+        word, style = _WEIGHTS[finding.weight]
+        console.print(Text.assemble((f"{word:>8}  ", style), line(finding.what)), soft_wrap=True)
+        console.print(Text.assemble("          ", line(finding.mend, "cyan")), soft_wrap=True)
+    if not any(finding.weight != "none" for finding in findings):
+        console.print("nothing here makes its numbers unreliable", style="green")
+
+
+def print_changes(spec: DeviceSpec, changes: Sequence[Change], as_json: bool) -> None:
+    """What was put back, and what could not be."""
+    if as_json:
+        print(dumps([asdict(change) for change in changes], indent=1))
+        return
+    for change in changes:
+        print(printable(change.sentence))
+    if not changes:
+        print(f"nothing is left changed on {spec.name}")
+
+
+def _flat(spec: DeviceSpec) -> dict[str, Any]:
+    fields = asdict(spec)
+    return {**fields, **fields.pop("options")}
+
+
+def _words(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case dict():
+            return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
+        case list() | tuple():
+            return " ".join(map(_words, value))
+        case _:
+            return str(value)
