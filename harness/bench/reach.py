@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
+from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.devices.transport.qemu import QemuTransport
 from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles
 from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.instruction_counter import build_counter
@@ -52,11 +52,11 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
                 LAUNCHER: ENGINES[LAUNCHER],
                 **{e.name: e for e in engines},
             }.values():
-                if engine.refusal(1, triple, spec.transport == "local") is None:
+                if engine.refusal(1, triple, spec.is_local) is None:
                     isas[engine.name] = engine.isa_for(triple, facts.isa_features)
                     builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
         target = Target(spec, facts, cores, isas, builds, builds[LAUNCHER].build.path if LAUNCHER in builds else Path())
-        if isinstance(transport, QemuTransport) and triple is not None:
+        if transport.emulator and triple is not None:
             target = _emulated(target, transport, tell)
         return Reached(target, transport, time.monotonic_ns() - started)
     except BuildError as error:
@@ -67,9 +67,9 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
         raise
 
 
-def _emulated(target: Target, transport: QemuTransport, tell: Tell) -> Target:
+def _emulated(target: Target, transport: Transport, tell: Tell) -> Target:
     """Started by this machine's launcher, counted by a plugin."""
-    host = probe(LocalTransport(DeviceSpec(name="local", transport="local"))).triple
+    host = probe(LocalTransport(LOCAL)).triple
     if host is None:
         raise CannotMeasure("this machine is none that engines are built for, so it cannot start emulated ones.")
     launcher = ENGINES[LAUNCHER].prepare(host, None, tell).build.path

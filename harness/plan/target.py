@@ -43,4 +43,4 @@ class Target:
     @property
     def is_local(self) -> bool:
         """Whether it is the machine that bnnbench itself runs on."""
-        return self.spec.transport == "local"
+        return self.spec.is_local
