@@ -75,8 +75,8 @@ class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Skip(msgspec.Struct, frozen=True, kw_only=True):
-    """A combination of the suite that was never planned as a case, and why; what the workload is, as in `CaseRecord`
-    (None in records of before)."""
+    """A combination of the suite that was never planned as a case, and why; `code` is a word for the kind
+    of reason, for programs. What the workload is, as in `CaseRecord`, and the code are None in records of before."""
 
     workload: str
     engine: str
@@ -244,8 +244,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
     `effect`, `low`, `high` and `mde` are ratios minus 1 (0.02: the head is 2 % slower, or more), of accuracy
     differences of shares (-0.002: 0.2 percentage points fewer images are right); `level` is that of the interval, 1 of
-    exact figures. `base_value` and `head_value` have the unit `unit`. `why` is what the recorded figures say about the
-    cause.
+    exact figures. `base_value` and `head_value` have the unit `unit`. `side` is the side that fails, is wrong
+    or has no figure, where it is one side's. `why` is what the recorded figures say about the cause.
     """
 
     comparison_id: str

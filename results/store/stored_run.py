@@ -18,6 +18,7 @@ from bnnbench.results.records import (
     Peak,
     RunEnd,
     RunRecord,
+    Side,
     Verdict,
     Verdicts,
 )
@@ -28,6 +29,7 @@ from bnnbench.results.store.seal import is_sealed, is_whole
 END = "journal.end"
 """The file that says how many records a journal had when its run ended."""
 MEASUREMENTS = "measurements.parquet"
+_SIDES: tuple[Side, Side] = ("base", "head")
 _decoder = msgspec.json.Decoder(RunRecord)
 
 
@@ -76,9 +78,9 @@ class StoredRun:
         last: dict[str, dict[str, Verdict]] = {}
         for entry in self.entries:
             if isinstance(entry, Verdicts):
-                last[entry.comparison_id] = {one.metric: one for one in entry.verdicts}
+                last[entry.comparison_id] = {one.metric: _with_side(one) for one in entry.verdicts}
             elif isinstance(entry, Verdict):
-                last.setdefault(entry.comparison_id, {})[entry.metric] = _with_today_s_effect(entry)
+                last.setdefault(entry.comparison_id, {})[entry.metric] = _with_side(_with_today_s_effect(entry))
         return [one for metrics in last.values() for one in metrics.values()]
 
     @property
@@ -122,6 +124,14 @@ def _with_today_s_effect(old: Verdict) -> Verdict:
         return old
     effect = old.head_value - old.base_value
     return msgspec.structs.replace(old, effect=effect, low=effect, high=effect)
+
+
+def _with_side(old: Verdict) -> Verdict:
+    """Verdicts of before said whose failure it is at the beginning of their reason only."""
+    if old.side is not None or old.status not in ("failed", "wrong_output") or old.reason is None:
+        return old
+    side: Side | None = next((one for one in _SIDES if old.reason.startswith((f"{one}:", f"{one},"))), None)
+    return old if side is None else msgspec.structs.replace(old, side=side)
 
 
 def read_record(folder: Path) -> RunRecord:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bnnbench.results.image_flags import unpacked
 from bnnbench.results.metrics import METRICS
-from bnnbench.results.records import Accuracy, CaseRecord, Verdict
+from bnnbench.results.records import Accuracy, CaseRecord, Side, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
 
@@ -51,9 +51,11 @@ class Answers:
 def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished: str | None = None) -> Verdict | None:
     """None where the two did not see the same images. Effects are differences of shares (-0.002: 0.2 points less)."""
     one = Verdict(comparison_id=comparison_id, metric=_METRIC.key, unit=_METRIC.unit, status="ok", finished=finished)
-    for side, answers in (("base", base), ("head", head)):
+    sides: tuple[tuple[Side, Answers], ...] = (("base", base), ("head", head))
+    for side, answers in sides:
         if answers.accuracy.status != "ok":
-            return replace(one, status=answers.accuracy.status, reason=f"{side}: {answers.accuracy.reason}")
+            status, reason = answers.accuracy.status, f"{side}: {answers.accuracy.reason}"
+            return replace(one, status=status, side=side, reason=reason)
     if _images(base) != _images(head) or base.share is None or head.share is None:
         return None
     one = replace(one, base_value=base.share, head_value=head.share, effect=head.share - base.share)

@@ -36,8 +36,7 @@ class VerdictRow:
     @property
     def is_bad(self) -> bool:
         """A regression, or a head that fails or is wrong where the base is not."""
-        reason = self.verdict.reason or ""
-        broken = self.verdict.status in ("failed", "wrong_output") and reason.startswith("head")
+        broken = self.verdict.status in ("failed", "wrong_output") and self.verdict.side == "head"
         return self.verdict.verdict == "regression" or broken
 
     @property

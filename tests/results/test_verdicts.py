@@ -202,6 +202,22 @@ def test_headline(rows: list[VerdictRow]) -> None:
     assert [row.is_bad for row in rows] == [True, False, False, True, False, True, False]
 
 
+def test_whose_failure_it_is(rows: list[VerdictRow]) -> None:
+    """Runs of before say it at the beginning of the reason only."""
+    sides = {row.record.id: row.verdict.side for row in rows if row.verdict.status == "failed"}
+    assert sides == {"broken": "head", "away": "base"}
+    broken = next(row for row in rows if row.record.id == "broken")
+    assert VerdictRow(broken.record, replace(broken.verdict, reason="it died")).is_bad
+    assert not VerdictRow(broken.record, replace(broken.verdict, side="base")).is_bad
+
+
+def test_a_metric_of_a_newer_version_is_shown(rows: list[VerdictRow]) -> None:
+    row = VerdictRow(rows[0].record, replace(rows[0].verdict, metric="bus_load", unit="GB", base_value=1234.5))
+    assert (row.metric.label, row.value(row.verdict.base_value), row.is_main) == ("bus load", "1,235 GB", False)
+    for format in FORMATS.values():
+        assert "bus" in format([row], "run")
+
+
 @pytest.mark.parametrize("format", [*FORMATS, "table", "table-narrow"])
 def test_snapshots(rows: list[VerdictRow], snapshot: Callable[[str, str], None], format: str) -> None:
     if format.startswith("table"):
