@@ -13,9 +13,11 @@ The statuses, from the journal of the run:
 """
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
+from bnnbench.results.metrics import METRICS, Metric, number
 from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status
 from bnnbench.results.roof import beyond_roof
 from bnnbench.results.statistics.level import Level, level
@@ -25,7 +27,8 @@ from bnnbench.results.trust import trust
 
 _TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})
 _SHORTEST_NS = 1e-6
-_LARGEST = 1e30
+_LATENCY, _ACCURACY = METRICS["latency"], METRICS["accuracy"]
+CUT_OFF = "cut_off"
 _LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
 
 
@@ -39,6 +42,8 @@ class CaseResult:
     reason: str | None
     engine_build: str | None
     isa: str | None
+    reason_code: str | None = None
+    """What kind of reason, for programs: `CUT_OFF` where it is not finished because the run was cut off."""
     trust: str | None = None
     trust_reasons: tuple[str, ...] = ()
     latency: Level | None = None
@@ -46,9 +51,8 @@ class CaseResult:
     first_ns: float | None = None
     load_ns: float | None = None
     arena_bytes: int | None = None
-    peak_rss_bytes: int | None = None
-    instructions: float | None = None
-    """Per iteration, where they can be counted."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """By the key of a metric; what was not measured is not in it."""
     energy_mj: float | None = None
     """Per iteration, where a power source could be read while it was timed."""
     accuracy: Accuracy | None = None
@@ -57,6 +61,10 @@ class CaseResult:
     """The variant of int8 rounding under which its output is the reference's; None: as it stands."""
     confirmed_by: tuple[str, ...] | None = None
     """Other interpreters that read the model's file alike; None where there is no file, or nobody looked."""
+
+    def figure(self, metric: Metric) -> float | None:
+        """Its figure for a metric."""
+        return self.figures.get(metric.key) if metric.of_case is None else metric.of_case(self.case)
 
     @property
     def gops(self) -> float | None:
@@ -95,28 +103,33 @@ def _with_accuracy(result: CaseResult, accuracy: Accuracy) -> CaseResult:
     if accuracy.status != "ok":
         reason = "; ".join(part for part in (result.reason, f"no accuracy: {accuracy.reason}") if part)
         return replace(result, reason=reason)
-    return replace(result, accuracy=accuracy)
+    if accuracy.correct is None or not accuracy.images:
+        return replace(result, accuracy=accuracy)
+    share = accuracy.correct / accuracy.images
+    return replace(result, accuracy=accuracy, figures={**result.figures, _ACCURACY.key: share})
 
 
 def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> CaseResult:
-    status, reason = _status(run, case, gate, invocations)
+    status, reason, code = _status(run, case, gate, invocations)
     timed = [one for one in invocations if median_ns(one) is not None]
     last: Gate | Invocation | None = timed[-1] if timed else gate
     build = (last.engine_build if last else None) or case.engine_build
     isa = (last.isa if last else None) or case.isa
     if status not in _TIMED or not timed:
-        return CaseResult(case, status, reason, build, isa)
+        return CaseResult(case, status, reason, build, isa, code)
     arena = _largest([one.arena_bytes for one in timed])
-    peak_rss = _largest([one.peak_rss_bytes for one in timed])
-    instructions = _median_of(timed, lambda one: _number((one.counters or {}).get("instructions")))
-    if run.record.emulated(case.device):
-        return CaseResult(
-            case, status, reason, build, isa, arena_bytes=arena, peak_rss_bytes=peak_rss, instructions=instructions
-        )
+    emulated = run.record.emulated(case.device)
+    figures = {
+        metric.key: figure
+        for metric in METRICS.values()
+        if not (metric.is_time and emulated) and (figure := _figure(metric, timed)) is not None
+    }
+    if emulated:
+        return CaseResult(case, status, reason, build, isa, code, arena_bytes=arena, figures=figures)
     latency = level([statistics.median(one.samples_ns) for one in timed])
     beyond = beyond_roof(case, latency.value, [one for one in run.peaks if one.device == case.device])
     if beyond is not None:
-        status, reason = beyond
+        (status, reason), code = beyond, None
     if status not in _TIMED:
         return CaseResult(case, status, reason, build, isa)
     grade, reasons = trust(gate, timed, [one for one in run.events if one.device == case.device])
@@ -126,29 +139,35 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         reason,
         build,
         isa,
-        instructions=instructions,
+        code,
         trust=grade,
         trust_reasons=tuple(reasons),
-        energy_mj=_median_of(timed, lambda one: _number(one.telemetry.get("energy_mj"))),
+        energy_mj=_median_of(timed, lambda one: number(one.telemetry.get("energy_mj"))),
         latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         first_ns=_median_of(timed, lambda one: one.first_ns),
         load_ns=_median_of(timed, lambda one: one.load_ns),
         arena_bytes=arena,
-        peak_rss_bytes=peak_rss,
+        figures={_LATENCY.key: latency.value, **figures},
     )
 
 
-def _status(
-    run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]
-) -> tuple[Status, str | None]:
+class _Standing(NamedTuple):
+    """A status with its reason."""
+
+    status: Status
+    reason: str | None
+    code: str | None = None
+
+
+def _status(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> _Standing:
     if gate is None:
         return _unreached(run, case, "not measured")
     if gate.status not in _TIMED:
-        return gate.status, gate.reason
+        return _Standing(gate.status, gate.reason)
     wrong = [one for one in invocations if one.status == "wrong_output"]
     if wrong:
-        return "wrong_output", wrong[0].reason or "an invocation put out something else than its gate"
+        return _Standing("wrong_output", wrong[0].reason or "an invocation put out something else than its gate")
     planned = run.record.invocations_per_case
     if case.device in run.record.counted:
         planned = min(1, planned)
@@ -156,26 +175,34 @@ def _status(
     failed = [one for one in invocations if median_ns(one) is None]
     why = next((one.reason for one in failed if one.reason), "no reason recorded")
     if failed and not timed:
-        return "failed", why
+        return _Standing("failed", why)
     if not planned:
-        return gate.status, gate.reason
+        return _Standing(gate.status, gate.reason)
     if not invocations:
         return _unreached(run, case, "verified, but not timed")
     if failed:
-        return "unstable", f"{len(failed)} of {planned} invocations failed: {why}"
+        return _Standing("unstable", f"{len(failed)} of {planned} invocations failed: {why}")
     if gate.status != "ok":
-        return gate.status, gate.reason
+        return _Standing(gate.status, gate.reason)
     unsteady = [one for one in timed if one.status != "ok"]
     if unsteady:
-        return unsteady[0].status, unsteady[0].reason
+        return _Standing(unsteady[0].status, unsteady[0].reason)
     if len(timed) < planned:
-        return "unstable", f"{len(timed)} of {planned} invocations so far: {_ending(run, case)}"
-    return "ok", gate.reason
+        return _unfinished(run, case, "unstable", f"{len(timed)} of {planned} invocations so far")
+    return _Standing("ok", gate.reason)
 
 
-def _unreached(run: StoredRun, case: CaseRecord, what: str) -> tuple[Status, str]:
-    status: Status = "failed" if _loss(run, case) else "skipped"
-    return status, f"{what}: {_ending(run, case)}"
+def _unreached(run: StoredRun, case: CaseRecord, what: str) -> _Standing:
+    return _unfinished(run, case, "failed" if _loss(run, case) else "skipped", what)
+
+
+def _unfinished(run: StoredRun, case: CaseRecord, status: Status, what: str) -> _Standing:
+    """Why a case is not finished, and how to finish it."""
+    loss = _loss(run, case)
+    if loss:
+        return _Standing(status, f"{what}: {loss}")
+    ending = f"the run was cut off; finish it with bnnbench run --resume {run.record.run_id}"
+    return _Standing(status, f"{what}: {ending}", CUT_OFF)
 
 
 def _loss(run: StoredRun, case: CaseRecord) -> str | None:
@@ -183,24 +210,19 @@ def _loss(run: StoredRun, case: CaseRecord) -> str | None:
     return events[-1].message if events else None
 
 
-def _ending(run: StoredRun, case: CaseRecord) -> str:
-    """Why a case is not finished, and how to finish it."""
-    loss = _loss(run, case)
-    if loss:
-        return loss
-    return f"the run was cut off; finish it with bnnbench run --resume {run.record.run_id}"
-
-
 def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:
     figures = [value for one in timed if (value := figure(one)) is not None]
     return statistics.median(figures) if figures else None
 
 
-def _number(value: object) -> float | None:
-    """A figure from a dictionary that a device filled; None for what can't be one."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _figure(metric: Metric, timed: Sequence[Invocation]) -> float | None:
+    """Of a metric of which every invocation has a figure."""
+    if metric.of_invocation is None:
         return None
-    return value if abs(value) <= _LARGEST else None
+    figures = [value for one in timed if (value := metric.of_invocation(one)) is not None]
+    if not figures:
+        return None
+    return int(metric.combined(figures)) if metric.is_whole else metric.combined(figures)
 
 
 def _largest(figures: Sequence[int | None]) -> int | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.metrics import METRICS
+
 _TEXT, _WHOLE, _REAL, _TRUTH, _TIME, _OBJECT = (
     "string",
     "Int64",
@@ -14,7 +16,7 @@ _TEXT, _WHOLE, _REAL, _TRUTH, _TIME, _OBJECT = (
     "object",
 )
 
-CASE_COLUMNS: Mapping[str, str] = {
+_COLUMNS: Mapping[str, str] = {
     "run_id": _TEXT,
     "created": _TIME,
     "commit": _TEXT,
@@ -60,7 +62,18 @@ CASE_COLUMNS: Mapping[str, str] = {
     "differing": _WHOLE,
     "dataset": _TEXT,
     "dataset_sha256": _TEXT,
+    "reason_code": _TEXT,
 }
+
+CASE_COLUMNS: Mapping[str, str] = {
+    **_COLUMNS,
+    **{
+        metric.column: _WHOLE if metric.is_whole else _REAL
+        for metric in METRICS.values()
+        if metric.column not in _COLUMNS
+    },
+}
+"""Those of a metric that has none here come last."""
 
 INVOCATION_COLUMNS: Mapping[str, str] = {
     **{name: CASE_COLUMNS[name] for name in list(CASE_COLUMNS)[: list(CASE_COLUMNS).index("status")]},

@@ -1,13 +1,14 @@
 """Engines side by side: which rows of a frame belong together, what they are called, and by how much they
 differ."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
+from bnnbench.results.metrics import METRICS
 
 PROVEN = ("ok", "unstable")
 
@@ -23,8 +24,8 @@ class Cell:
     high_ns: float | None
     gops: float | None
     speedup: float | None
-    instructions: float | None = None
-    """Per execution, where they were counted."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """By the key of a metric, of those that tables have a column for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,13 @@ def _cell(row: dict[Any, Any]) -> Cell:
         high_ns=_number(row["latency_high_ns"]),
         gops=_number(row["gops"]),
         speedup=_number(row["speedup"]),
-        instructions=_number(row.get("instructions")),
+        figures={
+            metric.key: figure
+            for metric in METRICS.values()
+            if metric.in_tables and (figure := _number(row.get(metric.column))) is not None
+        },
     )
 
 
 def _number(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+    return None if value is None or pd.isna(value) else float(value)

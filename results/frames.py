@@ -12,6 +12,7 @@ import pandas as pd
 
 from bnnbench.results.case_result import CaseResult, case_results, median_ns
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord, Skip
 from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.statistics.quantile import quantile
@@ -106,11 +107,12 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "isa": result.isa,
         "status": result.status,
         "reason": result.reason,
+        "reason_code": result.reason_code,
         "trust": result.trust,
         "trust_reasons": "; ".join(result.trust_reasons) or None,
         "rounding": result.rounding,
         "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
-        "latency_ns": latency and latency.value,
+        **{METRICS[key].column: figure for key, figure in result.figures.items()},
         "latency_low_ns": latency and latency.low,
         "latency_high_ns": latency and latency.high,
         "p90_ns": result.p90_ns,
@@ -118,8 +120,6 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "load_ns": result.load_ns,
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
-        "peak_rss_bytes": result.peak_rss_bytes,
-        "instructions": result.instructions,
         "energy_mj": result.energy_mj,
         **_accuracy_columns(result.accuracy),
     }
@@ -131,7 +131,6 @@ def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:
     low, high = proportion_interval(accuracy.correct, accuracy.images)
     top5 = accuracy.correct_top5
     return {
-        "accuracy": accuracy.correct / accuracy.images,
         "accuracy_low": low,
         "accuracy_high": high,
         "accuracy_n": accuracy.images,
@@ -153,6 +152,7 @@ def _skip_columns(skip: Skip, workloads: Mapping[str, Mapping[str, Any]]) -> dic
         "threads": skip.threads,
         "status": "skipped",
         "reason": skip.reason,
+        "reason_code": skip.code,
     }
 
 

@@ -1,6 +1,6 @@
 """The results in a terminal: what is proven, engines side by side, and what went wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from rich import box
@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bnnbench.results import quantity
+from bnnbench.results.case_result import CUT_OFF
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import Cell, Line, labelled, lines, series_of, summary
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.printable import MOST, printable, shorten
 
 _STATUS_STYLE = {
@@ -20,8 +22,9 @@ _STATUS_STYLE = {
     "unstable": "yellow",
     "unverified": "yellow",
 }
-# With this many columns a cell also has its range and GOPS.
+# With this many columns a cell also has its range and GOPS, and with some more for each of them other metrics.
 _ROOMY = 100
+_FIGURE = 9
 
 
 def show(frame: pd.DataFrame, console: Console, baseline: str | None = None) -> None:
@@ -59,6 +62,7 @@ def table(frame: pd.DataFrame, *, baseline: str | None = None, width: int = 80, 
         sheet.add_column("thr", justify="right", no_wrap=True)
     names = series_of(labelled(frame))
     roomy = width >= _ROOMY + 30 * max(0, len(names) - 2)
+    beside = _beside(every, width - _ROOMY - 30 * max(0, len(names) - 2), len(names))
     for name in names:
         sheet.add_column(Text(printable(name, plain)), justify="right", no_wrap=True)
     previous: Line | None = None
@@ -69,10 +73,23 @@ def table(frame: pd.DataFrame, *, baseline: str | None = None, width: int = 80, 
             texts.append(Text(printable(line.place, plain)))
         if len(threads) > 1:
             texts.append(Text(str(line.threads)))
-        texts += [_figure(line.cells.get(name), roomy, len(names) > 1, plain) for name in names]
+        texts += [_figure(line.cells.get(name), roomy, beside, len(names) > 1, plain) for name in names]
         sheet.add_row(*texts)
         previous = line
     return sheet
+
+
+def _beside(every: Iterable[Line], room: int, engines: int) -> list[Metric]:
+    """The metrics that a timed cell also shows, as far as there is room for all engines."""
+    measured = {
+        key for line in every for cell in line.cells.values() if cell.latency_ns is not None for key in cell.figures
+    }
+    shown = []
+    for metric in METRICS.values():
+        room -= engines * (len(metric.word) + _FIGURE + 1) if metric.key in measured else 0
+        if metric.key in measured and room >= 0:
+            shown.append(metric)
+    return shown
 
 
 def notes(frame: pd.DataFrame) -> list[str]:
@@ -80,7 +97,7 @@ def notes(frame: pd.DataFrame) -> list[str]:
     one for all that an interrupt cut off."""
     frame = labelled(frame)
     told = frame[~equal(frame["status"], "ok") | frame["reason"].notna()]
-    unfinished = told["reason"].str.contains("the run was cut off", na=False)
+    unfinished = equal(told["reason_code"], CUT_OFF)
     count, told = int(unfinished.sum()), told[~unfinished]
     summary = f"{count} cases are not finished" if count != 1 else "1 case is not finished"
     return ([summary] if count else []) + [
@@ -96,11 +113,13 @@ def _caption(baseline: str | None, plain: bool) -> str:
     return f"latency of one execution and speed-up {over}"
 
 
-def _figure(cell: Cell | None, roomy: bool, compared: bool, plain: bool) -> Text:
+def _figure(cell: Cell | None, roomy: bool, beside: Sequence[Metric], compared: bool, plain: bool) -> Text:
     if cell is None:
         return Text("-", style="dim")
-    if cell.latency_ns is None and cell.instructions is not None and cell.status == "ok":
-        return Text(f"{cell.instructions:,.0f} instructions")
+    if cell.latency_ns is None and cell.status == "ok":
+        for metric in METRICS.values():
+            if metric.is_main and metric.key in cell.figures:
+                return Text(f"{metric.text(cell.figures[metric.key])} {metric.label}")
     if cell.latency_ns is None:
         return Text(cell.status.replace("_", " "), style=_STATUS_STYLE.get(cell.status, ""))
     parts: list[tuple[str, str]] = [(quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))]
@@ -109,6 +128,10 @@ def _figure(cell: Cell | None, roomy: bool, compared: bool, plain: bool) -> Text
         parts.append((f"{'+-' if plain else '±'}{quantity.percentage(half)}".rjust(8), "dim"))
     if roomy and cell.gops is not None:
         parts.append((quantity.rate(cell.gops).rjust(11), ""))
+    for metric in beside:
+        figure = cell.figures.get(metric.key)
+        text = "" if figure is None else metric.text(figure)
+        parts.append((f"{metric.word} {text}".rjust(len(metric.word) + _FIGURE) if text else "", "dim"))
     if compared:
         speedup = "" if cell.speedup is None else quantity.ratio(cell.speedup, plain)
         ahead = cell.speedup is not None and cell.speedup > 1.005

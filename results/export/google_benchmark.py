@@ -5,6 +5,8 @@ import statistics
 from typing import Any
 
 from bnnbench.results.export.timed import Timed, timed_cases
+from bnnbench.results.metrics import METRICS
+from bnnbench.results.records import Invocation
 from bnnbench.results.store.stored_run import StoredRun
 
 
@@ -29,6 +31,12 @@ def render(run: StoredRun) -> str:
     return json.dumps({"context": context, "benchmarks": benchmarks}, indent=1)
 
 
+def _counters(invocation: Invocation) -> dict[str, float]:
+    """The figures that every invocation has beside its time, as user counters."""
+    found = {metric.column: metric.of_invocation(invocation) for metric in METRICS.values() if metric.of_invocation}
+    return {column: figure for column, figure in found.items() if figure is not None}
+
+
 def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
     medians = one.medians_ns
     common = {
@@ -48,6 +56,7 @@ def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
             "iterations": (invocation.iterations or 1) * len(invocation.samples_ns),
             "real_time": ns,
             "cpu_time": ns,
+            **_counters(invocation),
         }
         for index, (invocation, ns) in enumerate(zip(one.invocations, medians, strict=True))
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from bnnbench.results.errors import StoreError
 from bnnbench.results.export.timed import Timed, timed_cases
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import CaseRecord, Gate, Invocation, RunEnd, RunRecord
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store.stored_run import StoredRun
@@ -41,7 +42,12 @@ def _benchmark(one: Timed) -> dict[str, Any]:
         "fullname": f"bnnbench::{one.name}",
         "params": {"engine": case.engine, "device": case.device, "threads": case.threads},
         "param": f"{case.engine}-{case.device}-{case.threads}",
-        "extra_info": {"isa": one.result.isa, "engine_build": one.result.engine_build, "status": one.result.status},
+        "extra_info": {
+            "isa": one.result.isa,
+            "engine_build": one.result.engine_build,
+            "status": one.result.status,
+            **{metric.column: one.result.figure(metric) for metric in METRICS.values() if not metric.is_paired},
+        },
         "options": {
             "disable_gc": False,
             "timer": "bnnbench",

@@ -20,7 +20,7 @@ from bnnbench.results.report.facts import Fact, facts
 from bnnbench.results.report.headline import Claim, claims, minutes
 from bnnbench.results.report.models import Models, models
 from bnnbench.results.report.remarks import remarks
-from bnnbench.results.report.rows import Row, rows
+from bnnbench.results.report.rows import OTHERS, Row, rows
 from bnnbench.results.statistics.level import coverage, depth
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
@@ -128,7 +128,8 @@ class Page:
     several_threads: bool
     several_places: bool
     has_roofs: bool
-    has_counts: bool
+    others: list[tuple[int, str]]
+    """Place and name of each other metric that some row has a figure of."""
     has_energy: bool
     doubts: list[tuple[str, list[str]]]
     remarks: list[str]
@@ -157,7 +158,11 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         several_threads=len({row.threads for row in table}) > 1,
         several_places=len({row.place for row in table}) > 1,
         has_roofs=any(row.roof.text for row in table),
-        has_counts=any(row.instructions.text for row in table),
+        others=[
+            (place, metric.word.capitalize())
+            for place, metric in enumerate(OTHERS)
+            if any(row.others[place].text for row in table)
+        ],
         has_energy=any(row.energy.text for row in table),
         doubts=_doubts(table),
         remarks=remarks(frame),

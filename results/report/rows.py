@@ -8,7 +8,11 @@ import pandas as pd
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
 from bnnbench.results.comparison import with_speedup
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
+
+OTHERS = tuple(metric for metric in METRICS.values() if metric.in_tables)
+"""What has a column where it was measured, beside latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One case; `colour` is the CSS variable of its engine, `leads` says that it is the fastest of its
-    line."""
+    line; `others` are the figures of `OTHERS`."""
 
     workload: str
     place: str
@@ -35,7 +39,7 @@ class Row:
     gops: Figure
     roof: Figure
     speedup: Figure
-    instructions: Figure
+    others: tuple[Figure, ...]
     energy: Figure
     status: str
     reason: str
@@ -72,7 +76,7 @@ def rows(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> list[Row]:
                 gops=Figure("", None) if gops is None else Figure(quantity.significant(gops), gops),
                 roof=Figure(quantity.percentage(gops / roof), gops / roof) if gops and roof else Figure("", None),
                 speedup=Figure("", None) if speedup is None else Figure(quantity.ratio(speedup), speedup),
-                instructions=_figure(_real(record["instructions"]), "{:,.0f}".format),
+                others=tuple(_figure(_real(record[metric.column]), metric.text) for metric in OTHERS),
                 energy=_figure(_real(record["energy_mj"]), lambda mj: f"{quantity.significant(mj)} mJ"),
                 trust="" if pd.isna(record["trust"]) else str(record["trust"]),
                 doubts=() if pd.isna(record["trust_reasons"]) else tuple(str(record["trust_reasons"]).split("; ")),

@@ -227,3 +227,13 @@ def test_invocations_carry_their_samples(synthetic: StoredRun) -> None:
     assert first["telemetry"] == {"temperature_celsius": 51.0}
     assert first["counters"] is pd.NA
     assert first["order"] == 0
+
+
+def test_why_it_is_not_done_is_a_code_too(record: RunRecord) -> None:
+    _, row = one_case(record, gate(), invocation(0))
+    assert row["reason_code"] == "cut_off"
+    _, row = one_case(record, gate("failed", "the run was cut off"))
+    assert row["reason_code"] is pd.NA
+    skip = Skip(workload="w", engine="e", device="pi4", threads=1, reason="no", code="too_few_cores")
+    told = load(StoredRun(msgspec.structs.replace(record, cases=[], skips=[skip]), []))
+    assert told["reason_code"].tolist() == ["too_few_cores"]
