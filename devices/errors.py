@@ -35,7 +35,15 @@ class DeviceFull(DeviceError):  # noqa: N818 - names a state
 
 
 class DeviceBusy(DeviceError):  # noqa: N818 - names a state
-    """Another benchmark holds the machine's lock; the sentence says who and since when."""
+    """Another benchmark holds the machine's lock; the sentence says who and since when.
+
+    `holder` is the text that its holder gave of itself (`engine lock --holder TEXT`), whole. Where it cannot be asked
+    it is what the lock says instead, like `process 123 on this machine`.
+    """
+
+    def __init__(self, sentence: str, holder: str = "") -> None:
+        super().__init__(sentence)
+        self.holder = holder
 
 
 class CommandFailed(DeviceError):  # noqa: N818 - names a state

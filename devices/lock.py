@@ -19,7 +19,8 @@ class MachineLock:
     """Held while a process over there lives; if this end or the link dies, its stdin ends and it lets go.
 
     `argv`, run in folder `cwd`, is the lock holder: it prints one JSON line, `{"ok":true}` once it holds the
-    machine-wide lock or `{"ok":false,"error":"held by ..."}`, and holds the lock until its stdin ends.
+    machine-wide lock or `{"ok":false,"error":WHO}`, and holds the lock until its stdin ends. WHO is the other holder's
+    text; it may begin with "held by ".
     """
 
     def __init__(self, transport: Transport, argv: Sequence[str], cwd: str) -> None:
@@ -31,7 +32,7 @@ class MachineLock:
     def acquire(self, timeout_s: float = ACQUIRE_TIMEOUT_S) -> None:
         """Take the lock or fail at once; `timeout_s` bounds the holder's answer.
 
-        Raises DeviceBusy with who holds it since when, CommandFailed when the holder misbehaves, DeviceLost.
+        Raises DeviceBusy, whose `holder` is who holds it, CommandFailed when the holder misbehaves, DeviceLost.
         """
         if self._process is not None:
             raise RuntimeError("the lock is already held")
@@ -39,8 +40,7 @@ class MachineLock:
         try:
             reply = self._reply(process, time.monotonic() + timeout_s)
             if reply.get("ok") is not True:
-                error = str(reply.get("error") or "it does not say by whom")[:_LONGEST_ERROR].rstrip(".")
-                raise DeviceBusy(f"device {self._transport.spec.name!r} is busy: {error}; wait, or end that benchmark.")
+                raise self._busy(str(reply.get("error") or ""))
         except BaseException:
             process.kill()
             raise
@@ -64,6 +64,11 @@ class MachineLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    def _busy(self, said: str) -> DeviceBusy:
+        who = (said or "it does not say by whom")[:_LONGEST_ERROR].rstrip(".")
+        sentence = f"device {self._transport.spec.name!r} is busy: {who}; wait, or end that benchmark."
+        return DeviceBusy(sentence, holder=said.removeprefix("held by "))
 
     def _reply(self, process: RemoteProcess, deadline: float) -> dict[str, object]:
         what = f"The lock of device {self._transport.spec.name!r} cannot be taken"

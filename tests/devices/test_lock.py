@@ -28,8 +28,9 @@ def test_one_at_a_time(transport: Transport, tmp_path: Path) -> None:
     first, second = lock(transport, tmp_path), lock(transport, tmp_path)
     with first:
         assert first.is_held()
-        with pytest.raises(DeviceBusy, match="held by ann@desk since 12:30"):
+        with pytest.raises(DeviceBusy, match="is busy: held by ann@desk since 12:30; wait") as caught:
             second.acquire(10)
+        assert caught.value.holder == "ann@desk since 12:30"
         assert not second.is_held()
     assert not first.is_held()
     second.acquire(10)
