@@ -58,7 +58,7 @@ def _throttled(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
         elif word >> (bit + 16) & 1:
             yield Finding(
                 "throttled-before", f"the firmware has seen {what} since it was booted, and would not tell it again",
-                f"mend the cause and reboot: ssh {spec.host or spec.name} sudo reboot",
+                f"mend the cause and reboot: {f'ssh {spec.host} ' if spec.host else ''}sudo reboot",
             )  # fmt: skip
 
 

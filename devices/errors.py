@@ -23,7 +23,7 @@ class AuthError(DeviceError):
 
 
 class Unreachable(DeviceError):  # noqa: N818 - names a state
-    """Nothing that speaks SSH answered at the device's address."""
+    """Nothing answered at the device's address."""
 
 
 class DeviceLost(DeviceError):  # noqa: N818 - names a state
