@@ -65,10 +65,11 @@ def native_objects(triple: str) -> list[Object]:
 
 def numba_objects(triple: str, isa: str) -> list[Object]:
     """Of the Numba engine, but for what Numba compiles. Raises BuildError."""
-    names = [level.isa for level in levels_of(triple)]
-    if isa not in names:
-        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(names)}.")
-    return [*_folder_objects("numba"), Object("backend/numba", (f'-DBNN_NUMBA_ISA="{isa}"',))]
+    levels = {level.isa: level for level in levels_of(triple)}
+    if isa not in levels:
+        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(levels)}.")
+    flags = (f'-DBNN_NUMBA_ISA="{isa}"', f'-DBNN_NUMBA_FEATURES="{" ".join(levels[isa].features)}"')
+    return [*_folder_objects("numba"), Object("backend/numba", flags)]
 
 
 def levels_of(triple: str) -> Sequence[IsaLevel]:
@@ -79,21 +80,19 @@ def levels_of(triple: str) -> Sequence[IsaLevel]:
 
 
 def level_lists(levels: Sequence[IsaLevel]) -> tuple[str, ...]:
-    """The symbols of all levels' tables, for the files that choose one."""
-    names = {"BNN_LEVELS": "kernels", "BNN_MODEL_LEVELS": "model"}
-    return tuple(
-        f"-D{macro}=" + " ".join(f"BNN_LEVEL({_symbol(table, level)})" for level in levels)
-        for macro, table in names.items()
-    )
+    """The symbols of all levels' rows, for the files that choose one, and the features that they ask for."""
+    features = dict.fromkeys(feature for level in levels for feature in level.features)
+    rows = ", ".join(f"{_symbol(level)}_level" for level in levels)
+    return f"-DBNN_LEVELS={rows}", f'-DBNN_ALL_FEATURES="{" ".join(features)}"'
 
 
 def level_flags(level: IsaLevel) -> tuple[str, ...]:
     """What one ISA level's compilation of `level/` has beyond the flags of the whole build."""
     return (
         "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
-        f"-DBNN_ISA_SYMBOL={_symbol('kernels', level)}",
-        f"-DBNN_MODEL_SYMBOL={_symbol('model', level)}",
+        f"-DBNN_LEVEL_SYMBOL={_symbol(level)}",
         f'-DBNN_ISA_NAME="{level.isa}"',
+        f'-DBNN_ISA_FEATURES="{" ".join(level.features)}"',
         f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
         f"-DBNN_TILE_PIXELS={level.tile_pixels}",
         f"-DBNN_TILE_VECTORS={level.tile_vectors}",
@@ -120,5 +119,5 @@ def _folder_objects(engine: str) -> list[Object]:
     return [Object(source, flags) for folder, flags in FOLDERS[engine].items() for source in sources_in(folder)]
 
 
-def _symbol(table: str, level: IsaLevel) -> str:
-    return f"bnn_{table}_" + level.isa.replace("-", "_")
+def _symbol(level: IsaLevel) -> str:
+    return "bnn_" + level.isa.replace("-", "_")

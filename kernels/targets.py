@@ -1,6 +1,7 @@
 """What engines are built for: triples, and the ISA levels of each with their compiler flags and tiles.
 
-Builds, dispatch, tests and listings iterate over these rows.
+Builds, dispatch, tests and listings iterate over these rows. A new triple is a row here, a header that
+`native/base/arch.h` includes, and a row in `devices/platforms.py`; a new ISA level is a row here.
 """
 
 from __future__ import annotations
@@ -8,17 +9,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-TRIPLES = {
-    "x86_64-linux-musl": "x86_64",
-    "aarch64-linux-musl": "generic",
-    "arm-linux-musleabihf": "cortex_a7",
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """A platform that engines are built for."""
+
+    name: str
+    """zig's name of it, which devices report."""
+    architecture: str
+    """What suites and qemu call it."""
+    zig_cpu: str
+    """zig's name of the least CPU its binaries run on: what everything but the kernels is compiled for."""
+    llvm_triple: str
+    """What Numba compiles for."""
+    counter_target: str | None = None
+    """zig's target of the plugin that counts instructions in this machine's qemu; None: there is none for it."""
+
+
+# The plugin needs an old C library's symbols, so that it loads into any distribution's qemu.
+TRIPLES: dict[str, Triple] = {
+    row.name: row
+    for row in (
+        Triple("x86_64-linux-musl", "x86_64", "x86_64", "x86_64-linux-musl", "x86_64-linux-gnu.2.28"),
+        Triple("aarch64-linux-musl", "aarch64", "generic", "aarch64-linux-musl", "aarch64-linux-gnu.2.28"),
+        Triple("arm-linux-musleabihf", "arm", "cortex_a7", "armv7-linux-musleabihf"),
+    )
 }
-"""Triple -> zig's name of the least CPU its binaries run on: what everything but the kernels is compiled for."""
 
 
 @dataclass(frozen=True, slots=True)
 class IsaLevel:
-    """One compilation of `native/level/`; levels of a triple stand least first."""
+    """One compilation of `native/level/`, and of the Numba kernels; levels of a triple stand least first."""
 
     triple: str
     isa: str
@@ -28,12 +49,23 @@ class IsaLevel:
     tile_vectors: int
     counts: Literal["words", "bytes", "pairs", "dots"]
     """How bits are counted: see `native/level/counting.h`."""
+    llvm_cpu: str
+    """LLVM's name of the CPU that Numba compiles for."""
+    features: tuple[str, ...] = ()
+    """All that the CPU must have, by the names of /proc/cpuinfo; those of lesser levels too. The engine asks the CPU
+    for the same names, so each needs a row in the tables of `native/base/arch_*.h`."""
     flags: tuple[str, ...] = ()
+    llvm_features: str = ""
+    """What Numba's CPU must be told beyond its name."""
 
+
+_AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")  # x86-64-v3
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vpopcntdq")  # v4 and VPOPCNTDQ
+_ARMV82 = ("asimddp", "asimdhp", "asimdrdm", "atomics", "dcpop", "lrcpc")
 
 ISA_LEVELS: tuple[IsaLevel, ...] = (
-    IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, "bytes"),
-    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 2, "bytes"),
+    IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, "bytes", "x86-64"),
+    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 2, "bytes", "haswell", _AVX2),
     IsaLevel(
         "x86_64-linux-musl",
         "avx512",
@@ -42,15 +74,20 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         6,
         4,
         "words",
-        # Without it 64-byte vectors are split in two, which costs half of the speed.
+        "icelake-server",
+        _AVX512,
+        # Without these 64-byte vectors are split in two, which costs half of the speed.
         flags=("-mprefer-vector-width=512",),
+        llvm_features="-prefer-256-bit",
     ),
     # Scheduled for the in-order core of its generation. Out-of-order ones do not mind (llvm-mca: the same cycles on A72
     # and Neoverse N1 as when scheduled for them), while in-order ones would need up to three times the cycles the other
     # way round. So one kernel is right for all CPUs of a big.LITTLE machine, and for threads that span both kinds.
-    IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs"),
-    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots"),
-    IsaLevel("arm-linux-musleabihf", "neon", "cortex_a7", 16, 2, 4, "pairs"),
+    IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs", "cortex-a53"),
+    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots", "cortex-a76", _ARMV82),
+    IsaLevel(
+        "arm-linux-musleabihf", "neon", "cortex_a7", 16, 2, 4, "pairs", "cortex-a7", ("neon",), llvm_features="+neon"
+    ),
 )
 
 

@@ -98,7 +98,7 @@ def _build(
         "version": _package_version(),
         "zig": zig_version,
         "flags": [*FLAGS, *_LINK_FLAGS],
-        "objects": [[o.file, o.cpu or TRIPLES[triple], *o.flags] for o in objects],
+        "objects": [[o.file, o.cpu or TRIPLES[triple].zig_cpu, *o.flags] for o in objects],
     }
     files = dict(source_files())
     if numba is not None:
@@ -164,7 +164,7 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
     identity = (f'-DBNN_BUILD="{key}"', f'-DBNN_VERSION="{_package_version()}"')
 
     def compile_one(o: Object) -> None:
-        cpu = o.cpu or TRIPLES[triple]
+        cpu = o.cpu or TRIPLES[triple].zig_cpu
         source = f"{o.source}.cpp"
         run_zig(
             scratch,
@@ -174,7 +174,7 @@ def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget |
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(compile_one, objects))
-    run_zig(scratch, triple, [f"-mcpu={TRIPLES[triple]}", *_LINK_FLAGS, *names, "-o", "engine"])
+    run_zig(scratch, triple, [f"-mcpu={TRIPLES[triple].zig_cpu}", *_LINK_FLAGS, *names, "-o", "engine"])
 
 
 def _package_version() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -111,12 +111,3 @@ class Engine(Protocol):
     def command(self, start: Start) -> list[str]:
         """The argv on the device."""
         ...
-
-
-def best_isa(levels: Mapping[str, frozenset[str]], features: frozenset[str]) -> str | None:
-    """The last of `levels` (least first) whose needed CPU features are all there."""
-    found = None
-    for isa, needed in levels.items():
-        if needed <= features:
-            found = isa
-    return found

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-from ..targets import ISA_LEVELS
+from ..targets import ISA_LEVELS, TRIPLES
 from ..toolchain import Progress, build_numba
-from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start, best_isa
-
-# What the operating system must report (/proc/cpuinfo) for each level, least first.
-_NEEDED_FEATURES: dict[str, dict[str, frozenset[str]]] = {
-    "x86_64-linux-musl": {
-        "x86-64": frozenset(),
-        "avx2": frozenset({"avx2", "bmi1", "bmi2", "fma", "movbe", "f16c", "popcnt", "abm"}),
-        "avx512": frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd", "avx512_vpopcntdq"}),
-    },
-    "aarch64-linux-musl": {
-        "neon": frozenset(),
-        "dotprod": frozenset({"asimddp", "asimdhp", "atomics", "asimdrdm", "dcpop", "lrcpc"}),
-    },
-    "arm-linux-musleabihf": {"neon": frozenset({"neon"})},
-}
+from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
 
 
 class NumbaEngine:
@@ -33,12 +19,13 @@ class NumbaEngine:
     accepts: frozenset[Accepts] = frozenset({"op"})
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
-        """The best level that the CPU reports."""
-        return best_isa(_NEEDED_FEATURES.get(triple, {}), features)
+        """The last level whose features the CPU reports, levels standing least first."""
+        fits = [level.isa for level in ISA_LEVELS if level.triple == triple and features.issuperset(level.features)]
+        return fits[-1] if fits else None
 
     def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """Kernels, one thread."""
-        if triple not in {level.triple for level in ISA_LEVELS}:
+        if triple not in TRIPLES:
             return Refusal(f"the Numba reference is not built for {triple}")
         if threads > 1:
             return Refusal(f"the Numba reference runs on one thread, not {threads}")

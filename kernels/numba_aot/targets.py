@@ -1,8 +1,10 @@
-"""Processors the Numba kernels are compiled for: one object file per row."""
+"""Processors the Numba kernels are compiled for: one object file per ISA level, by the rows of `kernels/targets.py`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from ..targets import ISA_LEVELS, TRIPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,19 +18,14 @@ class NumbaTarget:
     features: str = ""
 
 
-TARGETS: tuple[NumbaTarget, ...] = (
-    NumbaTarget("x86_64-linux-musl", "x86-64", "x86_64-linux-musl", "x86-64"),
-    NumbaTarget("x86_64-linux-musl", "avx2", "x86_64-linux-musl", "haswell"),
-    # Without the preference this processor's model splits 64-byte vectors in two.
-    NumbaTarget("x86_64-linux-musl", "avx512", "x86_64-linux-musl", "icelake-server", "-prefer-256-bit"),
-    NumbaTarget("aarch64-linux-musl", "neon", "aarch64-linux-musl", "cortex-a53"),
-    NumbaTarget("aarch64-linux-musl", "dotprod", "aarch64-linux-musl", "cortex-a76"),
-    NumbaTarget("arm-linux-musleabihf", "neon", "armv7-linux-musleabihf", "cortex-a7", "+neon"),
+TARGETS: tuple[NumbaTarget, ...] = tuple(
+    NumbaTarget(level.triple, level.isa, TRIPLES[level.triple].llvm_triple, level.llvm_cpu, level.llvm_features)
+    for level in ISA_LEVELS
 )
 
 
 def numba_target(triple: str, isa: str) -> NumbaTarget:
-    """The row for a platform and ISA level; KeyError when there is none."""
+    """The target for a platform and ISA level; KeyError when there is none."""
     for target in TARGETS:
         if (target.triple, target.isa) == (triple, isa):
             return target

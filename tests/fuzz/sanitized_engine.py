@@ -37,7 +37,7 @@ def sanitized_engine(folder: Path) -> Path:
     identity = ['-DBNN_BUILD="sanitized"', '-DBNN_VERSION="0"']
 
     def compile_one(one: Object) -> None:
-        cpu = one.cpu or TRIPLES[TRIPLE]
+        cpu = one.cpu or TRIPLES[TRIPLE].zig_cpu
         extra = [f"-march={_march(cpu)}", *(["-mavx512vpopcntdq"] if "vpopcntdq" in cpu else [])]
         command = [
             clang,

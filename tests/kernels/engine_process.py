@@ -18,21 +18,16 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
+from bnnbench.kernels.targets import TRIPLES
 
-_TRIPLES = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}
-HOST = _TRIPLES[platform.machine()]
-QEMU = {
-    "x86_64-linux-musl": "qemu-x86_64-static",
-    "aarch64-linux-musl": "qemu-aarch64-static",
-    "arm-linux-musleabihf": "qemu-arm-static",
-}
+HOST = next(name for name, triple in TRIPLES.items() if triple.architecture == platform.machine())
 
 
 def runner(triple: str) -> list[str] | None:
     """Command prefix that executes binaries of `triple` here; None when there is none."""
     if triple == HOST:
         return []
-    emulator = shutil.which(QEMU[triple])
+    emulator = shutil.which(f"qemu-{TRIPLES[triple].architecture}-static")
     return [emulator, "-cpu", "max"] if emulator else None
 
 

@@ -14,9 +14,7 @@
 #include "base/isa.h"
 #include "level/model_kernels.h"
 
-#define BNN_LEVEL(symbol) extern const bnn::ModelKernels symbol;
-BNN_MODEL_LEVELS
-#undef BNN_LEVEL
+extern bnn::Level BNN_LEVELS;
 
 namespace {
 
@@ -559,23 +557,9 @@ void test_roofs() {
   }
 }
 
-const ModelKernels* find_level(const char* isa) {
-  const ModelKernels* const tables[] = {
-#define BNN_LEVEL(symbol) &symbol,
-      BNN_MODEL_LEVELS
-#undef BNN_LEVEL
-  };
-  const char* const names[] = {
-#define BNN_LEVEL(symbol) #symbol,
-      BNN_MODEL_LEVELS
-#undef BNN_LEVEL
-  };
-  char wanted[64];
-  snprintf(wanted, sizeof wanted, "bnn_model_%s", isa);
-  for (char* c = wanted; *c; ++c)
-    if (*c == '-') *c = '_';
-  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
-    if (!strcmp(names[i], wanted)) return tables[i];
+const Kernels* find_level(const char* isa) {
+  for (const Kernels* level : {BNN_LEVELS})
+    if (!strcmp(level->binary->isa, isa)) return level;
   return nullptr;
 }
 
@@ -583,8 +567,10 @@ const ModelKernels* find_level(const char* isa) {
 
 int main(int count, char** arguments) {
   constexpr int kTurns = 300;
-  if (count != 3 || !(kernels = find_level(arguments[1]))) return 2;
-  if (!machine_has_isa(arguments[1])) return 77;
+  const Kernels* level = count == 3 ? find_level(arguments[1]) : nullptr;
+  if (!level) return 2;
+  if (!machine_has(level->features)) return 77;
+  kernels = level->model;
   state = strtoull(arguments[2], nullptr, 10);
   for (int turn = 0; turn < kTurns; ++turn) {
     test_windows(turn);

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from engine_process import HOST, runner
 
-from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags, level_lists
+from bnnbench.kernels.sources import FLAGS, LEVEL, SOURCES, level_flags, level_lists, sources_in
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 from bnnbench.kernels.toolchain import cache_folder
 
-KERNELS = ("float_gemm", "windows", "stages")
 SEEDS = (1, 2)
 COMPILE_SECONDS = 300
 RUN_SECONDS = 100
@@ -32,8 +31,11 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("model_kernels")
     levels = [level for level in ISA_LEVELS if level.triple == triple]
     test = Path(__file__).with_name("model_kernels_test.cpp")
-    sources = [(test, TRIPLES[triple], level_lists(levels)), (SOURCES / "base/isa.cpp", TRIPLES[triple], ())]
-    sources += [(SOURCES / f"level/{k}.cpp", level.zig_cpu, level_flags(level)) for level in levels for k in KERNELS]
+    least = TRIPLES[triple].zig_cpu
+    sources = [(test, least, level_lists(levels)), (SOURCES / "base/isa.cpp", least, ())]
+    sources += [
+        (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level)) for level in levels for name in sources_in(LEVEL)
+    ]
 
     def compile_one(index: int) -> str:
         source, cpu, defines = sources[index]
@@ -44,7 +46,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile_one, range(len(sources))))
-    link = [f"-mcpu={TRIPLES[triple]}", "-O3", "-fno-sanitize=all", "-nostdlib++", "-static", "-s"]
+    link = [f"-mcpu={least}", "-O3", "-fno-sanitize=all", "-nostdlib++", "-static", "-s"]
     zig(triple, [*link, *objects, "-o", str(folder / "program")])
     return triple, [*prefix, str(folder / "program")]
 

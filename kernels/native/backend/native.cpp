@@ -10,22 +10,14 @@
 #include "model/model.h"
 #include "op/workload.h"
 
-// The levels of this triple, least first; toolchain.py names the symbols of each level's build.
-#define BNN_LEVEL(symbol) extern const bnn::KernelSet symbol;
-BNN_LEVELS
-#undef BNN_LEVEL
-#define BNN_LEVEL(symbol) extern const bnn::ModelKernels symbol;
-BNN_MODEL_LEVELS
-#undef BNN_LEVEL
+extern bnn::Level BNN_LEVELS;
 
 namespace bnn {
 
 namespace {
 
-#define BNN_LEVEL(symbol) &symbol,
-constexpr const KernelSet* kKernelSets[] = {BNN_LEVELS};
-constexpr const ModelKernels* kModelKernels[] = {BNN_MODEL_LEVELS};
-#undef BNN_LEVEL
+constexpr const Kernels* kLevels[] = {BNN_LEVELS};
+static_assert(knows_features(BNN_ALL_FEATURES), "targets.py names a feature that base/arch_*.h has no row for");
 
 Kernels chosen = {};
 
@@ -39,8 +31,9 @@ struct MicroKernel {
 // Calls `visit` with every micro-kernel of this machine that computes `op`, until it is true.
 template <class Visit>
 void over_micro_kernels(const Op& op, Visit visit) {
-  for (const KernelSet* set : kKernelSets) {
-    if (!machine_has_isa(set->isa)) continue;
+  for (const Kernels* level : kLevels) {
+    if (!machine_has(level->features)) continue;
+    const KernelSet* set = level->binary;
     const bool tiles = op.kind <= OpKind::kBconv2d;
     for (int32_t channels = set->widths.most; channels >= set->widths.least; channels /= 2) {
       MicroKernel one = {set, {channels, channels}, {}};
@@ -205,9 +198,11 @@ Workload* load_plan(const uint8_t* plan, int64_t bytes, Arena& arena, Json& repl
 }
 
 bool select(const char* isa) {
-  for (int i = 0; i < (int)(sizeof kKernelSets / sizeof *kKernelSets); ++i)
-    if (!strcmp(kKernelSets[i]->isa, isa) && machine_has_isa(isa))
-      return chosen = {kKernelSets[i], kModelKernels[i]}, true;
+  for (const Kernels* level : kLevels) {
+    if (strcmp(level->binary->isa, isa) || !machine_has(level->features)) continue;
+    chosen = *level;
+    return true;
+  }
   return false;
 }
 
@@ -217,8 +212,8 @@ Backend make_backend() {
   Backend native = {"native", {}, select, load, load_plan, kModelVerbs, peak, usable_cpus, prepare_threads,
                     usable_cpu};
   int count = 0;
-  for (const KernelSet* set : kKernelSets)
-    if (machine_has_isa(set->isa)) native.isas[count++] = set->isa;
+  for (const Kernels* level : kLevels)
+    if (machine_has(level->features)) native.isas[count++] = level->binary->isa;
   return native;
 }
 

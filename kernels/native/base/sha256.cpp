@@ -8,7 +8,9 @@
 
 namespace bnn {
 
-const uint32_t kSha256Constants[64] = {
+namespace {
+
+constexpr uint32_t K[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -18,19 +20,17 @@ const uint32_t kSha256Constants[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-namespace {
-
-constexpr auto& K = kSha256Constants;
-
 uint32_t rotr(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-// One round with the working variables under their names of that round, so that none has to be moved.
-#define BNN_ROUND(a, b, c, d, e, f, g, h, t)                                                                         \
-  do {                                                                                                               \
-    const uint32_t T1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + K[t] + W[(t) % 16];     \
-    const uint32_t T2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));                        \
-    d += T1, h = T1 + T2;                                                                                            \
-  } while (0)
+// One round; `k` is the constant plus the word. Callers name the working variables as they stand in that round, so that
+// none has to be moved.
+__attribute__((always_inline)) inline void round(uint32_t a, uint32_t b, uint32_t c, uint32_t& d, uint32_t e,
+                                                 uint32_t f, uint32_t g, uint32_t& h, uint32_t k) {
+  const uint32_t T1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + k;
+  const uint32_t T2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));
+  d += T1;
+  h = T1 + T2;
+}
 
 void compress(uint32_t (&H)[8], const uint8_t* block) {
   uint32_t W[16];  // the schedule's last 16 words, in a ring
@@ -51,22 +51,24 @@ void compress(uint32_t (&H)[8], const uint8_t* block) {
     }
 #pragma clang loop unroll(full)
     for (int i = t; i < t + 16; i += 8) {
-      BNN_ROUND(a, b, c, d, e, f, g, h, i);
-      BNN_ROUND(h, a, b, c, d, e, f, g, i + 1);
-      BNN_ROUND(g, h, a, b, c, d, e, f, i + 2);
-      BNN_ROUND(f, g, h, a, b, c, d, e, i + 3);
-      BNN_ROUND(e, f, g, h, a, b, c, d, i + 4);
-      BNN_ROUND(d, e, f, g, h, a, b, c, i + 5);
-      BNN_ROUND(c, d, e, f, g, h, a, b, i + 6);
-      BNN_ROUND(b, c, d, e, f, g, h, a, i + 7);
+      round(a, b, c, d, e, f, g, h, K[i] + W[i % 16]);
+      round(h, a, b, c, d, e, f, g, K[i + 1] + W[(i + 1) % 16]);
+      round(g, h, a, b, c, d, e, f, K[i + 2] + W[(i + 2) % 16]);
+      round(f, g, h, a, b, c, d, e, K[i + 3] + W[(i + 3) % 16]);
+      round(e, f, g, h, a, b, c, d, K[i + 4] + W[(i + 4) % 16]);
+      round(d, e, f, g, h, a, b, c, K[i + 5] + W[(i + 5) % 16]);
+      round(c, d, e, f, g, h, a, b, K[i + 6] + W[(i + 6) % 16]);
+      round(b, c, d, e, f, g, h, a, K[i + 7] + W[(i + 7) % 16]);
     }
   }
-  H[0] += a, H[1] += b, H[2] += c, H[3] += d, H[4] += e, H[5] += f, H[6] += g, H[7] += h;
+  const uint32_t sums[] = {a, b, c, d, e, f, g, h};
+  for (int i = 0; i < 8; ++i) H[i] += sums[i];
 }
 
 void compress_blocks(uint32_t (&H)[8], const uint8_t* data, uint64_t blocks) {
-  static const bool has_instructions = machine_has_sha256();
-  if (has_instructions) return sha256_instructions(H, data, blocks);
+  // A plan's checksum is most of the time that loading it takes.
+  static const bool has_instructions = arch::kSha256 && machine_has(arch::kSha256);
+  if (has_instructions) return arch::sha256_blocks(H, data, blocks, K);
   for (; blocks > 0; --blocks, data += 64) compress(H, data);
 }
 

@@ -16,8 +16,4 @@ class Sha256 {
   uint8_t block_[64];  // what does not fill one yet
 };
 
-extern const uint32_t kSha256Constants[64];
-// Whole blocks of 64 bytes; only where machine_has_sha256().
-void sha256_instructions(uint32_t (&H)[8], const uint8_t* data, uint64_t blocks);
-
 }  // namespace bnn

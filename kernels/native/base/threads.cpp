@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/arch.h"
 #include "base/clock.h"
 
 namespace bnn {
@@ -15,14 +16,6 @@ namespace bnn {
 namespace {
 
 constexpr int64_t kSpinNs = 80000;
-
-void relax() {
-#if defined(__x86_64__)
-  asm volatile("pause");
-#else
-  asm volatile("yield");
-#endif
-}
 
 // A number that threads wait for to change.
 struct Signal {
@@ -32,7 +25,7 @@ struct Signal {
   void wait_past(uint32_t old) {
     const int64_t start = now_ns();
     for (int turn = 1; read() == old; ++turn) {
-      relax();
+      arch::relax();
       if (turn % 64 || now_ns() - start < kSpinNs) continue;
       __atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
       while (read() == old) syscall(SYS_futex, &value, FUTEX_WAIT_PRIVATE, old, nullptr, nullptr, 0);
@@ -138,7 +131,9 @@ bool prepare_threads(int threads, Error& error) {
 
 void run_team(int threads, void (*task)(void* self, const Team&), void* self) {
   if (threads < 2) return task(self, Team{0, 1});
-  pool.task = task, pool.self = self, pool.threads = threads;
+  pool.task = task;
+  pool.self = self;
+  pool.threads = threads;
   __atomic_store_n(&pool.pending, (uint32_t)pool.ready - 1, __ATOMIC_SEQ_CST);
   const uint32_t before = pool.done.read();
   pool.start.advance();

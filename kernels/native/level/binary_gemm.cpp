@@ -1,4 +1,4 @@
-// Micro-kernels in portable vector types, compiled once per ISA level (BNN_ISA_*, see toolchain.py).
+// Micro-kernels in portable vector types, compiled once per ISA level (BNN_LEVEL_SYMBOL and others, see sources.py).
 //
 // Weights are laid out [word][lane]: one vector of 32-bit words holds the same word of `L` output channels. An
 // activation word is broadcast, so that sums stay in their lanes and no horizontal reduction is needed. A tile is
@@ -12,10 +12,6 @@
 #include "level/binary_parts.h"
 #include "level/counting.h"
 #include "level/vectors.h"
-
-#ifndef BNN_ISA_SYMBOL
-#error "compile through toolchain.py, which defines the ISA level"
-#endif
 
 namespace {
 
@@ -267,12 +263,6 @@ void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t 
   if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
 }
 
-#if defined(__x86_64__)
-#define BNN_ANY_VECTOR_REGISTER "v"
-#else
-#define BNN_ANY_VECTOR_REGISTER "w"
-#endif
-
 int64_t popcount_roof(int64_t rounds) {
   constexpr int kChains = 8;  // enough to cover the latency of one round
   Words sum[kChains] = {}, a = Words{} + (uint32_t)rounds, w = Words{} + 0x01234567u;
@@ -289,8 +279,7 @@ int64_t popcount_roof(int64_t rounds) {
 
 }  // namespace
 
-extern const bnn::KernelSet BNN_ISA_SYMBOL;
-const bnn::KernelSet BNN_ISA_SYMBOL = {
+const bnn::KernelSet BNN_PART(binary) = {
     BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
-    BNN_BINARY_PART(bitpack_f32), BNN_BINARY_PART(bitpack_i8), BNN_BINARY_PART(max_pool), popcount_roof,
+    BNN_PART(bitpack_f32), BNN_PART(bitpack_i8), BNN_PART(bit_max_pool), popcount_roof,
 };

@@ -1,11 +1,10 @@
-// The functions of one ISA level's KernelSet that stand in several files. BNN_BINARY_PART gives each a name of the
-// level's own.
+// One ISA level's KernelSet, and the functions of it that stand in other files.
 #pragma once
 #include "level/kernel_set.h"
 #include "level/names.h"
 
-#define BNN_BINARY_PART(name) BNN_PASTE(BNN_ISA_SYMBOL, name)
+extern const bnn::KernelSet BNN_PART(binary);
 
-void BNN_BINARY_PART(bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);
-void BNN_BINARY_PART(bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out);
-void BNN_BINARY_PART(max_pool)(const bnn::BitPool&, int64_t first, int64_t last, uint32_t* out);
+void BNN_PART(bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);
+void BNN_PART(bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out);
+void BNN_PART(bit_max_pool)(const bnn::BitPool&, int64_t first, int64_t last, uint32_t* out);

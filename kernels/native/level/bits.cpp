@@ -233,15 +233,15 @@ void pool_lines(const BitPool& pool, const uint32_t* image, int64_t first, int64
 
 }  // namespace
 
-void BNN_BINARY_PART(bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out) {
+void BNN_PART(bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out) {
   bitpack(x, 0.0f, rows, channels, out, [](const float* values) { return signs(values); });
 }
 
-void BNN_BINARY_PART(bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out) {
+void BNN_PART(bitpack_i8)(const int8_t* x, int8_t zero_point, int64_t rows, int64_t channels, uint32_t* out) {
   bitpack(x, zero_point, rows, channels, out, [=](const int8_t* values) { return signs(values, zero_point); });
 }
 
-void BNN_BINARY_PART(max_pool)(const BitPool& pool, int64_t first, int64_t last, uint32_t* out) {
+void BNN_PART(bit_max_pool)(const BitPool& pool, int64_t first, int64_t last, uint32_t* out) {
   const int64_t image = (int64_t)pool.h * pool.w * pool.words, line = (int64_t)pool.out_w * pool.words;
   for (int64_t next; first < last; first = next) {
     const int64_t n = first / pool.out_h, start = n * pool.out_h;

@@ -6,10 +6,6 @@
 
 #include "level/vectors.h"
 
-#ifndef BNN_MODEL_SYMBOL
-#error "compile through toolchain.py, which defines the ISA level"
-#endif
-
 namespace {
 
 using bnn::ChannelBlock;
@@ -95,12 +91,6 @@ void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, in
   panel<1>(gemm, block, first, last);
 }
 
-#if defined(__x86_64__)
-#define BNN_ANY_VECTOR_REGISTER "v"
-#else
-#define BNN_ANY_VECTOR_REGISTER "w"
-#endif
-
 int64_t fma_roof(int64_t rounds) {
   constexpr int kChains = 12;  // enough for the latency of one on every core we know
   Floats sum[kChains] = {}, a = splat(0.5f), b = splat(0.25f);
@@ -129,8 +119,7 @@ uint64_t read_all(const uint8_t* data, int64_t bytes) {
 
 }  // namespace
 
-extern const bnn::ModelKernels BNN_MODEL_SYMBOL;
-const bnn::ModelKernels BNN_MODEL_SYMBOL = {
+const bnn::ModelKernels BNN_PART(model) = {
     {kLanes, kVectors * kLanes}, kPixels, conv,
     BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
     BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax),

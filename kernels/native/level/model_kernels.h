@@ -77,10 +77,15 @@ struct ModelKernels {
   uint64_t (*read_all)(const uint8_t* data, int64_t bytes);
 };
 
-// All that one ISA level offers.
+// All that one ISA level offers, and what the machine must have for it: see machine_has.
 struct Kernels {
+  const char* features;
   const KernelSet* binary;
   const ModelKernels* model;
 };
+
+// A row of one. The build names a triple's levels, least first, as BNN_LEVELS: `extern Level BNN_LEVELS;` declares
+// them, and `{BNN_LEVELS}` is a list of pointers to them.
+using Level = const Kernels[1];
 
 }  // namespace bnn

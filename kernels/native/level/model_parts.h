@@ -1,9 +1,9 @@
-// The functions of one ISA level that stand in several files. BNN_PART gives each a name of the level's own.
+// One ISA level's ModelKernels, and the functions of it that stand in other files.
 #pragma once
 #include "level/model_kernels.h"
 #include "level/names.h"
 
-#define BNN_PART(name) BNN_PASTE(BNN_MODEL_SYMBOL, name)
+extern const bnn::ModelKernels BNN_PART(model);
 
 void BNN_PART(depthwise)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
 void BNN_PART(max_pool)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);

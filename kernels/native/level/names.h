@@ -1,5 +1,10 @@
-// Names of one ISA level's own, for functions that its files share: the linker must never merge two levels' code.
+// Names of one ISA level's own, for what its files share: the linker must never merge two levels' code.
 #pragma once
+
+#ifndef BNN_LEVEL_SYMBOL
+#error "compile through sources.py, which defines the ISA level"
+#endif
 
 #define BNN_PASTE_(a, b) a##_##b
 #define BNN_PASTE(a, b) BNN_PASTE_(a, b)
+#define BNN_PART(name) BNN_PASTE(BNN_LEVEL_SYMBOL, name)
