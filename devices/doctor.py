@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from bnnbench.devices.environment import steps
 from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.platforms import BY_TRIPLE, WIDER
 from bnnbench.devices.spec import DeviceSpec
 
 HOT_CELSIUS = 70.0
@@ -94,10 +95,12 @@ def _busy(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
 
 
 def _userland(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
-    if facts.triple == "arm-linux-musleabihf" and str(facts.value("machine")) in ("aarch64", "arm64", "armv8l"):
+    here = BY_TRIPLE.get(facts.triple or "")
+    wide = WIDER.get(here.architecture) if here else None
+    if wide and wide.triple and facts.value("machine") in (*wide.uname, *wide.narrow_uname):
         yield Finding(
             "32-bit", "its userland is 32-bit, its CPU is not: the static 64-bit engine would run, and is faster",
-            'set abi = "aarch64" in its inventory entry, or install a 64-bit system', "none",
+            f'set abi = "{wide.architecture}" in its inventory entry, or install a 64-bit system', "none",
         )  # fmt: skip
     elif facts.triple is None:
         yield Finding(

@@ -8,6 +8,7 @@ from typing import Final
 
 from bnnbench.devices import entry_rules as rules
 from bnnbench.devices.entry_rules import Rule
+from bnnbench.devices.platforms import ABIS, EMULATED
 from bnnbench.devices.urls import SSH, Url, url_of
 
 
@@ -35,7 +36,7 @@ _BOARD: Final = _ENTRY | {
     "cores": rules.cores,
     "tune": rules.flag,
     "patience_s": rules.whole("whole seconds,", 0, 86400),
-    "abi": rules.one_of("auto", "aarch64", "arm"),
+    "abi": rules.one_of("auto", *ABIS),
     "cool_to_celsius": rules.whole("whole degrees,", 20, 100),
 }
 _PACKAGE: Final = "bnnbench.devices.transport"
@@ -67,7 +68,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "qemu": Kind(
         f"{_PACKAGE}.qemu:QemuTransport",
-        _ENTRY | {"cpu": rules.cpu_model, "arch": rules.one_of("aarch64", "arm")},
+        _ENTRY | {"cpu": rules.cpu_model, "arch": rules.one_of(*EMULATED)},
         required=("cpu",),
         url=url_of("cpu"),
         is_here=True,

@@ -12,6 +12,7 @@ from bnnbench.devices import cpu, power, userland, virtualization
 from bnnbench.devices.errors import CommandFailed, InventoryError
 from bnnbench.devices.fact_bounds import bounded
 from bnnbench.devices.facts import DeviceFacts, Fact
+from bnnbench.devices.platforms import BY_ARCHITECTURE
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.temperature import celsius
@@ -40,12 +41,12 @@ def with_abi(spec: DeviceSpec, facts: DeviceFacts) -> DeviceFacts:
     """
     if spec.abi == "auto":
         return facts
-    wanted = {"aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf"}[spec.abi]
-    if spec.abi == "aarch64" and facts.value("machine") not in ("aarch64", "arm64"):
+    wanted = BY_ARCHITECTURE[spec.abi]
+    if wanted.bits == 64 and facts.value("machine") not in wanted.uname:
         raise InventoryError(
-            f'Device {spec.name!r}: abi = "aarch64", but its kernel is {facts.value("machine")}; remove abi=.'
+            f'Device {spec.name!r}: abi = "{spec.abi}", but its kernel is {facts.value("machine")}; remove abi=.'
         )
-    return DeviceFacts({**facts.facts, "triple": Fact(wanted, "abi in the inventory")})
+    return DeviceFacts({**facts.facts, "triple": Fact(wanted.triple, "abi in the inventory")})
 
 
 def facts_of(sections: Sections) -> DeviceFacts:

@@ -24,7 +24,7 @@ class DeviceSpec:
 
     `host` may be an alias of ~/.ssh/config, whose values fill in what is None here. `workdir` None means
     the kind's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
-    `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` (`aarch64` or `arm`) are what qemu emulates.
+    `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` are what qemu emulates.
     `is_found`: the inventory lay in the working folder and nobody named it, so its `known_hosts` may not overrule the
     user's own. A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes
     by the userland. Nothing is started above `cool_to_celsius`, for five minutes at most. `options` are keys that only

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 
 from bnnbench.devices.cpu import cpuinfo_values, parse_cpuinfo
 from bnnbench.devices.facts import Fact
+from bnnbench.devices.platforms import BY_ARCHITECTURE, BY_ELF_MACHINE, BY_UNAME
 from bnnbench.devices.probe_script import Section, Sections
 
-# e_machine of the ELF specification.
-_EM = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _EF_ARM_SOFT_FLOAT = 0x200
-_TRIPLES = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl", "arm": "arm-linux-musleabihf"}
-# uname's own words, for a device whose shell can't be looked into.
-_UNAME = {
-    "x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "armv7l": "arm", "armv8l": "arm",
-    "i686": "i386", "i386": "i386", "riscv64": "riscv64",
-}  # fmt: skip
-_TO_32 = {"aarch64": "arm", "x86_64": "i386"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,8 @@ def parse_elf(dump: str) -> Elf | None:
         return None
     little = data[5] == 1
     number = int.from_bytes(data[18:20], "little" if little else "big")
-    return Elf(32 * data[4], _EM.get(number, f"machine {number}"), little)
+    platform = BY_ELF_MACHINE.get(number)
+    return Elf(32 * data[4], platform.architecture if platform else f"machine {number}", little)
 
 
 def elf_class(sections: Sections) -> Fact:
@@ -59,13 +52,14 @@ def triple(sections: Sections) -> Fact:
     machine, source = _machine(sections)
     if machine is None:
         return Fact(None, source)
-    if machine not in _TRIPLES:
+    platform = BY_ARCHITECTURE.get(machine)
+    if platform is None or platform.triple is None:
         return Fact(None, f"no engine is built for {machine} ({source})")
     if machine == "arm":
         refusal = _refuse_arm(sections)
         if refusal is not None:
             return Fact(None, f"{refusal} ({source})")
-    return Fact(_TRIPLES[machine], source)
+    return Fact(platform.triple, source)
 
 
 def _machine(sections: Sections) -> tuple[str | None, str]:
@@ -77,11 +71,12 @@ def _machine(sections: Sections) -> tuple[str | None, str]:
         if not elf.little_endian:
             return f"big-endian {elf.machine}", sections["elf"].source
         return ("x32" if elf.machine == "x86_64" and elf.bits == 32 else elf.machine), sections["elf"].source
-    machine = _UNAME.get(uname, uname or None)
-    if machine is None:
+    if not uname:
         return None, "tried the ELF header of /bin/sh, and uname -m"
+    platform = BY_UNAME.get(uname)
+    machine = platform.architecture if platform else uname
     if sections["long_bit"].said == "32":
-        return _TO_32.get(machine, machine), "uname -m, getconf LONG_BIT"
+        return platform.narrow if platform and platform.narrow else machine, "uname -m, getconf LONG_BIT"
     return machine, "uname -m"
 
 

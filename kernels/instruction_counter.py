@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .cache import cache_folder, is_noted, note_digest, private_folder, verified
 from .errors import BuildError
+from .targets import TRIPLES
 from .toolchain import Progress, run_zig
 
 SOURCE = Path(__file__).parent / "qemu_plugin/count_blocks.c"
@@ -15,13 +16,12 @@ MARKS = "BNNBENCH_MARKS=1"
 """Environment that makes an engine tell where its timed blocks are."""
 _MOST_DIGITS = 18
 _FLAGS = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--allow-shlib-undefined", "-x", "c", "-std=gnu11")
-# An old C library's symbols, so that it loads into any distribution's qemu.
-_TARGETS = {"x86_64-linux-musl": "x86_64-linux-gnu.2.28", "aarch64-linux-musl": "aarch64-linux-gnu.2.28"}
 
 
 def build_counter(triple: str, progress: Progress | None = None) -> Path:
     """`triple` is this machine's own. The file's lines, one per block, are counts. Raises BuildError."""
-    if triple not in _TARGETS:
+    target = TRIPLES[triple].counter_target if triple in TRIPLES else None
+    if target is None:
         raise BuildError(f"instructions cannot be counted on {triple}: QEMU's plugins are built for 64-bit machines.")
     source = SOURCE.read_bytes()
     key = hashlib.sha256(b"\0".join([source, triple.encode(), *(flag.encode() for flag in _FLAGS)])).hexdigest()[:24]
@@ -31,7 +31,7 @@ def build_counter(triple: str, progress: Progress | None = None) -> Path:
             progress("building the plugin that counts instructions")
         with tempfile.TemporaryDirectory(dir=private_folder("plugins")) as scratch:
             (Path(scratch) / "count_blocks.c").write_bytes(source)
-            run_zig(Path(scratch), _TARGETS[triple], [*_FLAGS, "count_blocks.c", "-o", "plugin.so"], language="cc")
+            run_zig(Path(scratch), target, [*_FLAGS, "count_blocks.c", "-o", "plugin.so"], language="cc")
             built = Path(scratch) / path.name
             (Path(scratch) / "plugin.so").rename(built)
             note_digest(built)

@@ -12,7 +12,8 @@ from typing import Final
 
 from bnnbench.devices.errors import InventoryError, Unreachable
 from bnnbench.devices.facts import DeviceFacts
-from bnnbench.devices.qemu_facts import arch_of, qemu_facts
+from bnnbench.devices.platforms import emulated_platform
+from bnnbench.devices.qemu_facts import qemu_facts
 from bnnbench.devices.spec import DeviceSpec, closest
 from bnnbench.devices.transport.local import LocalTransport
 
@@ -50,7 +51,7 @@ class QemuTransport(LocalTransport):
 
     @property
     def emulator(self) -> tuple[str, ...]:
-        return (f"qemu-{arch_of(self.spec)}", "-cpu", str(self.spec.cpu))
+        return (f"qemu-{emulated_platform(self.spec.cpu, self.spec.arch).architecture}", "-cpu", str(self.spec.cpu))
 
     def facts(self, found: DeviceFacts) -> DeviceFacts:
         return qemu_facts(self.spec, found)

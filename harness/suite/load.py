@@ -15,6 +15,7 @@ from bnnbench.kernels.engines import DECLARED, ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
 from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.kernels.targets import TRIPLES
 from bnnbench.results.store.reading import read_regular
 
 from ..errors import SuiteError
@@ -25,7 +26,7 @@ QUICKSTART = "quickstart"
 MOST_BYTES = 2**33
 """That one execution of a kernel case reads and writes."""
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
-_ARCHITECTURES = ("x86_64", "aarch64", "arm")
+_ARCHITECTURES = [triple.architecture for triple in TRIPLES.values()]
 
 
 def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ..errors import BuildError
+from ..targets import TRIPLES
 from ..toolchain import EngineBuild, Progress
 from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
 
 
 @dataclass(frozen=True, slots=True)
 class CustomEngine:
-    """`binary` maps an architecture (x86_64, aarch64, arm) to a file; `command` holds `{binary}` and arguments.
+    """`binary` maps the architecture of a triple (`aarch64`, say) to a file; `command` holds `{binary}` and arguments.
 
     `placeholders` may stand in `command`, `required` of them must.
     """
@@ -56,14 +57,14 @@ class CustomEngine:
 
     def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:
         """What it accepts is asked from itself; only the architecture is known here."""
-        architecture = triple.split("-")[0]
+        architecture = TRIPLES[triple].architecture
         if architecture not in self.binary:
             return Refusal(f"engine '{self.name}' has no binary for {architecture}", "no_binary")
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
         """Raises BuildError when a file is missing."""
-        paths = [self.binary[triple.split("-")[0]], *self.files]
+        paths = [self.binary[TRIPLES[triple].architecture], *self.files]
         digest = hashlib.sha256()
         for path in paths:
             try:
