@@ -26,6 +26,7 @@ FLAGS = (
     "-g0",
     "-Wall",
     "-Wextra",
+    "-Wcomma",
     "-Werror",
 )
 """Of every compilation."""

@@ -70,7 +70,7 @@ def test_features_are_those_of_the_kernel(triple: str, ask: Ask) -> None:
 
 
 def test_what_is_not_known_is_not_there(triple: str, ask: Ask) -> None:
-    known = [level.features[0] for level in levels_of(triple) if level.features][0]
+    known = next(level.features[0] for level in levels_of(triple) if level.features)
     lists = ["mmx_of_tomorrow", f"{known} mmx_of_tomorrow", f"{known}2x", known[:-1], f"{known}  {known}", f" {known}"]
     assert ask(*lists) == ["0 0"] * len(lists)
     assert ask("") == ["1 1"]

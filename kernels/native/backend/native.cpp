@@ -96,10 +96,16 @@ BinaryConv binary_conv(const Op& op, const uint8_t* data) {
   const uint8_t* epilogue = data + op.x_bytes + op.filter_bytes;
   BinaryConv conv = {};
   conv.shape = {op.n, op.h, op.w, op.words, op.oc, op.out_h, op.out_w, op.window(), op.groups};
-  conv.c = op.c, conv.pad_value = op.pad_value, conv.output = op.output;
-  conv.clamp_low = op.clamp_low, conv.clamp_high = op.clamp_high;
+  conv.c = op.c;
+  conv.pad_value = op.pad_value;
+  conv.output = op.output;
+  conv.clamp_low = op.clamp_low;
+  conv.clamp_high = op.clamp_high;
   conv.filter = (const uint32_t*)(data + op.x_bytes);
-  if (op.output == Output::kFloat) conv.multiplier = epilogue, conv.bias = epilogue + (int64_t)op.oc * 4;
+  if (op.output == Output::kFloat) {
+    conv.multiplier = epilogue;
+    conv.bias = epilogue + (int64_t)op.oc * 4;
+  }
   if (op.output == Output::kBits) conv.threshold = epilogue;
   return conv;
 }
@@ -175,7 +181,8 @@ OpWorkload* load_input_only(const Op& op, const uint8_t* data, Arena& arena, Err
   if (!choose_micro_kernel(op, kernel, error)) return nullptr;
   memcpy(x, data, (size_t)op.x_bytes);
   self->op = op;
-  self->kernels = kernel.set, self->x = x;
+  self->kernels = kernel.set;
+  self->x = x;
   self->set_output(output);
   self->run = run_bitpack;
   if (op.kind == OpKind::kBitpack) return self;

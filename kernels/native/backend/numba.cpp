@@ -74,14 +74,19 @@ void run_bmaxpool2d(Workload& workload, int) {
 
 OpWorkload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) {
   void (*const runs[])(Workload&, int) = {run_bgemm, run_bconv2d, run_bitpack, run_bmaxpool2d};
-  if (op.kernel) return error.set("there is one kernel of each op here: leave kernel= out"), nullptr;
+  if (op.kernel) {
+    error.set("there is one kernel of each op here: leave kernel= out");
+    return nullptr;
+  }
   ReferenceWorkload* self = arena.array<ReferenceWorkload>(1, error);
   uint8_t* arrays = (uint8_t*)arena.allocate(op.data_bytes(), error);
   uint32_t* filter = (uint32_t*)arena.allocate(op.filter_bytes, error);
   uint8_t* output = (uint8_t*)arena.allocate(op.out_bytes, error);
   if (error.failed()) return nullptr;
   memcpy(arrays, data, (size_t)op.data_bytes());
-  self->op = op, self->run = runs[(int)op.kind], self->x = arrays;
+  self->op = op;
+  self->run = runs[(int)op.kind];
+  self->x = arrays;
   self->set_output(output);
   if (op.filter_bytes) {
     const int64_t words = op.filter_bytes / 4 / op.oc;
@@ -89,7 +94,8 @@ OpWorkload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) 
   }
   self->filter = filter;
   const uint8_t* epilogue = arrays + op.x_bytes + op.filter_bytes;
-  self->multiplier = (const float*)epilogue, self->bias = self->multiplier + op.oc;
+  self->multiplier = (const float*)epilogue;
+  self->bias = self->multiplier + op.oc;
   self->threshold = (const int32_t*)epilogue;
   self->dots = op.output == Output::kInt32 ? (int32_t*)output : arena.array<int32_t>(op.pixels() * op.oc, error);
   return error.failed() ? nullptr : self;

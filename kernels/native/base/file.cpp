@@ -52,7 +52,8 @@ uint8_t* read_file(const char* path, int64_t* bytes, Error& error) {
   } else if (!(data = (uint8_t*)malloc((size_t)size + 1))) {
     error.set("no memory for %lld bytes", (long long)size);
   } else if (!read_bytes(file, path, data, size, error)) {
-    free(data), data = nullptr;
+    free(data);
+    data = nullptr;
   }
   close(file);
   *bytes = size;

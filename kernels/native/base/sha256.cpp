@@ -80,7 +80,8 @@ void Sha256::add(const uint8_t* data, uint64_t bytes) {
   if (held) {
     const uint64_t taken = bytes < 64 - held ? bytes : 64 - held;
     memcpy(block_ + held, data, (size_t)taken);
-    data += taken, bytes -= taken;
+    data += taken;
+    bytes -= taken;
     if (held + taken < 64) return;
     compress_blocks(H_, block_, 1);
   }

@@ -67,8 +67,11 @@ bool Request::parse(char* line, Error& error) {
 }
 
 const char* Request::find(const char* key) const {
-  for (int i = 0; i < pairs_; ++i)
-    if (!strcmp(pair_[i].key, key)) return pair_[i].known = true, pair_[i].value;
+  for (int i = 0; i < pairs_; ++i) {
+    if (strcmp(pair_[i].key, key)) continue;
+    pair_[i].known = true;
+    return pair_[i].value;
+  }
   return nullptr;
 }
 

@@ -49,7 +49,10 @@ class Json {
   Json& text(const char* name, const char* value);
   Json& null(const char* name);
   void print(int file);  // with a newline, in one write; then it is empty again
-  void clear() { length_ = 0, comma_ = false; }
+  void clear() {
+    length_ = 0;
+    comma_ = false;
+  }
 
  private:
   void name(const char* name);

@@ -46,18 +46,21 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   for (int32_t s = 0; s < gemm.segments; ++s)
     for (int32_t j = 0; j < gemm.segment_words; ++j) *word++ = segment[s] + (uint32_t)j;
   gemm.pixels = shape.pixels();
-  gemm.pixel_offset = offset, gemm.segment_offset = segment;
+  gemm.pixel_offset = offset;
+  gemm.segment_offset = segment;
   return true;
 }
 
 bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32_t* filter, Arena& arena,
                  GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
-  gemm.groups = shape.groups, gemm.channels = shape.oc / shape.groups;
+  gemm.groups = shape.groups;
+  gemm.channels = shape.oc / shape.groups;
   int per_group = 0;
   for (int32_t c = 0; c < gemm.channels; ++per_group) {
     const int32_t lanes = widths.lanes(gemm.channels - c);
-    c += lanes, gemm.padded_channels = c;
+    c += lanes;
+    gemm.padded_channels = c;
   }
   const int64_t k = (int64_t)gemm.segments * gemm.segment_words;
   plan.blocks = per_group * shape.groups;
@@ -113,7 +116,8 @@ bool plan_epilogue(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& 
   ImplicitGemm& gemm = plan.gemm;
   gemm.output = conv.output;
   gemm.clamps = conv.clamp_low != INT32_MIN || conv.clamp_high != INT32_MAX;
-  gemm.clamp_low = less(conv.clamp_low, conv.offset), gemm.clamp_high = less(conv.clamp_high, conv.offset);
+  gemm.clamp_low = less(conv.clamp_low, conv.offset);
+  gemm.clamp_high = less(conv.clamp_high, conv.offset);
   if (conv.output != Output::kFloat) return true;
   gemm.multiplier = spread(gemm, conv.shape.oc, conv.multiplier, arena, error);
   gemm.bias = spread(gemm, conv.shape.oc, conv.bias, arena, error);
@@ -166,7 +170,8 @@ bool plan_borders(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& e
   const int32_t* sums = nullptr;
   if (corrects) {
     // Rows with the same taps inside share a kind, so do columns; a pixel's kind is the pair.
-    rows = arena.array<Taps>(shape.out_h, error), columns = arena.array<Taps>(shape.out_w, error);
+    rows = arena.array<Taps>(shape.out_h, error);
+    columns = arena.array<Taps>(shape.out_w, error);
     uint32_t* kind_of_row = arena.array<uint32_t>(shape.out_h, error);
     uint32_t* kind_of_column = arena.array<uint32_t>(shape.out_w, error);
     uint32_t* border = arena.array<uint32_t>(pixels, error);
@@ -211,7 +216,10 @@ bool BinaryConv::needs_dots() const {
 
 bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& arena, GemmPlan& plan, Error& error) {
   BinaryConv computed = conv;
-  if (conv.needs_dots()) computed.output = Output::kInt32, computed.offset = 0;
+  if (conv.needs_dots()) {
+    computed.output = Output::kInt32;
+    computed.offset = 0;
+  }
   return plan_windows(conv.shape, arena, plan, error) &&
          plan_blocks(conv.shape, widths, conv.filter, arena, plan, error) &&
          plan_epilogue(computed, arena, plan, error) && plan_borders(computed, arena, plan, error);

@@ -24,9 +24,13 @@ bool plan_padding(const ConvShape& shape, Padding& padding, Error& error) {
   if (__builtin_mul_overflow(height, width, &area) ||
       __builtin_mul_overflow(area, (int64_t)shape.n * shape.words, &words) || words > INT32_MAX / 4)
     return error.set("the image and its border would take more than 2 GiB");
-  padding.images = shape.n, padding.height = shape.h, padding.row_words = shape.w * shape.words;
-  padding.padded_height = (int32_t)height, padding.padded_row_words = (int32_t)width * shape.words;
-  padding.pad_top = k.pad_top, padding.pad_left_words = k.pad_left * shape.words;
+  padding.images = shape.n;
+  padding.height = shape.h;
+  padding.row_words = shape.w * shape.words;
+  padding.padded_height = (int32_t)height;
+  padding.padded_row_words = (int32_t)width * shape.words;
+  padding.pad_top = k.pad_top;
+  padding.pad_left_words = k.pad_left * shape.words;
   return true;
 }
 
@@ -40,7 +44,10 @@ void fill_padding(const Padding& padding, const uint32_t* x, const uint32_t* bor
       if (border) fill(to, row, *border);
       continue;
     }
-    if (border) fill(to, left, *border), fill(to + left + inside, row - left - inside, *border);
+    if (border) {
+      fill(to, left, *border);
+      fill(to + left + inside, row - left - inside, *border);
+    }
     memcpy(to + left, x + (image * padding.height + y) * inside, (size_t)inside * 4);
   }
 }

@@ -34,8 +34,12 @@ struct Totals {
   }
   __attribute__((always_inline)) void empty() {
     if (!has_widened) memset(widened, 0, sizeof widened);
-    BNN_UNROLL for (int i = 0; i < M; ++i)
-      BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += words(total[i][n]), total[i][n] = Words{};
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        widened[i][n] += words(total[i][n]);
+        total[i][n] = Words{};
+      }
+    }
     has_widened = true;
   }
   __attribute__((always_inline)) void sum_up(Words (&sum)[M][N]) const {
@@ -82,19 +86,33 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
 #ifdef __aarch64__
       for (int quads = run / 4; quads > 0; --quads) {  // four words of a row by one load
         Words four[M];
-        BNN_UNROLL for (int i = 0; i < M; ++i) four[i] = load<Words>(row[i]), row[i] += 4;
+        BNN_UNROLL for (int i = 0; i < M; ++i) {
+          four[i] = load<Words>(row[i]);
+          row[i] += 4;
+        }
         BNN_UNROLL for (int j = 0; j < 4; ++j) {
           const Weights<N> w(weights);
           BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + four[i][j], totals.total[i]);
         }
       }
-      if (run & 2) one_word(), one_word();
+      if (run & 2) {
+        one_word();
+        one_word();
+      }
 #else
-      for (int pairs = run / 2; pairs > 0; --pairs) one_word(), one_word();
+      for (int pairs = run / 2; pairs > 0; --pairs) {
+        one_word();
+        one_word();
+      }
 #endif
       if (run & 1) one_word();
-      if constexpr (kWidens)
-        if ((room -= run) == 0) totals.empty(), room = kFull;
+      if constexpr (kWidens) {
+        room -= run;
+        if (room == 0) {
+          totals.empty();
+          room = kFull;
+        }
+      }
     }
   }
 }
@@ -237,7 +255,8 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
     } else {
       compute(gemm, block, pixel, out, gemm.out_stride_bytes);
     }
-    pixel += height, out += height * gemm.out_stride_bytes;
+    pixel += height;
+    out += height * gemm.out_stride_bytes;
   }
 }
 

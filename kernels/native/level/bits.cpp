@@ -41,13 +41,20 @@ inline uint32_t signs(const int8_t* x, int8_t zero_point) {
 template <class T, class Pack>
 inline void bitpack(const T* x, T zero, int64_t rows, int64_t channels, uint32_t* out, Pack pack) {
   const int64_t rest = channels % 32;
-  if (rest == 0) channels *= rows, rows = rows > 0;  // whole words follow one another
+  // Whole words follow one another.
+  if (rest == 0) {
+    channels *= rows;
+    rows = rows > 0;
+  }
   for (int64_t r = 0; r < rows; ++r, x += rest) {
     // Two lines a word outrun what the hardware fetches ahead by itself. Of bytes the loop is so short that its place
     // in the instruction cache matters: 1.2 times on a Zen 3.
     _Pragma("clang loop unroll_count(4)")
     [[clang::code_align(64)]] for (int64_t words = channels / 32; words > 0; --words, x += 32) {
-      if (sizeof(T) == 4) __builtin_prefetch((const char*)x + 1024), __builtin_prefetch((const char*)x + 1088);
+      if (sizeof(T) == 4) {
+        __builtin_prefetch((const char*)x + 1024);
+        __builtin_prefetch((const char*)x + 1088);
+      }
       *out++ = pack(x);
     }
     if (rest == 0) continue;
@@ -209,11 +216,18 @@ void pool_lines(const BitPool& pool, const uint32_t* image, int64_t first, int64
       next = columns.together(x);
       const int64_t from = x * k.sw - k.pad_left, left = most(from, 0);
       Windows w = {};
-      w.x = image + top * row + left * words, w.out = out + ((y - first) * pool.out_w + x) * words;
-      w.lines = below - y, w.line = k.sh * row, w.out_line = pool.out_w * words;
+      w.x = image + top * row + left * words;
+      w.out = out + ((y - first) * pool.out_w + x) * words;
+      w.lines = below - y;
+      w.line = k.sh * row;
+      w.out_line = pool.out_w * words;
       w.step = k.sw * words;
-      w.rows = rows, w.row = row, w.second = rows > 1 ? row : 0, w.third = rows > 2 ? 2 * row : w.second;
-      w.columns = least(from + k.kw, pool.w) - left, w.column = w.words = words;
+      w.rows = rows;
+      w.row = row;
+      w.second = rows > 1 ? row : 0;
+      w.third = rows > 2 ? 2 * row : w.second;
+      w.columns = least(from + k.kw, pool.w) - left;
+      w.column = w.words = words;
       if (pairs && w.columns == k.kw && (pool.out_w - x) * words >= kLanes) {
         // The last window may lack its last column, and go along.
         const int64_t end = (pool.out_w - 1) * (int64_t)k.sw - k.pad_left + k.kw;
@@ -225,7 +239,11 @@ void pool_lines(const BitPool& pool, const uint32_t* image, int64_t first, int64
         }
       }
       w.count = next - x;
-      if (k.sw == 1) w.words *= w.count, w.count = 1;  // they follow one another, as their taps do
+      // They follow one another, as their taps do.
+      if (k.sw == 1) {
+        w.words *= w.count;
+        w.count = 1;
+      }
       pool_one_by_one(w, k.kh == k.kw && w.columns == k.kw ? k.kh : 0);
     }
   }

@@ -79,7 +79,8 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
     } else {
       (t < higher ? tall : small)(gemm, block, pixel, out, row_floats);
     }
-    pixel += height, out += height * row_floats;
+    pixel += height;
+    out += height * row_floats;
   }
 }
 

@@ -260,7 +260,10 @@ void BNN_PART(run_stages)(const Stages& stages, int64_t first, int64_t pixels, f
         c += kChannels;
       }
     }
-    if (--left == 0) ++image, left = stages.image_pixels;
+    if (--left == 0) {
+      ++image;
+      left = stages.image_pixels;
+    }
   }
 }
 

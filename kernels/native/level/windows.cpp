@@ -15,7 +15,8 @@ struct Taps {
 
 // Taps [first, last) of a window along one axis that fall into [0, size).
 inline void inside(int64_t origin, int32_t dilation, int32_t kernel, int32_t size, int32_t& first, int32_t& last) {
-  first = 0, last = kernel;
+  first = 0;
+  last = kernel;
   if (origin < 0) first = (int32_t)((-origin + dilation - 1) / dilation);
   if (first > kernel) first = kernel;
   if (origin + (int64_t)(kernel - 1) * dilation >= size) {
@@ -42,7 +43,9 @@ inline void for_pixels(const WindowedStream& s, int64_t first, int64_t last, flo
       inside(x, w.dw, w.kw, s.w, taps.left, taps.right);
       pixels(taps, ((image * s.h + y) * s.w + x) * s.c, out, two);
       const int count = two ? 2 : 1;
-      p += count, x += count * w.sw, out += count * row_floats;
+      p += count;
+      x += count * w.sw;
+      out += count * row_floats;
     }
   }
 }
@@ -95,7 +98,10 @@ inline void chunks(const WindowedStream& s, const Taps& taps, int64_t origin, fl
   for (; c + (kChunk - 1) * kLanes < s.c; c += kChunk * kLanes)
     chunk<Kernel, P, kChunk>(s, taps, origin, c, out, row_floats);
   if constexpr (P > 1) {
-    if (c + kLanes < s.c) chunk<Kernel, P, 2>(s, taps, origin, c, out, row_floats), c += 2 * kLanes;
+    if (c + kLanes < s.c) {
+      chunk<Kernel, P, 2>(s, taps, origin, c, out, row_floats);
+      c += 2 * kLanes;
+    }
   }
   for (; c < s.c; c += kLanes) chunk<Kernel, P, 1>(s, taps, origin, c, out, row_floats);
 }

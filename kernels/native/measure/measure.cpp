@@ -21,7 +21,10 @@ struct Samples {
   double* ns = nullptr;
   double* clock_hz = nullptr;
   int64_t count = 0, capacity = 0;
-  ~Samples() { free(ns), free(clock_hz); }
+  ~Samples() {
+    free(ns);
+    free(clock_hz);
+  }
   bool add(double sample_ns, double hz) {
     if (count == capacity) {
       capacity = capacity * 2 + 64;
@@ -29,7 +32,8 @@ struct Samples {
       clock_hz = (double*)realloc(clock_hz, (size_t)capacity * sizeof(double));
       if (!ns || !clock_hz) return false;
     }
-    ns[count] = sample_ns, clock_hz[count++] = hz;
+    ns[count] = sample_ns;
+    clock_hz[count++] = hz;
     return true;
   }
 };

@@ -43,9 +43,11 @@ void fill_converted(const Step& step, int64_t first, int64_t last) {
 // The product's view of pixels from `first` on, whose results go to `out`.
 ImplicitGemm view(const ConvStream& self, int64_t first, int64_t last, uint8_t* out, int64_t stride_bytes) {
   ImplicitGemm gemm = self.plan.gemm;
-  gemm.pixels = last - first, gemm.pixel_offset += first;
+  gemm.pixels = last - first;
+  gemm.pixel_offset += first;
   if (gemm.pixel_border) gemm.pixel_border += first;
-  gemm.out = out, gemm.out_stride_bytes = stride_bytes;
+  gemm.out = out;
+  gemm.out_stride_bytes = stride_bytes;
   return gemm;
 }
 
@@ -70,7 +72,8 @@ void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.padded = (uint32_t*)builder.workspace;
   self.plan.gemm.input = (const uint32_t*)self.x;
   if (!integers && !self.plan.padding.has_border()) return;
-  self.plan.gemm.input = self.padded, self.zero_point = step.x->zero_point;
+  self.plan.gemm.input = self.padded;
+  self.zero_point = step.x->zero_point;
   self.prepare = integers ? fill_converted : fill_border;
   self.prepare_units = self.plan.padding.rows();
 }
@@ -82,12 +85,16 @@ void set_label(ConvStream& self, const char* what, int32_t tile_pixels) {
 BinaryConv binary_conv(const PlanStep& step, Output output) {
   BinaryConv conv = {};
   conv.shape = conv_shape(step);
-  conv.c = step.x->c, conv.pad_value = step.pad_value, conv.output = output;
+  conv.c = step.x->c;
+  conv.pad_value = step.pad_value;
+  conv.output = output;
   conv.clamp_low = output == Output::kFloat ? step.act_low : INT32_MIN;
   conv.clamp_high = output == Output::kFloat ? step.act_high : INT32_MAX;
   conv.offset = output == Output::kFloat ? (int32_t)conv.bits() : 0;  // as Larq Compute Engine does
   conv.filter = (const uint32_t*)step.weights;
-  conv.multiplier = step.scales, conv.bias = step.bias, conv.threshold = step.threshold;
+  conv.multiplier = step.scales;
+  conv.bias = step.bias;
+  conv.threshold = step.threshold;
   return conv;
 }
 
@@ -147,7 +154,10 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
   float* converted = integers ? convert_weights(step, products * step.c) : nullptr;
-  if (integers && !converted) return builder.error.set("no memory"), nullptr;
+  if (integers && !converted) {
+    builder.error.set("no memory");
+    return nullptr;
+  }
   const float* weights = integers ? converted : (const float*)step.weights;
   const float* bias = integers ? converted + products * step.c : (const float*)step.bias;
   const bool planned = plan_float_gemm(shape, weights, bias, *builder.kernels.model, builder.arena, self->plan,
@@ -186,11 +196,13 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
   self->units = binary.shape.pixels();
   self->cost_ns = 0.002 * (double)(self->units * step.c) * (double)binary.bits();
   self->run = bconv_bits;
-  self->plan.gemm.out = builder.place(*step.out), self->plan.gemm.out_stride_bytes = step.out->pixel_bytes();
+  self->plan.gemm.out = builder.place(*step.out);
+  self->plan.gemm.out_stride_bytes = step.out->pixel_bytes();
   self->stages.channels = step.c;
   keep_dots(*self, binary, builder);
   if (self->finishes) {
-    self->row_floats = strip_row(step.c), self->strip_tiles = builder.kernels.binary->tile_pixels;
+    self->row_floats = strip_row(step.c);
+    self->strip_tiles = builder.kernels.binary->tile_pixels;
     self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
   }
   set_input(*self, step, builder);

@@ -147,7 +147,8 @@ const char* finish_binary(IntegerStep& self, const PlanStep& step, StepBuilder& 
   self.b = (const int8_t*)builder.place(*step.b);
   memcpy(self.a_stride, step.a_stride, sizeof self.a_stride);
   memcpy(self.b_stride, step.b_stride, sizeof self.b_stride);
-  self.c = step.c, self.below = step.b_fixed;
+  self.c = step.c;
+  self.below = step.b_fixed;
   self.a_table = operand_table(step.x->zero_point, step.left_shift, slopes ? one : step.a_fixed, builder);
   self.b_table = operand_table(step.b->zero_point, step.left_shift, slopes ? one : step.b_fixed, builder);
   self.run = binary;
@@ -168,10 +169,20 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
   IntegerStep* self = builder.arena.array<IntegerStep>(1, builder.error);
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
-  self->x = (const int8_t*)builder.place(x), self->out = (int8_t*)builder.place(out);
-  self->h = x.h, self->w = x.w, self->c = x.c, self->out_h = out.h, self->out_w = out.w;
-  self->op = step.op, self->x_zero = x.zero_point, self->out_zero = out.zero_point;
-  self->low = step.low, self->high = step.high, self->window = step.window, self->factor = step.out_fixed;
+  self->x = (const int8_t*)builder.place(x);
+  self->out = (int8_t*)builder.place(out);
+  self->h = x.h;
+  self->w = x.w;
+  self->c = x.c;
+  self->out_h = out.h;
+  self->out_w = out.w;
+  self->op = step.op;
+  self->x_zero = x.zero_point;
+  self->out_zero = out.zero_point;
+  self->low = step.low;
+  self->high = step.high;
+  self->window = step.window;
+  self->factor = step.out_fixed;
   self->image_pixels = (int64_t)x.h * x.w;
   self->units = out.pixels();
   self->cost_ns = 1.5 * (double)x.pixels() * x.c;
@@ -180,14 +191,20 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
     label = finish_binary(*self, step, builder);
   } else if (step.kind == StepKind::kTableI8) {
     self->table = copy_table<int8_t>(step, builder);
-    label = "table i8", self->run = look_up;
+    label = "table i8";
+    self->run = look_up;
   } else if (step.kind == StepKind::kSoftmaxI8) {
     self->exponentials = copy_table<int32_t>(step, builder);
-    label = "softmax i8", self->run = softmax;
+    label = "softmax i8";
+    self->run = softmax;
   } else if (step.kind == StepKind::kMeanI8) {
-    label = "mean i8", self->run = mean, self->low = -128, self->high = 127;
+    label = "mean i8";
+    self->run = mean;
+    self->low = -128;
+    self->high = 127;
   } else {
-    label = step.op ? "average_pool i8" : "max_pool i8", self->run = pool;
+    label = step.op ? "average_pool i8" : "max_pool i8";
+    self->run = pool;
   }
   snprintf(self->label, sizeof self->label, "%s", label);
   return builder.error.failed() ? nullptr : self;

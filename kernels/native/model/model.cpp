@@ -54,7 +54,8 @@ bool list_outputs(Model& model, Arena& arena, Error& error) {
   if (!output) return false;
   for (int32_t i = 0; i < model.plan.outputs; ++i)
     output[i] = {model.place(*model.plan.output[i]), model.plan.output[i]->bytes()};
-  model.output = output, model.outputs = model.plan.outputs;
+  model.output = output;
+  model.outputs = model.plan.outputs;
   return true;
 }
 
@@ -146,7 +147,8 @@ Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, A
   model->scratch = (uint8_t*)arena.allocate(model->scratch_bytes * usable_cpus(), error);
   model->taken = arena.array<int32_t>(model->plan.steps, error);
   if (error.failed() || !place_inputs(*model, arena, error) || !list_outputs(*model, arena, error)) return nullptr;
-  model->run = run, model->is_model = true;
+  model->run = run;
+  model->is_model = true;
   return model;
 }
 

@@ -50,14 +50,20 @@ void place(const Step& step, uint8_t*, int64_t first, int64_t last) {
     }
     const uint8_t* x = self.x + (n * from.h + y) * from.w * part;
     const int64_t left = self.start[2], right = left + from.w, before = self.start[3], after = before + from.c;
-    if (self.fills) fill(self, begin, left * to.c), fill(self, begin + right * pixel, (to.w - right) * to.c);
+    if (self.fills) {
+      fill(self, begin, left * to.c);
+      fill(self, begin + right * pixel, (to.w - right) * to.c);
+    }
     if (part == pixel) {
       memmove(begin + left * pixel, x, (size_t)(from.w * part));
       continue;
     }
     uint8_t* at = begin + left * pixel;
     for (int64_t p = 0; p < from.w; ++p, at += pixel, x += part) {
-      if (self.fills) fill(self, at, before), fill(self, at + after * self.element, to.c - after);
+      if (self.fills) {
+        fill(self, at, before);
+        fill(self, at + after * self.element, to.c - after);
+      }
       memmove(at + before * self.element, x, (size_t)part);
     }
   }
@@ -134,14 +140,19 @@ Step* build_bits(const PlanStep& step, StepBuilder& builder) {
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
   self->kernels = builder.kernels.binary;
-  self->x = builder.place(x), self->out = (uint32_t*)builder.place(out);
-  self->c = x.c, self->words = out.elements(), self->zero_point = x.zero_point;
+  self->x = builder.place(x);
+  self->out = (uint32_t*)builder.place(out);
+  self->c = x.c;
+  self->words = out.elements();
+  self->zero_point = x.zero_point;
   if (step.kind == StepKind::kPack) {
-    self->run = pack, self->units = out.pixels();
+    self->run = pack;
+    self->units = out.pixels();
     self->cost_ns = 0.03 * (double)x.pixels() * x.c;
   } else {
     self->pool = {(const uint32_t*)self->x, x.h, x.w, self->words, out.h, out.w, step.window};
-    self->run = bmaxpool, self->units = (int64_t)out.n * out.h;
+    self->run = bmaxpool;
+    self->units = (int64_t)out.n * out.h;
     self->cost_ns = 0.1 * (double)(x.bytes() + out.bytes());
   }
   snprintf(self->label, sizeof self->label, "%s", step.kind == StepKind::kPack ? "bitpack i8" : "max_pool bits");
@@ -153,8 +164,10 @@ Step* build_constant(const PlanStep& step, StepBuilder& builder) {
   uint8_t* values = (uint8_t*)builder.arena.allocate(step.out->bytes(), builder.error);
   if (builder.error.failed()) return nullptr;
   memcpy(values, step.weights, (size_t)step.out->bytes());
-  self->x = values, self->out = builder.place(*step.out);
-  self->run = put, self->units = step.out->bytes();
+  self->x = values;
+  self->out = builder.place(*step.out);
+  self->run = put;
+  self->units = step.out->bytes();
   snprintf(self->label, sizeof self->label, "%s", step.kind_name);
   return self;
 }
@@ -168,22 +181,30 @@ Step* build_movement(const PlanStep& step, StepBuilder& builder) {
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
   const bool bits = x.dtype == DType::kBits;
-  self->x = builder.place(x), self->out = builder.place(out);
-  self->from = shape_of(x), self->to = shape_of(out), self->element = x.element_bytes();
+  self->x = builder.place(x);
+  self->out = builder.place(out);
+  self->from = shape_of(x);
+  self->to = shape_of(out);
+  self->element = x.element_bytes();
   for (int i = 0; i < 4; ++i) self->start[i] = step.start[i];
   if (bits) self->start[3] /= 32;
-  self->fills = step.fills, self->value = step.value, self->tail = UINT32_MAX;
+  self->fills = step.fills;
+  self->value = step.value;
+  self->tail = UINT32_MAX;
   const Shape &from = self->from, &to = self->to;
   self->cost_ns = 0.2 * (double)out.bytes() + (double)out.pixels();
   if (step.kind == StepKind::kPlace) {
-    self->run = place, self->units = self->fills ? to.n * to.h : from.n * from.h;
+    self->run = place;
+    self->units = self->fills ? to.n * to.h : from.n * from.h;
   } else if (step.kind == StepKind::kSlice) {
-    self->run = slice, self->units = to.n * to.h;
+    self->run = slice;
+    self->units = to.n * to.h;
     if (bits && out.c % 32) self->tail = (1u << (out.c % 32)) - 1;
   } else {
     const int64_t strides[] = {from.h * from.w * from.c, from.w * from.c, from.c, 1};
     for (int i = 0; i < 4; ++i) self->stride[i] = strides[step.perm[i]];
-    self->run = transpose, self->units = to.n * to.h * to.w;
+    self->run = transpose;
+    self->units = to.n * to.h * to.w;
   }
   snprintf(self->label, sizeof self->label, "%s", step.kind_name);
   return self;

@@ -35,8 +35,12 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
 Stage make_stage(const PlanStage& from, int32_t channels, StepBuilder& builder) {
   Stage to = {};
   to.kind = from.kind;
-  to.low = from.low, to.high = from.high, to.scale = from.scale, to.zero_point = from.zero_point;
-  to.low_i = from.low_i, to.high_i = from.high_i;
+  to.low = from.low;
+  to.high = from.high;
+  to.scale = from.scale;
+  to.zero_point = from.zero_point;
+  to.low_i = from.low_i;
+  to.high_i = from.high_i;
   if (from.constant) to.constant = builder.padded_constant<float>(from.constant, channels);
   if (from.bias) to.bias = builder.padded_constant<int32_t>(from.bias, channels);
   if (from.multiplier) to.multiplier = builder.padded_constant<int32_t>(from.multiplier, channels);

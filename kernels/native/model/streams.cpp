@@ -92,12 +92,25 @@ Step* build_reading(const PlanStep& step, StepBuilder& builder) {
   if (!self || !init_stream(*self, step, 1, false, builder)) return nullptr;
   const PlanTensor& x = *step.x;
   self->x = builder.place(x) + (int64_t)step.channel * x.element_bytes();
-  self->x_row = x.elements(), self->scale = x.scale, self->zero_point = x.zero_point, self->beta = step.beta;
+  self->x_row = x.elements();
+  self->scale = x.scale;
+  self->zero_point = x.zero_point;
+  self->beta = step.beta;
   const char* label = "read f32";
   self->produce = read_f32;
-  if (step.kind == StepKind::kUnpack) self->produce = unpack, label = "unpack";
-  if (step.kind == StepKind::kSoftmax) self->produce = softmax, label = "softmax", self->cost_ns *= 10;
-  if (x.dtype == DType::kI8) self->produce = read_i8, label = "read i8";
+  if (step.kind == StepKind::kUnpack) {
+    self->produce = unpack;
+    label = "unpack";
+  }
+  if (step.kind == StepKind::kSoftmax) {
+    self->produce = softmax;
+    label = "softmax";
+    self->cost_ns *= 10;
+  }
+  if (x.dtype == DType::kI8) {
+    self->produce = read_i8;
+    label = "read i8";
+  }
   snprintf(self->label, sizeof self->label, "%s", label);
   return self;
 }
@@ -118,9 +131,15 @@ Step* build_pool(const PlanStep& step, StepBuilder& builder) {
 Step* build_broadcast(const PlanStep& step, StepBuilder& builder) {
   BroadcastStream* self = builder.arena.array<BroadcastStream>(1, builder.error);
   if (!self || !init_stream(*self, step, 1, true, builder)) return nullptr;
-  self->a = (const float*)builder.place(*step.x), self->b = (const float*)builder.place(*step.b);
-  self->h = step.h, self->w = step.w, self->op = step.op;
-  for (int i = 0; i < 4; ++i) self->a_stride[i] = step.a_stride[i], self->b_stride[i] = step.b_stride[i];
+  self->a = (const float*)builder.place(*step.x);
+  self->b = (const float*)builder.place(*step.b);
+  self->h = step.h;
+  self->w = step.w;
+  self->op = step.op;
+  for (int i = 0; i < 4; ++i) {
+    self->a_stride[i] = step.a_stride[i];
+    self->b_stride[i] = step.b_stride[i];
+  }
   self->produce = broadcast;
   snprintf(self->label, sizeof self->label, "broadcast f32");
   return self;
@@ -165,9 +184,12 @@ Step* build_depthwise(const PlanStep& step, StepBuilder& builder) {
   for (int64_t c = 0; step.bias && c < step.c; ++c) bias[c] = ((const float*)step.bias)[c];
   const float* image = (const float*)builder.place(x);
   if (integers) {
-    self->x_i8 = (const int8_t*)builder.place(x), self->converted = (float*)builder.workspace;
-    self->zero_point = x.zero_point, self->row = (int64_t)x.w * x.c;
-    self->prepare = convert_rows, self->prepare_units = (int64_t)x.n * x.h;
+    self->x_i8 = (const int8_t*)builder.place(x);
+    self->converted = (float*)builder.workspace;
+    self->zero_point = x.zero_point;
+    self->row = (int64_t)x.w * x.c;
+    self->prepare = convert_rows;
+    self->prepare_units = (int64_t)x.n * x.h;
     image = self->converted;
   }
   self->window = {image, x.n, x.h, x.w, x.c, step.h, step.w, step.c, step.window, step.multiplier, weights, bias};

@@ -199,7 +199,8 @@ bool profile(const Request& request, Workload& workload, Json& reply, Error& err
   reply.close(']').open('[', "total_ns");
   for (int64_t r = 0; r < runs && !error.failed(); ++r) reply.integer(nullptr, total[r]);
   reply.close(']');
-  free(stamps), free(total);
+  free(stamps);
+  free(total);
   return !error.failed();
 }
 

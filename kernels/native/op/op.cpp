@@ -99,7 +99,8 @@ bool parse_bconv2d(const Request& request, Op& op, Error& error) {
       (request.find("act") && !choice(request, "act", acts, &act, error)))
     return false;
   op.pad_value = (int32_t)pad_value;
-  op.clamp_low = lows[act], op.clamp_high = highs[act];
+  op.clamp_low = lows[act];
+  op.clamp_high = highs[act];
   if (act && op.output == Output::kBits) return error.set("act= does nothing for out=bits");
   if (op.groups > 1 && op.c % (32 * (int64_t)op.groups)) return error.set("c is not a multiple of 32 * groups");
   if (op.oc % op.groups) return error.set("oc is not a multiple of groups");
@@ -114,7 +115,8 @@ bool parse_bitpack(const Request& request, Op& op, Error& error) {
       !choice(request, "dtype", types, &type, error) ||
       !request.integer_or("zero_point", 0, -128, 127, &zero_point, error))
     return false;
-  op.i8 = type == 1, op.zero_point = (int32_t)zero_point;
+  op.i8 = type == 1;
+  op.zero_point = (int32_t)zero_point;
   if (!op.i8 && zero_point) return error.set("zero_point needs dtype=i8");
   return true;
 }

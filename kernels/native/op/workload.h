@@ -29,7 +29,11 @@ struct Workload {
 struct OpWorkload : Workload {
   Op op;
   Bytes out;
-  void set_output(uint8_t* data) { out = {data, op.out_bytes}, output = &out, outputs = 1; }
+  void set_output(uint8_t* data) {
+    out = {data, op.out_bytes};
+    output = &out;
+    outputs = 1;
+  }
   uint8_t* out_data() const { return (uint8_t*)out.data; }
 };
 

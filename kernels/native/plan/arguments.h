@@ -18,7 +18,10 @@ class Arguments {
 
   uint32_t word() { return *at_++; }
   int32_t integer() { return (int32_t)word(); }
-  const uint32_t* skip(int32_t words) { return at_ += words, at_ - words; }
+  const uint32_t* skip(int32_t words) {
+    at_ += words;
+    return at_ - words;
+  }
   float real() { return __builtin_bit_cast(float, word()); }
 
   int32_t within(const char* what, int32_t low, int32_t high) {
@@ -52,7 +55,8 @@ class Arguments {
     Window k;
     int32_t* const values[] = {&k.kh, &k.kw, &k.sh, &k.sw, &k.dh, &k.dw};
     for (int32_t* value : values) *value = within("a number of the window", 1, kMaxExtent);
-    k.pad_top = within("the padding", 0, kMaxExtent), k.pad_left = within("the padding", 0, kMaxExtent);
+    k.pad_top = within("the padding", 0, kMaxExtent);
+    k.pad_left = within("the padding", 0, kMaxExtent);
     return k;
   }
 

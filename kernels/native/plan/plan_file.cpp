@@ -46,7 +46,10 @@ bool check_size(PlanTensor& t, int32_t index, const uint32_t* word, int64_t aren
   const uint32_t dims[] = {word[2], word[3], word[4], word[5]};
   for (uint32_t dim : dims)
     if (dim < 1 || dim > INT32_MAX) return error.set("tensor %d has a dimension of %u", index, dim);
-  t.n = (int32_t)dims[0], t.h = (int32_t)dims[1], t.w = (int32_t)dims[2], t.c = (int32_t)dims[3];
+  t.n = (int32_t)dims[0];
+  t.h = (int32_t)dims[1];
+  t.w = (int32_t)dims[2];
+  t.c = (int32_t)dims[3];
   if ((t.rank < 4 && (t.rank != 2 ? t.n : t.h) > 1) || (t.rank < 3 && (t.h > 1 || t.w > 1)))
     return error.set("tensor %d has more dimensions than its rank %d", index, t.rank);
   int64_t bytes = t.element_bytes();
@@ -65,7 +68,8 @@ bool parse_tensor(const PlanFile& plan, PlanTensor& t, int32_t index, const uint
                   Error& error) {
   if (word[0] > 3) return error.set("tensor %d has the unknown dtype %u", index, word[0]);
   if (word[1] < 1 || word[1] > 4) return error.set("tensor %d has rank %u", index, word[1]);
-  t.dtype = (DType)word[0], t.rank = (int32_t)word[1];
+  t.dtype = (DType)word[0];
+  t.rank = (int32_t)word[1];
   if (!check_size(t, index, word, plan.arena_bytes, error)) return false;
   memcpy(&t.scale, word + 8, 4);
   t.zero_point = (int32_t)word[9];
@@ -117,10 +121,13 @@ bool parse_plan(const uint8_t* bytes, int64_t count, Arena& arena, PlanFile& pla
   const int64_t left = body_bytes - kHeader - program_bytes;
   if (!all_zero(body + 36, 28) || left < 0 || data_bytes != (uint64_t)left)
     return error.set("the plan's program and data do not fill its body");
-  plan.arena_bytes = (int64_t)arena_bytes, plan.data_bytes = left;
+  plan.arena_bytes = (int64_t)arena_bytes;
+  plan.data_bytes = left;
   plan.data = body + kHeader + program_bytes;
-  plan.tensors = (int32_t)counts[0], plan.inputs = (int32_t)counts[1];
-  plan.outputs = (int32_t)counts[2], plan.steps = (int32_t)counts[3];
+  plan.tensors = (int32_t)counts[0];
+  plan.inputs = (int32_t)counts[1];
+  plan.outputs = (int32_t)counts[2];
+  plan.steps = (int32_t)counts[3];
   const int64_t before_steps = plan.tensors * kTensorWords + plan.inputs + plan.outputs;
   if (before_steps > counts[4]) return error.set("the plan's program is too short for its tensors");
   if (!plan.inputs || !plan.outputs) return error.set("the plan has no input or no output");

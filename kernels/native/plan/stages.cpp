@@ -79,7 +79,10 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
     case StageKind::kScale:
     case StageKind::kShift:
     case StageKind::kPrelu: return stage.constant = a.constant("its constants", bytes);
-    case StageKind::kClamp: return stage.low = a.real(), stage.high = a.real(), true;
+    case StageKind::kClamp:
+      stage.low = a.real();
+      stage.high = a.real();
+      return true;
     case StageKind::kAdd:
     case StageKind::kMul: return take_tensor(s, a, kMaskF32, false, true, stage, error);
     case StageKind::kAddImage:
@@ -90,15 +93,19 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
     case StageKind::kStoreBits: return take_tensor(s, a, kMaskBits, false, true, stage, error);
     case StageKind::kStoreI8:
       if (!take_tensor(s, a, kMaskI8, true, false, stage, error)) return false;
-      return stage.scale = stage.tensor->scale, stage.zero_point = stage.tensor->zero_point, true;
+      stage.scale = stage.tensor->scale;
+      stage.zero_point = stage.tensor->zero_point;
+      return true;
     case StageKind::kRoundI8:
-      stage.scale = a.real(), stage.zero_point = a.integer();
+      stage.scale = a.real();
+      stage.zero_point = a.integer();
       return check_quantized(stage, error);
     case StageKind::kStoreRequantized:
     case StageKind::kStoreRequantizedOnce:
       if (!take_tensor(s, a, kMaskI8, false, true, stage, error)) return false;
       stage.zero_point = stage.tensor->zero_point;
-      stage.low_i = a.within("low", -128, 127), stage.high_i = a.within("high", -128, 127);
+      stage.low_i = a.within("low", -128, 127);
+      stage.high_i = a.within("high", -128, 127);
       stage.bias = a.constant("its biases", bytes);
       stage.multiplier = a.constant("its multipliers", bytes);
       stage.shift = a.constant("its shifts", bytes);

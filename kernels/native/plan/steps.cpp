@@ -36,12 +36,18 @@ bool check_groups(const PlanStep& s, bool binary, Error& error) {
 }
 
 // A stream of x's images and pixels.
-void stream_of(PlanStep& s, const PlanTensor& x) { s.n = x.n, s.h = x.h, s.w = x.w, s.c = x.c; }
+void stream_of(PlanStep& s, const PlanTensor& x) {
+  s.n = x.n;
+  s.h = x.h;
+  s.w = x.w;
+  s.c = x.c;
+}
 
 bool parse_read(PlanStep& s, Arguments& a, Error& error) {
   if (!(s.x = a.tensor("x", kMaskF32 | kMaskI8))) return false;
   stream_of(s, *s.x);
-  s.channel = a.integer(), s.c = a.integer();
+  s.channel = a.integer();
+  s.c = a.integer();
   if (s.channel < 0 || s.c < 1 || (int64_t)s.channel + s.c > s.x->c) return error.set("x has no such channels");
   return true;
 }
@@ -49,7 +55,9 @@ bool parse_read(PlanStep& s, Arguments& a, Error& error) {
 // x, out_h, out_w, oc where there is one, and the window.
 bool parse_windowed(PlanStep& s, Arguments& a, uint32_t types, bool has_channels, Error& error) {
   if (!(s.x = a.tensor("x", types))) return false;
-  s.n = s.x->n, s.h = a.size("out_h"), s.w = a.size("out_w");
+  s.n = s.x->n;
+  s.h = a.size("out_h");
+  s.w = a.size("out_w");
   s.c = has_channels ? a.size("oc") : s.x->c;
   s.window = a.window();
   return !error.failed() && check_windows(*s.x, s.h, s.w, s.window, !has_channels, error);
@@ -81,7 +89,8 @@ bool parse_pool(PlanStep& s, Arguments& a, Error& error) {
 }
 
 bool parse_filter(PlanStep& s, Arguments& a, Error& error) {
-  s.groups = a.size("groups"), s.pad_value = a.within("pad_value", 0, 1);
+  s.groups = a.size("groups");
+  s.pad_value = a.within("pad_value", 0, 1);
   return !error.failed() && check_groups(s, true, error);
 }
 
@@ -91,7 +100,8 @@ const uint8_t* filter_of(const PlanStep& s, Arguments& a) {
 
 bool parse_bconv(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_windowed(s, a, kMaskBits, true, error) || !parse_filter(s, a, error)) return false;
-  s.act_low = a.integer(), s.act_high = a.integer();
+  s.act_low = a.integer();
+  s.act_high = a.integer();
   s.weights = filter_of(s, a);
   s.scales = a.constant("the multipliers", product(s.c, 4, 1, 1, 1));
   s.bias = a.constant("the biases", product(s.c, 4, 1, 1, 1));
@@ -134,25 +144,33 @@ bool take_strides(PlanStep& s, const uint32_t* words, Error& error) {
 }
 
 bool parse_broadcast(PlanStep& s, Arguments& a, Error& error) {
-  s.x = a.tensor("a", kMaskF32), s.b = a.tensor("b", kMaskF32);
+  s.x = a.tensor("a", kMaskF32);
+  s.b = a.tensor("b", kMaskF32);
   if (error.failed()) return false;
   s.op = a.within("op", 0, 3);
   const uint32_t* strides = a.skip(8);
-  s.n = a.size("n"), s.h = a.size("h"), s.w = a.size("w"), s.c = a.size("c");
+  s.n = a.size("n");
+  s.h = a.size("h");
+  s.w = a.size("w");
+  s.c = a.size("c");
   if (error.failed()) return false;
   if (product(s.n, s.h, s.w, s.c, 4) < 0) return error.set("the result would take more than 2 GiB");
   return take_strides(s, strides, error);
 }
 
 bool parse_ends(PlanStep& s, Arguments& a, uint32_t in, uint32_t out) {
-  s.x = a.tensor("x", in), s.out = a.tensor("out", out);
+  s.x = a.tensor("x", in);
+  s.out = a.tensor("out", out);
   return s.x && s.out;
 }
 
 // x, out, window: out has x's images and, but for convolutions, its channels.
 bool parse_windowed_ends(PlanStep& s, Arguments& a, uint32_t type, bool pools, Error& error) {
   if (!parse_ends(s, a, type, type)) return false;
-  s.n = s.out->n, s.h = s.out->h, s.w = s.out->w, s.c = s.out->c;
+  s.n = s.out->n;
+  s.h = s.out->h;
+  s.w = s.out->w;
+  s.c = s.out->c;
   s.window = a.window();
   if (error.failed()) return false;
   if (s.out->n != s.x->n || (pools && s.out->c != s.x->c)) return error.set("x and out do not fit each other");
@@ -190,7 +208,8 @@ bool check_box(PlanStep& s, Arguments& a, const PlanTensor& part, const PlanTens
 
 bool parse_place(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_ends(s, a, kAnyType, kAnyType) || !check_box(s, a, *s.x, *s.out, error)) return false;
-  s.fills = a.within("fills", 0, 1), s.value = a.word();
+  s.fills = a.within("fills", 0, 1);
+  s.value = a.word();
   if (s.x->dtype != DType::kBits) return true;
   if (s.fills && s.value) return error.set("bits can only be filled with zeros");
   if (s.x->c % 32 && s.start[3] + s.x->c != s.out->c) return error.set("a box of bits ends within a word");
@@ -217,7 +236,8 @@ bool parse_transpose(PlanStep& s, Arguments& a, Error& error) {
 }
 
 bool parse_range(PlanStep& s, Arguments& a, Error& error) {
-  s.low = a.within("low", -128, 127), s.high = a.within("high", -128, 127);
+  s.low = a.within("low", -128, 127);
+  s.high = a.within("high", -128, 127);
   return s.low <= s.high || error.set("low is above high");
 }
 
@@ -233,7 +253,9 @@ bool parse_binary_i8(PlanStep& s, Arguments& a, Error& error) {
   s.op = a.within("op", 0, 3);
   if (!take_strides(s, a.skip(8), error) || !parse_range(s, a, error)) return false;
   s.left_shift = a.within("left_shift", 0, 22);
-  s.a_fixed = a.fixed(), s.b_fixed = a.fixed(), s.out_fixed = a.fixed();
+  s.a_fixed = a.fixed();
+  s.b_fixed = a.fixed();
+  s.out_fixed = a.fixed();
   return true;
 }
 
@@ -310,7 +332,8 @@ bool parse_step(const uint32_t* words, int64_t count, Arena& arena, const PlanFi
   constexpr int64_t kBeforeArguments = 3;  // name and number of arguments; the kind and the length stand before
   const StepRow* row = find_row(words[-2]);
   if (!row) return error.set("its kind %u is unknown", words[-2]);
-  step.kind = row->kind, step.kind_name = row->name;
+  step.kind = row->kind;
+  step.kind_name = row->name;
   if (count < kBeforeArguments + row->arguments + 1 || words[2] != row->arguments)
     return error.set("it has not the %u arguments of its kind", row->arguments);
   step.name = copy_name(plan, words[0], words[1], arena, error);

@@ -196,7 +196,10 @@ const char* supervise(pid_t child, int signals, const Options& options) {
     if (count == 2 && watched[1].revents) {
       count = 1;  // it stays readable as "gone" for ever
       const int64_t grace_ends = now_ns() + kGraceNs;
-      if (grace_ends < kill_at) kill_at = grace_ends, due = "stdin";
+      if (grace_ends < kill_at) {
+        kill_at = grace_ends;
+        due = "stdin";
+      }
     }
   }
 }

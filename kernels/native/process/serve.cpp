@@ -112,7 +112,8 @@ bool load(const Request& request, Json& reply, Error& error) {
     free(entry);
     return error.set("it could not be loaded");
   }
-  entry->next = loaded, loaded = entry;
+  entry->next = loaded;
+  loaded = entry;
   reply.integer("load_ns", now_ns() - start);
   return true;
 }
