@@ -10,7 +10,7 @@ import pytest
 
 import bnnbench.results
 from bnnbench.results.frames import load, load_invocations
-from bnnbench.results.records import DeviceEvent, Entry, Gate, Invocation, RunRecord
+from bnnbench.results.records import DeviceEvent, Entry, Gate, Invocation, RunRecord, Skip
 from bnnbench.results.store.runs import Store, StoredRun
 
 DOCS = Path(__file__).parents[2] / "docs" / "store.md"
