@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 
+from bnnbench.devices.errors import DeviceBusy
 from bnnbench.devices.lock import MachineLock
 
 from ..clock import now
@@ -22,10 +23,19 @@ FILE_PREFIX = "lock-"
 
 def machine_lock(launcher: Launcher, what: str) -> MachineLock:
     """Not taken yet. `what` is the command that takes it, which whoever is refused is told."""
-    holder = f"{what} of {getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
+    holder = f"{_of(what)}{getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
     name = os.environ.get(NAME_VARIABLE) or "bnnbench"
     # Containers that share the work folder may share nothing else.
     return launcher.lock(name, holder, f"{FILE_PREFIX}{_digest(name)}")
+
+
+def is_held_by(error: DeviceBusy, what: str) -> bool:
+    """Whether it is the command `what` that holds the lock, on whatever machine it was given."""
+    return error.holder.startswith(_of(what))
+
+
+def _of(what: str) -> str:
+    return f"{what} of "
 
 
 def _digest(name: str) -> str:

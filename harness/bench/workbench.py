@@ -65,7 +65,7 @@ def workbench(target: Target, transport: Transport, cases: Sequence[Case], conte
         target,
         transport,
         {case.engine.name: case.engine for case in cases},
-        what=f"bnnbench run {run_id}",
+        what=run_words(run_id),
         run_id=run_id,
         data=[blob for case in cases for blob in payload_of(case).blobs],
         counter=target.counter,
@@ -76,6 +76,11 @@ def workbench(target: Target, transport: Transport, cases: Sequence[Case], conte
         bench = Workbench(leased, surroundings, context, time.monotonic_ns() - started)
         with surroundings.prepared():
             yield bench
+
+
+def run_words(run_id: str) -> str:
+    """What the lock of a device says of the run that holds it."""
+    return f"bnnbench run {run_id}"
 
 
 def payload_of(case: Case) -> Payload:

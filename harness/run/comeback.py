@@ -11,6 +11,8 @@ from bnnbench.devices.transport import connect
 from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts
 
 from ..bench.context import RunContext
+from ..bench.machine_lock import is_held_by
+from ..bench.workbench import run_words
 from ..clock import now
 from ..session.base import DeviceSession
 from .same_machine import difference, rebooted
@@ -43,7 +45,7 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
             lost_at = time.monotonic()
         except DeviceBusy as error:
             # Our own lock, on a device that has not noticed yet that we were gone.
-            if context.writer.record.run_id not in str(error) or not losses:
+            if not is_held_by(error, run_words(context.writer.record.run_id)) or not losses:
                 raise
             if time.monotonic() - lost_at > session.target.spec.patience_s:
                 raise
