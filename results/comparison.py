@@ -25,7 +25,8 @@ class Cell:
     gops: float | None
     speedup: float | None
     figures: Mapping[str, float] = field(default_factory=dict)
-    """By the key of a metric, of those that tables have a column for."""
+    """By the key of a metric, and below the intervals of those that have one."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,12 @@ def _cell(row: dict[Any, Any]) -> Cell:
         gops=_number(row["gops"]),
         speedup=_number(row["speedup"]),
         figures={
-            metric.key: figure
+            metric.key: figure for metric in METRICS.values() if (figure := _number(row.get(metric.column))) is not None
+        },
+        intervals={
+            metric.key: (low, high)
             for metric in METRICS.values()
-            if metric.in_tables and (figure := _number(row.get(metric.column))) is not None
+            if (low := _number(row.get(metric.low))) is not None and (high := _number(row.get(metric.high))) is not None
         },
     )
 

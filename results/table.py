@@ -84,11 +84,11 @@ def _beside(every: Iterable[Line], room: int, engines: int) -> list[Metric]:
     measured = {
         key for line in every for cell in line.cells.values() if cell.latency_ns is not None for key in cell.figures
     }
-    shown = []
+    shown: list[Metric] = []
     for metric in METRICS.values():
-        room -= engines * (len(metric.word) + _FIGURE + 1) if metric.key in measured else 0
-        if metric.key in measured and room >= 0:
-            shown.append(metric)
+        if metric.in_tables and metric.key in measured:
+            room -= engines * (len(metric.word) + _FIGURE + 1)
+            shown += [metric] if room >= 0 else []
     return shown
 
 

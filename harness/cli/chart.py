@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bnnbench.results.charts import CHARTS
+
 from .options import DebugOption, StoreOption
 
 if TYPE_CHECKING:
@@ -24,9 +26,7 @@ EXAMPLES = """Examples:
 def chart(
     kind: Annotated[
         str,
-        Parameter(
-            help="latency-accuracy, size-accuracy, size-latency, pareto, latency, throughput, roofline or history."
-        ),
+        Parameter(help=f"One of {', '.join(CHARTS)}."),
     ],
     runs: Annotated[
         list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")
@@ -46,8 +46,7 @@ def chart(
     debug: DebugOption = False,
 ) -> None:
     """Draw one chart as a file for a paper, with a caption beside it."""
-    from bnnbench.results import load
-    from bnnbench.results.charts import CHARTS
+    from bnnbench.results import load, load_invocations
     from bnnbench.results.charts.paper import FORMATS, inches, save
     from bnnbench.results.store.runs import Store
 
@@ -70,7 +69,13 @@ def chart(
     roofs = [peak for run in chosen for peak in run.peaks if not run.record.emulated(peak.device)]
     path = output or Path(f"{kind}.{format}")
     try:
-        caption = save(CHARTS[kind], frame, path, width=wide, roofs=roofs, published=beside)
+        caption = save(
+            *(CHARTS[kind], frame, path),
+            width=wide,
+            roofs=roofs,
+            published=beside,
+            invocations=lambda: load_invocations(chosen),
+        )
     except ValueError as error:
         raise CallError(f"there is nothing to draw: {error}.") from None
     print(f"{path}\n{caption}")

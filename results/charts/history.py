@@ -1,5 +1,6 @@
 """Each case over its runs: a row per case, its level before and after every change."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,10 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
+from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.history import History, histories
 from bnnbench.results.printable import shorten
+from bnnbench.results.records import Peak
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,3 +104,23 @@ def _dates(moments: list[pd.Timestamp], most: int) -> tuple[list[int], list[str]
 def _width(ax: "Axes") -> float:
     figure = ax.get_figure(root=True)
     return float(figure.get_figwidth()) if figure is not None else _WIDE
+
+
+def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+    return case_histories(frame, ax)
+
+
+def _suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
+    return bool(histories(frame))
+
+
+CHART = Chart(
+    "history",
+    "Over runs",
+    "Latency of each case over its runs, those that changed most on top. A vertical line is a change point: the "
+    "figures before and after it differ with at least 99 %. Days lie between runs, so this shows less than a "
+    "comparison does.",
+    _draw,
+    height,
+    _suits,
+)

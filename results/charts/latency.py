@@ -1,149 +1,25 @@
-"""Latency of each workload: a dot per engine on one line per device, joined so that the gap is the
-speed-up."""
+"""Latency of each workload: the gap between the dots of two engines is the speed-up."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bnnbench.results import quantity
-from bnnbench.results.charts import style
-from bnnbench.results.charts.decades import decades
-from bnnbench.results.charts.legend import legend
-from bnnbench.results.comparison import Line, labelled, lines, series_of
-from bnnbench.results.printable import printable, shorten
+from bnnbench.results.charts.per_workload import metric_chart, metric_per_workload
+from bnnbench.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# From this ratio of the largest to the smallest on, equal steps mean equal factors.
-LOG_FROM = 30.0
-# Below this width (inches) names stand above their lines instead of beside them.
-_WIDE = 6.0
-_ROW, _GAP, _NAME, _FRAME = 0.17, 0.12, 0.17, 1.05
+_AXIS = "latency of one execution"
 
-
-def height(frame: pd.DataFrame, width: float) -> float:
-    """Inches that the chart needs at a width in inches."""
-    every = list(lines(frame))
-    workloads = len({line.workload for line in every})
-    return _FRAME + _ROW * len(every) + workloads * (_GAP + (_NAME if width < _WIDE else 0.0))
+CHART = metric_chart(
+    METRICS["latency"],
+    caption="One line per workload and device, one dot per engine: the gap between dots is the speed-up.",
+    axis=_AXIS,
+    in_report=True,
+)
 
 
 def latency_per_workload(frame: pd.DataFrame, ax: "Axes | None" = None) -> "Axes":
-    """Draws the latency of every case of `frame` (of `bnnbench.results.load`), with whiskers from low to
-    high.
-
-    A case without a time is written where its dot would be. Raises ValueError when no case has a time.
-    """
-    every = list(lines(frame))
-    figures = frame["latency_ns"].dropna()
-    if figures.empty:
-        raise ValueError("no case has a time to draw")
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(8.0, height(frame, 8.0))).subplots()
-    width = _width(ax)
-    names = series_of(labelled(frame))
-    tints = style.colours(names)
-    tracks = list(dict.fromkeys((line.place, line.threads) for line in every))
-    logarithmic = figures.max() / figures.min() > LOG_FROM
-    if logarithmic:
-        ax.set_xscale("log")
-        decades(ax.xaxis, figures.max() / figures.min(), width)
-    top = _rows(ax, every, width < _WIDE)
-    for line, y in top:
-        _line(ax, line, y, tints, style.MARKERS[tracks.index((line.place, line.threads)) % len(style.MARKERS)])
-    _limits(ax, frame, logarithmic)
-    ax.xaxis.set_major_formatter(lambda value, _: quantity.tick(quantity.duration(value)))
-    ax.xaxis.set_minor_formatter(lambda *_: "")
-    ax.grid(axis="x", color=style.GRID.light)
-    ax.set_axisbelow(True)
-    ax.set_xlabel("latency of one execution" + (" (log scale)" if logarithmic else ""))
-    legend(ax, tints, tracks, width)
-    return ax
-
-
-def _width(ax: "Axes") -> float:
-    figure = ax.get_figure(root=True)
-    return float(figure.get_figwidth()) if figure is not None else _WIDE
-
-
-def _rows(ax: "Axes", every: list[Line], narrow: bool) -> list[tuple[Line, float]]:
-    """Places the lines from top to bottom, in inches, and names the workloads."""
-    placed: list[tuple[Line, float]] = []
-    y, ticks, labels = 0.0, [], []
-    workloads = list(dict.fromkeys(line.workload for line in every))
-    for index, workload in enumerate(workloads):
-        own = [line for line in every if line.workload == workload]
-        extent = _GAP + _ROW * len(own) + (_NAME if narrow else 0.0)
-        if index % 2 == 0:
-            ax.axhspan(y, y + extent, color=style.BAND.light, linewidth=0, zorder=0)
-        first = y + _GAP / 2 + (_NAME if narrow else 0.0)
-        if narrow:
-            middle = y + _GAP / 2 + _NAME / 2
-            ax.text(
-                0.008,
-                middle,
-                shorten(workload, 46),
-                transform=ax.get_yaxis_transform(),
-                va="center",
-                size=7.5,
-                parse_math=False,
-            )
-        for offset, line in enumerate(own):
-            placed.append((line, first + _ROW * (offset + 0.5)))
-        ticks.append(first + _ROW * len(own) / 2)
-        labels.append(shorten(workload, 44))
-        y += extent
-    ax.set_ylim(y, 0.0)
-    ax.set_yticks([] if narrow else ticks, labels=[] if narrow else labels, parse_math=False)
-    return placed
-
-
-def _line(ax: "Axes", line: Line, y: float, tints: dict[str, style.Colour], marker: str) -> None:
-    timed = {name: cell for name, cell in line.cells.items() if cell.latency_ns is not None}
-    values = [cell.latency_ns for cell in timed.values() if cell.latency_ns is not None]
-    if len(values) > 1:
-        ax.hlines(y, min(values), max(values), color=style.LINK.light, linewidth=1.6, zorder=2)
-    for name, cell in timed.items():
-        assert cell.latency_ns is not None
-        tint = tints[name].light
-        if cell.low_ns is not None and cell.high_ns is not None:
-            ax.hlines(y, cell.low_ns, cell.high_ns, color=tint, linewidth=3, zorder=3)
-        ax.plot(
-            cell.latency_ns,
-            y,
-            marker,
-            color=tint,
-            markersize=6,
-            markeredgecolor=style.SURFACE.light,
-            zorder=4,
-        )
-    missing = {name: cell.status for name, cell in line.cells.items() if cell.latency_ns is None}
-    if missing:
-        anchor: Any = (max(values), y) if values else (0.008, y)
-        planned = set(missing.values()) == {"skipped"}
-        ax.annotate(
-            printable(", ".join(f"{name}: {status.replace('_', ' ')}" for name, status in missing.items())),
-            anchor,
-            xycoords="data" if values else ax.get_yaxis_transform(),
-            xytext=(8 if values else 0, 0),
-            textcoords="offset points",
-            va="center",
-            size=7,
-            color=style.MUTED.light if planned else style.ALARM.light,
-            parse_math=False,
-        )
-
-
-def _limits(ax: "Axes", frame: pd.DataFrame, logarithmic: bool) -> None:
-    low = float(frame["latency_low_ns"].dropna().min())
-    high = float(frame["latency_high_ns"].dropna().max())
-    # Room at the right for the words of what was not measured.
-    room = 0.22 if frame["latency_ns"].isna().any() else 0.05
-    if logarithmic:
-        factor = high / low
-        ax.set_xlim(low / factor**0.05, high * factor**room)
-    else:
-        ax.set_xlim(0.0, high * (1 + room))
+    """Draws the latency of every case of `frame`. Raises ValueError when no case has a time."""
+    return metric_per_workload(frame, METRICS["latency"], ax, _AXIS)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bnnbench.results.charts import Chart, style
+from bnnbench.results.charts import style
+from bnnbench.results.charts.chart import Chart, Invocations
 from bnnbench.results.columns import equal
 from bnnbench.results.printable import printable
 from bnnbench.results.records import Peak
@@ -39,6 +40,7 @@ def save(
     width: float,
     roofs: Sequence[Peak] = (),
     published: pd.DataFrame | None = None,
+    invocations: Invocations | None = None,
 ) -> Path:
     """Writes the chart to `path`, whose suffix is one of `FORMATS`, and its caption beside it; returns the caption's
     path. The runs and engine builds that it shows are in the metadata.
@@ -49,7 +51,7 @@ def save(
 
     import matplotlib as mpl
 
-    figure = chart.figure(frame, roofs, width, published)
+    figure = chart.figure(frame, roofs, width, published, invocations)
     kind = path.suffix.removeprefix(".")
     facts = provenance(frame)
     buffer = io.BytesIO()

@@ -13,6 +13,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
+from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
@@ -195,3 +196,20 @@ def _reads(peaks: Sequence[Peak]) -> list[tuple[str, float]]:
         else:
             found.append((name, bandwidth))
     return found
+
+
+def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+    return roofline(frame, beside.roofs, ax)
+
+
+CHART = Chart(
+    "roofline",
+    "Roofline",
+    "Kernels and layers by the operations that they do on each byte they must move at least, one thread. The level "
+    "line is the most that the popcount instructions can do, sloping ones are what each level of the memory can feed: "
+    "the nearer to the lower of them, the less is left to gain.",
+    _draw,
+    height,
+    can_be_drawn,
+    per_device=True,
+)

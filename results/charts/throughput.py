@@ -8,9 +8,10 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
+from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
-from bnnbench.results.charts.latency import LOG_FROM
 from bnnbench.results.charts.legend import legend
+from bnnbench.results.charts.per_workload import LOG_FROM
 from bnnbench.results.comparison import labelled, series_of
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
@@ -133,3 +134,21 @@ def _share(ax: "Axes", value: float, logarithmic: bool) -> float:
     if logarithmic:
         return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
     return (value - low) / (high - low)
+
+
+def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+    return gops_by_size(frame, beside.roofs, ax)
+
+
+def _suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
+    return bool(frame["gops"].notna().any())
+
+
+CHART = Chart(
+    "throughput",
+    "Throughput by size",
+    "Dashed lines are roofs: the most that the popcount instructions of a device can do.",
+    _draw,
+    height,
+    _suits,
+)

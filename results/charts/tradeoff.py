@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bnnbench.results.charts import style
+from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
@@ -19,6 +20,7 @@ from bnnbench.results.metrics import OBJECTIVES, Metric
 from bnnbench.results.models import CHOICE, choices, data_sets
 from bnnbench.results.pareto import pareto
 from bnnbench.results.printable import shorten
+from bnnbench.results.records import Peak
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,18 @@ _LARGEST_AREA = 420.0
 _AREA = 42.0
 _LOG_FROM = 3.0
 _FEW_DECADES = 30.0
+
+
+def tradeoff_chart(name: str, title: str, objectives: tuple[str, ...], caption: str) -> Chart:
+    """The chart of two or three objectives."""
+
+    def draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+        return tradeoff(frame, objectives, ax, beside.published)
+
+    def suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
+        return can_be_drawn(frame, objectives)
+
+    return Chart(name, title, caption, draw, height, suits, per_data_set=is_rated(objectives))
 
 
 def size_accuracy(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from bnnbench.results import quantity
-from bnnbench.results.charts import CHARTS, Chart
+from bnnbench.results.charts import CHARTS
+from bnnbench.results.charts.chart import Chart
 from bnnbench.results.columns import equal
 from bnnbench.results.comparison import labelled
 from bnnbench.results.frames import load
@@ -186,7 +187,7 @@ def _subtitle(runs: Sequence[StoredRun]) -> str:
 
 def _drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list[Drawing]:
     drawn = []
-    for chart in CHARTS.values():
+    for chart in [chart for chart in CHARTS.values() if chart.in_report]:
         whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
         parts = _parts(chart, whole) or [("", whole)]
         for number, (of_whom, part) in enumerate(parts):

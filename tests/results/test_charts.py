@@ -12,17 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from bnnbench.results.charts import CHARTS, style
+from bnnbench.results.charts import CHARTS, MODULES, style
+from bnnbench.results.charts.chart import Chart
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.latency import latency_per_workload
 from bnnbench.results.charts.roofline import roofline
 from bnnbench.results.charts.throughput import gops_by_size
 from bnnbench.results.frames import load
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
 from bnnbench.results.store.stored_run import StoredRun
 
 WIDTHS = (9.2, 3.7)
-OF_KERNELS = ("latency", "throughput", "roofline")
+OF_METRICS = {metric.slug: metric for metric in METRICS.values() if metric.slug not in MODULES}
+OF_KERNELS = ("latency", "throughput", "roofline", *OF_METRICS)
 OF_RUNS = tuple(name for name in CHARTS if name != "history")
 """Drawn of one run; histories have tests of their own (test_history.py)."""
 OF_MODELS = tuple(name for name in OF_RUNS if name not in OF_KERNELS)
@@ -35,8 +38,12 @@ def runs(synthetic: StoredRun, family: StoredRun) -> dict[str, StoredRun]:
 
 
 def shown(run: StoredRun, name: str) -> pd.DataFrame:
-    """What the report draws a chart of first: everything, or the first device."""
+    """What the report draws a chart of first: everything, or the first device. A metric that the run has not has
+    figures made of latencies."""
     frame = load(run)
+    if name in OF_METRICS and frame[OF_METRICS[name].column].isna().all():
+        figures = frame["latency_ns"].round()
+        frame[OF_METRICS[name].column] = figures / figures.max() if OF_METRICS[name].in_points else figures
     return frame[frame["device"] == frame["device"].iloc[0]] if CHARTS[name].per_device else frame
 
 
@@ -82,6 +89,19 @@ def test_an_svg_is_right_on_light_and_dark_pages(runs: dict[str, StoredRun], nam
     alone = CHARTS[name].svg(shown(run, name), run.peaks, standalone=True)
     assert "prefers-color-scheme: dark" in alone
     ET.fromstring(alone)  # noqa: S314
+
+
+def test_a_chart_can_be_put_in_the_table_and_taken_out() -> None:
+    charts = type(CHARTS)({})
+    charts["mine"] = CHARTS["latency"]
+    assert isinstance(charts["mine"], Chart)
+    assert list(charts) == ["mine"]
+    del charts["mine"]
+    assert len(charts) == 0
+
+
+def test_a_row_has_the_name_of_its_chart() -> None:
+    assert {name: chart.name for name, chart in CHARTS.items()} == {name: name for name in CHARTS}
 
 
 def test_ids_of_two_charts_differ(synthetic: StoredRun) -> None:
@@ -281,6 +301,7 @@ def test_hostile_names_are_only_names(synthetic: StoredRun, family: StoredRun, n
     frame["device"] = name
     frame["engine"] = ["native", name, "numba", "numba"]
     frame.loc[frame.index[3], "latency_ns"] = pd.NA
+    frame = frame.assign(**{metric.column: frame["latency_ns"] / 1e9 for metric in OF_METRICS.values()})
     models = load(family).query("device == 'pi4' and engine == 'native'").head(4).copy()
     models["workload"] = [name, "other", name + "2", "third"]
     models["device"] = name

@@ -213,7 +213,7 @@ def test_whose_failure_it_is(rows: list[VerdictRow]) -> None:
 
 def test_a_metric_of_a_newer_version_is_shown(rows: list[VerdictRow]) -> None:
     row = VerdictRow(rows[0].record, replace(rows[0].verdict, metric="bus_load", unit="GB", base_value=1234.5))
-    assert (row.metric.label, row.value(row.verdict.base_value), row.is_main) == ("bus load", "1,235 GB", False)
+    assert (row.metric.label, row.value(row.verdict.base_value), row.is_main) == ("bus load", "1,234 GB", False)
     for format in FORMATS.values():
         assert "bus" in format([row], "run")
 

@@ -1,0 +1,84 @@
+"""A chart: what it is called, and how its figure is made."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bnnbench.results.records import Peak
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Invocations = Callable[[], "pd.DataFrame"]
+"""Gives the rows of `bnnbench.results.load_invocations` of the same runs; charts of cases have no need of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a chart may show beside the frame's rows: measured roofs, figures that others published, invocations."""
+
+    roofs: Sequence[Peak] = ()
+    published: "pd.DataFrame | None" = None
+    invocations: Invocations | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`draw(frame, beside, axes)` draws it, `height(frame, width)` says how many inches it needs, and
+    `suits(frame, roofs)` whether these have what it shows. One that is `per_device` is drawn for each device by itself,
+    one that is `per_data_set` for each data set; what is not `in_report` is drawn when it is asked for."""
+
+    name: str
+    title: str
+    caption: str
+    draw: "Callable[[pd.DataFrame, Beside, Axes], Axes]"
+    height: "Callable[[pd.DataFrame, float], float]"
+    suits: "Callable[[pd.DataFrame, Sequence[Peak]], bool]"
+    per_device: bool = False
+    per_data_set: bool = False
+    in_report: bool = True
+
+    def figure(
+        self,
+        frame: "pd.DataFrame",
+        roofs: Sequence[Peak] = (),
+        width: float = 8.0,
+        published: "pd.DataFrame | None" = None,
+        invocations: Invocations | None = None,
+    ) -> "Figure":
+        """A figure of a width in inches. Raises ValueError when the frame has nothing to draw."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        from bnnbench.results.charts import style
+
+        with style.applied(), warnings.catch_warnings():
+            # Names in scripts that the measuring font lacks: the browser has a font for them.
+            warnings.filterwarnings("ignore", message="Glyph")
+            figure = Figure(figsize=(width, self.height(frame, width)))
+            FigureCanvasAgg(figure)  # measures texts; without one, each measurement prints the whole figure
+            self.draw(frame, Beside(roofs, published, invocations), figure.subplots())
+            if figure.get_layout_engine() is None:  # else the chart did so itself
+                style.settle(figure)
+        return figure
+
+    def svg(
+        self,
+        frame: "pd.DataFrame",
+        roofs: Sequence[Peak] = (),
+        width: float = 8.0,
+        name: str | None = None,
+        standalone: bool = False,
+        published: "pd.DataFrame | None" = None,
+        invocations: Invocations | None = None,
+    ) -> str:
+        """The chart as an SVG for light and dark pages; the same frame gives the same text."""
+        from bnnbench.results.charts import style
+
+        figure = self.figure(frame, roofs, width, published, invocations)
+        with style.applied(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")
+            return style.svg(figure, name or self.name, self.title, standalone)
