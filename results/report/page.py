@@ -129,8 +129,8 @@ class Page:
     several_threads: bool
     several_places: bool
     has_roofs: bool
-    others: list[tuple[int, str]]
-    """Place and name of each other metric that some row has a figure of."""
+    others: list[tuple[int, str, bool]]
+    """Place and name of each other metric that some row has a figure of, and whether narrow windows show it too."""
     has_energy: bool
     doubts: list[tuple[str, list[str]]]
     remarks: list[str]
@@ -160,7 +160,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = Beside()) -> Page:
         several_places=len({row.place for row in table}) > 1,
         has_roofs=any(row.roof.text for row in table),
         others=[
-            (place, metric.word.capitalize())
+            (place, metric.word.capitalize(), metric.is_main)
             for place, metric in enumerate(OTHERS)
             if any(row.others[place].text for row in table)
         ],
