@@ -49,7 +49,6 @@ class CaseResult:
     latency: Level | None = None
     p90_ns: float | None = None
     first_ns: float | None = None
-    load_ns: float | None = None
     arena_bytes: int | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     """By the key of a metric; what was not measured is not in it."""
@@ -146,7 +145,6 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         first_ns=_median_of(timed, lambda one: one.first_ns),
-        load_ns=_median_of(timed, lambda one: one.load_ns),
         arena_bytes=arena,
         figures={_LATENCY.key: latency.value, **figures},
     )

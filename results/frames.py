@@ -117,7 +117,6 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "latency_high_ns": latency and latency.high,
         "p90_ns": result.p90_ns,
         "first_ns": result.first_ns,
-        "load_ns": result.load_ns,
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
         "energy_mj": result.energy_mj,

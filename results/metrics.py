@@ -202,6 +202,18 @@ METRICS: Mapping[str, Metric] = {
             combined=max,
             in_tables=False,
         ),
+        Metric(
+            key="load",
+            unit="ns",
+            column="load_ns",
+            word="load time",
+            text=quantity.duration,
+            compared="apart",
+            floor=0.2,
+            margin=0.5,
+            of_invocation=lambda one: one.load_ns,
+            is_time=True,
+        ),
     )
 }
 

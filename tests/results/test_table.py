@@ -29,6 +29,13 @@ def test_snapshots(synthetic: StoredRun, snapshot: Callable[[str, str], None], w
     snapshot(f"table-{width}-{encoding}.txt", text)
 
 
+@pytest.mark.parametrize("width", [80, 120, 160, 200])
+def test_a_wide_terminal_has_room_for_more_metrics(synthetic: StoredRun, width: int) -> None:
+    text = shown(load(synthetic), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert ("load time 250 µs" in text) == (width >= 160)
+
+
 def test_one_device_has_no_device_column(synthetic: StoredRun, snapshot: Callable[[str, str], None]) -> None:
     frame = load(synthetic)
     text = shown(frame[frame["device"] == "pi4"], 80, baseline="numba")
