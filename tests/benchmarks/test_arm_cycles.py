@@ -51,6 +51,17 @@ def test_loops(isa: str, cpu: str, tmp_path: Path) -> None:
         assert lce is None or found <= _WITHIN * lce
 
 
+@pytest.mark.parametrize(("cpu", "most"), [("cortex-a9", 4.25), ("cortex-a57", 1.8), ("cortex-r52", 5.5)])
+def test_loops_of_32_bits(cpu: str, most: float, tmp_path: Path) -> None:
+    """LLVM has no model of the A7; of these the R52 runs in order like it. With vectors kept on the stack the loop took
+    4.94, 2.01 and 7.88 cycles."""
+    level = next(one for one in ISA_LEVELS if one.triple.startswith("arm"))
+    for loop in counting_loops(level, tmp_path):
+        found = cycles(f".fpu neon\n{loop}", "armv7-linux-gnueabihf", cpu, _ITERATIONS) / len(COUNT.findall(loop))
+        print(f"\n32-bit neon on {cpu}: {found:.2f} cycles per 128-bit product")
+        assert found <= most
+
+
 @pytest.mark.parametrize(("isa", "cpu"), PAIRS)
 @pytest.mark.parametrize("channels", [32, 64])
 def test_few_channels(isa: str, cpu: str, channels: int, tmp_path: Path) -> None:

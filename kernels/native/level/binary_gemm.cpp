@@ -61,7 +61,17 @@ struct Weights {
 
 template <int N>
 __attribute__((always_inline)) inline void count_word(const Weights<N>& weights, Words a, Words (&total)[N]) {
+#ifdef __arm__
+  // Two at a time: this level is scheduled as written, and its cores run in order.
+  static_assert(N % 2 == 0);
+  BNN_UNROLL for (int n = 0; n < N; n += 2) {
+    const Words x = weights.w[n] ^ a, y = weights.w[n + 1] ^ a;
+    total[n] = count(total[n], x);
+    total[n + 1] = count(total[n + 1], y);
+  }
+#else
   BNN_UNROLL for (int n = 0; n < N; ++n) total[n] = count(total[n], weights.w[n] ^ a);
+#endif
 }
 
 #if BNN_STEPS
