@@ -86,6 +86,19 @@ def test_a_level_with_an_unknown_feature_is_no_engine(triple: str, tmp_path: Pat
         run_zig(tmp_path, triple, [*flags, "-c", source, "-o", "native.o"])
 
 
+def test_an_architecture_without_a_header_of_its_own_compiles(tmp_path: Path) -> None:
+    """Only what is in base/ knows of architectures; the rest of the engine is portable."""
+    for source in sorted(sources.SOURCES.glob("base/*.cpp")):
+        flags = [*sources.FLAGS, f"-I{sources.SOURCES}"]
+        run_zig(tmp_path, "riscv64-linux-musl", [*flags, "-c", str(source), "-o", "other.o"])
+
+
+def test_only_base_and_level_know_of_architectures() -> None:
+    for path, content in sources.source_files().items():
+        asks = b"__x86_64__" in content or b"__aarch64__" in content or b"__arm__" in content
+        assert not asks or path == "base/arch.h" or path.startswith("level/"), path
+
+
 def test_levels_stand_least_first() -> None:
     for triple in TRIPLES:
         levels = [level for level in ISA_LEVELS if level.triple == triple]

@@ -17,6 +17,7 @@ from bnnbench.kernels.numba_aot.targets import TARGETS, NumbaTarget, numba_targe
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.reference.exports import EXPORTS, c_header
 from bnnbench.kernels.reference.run import compose
+from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 
 from .aot_link import Server, build_object, link_static, load_shared
 from .sweep import sweep
@@ -25,8 +26,7 @@ Compile = Callable[[Callable[..., None]], Callable[..., None]]
 SUPPLIED = {"memcpy", "memset", "memmove", "__aeabi_memcpy", "__aeabi_memset", "__aeabi_memclr"}
 """Undefined symbols that compiler_rt and every libc have."""
 
-QEMU = {"aarch64-linux-musl": "qemu-aarch64-static", "arm-linux-musleabihf": "qemu-arm-static"}
-CPU_FLAGS = {"x86-64": set(), "avx2": {"avx2", "bmi2", "fma"}, "avx512": {"avx512_vpopcntdq", "avx512vl"}}
+FEATURES = {(level.triple, level.isa): set(level.features) for level in ISA_LEVELS}
 QUICK_TARGETS = [
     # Each object takes some 4 s to compile: by default the two that other tests need, and the 32-bit one.
     pytest.param(target, id=f"{target.triple}-{target.isa}", marks=[] if index in (0, 1, 5) else pytest.mark.slow)
@@ -54,12 +54,11 @@ def assert_sweep_equals_oracle(compiled: Compile) -> None:
 
 
 def skip_unless_it_runs_here(target: NumbaTarget) -> None:
-    if platform.machine() != target.triple.split("-")[0]:
+    if platform.machine() != TRIPLES[target.triple].architecture:
         pytest.skip(f"{target.isa} code of {target.triple} does not run on {platform.machine()}")
-    if target.isa in CPU_FLAGS:
-        missing = CPU_FLAGS[target.isa] - set(Path("/proc/cpuinfo").read_text().split())
-        if missing:
-            pytest.skip(f"this CPU lacks {', '.join(sorted(missing))}")
+    missing = FEATURES[target.triple, target.isa] - set(Path("/proc/cpuinfo").read_text().split())
+    if missing:
+        pytest.skip(f"this CPU lacks {', '.join(sorted(missing))}")
 
 
 def test_target_table() -> None:
@@ -124,10 +123,11 @@ def test_an_unknown_triple_leaves_no_file(tmp_path: Path) -> None:
 def test_sweep_in_a_static_program(target: NumbaTarget, objects: Callable[[NumbaTarget], Path], tmp_path: Path) -> None:
     pytest.importorskip("ziglang", reason="the linker comes with ziglang")
     command: list[str] = []
-    if target.triple in QEMU and platform.machine() != target.triple.split("-")[0]:
-        emulator = shutil.which(QEMU[target.triple])
+    architecture = TRIPLES[target.triple].architecture
+    if platform.machine() != architecture:
+        emulator = shutil.which(f"qemu-{architecture}-static")
         if emulator is None:
-            pytest.skip(f"{QEMU[target.triple]} is not installed (package qemu-user-static)")
+            pytest.skip(f"qemu-{architecture}-static is not installed (package qemu-user-static)")
         command = [emulator]
     else:
         skip_unless_it_runs_here(target)
