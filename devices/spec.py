@@ -113,6 +113,8 @@ def parse_url(address: str) -> DeviceSpec:
     if url is None:
         raise InventoryError(f"{address!r}: {scheme}:// is not a way to reach a device; write {addresses()}.")
     name, entry = url.read(rest)
+    if name == "local":
+        raise InventoryError(f"{address!r}: the name 'local' is this machine; add it under another name.")
     return _spec(repr(address), Path(), name, {"transport": scheme, **entry})
 
 

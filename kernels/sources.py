@@ -5,7 +5,7 @@ Every `.cpp` of a folder is compiled, those of `level/` once per ISA level; a ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,11 +32,6 @@ FLAGS = (
 """Of every compilation."""
 _SMALL: tuple[str, ...] = ("-Os",)  # nothing there is timed; small is quick to push
 _SHARED = {"base": _SMALL, "op": _SMALL, "measure": _SMALL, "process": _SMALL}
-FOLDERS: dict[str, dict[str, tuple[str, ...]]] = {
-    "native": {**_SHARED, "plan": _SMALL, "convolution": (), "model": ()},
-    "numba": _SHARED,
-}
-"""Engine -> folder -> flags beyond those of the whole build. Its backend is `backend/<engine>.cpp`."""
 LEVEL = "level"
 
 
@@ -54,23 +49,48 @@ class Object:
         return f"{self.source.replace('/', '-')}{'-' + self.suffix if self.suffix else ''}.o"
 
 
-def native_objects(triple: str) -> list[Object]:
-    """Of the native engine, every ISA level included. Raises BuildError."""
-    levels = levels_of(triple)
-    backend = Object("backend/native", level_lists(levels))
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an engine is compiled from. `folders` maps folders to flags beyond those of the whole build; its backend is
+    `backend/<engine>.cpp`. One binary holds all ISA levels of a triple, or one when `is_of_one_level`.
+
+    `is_reference`: Numba compiles the kernels of `kernels/reference` into it.
+    """
+
+    folders: Mapping[str, tuple[str, ...]]
+    is_of_one_level: bool = False
+    is_reference: bool = False
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "native": Recipe({**_SHARED, "plan": _SMALL, "convolution": (), "model": ()}),
+    "numba": Recipe(_SHARED, is_of_one_level=True, is_reference=True),
+}
+"""By the engine's name."""
+
+
+def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]:
+    """All of an engine but what Numba compiles; `isa` is the level of one that has a binary for each. Raises
+    BuildError."""
+    levels, recipe = {level.isa: level for level in levels_of(triple)}, RECIPES[engine]
+    objects = [Object(source, flags) for folder, flags in recipe.folders.items() for source in sources_in(folder)]
+    backend = f"backend/{engine}"
+    if recipe.is_of_one_level:
+        if isa not in levels:
+            raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(levels)}.")
+        features = " ".join(levels[isa].features)
+        return [*objects, Object(backend, (f'-DBNN_ISA_NAME="{isa}"', f'-DBNN_ISA_FEATURES="{features}"'))]
     per_level = [
-        Object(source, level_flags(level), level.zig_cpu, level.isa) for level in levels for source in sources_in(LEVEL)
+        Object(source, level_flags(level), level.zig_cpu, level.isa)
+        for level in levels.values()
+        for source in sources_in(LEVEL)
     ]
-    return [*_folder_objects("native"), backend, *per_level]
+    return [*objects, Object(backend, level_lists(list(levels.values()))), *per_level]
 
 
-def numba_objects(triple: str, isa: str) -> list[Object]:
-    """Of the Numba engine, but for what Numba compiles. Raises BuildError."""
-    levels = {level.isa: level for level in levels_of(triple)}
-    if isa not in levels:
-        raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(levels)}.")
-    flags = (f'-DBNN_NUMBA_ISA="{isa}"', f'-DBNN_NUMBA_FEATURES="{" ".join(levels[isa].features)}"')
-    return [*_folder_objects("numba"), Object("backend/numba", flags)]
+def levels_for(engine: str, triple: str) -> list[str | None]:
+    """What `isa` of `objects_of` can be: a binary for each. Raises BuildError."""
+    return [level.isa for level in levels_of(triple)] if RECIPES[engine].is_of_one_level else [None]
 
 
 def levels_of(triple: str) -> Sequence[IsaLevel]:
@@ -114,10 +134,6 @@ def source_files() -> dict[str, bytes]:
 def sources_in(folder: str) -> list[str]:
     """The `.cpp` files of a folder, as `Object` names them."""
     return [path[: -len(".cpp")] for path in source_files() if path.startswith(f"{folder}/") and path.endswith(".cpp")]
-
-
-def _folder_objects(engine: str) -> list[Object]:
-    return [Object(source, flags) for folder, flags in FOLDERS[engine].items() for source in sources_in(folder)]
 
 
 def _symbol(level: IsaLevel) -> str:

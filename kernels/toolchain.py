@@ -27,7 +27,7 @@ from .cache import cache_folder as cache_folder
 from .cache import is_noted, note_digest, private_folder, verified
 from .errors import BuildError
 from .numba_aot.targets import NumbaTarget, numba_target
-from .sources import FLAGS, Object, native_objects, numba_objects, source_files
+from .sources import FLAGS, RECIPES, Object, objects_of, source_files
 from .targets import TRIPLES
 
 Progress = Callable[[str], None]
@@ -52,16 +52,21 @@ class EngineBuild:
 def build_native(triple: str, progress: Progress | None = None, layout: int = 0) -> EngineBuild:
     """The C++ engine with every ISA level of `triple`; another `layout` links the same objects in another order. Raises
     BuildError."""
-    objects = native_objects(triple)
-    if layout:
-        random.Random(layout).shuffle(objects)  # noqa: S311 - an order
-    return _build("native", triple, None, objects, progress)
+    return build("native", triple, None, progress, layout)
 
 
 def build_numba(triple: str, isa: str, progress: Progress | None = None) -> EngineBuild:
     """The Numba reference kernels for one ISA level, behind the same protocol loop. Raises BuildError."""
-    objects = numba_objects(triple, isa)
-    return _build("numba", triple, numba_target(triple, isa), objects, progress)
+    return build("numba", triple, isa, progress)
+
+
+def build(engine: str, triple: str, isa: str | None, progress: Progress | None = None, layout: int = 0) -> EngineBuild:
+    """An engine of `sources.RECIPES`; `isa` is the level of one that has a binary for each. Raises BuildError."""
+    objects = objects_of(engine, triple, isa)
+    if layout:
+        random.Random(layout).shuffle(objects)  # noqa: S311 - an order
+    numba = numba_target(triple, isa) if isa and RECIPES[engine].is_reference else None
+    return _build(engine, triple, isa, numba, objects, progress)
 
 
 @cache
@@ -89,7 +94,12 @@ def _key(recipe: dict[str, object], files: dict[str, bytes]) -> str:
 
 
 def _build(
-    engine: str, triple: str, numba: NumbaTarget | None, objects: list[Object], progress: Progress | None
+    engine: str,
+    triple: str,
+    isa: str | None,
+    numba: NumbaTarget | None,
+    objects: list[Object],
+    progress: Progress | None,
 ) -> EngineBuild:
     _, zig_version = _zig()
     recipe: dict[str, object] = {
@@ -105,7 +115,6 @@ def _build(
         recipe["numba"] = [version("numba"), version("llvmlite"), *astuple(numba)]
         files |= _reference_files()
     key = _key(recipe, files)
-    isa = numba.isa if numba else None
     folder = cache_folder() / "engines" / key
     path = folder / "engine"
     if not is_noted(path):

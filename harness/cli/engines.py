@@ -111,7 +111,7 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
 def build(
     *,
     target: Annotated[list[str] | None, Parameter(negative="", help="Triples; default all.")] = None,
-    engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default both.")] = None,
+    engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default all.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -119,13 +119,13 @@ def build(
     import sys
     from json import dumps
 
-    from bnnbench.kernels.engines import ENGINES
-    from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
-    from bnnbench.kernels.toolchain import build_native, build_numba
+    from bnnbench.kernels.sources import RECIPES, levels_for
+    from bnnbench.kernels.targets import TRIPLES
+    from bnnbench.kernels.toolchain import build as build_engine
 
     from ..errors import CallError
 
-    buildable = [name for name, one in ENGINES.items() if one.builds]
+    buildable = list(RECIPES)
     for name in engine or []:
         if name not in buildable:
             raise CallError(f"there is no engine '{name}' to build; there are {', '.join(buildable)}.")
@@ -133,14 +133,12 @@ def build(
     for triple in target or ():
         if triple not in TRIPLES:
             raise CallError(f"nothing is built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
-    names = engine or buildable
-    builds = []
-    for triple in target or TRIPLES:
-        if "native" in names:
-            builds.append(build_native(triple, tell))
-        if "numba" in names:
-            levels = [level.isa for level in ISA_LEVELS if level.triple == triple]
-            builds += [build_numba(triple, isa, tell) for isa in levels]
+    builds = [
+        build_engine(name, triple, isa, tell)
+        for triple in target or TRIPLES
+        for name in engine or buildable
+        for isa in levels_for(name, triple)
+    ]
     if json:
         print(
             dumps(

@@ -26,7 +26,13 @@ def evaluate(
     seed: Annotated[int, Parameter(help="Of the drawing.")] = 0,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
-        list[str], Parameter(name=["--engine", "-e"], negative="", help="Engines to run; see engines list.")
+        list[str],
+        Parameter(
+            name=["--engine", "-e"],
+            negative="",
+            show_default=lambda names: ", ".join(names),
+            help="Engines; see engines list.",
+        ),
     ] = ["native"],  # noqa: B006
     threads: ThreadsOption = 1,
     store: StoreOption = None,

@@ -8,7 +8,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bnnbench.kernels.sources import FLAGS, SOURCES, Object, native_objects
+from bnnbench.kernels.sources import FLAGS, SOURCES, Object, objects_of
 from bnnbench.kernels.targets import TRIPLES
 
 TRIPLE = "x86_64-linux-musl"
@@ -31,7 +31,7 @@ def sanitized_engine(folder: Path) -> Path:
     clang = compiler()
     if clang is None:
         raise RuntimeError("there is no clang++; install clang-22 and libclang-rt-22-dev.")
-    built = native_objects(TRIPLE)
+    built = objects_of("native", TRIPLE)
     flags = [flag for flag in FLAGS if "sanitize" not in flag]
     common = [*flags, "-fno-omit-frame-pointer", *_SANITIZERS, f"-I{SOURCES}"]
     identity = ['-DBNN_BUILD="sanitized"', '-DBNN_VERSION="0"']

@@ -101,16 +101,16 @@ OpWorkload* load(const Op& op, const uint8_t* data, Arena& arena, Error& error) 
   return error.failed() ? nullptr : self;
 }
 
-static_assert(knows_features(BNN_NUMBA_FEATURES), "targets.py names a feature that base/arch_*.h has no row for");
-bool is_usable() { return machine_has(BNN_NUMBA_FEATURES); }
+static_assert(knows_features(BNN_ISA_FEATURES), "targets.py names a feature that base/arch_*.h has no row for");
+bool is_usable() { return machine_has(BNN_ISA_FEATURES); }
 
-bool select(const char* isa) { return !strcmp(isa, BNN_NUMBA_ISA) && is_usable(); }
+bool select(const char* isa) { return !strcmp(isa, BNN_ISA_NAME) && is_usable(); }
 
 }  // namespace
 
 const Backend& backend() {
   static Backend numba = {"numba", {}, select, load, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-  if (!numba.isas[0] && is_usable()) numba.isas[0] = BNN_NUMBA_ISA;
+  if (!numba.isas[0] && is_usable()) numba.isas[0] = BNN_ISA_NAME;
   return numba;
 }
 
