@@ -48,7 +48,6 @@ class CaseResult:
     trust_reasons: tuple[str, ...] = ()
     latency: Level | None = None
     p90_ns: float | None = None
-    first_ns: float | None = None
     arena_bytes: int | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     """By the key of a metric; what was not measured is not in it."""
@@ -144,7 +143,6 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         energy_mj=_median_of(timed, lambda one: number(one.telemetry.get("energy_mj"))),
         latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
-        first_ns=_median_of(timed, lambda one: one.first_ns),
         arena_bytes=arena,
         figures={_LATENCY.key: latency.value, **figures},
     )

@@ -116,7 +116,6 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "latency_low_ns": latency and latency.low,
         "latency_high_ns": latency and latency.high,
         "p90_ns": result.p90_ns,
-        "first_ns": result.first_ns,
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
         "energy_mj": result.energy_mj,

@@ -214,6 +214,18 @@ METRICS: Mapping[str, Metric] = {
             of_invocation=lambda one: one.load_ns,
             is_time=True,
         ),
+        Metric(
+            key="first",
+            unit="ns",
+            column="first_ns",
+            word="first run",
+            text=quantity.duration,
+            compared="apart",
+            floor=0.3,
+            margin=0.5,
+            of_invocation=lambda one: one.first_ns,
+            is_time=True,
+        ),
     )
 }
 

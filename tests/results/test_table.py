@@ -34,6 +34,7 @@ def test_a_wide_terminal_has_room_for_more_metrics(synthetic: StoredRun, width: 
     text = shown(load(synthetic), width)
     assert max(len(line) for line in text.splitlines()) <= width
     assert ("load time 250 µs" in text) == (width >= 160)
+    assert ("first run 422 µs" in text) == (width >= 200)
 
 
 def test_one_device_has_no_device_column(synthetic: StoredRun, snapshot: Callable[[str, str], None]) -> None:
