@@ -257,11 +257,11 @@ def test_end_is_the_last_word(store: Store, record: RunRecord) -> None:
     case = record.cases[0].id
     end = RunEnd(finished="2026-01-02T00:00:00Z", outcome="interrupted")
     with store.create(record) as writer:
-        assert writer.stored.end is None
+        assert writer.read().end is None
         writer.append(end)
-        assert writer.stored.end == end
+        assert writer.read().end == end
         writer.append(Invocation(case_id=case, index=0, order=0, status="ok"))
-        assert writer.stored.end is None
+        assert writer.read().end is None
 
 
 def test_an_invocation_done_again_stands(store: Store, record: RunRecord) -> None:
@@ -270,6 +270,6 @@ def test_an_invocation_done_again_stands(store: Store, record: RunRecord) -> Non
         writer.append(Invocation(case_id=case, index=1, order=0, status="failed", reason="lost"))
         writer.append(Invocation(case_id=case, index=0, order=1, status="ok"))
         writer.append(Invocation(case_id=case, index=1, order=2, status="ok"))
-        stored = writer.stored
+        stored = writer.read()
     assert [(one.index, one.status) for one in stored.invocations_by_case[case]] == [(0, "ok"), (1, "ok")]
     assert len(stored.invocations) == 3
