@@ -19,6 +19,7 @@ EXAMPLES = """Examples:
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
   bnnbench chart roofline --where "device == 'pi4'"            # how near to the device's limits each kernel comes
+  bnnbench chart ecdf --where "workload == 'quicknet_s'"       # how the samples of each engine are spread
   bnnbench chart history all                                   # every case over the runs of the store
   bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
 

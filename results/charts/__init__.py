@@ -20,6 +20,7 @@ MODULES: Mapping[str, str] = {
     "throughput": "throughput",
     "roofline": "roofline",
     "history": "history",
+    "ecdf": "ecdf",
 }
 """Name -> module of this package, whose `CHART` it is."""
 
