@@ -37,7 +37,8 @@ uint64_t state;
 
 uint32_t random_word() {  // splitmix64
   uint64_t z = state += 0x9e3779b97f4a7c15ull;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull, z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   return (uint32_t)((z ^ (z >> 31)) >> 32);
 }
 
@@ -138,15 +139,24 @@ void test_conv() {
   const int32_t row = groups * channels + between(0, 5);
   const Buffer<float> out((int64_t)pixels * row), parts((int64_t)pixels * row);
   ImplicitGemm gemm = {};
-  gemm.pixels = pixels, gemm.groups = groups, gemm.channels = channels, gemm.padded_channels = padded;
-  gemm.segments = segments, gemm.segment_words = length, gemm.group_words = length;
-  gemm.input = (const uint32_t*)input.at, gemm.pixel_offset = offset.at, gemm.segment_offset = segment.at;
-  gemm.bias = bias.at, gemm.out_stride_bytes = row * 4;
+  gemm.pixels = pixels;
+  gemm.groups = groups;
+  gemm.channels = channels;
+  gemm.padded_channels = padded;
+  gemm.segments = segments;
+  gemm.segment_words = length;
+  gemm.group_words = length;
+  gemm.input = (const uint32_t*)input.at;
+  gemm.pixel_offset = offset.at;
+  gemm.segment_offset = segment.at;
+  gemm.bias = bias.at;
+  gemm.out_stride_bytes = row * 4;
   const int32_t cut = between(0, pixels);
   for (int32_t g = 0; g < groups; ++g)
     for (int b = 0; b < blocks; ++b) {
       ChannelBlock one = block[b];
-      one.group = g, one.weights = (const uint32_t*)weights.at + ((int64_t)g * padded + one.first) * products;
+      one.group = g;
+      one.weights = (const uint32_t*)weights.at + ((int64_t)g * padded + one.first) * products;
       gemm.out = (uint8_t*)out.at;
       kernels->conv(gemm, one, 0, pixels);
       gemm.out = (uint8_t*)parts.at;
@@ -162,7 +172,8 @@ void test_conv() {
     double sum = bias[(int64_t)g * padded + in_group], size = fabs(sum);
     for (int32_t k = 0; k < products; ++k) {
       const float x = input[offset[p] + segment[k / length] + k % length + g * length];
-      sum += (double)x * w[(int64_t)k * b->lanes], size += fabs((double)x * w[(int64_t)k * b->lanes]);
+      sum += (double)x * w[(int64_t)k * b->lanes];
+      size += fabs((double)x * w[(int64_t)k * b->lanes]);
     }
     return Want{sum, size * (products + 1) * 6e-8};
   });
@@ -186,15 +197,22 @@ int32_t for_taps(const WindowedStream& s, int64_t pixel, Tap tap) {
 // Also dilated windows of which no tap is inside the image: they hold the bias, -inf, or no number.
 void random_window(WindowedStream& s, bool whole_image) {
   Window& w = s.window;
-  s.n = between(1, 2), s.h = between(1, 13), s.w = between(1, 13);
+  s.n = between(1, 2);
+  s.h = between(1, 13);
+  s.w = between(1, 13);
   if (whole_image) {
     w = {s.h, s.w, 1, 1, 1, 1, 0, 0};
   } else {
     w = {between(1, 4), between(1, 4), between(1, 3), between(1, 3), between(1, 2), between(1, 2), 0, 0};
-    if (between(0, 1)) w.kh = w.kw = 3, w.dh = w.dw = 1;
-    w.pad_top = between(0, w.kh - 1) * w.dh, w.pad_left = between(0, w.kw - 1) * w.dw;
+    if (between(0, 1)) {
+      w.kh = w.kw = 3;
+      w.dh = w.dw = 1;
+    }
+    w.pad_top = between(0, w.kh - 1) * w.dh;
+    w.pad_left = between(0, w.kw - 1) * w.dw;
   }
-  s.out_h = (s.h - 1 + w.pad_top) / w.sh + 1, s.out_w = (s.w - 1 + w.pad_left) / w.sw + 1;
+  s.out_h = (s.h - 1 + w.pad_top) / w.sh + 1;
+  s.out_w = (s.w - 1 + w.pad_left) / w.sw + 1;
   if (whole_image) s.out_h = s.out_w = 1;
 }
 
@@ -206,7 +224,9 @@ void test_windows(int turn) {
   s.out_channels = s.c * s.multiplier;
   const int32_t taps = s.window.kh * s.window.kw, padded = strip_row(s.out_channels);
   const Reals x((int64_t)s.n * s.h * s.w * s.c), weights((int64_t)taps * padded), bias(padded);
-  s.x = x.at, s.weights = weights.at, s.bias = bias.at;
+  s.x = x.at;
+  s.weights = weights.at;
+  s.bias = bias.at;
   const int64_t pixels = (int64_t)s.n * s.out_h * s.out_w;
   const int64_t first = between(0, (int32_t)pixels - 1), last = between((int32_t)first, (int32_t)pixels);
   const int64_t row = padded + between(0, 1) * 16;
@@ -226,13 +246,16 @@ void test_windows(int turn) {
       double sum = bias[c], size = fabs(sum);
       for_taps(s, p, [&](int64_t pixel, int32_t tap) {
         const double product = (double)x[pixel * s.c + c / s.multiplier] * weights[(int64_t)tap * padded + c];
-        sum += product, size += fabs(product);
+        sum += product;
+        size += fabs(product);
       });
       return Want{sum, size * (taps + 1) * 6e-8};
     });
     check_split("depthwise", kernels->depthwise, out, s.out_channels);
   }
-  s.multiplier = 1, s.out_channels = s.c, s.weights = s.bias = nullptr;
+  s.multiplier = 1;
+  s.out_channels = s.c;
+  s.weights = s.bias = nullptr;
   {
     const Buffer<float> out((pixels + 1) * row);
     kernels->max_pool(s, first, last, out.at + first * row, row);
@@ -303,7 +326,8 @@ void test_softmax(int turn) {
   double sum = 0;
   check_rows("softmax", out, 0, rows, row, channels, strip_row(channels), [&](int64_t r, int32_t c) {
     if (r != of) {
-      of = r, sum = 0;
+      of = r;
+      sum = 0;
       float most = -INFINITY;
       for (int32_t i = 0; i < channels; ++i) most = fmaxf(most, x[r * channels + i]);
       for (int32_t i = 0; i < channels; ++i) sum += power[i] = exp((double)((x[r * channels + i] - most) * beta));
@@ -331,9 +355,12 @@ struct StagesTest {
   bool exact = true;
 
   StagesTest() {
-    channels = odd_channels(), images = between(1, 3), image_pixels = between(1, 7);
+    channels = odd_channels();
+    images = between(1, 3);
+    image_pixels = between(1, 7);
     pixels = images * image_pixels;
-    first = between(0, (int32_t)pixels - 1), taken = between(1, (int32_t)(pixels - first));
+    first = between(0, (int32_t)pixels - 1);
+    taken = between(1, (int32_t)(pixels - first));
     row = strip_row(channels) + between(0, 1) * 16;
   }
   StagesTest(const StagesTest&) = delete;
@@ -370,12 +397,19 @@ struct StagesTest {
       case StageKind::kShift:
       case StageKind::kPrelu: s.constant = reals(strip_row(channels)); break;
       case StageKind::kClamp:
-        s.low = between(0, 3) ? real() - 2.0f : -INFINITY, s.high = between(0, 3) ? s.low + fabsf(real()) : INFINITY;
+        s.low = between(0, 3) ? real() - 2.0f : -INFINITY;
+        s.high = between(0, 3) ? s.low + fabsf(real()) : INFINITY;
         break;
       case StageKind::kAdd:
-      case StageKind::kMul: s.tensor = (uint8_t*)reals(pixels * channels), s.stride_bytes = channels * 4; break;
+      case StageKind::kMul:
+        s.tensor = (uint8_t*)reals(pixels * channels);
+        s.stride_bytes = channels * 4;
+        break;
       case StageKind::kAddImage:
-      case StageKind::kMulImage: s.tensor = (uint8_t*)reals(images * channels), s.stride_bytes = channels * 4; break;
+      case StageKind::kMulImage:
+        s.tensor = (uint8_t*)reals(images * channels);
+        s.stride_bytes = channels * 4;
+        break;
       case StageKind::kAbs: break;
       case StageKind::kLogistic: exact = false; break;
       case StageKind::kStore:
@@ -386,17 +420,23 @@ struct StagesTest {
         break;
       }
       case StageKind::kStoreBits:
-        s.stride_bytes = (channels + 31) / 32 * 4, s.tensor = allocate(pixels * s.stride_bytes);
+        s.stride_bytes = (channels + 31) / 32 * 4;
+        s.tensor = allocate(pixels * s.stride_bytes);
         break;
       case StageKind::kStoreRequantized:
       case StageKind::kStoreRequantizedOnce:
-        s.stride_bytes = channels, s.tensor = allocate(pixels * s.stride_bytes);
-        s.low_i = between(-128, 0), s.high_i = between(s.low_i, 127);
-        s.bias = integers(-40, 40), s.multiplier = integers(1 << 30, INT32_MAX), s.shift = integers(-13, 3);
+        s.stride_bytes = channels;
+        s.tensor = allocate(pixels * s.stride_bytes);
+        s.low_i = between(-128, 0);
+        s.high_i = between(s.low_i, 127);
+        s.bias = integers(-40, 40);
+        s.multiplier = integers(1 << 30, INT32_MAX);
+        s.shift = integers(-13, 3);
         break;
       case StageKind::kRoundI8: break;
     }
-    s.scale = fabsf(real()) / 40 + 0.01f, s.zero_point = between(-128, 127);
+    s.scale = fabsf(real()) / 40 + 0.01f;
+    s.zero_point = between(-128, 127);
     ++count;
   }
 
@@ -448,7 +488,10 @@ struct StagesTest {
       switch (s.kind) {
         case StageKind::kScale: v = v * s.constant[c]; break;
         case StageKind::kShift: v = v + s.constant[c]; break;
-        case StageKind::kClamp: v = v < s.low ? s.low : v, v = v > s.high ? s.high : v; break;
+        case StageKind::kClamp:
+          v = v < s.low ? s.low : v;
+          v = v > s.high ? s.high : v;
+          break;
         case StageKind::kAdd: v = v + *same; break;
         case StageKind::kMul: v = v * *same; break;
         case StageKind::kAddImage: v = v + *of_image; break;
@@ -473,7 +516,8 @@ struct StagesTest {
         }
         case StageKind::kStoreI8: {
           const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
-          round_i8(v, s.scale, s.zero_point, &q), ++compared;
+          round_i8(v, s.scale, s.zero_point, &q);
+          ++compared;
           if (!isnan(v) && stored != q)
             return fail("store_i8: %.9g by %.9g is %d, should be %d", v, s.scale, stored, q), false;
           break;
@@ -489,7 +533,9 @@ struct StagesTest {
           const int64_t value = once ? (int64_t)sum * s.multiplier[c] : high, bits = once ? 31 - s.shift[c] : right;
           const int64_t size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
           int64_t want = value < 0 ? -nearest : nearest;
-          want += s.zero_point, want = want < s.low_i ? s.low_i : want > s.high_i ? s.high_i : want, ++compared;
+          want += s.zero_point;
+          want = want < s.low_i ? s.low_i : want > s.high_i ? s.high_i : want;
+          ++compared;
           if (stored != want)
             return fail("store_requantized: %d by %d and %d is %d, should be %d", sum, s.multiplier[c], s.shift[c],
                         stored, (int)want), false;
@@ -550,7 +596,8 @@ void test_roofs() {
     for (int32_t i = 0; i < size; ++i) data[i] = (uint8_t)random_word();
     const uint64_t all = kernels->read_all(data.at, size);
     for (int32_t i = 0; i < size; ++i) {
-      data[i] ^= (uint8_t)(1 << i % 8), ++compared;
+      data[i] ^= (uint8_t)(1 << i % 8);
+      ++compared;
       if (kernels->read_all(data.at, size) == all) fail("read_all: byte %d of %d was not read", i, size);
       data[i] ^= (uint8_t)(1 << i % 8);
     }
@@ -558,7 +605,8 @@ void test_roofs() {
 }
 
 const Kernels* find_level(const char* isa) {
-  for (const Kernels* level : {BNN_LEVELS})
+  constexpr const Kernels* kLevels[] = {BNN_LEVELS};
+  for (const Kernels* level : kLevels)
     if (!strcmp(level->binary->isa, isa)) return level;
   return nullptr;
 }

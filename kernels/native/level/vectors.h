@@ -23,11 +23,13 @@ template <class V>
 // Loops over a tile are always unrolled whole: only then do its sums live in registers.
 #define BNN_UNROLL _Pragma("clang loop unroll(full)")
 
-// In constraints of asm: any register that holds a vector.
-#ifdef __x86_64__
+// In constraints of asm: any register that holds a vector; memory where no such constraint is known.
+#if defined(__x86_64__)
 #define BNN_ANY_VECTOR_REGISTER "v"
-#else
+#elif defined(__ARM_NEON)
 #define BNN_ANY_VECTOR_REGISTER "w"
+#else
+#define BNN_ANY_VECTOR_REGISTER "m"
 #endif
 
 // `x` in every lane. Adding it to zeros would be an addition, for the sake of -0.0; taking zeros from it is nothing.
