@@ -30,7 +30,7 @@ CPUS = {
     "cortex-a53": ("qemu-aarch64", "aarch64-linux-musl", 4.15),
     "cortex-a72": ("qemu-aarch64", "aarch64-linux-musl", 4.15),
     "cortex-a76": ("qemu-aarch64", "aarch64-linux-musl", 4.00),
-    "cortex-a7": ("qemu-arm", "arm-linux-musleabihf", 6.25),
+    "cortex-a7": ("qemu-arm", "arm-linux-musleabihf", 5.35),
 }
 """Emulator, target, and the most instructions that a product may take."""
 _COUNTED = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from engine_process import HOST, runner
+from engine_process import HOST, EngineProcess, hello, mismatches, runner
+from sweep import sweep
 
 from bnnbench.kernels import sources
 from bnnbench.kernels.engines.numba import NumbaEngine
 from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.sources import level_lists, levels_of
-from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
-from bnnbench.kernels.toolchain import run_zig
+from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES, IsaLevel, Triple
+from bnnbench.kernels.toolchain import build_native, run_zig
 
 PROGRAM = """
 #include <stdio.h>
@@ -84,6 +86,24 @@ def test_a_level_with_an_unknown_feature_is_no_engine(triple: str, tmp_path: Pat
     source = str(sources.SOURCES / "backend/native.cpp")
     with pytest.raises(BuildError, match=r"targets.py names a feature that base/arch_\*.h has no row for"):
         run_zig(tmp_path, triple, [*flags, "-c", source, "-o", "native.o"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_new_triple_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An architecture that nothing here knows, with one level: it builds, runs and is right."""
+    emulator = shutil.which("qemu-riscv64-static")
+    if emulator is None:
+        pytest.skip("qemu-riscv64-static is not installed (package qemu-user-static)")
+    new = Triple("riscv64-linux-musl", "riscv64", "baseline_rv64", "riscv64-linux-musl")
+    # Without vector registers some loops stay loops.
+    flags = ("-Wno-pass-failed",)
+    level = IsaLevel(new.name, "rv64", new.zig_cpu, 16, 2, 2, "bytes", "generic-rv64", flags=flags)
+    monkeypatch.setitem(TRIPLES, new.name, new)
+    monkeypatch.setattr(sources, "ISA_LEVELS", (*ISA_LEVELS, level))
+    with EngineProcess([emulator, build_native(new.name).path], tmp_path) as engine:
+        assert hello(engine).isas == ["rv64"]
+        assert mismatches(engine, sweep()) == []
 
 
 def test_an_architecture_without_a_header_of_its_own_compiles(tmp_path: Path) -> None:
