@@ -103,12 +103,13 @@ def without_capsule(result: RunResult, store: Store) -> list[str]:
     would."""
     from bnnbench.results import load
     from bnnbench.results.history import histories, history_alone
+    from bnnbench.results.metrics import METRICS
 
     skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
     if not skips:
         return []
     lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]
     wanted = {(skip.workload, skip.device) for skip in skips}
-    margin = float(result.stored.record.suite["suite"]["verdict"]["margin"])
+    margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
     found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
     return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])

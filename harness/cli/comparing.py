@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from bnnbench.harness.cli.terminal import Console, line
+from bnnbench.results.records import Strictness
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
@@ -48,21 +49,21 @@ def exit_status(result: RunResult, rows: Sequence[VerdictRow]) -> int:
     missing = {one.id for one in result.stored.record.comparisons} - {row.record.id for row in rows}
     if result.outcome != "complete" or result.failures or unmeasured or missing or not rows:
         return UNCLEAR
-    asked = result.stored.record.suite.get("compare") or {}
-    most = float(asked.get("most_unclear", 1.0)) * len(main)
-    if unclear and (asked.get("strict", False) or sum(row.is_main for row in unclear) > most):
+    asked = result.stored.record.asked.compare or Strictness()
+    most = asked.most_unclear * len(main)
+    if unclear and (asked.strict or sum(row.is_main for row in unclear) > most):
         return UNCLEAR
     return 0
 
 
 def resumed_status(result: RunResult, rows: Sequence[VerdictRow], store: Store, console: Console) -> int:
     """The exit status of the whole call that the resumed run was a part of: a check may have several baselines."""
-    asked = result.stored.record.suite.get("compare") or {}
+    asked = result.stored.record.asked.compare or Strictness()
     statuses = [exit_status(result, rows)]
-    for run_id in asked.get("earlier", ()):
+    for run_id in asked.earlier:
         statuses.append(exit_status(run_result(store.run(run_id)), verdict_rows(store.run(run_id))))
         console.print(Text(f"the same check's run {run_id} ended with status {statuses[-1]}"), soft_wrap=True)
-    for name in asked.get("later", ()):
+    for name in asked.later:
         statuses.append(UNCLEAR)
         console.print(Text(f"not measured: baseline {name}; check it with bnnbench check --baseline {name}"))
     return worst(statuses)

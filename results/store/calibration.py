@@ -105,7 +105,7 @@ def summarize(
     record = runs[-1].record
     alarms = sum(one.verdict in _CALLED for one in known)
     low, high = proportion_interval(alarms, len(known))
-    rules = record.suite.get("suite", {}).get("verdict", {})
+    rules = record.asked.suite.verdict
     latency = METRICS["latency"]
     kernel = record.fact(device, "kernel")
     effects = [_beyond_noise(one) for run in layouts for _, one in _latency(run)]
@@ -115,8 +115,8 @@ def summarize(
         version=record.version,
         suite=record.suite_name,
         kernel=None if kernel is None else str(kernel),
-        floor=float(rules.get("floor", latency.floor)),
-        margin=float(rules.get("margin", latency.margin)),
+        floor=latency.floor if rules.floor is None else rules.floor,
+        margin=latency.margin if rules.margin is None else rules.margin,
         comparisons=len(known),
         false_alarms=alarms,
         false_alarm_low=low,

@@ -1,151 +1,10 @@
-"""The typed records of a run: what `run.json` and `journal.jsonl` hold.
+"""What happens in a run: the records of `journal.jsonl`."""
 
-Every record is a frozen msgspec struct built with keywords. What was not measured is None. Fields that a
-newer version added are skipped when an older one reads the file, so a store can be shared between versions.
-"""
-
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-SCHEMA = 1
-
-Status = Literal["ok", "wrong_output", "failed", "skipped", "unstable", "unverified"]
-Kind = Literal["kernel", "model"]
-Outcome = Literal["complete", "interrupted", "incomplete"]
-Side = Literal["base", "head"]
-Word = Literal["regression", "improvement", "equivalent", "inconclusive"]
-
-# Bounds of what is read back: a column of a frame or of a Parquet file holds 64 bits, and sums stay finite.
-Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
-Invocations = Annotated[int, msgspec.Meta(ge=0, le=20_000)]
-Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Rate = Annotated[float, msgspec.Meta(ge=0, le=1e30)]
-Real = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)]
-Elapsed = Annotated[float, msgspec.Meta(ge=0, le=1e18)]
-"""ns of an execution."""
-
-
-class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One planned row of a report: workload x engine build x device x threads.
-
-    `params` are the op's keys (`h w c oc kh kw ...`), `source` is where the workload came from, for example
-    `tiny_larq.tflite op 3`; `engine_build` is the sha256 of the engine's binary, `plan_sha256` that of a model's
-    plan file.
-    """
-
-    id: str
-    workload: str
-    kind: Kind
-    engine: str
-    device: str
-    threads: Count
-    op: str | None = None
-    variant: str | None = None
-    params: dict[str, Any] = {}
-    source: str | None = None
-    macs_1bit: Size | None = None
-    macs_32bit: Size | None = None
-    bytes_moved: Size | None = None
-    size_bytes: Size | None = None
-    plan_sha256: str | None = None
-    engine_build: str | None = None
-    isa: str | None = None
-
-
-class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Two planned cases that are compared on one device; `base` and `head` say what they are.
-
-    `extra_ppm`: the head executes so many more iterations per million, a slow-down that is known. `number` tells
-    comparisons of the same two cases apart.
-    """
-
-    id: str
-    workload: str
-    device: str
-    threads: Count
-    base_case: str
-    head_case: str
-    base: str
-    head: str
-    extra_ppm: Whole = 0
-    number: Whole = 0
-
-
-class Skip(msgspec.Struct, frozen=True, kw_only=True):
-    """A combination of the suite that was never planned as a case, and why; `code` is a word for the kind
-    of reason, for programs. What the workload is, as in `CaseRecord`, and the code are None in records of before."""
-
-    workload: str
-    engine: str
-    device: str
-    threads: Count
-    reason: str
-    code: str | None = None
-    kind: Kind | None = None
-    op: str | None = None
-    variant: str | None = None
-    macs_1bit: Size | None = None
-    macs_32bit: Size | None = None
-    bytes_moved: Size | None = None
-    size_bytes: Size | None = None
-    plan_sha256: str | None = None
-
-
-class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """One engine binary of a run; `build` is the engine's own description of its build."""
-
-    engine: str
-    triple: str
-    sha256: str
-    isa: str | None = None
-    build: str | None = None
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What was known when a run began: `run.json`.
-
-    `created` is ISO 8601 in UTC, `version` that of bnnbench. `devices` maps a device's name to its facts,
-    each `{"value": ..., "source": ...}`; the value of an absent fact is null. On the devices `counted`, instructions
-    are counted, once, and nothing is timed. `after` is the moment that it is sorted by where the clock had been
-    set back since the last run: just after that one.
-    """
-
-    run_id: str
-    created: str
-    version: str
-    suite_name: str
-    seed: Whole
-    cases: list[CaseRecord]
-    invocations_per_case: Invocations
-    samples_per_invocation: Count
-    schema: Whole = SCHEMA
-    commit: str | None = None
-    command: list[str] = []
-    suite: dict[str, Any] = {}
-    host: dict[str, Any] = {}
-    devices: dict[str, dict[str, Any]] = {}
-    builds: list[Build] = []
-    skips: list[Skip] = []
-    comparisons: list[ComparisonRecord] = []
-    counted: list[str] = []
-    after: str | None = None
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Sorts runs, oldest first."""
-        return self.after or self.created, self.run_id
-
-    def fact(self, device: str, name: str) -> Any:
-        """The value of a device's fact, or None when the device or the fact is absent."""
-        fact = self.devices.get(device, {}).get(name)
-        return fact.get("value") if isinstance(fact, dict) else fact
-
-    def emulated(self, device: str) -> bool:
-        """Whether the device is emulated: its times mean nothing and are never shown."""
-        return self.fact(device, "emulated") is True
+from bnnbench.results.records.bounds import Count, Elapsed, Outcome, Rate, Real, Side, Size, Status, Whole, Word
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gate"):
@@ -342,15 +201,6 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     outcome: Outcome
     wall_ns: Real | None = None
     overhead: dict[str, dict[str, Real | None]] = {}
-
-
-def just_after(moment: str) -> str:
-    """A moment that sorts behind `moment`, both ISO 8601 in UTC; text that is no moment is made one by sorting."""
-    try:
-        later = (datetime.fromisoformat(moment) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
-    except (ValueError, OverflowError):
-        later = ""
-    return later if later > moment else moment + "+"
 
 
 Entry = Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd

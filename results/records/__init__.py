@@ -1,0 +1,60 @@
+"""The typed records of a run: what `run.json` (`plan`) and `journal.jsonl` (`entries`) hold.
+
+Every record is a frozen msgspec struct built with keywords. What was not measured is None. Fields that a
+newer version added are skipped when an older one reads the file, so a store can be shared between versions.
+"""
+
+from bnnbench.results.records.bounds import SCHEMA, Kind, Outcome, Side, Status, Word
+from bnnbench.results.records.entries import (
+    Accuracy,
+    DeviceEvent,
+    Entry,
+    Gate,
+    Invocation,
+    Pair,
+    Peak,
+    RunEnd,
+    Verdict,
+    Verdicts,
+)
+from bnnbench.results.records.plan import (
+    Asked,
+    Build,
+    CaseRecord,
+    ComparisonRecord,
+    RunRecord,
+    Skip,
+    Strictness,
+    SuiteRules,
+    VerdictRules,
+    just_after,
+)
+
+__all__ = [
+    "SCHEMA",
+    "Accuracy",
+    "Asked",
+    "Build",
+    "CaseRecord",
+    "ComparisonRecord",
+    "DeviceEvent",
+    "Entry",
+    "Gate",
+    "Invocation",
+    "Kind",
+    "Outcome",
+    "Pair",
+    "Peak",
+    "RunEnd",
+    "RunRecord",
+    "Side",
+    "Skip",
+    "Status",
+    "Strictness",
+    "SuiteRules",
+    "Verdict",
+    "VerdictRules",
+    "Verdicts",
+    "Word",
+    "just_after",
+]
