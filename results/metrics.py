@@ -47,6 +47,8 @@ class Metric:
     title: str = ""
     slug: str = ""
     degrees: tuple[str, str, str] = ("good", "better", "best")
+    short: Callable[[float], str] | None = None
+    """Writes a figure on an axis, where `text` takes too much room."""
     smaller_is_better: bool = True
     low: str | None = None
     high: str | None = None
@@ -102,7 +104,7 @@ class Metric:
 
     def tick(self, value: float) -> str:
         """A figure as an axis shows it."""
-        return f"{value * 100:g} %" if self.in_points else quantity.tick(self.text(value))
+        return f"{value * 100:g} %" if self.in_points else quantity.tick((self.short or self.text)(value))
 
 
 def number(value: object) -> float | None:
@@ -165,6 +167,7 @@ METRICS: Mapping[str, Metric] = {
             column="instructions",
             word="instructions",
             text="{:,.0f}".format,
+            short=quantity.count,
             compared="exact",
             floor=0.001,
             margin=0.001,
