@@ -60,6 +60,8 @@ class Metric:
     """Whether models are chosen by it."""
     is_main: bool = False
     """Whether a comparison is about it: latency, or instructions where these are counted instead."""
+    is_required: bool = True
+    """Whether a check that is strict fails without a verdict on it."""
     is_time: bool = False
     """Whether it means nothing on an emulated device."""
     in_tables: bool = True
@@ -215,6 +217,7 @@ METRICS: Mapping[str, Metric] = {
             floor=0.2,
             margin=0.5,
             of_invocation=lambda one: one.load_ns,
+            is_required=False,
             is_time=True,
         ),
         Metric(
@@ -227,6 +230,7 @@ METRICS: Mapping[str, Metric] = {
             floor=0.3,
             margin=0.5,
             of_invocation=lambda one: one.first_ns,
+            is_required=False,
             is_time=True,
         ),
     )

@@ -79,7 +79,7 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
 
 def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
     from bnnbench.results import quantity
-    from bnnbench.results.objectives import accuracy_text
+    from bnnbench.results.metrics import accuracy_text
     from bnnbench.results.statistics.proportion import proportion_interval
 
     size = quantity.size(float(row["size_bytes"]))

@@ -200,11 +200,14 @@ class Comparing(DeviceSession):
         """Ends a comparison: all its verdicts, in one record."""
         others: Sequence[Verdict] = ()
         if not one.record.extra_ppm:
-            base, head = (
-                Measured.of(case.record, self.accuracies.get(case.record.id), one.invocations[side])
-                for side, case in ((side, one.cases[side]) for side in SIDES)
-            )
+            base, head = (self._measured(one, side) for side in SIDES)
             others = other_verdicts(one.record.id, base, head, now())
         self.context.append(Verdicts(comparison_id=one.record.id, verdicts=[main, *others]))
         if one in self._going:
             self._going.remove(one)
+
+    def _measured(self, one: Comparison, side: Side) -> Measured:
+        """What is known of a side beside what is compared; where instructions are counted, nothing of its processes."""
+        case = one.cases[side].record
+        invocations = () if self.target.meter.is_exact else one.invocations[side]
+        return Measured.of(case, self.accuracies.get(case.id), invocations, one.pairs)

@@ -18,14 +18,10 @@ from bnnbench.results.verdict.exact import exact_verdict
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One side: its case, its accuracy, and by the key of a metric the figures of its processes.
-
-    `peak_rss` (bytes) is the same for one metric, and does without `figures`.
-    """
+    """One side: its case, its accuracy, and by the key of a metric the figures of its processes."""
 
     case: CaseRecord
     accuracy: Accuracy | None
-    peak_rss: Sequence[int] = ()
     figures: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
@@ -46,11 +42,7 @@ class Measured:
             for metric in METRICS.values()
             if (read := metric.of_invocation) is not None
         }
-        return cls(case, accuracy, figures=figures)
-
-    def of_processes(self, metric: Metric) -> Sequence[float]:
-        """A figure for each process."""
-        return self.figures.get(metric.key, self.peak_rss if metric is METRICS["peak_rss"] else ())
+        return cls(case, accuracy, figures)
 
 
 def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished: str) -> list[Verdict]:
@@ -68,7 +60,9 @@ def _verdict(comparison_id: str, metric: Metric, base: Measured, head: Measured,
     if metric.of_case is not None:
         old, new = metric.of_case(base.case), metric.of_case(head.case)
         return exact_verdict(comparison_id, metric, old, new, finished) if old and new else None
-    return apart_verdict(comparison_id, metric, base.of_processes(metric), head.of_processes(metric), finished)
+    return apart_verdict(
+        comparison_id, metric, base.figures.get(metric.key, ()), head.figures.get(metric.key, ()), finished
+    )
 
 
 def instructions_verdict(comparison_id: str, base: Sequence[float], head: Sequence[float], finished: str) -> Verdict:

@@ -23,6 +23,7 @@ class CustomEngine:
 
     placeholders: ClassVar[tuple[str, ...]] = ("{binary}", "{files}")
     required: ClassVar[tuple[str, ...]] = ("{binary}",)
+    only_accepts: ClassVar[frozenset[Accepts] | None] = None
 
     name: str
     command_line: tuple[str, ...]
@@ -44,8 +45,8 @@ class CustomEngine:
         files: tuple[Path, ...],
         accepts: frozenset[Accepts],
     ) -> Self:
-        """As a suite declares it."""
-        return cls(name, command, binary, files, accepts=accepts)
+        """As a suite declares it; what it accepts, some kinds of engine know better."""
+        return cls(name, command, binary, files, accepts=cls.only_accepts or accepts)
 
     @property
     def recorded_as(self) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
 
 from ..errors import EngineError
 from .base import Accepts, Start
@@ -105,21 +102,10 @@ class SummaryEngine(CustomEngine):
 
     placeholders = ("{binary}", "{files}", "{model}", "{threads}")
     required = ("{binary}", "{model}")
+    only_accepts = frozenset[Accepts]({"tflite", "lce"})
     protocol: int | None = None
     accepts: frozenset[Accepts] = frozenset({"tflite", "lce"})
     about: str = field(default="prints a summary; declared by a suite")
-
-    @classmethod
-    def declared(
-        cls,
-        name: str,
-        command: tuple[str, ...],
-        binary: Mapping[str, Path],
-        files: tuple[Path, ...],
-        accepts: frozenset[Accepts],
-    ) -> Self:
-        """It runs model files, whatever a suite says that it accepts."""
-        return cls(name, command, binary, files)
 
     def command(self, start: Start) -> list[str]:
         """The argv that measures a model file."""

@@ -42,7 +42,17 @@ class VerdictRow:
     @property
     def is_unclear(self) -> bool:
         """Nothing can be said, for whatever reason."""
-        return not self.is_bad and (self.verdict.verdict in (None, "inconclusive"))
+        return not (self.is_bad or self.is_optional) and self.verdict.verdict in (None, "inconclusive")
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether nothing is said, and nothing need be: the metric is of interest only where it differs."""
+        return self.verdict.verdict == "inconclusive" and not self.metric.is_required
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it is more than a metric beside the main one that has not changed."""
+        return self.is_main or not (self.is_optional or self.word == "equivalent")
 
     @property
     def is_main(self) -> bool:
@@ -115,7 +125,7 @@ def headline(rows: Iterable[VerdictRow]) -> str:
     clear = [row for row in main if not row.is_unclear]
     text = f"{len(clear)} of {len(main)} cases have a verdict"
     words = [row.word for row in main] + [
-        f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.word != "equivalent"
+        f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.is_news
     ]
     counts = {word: words.count(word) for word in dict.fromkeys(words)}
     return "; ".join([text, ", ".join(f"{count} {word}" for word, count in counts.items())]) if counts else text

@@ -11,7 +11,7 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
     """Workflow commands, one a line; equivalent cases have none."""
     lines = [f"::notice title=bnnbench::{_data(headline(rows))}"]
     for row in rows:
-        if row.word == "equivalent":
+        if row.word == "equivalent" or row.is_optional:
             continue
         level = "error" if row.is_bad else "notice" if row.word == "improvement" else "warning"
         lines.append(f"::{level} title={_property(f'{row.word}: {name(row)}')}::{_data(sentence(row))}")

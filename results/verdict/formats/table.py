@@ -33,7 +33,7 @@ def show(rows: Sequence[VerdictRow], console: Console) -> None:
     if not rows:
         return
     console.print(_table(rows, console.width, plain))
-    for row in rows:
+    for row in (row for row in rows if not row.is_optional):
         said = ". ".join(part for part in (row.verdict.reason, row.verdict.why) if part)
         if row.is_share and row.interval:
             said = sentence(row)
@@ -44,7 +44,7 @@ def show(rows: Sequence[VerdictRow], console: Console) -> None:
 
 def _table(rows: Sequence[VerdictRow], width: int, plain: bool) -> Table:
     sheet = Table(box=box.ASCII2 if plain else box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    shown = [row for row in rows if row.is_main or row.word != "equivalent"]
+    shown = [row for row in rows if row.is_news]
     roomy = width >= _ROOMY
     sheet.add_column("workload", overflow="fold", min_width=14)
     several = {
