@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bnnbench.devices.environment import steps
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.platforms import BY_TRIPLE, WIDER
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.tuning import steps
 
 HOT_CELSIUS = 70.0
 BUSY_SHARE = 0.1

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pandas as pd
 
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import labelled
+from bnnbench.results.engine_table import labelled
 from bnnbench.results.statistics.change_point import LEAST, ChangePoint, change_points
 from bnnbench.results.statistics.robust_sigma import robust_sigma
 

@@ -14,9 +14,9 @@ from typing import Literal
 from bnnbench.results import quantity
 from bnnbench.results.records import CaseRecord, Invocation
 
-Compared = Literal["paired", "exact", "apart", "answers"]
-"""How two sides are compared: `paired`, by processes back to back (verdict/latency.py); `exact`, as figures that repeat
-(verdict/exact.py); `apart`, by the processes of each side (verdict/apart.py); `answers`, image by image
+Compared = Literal["paired", "exact", "unpaired", "answers"]
+"""How two sides are compared: `paired`, by processes back to back (verdict/paired.py); `exact`, as figures that repeat
+(verdict/exact.py); `unpaired`, by the processes of each side (verdict/unpaired.py); `answers`, image by image
 (verdict/accuracy.py)."""
 Figures = Sequence[float]
 
@@ -200,7 +200,7 @@ METRICS: Mapping[str, Metric] = {
             column="peak_rss_bytes",
             word="peak memory",
             text=quantity.size,
-            compared="apart",
+            compared="unpaired",
             floor=0.01,
             margin=0.02,
             of_invocation=lambda one: one.peak_rss_bytes,
@@ -213,7 +213,7 @@ METRICS: Mapping[str, Metric] = {
             column="load_ns",
             word="load time",
             text=quantity.duration,
-            compared="apart",
+            compared="unpaired",
             floor=0.2,
             margin=0.5,
             of_invocation=lambda one: one.load_ns,
@@ -226,7 +226,7 @@ METRICS: Mapping[str, Metric] = {
             column="first_ns",
             word="first run",
             text=quantity.duration,
-            compared="apart",
+            compared="unpaired",
             floor=0.3,
             margin=0.5,
             of_invocation=lambda one: one.first_ns,

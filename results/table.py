@@ -11,7 +11,7 @@ from rich.text import Text
 from bnnbench.results import quantity
 from bnnbench.results.case_result import CUT_OFF
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import Cell, Line, labelled, lines, series_of, summary
+from bnnbench.results.engine_table import Cell, Line, labelled, lines, series_of, summary
 from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.printable import MOST, printable, shorten
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnnbench.devices import environment
+from bnnbench.devices import tuning
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files, window_s
@@ -55,15 +55,15 @@ class Surroundings:
         self.counters = () if facts.emulated else COUNTERS
         try:
             if spec.tune and not self.target.meter.is_exact:
-                self._tune(environment.steps(facts, self.target.cores))
+                self._tune(tuning.steps(facts, self.target.cores))
             yield
         finally:
             with suppress(DeviceError):  # a lost device: it is put back by whoever connects next
                 self.put_back("this run")
 
-    def _tune(self, steps: Sequence[environment.Step]) -> None:
+    def _tune(self, steps: Sequence[tuning.Step]) -> None:
         try:
-            changes = environment.apply(self.transport, self.launcher.workdir, steps)
+            changes = tuning.apply(self.transport, self.launcher.workdir, steps)
         except CommandFailed as error:
             self._tell(DISTRUST, f"its environment could not be prepared: {error}")
             return
@@ -73,7 +73,7 @@ class Surroundings:
 
     def put_back(self, whose: str) -> None:
         """Restores what the journal over there names. Raises DeviceError."""
-        for change in environment.restore(self.transport, self.launcher.workdir):
+        for change in tuning.restore(self.transport, self.launcher.workdir):
             self._tell(change.outcome, f"{change.sentence} (changed by {whose})")
 
     def cool_down(self) -> None:

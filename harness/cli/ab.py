@@ -49,7 +49,6 @@ def ab(
     debug: DebugOption = False,
 ) -> int:
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import json as as_json
@@ -59,8 +58,10 @@ def ab(
     from ..plan.comparisons import Compare
     from ..plan.side import select
     from ..suite.load import load_suites
-    from .comparing import exit_status, print_outcome
+    from .exit_status import exit_status
     from .measuring import measure, run_config
+    from .outcome import print_outcome
+    from .terminal import Console
     from .words import pattern, seconds, thread_counts
 
     where = Store(store)

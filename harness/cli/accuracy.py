@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.records import Accuracy
 
     from ..run.execute import RunResult
+    from .terminal import Console
 
 _CONFUSIONS = 3
 _COLUMNS = ("size", "top-1", "95 % interval", "top-5", "an image")

@@ -59,9 +59,10 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     from msgspec.json import encode
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console, line
     from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.runs import Store
+
+    from .terminal import Console, line
 
     found = Capsules(Store(store).path)
     if json:

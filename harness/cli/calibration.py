@@ -9,8 +9,9 @@ from ..errors import CallError
 from ..tasks.calibrate import SlowDowns
 
 if TYPE_CHECKING:
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.calibration import Calibration
+
+    from .terminal import Console
 
 
 def slow_down_sizes(text: str, each: int) -> SlowDowns:

@@ -49,15 +49,16 @@ def check(
     """Run the old version beside the new one, side by side, and fail on what got worse."""
     from msgspec import structs
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import FORMATS
     from bnnbench.results.verdict.rows import verdict_rows
 
     from ..errors import CallError
     from ..tasks.check import planned, with_machines
-    from .comparing import exit_status, print_outcome, worst
+    from .exit_status import exit_status, worst
     from .measuring import measure, run_config
+    from .outcome import print_outcome
+    from .terminal import Console
     from .words import pattern, seconds, share
 
     if format not in ("table", *FORMATS):

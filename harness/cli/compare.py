@@ -27,13 +27,13 @@ def compare(
 
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console, line
     from bnnbench.results import load
     from bnnbench.results.quantity import duration
     from bnnbench.results.ratios import compare as compare_frames
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .terminal import Console, line
 
     where = Store(store)
     found = compare_frames(load(where.run(base)), load(where.run(head)))

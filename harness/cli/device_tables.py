@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bnnbench.devices.doctor import Finding
-from bnnbench.devices.environment import Change
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import Inventory
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.tuning import Change
 from bnnbench.results.printable import printable
 
 from .terminal import Console, line

@@ -92,7 +92,6 @@ def calibrate(
 
     from msgspec.json import encode
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.calibration import save
     from bnnbench.results.store.runs import Store
 
@@ -102,6 +101,7 @@ def calibrate(
     from ..tasks.calibrate import calibrate as measure
     from .calibration import print_calibration, slow_down_sizes
     from .progress import Display
+    from .terminal import Console
 
     if comparisons < 1 or each < 0 or layouts < 0:
         raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")

@@ -35,10 +35,11 @@ def list_(
 
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
+
+    from .terminal import Console
 
     if kernels:
         _list_kernels(json)
@@ -75,8 +76,9 @@ def _list_kernels(json: bool) -> None:
 
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
+
+    from .terminal import Console
 
     found = [kernel for level in ISA_LEVELS for kernel in micro_kernels(level)]
     if json:

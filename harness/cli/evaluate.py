@@ -41,7 +41,6 @@ def evaluate(
     debug: DebugOption = False,
 ) -> int:
     """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
@@ -49,6 +48,7 @@ def evaluate(
     from ..suite.tables import ModelTable, Suite
     from .accuracy import print_accuracies, print_accuracies_json
     from .measuring import INTERRUPTED, NOT_MEASURED, measure, run_config
+    from .terminal import Console
 
     if threads < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")

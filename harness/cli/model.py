@@ -1,4 +1,4 @@
-"""`bnnbench model`: info."""
+"""`bnnbench model`: list, info."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
 
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.models.shipped import recipe, shipped_models
     from bnnbench.results.quantity import size
+
+    from .terminal import Console
 
     recipes = [recipe(name) for name in shipped_models()]
     if json:
@@ -52,11 +53,11 @@ def info(
     from rich.table import Table
     from rich.text import Text
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.tflite_file import read
 
     from ..suite.load import model_path
+    from .terminal import Console
 
     model = read(model_path(str(file), Path()))
     description = describe(model)

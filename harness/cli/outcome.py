@@ -1,18 +1,23 @@
-"""What `bnnbench run` shows of a run that has ended, and with which exit status it ends."""
+"""What is shown of a run that has ended."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+from rich.text import Text
 
 from bnnbench.results import load
 from bnnbench.results.store.runs import Store
-from bnnbench.results.verdict.rows import verdict_rows
+from bnnbench.results.verdict.formats import table
+from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
 from ..run.execute import RunResult
-from .comparing import print_outcome, resumed_status
+from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .summary import print_json, print_summary
-from .terminal import Console
+from .terminal import Console, line
 
 _BAD = {"failed", "wrong_output", "unstable"}
 
@@ -31,3 +36,19 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
         return INTERRUPTED
     is_whole = result.outcome == "complete" and not result.failures
     return 0 if is_whole and not _BAD & set(load(result.stored)["status"]) else NOT_MEASURED
+
+
+def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Console, store: Path | None) -> None:
+    """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
+    run = result.stored.record
+    where = f" --store {shlex.quote(str(store))}" if store else ""
+    table.show(rows, console)
+    for skip in run.skips:
+        text = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
+        console.print(line(text, "dim"), soft_wrap=True)
+    for reason in result.failures.values():
+        console.print(line(reason, "red"), soft_wrap=True)
+    console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
+    if result.outcome != "complete":
+        hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"
+        console.print(Text(hint, style="yellow"), soft_wrap=True)

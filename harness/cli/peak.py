@@ -19,10 +19,10 @@ def peak(
 
     from rich.table import Table
 
-    from bnnbench.harness.cli.terminal import Console
     from bnnbench.results.quantity import clock, rate
 
     from ..tasks.peak import as_json, measure_peaks
+    from .terminal import Console
 
     peaks = measure_peaks(device, inventory, threads, lambda line: print(line, file=sys.stderr))
     if json:

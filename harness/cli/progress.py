@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from bnnbench.harness.cli.terminal import Console, line
+from .terminal import Console, line
 
 _PLAIN_EVERY_S = 10.0
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bnnbench.harness.cli.terminal import Console, line
-
 from .accuracy import print_table
+from .terminal import Console, line
 
 if TYPE_CHECKING:
     from ..run.execute import RunResult

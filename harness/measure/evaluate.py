@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,8 @@ from bnnbench.results.records import Accuracy, Status
 from ..bench.workbench import Workbench, load
 from ..clock import now
 from ..plan.cases import Case
-from ..workload.compare import compare_array, tolerance
 from ..workload.model import IMAGES_AT_ONCE, NUMPY, ModelWorkload
+from ..workload.output_match import compare_array, tolerance
 from .sign_flips import explain
 
 Show = Callable[[int, int], None]
@@ -36,18 +36,12 @@ _MOST_CLASSES = 100
 """Up to which a confusion matrix is kept."""
 
 
-def has_images(case: Case) -> bool:
-    """Whether the case's accuracy is to be measured."""
-    return isinstance(case.workload, ModelWorkload) and case.workload.dataset is not None
-
-
 def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
     """Raises DeviceError when the device is lost, Interrupted; an engine that fails is an accuracy that says so.
 
     `show` is told how many images are done, between requests.
     """
-    workload = case.workload
-    assert isinstance(workload, ModelWorkload)
+    workload = cast("ModelWorkload", case.workload)  # what has images is a model
     assert workload.dataset is not None
     dataset, started, wall = workload.dataset, now(), time.monotonic_ns()
     status: Status = "ok"
@@ -158,7 +152,7 @@ def _compare(
     """Looks into each prediction that is not the reference's."""
     right = workload.reference_classes()
     differing = np.flatnonzero(predicted.classes != right)
-    if len(differing) > _MOST_EXPLAINED and "plan" not in case.engine.accepts and workload.rounds:
+    if len(differing) > _MOST_EXPLAINED and not case.engine.traces and workload.rounds:
         right = min(map(workload.reference_classes_under, VARIANTS), key=lambda one: (one != predicted.classes).sum())
         differing = np.flatnonzero(predicted.classes != right)
     if len(differing) > _MOST_EXPLAINED:
@@ -179,7 +173,7 @@ def _trouble(
     assert workload.dataset is not None
     graph = workload.graph
     given = np.ascontiguousarray(workload.dataset.inputs(slice(place, place + 1)))
-    if "plan" in case.engine.accepts:
+    if case.engine.traces:
         (blob,) = bench.lease.folder.blobs([given.tobytes()])
         client.input("case", blob)
         return explain(bench, graph, given, client, case.record.id, scores.tobytes()).wrong

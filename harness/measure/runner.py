@@ -10,7 +10,7 @@ from bnnbench.results.records import Gate, Invocation
 from ..bench.workbench import Workbench
 from ..plan.cases import Case
 from .invoke import Place, invoke
-from .summarized import gate_unseen, invoke_summarized
+from .summary_program import gate_unseen, invoke_summarized
 from .verify import verify
 
 

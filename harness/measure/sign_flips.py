@@ -15,7 +15,7 @@ from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
 
 from ..bench.workbench import Workbench
-from ..workload.compare import compare_outputs
+from ..workload.output_match import compare_outputs
 
 _ALIGNED = 2
 """A trace's tensors may have gaps between them."""

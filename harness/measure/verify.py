@@ -14,10 +14,9 @@ from bnnbench.results.records import Gate, Status
 from ..bench.workbench import Workbench, load, payload_of
 from ..clock import now
 from ..plan.cases import Case
-from ..workload.compare import Match
-from ..workload.model import ModelWorkload
-from .sampling import Calibration, calibrate
+from ..workload.output_match import Match
 from .sign_flips import explain
+from .warmup import Warmup, calibrate
 
 _DEADLINE_S = 900.0
 _FIRST_RUN_NS = 10_000_000_000
@@ -35,7 +34,7 @@ class _Finding:
     variant: str | None = None
     confirmed_by: list[str] | None = None
     first_ns: float = 0.0
-    calibration: Calibration | None = None
+    calibration: Warmup | None = None
     run_ns: int | None = None
 
 
@@ -107,7 +106,7 @@ def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: _
             right[which] = sha256
             finding.difference = max(finding.difference or 0.0, match.difference or 0.0)
             finding.variant = finding.variant or match.variant
-        elif case.workload.is_sure(which) or "plan" in case.engine.accepts:
+        elif case.workload.is_sure(which) or case.engine.traces:
             finding.status, finding.difference = "wrong_output", match.difference
             finding.reason = f"for {case.workload.input_name(which)}: {match.wrong}" if inputs else match.wrong
             return
@@ -138,11 +137,11 @@ def _check_input(
     finding.output_sha256 = client.output("case").sha256
     if finding.output_sha256 == case.workload.expected_sha256(which):
         return Match(0.0), finding.output_sha256
-    path, traced = f"{bench.lease.scratch}/{case.record.id}.out", "plan" in case.engine.accepts
+    path, traced = f"{bench.lease.scratch}/{case.record.id}.out", case.engine.traces
     client.output("case", path)
     match = case.workload.compare(bench.lease.fetch(path, case.workload.output_bytes), which, traced)
-    if match.wrong and traced and isinstance(case.workload, ModelWorkload):
-        flips = explain(bench, case.workload.graph, case.workload.input(which), client, case.record.id)
+    if match.wrong and traced and (steps := case.workload.graph_and_input(which)):
+        flips = explain(bench, *steps, client, case.record.id)
         finding.flips = (finding.flips or 0) + flips.count
         match = Match(flips.difference, flips.wrong)
     return match, finding.output_sha256

@@ -11,7 +11,7 @@ from ..bench.context import Watcher
 from ..errors import CallError
 from ..plan.cases import Plan
 from ..plan.config import RunConfig
-from ..plan.record import make_record
+from ..plan.run_record import make_record
 from .execute import RunResult, execute
 from .ready import ready_to_run
 

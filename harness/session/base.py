@@ -11,7 +11,7 @@ from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import RunContext
 from ..bench.workbench import Workbench, workbench
-from ..measure.evaluate import evaluate, has_images
+from ..measure.evaluate import evaluate
 from ..measure.runner import runner_of
 from ..plan.cases import Case
 from ..plan.target import Target
@@ -74,7 +74,7 @@ class DeviceSession(ABC):
 
     def has_accuracy(self, case: Case) -> bool:
         """Whether the case's accuracy is to be measured."""
-        return has_images(case) and runner_of(case).evaluates
+        return case.workload.has_images and runner_of(case).evaluates
 
     def evaluate(self, bench: Workbench, case: Case) -> None:
         """Measures and journals the case's accuracy where it is not known and its gate is fine."""

@@ -15,7 +15,8 @@ from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
-from bnnbench.results.verdict.latency import difference, needed, verdict, within_layout
+from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
+from bnnbench.results.verdict.paired import difference, needed, verdict, within_layout
 
 from ..bench.workbench import Workbench
 from ..clock import now
@@ -23,7 +24,6 @@ from ..plan.cases import Case
 from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
-from .other_metrics import Measured, other_verdicts
 from .pairs import SIDES, Comparison, Failure, alike
 from .why import why
 

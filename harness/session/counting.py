@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Side, Verdict
+from bnnbench.results.verdict.other_metrics import repeated_verdict
 
 from ..bench.workbench import Workbench
 from ..clock import now
 from ..measure.invoke import InPair, Place
 from ..measure.runner import runner_of
-from .other_metrics import instructions_verdict
 from .pairs import Comparison
 
 _ORDER: tuple[tuple[int, Side], ...] = ((0, "base"), (0, "head"), (1, "head"), (1, "base"))
@@ -42,4 +42,4 @@ def compare_counts(bench: Workbench, one: Comparison, take_index: Callable[[str]
                 finished=now(),
             )
         counts[side].append(float(done.counters[metric.key]))
-    return instructions_verdict(record.id, counts["base"], counts["head"], now())
+    return repeated_verdict(record.id, metric, counts["base"], counts["head"], now())

@@ -45,7 +45,7 @@ def _clock(pairs: Sequence[Pair], effect: float) -> str | None:
 
 
 def _steps(bench: Workbench, cases: Mapping[Side, Case]) -> str | None:
-    if any(case.workload.kind != "model" or "plan" not in case.engine.accepts for case in cases.values()):
+    if any(case.workload.kind != "model" or not case.engine.traces for case in cases.values()):
         return None
     profiles: dict[Side, list[Profile]] = {"base": [], "head": []}
     try:

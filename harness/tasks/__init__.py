@@ -1,1 +1,1 @@
-"""What commands do beside a run: calibrate, check, baselines, profile, peak, infer, restore."""
+"""What commands do beside a run: calibrate, check, baselines, profile and its roofline, peak, infer, restore."""

@@ -1,4 +1,4 @@
-"""Making baselines of runs, and comparing with them."""
+"""Making baselines of runs, and the suite that a baseline was measured with."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bnnbench.results.columns import equal
 from bnnbench.results.store.baselines import Capsule, CapsuleEngine, CapsuleFigure, CapsuleModel, Capsules
 from bnnbench.results.store.stored_run import StoredRun
 
+from ..bench.launcher import LAUNCHER
 from ..clock import now
 from ..errors import CallError
 from ..plan.config import RunConfig, config_of
@@ -44,7 +45,7 @@ def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool, t
             continue  # another's engine, or one from another machine
         engines.append(CapsuleEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
         files[build.sha256] = path
-    if not any(one.engine == "native" for one in engines):
+    if not any(one.engine == LAUNCHER for one in engines):
         raise CallError(
             f"the native engine of run {record.run_id} is not in the build cache of this machine any more; run again."
         )

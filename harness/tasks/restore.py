@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from bnnbench.devices import environment
-from bnnbench.devices.environment import Change
+from bnnbench.devices import tuning
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.tuning import Change
 
 from ..bench.lease import locked
 from ..bench.reach import reach
@@ -23,4 +23,4 @@ def restore_device(spec: DeviceSpec) -> list[Change]:
         if not reached.target.launcher.is_file():
             raise CannotMeasure(f"device '{spec.name}' runs no engine of ours, so nothing was changed there.")
         with locked(reached.target, transport, "bnnbench devices restore") as (folder, _):
-            return environment.restore(transport, folder.path)
+            return tuning.restore(transport, folder.path)

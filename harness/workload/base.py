@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from numpy.typing import NDArray
+
 from bnnbench.kernels.engines.base import Accepts
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.results.records import Kind
 
 if TYPE_CHECKING:
-    from .compare import Match
     from .judges import Opinions
+    from .output_match import Match
 
 OUTPUT_SLACK_BYTES = 1 << 20
 """How much larger than right a file with an output may be and still be fetched, to say what is wrong with it."""
@@ -31,6 +34,11 @@ class Payload:
 
 class Workload(Protocol):
     """A kernel case or a model, with the output that is right."""
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its accuracy is to be measured."""
+        ...
 
     @property
     def name(self) -> str: ...
@@ -70,6 +78,10 @@ class Workload(Protocol):
 
     def expected_sha256(self, which: int) -> str:
         """Digest of the right output for input `which`."""
+        ...
+
+    def graph_and_input(self, which: int) -> tuple[Graph, NDArray[Any]] | None:
+        """Of a model, with input number `which`; None of a kernel case, which has no steps to look into."""
         ...
 
     def input_name(self, which: int) -> str:

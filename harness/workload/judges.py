@@ -24,7 +24,7 @@ from bnnbench.kernels.engines.tflite import JUDGES, TFLiteEngine
 from bnnbench.kernels.errors import BuildError, EngineError
 from bnnbench.kernels.models.graph import BinaryConv2d, Graph
 
-from .compare import Array, Match, not_finite
+from .output_match import Array, Match, not_finite
 
 _LIMIT_NS = 300_000_000_000
 _INPUTS = 3

@@ -18,8 +18,8 @@ from bnnbench.kernels.reference import oracle
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .compare import Match, compare_array, not_finite, tolerance
 from .judges import Opinions
+from .output_match import Match, compare_array, not_finite, tolerance
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class KernelWorkload:
     arrays: Mapping[str, NDArray[Any]]
     source: str | None = None
     kind: Kind = "kernel"
+    has_images: bool = False
 
     @property
     def op(self) -> str | None:
@@ -77,6 +78,9 @@ class KernelWorkload:
     def expected_sha256(self, which: int) -> str:
         """Most outputs are equal to the last bit, and need not be fetched."""
         return hashlib.sha256(self.expected.tobytes()).hexdigest()
+
+    def graph_and_input(self, which: int) -> None:
+        """None."""
 
     def input_name(self, which: int) -> str:
         """Its data is drawn once."""

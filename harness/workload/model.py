@@ -24,9 +24,9 @@ from bnnbench.kernels.models.predictions import Progress, reference_classes
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .compare import Match, compare_outputs, not_finite
 from .inputs import EDGES
 from .judges import Opinions, opinions
+from .output_match import Match, compare_outputs, not_finite
 
 INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
@@ -52,6 +52,11 @@ class ModelWorkload:
     @property
     def source(self) -> str | None:
         return self.model.path.name
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its accuracy is to be measured."""
+        return self.dataset is not None
 
     @property
     def file_bytes(self) -> bytes:
@@ -165,6 +170,10 @@ class ModelWorkload:
         if tensor.dtype == "f32":
             return rng.uniform(-1, 1, tensor.shape).astype("<f4")
         return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
+
+    def graph_and_input(self, which: int) -> tuple[Graph, NDArray[Any]]:
+        """For whoever looks into its steps."""
+        return self.graph, self.input(which)
 
     def input_name(self, which: int) -> str:
         """For people."""

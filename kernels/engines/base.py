@@ -79,6 +79,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def traces(self) -> bool:
+        """Whether it can say what every step of a model stored."""
+        ...
+
+    @property
     def about(self) -> str:
         """What it is, for listings: a line."""
         ...

@@ -36,6 +36,11 @@ class CustomEngine:
     builds: bool = False
     run_keys: frozenset[RunKey] = frozenset()
 
+    @property
+    def traces(self) -> bool:
+        """Engines that take plan files have the verb `trace`."""
+        return "plan" in self.accepts
+
     @classmethod
     def declared(
         cls,

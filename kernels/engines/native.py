@@ -15,6 +15,7 @@ class NativeEngine:
     about = "C++ kernels and whole models; one static binary for all ISA levels"
     variant = None
     builds = True
+    traces = True
     run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 

@@ -15,6 +15,7 @@ class NumbaEngine:
     about = "the readable reference kernels, compiled ahead of time; a static binary for each ISA level"
     variant = None
     builds = True
+    traces = False
     run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op"})
 

@@ -37,6 +37,10 @@ class SideEngine:
         return self.engine.run_keys
 
     @property
+    def traces(self) -> bool:
+        return self.engine.traces
+
+    @property
     def about(self) -> str:
         return self.engine.about
 

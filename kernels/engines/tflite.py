@@ -31,6 +31,7 @@ class TFLiteEngine:
     variant: str | None = None
     remote: bool = False
     builds: bool = False
+    traces: bool = False
     run_keys: frozenset[RunKey] = frozenset()
     protocol: int | None = 1
     accepts: frozenset[Accepts] = frozenset({"tflite", "lce"})

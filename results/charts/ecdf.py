@@ -12,7 +12,7 @@ from bnnbench.results.charts import style
 from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
-from bnnbench.results.comparison import PROVEN, labelled, series_of
+from bnnbench.results.engine_table import PROVEN, labelled, series_of
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak

@@ -9,7 +9,7 @@ from bnnbench.results.charts import style
 from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
-from bnnbench.results.comparison import Line, labelled, lines, series_of
+from bnnbench.results.engine_table import Line, labelled, lines, series_of
 from bnnbench.results.metrics import Metric
 from bnnbench.results.printable import printable, shorten
 from bnnbench.results.records import Peak

@@ -15,7 +15,7 @@ from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import labelled, series_of
+from bnnbench.results.engine_table import labelled, series_of
 from bnnbench.results.metrics import OBJECTIVES, Metric
 from bnnbench.results.models import CHOICE, choices, data_sets
 from bnnbench.results.pareto import pareto

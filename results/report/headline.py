@@ -7,7 +7,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import PROVEN, Cell, Line, lines
+from bnnbench.results.engine_table import PROVEN, Cell, Line, lines
 from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.store.stored_run import StoredRun
 

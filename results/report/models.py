@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnnbench.results.comparison import labelled
+from bnnbench.results.engine_table import labelled
 from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.models import choices, data_sets
 from bnnbench.results.pareto import pareto

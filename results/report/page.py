@@ -12,7 +12,7 @@ from bnnbench.results import quantity
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.charts.chart import Chart
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import labelled
+from bnnbench.results.engine_table import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
 from bnnbench.results.models import data_sets, of_data_set

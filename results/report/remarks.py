@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bnnbench.results.columns import equal
-from bnnbench.results.comparison import labelled
+from bnnbench.results.engine_table import labelled
 
 _MOST = 6
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
-from bnnbench.results.comparison import with_speedup
+from bnnbench.results.engine_table import with_speedup
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
 

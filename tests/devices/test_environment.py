@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.devices.environment import JOURNAL, Change, Step, apply, restore, steps
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Completed
+from bnnbench.devices.tuning import JOURNAL, Change, Step, apply, restore, steps
 
 from .test_probe import recorded
 

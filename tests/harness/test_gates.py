@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnnbench.harness.workload.compare import Match, compare_array, compare_outputs, not_finite, tolerance
 from bnnbench.harness.workload.inputs import EDGES
 from bnnbench.harness.workload.judges import opinions
 from bnnbench.harness.workload.model import ModelWorkload
+from bnnbench.harness.workload.output_match import Match, compare_array, compare_outputs, not_finite, tolerance
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models import tflite_file
 from bnnbench.kernels.models.graph import BitQuantize, Graph, Node, Tensor

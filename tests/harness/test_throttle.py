@@ -7,11 +7,12 @@ from typing import ClassVar
 import pytest
 
 from bnnbench.harness.session.budget import outlook, rules_for
-from bnnbench.harness.session.other_metrics import Measured, instructions_verdict, other_verdicts
 from bnnbench.harness.session.throttle import throttled
 from bnnbench.harness.session.why import explain_steps
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation
 from bnnbench.results.statistics.sequential import Rules
+from bnnbench.results.verdict.other_metrics import Measured, other_verdicts, repeated_verdict
 
 WORD = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
@@ -140,6 +141,6 @@ def test_unlike_images_are_not_compared_and_memory_of_two_processes_says_nothing
     ],
 )
 def test_counts_that_do_not_repeat_are_not_exact(base: list[float], head: list[float], verdict: str) -> None:
-    found = instructions_verdict("c", base, head, "now")
+    found = repeated_verdict("c", METRICS["instructions"], base, head, "now")
     assert found.verdict == verdict
     assert ("do not repeat" in (found.reason or "")) == (verdict == "inconclusive")

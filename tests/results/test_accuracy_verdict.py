@@ -18,8 +18,8 @@ from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value, power
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
 from bnnbench.results.verdict.accuracy import ALPHA, LEVEL, Answers, accuracy_verdict, of_two_models
-from bnnbench.results.verdict.apart import LEAST_PROCESSES, apart_verdict
 from bnnbench.results.verdict.exact import exact_verdict
+from bnnbench.results.verdict.unpaired import LEAST_PROCESSES, unpaired_verdict
 from tests.simulation.accuracy import Setting, simulate
 
 FLOOR, MARGIN = METRICS["accuracy"].floor, METRICS["accuracy"].margin
@@ -312,7 +312,7 @@ class TestMemory:
         ],
     )
     def test_processes_of_both_sides(self, base: list[int], head: list[int], verdict: str) -> None:
-        found = apart_verdict("c", METRICS["peak_rss"], base, head)
+        found = unpaired_verdict("c", METRICS["peak_rss"], base, head)
         assert found is not None
         assert found.verdict == verdict
         assert found.low is not None
@@ -321,17 +321,17 @@ class TestMemory:
         assert (found.base_value, found.head_value) == (np.median(base), np.median(head))
 
     def test_two_of_each_that_lie_apart_by_chance_are_no_regression(self) -> None:
-        found = apart_verdict("c", METRICS["peak_rss"], [1000, 1010], [1100, 1110])
+        found = unpaired_verdict("c", METRICS["peak_rss"], [1000, 1010], [1100, 1110])
         assert found is not None
         assert found.verdict == "inconclusive"
         assert "2 processes a side, and 5 are needed" in (found.reason or "")
-        assert apart_verdict("c", METRICS["peak_rss"], [], [1]) is None
+        assert unpaired_verdict("c", METRICS["peak_rss"], [], [1]) is None
 
     def test_it_is_rarely_wrong(self) -> None:
         rng = np.random.default_rng(7)
         called = 0
         for _ in range(1000):
             base, head = (rng.normal(10_000, 500, LEAST_PROCESSES).astype(int).tolist() for _ in range(2))
-            found = apart_verdict("c", METRICS["peak_rss"], base, head)
+            found = unpaired_verdict("c", METRICS["peak_rss"], base, head)
             called += found is not None and found.verdict != "inconclusive"
         assert called / 1000 <= 0.02

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bnnbench.harness.session.other_metrics import Measured, other_verdicts
 from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.export import EXPORTS
 from bnnbench.results.frames import load
@@ -17,9 +16,10 @@ from bnnbench.results.metrics import METRICS, OBJECTIVES, Metric
 from bnnbench.results.records import CaseRecord, Invocation, Pair
 from bnnbench.results.report.page import page
 from bnnbench.results.store.stored_run import StoredRun
-from bnnbench.results.verdict.apart import LEAST_PROCESSES, apart_verdict
+from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
+from bnnbench.results.verdict.unpaired import LEAST_PROCESSES, unpaired_verdict
 
-BY_PROCESS = [metric for metric in METRICS.values() if metric.compared == "apart"]
+BY_PROCESS = [metric for metric in METRICS.values() if metric.compared == "unpaired"]
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -66,14 +66,14 @@ class TestByProcess:
     def test_its_verdict(self, metric: Metric) -> None:
         base = [1e6 + 10 * index for index in range(12)]
         for factor, word in ((1.0, "equivalent"), (1 + 2 * metric.floor, "regression"), (0.5, "improvement")):
-            found = apart_verdict("c", metric, base, [figure * factor for figure in base])
+            found = unpaired_verdict("c", metric, base, [figure * factor for figure in base])
             assert found is not None
             assert (found.metric, found.unit, found.verdict) == (metric.key, metric.unit, word)
         more_is_better = replace(metric, smaller_is_better=False)
-        found = apart_verdict("c", more_is_better, base, [figure * 2 for figure in base])
+        found = unpaired_verdict("c", more_is_better, base, [figure * 2 for figure in base])
         assert found is not None
         assert found.verdict == "improvement"
-        few = apart_verdict("c", metric, base[:2], base[:2])
+        few = unpaired_verdict("c", metric, base[:2], base[:2])
         assert few is not None
         assert few.reason == f"{metric.label} is known of 2 processes a side, and {LEAST_PROCESSES} are needed"
 
@@ -99,8 +99,8 @@ class TestByProcess:
             for number in range(12)
         ]
         base, head = Measured.of(case, None, alike, pairs), Measured.of(case, None, odd, pairs)
-        assert len(base.of_processes(metric)) == 10
-        assert len(head.of_processes(metric)) == (10 if metric.is_time else 11)
+        assert len(base.figures[metric.key]) == 10
+        assert len(head.figures[metric.key]) == (10 if metric.is_time else 11)
         found = {one.metric: one.verdict for one in other_verdicts("x", base, head, "now")}
         assert found[metric.key] == "equivalent"
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bnnbench.results import table
-from bnnbench.results.comparison import labelled, lines, summary, with_speedup
+from bnnbench.results.engine_table import labelled, lines, summary, with_speedup
 from bnnbench.results.frames import load
 from bnnbench.results.store.stored_run import StoredRun
 

@@ -17,7 +17,7 @@ from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd,
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.formats import FORMATS, table
-from bnnbench.results.verdict.latency import needed, verdict, within_layout
+from bnnbench.results.verdict.paired import needed, verdict, within_layout
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
 from tests.results.calibrated import calibrated
 

@@ -10,7 +10,7 @@ import numpy as np
 from bnnbench.harness.session.throttle import throttled
 from bnnbench.results.records import Invocation, Pair, Side, Verdict
 from bnnbench.results.statistics.sequential import Rules
-from bnnbench.results.verdict.latency import needed, verdict
+from bnnbench.results.verdict.paired import needed, verdict
 from tests.simulation.noise import Noise, Session, session
 
 _SLOTS = 400

@@ -2,7 +2,7 @@
 
 What is right is the reference. An engine that equals it under one of these variants is right too, and its record names
 the variant. Each is what LCE's and LiteRT's own interpreters were seen to compute for every pair of int8 values: see
-tests/kernels/test_variants.py.
+tests/kernels/test_int8_exactly.py.
 """
 
 from __future__ import annotations

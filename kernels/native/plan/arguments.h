@@ -80,7 +80,7 @@ inline int64_t product(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e) {
   return bytes;
 }
 
-// A step's stages (plan_stages.cpp), after its stream is known; `end` bounds the record.
+// A step's stages (plan/stages.cpp), after its stream is known; `end` bounds the record.
 bool parse_stages(const PlanFile& plan, const uint32_t* words, const uint32_t* end, Arena& arena, PlanStep& step,
                   Error& error);
 

@@ -77,7 +77,7 @@ struct PlanFile {
 // Checks all that docs/plans.md lists. The records live in `arena`, constants stay in `bytes`.
 bool parse_plan(const uint8_t* bytes, int64_t count, Arena& arena, PlanFile& plan, Error& error);
 
-// The steps' records (plan_steps.cpp): `words` is the rest of the program.
+// The steps' records (plan/steps.cpp): `words` is the rest of the program.
 bool parse_steps(const uint32_t* words, const uint32_t* end, Arena& arena, PlanFile& plan, Error& error);
 
 // A name of the data, cut to what a person reads, in `arena`; null sets the error.

@@ -14,7 +14,7 @@ int main(int count, char** arguments) {
         "\n\n"
         "  engine [--isa NAME]      answer requests on stdin (try: hello)\n"
         "  engine exec [--cpus LIST] [--deadline-s S] -- COMMAND...\n"
-        "  engine lock [--name NAME] [--holder TEXT]");
+        "  engine lock [--name NAME] [--holder TEXT] [--file PATH]");
     return 0;
   }
   return bnn::serve(count - 1, arguments + 1);

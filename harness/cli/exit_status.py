@@ -1,40 +1,21 @@
-"""What `ab` and `check` share: printing the outcome of a comparison, and its exit status."""
+"""The exit status of a comparison, and of a check with several of them."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.text import Text
 
-from bnnbench.harness.cli.terminal import Console, line
 from bnnbench.results.records import Strictness
 from bnnbench.results.store.runs import Store
-from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
 from ..run.execute import RunResult
 from ..run.resume import run_result
 from .measuring import INTERRUPTED, NOT_MEASURED
+from .terminal import Console
 
 REGRESSION, UNCLEAR = 1, NOT_MEASURED
-
-
-def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Console, store: Path | None) -> None:
-    """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
-    run = result.stored.record
-    where = f" --store {shlex.quote(str(store))}" if store else ""
-    table.show(rows, console)
-    for skip in run.skips:
-        text = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
-        console.print(line(text, "dim"), soft_wrap=True)
-    for reason in result.failures.values():
-        console.print(line(reason, "red"), soft_wrap=True)
-    console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
-    if result.outcome != "complete":
-        hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"
-        console.print(Text(hint, style="yellow"), soft_wrap=True)
 
 
 def exit_status(result: RunResult, rows: Sequence[VerdictRow]) -> int:

@@ -1,4 +1,4 @@
-"""From the pairs of a comparison to what is still needed or its verdict; the only place where verdicts are made."""
+"""From the pairs of a comparison to what is still needed, or the verdict on its latency."""
 
 import dataclasses
 import math

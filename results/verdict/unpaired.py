@@ -19,7 +19,7 @@ LEAST_PROCESSES = 5
 _CONFIDENCE = 0.98
 
 
-def apart_verdict(
+def unpaired_verdict(
     comparison_id: str, metric: Metric, base: Sequence[float], head: Sequence[float], finished: str | None = None
 ) -> Verdict | None:
     """`base` and `head`: a figure for each process, in the metric's unit. None when a side has none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from bnnbench.harness.measure.sampling import WINDOW, settled
+from bnnbench.harness.measure.warmup import WINDOW, settled
 
 STEADY = [3e9] * 2 * WINDOW
 

@@ -1,4 +1,4 @@
-"""How one case is calibrated: when it is warm, and how many iterations make a sample."""
+"""How long a case is warmed up. How many iterations make a sample, the engine finds out and says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_WARMUP_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Warmup:
     """What every invocation of a case uses. `settled` False: after 10 s it still drifted.
 
     `block_ns` is the length of a timed block of `iterations`.
@@ -27,7 +27,7 @@ class Calibration:
 
 def calibrate(
     client: EngineClient, id: str, threads: int, *, min_sample_ns: int, min_warmup_ns: int, first_ns: float
-) -> tuple[Calibration, int]:
+) -> tuple[Warmup, int]:
     """Runs a loaded case until it is warm; also the ns spent inside `run`. Raises EngineError.
 
     `first_ns` is what one iteration took, which says how long to wait for slow ones.
@@ -59,7 +59,7 @@ def calibrate(
     done = settled(samples, clocks)
     # What never settles is not helped by more of the same.
     warmup = max(min_warmup_ns, spent - int(2 * WINDOW * samples[-1] * iterations)) if done else min_warmup_ns
-    return Calibration(iterations, min(warmup, MAX_WARMUP_NS), done, median(samples) * iterations), spent
+    return Warmup(iterations, min(warmup, MAX_WARMUP_NS), done, median(samples) * iterations), spent
 
 
 def _length_ns(ran: Ran) -> int:
