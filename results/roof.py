@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .records import CaseRecord, Peak, Status
+from bnnbench.results.records import CaseRecord, Peak, Status
 
 DOUBTFUL, IMPOSSIBLE = 2.0, 40.0
 """Times the roof of the native engine's own instructions, which a busy machine lowers and a matrix unit exceeds: the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from .records import DeviceEvent, Gate, Invocation
+from bnnbench.results.records import DeviceEvent, Gate, Invocation
 
 GRADES = ("low", "medium", "high")
 DISTRUST, DISTRUST_LOW = "distrust", "distrust_low"

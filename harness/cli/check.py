@@ -68,7 +68,9 @@ def check(
     rows: list[VerdictRow] = []
     statuses: list[int] = []
     run_ids: list[str] = []
-    checks = planned(where, baseline, head, files, device, inventory, budget_s, trust)
+    checks = planned(
+        where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
+    )
     names = list(dict.fromkeys(baseline))
     for number, one in enumerate(checks):
         # What decides the exit status goes into the run, for when it is resumed.

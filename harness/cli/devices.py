@@ -114,7 +114,13 @@ def calibrate(
     where = Store(store)
     with Display(Console(stderr=True)) as display:
         done = measure(
-            config, comparisons, slow_down_sizes(slow_downs, each), layouts, where, display, ["bnnbench", *sys.argv[1:]]
+            config,
+            comparisons=comparisons,
+            slow_downs=slow_down_sizes(slow_downs, each),
+            layouts=layouts,
+            store=where,
+            watcher=display,
+            command=["bnnbench", *sys.argv[1:]],
         )
     path = save(where.path, done)
     if json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bnnbench.devices.machines import machines
 from bnnbench.results.measurements import finish
-from bnnbench.results.records import DeviceEvent, Outcome, RunEnd, RunRecord
+from bnnbench.results.records import DeviceEvent, Outcome, RunEnd
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
@@ -84,7 +84,17 @@ def _session(config: RunConfig, ready: Ready, one: Reached, context: RunContext)
     rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
     budget_s, device = config.compare.budget_s, one.target.spec.name
     known = latest(context.store, device)
-    return Comparing(one.target, one.transport, cases, context, one.builds_ns, mine, rules, budget_s, known)
+    return Comparing(
+        one.target,
+        one.transport,
+        cases,
+        context,
+        one.builds_ns,
+        comparisons=mine,
+        rules=rules,
+        budget_s=budget_s,
+        calibration=known,
+    )
 
 
 def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
@@ -101,17 +111,3 @@ def _compute_references(plan: Plan, watcher: Watcher) -> None:
     watcher.note(f"computing the right outputs of {len(planned)} workloads")
     for workload in planned.values():
         workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))
-
-
-def left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
-    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
-
-    Of a gate they are what was not measured; a run without verdicts is whole without them.
-    """
-    if config.compare is None or len(config.devices) == len(record.devices):
-        return {}
-    return {
-        spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
-        for spec in config.specs()
-        if spec.name not in record.devices
-    }

@@ -16,9 +16,9 @@ from ..bench.context import Watcher
 from ..bench.reach import Reached
 from ..clock import now
 from ..errors import CallError
-from ..plan.config import config_of, inventory_path
+from ..plan.config import RunConfig, config_of, inventory_path
 from ..plan.trusted import require_own_run
-from .execute import RunResult, execute, left_out
+from .execute import RunResult, execute
 from .ready import Ready, ready_to_run
 from .same_machine import difference, rebooted
 
@@ -49,13 +49,13 @@ def resume_run(
         for name in _rebooted(writer.record, ready.reached):
             writer.append(DeviceEvent(device=name, kind="rebooted", message=_REBOOTED, started=now()))
         result = execute(store, writer, config, ready, watcher)
-        return replace(result, failures=left_out(config, writer.record) | result.failures)
+        return replace(result, failures=_left_out(config, writer.record) | result.failures)
 
 
 def run_result(stored: StoredRun) -> RunResult:
     """How a stored run ended. Raises CallError, InventoryError."""
     record, outcome = stored.record, stored.end.outcome if stored.end else "incomplete"
-    return RunResult(stored, outcome, left_out(config_of(record), record) if record.comparisons else {})
+    return RunResult(stored, outcome, _left_out(config_of(record), record) if record.comparisons else {})
 
 
 def _is_complete(run: StoredRun) -> bool:
@@ -90,3 +90,17 @@ def _require_same(record: RunRecord, ready: Ready) -> None:
             raise CallError(f"{what} has changed since it began; start a new run.")
         if old.engine_build != case.engine_build:
             raise CallError(f"{what} would use another build of engine {case.engine} than before; start a new run.")
+
+
+def _left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
+    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
+
+    Of a gate they are what was not measured; a run without verdicts is whole without them.
+    """
+    if config.compare is None or len(config.devices) == len(record.devices):
+        return {}
+    return {
+        spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
+        for spec in config.specs()
+        if spec.name not in record.devices
+    }

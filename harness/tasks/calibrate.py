@@ -39,6 +39,7 @@ class SlowDowns:
 
 def calibrate(
     config: RunConfig,
+    *,
     comparisons: int,
     slow_downs: SlowDowns,
     layouts: int,

@@ -38,6 +38,7 @@ def planned(
     store: Store,
     names: Sequence[str],
     head: str,
+    *,
     files: Sequence[Path] | None,
     devices: Sequence[str],
     inventory: Path | None,

@@ -13,9 +13,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from .hodges_lehmann import hodges_lehmann
-from .robust_sigma import effective_sigma
-from .sequential import MDE_POWER, Rules, confirming_pairs, taken_for_equivalent
+from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
+from bnnbench.results.statistics.robust_sigma import effective_sigma
+from bnnbench.results.statistics.sequential import MDE_POWER, Rules, confirming_pairs, taken_for_equivalent
 
 _DRAWS = 300
 _STEPS = 14

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .signed_rank import p_value
+from bnnbench.results.statistics.signed_rank import p_value
 
 
 def equivalence_p(differences: Sequence[float] | NDArray[np.float64], low: float, high: float) -> float:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .signed_rank import null_counts
+from bnnbench.results.statistics.signed_rank import null_counts
 
 
 @dataclass(frozen=True, slots=True)

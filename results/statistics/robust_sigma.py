@@ -11,8 +11,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from .detectable import standard_error
-from .hodges_lehmann import hodges_lehmann
+from bnnbench.results.statistics.detectable import standard_error
+from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
 
 _TO_SIGMA = 1.482602218505602
 

@@ -27,11 +27,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .detectable import pairs_needed, passes, standard_error
-from .equivalence import equivalence_p
-from .hodges_lehmann import Shift, hodges_lehmann
-from .robust_sigma import effective_sigma
-from .signed_rank import two_sided_p
+from bnnbench.results.statistics.detectable import pairs_needed, passes, standard_error
+from bnnbench.results.statistics.equivalence import equivalence_p
+from bnnbench.results.statistics.hodges_lehmann import Shift, hodges_lehmann
+from bnnbench.results.statistics.robust_sigma import effective_sigma
+from bnnbench.results.statistics.signed_rank import two_sided_p
 
 Verdict = Literal["regression", "improvement", "equivalent", "inconclusive"]
 Stage = Literal["screen", "confirm"]

@@ -14,8 +14,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from .hodges_lehmann import hodges_lehmann
-from .signed_rank import two_sided_p
+from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
+from bnnbench.results.statistics.signed_rank import two_sided_p
 
 WINDOW = 5
 SHARE = 0.005

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,15 @@ def test_two_processes_at_once_build_once(empty_cache: Path, tmp_path: Path) -> 
     assert first[:2] == second[:2]
     assert sorted([first[2], second[2]]) == ["0", "1"]
     assert not list((empty_cache / "engines").glob(".build-*"))
+
+
+def test_every_folder_of_the_engine_uses_only_those_before_it() -> None:
+    order = ["base", "level", "op", "convolution", "plan", "model", "measure", "backend", "process"]
+    folders = {name.split("/")[0] for name in sources.source_files()}
+    assert folders == set(order)
+    for name, content in sources.source_files().items():
+        for included in re.findall(rb'#include "(\w+)/', content):
+            assert order.index(included.decode()) <= order.index(name.split("/")[0]), (name, included)
 
 
 @pytest.mark.slow
