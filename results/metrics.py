@@ -105,8 +105,10 @@ class Metric:
         return f"{'max' if self.smaller_is_better else 'min'}_{self.column}"
 
     def tick(self, value: float) -> str:
-        """A figure as an axis shows it."""
-        return f"{value * 100:g} %" if self.in_points else quantity.tick((self.short or self.text)(value))
+        """A figure as an axis shows it; nothing where there can be none."""
+        if self.in_points:
+            return f"{value * 100:g} %" if value <= 1 else ""
+        return quantity.tick((self.short or self.text)(value))
 
 
 def number(value: object) -> float | None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LOG_FROM = 30.0
 # Below this width (inches) names stand above their lines instead of beside them.
 _WIDE = 6.0
+_SHARE, _MOST_ROOM = 0.58, 0.6
+"""Of a wide figure, its axis; of the axis, the most that is left for words."""
+_LETTER, _BEFORE = 0.062, 0.15
+"""Inches of a letter, and before the first one."""
 _ROW, _GAP, _NAME, _FRAME = 0.17, 0.12, 0.17, 1.05
 
 
@@ -75,7 +79,8 @@ def metric_per_workload(
     top = _rows(ax, every, width < _WIDE)
     for line, y in top:
         _line(ax, line, y, metric, tints, style.MARKERS[tracks.index((line.place, line.threads)) % len(style.MARKERS)])
-    _limits(ax, frame, metric, logarithmic)
+    longest = max((len(_missing(line, metric)[0]) for line in every), default=0)
+    _limits(ax, frame, metric, logarithmic, _SHARE * width if width >= _WIDE else width, longest)
     ax.xaxis.set_major_formatter(lambda value, _: metric.tick(value))
     ax.xaxis.set_minor_formatter(lambda *_: "")
     ax.grid(axis="x", color=style.GRID.light)
@@ -140,16 +145,11 @@ def _line(ax: "Axes", line: Line, y: float, metric: Metric, tints: dict[str, sty
             markeredgecolor=style.SURFACE.light,
             zorder=4,
         )
-    missing = {
-        name: "not measured" if cell.status == "ok" else cell.status
-        for name, cell in line.cells.items()
-        if name not in figures
-    }
+    missing, planned = _missing(line, metric)
     if missing:
         anchor: Any = (max(values), y) if values else (0.008, y)
-        planned = set(missing.values()) == {"skipped"}
         ax.annotate(
-            printable(", ".join(f"{name}: {status.replace('_', ' ')}" for name, status in missing.items())),
+            missing,
             anchor,
             xycoords="data" if values else ax.get_yaxis_transform(),
             xytext=(8 if values else 0, 0),
@@ -161,11 +161,24 @@ def _line(ax: "Axes", line: Line, y: float, metric: Metric, tints: dict[str, sty
         )
 
 
-def _limits(ax: "Axes", frame: pd.DataFrame, metric: Metric, logarithmic: bool) -> None:
+def _missing(line: Line, metric: Metric) -> tuple[str, bool]:
+    """What is said of cells without a figure, empty for none; and whether all of them were planned to have none."""
+    statuses = {
+        name: "not measured" if cell.status == "ok" else cell.status
+        for name, cell in line.cells.items()
+        if metric.key not in cell.figures
+    }
+    text = ", ".join(f"{name}: {status.replace('_', ' ')}" for name, status in statuses.items())
+    return printable(text), set(statuses.values()) == {"skipped"}
+
+
+def _limits(ax: "Axes", frame: pd.DataFrame, metric: Metric, logarithmic: bool, inches: float, letters: int) -> None:
+    """`inches` is how wide the axis is, about; `letters` is how long the longest words are that stand behind a dot."""
     ends = frame[[name for name in (metric.column, metric.low, metric.high) if name]].astype("Float64")
     low, high = float(ends.min().min()), float(ends.max().max()) or 1.0
     # Room at the right for the words of what was not measured.
-    room = 0.22 if frame[metric.column].isna().any() else 0.05
+    share = min(_MOST_ROOM, (_LETTER * letters + _BEFORE) / inches) if letters else 0.0
+    room = max(0.05, share * 1.05 / (1 - share))
     if logarithmic:
         factor = high / low
         ax.set_xlim(low / factor**0.05, high * factor**room)
