@@ -111,7 +111,7 @@ def measured(size: int, correct: int | None, rss: list[int], sha: str = "d") -> 
         accuracy = Accuracy(
             case_id="c", status="ok", dataset="d", dataset_sha256=sha, images=100, of_images=100, correct=correct
         )
-    return Measured(case, accuracy, rss)
+    return Measured(case, accuracy, {"peak_rss": rss})
 
 
 def test_other_metrics_have_verdicts_of_their_own() -> None:
