@@ -51,8 +51,9 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What an engine is compiled from. `folders` maps folders to flags beyond those of the whole build; its backend is
-    `backend/<engine>.cpp`. One binary holds all ISA levels of a triple, or one when `is_of_one_level`.
+    """What an engine is compiled from. `folders` maps folders to flags beyond those of the whole build, in the order in
+    which they are linked: what runs together lies together, so that fewer pages are read in. Its backend is
+    `backend/<engine>.cpp`, linked before all others. One binary holds all ISA levels of a triple, or one when `is_of_one_level`.
 
     `is_reference`: Numba compiles the kernels of `kernels/reference` into it.
     """
@@ -63,7 +64,7 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "native": Recipe({**_SHARED, "plan": _SMALL, "convolution": (), "model": ()}),
+    "native": Recipe({**_SHARED, "convolution": (), "plan": _SMALL, "model": ()}),
     "numba": Recipe(_SHARED, is_of_one_level=True, is_reference=True),
 }
 """By the engine's name."""
@@ -79,13 +80,13 @@ def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]
         if isa not in levels:
             raise BuildError(f"{triple} has no ISA level '{isa}'; it has {', '.join(levels)}.")
         features = " ".join(levels[isa].features)
-        return [*objects, Object(backend, (f'-DBNN_ISA_NAME="{isa}"', f'-DBNN_ISA_FEATURES="{features}"'))]
+        return [Object(backend, (f'-DBNN_ISA_NAME="{isa}"', f'-DBNN_ISA_FEATURES="{features}"')), *objects]
     per_level = [
         Object(source, level_flags(level), level.zig_cpu, level.isa)
         for level in levels.values()
         for source in sources_in(LEVEL)
     ]
-    return [*objects, Object(backend, level_lists(list(levels.values()))), *per_level]
+    return [Object(backend, level_lists(list(levels.values()))), *objects, *per_level]
 
 
 def levels_for(engine: str, triple: str) -> list[str | None]:
