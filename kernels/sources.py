@@ -53,7 +53,8 @@ class Object:
 class Recipe:
     """What an engine is compiled from. `folders` maps folders to flags beyond those of the whole build, in the order in
     which they are linked: what runs together lies together, so that fewer pages are read in. Its backend is
-    `backend/<engine>.cpp`, linked before all others. One binary holds all ISA levels of a triple, or one when `is_of_one_level`.
+    `backend/<engine>.cpp`, linked before all others. One binary holds all ISA levels of a triple, or one when
+    `is_of_one_level`.
 
     `is_reference`: Numba compiles the kernels of `kernels/reference` into it.
     """
@@ -82,7 +83,7 @@ def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]
         features = " ".join(levels[isa].features)
         return [Object(backend, (f'-DBNN_ISA_NAME="{isa}"', f'-DBNN_ISA_FEATURES="{features}"')), *objects]
     per_level = [
-        Object(source, level_flags(level), level.zig_cpu, level.isa)
+        Object(source, level_flags(level, source), level.zig_cpu, level.isa)
         for level in levels.values()
         for source in sources_in(LEVEL)
     ]
@@ -108,8 +109,8 @@ def level_lists(levels: Sequence[IsaLevel]) -> tuple[str, ...]:
     return f"-DBNN_LEVELS={rows}", f'-DBNN_ALL_FEATURES="{" ".join(features)}"'
 
 
-def level_flags(level: IsaLevel) -> tuple[str, ...]:
-    """What one ISA level's compilation of `level/` has beyond the flags of the whole build."""
+def level_flags(level: IsaLevel, source: str) -> tuple[str, ...]:
+    """What one ISA level's compilation of a source of `level/` has beyond the flags of the whole build."""
     return (
         "-fno-unroll-loops",  # tiles are unrolled by hand; more would only make the binary larger
         f"-DBNN_LEVEL_SYMBOL={_symbol(level)}",
@@ -120,6 +121,7 @@ def level_flags(level: IsaLevel) -> tuple[str, ...]:
         f"-DBNN_TILE_VECTORS={level.tile_vectors}",
         f"-DBNN_COUNTS_{level.counts.upper()}=1",
         *level.flags,
+        *level.source_flags.get(source, ()),
     )
 
 

@@ -6,7 +6,8 @@ Builds, dispatch, tests and listings iterate over these rows. A new triple is a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -55,6 +56,8 @@ class IsaLevel:
     """All that the CPU must have, by the names of /proc/cpuinfo; those of lesser levels too. The engine asks the CPU
     for the same names, so each needs a row in the tables of `native/base/arch_*.h`."""
     flags: tuple[str, ...] = ()
+    source_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further flags of one source, which `Object` names."""
     llvm_features: str = ""
     """What Numba's CPU must be told beyond its name."""
 
@@ -62,6 +65,9 @@ class IsaLevel:
 _AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")  # x86-64-v3
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vpopcntdq")  # v4 and VPOPCNTDQ
 _ARMV82 = ("asimddp", "asimdhp", "asimdrdm", "atomics", "dcpop", "lrcpc")
+
+BINARY_GEMM = "level/binary_gemm"
+"""The source with the inner loop of binary products."""
 
 ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, "bytes", "x86-64"),
@@ -95,9 +101,10 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         "pairs",
         "cortex-a7",
         ("neon",),
-        # As written: LLVM's own order keeps more vectors at once than the 16 registers, and three of them on the stack.
+        # In the order of the source: LLVM's own keeps more vectors at once than there are registers, three of them on
+        # the stack.
         # By llvm-mca the loop takes 15 % less on A9, 12 % on A57 and 31 % on R52; LLVM has no model of the A7.
-        flags=("-mllvm", "-pre-RA-sched=source"),
+        source_flags={BINARY_GEMM: ("-mllvm", "-pre-RA-sched=source")},
         llvm_features="+neon",
     ),
 )
@@ -126,7 +133,7 @@ class MicroKernel:
 def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
     """What is compiled at a level, widest first. Each product also comes in every lesser height, for what remains."""
     lanes = level.vector_bytes // 4
-    source = "level/binary_gemm.cpp"
+    source = f"{BINARY_GEMM}.cpp"
     found = []
     channels = level.tile_vectors * lanes
     while channels >= max(8, lanes):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bnnbench.kernels import sources
 from bnnbench.kernels.ops import BConv2d
-from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
+from bnnbench.kernels.targets import BINARY_GEMM, ISA_LEVELS, IsaLevel
 
 LLVM_MCA = "llvm-mca-22"
 CPU = "sapphirerapids"
@@ -62,7 +62,7 @@ def _functions(level: IsaLevel, folder: Path) -> dict[str, list[str]]:
     """The assembly of the float tiles by height and vectors, and of the roof's loop."""
     output = folder / f"{level.isa}.s"
     if not output.exists():
-        arguments = [f"-mcpu={level.zig_cpu}", *sources.FLAGS, "-I", ".", *sources.level_flags(level)]
+        arguments = [f"-mcpu={level.zig_cpu}", *sources.FLAGS, "-I", ".", *sources.level_flags(level, BINARY_GEMM)]
         command = [sys.executable, "-m", "ziglang", "c++", "-target", level.triple, *arguments]
         # zig adds a -c of its own, which -S leaves unused.
         command += ["-Wno-unused-command-line-argument", "-S", "level/binary_gemm.cpp", "-o", str(output)]

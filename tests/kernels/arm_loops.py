@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags
-from bnnbench.kernels.targets import IsaLevel
+from bnnbench.kernels.targets import BINARY_GEMM, IsaLevel
 
 _FUNCTION = re.compile(r"^(_Z\w+):.*\n((?:.*\n)*?)\.Lfunc_end", re.MULTILINE)
 _LOOP = re.compile(r"^(\.LBB\w+):.*\n((?:(?!\.LBB).*\n)*?)\tb\.?\w+\t\1\n", re.MULTILINE)
@@ -77,7 +77,7 @@ def _tiles(level: IsaLevel, folder: Path) -> list[str]:
         *FLAGS,
         "-I",
         ".",
-        *level_flags(level),
+        *level_flags(level, BINARY_GEMM),
         "-Wno-unused-command-line-argument",
     ]
     output = folder / "kernels.s"

@@ -34,7 +34,9 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     least = TRIPLES[triple].zig_cpu
     sources = [(test, least, level_lists(levels)), (SOURCES / "base/isa.cpp", least, ())]
     sources += [
-        (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level)) for level in levels for name in sources_in(LEVEL)
+        (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level, name))
+        for level in levels
+        for name in sources_in(LEVEL)
     ]
 
     def compile_one(index: int) -> str:
