@@ -39,7 +39,7 @@ def report(
     from bnnbench.results import load
     from bnnbench.results.columns import equal
     from bnnbench.results.report import FORMATS, write
-    from bnnbench.results.report.page import Beside
+    from bnnbench.results.report.beside import Beside
     from bnnbench.results.store.runs import Store
 
     from .published import published_frame

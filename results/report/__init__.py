@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bnnbench.results.store.stored_run import StoredRun
 
 if TYPE_CHECKING:
-    from bnnbench.results.report.page import Beside
+    from bnnbench.results.report.beside import Beside
 
 Runs = StoredRun | Iterable[StoredRun]
 

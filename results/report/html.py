@@ -7,7 +7,8 @@ from pathlib import Path
 from bnnbench.results.charts import style
 from bnnbench.results.printable import harmless
 from bnnbench.results.report import Runs, csv
-from bnnbench.results.report.page import Beside, page
+from bnnbench.results.report.beside import Beside
+from bnnbench.results.report.page import page
 from bnnbench.results.store.atomic import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -121,7 +121,7 @@ def use(store: Store, folder: Path, draws: bool) -> None:
     from bnnbench.results.measurements import to_parquet
     from bnnbench.results.ratios import compare
     from bnnbench.results.report import write
-    from bnnbench.results.report.page import Beside
+    from bnnbench.results.report.beside import Beside
     from bnnbench.results.table import notes, table
     from bnnbench.results.verdict.rows import verdict_rows
 

@@ -16,10 +16,11 @@ import pytest
 from bnnbench.results.frames import load
 from bnnbench.results.records import CaseRecord, DeviceEvent, Gate, RunEnd, RunRecord
 from bnnbench.results.report import FORMATS, csv, html, write
+from bnnbench.results.report.beside import Beside
 from bnnbench.results.report.facts import facts
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
-from bnnbench.results.report.page import Beside, page
+from bnnbench.results.report.page import page
 from bnnbench.results.store.runs import StoredRun, StoreError
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "circle", "line"}

@@ -1,0 +1,24 @@
+"""What a page shows beside its runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from bnnbench.results.store.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Frames of what is no part of the runs: figures that others published, and all runs of the store; `timeline` are
+    the runs whose history is drawn, `calibrations` the last one of each device. `commands`: also show command lines,
+    which may hold paths and addresses."""
+
+    published: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
+    timeline: pd.DataFrame | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    commands: bool = False
+
+
+NOTHING = Beside()

@@ -1,0 +1,55 @@
+"""The charts of a page, each for wide and for narrow windows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bnnbench.results.charts import CHARTS
+from bnnbench.results.charts.chart import Chart
+from bnnbench.results.columns import equal
+from bnnbench.results.models import data_sets, of_data_set
+from bnnbench.results.records import Peak
+from bnnbench.results.report.beside import Beside
+
+_WIDE, _NARROW = 9.2, 3.7
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart for wide and for narrow windows."""
+
+    title: str
+    caption: str
+    wide: str
+    narrow: str
+
+
+def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list[Drawing]:
+    drawn = []
+    for chart in [chart for chart in CHARTS.values() if chart.in_report]:
+        whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
+        parts = _parts(chart, whole) or [("", whole)]
+        for number, (of_whom, part) in enumerate(parts):
+            if chart.suits(part, peaks):
+                wide, narrow = (
+                    chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=beside.published)
+                    for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
+                )
+                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), chart.caption, wide, narrow))
+    return drawn
+
+
+def _parts(chart: Chart, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Of whom, and its rows, where a chart shows one device or data set."""
+    if chart.per_device:
+        devices = dict.fromkeys(frame["device"].dropna())
+        return [(f" of {name}", frame[equal(frame["device"], name)]) for name in devices]
+    if chart.per_data_set:
+        several = data_sets(frame)
+        names = [name for name, _ in several]
+        return [
+            (f" on {one[0]}" + (f" {one[1][:8]}" if names.count(one[0]) > 1 else ""), of_data_set(frame, one))
+            for one in several
+        ]
+    return []
