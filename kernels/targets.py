@@ -56,7 +56,7 @@ class IsaLevel:
     """All that the CPU must have, by the names of /proc/cpuinfo; those of lesser levels too. The engine asks the CPU
     for the same names, so each needs a row in the tables of `native/base/arch_*.h`."""
     flags: tuple[str, ...] = ()
-    source_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Further flags of one source, which `Object` names."""
     llvm_features: str = ""
     """What Numba's CPU must be told beyond its name."""
