@@ -9,12 +9,13 @@ import msgspec
 
 from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.engines import DECLARED, ENGINES, Engine
+from bnnbench.kernels.engines import DECLARED, Engine
 from bnnbench.results.records import RunRecord
 
 from ..errors import CallError
 from ..suite.tables import EngineTable, Suite
 from .comparisons import Compare
+from .engines import engine_named
 
 
 class RunConfig(msgspec.Struct, frozen=True):
@@ -45,11 +46,7 @@ class RunConfig(msgspec.Struct, frozen=True):
         return found + [table.file for table in self.suite.model] + ([self.inventory] if self.inventory else [])
 
     def _engine(self, name: str) -> Engine:
-        own = {name: _custom(name, table) for name, table in self.suite.engine.items()}
-        engine = ENGINES.get(name) or own.get(name)
-        if engine is None:
-            raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *own])}.")
-        return engine
+        return engine_named(name, {name: _custom(name, table) for name, table in self.suite.engine.items()})
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""

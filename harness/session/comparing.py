@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bnnbench.results.metrics import METRICS
-from bnnbench.results.records import ComparisonRecord, Side, Verdict, Verdicts
+from bnnbench.results.records import SIDES, ComparisonRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.calibration import Calibration
@@ -24,7 +24,7 @@ from ..plan.cases import Case
 from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
-from .pairs import SIDES, Comparison, Failure, alike
+from .pairs import Comparison, Failure, alike
 from .why import why
 
 
@@ -45,7 +45,7 @@ class Comparing(DeviceSession):
     def begin(self, stored: StoredRun) -> bool:
         """The comparisons that have no verdict yet."""
         judged = stored.judged
-        self._stored = stored
+        self._stored, self._going = stored, []
         self._left = [record for record in self.comparisons if record.id not in judged]
         for one in stored.invocations:
             self._next_index[one.case_id] = max(self._next_index.get(one.case_id, 0), one.index + 1)

@@ -10,7 +10,7 @@ from statistics import median
 import msgspec
 
 from bnnbench.results.case_result import median_ns
-from bnnbench.results.records import ComparisonRecord, Gate, Invocation, Pair, Side, Status
+from bnnbench.results.records import SIDES, ComparisonRecord, Gate, Invocation, Pair, Side, Status
 from bnnbench.results.statistics.steady_state import growth
 
 from ..bench.workbench import Workbench
@@ -20,7 +20,6 @@ from ..measure.runner import runner_of
 from ..plan.cases import Case
 from .throttle import throttled
 
-SIDES: tuple[Side, Side] = ("base", "head")
 _COOL_DOWN_S = 1.0
 
 
@@ -33,7 +32,7 @@ class Failure:
     reason: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Comparison:
     """Its cases, how they are run, its pairs and invocations so far."""
 

@@ -4,7 +4,7 @@ Every record is a frozen msgspec struct built with keywords. What was not measur
 newer version added are skipped when an older one reads the file, so a store can be shared between versions.
 """
 
-from bnnbench.results.records.bounds import SCHEMA, Kind, Outcome, Side, Status, Word
+from bnnbench.results.records.bounds import SCHEMA, SIDES, Kind, Outcome, Side, Status, Word
 from bnnbench.results.records.entries import (
     Accuracy,
     DeviceEvent,
@@ -32,6 +32,7 @@ from bnnbench.results.records.plan import (
 
 __all__ = [
     "SCHEMA",
+    "SIDES",
     "Accuracy",
     "Asked",
     "Build",

@@ -10,6 +10,7 @@ Status = Literal["ok", "wrong_output", "failed", "skipped", "unstable", "unverif
 Kind = Literal["kernel", "model"]
 Outcome = Literal["complete", "interrupted", "incomplete"]
 Side = Literal["base", "head"]
+SIDES: tuple[Side, Side] = ("base", "head")
 Word = Literal["regression", "improvement", "equivalent", "inconclusive"]
 
 # Bounds of what is read back: a column of a frame or of a Parquet file holds 64 bits, and sums stay finite.

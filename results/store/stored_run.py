@@ -9,6 +9,7 @@ import msgspec
 from bnnbench.results.errors import StoreError
 from bnnbench.results.records import (
     SCHEMA,
+    SIDES,
     Accuracy,
     DeviceEvent,
     Entry,
@@ -29,7 +30,6 @@ from bnnbench.results.store.seal import is_sealed, is_whole
 END = "journal.end"
 """The file that says how many records a journal had when its run ended."""
 MEASUREMENTS = "measurements.parquet"
-_SIDES: tuple[Side, Side] = ("base", "head")
 _decoder = msgspec.json.Decoder(RunRecord)
 
 
@@ -130,7 +130,7 @@ def _with_side(old: Verdict) -> Verdict:
     """Verdicts of before said whose failure it is at the beginning of their reason only."""
     if old.side is not None or old.status not in ("failed", "wrong_output") or old.reason is None:
         return old
-    side: Side | None = next((one for one in _SIDES if old.reason.startswith((f"{one}:", f"{one},"))), None)
+    side: Side | None = next((one for one in SIDES if old.reason.startswith((f"{one}:", f"{one},"))), None)
     return old if side is None else msgspec.structs.replace(old, side=side)
 
 

@@ -2,16 +2,10 @@
 #pragma once
 #include <arm_neon.h>
 #include <stdint.h>
-#include <sys/auxv.h>
+
+#include "base/hwcap.h"
 
 namespace bnn::arch {
-
-// The kernel's answer holds for every core of a big.LITTLE machine.
-struct Feature {
-  const char* name;
-  unsigned long type;
-  int bit;
-};
 
 // HWCAP_* of the kernel's arch/arm64/include/uapi/asm/hwcap.h.
 constexpr Feature kFeatures[] = {
@@ -24,7 +18,6 @@ constexpr Feature kFeatures[] = {
     {"flagm2", AT_HWCAP2, 7},   {"frint", AT_HWCAP2, 8},    {"svei8mm", AT_HWCAP2, 9}, {"svebf16", AT_HWCAP2, 12},
     {"i8mm", AT_HWCAP2, 13},    {"bf16", AT_HWCAP2, 14},
 };
-inline bool has(const Feature& feature) { return getauxval(feature.type) >> feature.bit & 1; }
 
 constexpr const char* kSha256 = "sha2";
 __attribute__((target("sha2"))) inline void sha256_blocks(uint32_t (&H)[8], const uint8_t* data, uint64_t blocks,

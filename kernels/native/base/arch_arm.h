@@ -1,16 +1,10 @@
 // 32-bit Arm.
 #pragma once
 #include <stdint.h>
-#include <sys/auxv.h>
+
+#include "base/hwcap.h"
 
 namespace bnn::arch {
-
-// The kernel's answer holds for every core of a big.LITTLE machine.
-struct Feature {
-  const char* name;
-  unsigned long type;
-  int bit;
-};
 
 // HWCAP_* of the kernel's arch/arm/include/uapi/asm/hwcap.h.
 constexpr Feature kFeatures[] = {
@@ -19,7 +13,6 @@ constexpr Feature kFeatures[] = {
     {"i8mm", AT_HWCAP, 27},    {"aes", AT_HWCAP2, 0},     {"sha1", AT_HWCAP2, 2},     {"sha2", AT_HWCAP2, 3},
     {"crc32", AT_HWCAP2, 4},
 };
-inline bool has(const Feature& feature) { return getauxval(feature.type) >> feature.bit & 1; }
 
 constexpr const char* kSha256 = nullptr;
 inline void sha256_blocks(uint32_t (&)[8], const uint8_t*, uint64_t, const uint32_t (&)[64]) { __builtin_trap(); }
