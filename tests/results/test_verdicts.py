@@ -347,3 +347,35 @@ def test_verdicts_are_replaced_all_at_once(rows: list[VerdictRow]) -> None:
     assert run([failed, size], [slower]).judged == {"slow"}
     assert StoredRun(record, [slower, size]).judged == set()
     assert StoredRun(record, [slower, size]).verdicts == [slower, size]
+
+
+class TestLoadTime:
+    """A metric on which no verdict is required: told where it differs, and no reason to fail where nothing is known."""
+
+    def row(self, rows: list[VerdictRow], metric: str, word: str) -> VerdictRow:
+        one = replace(rows[0].verdict, metric=metric, unit="ns", verdict=word, reason="the sides overlap", why=None)
+        return VerdictRow(rows[0].record, one)
+
+    def shown(self, row: VerdictRow) -> str:
+        console = Console(file=io.StringIO(), width=120)
+        table.show([row], console)
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        return str(text) + FORMATS["github"]([row], "run")
+
+    @pytest.mark.parametrize("metric", ["load", "first"])
+    def test_nothing_is_said_where_nothing_is_known(self, rows: list[VerdictRow], metric: str) -> None:
+        row = self.row(rows, metric, "inconclusive")
+        assert (row.is_unclear, row.is_bad, row.is_news) == (False, False, False)
+        assert "the sides overlap" not in self.shown(row)
+        assert "inconclusive" not in headline([row])
+
+    @pytest.mark.parametrize("metric", ["latency", "peak_rss"])
+    def test_of_others_it_is(self, rows: list[VerdictRow], metric: str) -> None:
+        row = self.row(rows, metric, "inconclusive")
+        assert (row.is_unclear, row.is_bad, row.is_news) == (True, False, True)
+        assert "the sides overlap" in self.shown(row)
+
+    def test_a_regression_is_one(self, rows: list[VerdictRow]) -> None:
+        row = self.row(rows, "load", "regression")
+        assert (row.is_unclear, row.is_bad, row.is_news) == (False, True, True)
+        assert "load time" in self.shown(row)
