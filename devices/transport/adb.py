@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import subprocess
 import time
 from collections.abc import Sequence
 from typing import Final
 
-from bnnbench.devices.errors import AuthError, CommandFailed, CommandTimeout, DeviceLost, Unreachable
+from bnnbench.devices.errors import AuthError, CommandFailed, CommandTimeout, DeviceError, DeviceLost, Unreachable
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.local import LocalProcess, complete, start_process
+from bnnbench.devices.transport.marks import Mark, Sink, Streams
 from bnnbench.devices.transport.posix import PosixTransport
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 from bnnbench.devices.transport.quoting import command_line
@@ -21,8 +21,10 @@ CONNECT_TIMEOUT_S = 20.0
 LOST_AFTER_S = 10.0
 """A device that does not answer `true` for so long is lost; it is asked when a process has been silent as long."""
 _POLL_S = 0.5
-# Of a command that was cut off the client says status 0, as of one that ended well: so each says its status itself.
-_TELL_STATUS: Final = 'm=$1; shift; "$@"; s=$?; echo "$m$s" >&2; exit $s'
+_AROUND_BYTES: Final = 1 << 16
+"""Of marks, and of what is printed around them."""
+# What a line that only repeats it does not hold.
+_ASK, _ANSWER = "echo al''ive", b"alive"
 
 
 class AdbTransport(PosixTransport):
@@ -65,20 +67,26 @@ class AdbTransport(PosixTransport):
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
     ) -> Completed:
-        mark, what = secrets.token_hex(8), f"{argv[0]!r} on {self._name()}"
+        mark, what = Mark(), f"{argv[0]!r} on {self._name()}"
         try:
-            done = complete(self._words(argv, mark), what, timeout_s=timeout_s, input=input, limit_bytes=limit_bytes)
+            most = limit_bytes + _AROUND_BYTES
+            done = complete(self._words(argv, mark), what, timeout_s=timeout_s, input=input, limit_bytes=most)
         except CommandTimeout:
             if not self.answers(self._lost_after_s):
-                raise self._lost() from None
+                raise self.lost() from None
             raise
-        text, status = _cut(done.stderr, mark)
-        if status is None:
-            raise self._lost(done.stderr.decode("utf-8", "replace"))
-        return Completed(status, done.stdout, text)
+        stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
+        streams = Streams(mark, stdout, stderr)
+        streams.stdout.feed(done.stdout)
+        streams.stderr.feed(done.stderr)
+        streams.flush()
+        stdout.check()
+        if streams.status is None:  # the client says status 0 of a command that was cut off
+            raise self.cut_off(streams)
+        return Completed(streams.status, stdout.bytes(), stderr.bytes())
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
-        mark = secrets.token_hex(8)
+        mark = Mark()
         return AdbProcess(start_process(self._words(argv, mark, cwd), None), self, mark)
 
     def close(self) -> None:
@@ -90,33 +98,33 @@ class AdbTransport(PosixTransport):
     def answers(self, timeout_s: float) -> bool:
         """Whether the device runs a command within the time."""
         try:
-            return self._client([*self._adb, "shell", "-T", "echo", "alive"], timeout_s).stdout.strip() == b"alive"
+            return _ANSWER in self._client([*self._adb, "shell", "-T", _ASK], timeout_s).stdout
         except CommandTimeout:
             return False
 
     def check(self) -> None:
         """Raises DeviceLost when the device does not answer."""
         if not self.answers(self._lost_after_s):
-            raise self._lost()
+            raise self.lost()
 
     @property
     def lost_after_s(self) -> float:
         return self._lost_after_s
 
-    def lost(self, said: str = "") -> DeviceLost:
-        """The error to raise for a command that was cut off."""
-        return self._lost(said)
+    def cut_off(self, streams: Streams) -> DeviceError:
+        """The error to raise for a command that did not tell its status."""
+        said = streams.stderr.said.decode("utf-8", "replace")
+        if streams.stdout.has_begun or _complaints(said) or not self.answers(self._lost_after_s):
+            return self.lost(said)
+        return streams.refused(self._name())
 
-    def _words(self, argv: Sequence[str], mark: str, cwd: str | None = None) -> list[str]:
+    def _words(self, argv: Sequence[str], mark: Mark, cwd: str | None = None) -> list[str]:
         # adb joins its words with spaces and gives them to the device's shell: one word, quoted by us.
-        line = command_line(["sh", "-c", _TELL_STATUS, "sh", mark, *argv], cwd=cwd)
-        return [*self._adb, "shell", "-T", line]
+        return [*self._adb, "shell", "-T", command_line(argv, mark, cwd=cwd)]
 
-    def _ask_environment(self) -> Completed:
-        return self.run(["sh", "-c", scripts.ENVIRONMENT])
-
-    def _lost(self, said: str = "") -> DeviceLost:
-        lines = [line for line in said.splitlines() if line.startswith(("error:", "adb:"))]
+    def lost(self, said: str = "") -> DeviceLost:
+        """The error to raise for a device that is gone; `said` is what the client says of it."""
+        lines = _complaints(said)
         how = lines[-1].partition(":")[2].strip().rstrip(".") if lines else "it does not answer"
         return DeviceLost(f"The connection to {self._name()} is lost: {how}; check its cable, power and `adb devices`.")
 
@@ -130,18 +138,19 @@ class AdbTransport(PosixTransport):
 class AdbProcess(LocalProcess):
     """The client's process, which carries the device's three streams."""
 
-    def __init__(self, process: subprocess.Popen[bytes], transport: AdbTransport, mark: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], transport: AdbTransport, mark: Mark) -> None:
+        self._mark = mark
         super().__init__(process)
         self._transport = transport
-        self._mark = mark
         self._heard_s = time.monotonic()
+
+    def _sinks(self) -> tuple[Sink, Sink]:
+        self._streams = Streams(self._mark, self._lines, self._tail)
+        return self._streams.stdout, self._streams.stderr
 
     def write_line(self, line: str) -> None:
         super().write_line(line)
         self._heard_s = time.monotonic()  # a silence begins anew
-
-    def stderr_tail(self) -> str:
-        return _cut(super().stderr_tail().encode(), self._mark)[0].decode("utf-8", "replace")
 
     def wait(self, deadline: float) -> int | None:
         while super().wait(min(deadline, time.monotonic() + _POLL_S)) is None:
@@ -150,15 +159,19 @@ class AdbProcess(LocalProcess):
             self._check_silence()
         return self._told()
 
-    def _receive(self, timeout_s: float) -> bytes | None:
-        data = super()._receive(min(timeout_s, _POLL_S))
-        if data:
+    def _receive(self, timeout_s: float) -> bool:
+        if self._streams.stdout.has_ended:
+            return False
+        before = self._streams.stdout.fed
+        if not super()._receive(min(timeout_s, _POLL_S)):
+            if super().wait(time.monotonic() + self._transport.lost_after_s) is not None:
+                self._told()
+            return False
+        if self._streams.stdout.fed > before:
             self._heard_s = time.monotonic()
-        elif data is None:
+        else:
             self._check_silence()
-        elif super().wait(time.monotonic() + self._transport.lost_after_s) is not None:
-            self._told()
-        return data
+        return True
 
     def kill(self) -> None:
         # Waiting for the client's own end tells nothing here: the far side ends when its stdin has.
@@ -167,10 +180,10 @@ class AdbProcess(LocalProcess):
             self.end_now()
 
     def _told(self) -> int:
-        status = _cut(super().stderr_tail().encode(), self._mark)[1]
-        if status is None:
-            raise self._transport.lost(super().stderr_tail())
-        return status
+        self._drain.join(_POLL_S)  # what was written just before the end is still in the pipe
+        if self._streams.status is None:
+            raise self._transport.cut_off(self._streams)
+        return self._streams.status
 
     def _check_silence(self) -> None:
         if time.monotonic() - self._heard_s > self._transport.lost_after_s:
@@ -178,12 +191,6 @@ class AdbProcess(LocalProcess):
             self._heard_s = time.monotonic()
 
 
-def _cut(stderr: bytes, mark: str) -> tuple[bytes, int | None]:
-    """What a command said on stderr, and the status that the shell over there told after it."""
-    lines = stderr.split(b"\n")
-    for place, line in enumerate(lines):
-        before, found, status = line.partition(mark.encode())
-        if found and status.isdigit():
-            rest = [*lines[:place], *([before] if before else []), *lines[place + 1 :]]
-            return b"\n".join(rest), int(status)
-    return stderr, None
+def _complaints(said: str) -> list[str]:
+    """What the client itself says is wrong."""
+    return [line for line in said.splitlines() if line.startswith(("error:", "adb:"))]

@@ -62,15 +62,15 @@ class Tail:
 
 
 class LineProcess(ABC):
-    """RemoteProcess over four primitives; the subclass also feeds `self._tail` from a thread."""
+    """RemoteProcess over five primitives; the subclass also feeds `self._tail` from a thread."""
 
     def __init__(self) -> None:
         self._lines = LineBuffer()
         self._tail = Tail()
 
     @abstractmethod
-    def _receive(self, timeout_s: float) -> bytes | None:
-        """Some bytes of stdout; b"" when it has ended; None when nothing came yet."""
+    def _receive(self, timeout_s: float) -> bool:
+        """Feed `self._lines` with what comes of stdout, if anything comes in time; False when stdout has ended."""
 
     @abstractmethod
     def _send(self, data: bytes, deadline: float) -> None:
@@ -98,11 +98,8 @@ class LineProcess(ABC):
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 raise TimeoutError("The process did not answer in time.")
-            data = self._receive(remaining_s)
-            if data == b"":
+            if not self._receive(remaining_s):
                 raise EOFError("The process has ended its output.")
-            if data:
-                self._lines.feed(data)
         return line.decode("utf-8", "replace")
 
     def stderr_tail(self) -> str:

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from bnnbench.devices.errors import CommandFailed, CommandTimeout
-from bnnbench.devices.transport import scripts
 from bnnbench.devices.transport.bounded import Bounded, collect
 from bnnbench.devices.transport.lines import LineProcess
+from bnnbench.devices.transport.marks import Sink
 from bnnbench.devices.transport.posix import PosixTransport
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 
@@ -46,15 +46,13 @@ class LocalTransport(PosixTransport):
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _ask_environment(self) -> Completed:
-        return self.run(["sh", "-c", scripts.ENVIRONMENT])
-
 
 class LocalProcess(LineProcess):
     """A process of this machine behind three pipes."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         super().__init__()
+        self._into_stdout, self._into_stderr = self._sinks()
         self._process = process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -95,12 +93,16 @@ class LocalProcess(LineProcess):
         _kill_group(self._process)
         self._stdout.close()
 
-    def _receive(self, timeout_s: float) -> bytes | None:
+    def _receive(self, timeout_s: float) -> bool:
         if self._stdout.closed:
-            return b""
+            return False
         ready = select.poll()
         ready.register(self._stdout, select.POLLIN)
-        return os.read(self._stdout.fileno(), _CHUNK_BYTES) if ready.poll(timeout_s * 1000) else None
+        if not ready.poll(timeout_s * 1000):
+            return True
+        data = os.read(self._stdout.fileno(), _CHUNK_BYTES)
+        self._into_stdout.feed(data)
+        return bool(data)
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -119,10 +121,14 @@ class LocalProcess(LineProcess):
             except BrokenPipeError as error:
                 raise EOFError("The process has closed its input.") from error
 
+    def _sinks(self) -> tuple[Sink, Sink]:
+        """Where its two streams go."""
+        return self._lines, self._tail
+
     def _drain_stderr(self) -> None:
         with self._stderr:
             while data := os.read(self._stderr.fileno(), _CHUNK_BYTES):
-                self._tail.feed(data)
+                self._into_stderr.feed(data)
 
 
 def complete(

@@ -54,23 +54,18 @@ class PosixTransport(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
-    @abstractmethod
-    def _ask_environment(self) -> Completed:
-        """Run `scripts.ENVIRONMENT` without knowing anything of the far side yet."""
-
     def shell(self, script: str, *args: str, timeout_s: float = 30, input: bytes = b"") -> Completed:
         return self.run(["sh", "-c", script, "sh", *args], timeout_s=timeout_s, input=input)
 
     def environment(self) -> Environment:
         if self._environment is None:
-            done = self._ask_environment()
-            tool, _, rest = done.stdout.decode("utf-8", "replace").partition(":")
-            shell, _, home = rest.partition(":")
+            done = self.shell(scripts.ENVIRONMENT)
+            tool, _, home = done.stdout.decode("utf-8", "replace").partition(":")
             if done.status != 0 or not home.startswith("/"):
                 raise CommandFailed(
                     f"{self._name()} has no usable shell `sh` or no home folder: {first_line(done.stderr)}."
                 )
-            self._environment = Environment(home.rstrip("/") or "/", shell or None, tool or None)
+            self._environment = Environment(home.rstrip("/") or "/", tool or None)
         return self._environment
 
     def home(self) -> str:

@@ -31,11 +31,10 @@ class Environment:
     """What the transport itself has to know of a device, from one round trip.
 
     `sha256_tool` is the program that tells a file's SHA-256 there (`sha256sum`, `toybox`, `busybox`,
-    `openssl`), or None: then files are checked by reading them back. `login_shell` is $SHELL.
+    `openssl`), or None: then files are checked by reading them back.
     """
 
     home: str
-    login_shell: str | None
     sha256_tool: str | None
 
 

@@ -1,35 +1,35 @@
-"""Writing an argument list so that a login shell hands it on unchanged."""
+"""Writing an argument list so that a login shell hands it on unchanged, whichever shell that is."""
 
 from __future__ import annotations
 
 import shlex
+import string
 from collections.abc import Sequence
+from typing import Final
 
-# Shells whose quoting is not POSIX's; a name that is not here is taken for a POSIX shell.
-FOREIGN_SHELLS = frozenset({"csh", "tcsh", "fish", "nu", "xonsh", "elvish", "pwsh", "rc"})
+from bnnbench.devices.transport.marks import Mark
 
-# `sh` stays the parent, so that a signal's death is status 128+n and not a channel without a status.
-_KEEP_STATUS = '"$@"; exit $?'
-_IN_FOLDER = 'cd "$1" || exit 126; shift; "$@"; exit $?'
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 /._=:,-")
+# What means itself between single quotes in sh, csh and fish.
+_PLAIN: Final = frozenset(string.printable[:95].encode()) - frozenset(b"'\\!")
 
 
-def command_line(argv: Sequence[str], *, cwd: str | None = None, foreign: bool = False) -> str:
-    """One shell command that runs `argv`, in folder `cwd`; every value reaches the program as it is.
+def command_line(argv: Sequence[str], mark: Mark, *, cwd: str | None = None) -> str:
+    """One shell command that runs `argv`, in folder `cwd`, between its marks; every value reaches the program as it is.
 
-    With `foreign`, it holds no character that csh or fish reads differently from sh. Raises ValueError for
-    what no command line can hold.
+    A command that cannot be started has status 126 or 127. Raises ValueError for what no command line can hold.
     """
     if not argv or any("\0" in argument for argument in argv):
         raise ValueError(f"not a command: {list(argv)!r}")
     if argv[0].startswith("-"):
         raise ValueError(f"a program's name must not start with '-': {argv[0]!r}")
-    before = [_KEEP_STATUS, "sh"] if cwd is None else [_IN_FOLDER, "sh", cwd]
-    line = shlex.join(["exec", "sh", "-c", *before, *argv])
-    return _armour(line) if foreign else line
+    # `sh` stays the parent, so that a signal's death is status 128+n.
+    run = '"$@"; set -- $?'
+    if cwd is not None:
+        run = f"if cd {shlex.quote(cwd)}; then {run}; else set -- 126; fi"
+    return _armour(f"set -- {shlex.join(argv)}; {mark.begin}; {run}; {mark.end}; exit $1")
 
 
-def _armour(line: str) -> str:
-    """`line` as octal escapes, which mean the same between single quotes in sh, csh and fish."""
-    octal = "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in line.encode())
+def _armour(script: str) -> str:
+    """A command that runs a script in `sh`, which the login shell sees as one word without anything to replace."""
+    octal = "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in script.encode())
     return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{octal}'"""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-# No single quote, newline, backslash or `!` in here: it is run once through a login shell of any kind.
+# Prints the tool and the home folder.
 ENVIRONMENT = (
     "h=${HOME:-$(cd && pwd)}; t=; for c in sha256sum toybox busybox openssl; do "
     "if command -v $c >/dev/null 2>&1; then case $c in "
     "sha256sum|openssl) t=$c;; "
     "*) if $c sha256sum /dev/null >/dev/null 2>&1; then t=$c; fi;; esac; fi; "
     'if [ -n "$t" ]; then break; fi; done; '
-    'printf %s:%s:%s "$t" "${SHELL:-}" "$h"'
+    'printf %s:%s "$t" "$h"'
 )
 
 # Defines `sha FILE`: its SHA-256 in hex, or nothing where no tool can tell. $sha_tool names the tool.

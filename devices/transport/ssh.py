@@ -11,12 +11,12 @@ from paramiko.ssh_exception import ChannelException, SSHException
 
 from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError, TooMuchOutput
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.transport import scripts
 from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.endpoint import user_config
+from bnnbench.devices.transport.marks import Mark
 from bnnbench.devices.transport.posix import PosixTransport
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
-from bnnbench.devices.transport.quoting import FOREIGN_SHELLS, command_line
+from bnnbench.devices.transport.quoting import command_line
 from bnnbench.devices.transport.ssh_link import LOST_AFTER_S, Link
 from bnnbench.devices.transport.ssh_login import CONNECT_TIMEOUT_S, Login
 from bnnbench.devices.transport.ssh_order import OrderedSending
@@ -25,6 +25,8 @@ from bnnbench.devices.transport.ssh_process import SshProcess, complete, end, se
 # dropbear refuses longer commands; 9000 is its limit.
 MAX_COMMAND_BYTES = 8900
 _START_AGAIN_S = (0.1, 1.0)
+_BEGIN_S = 30.0
+"""A slow board with a long profile."""
 
 
 class SshTransport(PosixTransport):
@@ -46,42 +48,43 @@ class SshTransport(PosixTransport):
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
     ) -> Completed:
-        return self._complete(self._line(argv), argv[0], timeout_s, input, limit_bytes)
+        deadline, what = time.monotonic() + timeout_s, f"{argv[0]!r} on {self._name()}"
+        stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
+        mark = Mark()
+        channel = self._start(self._line(argv, mark))
+        try:
+            return complete(channel, self._link, mark, input, deadline, stdout, stderr)
+        except TimeoutError:
+            send_kill(channel)
+            raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from None
+        except (CommandTimeout, TooMuchOutput):
+            send_kill(channel)
+            raise
+        finally:
+            end(channel, self._link)
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
-        return SshProcess(self._start(self._line(argv, cwd)), self._link)
+        mark = Mark()
+        process = SshProcess(self._start(self._line(argv, mark, cwd)), self._link, mark)
+        try:
+            process.begin(time.monotonic() + _BEGIN_S)
+        except BaseException:
+            process.kill()
+            raise
+        return process
 
     def close(self) -> None:
         self._link.stop()
         self._login.close()
 
-    def _ask_environment(self) -> Completed:
-        return self._complete(f"exec sh -c '{scripts.ENVIRONMENT}'", "sh", 30, b"", MAX_OUTPUT_BYTES)
-
-    def _line(self, argv: Sequence[str], cwd: str | None = None) -> str:
-        shell = (self.environment().login_shell or "sh").rpartition("/")[2]
-        line = command_line(argv, cwd=cwd, foreign=shell in FOREIGN_SHELLS)
+    def _line(self, argv: Sequence[str], mark: Mark, cwd: str | None = None) -> str:
+        line = command_line(argv, mark, cwd=cwd)
         if len(line.encode()) > MAX_COMMAND_BYTES:
             raise CommandFailed(
                 f"The command {argv[0]!r} for {self._name()} is longer than the {MAX_COMMAND_BYTES} bytes "
                 "that every SSH server takes; send its data on stdin."
             )
         return line
-
-    def _complete(self, line: str, program: str, timeout_s: float, input: bytes, limit_bytes: int) -> Completed:
-        deadline, what = time.monotonic() + timeout_s, f"{program!r} on {self._name()}"
-        stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
-        channel = self._start(line)
-        try:
-            return complete(channel, self._link, input, deadline, stdout, stderr)
-        except TimeoutError:
-            send_kill(channel)
-            raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from None
-        except TooMuchOutput:
-            send_kill(channel)
-            raise
-        finally:
-            end(channel, self._link)
 
     def _start(self, line: str) -> paramiko.Channel:
         for wait_s in _START_AGAIN_S:

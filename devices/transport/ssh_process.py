@@ -12,7 +12,8 @@ from paramiko.ssh_exception import SSHException
 
 from bnnbench.devices.errors import DeviceLost
 from bnnbench.devices.transport.bounded import Bounded
-from bnnbench.devices.transport.lines import LineProcess, Tail
+from bnnbench.devices.transport.lines import LineProcess
+from bnnbench.devices.transport.marks import Mark, Marked, Streams
 from bnnbench.devices.transport.protocol import Completed
 from bnnbench.devices.transport.ssh_link import Link
 
@@ -27,13 +28,24 @@ NO_STATUS = -1
 class SshProcess(LineProcess):
     """RemoteProcess over a channel on which a command was started."""
 
-    def __init__(self, channel: paramiko.Channel, link: Link) -> None:
+    def __init__(self, channel: paramiko.Channel, link: Link, mark: Mark) -> None:
         super().__init__()
         self._channel = channel
         self._link = link
+        self._streams = Streams(mark, self._lines, self._tail)
         channel.settimeout(_POLL_S)
-        self._drain = threading.Thread(target=_drain_stderr, args=(channel, link, self._tail), daemon=True)
+        self._drain = threading.Thread(target=_drain_stderr, args=(channel, link, self._streams.stderr), daemon=True)
         self._drain.start()
+
+    def begin(self, deadline: float) -> None:
+        """Wait until the command itself runs, whatever a login shell does before. Raises CommandFailed, DeviceLost."""
+        while not self._streams.stdout.has_begun:
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                raise self._streams.late(self._link.title)
+            if not self._receive(remaining_s):
+                self._drain.join(_STATUS_GRACE_S)
+                raise self._streams.refused(self._link.title)
 
     def stderr_tail(self) -> str:
         if self._channel.exit_status_ready():
@@ -49,23 +61,28 @@ class SshProcess(LineProcess):
             self._link.check()
             if time.monotonic() >= deadline:
                 return None
-        return exit_status(self._channel, self._link)
+        self._drain.join(_STATUS_GRACE_S)
+        return _status(self._streams, self._channel, self._link)
 
     def kill(self) -> None:
         end(self._channel, self._link, _ENGINE_GRACE_S)
 
-    def _receive(self, timeout_s: float) -> bytes | None:
+    def _receive(self, timeout_s: float) -> bool:
+        if self._streams.stdout.has_ended:
+            return False
         self._channel.settimeout(max(0.001, min(_POLL_S, timeout_s)))
         try:
             data = self._channel.recv(_CHUNK_BYTES)
         except TimeoutError:
             self._link.check()
-            return None
+            return True
         if data:
             self._link.heard()
+            self._streams.stdout.feed(data)
         else:
             self._tell_end()
-        return data
+            self._streams.stdout.flush()
+        return bool(data)
 
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
@@ -84,23 +101,29 @@ class SshProcess(LineProcess):
     def _tell_end(self) -> None:
         """After the end of the stream: raise DeviceLost unless it is the process that ended."""
         if self._channel.status_event.wait(_STATUS_GRACE_S):
-            exit_status(self._channel, self._link)
+            _status(self._streams, self._channel, self._link)
         self._link.check()
 
 
 def complete(
-    channel: paramiko.Channel, link: Link, input: bytes, deadline: float, stdout: Bounded, stderr: Bounded
+    channel: paramiko.Channel, link: Link, mark: Mark, input: bytes, deadline: float, stdout: Bounded, stderr: Bounded
 ) -> Completed:
-    """See a started command through to its end. Raises TimeoutError, TooMuchOutput and DeviceLost."""
+    """See a started command through to its end.
+
+    Raises TimeoutError, CommandTimeout for one that never began, CommandFailed for one that was refused, TooMuchOutput
+    and DeviceLost.
+    """
     channel.settimeout(_POLL_S)
+    streams = Streams(mark, stdout, stderr)
     feeder = threading.Thread(target=_feed, args=(channel, link, input), daemon=True)
-    drain = threading.Thread(target=_drain_stderr, args=(channel, link, stderr), daemon=True)
-    feeder.start()
+    drain = threading.Thread(target=_drain_stderr, args=(channel, link, streams.stderr), daemon=True)
     drain.start()
     while True:
+        if feeder.ident is None and (streams.stdout.has_begun or not input):
+            feeder.start()  # no sooner: a login shell's own commands may read the input
         stderr.check()
         if time.monotonic() >= deadline:
-            raise TimeoutError
+            raise TimeoutError if streams.stdout.has_begun else streams.late(link.title)
         try:
             data = channel.recv(_CHUNK_BYTES)
         except TimeoutError:
@@ -109,15 +132,19 @@ def complete(
         if not data:
             break
         link.heard()
-        stdout.feed(data)
+        streams.stdout.feed(data)
         stdout.check()
+    streams.stdout.flush()
     while not channel.status_event.wait(_POLL_S):
         link.check()
         stderr.check()
         if time.monotonic() >= deadline:
             raise TimeoutError
-    status = exit_status(channel, link)
     drain.join(max(0.0, deadline - time.monotonic()))
+    if not streams.stdout.has_begun:
+        exit_status(channel, link)
+        raise streams.refused(link.title)
+    status = _status(streams, channel, link)
     stderr.check()
     return Completed(status, stdout.bytes(), stderr.bytes())
 
@@ -158,6 +185,11 @@ def exit_status(channel: paramiko.Channel, link: Link) -> int:
     return channel.exit_status
 
 
+def _status(streams: Streams, channel: paramiko.Channel, link: Link) -> int:
+    """What the command's own shell told, else what the server says of the whole. Raises DeviceLost."""
+    return exit_status(channel, link) if streams.status is None else streams.status
+
+
 def _feed(channel: paramiko.Channel, link: Link, data: bytes) -> None:
     view = memoryview(data)
     try:
@@ -172,13 +204,13 @@ def _feed(channel: paramiko.Channel, link: Link, data: bytes) -> None:
         return  # The command stopped reading or the link died; whoever waits for the status is told.
 
 
-def _drain_stderr(channel: paramiko.Channel, link: Link, sink: Tail | Bounded) -> None:
+def _drain_stderr(channel: paramiko.Channel, link: Link, sink: Marked) -> None:
     while True:
         try:
             data = channel.recv_stderr(_CHUNK_BYTES)
         except TimeoutError:
             continue
         if not data:
-            return
+            return sink.flush()
         link.heard()
         sink.feed(data)

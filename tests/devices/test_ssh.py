@@ -266,7 +266,6 @@ def test_every_login_shell(tmp_path: Path, shell: str) -> None:
     nasty = ["a b", "$(id)", "it's", "two\nlines", "!!", "\\", "\\\\'", "%s\\n", "~", "{a,b}", "é"]
     try:
         with connect(server.spec()) as transport:
-            assert transport.environment().login_shell == found
             done = transport.run(["printf", "%s\\0", *nasty])
             assert done.stdout.decode().split("\0")[:-1] == nasty
             process = transport.spawn(["sh", "-c", "pwd; exit 5"], cwd=str(tmp_path))

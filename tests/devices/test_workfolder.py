@@ -17,6 +17,7 @@ from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
 from bnnbench.devices.folder_scripts import HAVE, MAKE_RUN, MARKER, OPEN
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
+from bnnbench.devices.transport.marks import Mark
 from bnnbench.devices.transport.quoting import command_line
 from bnnbench.devices.transport.ssh import MAX_COMMAND_BYTES
 from bnnbench.devices.workfolder import WorkFolder
@@ -401,7 +402,7 @@ def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("script", [OPEN, MAKE_RUN, HAVE])
 def test_every_script_fits_into_a_command_of_the_smallest_server(script: str) -> None:
     path = "/" + "folder/" * 50
-    assert len(command_line(["sh", "-c", script, "sh", path], foreign=True)) < MAX_COMMAND_BYTES
+    assert len(command_line(["sh", "-c", script, "sh", path], Mark())) < MAX_COMMAND_BYTES
 
 
 @pytest.mark.parametrize("shell", ["tcsh", "fish"])

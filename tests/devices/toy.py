@@ -9,7 +9,6 @@ from bnnbench.devices import entry_rules as rules
 from bnnbench.devices.errors import Unreachable
 from bnnbench.devices.kinds import KINDS, Kind
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.transport import scripts
 from bnnbench.devices.transport.local import LocalProcess, complete, start_process
 from bnnbench.devices.transport.posix import PosixTransport
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
@@ -37,9 +36,6 @@ class ToyTransport(PosixTransport):
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def _ask_environment(self) -> Completed:
-        return self.run(["sh", "-c", scripts.ENVIRONMENT])
 
 
 def _words(argv: Sequence[str], cwd: str) -> list[str]:
