@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_OURS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+_LONGEST: Final = 300
+
 
 class DeviceError(Exception):
     """A device could not be reached, understood or used."""
@@ -56,3 +64,25 @@ class TooMuchOutput(CommandFailed):
 
 class CommandTimeout(CommandFailed):
     """A command on a device that still answers was not done at its deadline."""
+
+
+def is_out_of_something(error: Exception) -> bool:
+    """Whether this machine lacks memory, disk or files, which is no device's trouble."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OURS)
+
+
+@contextmanager
+def told_as(kind: type[DeviceError], what: str) -> Iterator[None]:
+    """Turns whatever is raised inside into an error of this kind about one device; `what` begins the sentence.
+
+    Sentences that are errors of devices already, and this machine being out of something, stay what they are.
+    """
+    try:
+        yield
+    except DeviceError:
+        raise
+    except Exception as error:
+        if is_out_of_something(error):
+            raise
+        said = " ".join(str(error).split())[:_LONGEST]
+        raise kind(f"{what}: {said or 'no reason given'} ({type(error).__name__}).") from error

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from bnnbench.devices.errors import Unreachable, told_as
+
 if TYPE_CHECKING:
     from bnnbench.devices.spec import DeviceSpec
     from bnnbench.devices.transport.protocol import Completed, RemoteProcess, Transport
@@ -16,11 +18,13 @@ __all__ = ["Completed", "RemoteProcess", "Transport", "connect"]
 def connect(spec: DeviceSpec) -> Transport:
     """Connect to a device.
 
-    Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do.
+    Raises HostKeyError, AuthError, Unreachable or InventoryError, each a sentence that says what to do; whatever else a
+    library raises about this device is Unreachable too.
     """
     module, _, name = spec.kind.transport.partition(":")
     build = cast("Callable[[DeviceSpec], Transport]", getattr(import_module(module), name))
-    return build(spec)
+    with told_as(Unreachable, f"device {spec.name!r} ({spec.address}) cannot be reached"):
+        return build(spec)
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 import paramiko
 from paramiko.ssh_exception import ChannelException, SSHException
 
-from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError, TooMuchOutput
+from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceError, TooMuchOutput, told_as
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.endpoint import user_config
@@ -51,27 +51,31 @@ class SshTransport(PosixTransport):
         deadline, what = time.monotonic() + timeout_s, f"{argv[0]!r} on {self._name()}"
         stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
         mark = Mark()
-        channel = self._start(self._line(argv, mark))
-        try:
-            return complete(channel, self._link, mark, input, deadline, stdout, stderr)
-        except TimeoutError:
-            send_kill(channel)
-            raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from None
-        except (CommandTimeout, TooMuchOutput):
-            send_kill(channel)
-            raise
-        finally:
-            end(channel, self._link)
+        line = self._line(argv, mark)
+        with told_as(CommandFailed, f"{what} failed"):
+            channel = self._start(line)
+            try:
+                return complete(channel, self._link, mark, input, deadline, stdout, stderr)
+            except TimeoutError:
+                send_kill(channel)
+                raise CommandTimeout(f"{what} was not done after {timeout_s:g} s.") from None
+            except (CommandTimeout, TooMuchOutput):
+                send_kill(channel)
+                raise
+            finally:
+                end(channel, self._link)
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         mark = Mark()
-        process = SshProcess(self._start(self._line(argv, mark, cwd)), self._link, mark)
-        try:
-            process.begin(time.monotonic() + _BEGIN_S)
-        except BaseException:
-            process.kill()
-            raise
-        return process
+        line = self._line(argv, mark, cwd)
+        with told_as(CommandFailed, f"{argv[0]!r} on {self._name()} cannot be started"):
+            process = SshProcess(self._start(line), self._link, mark)
+            try:
+                process.begin(time.monotonic() + _BEGIN_S)
+            except BaseException:
+                process.kill()
+                raise
+            return process
 
     def close(self) -> None:
         self._link.stop()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bnnbench.devices.errors import DeviceError, InventoryError
+from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.probe import probe
@@ -23,6 +23,7 @@ from ..errors import CannotMeasure
 from ..plan.meter import INSTRUCTION_COUNT
 from ..plan.target import Target
 from .launcher import LAUNCHER
+from .trouble import concerns_all, is_fault
 
 Tell = Callable[[str], None]
 
@@ -79,17 +80,27 @@ def _emulated(target: Target, transport: Transport, tell: Tell) -> Target:
 
 def reach_all(
     specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
-) -> tuple[list[Reached], dict[str, str]]:
-    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache."""
+) -> tuple[list[Reached], dict[str, Exception]]:
+    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache.
+
+    Raises what concerns all of them, and, where none answers, what is wrong with the inventory or this program.
+    """
     reached: list[Reached] = []
-    failures: dict[str, str] = {}
-    for spec in specs:
-        try:
-            reached.append(reach(spec, engines, tell))
-        except InventoryError:
-            for one in reached:
-                one.transport.close()
-            raise
-        except (DeviceError, CannotMeasure) as error:
-            failures[spec.name] = str(error)
+    failures: dict[str, Exception] = {}
+    try:
+        for spec in specs:
+            try:
+                reached.append(reach(spec, engines, tell))
+            except Exception as error:
+                if concerns_all(error):
+                    raise
+                failures[spec.name] = error
+        if not reached:
+            for failure in failures.values():
+                if isinstance(failure, InventoryError) or is_fault(failure):
+                    raise failure
+    except BaseException:
+        for one in reached:
+            one.transport.close()
+        raise
     return reached, failures

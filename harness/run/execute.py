@@ -14,6 +14,7 @@ from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
 
 from ..bench.context import RunContext, Watcher
 from ..bench.reach import Reached
+from ..bench.trouble import is_fault, keep_trace, sentence, trace
 from ..clock import now
 from ..errors import CannotMeasure
 from ..plan.cases import Plan
@@ -50,8 +51,10 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
     plan, reached = ready.plan, ready.reached
     sessions = {one.target.spec.name: _session(config, ready, one, context) for one in reached}
     _compute_references(plan, watcher)
-    for device, message in ready.failures.items():
-        writer.append(DeviceEvent(device=device, kind="unreached", message=message, started=now()))
+    for device, error in ready.unreached.items():
+        writer.append(DeviceEvent(device=device, kind="unreached", message=sentence(device, error), started=now()))
+        if is_fault(error):
+            keep_trace(writer.path, trace(device, error))
     before = len(writer.read().entries)
     started = time.monotonic_ns()
     groups = machines((one.target.spec, one.target.facts.boot_id) for one in reached)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost
+from bnnbench.devices.errors import DeviceBusy, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
 from ..bench.context import RunContext
 from ..bench.stop import Interrupted
+from ..bench.trouble import concerns_all, is_fault, keep_trace, sentence, trace
 from ..clock import now
 from ..session.base import DeviceSession
 from .comeback import run_patiently
@@ -72,11 +73,16 @@ def _measure_device(name: str, session: DeviceSession, context: RunContext, endi
     begun = time.monotonic_ns()
     try:
         run_patiently(session, context)
-    except DeviceError as error:
+    except Exception as error:
+        if concerns_all(error):
+            raise
         context.stop.check()
-        ending.lost[name] = str(error)
+        ending.lost[name] = sentence(name, error)
         kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
-        context.append(DeviceEvent(device=name, kind=kind, message=str(error), started=now()))
+        context.append(DeviceEvent(device=name, kind=kind, message=ending.lost[name], started=now()))
+        if is_fault(error):
+            with context.quiet:
+                keep_trace(context.writer.path, trace(name, error))
     finally:
         session.transport.close()
         ending.wall_ns[name] = time.monotonic_ns() - begun + session.builds_ns

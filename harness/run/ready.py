@@ -10,6 +10,7 @@ from bnnbench.results.records import ComparisonRecord
 
 from ..bench.context import Watcher
 from ..bench.reach import Reached, reach_all
+from ..bench.trouble import sentence
 from ..errors import CannotMeasure
 from ..plan.cases import Plan, make_plan
 from ..plan.comparisons import make_comparison_plan
@@ -19,12 +20,17 @@ from ..workload.of_suite import workloads
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Connected devices, what is planned for them, and why the others did not answer."""
+    """Connected devices, what is planned for them, and why the others did not answer, by name."""
 
     plan: Plan
     comparisons: list[ComparisonRecord]
     reached: list[Reached]
-    failures: dict[str, str]
+    unreached: dict[str, Exception]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why, in a sentence each."""
+        return {name: sentence(name, error) for name, error in self.unreached.items()}
 
 
 @contextmanager
@@ -33,10 +39,10 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     engines = config.chosen_engines()
     cases = [] if config.compare else workloads(config.suite)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
-    reached, failures = reach_all(specs, engines, watcher.note)
+    reached, unreached = reach_all(specs, engines, watcher.note)
     try:
         if not reached:
-            raise CannotMeasure(" ".join(failures.values()))
+            raise CannotMeasure(" ".join(map(str, unreached.values())))
         targets = [one.target for one in reached]
         counts = config.thread_counts()
         comparisons: list[ComparisonRecord] = []
@@ -46,7 +52,7 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
             )
         else:
             plan = make_plan(cases, engines, counts, targets, config.filter)
-        yield Ready(plan, comparisons, reached, failures)
+        yield Ready(plan, comparisons, reached, unreached)
     finally:
         for one in reached:
             one.transport.close()
