@@ -1,27 +1,50 @@
-"""Where an SSH device really is: its spec, completed from ~/.ssh/config."""
+"""Where an SSH device really is, and who may answer there: its spec, completed from ssh's configuration."""
 
 from __future__ import annotations
 
-import getpass
-from dataclasses import dataclass
+import os
+import re
+import socket
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 from bnnbench.devices.spec import DeviceSpec
-
-if TYPE_CHECKING:
-    from paramiko.config import SSHConfig
+from bnnbench.devices.transport.ssh_config_file import ConfigFile
+from bnnbench.devices.transport.ssh_settings import Settings, SshConfig, openssh
+from bnnbench.devices.transport.ssh_tokens import COMMAND, Tokens, tilde
 
 SSH_PORT = 22
+_FAMILIES: Final = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+# They decide which machine is reached or who is trusted, and are not carried out here.
+_REFUSED: Final = {
+    "knownhostscommand": "KnownHostsCommand",
+    "proxyusefdpass": "ProxyUseFdpass",
+    "bindinterface": "BindInterface",
+}
+_VARIABLE: Final = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithms:
+    """What ssh is allowed to use of each sort, best first; None for what the SSH library takes by itself."""
+
+    host_keys: tuple[str, ...] | None = None
+    public_keys: tuple[str, ...] | None = None
+    ciphers: tuple[str, ...] | None = None
+    macs: tuple[str, ...] | None = None
+    key_exchanges: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Everything that connecting takes. `alias` is what the user typed; `jump` is ProxyJump's text.
 
-    `found_known_hosts` is a file that only counts for a host that no file of `known_hosts` knows.
+    `found_known_hosts` is a file that only counts for a host that no file of `known_hosts` knows. `agent` is the socket
+    of the key agent. `title` is how errors call it, with `via`, what it is for, when it is a jump host.
     """
 
     alias: str
@@ -29,13 +52,40 @@ class Endpoint:
     port: int
     user: str
     identity_files: tuple[Path, ...]
-    known_hosts: tuple[Path, ...]
+    own_known_hosts: tuple[Path, ...]
+    global_known_hosts: tuple[Path, ...] = ()
     host_key_alias: str | None = None
     jump: str | None = None
     proxy_command: str | None = None
     identities_only: bool = False
     connect_timeout_s: float | None = None
     found_known_hosts: Path | None = None
+    certificate_files: tuple[Path, ...] = ()
+    agent: Path | None = None
+    family: socket.AddressFamily = socket.AF_UNSPEC
+    bind_address: str | None = None
+    checks_address: bool = False
+    revoked_keys: Path | None = None
+    least_rsa_bits: int = 1024
+    is_key_taken: bool = True
+    algorithms: Algorithms = Algorithms()
+    config: Path | None = None
+    asked_user: str | None = None
+    asked_port: int | None = None
+    name: str = ""
+    jump_of: str | None = None
+
+    @property
+    def title(self) -> str:
+        """How errors call it."""
+        role = f"jump host {self.alias!r}" if self.jump_of else f"device {self.name!r}"
+        purpose = f" on the way to device {self.jump_of!r}" if self.jump_of else ""
+        return f"{role} ({self.user}@{self.host}, port {self.port}){purpose}"
+
+    @property
+    def known_hosts(self) -> tuple[Path, ...]:
+        """All files of keys, the user's first."""
+        return self.own_known_hosts + self.global_known_hosts
 
     @property
     def key_name(self) -> str:
@@ -45,76 +95,151 @@ class Endpoint:
         return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
 
 
-def user_config(path: Path | None = None) -> SSHConfig:
-    """The user's ~/.ssh/config, or an empty one. Raises InventoryError when it can't be understood."""
-    from paramiko.config import SSHConfig
-    from paramiko.ssh_exception import ConfigParseError
-
-    path = path or Path("~/.ssh/config").expanduser()
-    try:
-        return SSHConfig.from_path(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return SSHConfig()
-    except (OSError, UnicodeDecodeError, ConfigParseError) as error:
-        raise InventoryError(f"{path} cannot be read: {error}.") from error
+def user_config(path: Path | None = None) -> SshConfig:
+    """What ssh would read: its usual files, or `path`. By the installed OpenSSH; without, by our own reading."""
+    return openssh(path) or ConfigFile(path)
 
 
-def endpoint(spec: DeviceSpec, config: SSHConfig) -> Endpoint:
-    """Complete `spec` from `config`: HostName, User, Port, IdentityFile, ProxyJump, ProxyCommand and friends.
-
-    What the spec itself says wins. Raises InventoryError.
-    """
+def endpoint(spec: DeviceSpec, config: SshConfig) -> Endpoint:
+    """Complete `spec` from `config`. What the spec itself says wins. Raises InventoryError."""
     alias = spec.host
     if alias is None:
         raise InventoryError(f"Device {spec.name!r} has no host; write host = in its inventory table.")
     # Before the lookup: `Match exec` is a line of shell that holds the name.
     _check(alias, spec.user)
-    found = config.lookup(alias)
-    host, user = found.get("hostname", alias), spec.user or found.get("user") or getpass.getuser()
-    _check(host, user, found.get("hostkeyalias"))
-    proxy_command = _unless_none(found.get("proxycommand"))
-    if proxy_command and "$" in user:  # which ssh takes, and its shell would replace
+    found = config.settings(alias, spec.user, spec.port)
+    _refuse(alias, found)
+    host = found.one("hostname") or alias
+    user = spec.user or _given(alias, "User", found.one("user"))
+    port = spec.port or int(_given(alias, "Port", found.one("port")))
+    key_alias = found.one("hostkeyalias")
+    _check(host, user, key_alias)
+    proxy = found.one("proxycommand")
+    if proxy and "$" in user:  # which ssh takes, and its shell would replace
         raise InventoryError(f"The user {user!r} for a host with a ProxyCommand must not hold '$'.")
-    identities = [spec.identity_file] if spec.identity_file else _paths(list(found.get("identityfile", [])))
-    known = [spec.known_hosts] if spec.known_hosts and not spec.is_found else []
-    known += _paths(found.get("userknownhostsfile", "").split()) or [Path("~/.ssh/known_hosts").expanduser()]
-    known.append(Path("/etc/ssh/ssh_known_hosts"))
+    jump = found.one("proxyjump")
+    tokens = Tokens(host, alias, port, user, key_alias, jump)
+    identities = _files(found, "IdentityFile", tokens)
+    timeout = found.one("connecttimeout")
+    given = (spec.known_hosts,) if spec.known_hosts and not spec.is_found else ()
     return Endpoint(
         alias=alias,
         host=host,
-        port=spec.port or _number(spec, "Port", found.get("port")) or SSH_PORT,
+        port=port,
         user=user,
-        identity_files=tuple(identities),
-        known_hosts=tuple(known),
-        host_key_alias=found.get("hostkeyalias"),
-        jump=_unless_none(found.get("proxyjump")),
-        proxy_command=proxy_command,
-        identities_only=found.get("identitiesonly", "no") == "yes",
-        connect_timeout_s=_number(spec, "ConnectTimeout", found.get("connecttimeout")),
+        identity_files=(spec.identity_file,) if spec.identity_file else identities,
+        own_known_hosts=given + _known_hosts(found, "UserKnownHostsFile", tokens),
+        global_known_hosts=_known_hosts(found, "GlobalKnownHostsFile", tokens),
+        host_key_alias=key_alias,
+        jump=tokens.expand("ProxyJump", jump, COMMAND) if jump else None,
+        proxy_command=tokens.expand("ProxyCommand", proxy, COMMAND) if proxy else None,
+        identities_only=_is_on(found, "identitiesonly"),
+        connect_timeout_s=int(timeout) if timeout and timeout.isdecimal() and int(timeout) else None,
         found_known_hosts=spec.known_hosts if spec.is_found else None,
+        certificate_files=_files(found, "CertificateFile", tokens),
+        agent=_agent(found, tokens),
+        family=_FAMILIES[found.one("addressfamily") or "any"],
+        bind_address=found.one("bindaddress"),
+        checks_address=_is_on(found, "checkhostip"),
+        revoked_keys=next(iter(_files(found, "RevokedHostKeys", tokens)), None),
+        least_rsa_bits=int(found.one("requiredrsasize") or 1024),
+        is_key_taken=found.one("pubkeyauthentication") not in ("no", "false"),
+        algorithms=_algorithms(found),
+        config=config.path,
+        asked_user=spec.user,
+        asked_port=spec.port,
+        name=spec.name,
     )
+
+
+def hop(target: Endpoint, spec: DeviceSpec, config: SshConfig) -> Endpoint:
+    """The jump host that opens the way to `target`: the last one; those before it are its own jump hosts.
+
+    As `ssh -J`: it is looked up in the same configuration. Raises InventoryError.
+    """
+    from bnnbench.devices.inventory import Inventory, resolve
+
+    before, _, last = (target.jump or "").rpartition(",")
+    hop_spec = resolve(f"ssh://{last.strip().removeprefix('ssh://')}", Inventory())
+    found = endpoint(replace(hop_spec, known_hosts=spec.known_hosts, is_found=spec.is_found), config)
+    found = replace(found, jump_of=target.jump_of or target.name)
+    return replace(found, jump=before, proxy_command=None) if before else found
+
+
+def _refuse(alias: str, found: Settings) -> None:
+    for keyword, name in _REFUSED.items():
+        if found.one(keyword) not in (None, "no"):
+            raise InventoryError(f"~/.ssh/config, host {alias!r}: {name} is not supported; leave it out for this host.")
+
+
+def _given(alias: str, keyword: str, value: str | None) -> str:
+    if value is None:
+        raise InventoryError(f"ssh told no {keyword} for host {alias!r}; try `ssh -G {alias}`.")
+    return value
 
 
 def _check(host: str, user: str | None, host_key_alias: str | None = None) -> None:
     """Raises InventoryError for what OpenSSH would refuse, whether it is the user's or ~/.ssh/config's."""
     for name in (host, host_key_alias):
-        if name is not None and not is_host(name):
+        if name is not None and not (is_host(name) and "@" not in name):
             raise InventoryError(f"{name!r} cannot be a host: {HOST_RULE}.")
     if user is not None and not is_user(user):
         raise InventoryError(f"{user!r} cannot be a user: {USER_RULE}.")
 
 
-def _paths(values: list[str]) -> list[Path]:
-    return [Path(value).expanduser() for value in values if value != "none"]
+def _is_on(found: Settings, keyword: str) -> bool:
+    return found.one(keyword) in ("yes", "true")
 
 
-def _number(spec: DeviceSpec, key: str, text: str | None) -> int | None:
-    if text is None or text == "none":
+def _files(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
+    values = (value for value in found.all(keyword.lower()) if value.lower() != "none")
+    is_done = keyword.lower() in found.expanded
+    return tuple(Path(tilde(value) if is_done else tokens.path(keyword, value)) for value in values)
+
+
+def _known_hosts(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
+    text = found.one(keyword.lower())
+    if text is None:
+        return ()
+    names = _file_names(tokens.original, keyword, text)
+    if keyword == "GlobalKnownHostsFile" or keyword.lower() in found.expanded:
+        return tuple(Path(tilde(name)) for name in names)
+    return tuple(Path(tokens.path(keyword, name)) for name in names)
+
+
+def _file_names(alias: str, keyword: str, text: str) -> list[str]:
+    """The files of a line in which ssh prints several without quotes. Raises InventoryError when it is not clear."""
+    names = re.split(r" (?=[/~])", text)
+    relative = names[0][:1] not in "/~" and any(" " in name for name in names)
+    if relative or any(Path(f"{first} {second}").exists() for first, second in pairwise(names)):
+        raise InventoryError(
+            f"~/.ssh/config, host {alias!r}: {keyword} {text!r} can be read in two ways; write full names without "
+            "spaces."
+        )
+    return names
+
+
+def _agent(found: Settings, tokens: Tokens) -> Path | None:
+    """The agent's socket: IdentityAgent's, else $SSH_AUTH_SOCK's."""
+    value = next(iter(found.all("identityagent")), "SSH_AUTH_SOCK")
+    if value == "none":
         return None
-    if not text.isdecimal():
-        raise InventoryError(f"~/.ssh/config, host {spec.host!r}: {key} {text!r} is not a number.")
-    return int(text)
+    variable = "SSH_AUTH_SOCK" if value == "SSH_AUTH_SOCK" else value[1:] if _VARIABLE.fullmatch(value) else None
+    if variable:
+        path = os.environ.get(variable)
+        return Path(path) if path else None
+    return _files(found, "IdentityAgent", tokens)[0]
 
 
-def _unless_none(text: str | None) -> str | None:
-    return None if text is None or text.lower() == "none" else text
+def _algorithms(found: Settings) -> Algorithms:
+    def names(*keywords: str) -> tuple[str, ...] | None:
+        text = next((value for value in map(found.one, keywords) if value), None)
+        return tuple(text.split(",")) if text else None
+
+    return Algorithms(
+        host_keys=names("hostkeyalgorithms"),
+        public_keys=names("pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes"),
+        ciphers=names("ciphers"),
+        macs=names("macs"),
+        key_exchanges=names("kexalgorithms"),
+    )

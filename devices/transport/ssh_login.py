@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import logging
-import shlex
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import paramiko
-from paramiko.config import SSHConfig
-from paramiko.hostkeys import InvalidHostKey
-from paramiko.ssh_exception import (
-    AuthenticationException,
-    BadHostKeyException,
-    IncompatiblePeer,
-    PasswordRequiredException,
-    SSHException,
-)
+from paramiko.ssh_exception import ChannelException, IncompatiblePeer, SSHException
 
-from bnnbench.devices.errors import AuthError, DeviceError, HostKeyError, InventoryError, Unreachable
+from bnnbench.devices.errors import DeviceError, InventoryError, Unreachable
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.transport.endpoint import Endpoint, endpoint
+from bnnbench.devices.transport.endpoint import Endpoint, endpoint, hop
+from bnnbench.devices.transport.host_key import host_key_check
+from bnnbench.devices.transport.ssh_auth import log_in
 from bnnbench.devices.transport.ssh_packets import BoundedTransport
+from bnnbench.devices.transport.ssh_proxy import Proxy
+from bnnbench.devices.transport.ssh_settings import SshConfig
 
 CONNECT_TIMEOUT_S = 10.0
 _MAX_JUMPS = 4
+_FORWARDING: Final = {  # RFC 4254, 5.1: why a channel was not opened
+    1: "does not let connections through ({text}); allow them in its sshd_config (AllowTcpForwarding yes, PermitOpen)",
+    2: "cannot connect there ({text}); is its SSH server on, and does its name mean that machine there?",
+    3: "cannot let connections through ({text}); its SSH server was built without; take another jump host",
+    4: "has no room for another connection ({text}); close some there, or raise its limits",
+}
+_NOT_THROUGH: Final = "did not let a connection through ({text}); see its log"
 
 # Without a handler of its own, Python prints the library's tracebacks on the user's terminal.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -39,172 +38,137 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class Login:
     """An authenticated session to a device, and the sessions to the jump hosts before it."""
 
-    def __init__(self, spec: DeviceSpec, config: SSHConfig, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
+    def __init__(self, spec: DeviceSpec, config: SshConfig, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
         """Connect. Raises HostKeyError, AuthError, Unreachable or InventoryError."""
-        self._clients: list[paramiko.SSHClient] = []
-        self._proxies: list[subprocess.Popen[bytes]] = []
+        self._sessions: list[paramiko.Transport] = []
+        self._proxies: list[Proxy] = []
         self._timeout_s = timeout_s
         self._config = config
         try:
-            client = self._connect(spec, endpoint(spec, config), 0)
+            if spec.identity_file and not _exists(spec.identity_file):
+                raise InventoryError(f"Device {spec.name!r}: identity_file {spec.identity_file} does not exist.")
+            self.transport: paramiko.Transport = self._connect(spec, endpoint(spec, config), 0)
         except BaseException:
             self.close()
             raise
-        transport = client.get_transport()
-        assert transport is not None
-        self.transport: paramiko.Transport = transport
 
     def close(self) -> None:
         """End the device's session first, then its jump hosts'."""
-        while self._clients:
-            self._clients.pop().close()
+        while self._sessions:
+            self._sessions.pop().close()
         while self._proxies:
-            proxy = self._proxies.pop()
-            proxy.terminate()
-            proxy.wait()
+            self._proxies.pop().close()
 
-    def _connect(self, spec: DeviceSpec, target: Endpoint, depth: int) -> paramiko.SSHClient:
-        for identity in target.identity_files:
-            if spec.identity_file == identity and not identity.is_file():
-                raise InventoryError(f"Device {spec.name!r}: identity_file {identity} does not exist.")
-        client = paramiko.SSHClient()
-        _load_known_hosts(client, target)
-        client.set_missing_host_key_policy(_Refuse(target))
-        keys = [str(path) for path in target.identity_files if path.is_file()]
-        with _sentences(spec, target):
+    def _connect(self, spec: DeviceSpec, target: Endpoint, depth: int) -> BoundedTransport:
+        check = host_key_check(target)
+        timeout_s = target.connect_timeout_s or self._timeout_s
+        with _sentences(target):
             sock = self._socket(spec, target, depth)
-            self._clients.append(client)
-            client.connect(
-                target.host_key_alias or target.host,
-                # A HostKeyAlias stands in known_hosts without a port, as a host on port 22 does.
-                port=22 if target.host_key_alias else target.port,
-                username=target.user,
-                key_filename=keys,  # type: ignore[arg-type]  # a list is documented and works
-                look_for_keys=not target.identity_files,
-                allow_agent=not target.identities_only,
-                sock=sock,
-                timeout=self._timeout_s,
-                banner_timeout=self._timeout_s,
-                auth_timeout=self._timeout_s * 2,
-                channel_timeout=self._timeout_s,
-                transport_factory=BoundedTransport,
-            )
-        return client
+            address = None if target.jump or target.proxy_command else sock.getpeername()[0]
+            try:
+                session = BoundedTransport(sock)
+                self._sessions.append(session)
+                _restrict(session, target)
+                session.get_security_options().key_types = check.preferred(session.get_security_options().key_types)
+                session.banner_timeout = timeout_s
+                session.channel_timeout = self._timeout_s
+                session.start_client(timeout=timeout_s)
+                if not session.initial_kex_done:
+                    raise TimeoutError
+            except (SSHException, EOFError, OSError) as error:
+                raise self._with_proxy(target, error) from error
+            check.check(session.get_remote_server_key(), address)
+            log_in(session, target, self._timeout_s * 2)
+        return session
 
     def _socket(self, spec: DeviceSpec, target: Endpoint, depth: int) -> socket.socket | paramiko.Channel:
         if target.jump:
             return self._through(spec, target, depth)
         if target.proxy_command:
-            return self._proxy(target.proxy_command)
-        timeout_s = target.connect_timeout_s or self._timeout_s
-        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
+            try:
+                self._proxies.append(Proxy(target.proxy_command))
+            except OSError as error:
+                raise Unreachable(
+                    f"The ProxyCommand for {target.title} cannot be started: {error.strerror}; see $SHELL."
+                ) from error
+            return self._proxies[-1].socket
+        sock = _tcp(target, target.connect_timeout_s or self._timeout_s)
         # Requests are one short line each: waiting to fill a packet would cost every one of them.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def _proxy(self, command: str) -> socket.socket:
-        """Our end of a socket pair whose other end is the ProxyCommand's stdin and stdout."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # The command is the user's own shell line from ~/.ssh/config, and meant for a shell.
-            argv = ["sh", "-c", f"exec {command}"]
-            self._proxies.append(
-                # Not in the terminal's group: Ctrl-C must leave us a connection to clean up over.
-                subprocess.Popen(
-                    argv,
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            )
-        return ours
-
     def _through(self, spec: DeviceSpec, target: Endpoint, depth: int) -> paramiko.Channel:
         """A channel to `target` through its jump hosts, each of them logged in to in turn."""
-        from bnnbench.devices.inventory import Inventory, resolve
-
         if depth >= _MAX_JUMPS:
             raise InventoryError(f"~/.ssh/config, host {target.alias!r}: ProxyJump goes round in a circle.")
         # The last jump host opens the way to the target; what comes before it leads to that host.
-        first, _, last = (target.jump or "").rpartition(",")
-        hop_spec = resolve(f"ssh://{last.strip().removeprefix('ssh://')}", Inventory())
-        hop_spec = replace(hop_spec, known_hosts=spec.known_hosts, is_found=spec.is_found)
-        hop = endpoint(hop_spec, self._config)
-        if first:
-            hop = _with_jump(hop, first)
-        client = self._connect(hop_spec, hop, depth + 1)
-        transport = client.get_transport()
-        assert transport is not None
-        return transport.open_channel(
-            "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=self._timeout_s
-        )
-
-
-class _Refuse(paramiko.MissingHostKeyPolicy):
-    """Refuses an unknown key with the sentence that says how to accept it."""
-
-    def __init__(self, target: Endpoint) -> None:
-        self._target = target
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        target = self._target
-        raise HostKeyError(
-            f"The host key of {target.key_name} is not known ({_fingerprint(key)}): compare it with the "
-            "device's own (`ssh-keygen -lf` on /etc/ssh/ssh_host_*_key.pub there) and accept it with "
-            f"`{_accept(target)}`."
-        )
-
-
-def _load_known_hosts(client: paramiko.SSHClient, target: Endpoint) -> None:
-    files = [*target.known_hosts]
-    if target.found_known_hosts and _holder(target) is None:
-        files.append(target.found_known_hosts)
-    for path in files:
+        last = hop(target, spec, self._config)
+        session = self._connect(spec, last, depth + 1)
+        there = (target.host, target.port)
+        timeout_s = target.connect_timeout_s or self._timeout_s
         try:
-            client.load_system_host_keys(str(path))
-        except OSError:
-            continue  # A file that does not exist knows no host: the key is then refused with a sentence.
-        except (InvalidHostKey, UnicodeDecodeError) as error:
-            raise HostKeyError(f"{path} holds a damaged line ({error}); remove that line.") from error
+            return session.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=timeout_s)
+        except ChannelException as error:
+            why = _FORWARDING.get(error.code, _NOT_THROUGH).format(text=session.refusal or error.text)
+        except SSHException as error:
+            why = _NOT_THROUGH.format(text=error)
+        raise Unreachable(f"{last.title} was asked for {target.host}, port {target.port}, and {why}.")
+
+    def _with_proxy(self, target: Endpoint, error: Exception) -> Exception:
+        """The error, or the ProxyCommand's own where there is one."""
+        if target.jump or not target.proxy_command:
+            return error
+        hung = isinstance(error, TimeoutError) or "timed out" in str(error)
+        what = "did not carry a connection in time" if hung else "carries no SSH connection"
+        return Unreachable(
+            f"The ProxyCommand `{target.proxy_command}` {what} for {target.title}: {self._proxies[-1].told()}."
+        )
 
 
-def _accept(target: Endpoint) -> str:
-    file = shlex.quote(str(target.known_hosts[0]))
-    if target.jump or target.proxy_command or target.host_key_alias:
-        return f"ssh -o UserKnownHostsFile={file} {shlex.quote(target.alias)}"
-    return f"ssh-keyscan -p {target.port} {shlex.quote(target.host)} >> {file}"
+def _exists(identity: Path) -> bool:
+    """Whether there is a key, or the public part of one that an agent may hold."""
+    return identity.is_file() or identity.with_name(f"{identity.name}.pub").is_file()
 
 
-def _fingerprint(key: paramiko.PKey) -> str:
-    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
-    return f"{key.get_name()} SHA256:{digest}"
+def _restrict(session: BoundedTransport, target: Endpoint) -> None:
+    """Take from the library's algorithms those that ssh may use, in its order. Raises Unreachable."""
+    options, allowed = session.get_security_options(), target.algorithms
+    for name, keyword, wanted in (
+        ("ciphers", "Ciphers", allowed.ciphers),
+        ("digests", "MACs", allowed.macs),
+        ("kex", "KexAlgorithms", allowed.key_exchanges),
+    ):
+        supported = getattr(options, name)
+        kept = [one for one in wanted or supported if one in supported]
+        if not kept:
+            raise Unreachable(
+                f"{keyword} of ~/.ssh/config leaves none that is supported for {target.title}; allow one of "
+                f"{', '.join(supported)}."
+            )
+        setattr(options, name, kept)
 
 
-def _with_jump(hop: Endpoint, jump: str) -> Endpoint:
-    return replace(hop, jump=jump, proxy_command=None)
+def _tcp(target: Endpoint, timeout_s: float) -> socket.socket:
+    """A connection of the wanted family, from the wanted address. Raises OSError."""
+    source = (target.bind_address, 0) if target.bind_address else None
+    found = socket.getaddrinfo(target.host, target.port, target.family, socket.SOCK_STREAM)
+    failure: OSError = OSError("it has no address")
+    for *_, place in found:
+        try:
+            return socket.create_connection((str(place[0]), target.port), timeout_s, source)
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 @contextmanager
-def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
+def _sentences(target: Endpoint) -> Iterator[None]:
     """Turn whatever connecting raises into this package's errors."""
-    where = f"device {spec.name!r} ({target.user}@{target.host}, port {target.port})"
+    where = target.title
     try:
         yield
     except DeviceError:
         raise
-    except BadHostKeyException as error:
-        holder = _holder(target) or target.found_known_hosts
-        raise HostKeyError(
-            f"The host key of {target.key_name} has changed (it is now {_fingerprint(error.key)}): somebody "
-            "may be in between, or the device was set up anew; if you know why, remove the old key with "
-            f"`ssh-keygen -R {shlex.quote(target.key_name)} -f {shlex.quote(str(holder))}` and "
-            f"accept the new one with `{_accept(target)}`."
-        ) from error
-    except PasswordRequiredException as error:
-        raise AuthError(f"The key for {where} is locked by a passphrase; unlock it with `ssh-add`.") from error
-    except AuthenticationException as error:
-        raise AuthError(f"{where} refused your keys; {_key_advice(target)}.") from error
     except socket.gaierror as error:
         raise Unreachable(
             f"The host name of {where} cannot be resolved ({error.strerror}); check host= or ~/.ssh/config."
@@ -216,27 +180,4 @@ def _sentences(spec: DeviceSpec, target: Endpoint) -> Iterator[None]:
     except OSError as error:
         raise Unreachable(f"{where} cannot be reached: {error.strerror or error}; is its SSH server on?") from error
     except (SSHException, EOFError) as error:
-        if "No authentication methods" in str(error):
-            raise AuthError(f"There is no key to offer to {where}; {_key_advice(target)}.") from error
-        by = f" through the ProxyCommand `{target.proxy_command}`" if target.proxy_command else ""
-        raise Unreachable(f"{where} does not speak SSH{by}: {error or 'it hung up'}.") from error
-
-
-def _holder(target: Endpoint) -> Path | None:
-    """The first known_hosts file that has a key under the target's name."""
-    for path in target.known_hosts:
-        try:
-            keys = paramiko.HostKeys(str(path))
-        except (OSError, InvalidHostKey, UnicodeDecodeError):
-            continue
-        if keys.lookup(target.key_name) is not None:
-            return path
-    return None
-
-
-def _key_advice(target: Endpoint) -> str:
-    at = f"-p {target.port} " if target.port != 22 else ""
-    return (
-        f"set identity_file=, run `ssh-add`, or install a key with `ssh-copy-id {at}"
-        f"{shlex.quote(f'{target.user}@{target.host}')}`"
-    )
+        raise Unreachable(f"{where} does not speak SSH: {error or 'it hung up'}.") from error

@@ -9,13 +9,19 @@ from paramiko.ssh_exception import SSHException
 
 MAX_PACKET_BYTES = 256 << 10
 """As OpenSSH has it; ours ask for 32 KiB."""
+_TEXT_MAX = 200
 
 
 class BoundedTransport(paramiko.Transport):
-    """A transport that refuses larger packets before it has read them."""
+    """A transport that refuses larger packets before it has read them, and keeps what the server says.
+
+    `farewell` is why it hung up, and `refusal` why it opened no channel, if told.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.farewell = self.refusal = ""
+        self.server_extensions: dict[str, bytes] = {}
         read_all = self.packetizer.read_all
 
         def read_bounded(n: int, check_rekey: bool = False) -> bytes:
@@ -24,3 +30,19 @@ class BoundedTransport(paramiko.Transport):
             return read_all(n, check_rekey)
 
         self.packetizer.read_all = read_bounded  # type: ignore[method-assign]
+
+    def _parse_disconnect(self, m: paramiko.Message) -> None:
+        m.get_int()
+        self.farewell = _printable(m.get_string())
+
+    def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
+        m.get_int()
+        m.get_int()
+        self.refusal = _printable(m.get_string())
+        m.rewind()
+        super()._parse_channel_open_failure(m)  # type: ignore[misc]
+
+
+def _printable(text: bytes) -> str:
+    """For a sentence on a terminal."""
+    return "".join(one for one in text.decode(errors="replace") if one.isprintable())[:_TEXT_MAX]

@@ -297,7 +297,7 @@ def test_an_alias_of_ssh_config(server: LoopbackSsh, tmp_path: Path) -> None:
     with within(3), pytest.raises(Unreachable):  # What the inventory says goes before the alias.
         SshTransport(DeviceSpec("x", "ssh", host="board", port=1), ssh_config=config)
     config.write_text("Host board\n  Port many\n")
-    with pytest.raises(InventoryError, match="'many' is not a number"):
+    with pytest.raises(InventoryError, match="line 2: Bad port 'many'"):
         SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
 
 
@@ -341,7 +341,7 @@ def test_hostile_names_of_ssh_config_never_reach_a_shell(
     keys = ("HostName", "HostKeyAlias") if "," in name else ("HostName", "User", "HostKeyAlias")
     for key in keys:
         config.write_text(f"Host board\n  {key} {name}\n  ProxyCommand nc %h %p %r\n")
-        with pytest.raises(InventoryError, match=r"cannot be a (host|user)"):
+        with pytest.raises(InventoryError, match="cannot be a (host|user)|cannot read its configuration"):
             SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
     config.write_text("Host board\n  User x$IFS-oProxyCommand=y\n  ProxyCommand ssh -l %r %h\n")
     with pytest.raises(InventoryError, match="must not hold"):
