@@ -6,7 +6,6 @@ import os
 import re
 import socket
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -198,25 +197,9 @@ def _files(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
 
 
 def _known_hosts(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
-    text = found.one(keyword.lower())
-    if text is None:
-        return ()
-    names = _file_names(tokens.original, keyword, text)
-    if keyword == "GlobalKnownHostsFile" or keyword.lower() in found.expanded:
-        return tuple(Path(tilde(name)) for name in names)
-    return tuple(Path(tokens.path(keyword, name)) for name in names)
-
-
-def _file_names(alias: str, keyword: str, text: str) -> list[str]:
-    """The files of a line in which ssh prints several without quotes. Raises InventoryError when it is not clear."""
-    names = re.split(r" (?=[/~])", text)
-    relative = names[0][:1] not in "/~" and any(" " in name for name in names)
-    if relative or any(Path(f"{first} {second}").exists() for first, second in pairwise(names)):
-        raise InventoryError(
-            f"~/.ssh/config, host {alias!r}: {keyword} {text!r} can be read in two ways; write full names without "
-            "spaces."
-        )
-    return names
+    if keyword == "GlobalKnownHostsFile":  # ssh replaces no tokens in it
+        return tuple(Path(tilde(name)) for name in found.all(keyword.lower()) if name.lower() != "none")
+    return _files(found, keyword, tokens)
 
 
 def _agent(found: Settings, tokens: Tokens) -> Path | None:

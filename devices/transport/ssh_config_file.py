@@ -29,6 +29,7 @@ _ONE: Final = frozenset(
 )
 _EACH: Final = frozenset({"identityfile", "certificatefile"})
 _FILES: Final = frozenset({"userknownhostsfile", "globalknownhostsfile"})
+_NAMES: Final = frozenset({"host", "originalhost"})
 _LOWER: Final = frozenset({"hostkeyalias", "addressfamily"})
 # They change neither which machine is reached, nor who is trusted, nor with which key one logs in.
 _HARMLESS: Final = frozenset(
@@ -131,15 +132,15 @@ class _Reading:
     def finish(self) -> dict[str, tuple[str, ...]]:
         """The values as `ssh -G` prints them, but for tokens."""
         found = {key: tuple(values) for key, values in self.values.items()}
-        host = self._host_name().lower()
+        host = self._host_name()
         defaults = {
             "user": (own_name(),),
             "port": ("22",),
             "identityfile": IDENTITIES,
-            "userknownhostsfile": ("~/.ssh/known_hosts ~/.ssh/known_hosts2",),
-            "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",),
+            "userknownhostsfile": ("~/.ssh/known_hosts", "~/.ssh/known_hosts2"),
+            "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"),
         }
-        return defaults | found | {"hostname": (host,)}
+        return defaults | found | {"hostname": (host if ":" in host else host.lower(),)}
 
     def _host_name(self) -> str:
         name = self.values.get("hostname", [self.host])[0]
@@ -163,8 +164,8 @@ class _Reading:
             if criterion == "final":
                 raise line.refused("Match final is not understood")
             subject = {
-                "host": self._host_name(),
-                "originalhost": self.host,
+                "host": self._host_name().lower(),
+                "originalhost": self.host.lower(),
                 "user": self.values.get("user", [own_name()])[0],
                 "localuser": own_name(),
             }
@@ -173,7 +174,8 @@ class _Reading:
             if criterion == "canonical":
                 holds = holds and negated
             elif criterion in subject:
-                holds = holds and list_matches(subject[criterion], value) != negated
+                pattern = value.lower() if criterion in _NAMES else value
+                holds = holds and list_matches(subject[criterion], pattern) != negated
             else:
                 unknown = unknown or criterion
         if holds and unknown:
@@ -190,7 +192,9 @@ class _Reading:
         elif keyword == "proxyjump":
             self._take_jump(line)
         elif keyword in _RAW:
-            self._keep(keyword, [line.rest.lstrip(" \t=")] if "proxyjump" not in self.values else [])
+            self._keep(
+                keyword, [line.rest.lstrip(" \t=")] if self.values.get("proxyjump", ["none"]) == ["none"] else []
+            )
         elif keyword in _FILES:
             self._take_files(line)
         elif keyword in _EACH:
@@ -216,9 +220,9 @@ class _Reading:
 
     def _take_files(self, line: _Line) -> None:
         words = line.words()
-        if not words or any(not word or any(one.isspace() for one in word) for word in words):
-            raise line.refused(f"{line.keyword!r} must be file names without spaces")
-        self._keep(line.keyword, [" ".join(words)])
+        if not words or not all(words):
+            raise line.refused(f"{line.keyword!r} takes file names")
+        self._keep(line.keyword, words)
 
 
 def _lines(path: Path) -> Iterator[_Line]:

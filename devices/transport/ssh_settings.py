@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ _OLDEST: Final = (6, 8)  # the first with -G
 _VERSION: Final = re.compile(r"OpenSSH(?:_for_Windows)?_(\d+)\.(\d+)")
 _ANSWER_S: Final = 30.0  # `Match exec` runs commands, and canonicalisation asks name servers
 _WORDS_MAX: Final = 400
+_LISTS: Final = ("userknownhostsfile", "globalknownhostsfile")
 _PATHS: Final = ("IdentityFile", "CertificateFile", "IdentityAgent", "UserKnownHostsFile", "RevokedHostKeys")
 
 
@@ -73,7 +75,21 @@ class OpenSsh:
         for line in output.split("\n"):
             keyword, _, value = line.partition(" ")
             values[keyword.lower()] = (*values.get(keyword.lower(), ()), value)
+        for keyword in _LISTS:
+            if keyword in values:
+                values[keyword] = _file_names(host, keyword, values[keyword][0])
         return Settings(values, _expanded(self.program))
+
+
+def _file_names(host: str, keyword: str, text: str) -> tuple[str, ...]:
+    """The files of a line in which ssh prints several without quotes. Raises InventoryError when it is not clear."""
+    names = re.split(r" (?=[/~%$])", text)
+    relative = names[0][:1] not in "/~%$" and any(" " in name for name in names)
+    if relative or any(Path(f"{first} {second}").exists() for first, second in pairwise(names)):
+        raise InventoryError(
+            f"~/.ssh/config, host {host!r}: {keyword} {text!r} can be read in two ways; write full names without spaces."
+        )
+    return tuple(names)
 
 
 def openssh(path: Path | None = None) -> OpenSsh | None:

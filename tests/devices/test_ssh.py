@@ -341,7 +341,7 @@ def test_hostile_names_of_ssh_config_never_reach_a_shell(
     keys = ("HostName", "HostKeyAlias") if "," in name else ("HostName", "User", "HostKeyAlias")
     for key in keys:
         config.write_text(f"Host board\n  {key} {name}\n  ProxyCommand nc %h %p %r\n")
-        with pytest.raises(InventoryError, match="cannot be a (host|user)|cannot read its configuration"):
+        with pytest.raises(InventoryError, match=r"cannot be a (host|user)|cannot read its configuration"):
             SshTransport(DeviceSpec("x", "ssh", host="board"), ssh_config=config)
     config.write_text("Host board\n  User x$IFS-oProxyCommand=y\n  ProxyCommand ssh -l %r %h\n")
     with pytest.raises(InventoryError, match="must not hold"):
