@@ -46,6 +46,8 @@ class CaseResult:
     """What kind of reason, for programs: `CUT_OFF` where it is not finished because the run was cut off."""
     trust: str | None = None
     trust_reasons: tuple[str, ...] = ()
+    trust_words: tuple[str, ...] = ()
+    """The same in a word or two each, for a line in a terminal."""
     latency: Level | None = None
     p90_ns: float | None = None
     arena_bytes: int | None = None
@@ -130,7 +132,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         (status, reason), code = beyond, None
     if status not in _TIMED:
         return CaseResult(case, status, reason, build, isa)
-    grade, reasons = trust(gate, timed, [one for one in run.events if one.device == case.device])
+    grade, doubts = trust(gate, timed, [one for one in run.events if one.device == case.device])
     return CaseResult(
         case,
         status,
@@ -139,7 +141,8 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         isa,
         code,
         trust=grade,
-        trust_reasons=tuple(reasons),
+        trust_reasons=tuple(doubt.sentence for doubt in doubts),
+        trust_words=tuple(dict.fromkeys(doubt.word for doubt in doubts)),
         energy_mj=_median_of(timed, lambda one: number(one.telemetry.get("energy_mj"))),
         latency=latency,
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),

@@ -8,6 +8,8 @@ import math
 _TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 _SIZE_UNITS = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12))
 _COUNT_UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
+_FINEST = 3
+"""Decimals beyond the usual ones that a narrow interval can add."""
 _CLOCK_UNITS = (("Hz", 1.0), ("kHz", 1e3), ("MHz", 1e6), ("GHz", 1e9))
 
 
@@ -26,19 +28,53 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(decimals, 0)}f}"
 
 
-def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+def _unit(value: float, units: tuple[tuple[str, float], ...]) -> tuple[str, float]:
     unit, factor = units[0]
     for name, size in units:
         # Half a unit of the third digit below, because 999.6 ns is 1.00 µs once rounded.
         if abs(value) >= 0.9995 * size:
             unit, factor = name, size
+    return unit, factor
+
+
+def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, factor = _unit(value, units)
     return f"{significant(value / factor)} {unit}".rstrip()
+
+
+def decimals_within(value: float, width: float, digits: int = 3) -> int:
+    """How many decimals of `value` mean something when its interval is so wide; below 0: not even all its digits.
+
+    Three significant digits, as everywhere; fewer where the interval is so wide that the last would be finer than a
+    hundredth of its width, more where it is so narrow that its ends would look the same.
+    """
+    if not (math.isfinite(value) and math.isfinite(width)) or value == 0:
+        return 0
+    usual = digits - 1 - math.floor(math.log10(abs(value)))
+    if width <= 0:
+        return usual
+    first = -math.floor(math.log10(width))
+    return min(max(usual, min(first, usual + _FINEST)), first + 2)
 
 
 def duration(ns: float, plain: bool = False) -> str:
     """Nanoseconds as `456 µs` or `1.23 ms`."""
     text = _scaled(ns, _TIME_UNITS)
     return text.replace("µ", "u") if plain else text
+
+
+def duration_between(ns: float, low: float, high: float, plain: bool = False) -> str:
+    """A figure in ns with its interval, as `2.89 ms (2.57-4.31)`: one unit, and digits that the interval bears."""
+    unit, factor = _unit(ns, _TIME_UNITS)
+    decimals = decimals_within(ns / factor, (high - low) / factor)
+    value, least, most = (_rounded(figure / factor, decimals) for figure in (ns, low, high))
+    text = f"{value} {unit} ({least}-{most})"
+    return text.replace("µ", "u") if plain else text
+
+
+def _rounded(value: float, decimals: int) -> str:
+    """`value` with so many decimals, thousands apart; below 0 to tens, hundreds and so on."""
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}" if math.isfinite(value) else str(value)
 
 
 def rate(gops: float) -> str:

@@ -50,7 +50,7 @@ class Surroundings:
         stored = [(one.device, one.message) for one in self.context.writer.read().events]
         for finding in diagnose(spec, facts):
             if finding.weight != "none" and (spec.name, finding.what) not in stored:
-                self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what)
+                self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what, finding.name)
         self.watched = watched_files(facts, self.target.cores)
         self.counters = () if facts.emulated else COUNTERS
         try:
@@ -65,11 +65,11 @@ class Surroundings:
         try:
             changes = tuning.apply(self.transport, self.launcher.workdir, steps)
         except CommandFailed as error:
-            self._tell(DISTRUST, f"its environment could not be prepared: {error}")
+            self._tell(DISTRUST, f"its environment could not be prepared: {error}", "untuned")
             return
         for change in changes:
             if change.outcome != "same":
-                self._tell(DISTRUST if change.outcome == "denied" else "tuned", change.sentence)
+                self._tell(DISTRUST if change.outcome == "denied" else "tuned", change.sentence, "untuned")
 
     def put_back(self, whose: str) -> None:
         """Restores what the journal over there names. Raises DeviceError."""
@@ -88,7 +88,7 @@ class Surroundings:
                 return
             if time.monotonic() > deadline:
                 limit = f"{_LONGEST_COOLING_S:.0f} s"
-                self._tell(DISTRUST, f"it was still at {hottest:.0f} °C after cooling down for {limit}")
+                self._tell(DISTRUST, f"it was still at {hottest:.0f} °C after cooling down for {limit}", "hot")
                 return
             self.context.show(self.target.spec.name, f"cooling down: {hottest:.0f} °C, {wanted} wanted", 0, 1)
             self.context.stop.check()
@@ -121,8 +121,8 @@ class Surroundings:
         words = self.launcher.words([spare[0]], _LONGEST_SAMPLING_S)
         return Sampler(self.transport, words, files, sources[0] if sources else None, self.launcher.workdir)
 
-    def _tell(self, kind: str, message: str) -> None:
-        event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, started=now())
+    def _tell(self, kind: str, message: str, code: str | None = None) -> None:
+        event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, code=code, started=now())
         self.context.append(event)
 
 

@@ -185,11 +185,12 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pea
 
 class DeviceEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="device_event"):
     """Something that happened to a device during a run; `kind` is one word such as `lost`, `gave_up` or
-    `lock`."""
+    `lock`. `code` is a word for what speaks against its times, such as `busy`; None in records of before."""
 
     device: str
     kind: str
     message: str
+    code: str | None = None
     started: str | None = None
 
 

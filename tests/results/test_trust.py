@@ -39,4 +39,13 @@ def test_grades(
 ) -> None:
     found, reasons = trust(gate, invocations, events)
     assert found == grade
-    assert any(reason in one for one in reasons) if reason else reasons == []
+    assert any(reason in one.sentence for one in reasons) if reason else reasons == []
+
+
+@pytest.mark.parametrize(
+    ("code", "word"), [("virtual", "VM"), ("busy", "load"), ("battery-saver", "battery saver"), (None, "device")]
+)
+def test_what_a_line_says_of_a_device(code: str | None, word: str) -> None:
+    """A code that has no word of its own here, as of a newer finding, is shown as it is."""
+    event = DeviceEvent(device="d", kind=DISTRUST, message="why", code=code)
+    assert [one.word for one in trust(GATE, [timed()], [event])[1]] == [word]
