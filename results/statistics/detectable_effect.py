@@ -34,7 +34,7 @@ def detectable_effect(rules: Rules, differences: Sequence[float] | NDArray[np.fl
     estimates = np.array([hodges_lehmann(row).value for row in confirm])
 
     def called(shift: float) -> float:
-        passes = _passes(screen + shift, rules.screen_alpha) & _passes(confirm + shift, rules.confirm_alpha)
+        passes = _passes(screen + shift, rules.screen_alpha) & _passes(confirm + shift, rules.last_alpha)
         passes &= estimates + shift >= math.log1p(rules.floor)
         return float(passes.mean()) * (1 - taken_for_equivalent(rules, shift, sigma))
 

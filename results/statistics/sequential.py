@@ -7,13 +7,20 @@ so that a comparison can be cut off, resumed and judged again later.
    margin, if the estimate lies below the floor, if the tests hold with the dropped pairs too (a side that throttles
    more is not let off by leaving its throttled pairs out), and if the mean lies within twice the margin (a tail that
    ranks do not weigh). Otherwise a signed-rank test at 1 %, two-sided, flags a difference.
-2. **Confirmation**, once, of what was flagged, with fresh pairs: signed ranks at 0.5 %, the same sign. As many pairs as
-   find the margin with 99 %, at least 20 and at most 4/3 of those of the last look.
+2. **Confirmation**, once, of what was flagged, with fresh pairs, at 0.5 % in all, the same sign. It has two looks. After
+   12 pairs only an effect that is clear is called: signed ranks show at 0.05 % that it is beyond the margin, which takes
+   12 pairs of 12 that say so. Otherwise signed ranks at the remaining 0.45 % after as many pairs as find the margin with
+   99 %, at least 20 and at most 4/3 of those of the last look.
 3. **Verdict.** Confirmed and at least the floor: regression or improvement. Else equivalence, by the confirming pairs
    alone. Else inconclusive, with the smallest effect that would have been called with 90 %.
 
 Four looks at 0.25 % call an effect as large as the margin equivalent at most 1 % of the time. To call a difference
 where there is none takes a false flag and a false confirmation: at most 4 x 1 % x 0.25 %, 0.2 % in a suite of 20 cases.
+The two looks of the confirmation share its 0.5 %, so that this holds however they depend on each other (Bonferroni), and
+the interval of either look is the one at its own level, so that both hold at once with 99.5 % (repeated confidence
+intervals: C. Jennison and B. W. Turnbull, Group Sequential Methods, 2000, chapter 9). A strict first look and a last one
+that hardly pays for it: P. C. O'Brien and T. R. Fleming, "A multiple testing procedure for clinical trials", Biometrics
+35 (1979), 549-556.
 `docs/statistics.md` has both, simulated. Sequential looks: S. J. Pocock, "Group sequential methods in the design and
 analysis of clinical trials", Biometrika 64 (1977), 191-199; here with a simpler and stricter bound.
 """
@@ -31,7 +38,7 @@ from bnnbench.results.statistics.detectable import pairs_needed, passes, standar
 from bnnbench.results.statistics.equivalence import equivalence_p
 from bnnbench.results.statistics.hodges_lehmann import Shift, hodges_lehmann
 from bnnbench.results.statistics.robust_sigma import effective_sigma
-from bnnbench.results.statistics.signed_rank import two_sided_p
+from bnnbench.results.statistics.signed_rank import p_value, two_sided_p
 
 Verdict = Literal["regression", "improvement", "equivalent", "inconclusive"]
 Stage = Literal["screen", "confirm"]
@@ -54,11 +61,20 @@ class Rules:
     equivalence_alpha: float = 0.01
     """For all looks together."""
     confirm_alpha: float = 0.005
+    """For both looks of the confirmation together."""
+    clear_alpha: float = 0.0005
+    """Of the first of them, after `clear_pairs`; all of these have to agree, whose p is 2 / 2^n."""
+    clear_pairs: int = 12
     least_confirming: int = 20
 
     @property
     def look_alpha(self) -> float:
         return self.equivalence_alpha / len(self.looks)
+
+    @property
+    def last_alpha(self) -> float:
+        """What the first look leaves to the last one of the confirmation."""
+        return self.confirm_alpha - self.clear_alpha
 
     def within(self, times: float = 1.0) -> tuple[float, float]:
         """The margin as logarithms: a head that is 2 % slower, or a base that is."""
@@ -107,6 +123,10 @@ def judge(rules: Rules, seen: Differences) -> Need | Judgement:
             break
     if flagged is None:
         return _judgement(rules, "inconclusive", np.asarray(seen.screen[: rules.looks[-1]], float), confirmed=False)
+    if len(seen.confirm) < rules.clear_pairs:
+        return Need("confirm", rules.clear_pairs)
+    if (clear := _clear(rules, flagged, np.asarray(seen.confirm[: rules.clear_pairs], float))) is not None:
+        return clear
     # Ten pairs tell sigma to a third: too few confirming pairs would cost the verdict, a few more only time.
     wanted = confirming_pairs(rules, effective_sigma(flagged) * (1 + 1 / math.sqrt(len(flagged))))
     if len(seen.confirm) < wanted:
@@ -116,7 +136,7 @@ def judge(rules: Rules, seen: Differences) -> Need | Judgement:
 
 def confirming_pairs(rules: Rules, sigma: float) -> int:
     """Fresh pairs that confirm a flag at this sigma (logarithms); even, because pairs come in blocks of two."""
-    wanted = pairs_needed(rules.within()[1], sigma, rules.confirm_alpha, _CONFIRM_POWER) if sigma else 0
+    wanted = pairs_needed(rules.within()[1], sigma, rules.last_alpha, _CONFIRM_POWER) if sigma else 0
     most = max(rules.least_confirming, rules.looks[-1] * 4 // 3)
     wanted = min(max(wanted, rules.least_confirming), most)
     return wanted + wanted % 2
@@ -130,7 +150,7 @@ def minimum_detectable_effect(rules: Rules, sigma: float) -> float:
 
     def called(shift: float) -> float:
         flagged = passes(shift, sigma, most, rules.screen_alpha)
-        confirmed = passes(shift, sigma, confirming, rules.confirm_alpha, math.log1p(rules.floor))
+        confirmed = passes(shift, sigma, confirming, rules.last_alpha, math.log1p(rules.floor))
         return flagged * confirmed * (1 - taken_for_equivalent(rules, shift, sigma))
 
     low, high = 0.0, 1.0
@@ -163,21 +183,35 @@ def _equivalent(rules: Rules, d: NDArray[np.float64], dropped: Sequence[float]) 
     )
 
 
+def _clear(rules: Rules, screen: NDArray[np.float64], confirm: NDArray[np.float64]) -> Judgement | None:
+    """The verdict on an effect that the first confirming pairs show to lie beyond the margin; None where they do not."""
+    is_up = hodges_lehmann(screen).value > 0
+    p = 2 * p_value(confirm if is_up else -confirm, rules.within()[1])
+    if p >= rules.clear_alpha or abs(math.expm1(hodges_lehmann(confirm).value)) < rules.floor:
+        return None
+    return _judgement(rules, "regression" if is_up else "improvement", confirm, confirmed=True, alpha=rules.clear_alpha)
+
+
 def _confirmed(
     rules: Rules, screen: NDArray[np.float64], confirm: NDArray[np.float64], dropped: Sequence[float]
 ) -> Judgement:
     shift = hodges_lehmann(confirm).value
-    agree = two_sided_p(confirm) < rules.confirm_alpha and (shift > 0) == (hodges_lehmann(screen).value > 0)
+    agree = two_sided_p(confirm) < rules.last_alpha and (shift > 0) == (hodges_lehmann(screen).value > 0)
     if agree and abs(math.expm1(shift)) >= rules.floor:
-        return _judgement(rules, "regression" if shift > 0 else "improvement", confirm, confirmed=True)
+        return _judgement(
+            rules, "regression" if shift > 0 else "improvement", confirm, confirmed=True, alpha=rules.last_alpha
+        )
     verdict: Verdict = "equivalent" if _equivalent(rules, confirm, dropped) else "inconclusive"
-    return _judgement(rules, verdict, confirm, confirmed=agree)
+    return _judgement(rules, verdict, confirm, confirmed=agree, alpha=rules.last_alpha)
 
 
-def _judgement(rules: Rules, verdict: Verdict, d: NDArray[np.float64], confirmed: bool) -> Judgement:
+def _judgement(
+    rules: Rules, verdict: Verdict, d: NDArray[np.float64], confirmed: bool, alpha: float | None = None
+) -> Judgement:
+    """`alpha`: what the interval may miss with; None for that of what is not confirmed."""
     return Judgement(
         verdict=verdict,
-        shift=hodges_lehmann(d, 1 - rules.confirm_alpha),
+        shift=hodges_lehmann(d, 1 - (rules.confirm_alpha if alpha is None else alpha)),
         confirmed=confirmed,
         sigma=effective_sigma(d),
     )

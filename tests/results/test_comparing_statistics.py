@@ -239,14 +239,52 @@ class TestJudge:
         assert done.sigma == pytest.approx(0.1, abs=0.03)
 
     def test_a_flag_needs_fresh_pairs(self) -> None:
-        slower = list(np.random.default_rng(17).normal(0.05, 0.005, 10))
-        assert judge(self.RULES, Differences(slower)) == Need("confirm", 20)
+        slower = list(np.random.default_rng(17).normal(0.02, 0.003, 10))
+        assert judge(self.RULES, Differences(slower)) == Need("confirm", 12)
+        assert judge(self.RULES, Differences(slower, slower + slower[:2])) == Need("confirm", 20)
         confirmed = judge(self.RULES, Differences(slower, slower * 2))
         assert isinstance(confirmed, Judgement)
         assert (confirmed.verdict, confirmed.confirmed) == ("regression", True)
         opposite = judge(self.RULES, Differences(slower, [-d for d in slower * 2]))
         assert isinstance(opposite, Judgement)
         assert opposite.verdict == "inconclusive"
+
+    @pytest.mark.parametrize("effect", [-0.86, -0.5, -0.1, 0.1, 1.0, 50.0])
+    @pytest.mark.parametrize("sigma", [0.001, 0.01])
+    def test_a_clear_effect_stops_early(self, effect: float, sigma: float) -> None:
+        """22 pairs in all, whatever the noise would have asked for, and its interval still holds the effect."""
+        rng, shift = np.random.default_rng(23), math.log1p(effect)
+        screen, confirm = (list(rng.normal(shift, sigma, n)) for n in (10, 12))
+        assert judge(self.RULES, Differences(screen)) == Need("confirm", 12)
+        done = judge(self.RULES, Differences(screen, confirm))
+        assert isinstance(done, Judgement)
+        assert (done.verdict, done.confirmed, done.shift.n) == ("regression" if shift > 0 else "improvement", True, 12)
+        assert done.shift.level >= 1 - self.RULES.clear_alpha
+        assert done.shift.low <= shift <= done.shift.high
+
+    @pytest.mark.parametrize("spoilt", [0.0, 0.015, -0.5])
+    def test_one_pair_that_is_not_clear_asks_for_more(self, spoilt: float) -> None:
+        screen = list(np.random.default_rng(24).normal(0.5, 0.1, 10))
+        more = judge(self.RULES, Differences(screen, [*(screen * 2)[:11], spoilt]))
+        assert isinstance(more, Need)
+        assert more.stage == "confirm"
+        assert more.pairs >= 20
+
+    def test_a_clear_effect_is_beyond_floor_and_margin(self) -> None:
+        """A floor above the margin is a floor here too."""
+        screen = list(np.random.default_rng(25).normal(0.05, 0.001, 10))
+        assert isinstance(judge(Rules(floor=0.1), Differences(screen, (screen * 2)[:12])), Need)
+        assert isinstance(judge(Rules(margin=0.1), Differences(screen, (screen * 2)[:12])), Need)
+
+    def test_both_looks_of_the_confirmation_together_keep_its_level(self) -> None:
+        """Where nothing changed, and with no margin at all, which is the worst case for the first look."""
+        rules, rng, wrong, tries = Rules(margin=0.0), np.random.default_rng(26), 0, 5000
+        for _ in range(tries):
+            d = rng.standard_t(3, 20)
+            wrong += 2 * p_value(d[:12], rules.within()[1]) < rules.clear_alpha or 2 * p_value(d) < rules.last_alpha
+        bound = rules.confirm_alpha / 2
+        assert wrong / tries <= bound + 3 * math.sqrt(bound / tries)
+        assert rules.clear_alpha + rules.last_alpha == pytest.approx(rules.confirm_alpha)
 
     def test_below_the_floor_is_no_regression(self) -> None:
         small = list(np.random.default_rng(18).normal(0.005, 0.001, 30))

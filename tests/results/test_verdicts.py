@@ -61,7 +61,7 @@ class TestVerdict:
 
     def test_regression(self) -> None:
         seen = pairs(noisy(0.05, 0.005, 10)) + pairs(noisy(0.05, 0.005, 20, 2), "confirm")
-        assert needed(RULES, seen[:10]) == Need("confirm", 20)
+        assert needed(RULES, seen[:10]) == Need("confirm", 12)
         assert needed(RULES, seen) is None
         found = verdict(RULES, "c", seen)
         assert (found.status, found.verdict, found.confirmed, found.pairs) == ("ok", "regression", True, 30)
