@@ -53,6 +53,8 @@ class CaseResult:
     arena_bytes: int | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     """By the key of a metric; what was not measured is not in it."""
+    intervals: Mapping[str, Level] = field(default_factory=dict)
+    """Of the figures of its invocations, of metrics that have one; by the key of the metric."""
     energy_mj: float | None = None
     """Per iteration, where a power source could be read while it was timed."""
     accuracy: Accuracy | None = None
@@ -124,8 +126,15 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         for metric in METRICS.values()
         if not (metric.is_time and emulated) and (figure := _figure(metric, timed)) is not None
     }
+    intervals = {
+        key: level([value for one in timed if (value := of_invocation(one)) is not None])
+        for key in figures
+        if METRICS[key].low is not None and (of_invocation := METRICS[key].of_invocation) is not None
+    }
     if emulated:
-        return CaseResult(case, status, reason, build, isa, code, arena_bytes=arena, figures=figures)
+        return CaseResult(
+            case, status, reason, build, isa, code, arena_bytes=arena, figures=figures, intervals=intervals
+        )
     latency = level([statistics.median(one.samples_ns) for one in timed])
     beyond = beyond_roof(case, latency.value, [one for one in run.peaks if one.device == case.device])
     if beyond is not None:
@@ -148,6 +157,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
         arena_bytes=arena,
         figures={_LATENCY.key: latency.value, **figures},
+        intervals=intervals,
     )
 
 

@@ -114,6 +114,8 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "rounding": result.rounding,
         "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
         **{METRICS[key].column: figure for key, figure in result.figures.items()},
+        **{str(METRICS[key].low): one.low for key, one in result.intervals.items()},
+        **{str(METRICS[key].high): one.high for key, one in result.intervals.items()},
         "latency_low_ns": latency and latency.low,
         "latency_high_ns": latency and latency.high,
         "latency_n": latency and latency.n,

@@ -1,146 +1,144 @@
-"""The results in a terminal: what is proven, engines side by side, and what went wrong."""
+"""The results in a terminal: what is proven, a row per case, and what went wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from bnnbench.results import quantity
 from bnnbench.results.case_result import CUT_OFF
+from bnnbench.results.certainty import duration_text, interval_meaning, latency_text, trust_text
 from bnnbench.results.columns import equal
-from bnnbench.results.engine_table import Cell, Line, labelled, lines, series_of, summary
+from bnnbench.results.engine_table import labelled, summary, with_speedup
+from bnnbench.results.grouped import by_reason, counted, some
 from bnnbench.results.metrics import METRICS, Metric
-from bnnbench.results.printable import MOST, printable, shorten
+from bnnbench.results.sheet import Column, Sheet, say
+from bnnbench.results.sheet import is_plain as is_plain
 
 _STATUS_STYLE = {
     "wrong_output": "bold red",
     "failed": "red",
-    "skipped": "dim",
     "unstable": "yellow",
     "unverified": "yellow",
 }
-# With this many columns a cell also has its range and GOPS, and with some more for each of them other metrics.
-_ROOMY = 100
-_FIGURE = 9
+_BESIDE = [metric for metric in METRICS.values() if metric.in_tables and not metric.is_main]
+_MAIN = [metric for metric in METRICS.values() if metric.is_main and not metric.is_time]
 
 
 def show(frame: pd.DataFrame, console: Console, baseline: str | None = None) -> None:
     """Prints the summary, the table and the notes; ASCII only when the terminal is not a UTF-8 one."""
     plain = is_plain(console)
-    console.print(Text(summary(frame), style="bold"))
-    console.print(table(frame, baseline=baseline, width=console.width, plain=plain))
+    say(console, summary(frame), "bold")
+    rows = [row for row in with_speedup(frame, baseline).to_dict("records") if row["status"] != "skipped"]
+    if rows:
+        left_out = _table(rows, plain).print(console)
+        for text in _meaning(rows, baseline, "speed-up" not in left_out):
+            say(console, text, "dim")
     for note in notes(frame):
-        console.print(Text(printable(shorten(note, MOST), plain)), soft_wrap=False)
-
-
-def is_plain(console: Console) -> bool:
-    """Whether the terminal can show ASCII only."""
-    return not console.encoding.lower().replace("-", "").startswith("utf")
-
-
-def table(frame: pd.DataFrame, *, baseline: str | None = None, width: int = 80, plain: bool = False) -> Table:
-    """A table with a row per workload, device and thread count, and a column per engine with its latency
-    and its speed-up over `baseline` (an engine's name) or over the slowest; from 100 columns on with
-    range and GOPS."""
-    every = list(lines(frame, baseline))
-    places = {line.place for line in every}
-    threads = {line.threads for line in every}
-    sheet = Table(
-        box=box.ASCII2 if plain else box.SIMPLE_HEAD,
-        caption=_caption(baseline, plain),
-        caption_justify="left",
-        pad_edge=False,
-        show_edge=False,
-    )
-    sheet.add_column("workload", overflow="fold", min_width=14)
-    if len(places) > 1:
-        sheet.add_column("device", overflow="fold", min_width=6)
-    if len(threads) > 1:
-        sheet.add_column("thr", justify="right", no_wrap=True)
-    names = series_of(labelled(frame))
-    roomy = width >= _ROOMY + 30 * max(0, len(names) - 2)
-    beside = _beside(every, width - _ROOMY - 30 * max(0, len(names) - 2), len(names))
-    for name in names:
-        sheet.add_column(Text(printable(name, plain)), justify="right", no_wrap=True)
-    previous: Line | None = None
-    for line in every:
-        same = previous is not None and previous.workload == line.workload
-        texts = [Text("" if same else printable(line.workload, plain))]
-        if len(places) > 1:
-            texts.append(Text(printable(line.place, plain)))
-        if len(threads) > 1:
-            texts.append(Text(str(line.threads)))
-        texts += [_figure(line.cells.get(name), roomy, beside, len(names) > 1, plain) for name in names]
-        sheet.add_row(*texts)
-        previous = line
-    return sheet
-
-
-def _beside(every: Iterable[Line], room: int, engines: int) -> list[Metric]:
-    """The metrics that a timed cell also shows, as far as there is room for all engines."""
-    measured = {
-        key for line in every for cell in line.cells.values() if cell.latency_ns is not None for key in cell.figures
-    }
-    shown: list[Metric] = []
-    for metric in METRICS.values():
-        if metric.in_tables and metric.key in measured:
-            room -= engines * (len(metric.word) + _FIGURE + 1)
-            shown += [metric] if room >= 0 else []
-    return shown
+        say(console, note)
 
 
 def notes(frame: pd.DataFrame) -> list[str]:
-    """One sentence for each case that is not `ok` or has a reason: status, engine, device, workload, reason;
-    one for all that an interrupt cut off."""
+    """What is to be said of cases that are not `ok` or have a reason: a sentence for each status and reason, with the
+    cases that share it; one for all that were skipped, and one for all that an interrupt cut off."""
     frame = labelled(frame)
     told = frame[~equal(frame["status"], "ok") | frame["reason"].notna()]
     unfinished = equal(told["reason_code"], CUT_OFF)
     count, told = int(unfinished.sum()), told[~unfinished]
-    summary = f"{count} cases are not finished" if count != 1 else "1 case is not finished"
-    return ([summary] if count else []) + [
-        f"{row['status']}: {row['series']} on {row['place']}, {row['workload']}"
-        f"{'' if row['threads'] == 1 else ', ' + str(row['threads']) + ' threads'}: "
-        f"{'no reason recorded' if pd.isna(row['reason']) else row['reason']}"
-        for row in told.to_dict("records")
-    ]
+    lines = [f"{count} cases are not finished" if count != 1 else "1 case is not finished"] if count else []
+    skipped = told[equal(told["status"], "skipped")].to_dict("records")
+    if skipped:
+        several = frame["place"].nunique() > 1
+        told_of = [(str(row["workload"]), _reason(row) + f" (on {row['place']})" * several) for row in skipped]
+        lines.append(counted(told_of, "skipped"))
+    others = told[~equal(told["status"], "skipped")].to_dict("records")
+    for (status, reason), names in by_reason(
+        (_case(row), (str(row["status"]), _reason(row))) for row in others
+    ).items():
+        many = f"{len(names)} cases, " if len(names) > 1 else ""
+        lines.append(f"{status.replace('_', ' ')}: {many}{some(names)}: {reason}")
+    return lines
 
 
-def _caption(baseline: str | None, plain: bool) -> str:
-    over = f"over {printable(baseline, plain)}" if baseline else "over the slowest"
-    return f"latency of one execution and speed-up {over}"
+def _table(rows: list[dict[Any, Any]], plain: bool) -> Sheet:
+    several = {key: len({row[key] for row in rows}) > 1 for key in ("place", "threads")}
+    sheet = Sheet(
+        [
+            Column("workload", folds=True),
+            Column("device", folds=True),
+            Column("engine", folds=True),
+            Column("thr", right=True),
+            Column("latency", right=True),
+            Column("speed-up", right=True, rank=1),
+            Column("trust", folds=True),
+            Column("speed", right=True, rank=2),
+            *(Column(metric.word, right=True, rank=3 + place) for place, metric in enumerate(_BESIDE)),
+        ],
+        plain,
+    )
+    order = {workload: place for place, workload in enumerate(dict.fromkeys(row["workload"] for row in rows))}
+    for row in sorted(rows, key=lambda row: order[row["workload"]]):
+        ahead = not pd.isna(row["speedup"]) and row["speedup"] > 1.005
+        sheet.add(
+            str(row["workload"]),
+            str(row["place"]) if several["place"] else "",
+            str(row["series"]),
+            str(int(row["threads"])) if several["threads"] else "",
+            _figure(row, plain),
+            Text(_written(row, "speedup", lambda value: quantity.ratio(value, plain)), "green" if ahead else "dim"),
+            trust_text(row).replace(" trust", "", 1),
+            _written(row, "gops", quantity.rate),
+            *(_beside(row, metric, plain) for metric in _BESIDE),
+        )
+    return sheet
 
 
-def _figure(cell: Cell | None, roomy: bool, beside: Sequence[Metric], compared: bool, plain: bool) -> Text:
-    if cell is None:
-        return Text("-", style="dim")
-    if cell.latency_ns is None and cell.status == "ok":
-        for metric in METRICS.values():
-            if metric.is_main and metric.key in cell.figures:
-                return Text(f"{metric.text(cell.figures[metric.key])} {metric.label}")
-    if cell.latency_ns is None:
-        return Text(cell.status.replace("_", " "), style=_STATUS_STYLE.get(cell.status, ""))
-    parts: list[tuple[str, str]] = [(quantity.duration(cell.latency_ns, plain), _STATUS_STYLE.get(cell.status, ""))]
-    if roomy and cell.low_ns is not None and cell.high_ns is not None:
-        half = (cell.high_ns - cell.low_ns) / 2 / cell.latency_ns
-        parts.append((f"{'+-' if plain else '±'}{quantity.percentage(half)}".rjust(8), "dim"))
-    if roomy and cell.gops is not None:
-        parts.append((quantity.rate(cell.gops).rjust(11), ""))
-    for metric in beside:
-        figure = cell.figures.get(metric.key)
-        text = "" if figure is None else metric.text(figure)
-        parts.append((f"{metric.word} {text}".rjust(len(metric.word) + _FIGURE) if text else "", "dim"))
-    if compared:
-        speedup = "" if cell.speedup is None else quantity.ratio(cell.speedup, plain)
-        ahead = cell.speedup is not None and cell.speedup > 1.005
-        parts.append((speedup.rjust(5), "green" if ahead else "dim"))
-    return _joined(parts)
+def _figure(row: Mapping[Any, Any], plain: bool) -> Text:
+    """The latency, or what was counted instead, or why there is neither."""
+    style = _STATUS_STYLE.get(str(row["status"]), "")
+    if text := latency_text(row, plain):
+        return Text(text, style)
+    if row["status"] == "ok":
+        for metric in _MAIN:
+            if text := _written(row, metric.column, metric.text):
+                return Text(f"{text} {metric.label}")
+    return Text(str(row["status"]).replace("_", " "), style)
 
 
-def _joined(parts: Iterable[tuple[str, str]]) -> Text:
-    text = Text()
-    for index, (word, style) in enumerate(parts):
-        text.append((" " if index else "") + word, style=style)
-    return text
+def _beside(row: Mapping[Any, Any], metric: Metric, plain: bool) -> str:
+    """A figure of another metric, with its interval where it has one."""
+    if metric.is_time and metric.low and metric.high and not pd.isna(row[metric.column]):
+        n = None if pd.isna(row["latency_n"]) else int(row["latency_n"])
+        return duration_text(float(row[metric.column]), _end(row, metric.low), _end(row, metric.high), n, plain)
+    return _written(row, metric.column, metric.text)
+
+
+def _end(row: Mapping[Any, Any], column: str) -> float | None:
+    return None if pd.isna(row[column]) else float(row[column])
+
+
+def _written(row: Mapping[Any, Any], column: str, text: Any) -> str:
+    return "" if pd.isna(row[column]) else str(text(float(row[column])))
+
+
+def _meaning(rows: list[dict[Any, Any]], baseline: str | None, is_compared: bool) -> list[str]:
+    """What the figures are."""
+    timed = [row for row in rows if not pd.isna(row["latency_ns"])]
+    if not timed:
+        return []
+    brackets = interval_meaning(row["latency_n"] for row in timed)
+    parts = ["latency: the median of one execution" + (f", {brackets}" if brackets else "")]
+    if is_compared and any(not pd.isna(row["speedup"]) for row in timed):
+        parts.append(f"speed-up over {baseline or 'the slowest'}")
+    return ["; ".join(parts)]
+
+
+def _reason(row: Mapping[Any, Any]) -> str:
+    return "no reason recorded" if pd.isna(row["reason"]) else str(row["reason"])
+
+
+def _case(row: Mapping[Any, Any]) -> str:
+    threads = "" if row["threads"] == 1 else f", {row['threads']} threads"
+    return f"{row['series']} on {row['place']}, {row['workload']}{threads}"

@@ -32,7 +32,11 @@ class Doubt(NamedTuple):
 
 def trust(gate: Gate | None, timed: Sequence[Invocation], events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
     """One grade down for each of the kinds of doubt: the device's state, unsteady times, no sign of throttling."""
-    device = [Doubt(word_of(one.code), one.message) for one in events if one.kind in (DISTRUST, DISTRUST_LOW)]
+    device = [
+        Doubt(word_of(one.code) or one.message.replace(";", ","), one.message)
+        for one in events
+        if one.kind in (DISTRUST, DISTRUST_LOW)
+    ]
     unsteady, signs = _unsteady(gate, timed), _signs(timed)
     grade = len(GRADES) - 1 - bool(device) - bool(unsteady) - bool(signs)
     if any(one.kind == DISTRUST_LOW for one in events):
@@ -40,9 +44,9 @@ def trust(gate: Gate | None, timed: Sequence[Invocation], events: Sequence[Devic
     return GRADES[max(0, grade)], [*device, *unsteady, *signs]
 
 
-def word_of(code: str | None) -> str:
-    """The word for a code of a device event, or of a finding about one: `VM`, `load`; `device` where there is none."""
-    return "device" if code is None else _WORDS.get(code, code.replace("-", " "))
+def word_of(code: str | None) -> str | None:
+    """The word for a code of a device event, or of a finding about one: `VM`, `load`; None in records of before."""
+    return None if code is None else _WORDS.get(code, code.replace("-", " "))
 
 
 def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
@@ -52,7 +56,7 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
     clocks = [clock for one in timed if one.clock_hz and (clock := statistics.median(one.clock_hz)) > 0]
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100
-        reasons.append(Doubt("clock", f"its clock differed by {share:.1f} % between invocations"))
+        reasons.append(Doubt("clock moved", f"its clock differed by {share:.1f} % between invocations"))
     hottest = max((degrees for one in timed for degrees in _degrees(one)), default=0.0)
     if hottest >= HOT_CELSIUS:
         reasons.append(Doubt("heat", f"it was at {hottest:.0f} °C"))

@@ -9,6 +9,10 @@ from pathlib import Path
 from rich.text import Text
 
 from bnnbench.results import load
+from bnnbench.results.grouped import counted
+from bnnbench.results.records import RunRecord
+from bnnbench.results.sheet import say
+from bnnbench.results.store.baselines import Capsules
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
@@ -17,7 +21,7 @@ from ..run.execute import RunResult
 from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .summary import print_json, print_summary
-from .terminal import Console, line
+from .terminal import Console
 
 _BAD = {"failed", "wrong_output", "unstable"}
 
@@ -42,13 +46,26 @@ def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Consol
     """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
     run = result.stored.record
     where = f" --store {shlex.quote(str(store))}" if store else ""
-    table.show(rows, console)
-    for skip in run.skips:
-        text = f"{skip.workload} on {skip.engine}, {skip.device}, is skipped: {skip.reason}"
-        console.print(line(text, "dim"), soft_wrap=True)
+    table.show(rows, console, _origins(rows, run, Store(store).path))
+    if run.skips:
+        told = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
+        say(console, counted(told, "skipped"), "dim")
     for reason in result.failures.values():
-        console.print(line(reason, "red"), soft_wrap=True)
+        say(console, reason, "red")
     console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome != "complete":
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
+    """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
+    builds = {case.id: case.engine_build for case in run.cases}
+    commits = {one.name: one.commit for one in Capsules(store).all()}
+    found = {}
+    for row in rows:
+        for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):
+            build, commit = builds.get(case), commits.get(name.partition("@")[2])
+            words = [f"commit {commit[:10]}" if commit else "", f"build {build[:10]}" if build else ""]
+            found[name] = ", ".join(word for word in words if word)
+    return {name: text for name, text in found.items() if text}

@@ -19,9 +19,23 @@ from rich.text import Text
 from bnnbench.results.errors import StoreWarning
 from bnnbench.results.printable import MOST, harmless, shorten
 
+_NO_TERMINAL = 1_000_000
+"""Columns where nobody said how many there are."""
+_LINES = 25
+
 
 class Console(rich.console.Console):
-    """A console whose texts hold no escapes: what would steer a terminal is shown as a question mark."""
+    """A console whose texts hold no escapes: what would steer a terminal is shown as a question mark.
+
+    It is as wide as COLUMNS says, or as its terminal; what goes to a file or a pipe has no width, and is not folded.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self._width is None and not self.file.isatty():
+            self._width = _NO_TERMINAL
+        if self._width is not None and self._height is None:
+            self._height = _LINES  # without it, a terminal that calls itself dumb has 80 columns
 
     def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
         for segment in super().render(*arguments, **options):

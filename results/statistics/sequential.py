@@ -7,20 +7,20 @@ so that a comparison can be cut off, resumed and judged again later.
    margin, if the estimate lies below the floor, if the tests hold with the dropped pairs too (a side that throttles
    more is not let off by leaving its throttled pairs out), and if the mean lies within twice the margin (a tail that
    ranks do not weigh). Otherwise a signed-rank test at 1 %, two-sided, flags a difference.
-2. **Confirmation**, once, of what was flagged, with fresh pairs, at 0.5 % in all, the same sign. It has two looks. After
-   12 pairs only an effect that is clear is called: signed ranks show at 0.05 % that it is beyond the margin, which takes
-   12 pairs of 12 that say so. Otherwise signed ranks at the remaining 0.45 % after as many pairs as find the margin with
-   99 %, at least 20 and at most 4/3 of those of the last look.
+2. **Confirmation**, once, of what was flagged, with fresh pairs, at 0.5 % in all, the same sign. It has two looks.
+   After 12 pairs only an effect that is clear is called: signed ranks show at 0.05 % that it is beyond the margin,
+   which takes 12 pairs of 12 that say so. Otherwise signed ranks at the remaining 0.45 %, after as many pairs as find
+   the margin with 99 %, at least 20 and at most 4/3 of those of the last look.
 3. **Verdict.** Confirmed and at least the floor: regression or improvement. Else equivalence, by the confirming pairs
    alone. Else inconclusive, with the smallest effect that would have been called with 90 %.
 
 Four looks at 0.25 % call an effect as large as the margin equivalent at most 1 % of the time. To call a difference
 where there is none takes a false flag and a false confirmation: at most 4 x 1 % x 0.25 %, 0.2 % in a suite of 20 cases.
-The two looks of the confirmation share its 0.5 %, so that this holds however they depend on each other (Bonferroni), and
-the interval of either look is the one at its own level, so that both hold at once with 99.5 % (repeated confidence
-intervals: C. Jennison and B. W. Turnbull, Group Sequential Methods, 2000, chapter 9). A strict first look and a last one
-that hardly pays for it: P. C. O'Brien and T. R. Fleming, "A multiple testing procedure for clinical trials", Biometrics
-35 (1979), 549-556.
+The two looks of the confirmation share its 0.5 %, so this holds however they depend on each other (Bonferroni). The
+interval of either look is that at its own level, so both hold at once with 99.5 % (repeated confidence intervals:
+C. Jennison and B. W. Turnbull, Group Sequential Methods, 2000, chapter 9). A strict first look and a last one that
+hardly pays for it: P. C. O'Brien and T. R. Fleming, "A multiple testing procedure for clinical trials", Biometrics 35
+(1979), 549-556.
 `docs/statistics.md` has both, simulated. Sequential looks: S. J. Pocock, "Group sequential methods in the design and
 analysis of clinical trials", Biometrika 64 (1977), 191-199; here with a simpler and stricter bound.
 """
@@ -184,7 +184,7 @@ def _equivalent(rules: Rules, d: NDArray[np.float64], dropped: Sequence[float]) 
 
 
 def _clear(rules: Rules, screen: NDArray[np.float64], confirm: NDArray[np.float64]) -> Judgement | None:
-    """The verdict on an effect that the first confirming pairs show to lie beyond the margin; None where they do not."""
+    """The verdict on an effect that the first confirming pairs show to be beyond the margin; None where they do not."""
     is_up = hodges_lehmann(screen).value > 0
     p = 2 * p_value(confirm if is_up else -confirm, rules.within()[1])
     if p >= rules.clear_alpha or abs(math.expm1(hodges_lehmann(confirm).value)) < rules.floor:

@@ -1,11 +1,15 @@
 """Verdicts with what they are about: the rows that every format of `check` and `ab` shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from bnnbench.results.case_result import CaseResult, case_results
+from bnnbench.results.certainty import level_text, trust_words
 from bnnbench.results.metrics import Metric, metric_of
-from bnnbench.results.records import ComparisonRecord, Verdict
+from bnnbench.results.records import ComparisonRecord, Pair, Verdict
+from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.trust import GRADES
 
 WORD = {
     "wrong_output": "wrong output",
@@ -18,10 +22,14 @@ WORD = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """A verdict and its comparison."""
+    """A verdict and its comparison. Of latency also the levels of both sides, in ns, and how far the times can be
+    believed: `low trust: VM, load`."""
 
     record: ComparisonRecord
     verdict: Verdict
+    base_level: Level | None = None
+    head_level: Level | None = None
+    trust: str = ""
 
     @property
     def metric(self) -> Metric:
@@ -62,6 +70,19 @@ class VerdictRow:
     def value(self, figure: float | None) -> str:
         """A figure of the metric, for people."""
         return "" if figure is None else self.metric.text(figure)
+
+    @property
+    def base(self) -> str:
+        """The base's figure, with its interval where it is a median: `2.89 ms (2.57-4.31)`."""
+        return self._side(self.verdict.base_value, self.base_level)
+
+    @property
+    def head(self) -> str:
+        """The head's, as `base`."""
+        return self._side(self.verdict.head_value, self.head_level)
+
+    def _side(self, figure: float | None, found: Level | None) -> str:
+        return self.value(figure) if found is None else level_text(found, what="pair")
 
     @property
     def is_exact(self) -> bool:
@@ -115,17 +136,48 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
     by_comparison: dict[str, list[Verdict]] = {}
     for one in run.verdicts:
         by_comparison.setdefault(one.comparison_id, []).append(one)
-    return [VerdictRow(record, one) for record in run.record.comparisons for one in by_comparison.get(record.id, [])]
+    results = {result.case.id: result for result in case_results(run)}
+    return [
+        _row(record, one, run.pairs_of(record.id), results)
+        for record in run.record.comparisons
+        for one in by_comparison.get(record.id, [])
+    ]
+
+
+def _row(record: ComparisonRecord, one: Verdict, pairs: list[Pair], results: Mapping[str, CaseResult]) -> VerdictRow:
+    kept = [pair for pair in pairs if pair.dropped is None]
+    if not metric_of(one.metric, one.unit).is_paired or not kept:
+        return VerdictRow(record, one)
+    trusts = [results[case] for case in (record.base_case, record.head_case) if case in results]
+    return VerdictRow(
+        record,
+        one,
+        level([pair.base_ns for pair in kept]),
+        level([pair.head_ns for pair in kept]),
+        _trust([result for result in trusts if result.trust is not None]),
+    )
+
+
+def _trust(sides: list[CaseResult]) -> str:
+    """The lower grade of the sides, and what lowers either."""
+    grades = [grade for grade in GRADES if any(side.trust == grade for side in sides)]
+    words = dict.fromkeys(word for side in sides for word in side.trust_words)
+    return trust_words(grades[0], words) if grades else ""
+
+
+_BY_WEIGHT = ("regression", "improvement", "equivalent", "inconclusive")
 
 
 def headline(rows: Iterable[VerdictRow]) -> str:
-    """How many of the cases have a verdict, and which; the cases are those of latency or instructions."""
+    """What became of the cases, in counts that add up: `3 cases: 1 regression, 2 equivalent`; the cases are those of
+    latency or instructions, and what is to be told of other metrics follows."""
     given = list(rows)
-    main = [row for row in given if row.is_main]
-    clear = [row for row in main if not row.is_unclear]
-    text = f"{len(clear)} of {len(main)} cases have a verdict"
-    words = [row.word for row in main] + [
-        f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.is_news
-    ]
-    counts = {word: words.count(word) for word in dict.fromkeys(words)}
-    return "; ".join([text, ", ".join(f"{count} {word}" for word, count in counts.items())]) if counts else text
+    main = [row.word for row in given if row.is_main]
+    words = sorted(main, key=lambda word: _BY_WEIGHT.index(word) if word in _BY_WEIGHT else len(_BY_WEIGHT))
+    text = f"{len(main)} case{'' if len(main) == 1 else 's'}" + (f": {_counts(words)}" if main else "")
+    beside = [f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.is_news]
+    return text + (f"; beside that {_counts(beside)}" if beside else "")
+
+
+def _counts(words: list[str]) -> str:
+    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))

@@ -33,8 +33,36 @@ def test_snapshots(synthetic: StoredRun, snapshot: Callable[[str, str], None], w
 def test_a_wide_terminal_has_room_for_more_metrics(synthetic: StoredRun, width: int) -> None:
     text = shown(load(synthetic), width)
     assert max(len(line) for line in text.splitlines()) <= width
-    assert ("load time 250 µs" in text) == (width >= 160)
-    assert ("first run 422 µs" in text) == (width >= 200)
+    assert ("250 µs (250-250)" in text) == (width >= 120)
+    assert ("422 µs (" in text) == (width >= 160)
+    assert ("left out at" in text) == (width < 160)
+    assert ("speed-up over the slowest" in text) == ("3.5×" in text)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 1_000_000])
+def test_many_skips_take_a_few_lines(synthetic: StoredRun, width: int) -> None:
+    frame = load(synthetic)
+    whole = frame[frame["status"] == "ok"].head(24).assign(status="skipped", reason="the engine 'numba' runs no models")
+    many = frame[frame["status"] == "ok"].head(15).assign(status="skipped", reason="there is no build of it")
+    many["workload"] = [f"model {number}" for number in range(15)]
+    skipped = pd.concat([whole, many], ignore_index=True).assign(device="pi4")
+    (note,) = table.notes(skipped)
+    assert note.startswith("39 skipped: 24 because the engine 'numba' runs no models (bconv2d 56x56x64 to 64, 3x3, ")
+    assert note.endswith("; 15 because there is no build of it (model 0, model 1, model 2 and 12 more)")
+    text = shown(skipped, width)
+    assert text.startswith("0 of 0 cases proven")
+    assert len(text.splitlines()) <= 12
+    assert table.notes(many.assign(device="pi4")) == [
+        "15 skipped because there is no build of it (model 0, model 1, model 2 and 12 more)"
+    ]
+
+
+def test_failures_that_share_a_reason_share_a_line(synthetic: StoredRun) -> None:
+    frame = load(synthetic)
+    lost = frame[frame["status"] == "ok"].head(20).assign(status="failed", reason="the device was lost")
+    (note,) = table.notes(lost)
+    assert note.startswith("failed: 20 cases, native on ")
+    assert note.endswith(" and 17 more: the device was lost")
 
 
 def test_one_device_has_no_device_column(synthetic: StoredRun, snapshot: Callable[[str, str], None]) -> None:

@@ -43,7 +43,7 @@ def test_grades(
 
 
 @pytest.mark.parametrize(
-    ("code", "word"), [("virtual", "VM"), ("busy", "load"), ("battery-saver", "battery saver"), (None, "device")]
+    ("code", "word"), [("virtual", "VM"), ("busy", "load"), ("battery-saver", "battery saver"), (None, "why")]
 )
 def test_what_a_line_says_of_a_device(code: str | None, word: str) -> None:
     """A code that has no word of its own here, as of a newer finding, is shown as it is."""

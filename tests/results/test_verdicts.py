@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -17,6 +18,7 @@ from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd,
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.formats import FORMATS, table
+from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.paired import needed, verdict, within_layout
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
 from tests.results.calibrated import calibrated
@@ -190,15 +192,19 @@ def rows() -> list[VerdictRow]:
         samples_per_invocation=10,
         comparisons=comparisons,
     )
-    entries = [slower, same, size, accuracy, vague, broken, away, RunEnd(finished="x", outcome="complete")]
+    measured = [replace(pair, comparison_id="slow") for pair in seen]
+    entries = [*measured, slower, same, size, accuracy, vague, broken, away, RunEnd(finished="x", outcome="complete")]
     return verdict_rows(StoredRun(record, entries))
 
 
 def test_headline(rows: list[VerdictRow]) -> None:
     assert headline(rows) == (
-        "3 of 5 cases have a verdict; 1 regression, 1 equivalent, 1 inconclusive, 2 failed, 1 improvement in size, "
+        "5 cases: 1 regression, 1 equivalent, 1 inconclusive, 2 failed; beside that 1 improvement in size, "
         "1 regression in accuracy"
     )
+    assert headline([]) == "0 cases"
+    wrong = VerdictRow(rows[0].record, replace(rows[0].verdict, status="wrong_output", verdict=None))
+    assert headline([wrong]) == "1 case: 1 wrong output"
     assert [row.is_bad for row in rows] == [True, False, False, True, False, True, False]
 
 
@@ -218,15 +224,41 @@ def test_a_metric_of_a_newer_version_is_shown(rows: list[VerdictRow]) -> None:
         assert "bus" in format([row], "run")
 
 
-@pytest.mark.parametrize("format", [*FORMATS, "table", "table-narrow"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_snapshots(rows: list[VerdictRow], snapshot: Callable[[str, str], None], format: str) -> None:
-    if format.startswith("table"):
-        console = Console(width=70 if "narrow" in format else 140, record=True, file=io.StringIO())
-        table.show(rows, console)
-        text = console.export_text()
-    else:
-        text = FORMATS[format](rows, "20260131-142501-aaaaaa")
-    snapshot(f"verdicts-{format}.txt", text)
+    snapshot(f"verdicts-{format}.txt", FORMATS[format](rows, "20260131-142501-aaaaaa"))
+
+
+def in_terminal(rows: list[VerdictRow], width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    table.show(rows, console, {"native@main": "commit 0123456789, build abcdef0123"})
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [80, 120, 1_000_000])
+def test_in_a_terminal(rows: list[VerdictRow], snapshot: Callable[[str, str], None], width: int) -> None:
+    text = in_terminal(rows, width)
+    assert max(map(len, text.splitlines())) <= width
+    snapshot(f"verdicts-table-{width if width < 1000 else 'piped'}.txt", text)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 160, 1_000_000])
+def test_both_sides_the_effect_its_interval_and_the_verdict_are_shown_at_any_width(
+    rows: list[VerdictRow], width: int
+) -> None:
+    text = " ".join(in_terminal(rows, width).split())
+    assert "base: native@main (commit 0123456789, build abcdef0123) head: native" in text
+    for row in rows:
+        for cell in (row.base.split(" (")[0], row.head.split(" (")[0], row.effect, row.interval, row.word):
+            assert not cell or cell in text, cell
+
+
+def test_medians_of_both_sides_have_intervals_and_trust(rows: list[VerdictRow]) -> None:
+    assert (rows[0].base, rows[0].head) == ("1.00 ms (1.00-1.00)", "1.053 ms (1.049-1.054)")
+    doubted = dataclasses.replace(rows[0], trust="low trust: VM, load")
+    for width in (80, 1_000_000):
+        assert "low trust: VM, load" in " ".join(in_terminal([doubted, *rows[1:]], width).split())
+    assert ", low trust: VM, load. All" in sentence(doubted)
 
 
 def test_junit_is_read_by_a_junit_reader(rows: list[VerdictRow]) -> None:

@@ -62,8 +62,8 @@ def _row(row: VerdictRow) -> str:
         row.effect,
         row.interval,
         row.sees,
-        row.value(one.base_value),
-        row.value(one.head_value),
+        row.base,
+        row.head,
         (f"{one.pairs}" if one.pairs else "") + (f" (-{dropped})" if dropped else ""),
     )
     return "| " + " | ".join(map(_cell, cells)) + " |"

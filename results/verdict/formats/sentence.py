@@ -4,7 +4,8 @@ from bnnbench.results.verdict.rows import VerdictRow
 
 
 def sentence(row: VerdictRow) -> str:
-    """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms -> 1.26 ms. All of it is in step 12, bconv2d.`
+    """`+2.1 % latency (+1.7 .. +2.4 %, 40 pairs), 1.23 ms (1.22-1.24) -> 1.26 ms (1.25-1.27), high trust. All of it is
+    in step 12, bconv2d.`
 
     Of accuracy: `-0.2 points (-1.1 .. +0.7) of accuracy, 91.50 % -> 91.30 %.`
     """
@@ -18,7 +19,9 @@ def sentence(row: VerdictRow) -> str:
     else:
         parts = [f"{row.effect} {row.metric.label}{about}"]
     if one.base_value is not None and one.head_value is not None:
-        parts[0] += f", {row.value(one.base_value)} -> {row.value(one.head_value)}"
+        parts[0] += f", {row.base} -> {row.head}"
+    if row.trust:
+        parts[0] += f", {row.trust}"
     parts += [text[:1].upper() + text[1:] for text in (one.reason, one.why) if text]
     return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
