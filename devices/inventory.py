@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bnnbench.devices import upwards
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry, parse_url
 
@@ -26,7 +27,7 @@ _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
 class Inventory:
     """The devices of one inventory file; `local` is always among them.
 
-    `is_found`: the file lay in the working folder, as in a repository of others, and the user did not name it.
+    `is_found`: the file lay in the working folder or above, as in a repository of others, and the user did not name it.
     """
 
     path: Path | None = None
@@ -44,13 +45,15 @@ class Inventory:
         if "@" in name or ":" in name:
             raise InventoryError(f"{name!r} is not a device name; an address is written ssh://{name}.")
         where = f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
+        refused = upwards.refused(FILE_NAME)
+        hint = f", or name {refused} with --inventory: another user can change it" if refused else ""
         raise InventoryError(
-            f"{where} {name!r}{closest(name, self.devices)}; add it with `bnnbench devices add {name} ssh://...`."
+            f"{where} {name!r}{closest(name, self.devices)}; add it with `bnnbench devices add {name} ssh://...`{hint}."
         )
 
 
 def find_inventory(explicit: Path | str | None = None) -> Path | None:
-    """The inventory file to use: `explicit`, else ./devices.toml, else the user's, else None.
+    """The inventory file to use: `explicit`, else devices.toml here or above, else the user's, else None.
 
     Raises InventoryError when `explicit` is given and is no file.
     """
@@ -59,7 +62,8 @@ def find_inventory(explicit: Path | str | None = None) -> Path | None:
         if not path.is_file():
             raise InventoryError(f"The inventory {path} does not exist; give --inventory an existing file.")
         return path
-    return next((path for path in (Path(FILE_NAME), user_inventory()) if path.is_file()), None)
+    own = user_inventory()
+    return upwards.nearest(FILE_NAME) or (own if own.is_file() else None)
 
 
 def user_inventory() -> Path:
@@ -135,7 +139,7 @@ def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
         key = key or "the table itself"
     if key is not None:
         raise InventoryError(
-            f"{path}: device {spec.name!r}, {key}: a {FILE_NAME} that merely lies in the working folder may not decide "
+            f"{path}: device {spec.name!r}, {key}: a {FILE_NAME} that was only found may not decide "
             f"how this machine is used; say `--inventory {path}` if you trust it, or remove it there."
         )
     return replace(spec, is_found=spec != LOCAL)

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bnn-device", metavar="NAME", help="measure device_benchmark on this device; else it is skipped")
     group.addoption("--bnn-engine", metavar="NAME", default="native", help="with this engine (default native)")
     group.addoption("--bnn-invocations", metavar="N", type=int, default=7, help="fresh processes for each (default 7)")
-    group.addoption("--bnn-inventory", metavar="FILE", help="device list; default ./devices.toml, then the user's own")
+    group.addoption("--bnn-inventory", metavar="FILE", help="device list; default as bnnbench run")
     group.addoption("--bnn-store", metavar="DIR", help="where the runs are kept; default as bnnbench run")
 
 

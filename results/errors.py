@@ -12,6 +12,10 @@ class StoreWarning(UserWarning):
     """A part of a store that can't be read and is left out; one sentence."""
 
 
+class StoreNotice(UserWarning):
+    """Which store is used, when it is not the one that one would expect; one sentence."""
+
+
 def refusal(error: OSError, path: Path) -> StoreError:
     """The sentence for a write to `path` that failed with `error`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

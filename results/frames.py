@@ -17,7 +17,7 @@ from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord
 from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store.runs import Store
-from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.store.stored_run import StoredRun, is_run, read_run
 
 Source = Store | StoredRun | Iterable[StoredRun] | Path | str
 
@@ -26,7 +26,8 @@ def load(source: Source) -> pd.DataFrame:
     """A row per case, in `CASE_COLUMNS`: runs oldest first, cases in the order of the plan, then what was
     skipped.
 
-    `source` is a store or its folder, a run, or several. Raises StoreError when it can't be read.
+    `source` is a store, a run, several, or the folder of a store or run. Raises StoreError when it can't be read, or
+    there is none; the frame of an empty store has no rows.
     """
     return build((row for run in _runs(source) for row in _case_rows(run)), CASE_COLUMNS)
 
@@ -46,7 +47,7 @@ def _runs(source: Source) -> list[StoredRun]:
     if isinstance(source, Store):
         return source.runs()
     if isinstance(source, Path | str):
-        return Store(source).runs()
+        return [read_run(Path(source))] if is_run(Path(source)) else Store(source).runs()
     return list(source)
 
 

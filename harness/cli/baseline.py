@@ -60,11 +60,14 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     from rich.table import Table
 
     from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.place import require_store
     from bnnbench.results.store.runs import Store
 
     from .terminal import Console, line
 
-    found = Capsules(Store(store).path)
+    where = Store(store).path
+    require_store(where)
+    found = Capsules(where)
     if json:
         print(encode(found.all()).decode())
         return

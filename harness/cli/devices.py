@@ -54,6 +54,7 @@ def add(
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.spec import parse_url
     from bnnbench.devices.transport import connect
+    from bnnbench.results.store.place import project_folder
 
     from ..errors import CallError
     from .device_tables import print_facts
@@ -61,7 +62,7 @@ def add(
     if "://" not in address:
         raise CallError(f"{address!r} is no address; write {addresses()}.")
     spec = replace(parse_url(address), name=name)
-    path = inventory or find_inventory() or Path("devices.toml")
+    path = inventory or find_inventory() or (project_folder() or Path()) / "devices.toml"
     with connect(spec) as transport:
         facts = probe_device(transport)
     add_entry(path, spec)

@@ -12,11 +12,11 @@ from bnnbench.devices.kinds import addresses
 _DEVICE_HELP = f"A name of the inventory, local, or an address: {addresses()}."
 
 StoreOption = Annotated[
-    Path | None, Parameter(name="--store", help="Folder of the results; default ./runs in a project.")
+    Path | None, Parameter(name="--store", help="Folder of the results; default runs in the project.")
 ]
 InventoryOption = Annotated[
     Path | None,
-    Parameter(name="--inventory", help="Device list; default ./devices.toml, then the user's own."),
+    Parameter(name="--inventory", help="Device list; default devices.toml here or above, then your own."),
 ]
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON for programs.")]
 DeviceOption = Annotated[

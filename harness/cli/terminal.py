@@ -16,7 +16,7 @@ import rich.console
 from rich.segment import Segment
 from rich.text import Text
 
-from bnnbench.results.errors import StoreWarning
+from bnnbench.results.errors import StoreNotice, StoreWarning
 from bnnbench.results.printable import MOST, harmless, shorten
 
 _NO_TERMINAL = 1_000_000
@@ -58,11 +58,12 @@ def guarded() -> Iterator[None]:
         sentence = shorten(str(message), MOST)
         if sentence not in told:
             told.add(sentence)
-            print(f"warning: {sentence}", file=sys.stderr)
+            print(sentence if category is StoreNotice else f"warning: {sentence}", file=sys.stderr)
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", StoreWarning)
+            for kind in (StoreWarning, StoreNotice):
+                warnings.simplefilter("always", kind)
             warnings.showwarning = tell  # type: ignore[assignment]
             yield
     finally:

@@ -44,7 +44,7 @@ def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
     if path.is_file():
         return Selection(text, engine, {ANY: str(path.resolve())})
     if what not in capsules.names():
-        raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}'.")
+        raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}' in {capsules.path}.")
     return base_of(capsules, what, engine, trusts)
 
 

@@ -26,10 +26,12 @@ from bnnbench.results.errors import StoreError, StoreWarning, refusal
 from bnnbench.results.records import Entry, RunRecord, just_after
 from bnnbench.results.store import journal
 from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.place import default_path, require_store
 from bnnbench.results.store.seal import seal_document
 from bnnbench.results.store.stored_run import (
     END,
     StoredRun,
+    is_run,
     is_sealed_run,
     read_journal,
     read_record,
@@ -39,17 +41,6 @@ from bnnbench.results.store.stored_run import (
 __all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_PROJECT_MARKS = ("runs", ".git", "pyproject.toml", "devices.toml")
-
-
-def default_path() -> Path:
-    """`runs` of the current folder when that is a writable project, else the user's data folder."""
-    here = Path.cwd()
-    if os.access(here, os.W_OK) and any((here / mark).exists() for mark in _PROJECT_MARKS):
-        return here / "runs"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("bnnbench", appauthor=False))
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -99,7 +90,7 @@ class RunWriter:
 
 
 class Store:
-    """Runs under a folder, which need not exist before the first run is created."""
+    """Runs under a folder, which need not exist before the first run is created; reading needs it."""
 
     def __init__(self, path: Path | str | None = None) -> None:
         self.path = default_path() if path is None else Path(path)
@@ -174,8 +165,12 @@ class Store:
         return run
 
     def runs(self) -> list[StoredRun]:
-        """Every run, oldest first; none when the store does not exist. Warns (StoreWarning) of a run that can't be
-        read, which is left out, and of lines of journals that can't be."""
+        """Every run, oldest first; none when the store is empty.
+
+        Warns (StoreWarning) of a run that can't be read, which is left out, and of lines of journals that can't be.
+        Raises StoreError when there is no such store.
+        """
+        require_store(self.path)
         found = [run for folder in self._folders() if (run := _unless_damaged(read_run, folder)) is not None]
         for run in found:
             _warn_of(run)
@@ -200,7 +195,7 @@ class Store:
             return []
         except OSError as error:
             raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
-        return [child for child in children if (child / "run.json").is_file()]
+        return [child for child in children if is_run(child)]
 
     def _records(self) -> list[tuple[Path, RunRecord]]:
         """Every folder with its record, but damaged ones."""
@@ -209,7 +204,8 @@ class Store:
 
     def _folder(self, selector: str) -> Path:
         folders = self._folders()
-        if not folders and not (Path(selector) / "run.json").is_file():
+        if not folders and not is_run(Path(selector)):
+            require_store(self.path)
             raise StoreError(f"{self.runs_path} holds no runs: make one with bnnbench run, or name a --store")
         if selector == "latest":
             readable = self._records()
@@ -220,7 +216,7 @@ class Store:
         matches = matches or [folder for folder in folders if selector and folder.name.startswith(selector)]
         if len(matches) == 1:
             return matches[0]
-        if not matches and os.sep in selector and (Path(selector) / "run.json").is_file():
+        if not matches and os.sep in selector and is_run(Path(selector)):
             return Path(selector)
         if matches:
             raise StoreError(f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id")

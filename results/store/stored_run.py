@@ -1,5 +1,6 @@
 """A run as it is read back from its folder."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,11 @@ def _with_side(old: Verdict) -> Verdict:
         return old
     side: Side | None = next((one for one in SIDES if old.reason.startswith((f"{one}:", f"{one},"))), None)
     return old if side is None else msgspec.structs.replace(old, side=side)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one of a run."""
+    return os.path.isfile(folder / "run.json")  # noqa: PTH113 - Path.is_file raises where one may not look
 
 
 def read_record(folder: Path) -> RunRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -119,6 +120,64 @@ def test_where_an_inventory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("devices.toml").write_text(GOOD)
     assert find_inventory() == Path("devices.toml")
     assert find_inventory(user_inventory()) == user_inventory()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an inventory, and a working folder below it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "repo"
+    (folder / "bench" / "deep").mkdir(parents=True, mode=0o755)
+    (folder / "devices.toml").write_text(GOOD)
+    monkeypatch.chdir(folder / "bench" / "deep")
+    return folder
+
+
+def test_the_inventory_of_a_project_counts_in_all_its_folders(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_inventory() == project / "devices.toml"
+    user_inventory().parent.mkdir(parents=True)
+    user_inventory().write_text("")
+    assert find_inventory() == project / "devices.toml"
+    found = open_inventory()
+    assert found.is_found, "it is trusted no more than one in the working folder"
+    assert all(resolve(name, found).is_found == (name != "local") for name in found.devices)
+    (project / "bench" / "devices.toml").write_text('[device.near]\ntransport="local"\n')
+    assert "near" in open_inventory().devices
+    monkeypatch.chdir(project / "bench")
+    assert find_inventory() == Path("devices.toml")
+
+
+def test_an_inventory_in_the_home_folder_is_none_of_a_project(project: Path) -> None:
+    (project / "devices.toml").rename(project.parent / "devices.toml")
+    assert find_inventory() is None
+
+
+@pytest.mark.parametrize("what", [".", "devices.toml"])
+@pytest.mark.parametrize("how", ["world", "group", "owner"])
+def test_an_inventory_above_that_another_user_could_change_is_not_taken(project: Path, what: str, how: str) -> None:
+    path = project / what
+    if how == "world":
+        path.chmod(path.stat().st_mode | 0o002)
+    elif os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    else:
+        os.chown(path, 12345 if how == "owner" else 0, 12345)
+        path.chmod(path.stat().st_mode | 0o020)
+    assert find_inventory() is None
+    with pytest.raises(InventoryError, match=rf"name {project}/devices.toml with --inventory: another user can change"):
+        resolve("pi4", open_inventory())
+    assert resolve("pi4", open_inventory(project / "devices.toml")).name == "pi4"
+
+
+@pytest.mark.parametrize("below", [".", "bench/deep"])
+def test_a_file_above_decides_nothing_about_this_machine_either(
+    project: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (project / "devices.toml").write_text('[device.desk]\ntransport="local"\nworkdir="/"')
+    monkeypatch.chdir(project / below)
+    with pytest.raises(InventoryError, match=r"workdir.*--inventory \S*devices.toml"):
+        resolve("desk", open_inventory())
 
 
 @pytest.mark.parametrize(

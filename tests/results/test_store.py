@@ -14,7 +14,7 @@ from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, Gate, Invocation, RunEnd, RunRecord
 from bnnbench.results.store import atomic
 from bnnbench.results.store import runs as store_module
-from bnnbench.results.store.runs import Store, StoredRun, StoreError, default_path, new_run_id
+from bnnbench.results.store.runs import Store, StoredRun, StoreError, new_run_id
 
 NOTE = DeviceEvent(device="pi4", kind="note", message="hello")
 
@@ -128,9 +128,13 @@ class TestSelection:
             filled.run("zzz")
 
     def test_an_empty_store_says_so(self, store: Store) -> None:
+        for read in (store.runs, store.run):
+            with pytest.raises(StoreError, match="holds no runs, there is no such folder"):
+                read()
+        store.runs_path.mkdir(parents=True)
         assert store.runs() == []
-        with pytest.raises(StoreError, match="holds no runs"):
-            store.run("latest")
+        with pytest.raises(StoreError, match="holds no runs: make one"):
+            store.run()
 
     def test_a_path_selects_a_run(self, filled: Store, tmp_path: Path) -> None:
         folder = filled.runs_path / "00-copied"
@@ -159,7 +163,8 @@ class TestRefusals:
         (tmp_path / "store").write_text("I am a file")
         with pytest.raises(StoreError, match="a file is in its place"):
             Store(tmp_path / "store").create(record)
-        assert Store(tmp_path / "store").runs() == []
+        with pytest.raises(StoreError, match="is a file and no store"):
+            Store(tmp_path / "store").runs()
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only folder")
     def test_a_read_only_folder(self, tmp_path: Path, record: RunRecord) -> None:
@@ -238,19 +243,6 @@ class TestRefusals:
         store.create(msgspec.structs.replace(record, schema=99)).close()
         with pytest.raises(StoreError, match=r"has schema 99 .* update bnnbench"):
             store.run(record.run_id)
-
-
-class TestDefaultPath:
-    def test_a_project_keeps_its_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "pyproject.toml").touch()
-        monkeypatch.chdir(tmp_path)
-        assert default_path() == tmp_path / "runs"
-        assert Store().runs_path == tmp_path / "runs"
-
-    def test_elsewhere_it_is_the_users_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-        assert default_path() == tmp_path / "data" / "bnnbench"
 
 
 def test_end_is_the_last_word(store: Store, record: RunRecord) -> None:
