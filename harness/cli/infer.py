@@ -13,9 +13,13 @@ from cyclopts import Parameter
 from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.lib.npyio import NpzFile
     from numpy.typing import NDArray
+
+    from ..tasks.infer import Output
 
 _DAMAGED = (
     *(
@@ -41,7 +45,7 @@ def infer(
     model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,
     *,
-    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file: one input, or [N, ...] of them.")],
+    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file: one input, or several: [N, ...].")],
     output: Annotated[
         Path, Parameter(name=["--output", "-o"], help="NumPy file to write: .npy, or .npz with every output by name.")
     ],
@@ -55,6 +59,7 @@ def infer(
     """Run a model on inputs of your own, on any device."""
     import sys
 
+    from bnnbench.results.printable import MOST, shorten
     from bnnbench.results.quantity import duration
 
     from ..errors import CallError
@@ -76,9 +81,11 @@ def infer(
         batch=batch,
         tell=lambda line: print(line, file=sys.stderr),
     )
-    _write(output, done.outputs)
+    renamed = _write(output, done.outputs)
     each = "" if done.ns is None else f", {duration(done.ns / done.count)} each"
     print(f"{done.count} input{'s' if done.count > 1 else ''}{each} on {device} -> {output}")
+    for name, key in renamed:
+        print(f"output '{shorten(name, MOST)}' is {key} there")
 
 
 def _read(path: Path) -> NDArray[np.generic]:
@@ -111,18 +118,22 @@ def _array(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.gene
     return array
 
 
-def _write(path: Path, outputs: dict[str, NDArray[np.generic]]) -> None:
+def _write(path: Path, outputs: Sequence[Output]) -> list[tuple[str, str]]:
+    """Returns the outputs whose name in the file is not the model's, with that name. Raises CallError."""
     import numpy as np
 
     from ..errors import CallError
+    from .archive import keys_of, write_archive
 
+    names, arrays = [name for name, _ in outputs], [array for _, array in outputs]
     if path.suffix == ".npy" and len(outputs) > 1:
         raise CallError(f"the model has {len(outputs)} outputs; name an .npz file for them.")
     try:
         if path.suffix == ".npy":
-            np.save(path, next(iter(outputs.values())))
-        else:
-            # Tensor names may hold slashes, which are folders in an archive.
-            np.savez(path, **{name.replace("/", "_"): array for name, array in outputs.items()})  # type: ignore[arg-type]
+            np.save(path, arrays[0])
+            return []
+        keys = keys_of(names)
+        write_archive(path, dict(zip(keys, arrays, strict=True)))
     except OSError as error:
         raise CallError(f"--output {path} cannot be written: {error.strerror or error}.") from None
+    return [(name, key) for name, key in zip(names, keys, strict=True) if name != key]
