@@ -46,18 +46,15 @@ def info(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List every op of a model: shapes, options, multiply-accumulates, bytes."""
+    """List every op of a model with shapes, multiply-accumulates and bytes, its inputs and outputs, and the totals."""
     from dataclasses import asdict
     from json import dumps
-
-    from rich.table import Table
-    from rich.text import Text
 
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.tflite_file import read
 
     from ..suite.load import model_path
-    from .terminal import Console
+    from .model_table import print_model
 
     model = read(model_path(str(file), Path()))
     description = describe(model)
@@ -74,40 +71,4 @@ def info(
             )
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for title, justify in [
-        ("#", "right"),
-        ("op", "left"),
-        ("input", "left"),
-        ("weights", "left"),
-        ("output", "left"),
-        ("1-bit MACs", "right"),
-        ("other MACs", "right"),
-        ("bytes", "right"),
-    ]:
-        table.add_column(title, justify=justify, no_wrap=title == "op", overflow="fold")  # type: ignore[arg-type]
-    for row in description.rows:
-        numbers = [f"{n:,}" if n else "" for n in (row.macs_1bit, row.macs_32bit, row.parameter_bytes)]
-        first, second, *_ = [*row.inputs.split(", "), "", ""]
-        shapes = [_short(first), _short(second).partition(" ")[0], _short(row.outputs.split(", ")[0])]
-        table.add_row(*map(Text, [str(row.index), row.op, *shapes, *numbers]))
-    console = Console()
-    console.print(table)
-    kinds = description.bytes_by_kind
-    weights = {"1-bit": kinds.bits, "float32": kinds.float32, "int8": kinds.int8, "other": kinds.other}
-    peak = description.peak_unknown if description.peak_bytes is None else f"{description.peak_bytes:,} bytes"
-    for line in (
-        f"{file.name}: {model.size_bytes:,} bytes, {len(description.rows)} ops",
-        f"MACs: {description.macs_1bit:,} of 1 bit, {description.macs_32bit:,} others",
-        f"parameters: {description.parameters_1bit:,} of 1 bit, {description.parameters_other:,} others; "
-        + ", ".join(f"{name} {count:,} bytes" for name, count in weights.items() if count),
-        f"memory for tensors at the peak: {peak}",
-    ):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _short(tensor: str) -> str:
-    """float32[1,56,56,64] as 56x56x64, with the type when it is another, the batch when it is not 1."""
-    dtype, _, sizes = tensor.removesuffix("]").partition("[")
-    shape = sizes.removeprefix("1,").replace(",", "x")
-    return shape if dtype in ("float32", "-", "") else f"{shape} {dtype}"
+    print_model(description, file, model.size_bytes)

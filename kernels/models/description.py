@@ -9,7 +9,8 @@ device computes it, so it counts here (QuickNetSmall: 9 * (28^2 * 32 + 14^2 * 64
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, fields
 from math import prod
 
 from ..errors import ModelError
@@ -20,18 +21,50 @@ _FILTER = 1
 """Operand of an LceBconv2d that holds bits."""
 
 
+_WEIGHTS = frozenset({"float32", "float16", "bfloat16", "float64", "int8", "uint8", "int4"})
+"""Types that only weights have; shapes and axes are of wider integers, and those are weights when they have a scale."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConstantBytes:
     """Bytes of constants by what they are; `bits` are filters of binary convolutions."""
 
     bits: int = 0
     float32: int = 0
+    float16: int = 0
     int8: int = 0
+    int4: int = 0
     other: int = 0
 
     @property
     def total(self) -> int:
-        return self.bits + self.float32 + self.int8 + self.other
+        return sum(self.by_kind().values())
+
+    def by_kind(self) -> dict[str, int]:
+        """The same with the kinds as keys."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of the model. `scales` has one number, or one for each slice along `axis`, or none."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A subgraph and how many ops it has; only the first one is run."""
+
+    name: str
+    signatures: tuple[str, ...]
+    ops: int
+    is_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +72,11 @@ class OpRow:
     """One op in words and numbers.
 
     MACs count every tap, also one on padding; `macs_32bit` holds all that are not binary, int8 ones too.
-    `parameters_1bit` are binary weights, `parameters_other` all other constant numbers of float32, int8 or int32.
+    `parameters_1bit` are binary weights, `parameters_other` all other weights and biases, whatever their type.
     """
 
     index: int
+    subgraph: int
     op: str
     inputs: str
     outputs: str
@@ -56,13 +90,17 @@ class OpRow:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Rows and totals. A constant that several ops share is counted once.
+    """Rows and totals. A constant that several ops or tensors share is counted once. Multiply-accumulates are those of
+    the first subgraph, which is the one that is run.
 
     `peak_bytes`: the largest sum of tensors that are needed at one time, of the model as it stands and batch 1; None
     when the model cannot be imported, for the reason in `peak_unknown`.
     """
 
     rows: tuple[OpRow, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    subgraphs: tuple[Part, ...]
     macs_1bit: int
     macs_32bit: int
     parameter_bytes: int
@@ -76,21 +114,26 @@ class Description:
 def describe(model: ModelFile) -> Description:
     """Every op of a model with its multiply-accumulates and constants, and the totals."""
     rows = tuple(_row(op) for op in model.ops)
-    constants = {
-        (op.subgraph, tensor.index): (op, position, tensor)
-        for op in model.ops
-        for position, tensor in enumerate(op.inputs)
-        if tensor is not None and tensor.data is not None
-    }
+    constants: dict[int, tuple[Op, int, TensorRef]] = {}
+    for op in model.ops:
+        for position, tensor in enumerate(op.inputs):
+            if tensor is not None and tensor.data is not None:
+                constants.setdefault(tensor.buffer, (op, position, tensor))
     counted = [_parameters(*constant) for constant in constants.values()]
-    kinds = {"bits": 0, "float32": 0, "int8": 0, "other": 0}
+    kinds = ConstantBytes().by_kind()
     for op, position, tensor in constants.values():
         kinds[_kind(op, position, tensor)] += _bytes(tensor)
     peak, reason = _peak(model)
+    ops = Counter(op.subgraph for op in model.ops)
     return Description(
         rows=rows,
-        macs_1bit=sum(row.macs_1bit for row in rows),
-        macs_32bit=sum(row.macs_32bit for row in rows),
+        inputs=tuple(map(_port, model.inputs)),
+        outputs=tuple(map(_port, model.outputs)),
+        subgraphs=tuple(
+            Part(one.name, one.signatures, ops[place], is_run=place == 0) for place, one in enumerate(model.subgraphs)
+        ),
+        macs_1bit=sum(row.macs_1bit for row in rows if row.subgraph == 0),
+        macs_32bit=sum(row.macs_32bit for row in rows if row.subgraph == 0),
         parameter_bytes=sum(kinds.values()),
         parameters_1bit=sum(bits for bits, _ in counted),
         parameters_other=sum(other for _, other in counted),
@@ -145,6 +188,7 @@ def _row(op: Op) -> OpRow:
     counted = [_parameters(op, position, tensor) for position, tensor in enumerate(op.inputs) if tensor is not None]
     return OpRow(
         index=op.index,
+        subgraph=op.subgraph,
         op=op.name,
         inputs=", ".join(map(_text, op.inputs)),
         outputs=", ".join(map(_text, op.outputs)),
@@ -193,14 +237,23 @@ def _parameters(op: Op, position: int, tensor: TensorRef) -> tuple[int, int]:
     kind = _kind(op, position, tensor)
     if kind == "bits":
         return prod(tensor.shape[:3]) * _group_channels(op), 0
-    weighs = kind != "other" or op.name == "LceBconv2d" or (position == 2 and _macs(op) > 0)  # thresholds, int32 biases
-    return 0, tensor.elements if weighs else 0
+    is_other = op.name == "LceBconv2d" or (position == 2 and _macs(op) > 0)  # thresholds, biases without a scale
+    weighs = tensor.dtype in _WEIGHTS or tensor.quantization is not None or is_other
+    return 0, tensor.elements if weighs and min(tensor.shape, default=0) >= 0 else 0
 
 
 def _kind(op: Op, position: int, tensor: TensorRef) -> str:
     if op.name == "LceBconv2d" and position == _FILTER:
         return "bits"
-    return tensor.dtype if tensor.dtype in ("float32", "int8") else "other"
+    return tensor.dtype if tensor.dtype in ("float32", "float16", "int8", "int4") else "other"
+
+
+def _port(tensor: TensorRef) -> Port:
+    stored = tensor.quantization
+    if stored is None:
+        return Port(tensor.name, tensor.dtype, tensor.shape)
+    scales, zeros = tuple(map(float, stored.scales)), tuple(map(int, stored.zero_points))
+    return Port(tensor.name, tensor.dtype, tensor.shape, scales, zeros, stored.axis if len(scales) > 1 else None)
 
 
 def _bytes(tensor: TensorRef) -> int:

@@ -26,7 +26,8 @@ class TensorRef:
     """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
 
     `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
-    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph.
+    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its constant
+    in the file: tensors may share one.
     """
 
     index: int
@@ -35,6 +36,7 @@ class TensorRef:
     dtype: str
     quantization: Quantization | None
     data: NDArray[Any] | None
+    buffer: int
 
     @property
     def elements(self) -> int:
@@ -65,6 +67,14 @@ class Op:
         return self.outputs[position] if position < len(self.outputs) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Subgraph:
+    """A function of the file, with the keys of the signatures that name it."""
+
+    name: str
+    signatures: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
     """A whole model; `ops` in file order over all subgraphs, `inputs` and `outputs` those of the first."""
@@ -76,3 +86,4 @@ class ModelFile:
     ops: tuple[Op, ...]
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
+    subgraphs: tuple[Subgraph, ...]

@@ -19,7 +19,7 @@ import tflite
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .model import ModelFile, Op, Quantization, TensorRef
+from .model import ModelFile, Op, Quantization, Subgraph, TensorRef
 from .options import builtin_code, builtin_options, custom_options, names_of, options_kind
 
 MAX_FILE_BYTES = 2**31
@@ -114,7 +114,16 @@ class _Reader:
             ops=tuple(ops),
             inputs=ends[0][0],
             outputs=ends[0][1],
+            subgraphs=self._subgraphs(graphs),
         )
+
+    def _subgraphs(self, count: int) -> tuple[Subgraph, ...]:
+        keys: dict[int, list[str]] = {}
+        for i in range(self._count(self._model.SignatureDefsLength(), "signatures")):
+            signature = self._model.SignatureDefs(i)
+            keys.setdefault(signature.SubgraphIndex(), []).append(_text(signature.SignatureKey()))
+        names = [_text(self._model.Subgraphs(index).Name()) for index in range(count)]
+        return tuple(Subgraph(name, tuple(keys.get(index, ()))) for index, name in enumerate(names))
 
     def _count(self, length: int, what: str, item_bytes: int = 4) -> int:
         """A vector's length, once it is known to fit into the file and into what may still be read."""
@@ -145,6 +154,7 @@ class _Reader:
             dtype=dtype,
             quantization=self._quantization(table.Quantization()),
             data=self._constant(table, shape, dtype, index),
+            buffer=int(table.Buffer()),
         )
 
     def _quantization(self, table: Any) -> Quantization | None:

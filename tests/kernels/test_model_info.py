@@ -88,3 +88,88 @@ def test_a_model_that_cannot_be_imported_is_described_all_the_same() -> None:
     assert description.peak_bytes is None
     assert "op 4 (CUMSUM)" in description.peak_unknown
     assert describe(model).peak_bytes == peak_live_bytes(import_model(model))
+
+
+def counted_by_hand(content: bytes) -> int:
+    """Elements of every constant that is a weight, each buffer once, as the schema's own reader sees them."""
+    import tflite
+
+    model = tflite.Model.GetRootAs(content, 0)
+    graph, sizes = model.Subgraphs(0), {}
+    weights = {getattr(tflite.TensorType, name) for name in ("FLOAT32", "FLOAT16", "INT8", "UINT8", "INT4")}
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        stored = tensor.Quantization()
+        is_bias = tensor.Type() == tflite.TensorType.INT32 and stored is not None and stored.ScaleLength() > 0
+        if model.Buffers(tensor.Buffer()).DataLength() and (tensor.Type() in weights or is_bias):
+            sizes[tensor.Buffer()] = int(np.prod(tensor.ShapeAsNumpy())) if tensor.ShapeLength() else 1
+    return sum(sizes.values())
+
+
+def dense(dtype: str, scale: list[float] | None = None) -> Builder:
+    """A dense layer of 5x7 weights of this type, with a bias."""
+    b = Builder()
+    x = b.input((1, 7), "float32")
+    stored = b.constant(np.ones((5, 7), dtype), scale)
+    weights = stored if dtype == "float32" else b.op("DEQUANTIZE", [stored], b.tensor((5, 7)))
+    b.outputs = [b.op("FULLY_CONNECTED", [x, weights, b.constant(np.ones(5, "f4"))], b.tensor((1, 5)))]
+    return b
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "kind"),
+    [
+        ("float32", None, "float32"),
+        ("float16", None, "float16"),
+        ("int8", [0.5], "int8"),
+        ("int8", [0.5, 1.0, 1.5, 2.0, 2.5], "int8"),
+        ("uint8", [0.5], "other"),
+        ("int16", [0.5], "other"),
+    ],
+)
+def test_weights_of_every_type_count(dtype: str, scale: list[float] | None, kind: str) -> None:
+    b = dense(dtype, scale)
+    description = describe(b.model())
+    assert description.parameters_other == 5 * 7 + 5
+    if dtype != "int16":
+        assert description.parameters_other == counted_by_hand(b.content())
+    by_kind = description.bytes_by_kind.by_kind()
+    assert by_kind[kind] == 5 * 7 * np.dtype(dtype).itemsize + (20 if kind == "float32" else 0)
+    assert sum(by_kind.values()) == description.parameter_bytes == 5 * 7 * np.dtype(dtype).itemsize + 20
+
+
+def test_four_bit_weights_count_by_number_and_not_by_byte() -> None:
+    b = Builder()
+    x, weights = b.input((1, 6)), b.tensor((3, 6), "int4", [1.0], data=np.zeros(9, np.uint8))
+    description = describe(b.model(b.op("FULLY_CONNECTED", [x, weights], b.tensor((1, 3)))))
+    assert (description.parameters_other, description.bytes_by_kind) == (18, ConstantBytes(int4=9))
+
+
+def test_binary_weights_count_by_bit_and_biases_and_shapes_as_what_they_are() -> None:
+    model = read(GOLDEN / "tiny_odd.tflite")
+    description = describe(model)
+    filters = [op for op in model.ops if op.name == "LceBconv2d"]
+    by_hand = 0
+    for op in filters:
+        weights, channels = op.input(1), op.options["channels_in"]
+        assert weights is not None
+        by_hand += weights.shape[0] * weights.shape[1] * weights.shape[2] * channels
+    assert description.parameters_1bit == by_hand
+    b = Builder()
+    x = b.input((1, 6))
+    shaped = b.op("RESHAPE", [x, b.constant(np.array([1, 2, 3], np.int32))], b.tensor((1, 2, 3)))
+    assert describe(b.model(shaped)).parameters_other == 0
+
+
+@pytest.mark.parametrize("name", ["tiny_int8", "tiny_dequant"])
+def test_totals_are_those_of_the_schema_s_own_reader(name: str) -> None:
+    content = (GOLDEN / f"{name}.tflite").read_bytes()
+    description = describe(read(GOLDEN / f"{name}.tflite"))
+    thresholds = sum(
+        tensor.elements
+        for op in read(GOLDEN / f"{name}.tflite").ops
+        if op.name == "LceBconv2d"
+        for tensor in op.inputs[2:]
+        if tensor is not None and tensor.dtype == "int32" and tensor.quantization is None
+    )
+    assert description.parameters_other == counted_by_hand(content) + thresholds
