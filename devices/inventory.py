@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bnnbench.devices import upwards
+from bnnbench.devices.closest import closest
 from bnnbench.devices.errors import InventoryError
-from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, closest, parse_entry, parse_url
+from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, parse_entry, parse_url
 
 __all__ = [
     *("DeviceSpec", "Inventory", "add", "find_inventory", "load", "open_inventory", "parse", "resolve"),
@@ -120,7 +121,8 @@ def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
             raise InventoryError(f"{path}: unknown key {key!r}{hint}; devices are tables [device.NAME].")
     tables: Any = document.get("device", {})
     if not isinstance(tables, dict):
-        raise InventoryError(f"{path}: 'device' must be tables called [device.NAME].")
+        written = "[[device]]" if isinstance(tables, list) else f"device = {tables!r}"
+        raise InventoryError(f"{path}: write [device.NAME], not {written}: 'device' must be tables with names.")
     specs = {name: parse_entry(path, name, table) for name, table in tables.items()}
     return {LOCAL.name: LOCAL} | specs
 

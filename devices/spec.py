@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from bnnbench.devices.closest import closest
 from bnnbench.devices.entry_rules import Cores
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.kinds import KINDS, Kind, addresses
@@ -89,8 +90,10 @@ def parse_entry(path: Path, name: str, table: Any) -> DeviceSpec:
     where = f"{path}: device {name!r}"
     if not NAME.fullmatch(name):
         raise InventoryError(f"{where}: {NAME_RULE}.")
+    if isinstance(table, list):
+        raise InventoryError(f"{where} must be a table of its own: write [device.{name}], not [[device.{name}]].")
     if not isinstance(table, dict):
-        raise InventoryError(f"{where} must be a table, written [device.{name}].")
+        raise InventoryError(f"{where} must be a table; the keys of a device stand below its name, [device.NAME].")
     kind = _kind(where, table)
     for key in table:
         if key not in kind.keys:
@@ -123,12 +126,6 @@ def _spec(where: str, path: Path, name: str, table: Mapping[str, Any]) -> Device
     values = {key: keys[key](f"{where}, key {key!r}", path, value) for key, value in table.items()}
     options = {key: value for key, value in values.items() if key not in _DEFAULTS}
     return DeviceSpec(name=name, **{key: value for key, value in values.items() if key in _DEFAULTS}, options=options)
-
-
-def closest(wrong: str, right: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest of `right`, or nothing."""
-    near = difflib.get_close_matches(wrong, list(right), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _kind(where: str, table: dict[str, Any]) -> Kind:

@@ -10,11 +10,12 @@ import shutil
 import subprocess
 from typing import Final
 
+from bnnbench.devices.closest import closest
 from bnnbench.devices.errors import InventoryError, Unreachable
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.platforms import emulated_platform
 from bnnbench.devices.qemu_facts import qemu_facts
-from bnnbench.devices.spec import DeviceSpec, closest
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.local import LocalTransport
 
 _TIMEOUT_S: Final = 20

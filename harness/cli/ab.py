@@ -49,6 +49,8 @@ def ab(
     debug: DebugOption = False,
 ) -> int:
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
+    from bnnbench.devices.closest import closest
+    from bnnbench.kernels.models.shipped import shipped_models
     from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import json as as_json
@@ -68,7 +70,9 @@ def ab(
     capsules = Capsules(where.path)
     config = Compare(select(base, capsules, trust), select(head, capsules, trust), seconds(budget))
     if (config.base.model is None) != (config.head.model is None):
-        raise CallError("one side is a model and the other is none; give two models, or two engines.")
+        other = config.base if config.base.model is None else config.head
+        near = closest(other.text, shipped_models())
+        raise CallError(f"one side is a model and {other.text!r} is none{near}; give two models, or two engines.")
     result = measure(
         run_config(
             load_suites(files or []),

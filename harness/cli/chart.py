@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bnnbench.devices.closest import there_is_no
 from bnnbench.results.charts import CHARTS
 
 from .options import DebugOption, StoreOption
@@ -54,7 +55,7 @@ def chart(
     from ..errors import CallError
 
     if kind not in CHARTS:
-        raise CallError(f"there is no chart '{kind}'; there are {', '.join(CHARTS)}.")
+        raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
     if output is not None:
         format = output.suffix.removeprefix(".")
     if format not in FORMATS:
@@ -103,6 +104,6 @@ def _published(device: str) -> pd.DataFrame:
     frame = published_frame()
     found = frame[(frame["device"] == device) & (frame["threads"] == 1)]
     if found.empty:
-        devices = ", ".join(sorted(frame["device"].dropna().unique()))
-        raise CallError(f"nothing is published for '{device}'; there are figures for {devices}.")
+        devices = sorted(frame["device"].dropna().unique())
+        raise CallError(f"{there_is_no('device with published figures', device, devices)}.")
     return found.reset_index(drop=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from bnnbench.devices.closest import there_is_no
+
 from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def check(
     from .words import pattern, seconds, share
 
     if format not in ("table", *FORMATS):
-        raise CallError(f"there is no format '{format}'; there are table, {', '.join(FORMATS)}.")
+        raise CallError(f"{there_is_no('format', format, ['table', *FORMATS])}.")
     most_unclear, budget_s = share(max_inconclusive, "--max-inconclusive"), seconds(budget)
     where = Store(store)
     rows: list[VerdictRow] = []

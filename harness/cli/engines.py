@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bnnbench.devices.closest import there_is_no
+
 from .options import DebugOption, JsonOption
 
 app = App(
@@ -103,7 +105,7 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
     from ..errors import CallError
 
     if name not in RUNTIMES:
-        raise CallError(f"'{name}' is nothing to install; there are {', '.join(RUNTIMES)}.")
+        raise CallError(f"{there_is_no('runtime to install', name, RUNTIMES)}.")
     python = make(name, lambda line: print(line, file=sys.stderr, flush=True))
     print(f"{name} is installed:", file=sys.stderr)
     print(python)
@@ -130,11 +132,11 @@ def build(
     buildable = list(RECIPES)
     for name in engine or []:
         if name not in buildable:
-            raise CallError(f"there is no engine '{name}' to build; there are {', '.join(buildable)}.")
+            raise CallError(f"{there_is_no('engine to build', name, buildable)}.")
     tell = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
     for triple in target or ():
         if triple not in TRIPLES:
-            raise CallError(f"nothing is built for '{triple}'; the targets are {', '.join(TRIPLES)}.")
+            raise CallError(f"{there_is_no('target', triple, TRIPLES)}.")
     builds = [
         build_engine(name, triple, isa, tell)
         for triple in target or TRIPLES

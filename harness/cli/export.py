@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from bnnbench.devices.closest import there_is_no
+
 from .options import DebugOption, StoreOption
 
 EXAMPLES = """Examples:
@@ -33,7 +35,7 @@ def export(
     from ..errors import CallError
 
     if format not in EXPORTS:
-        raise CallError(f"there is no format '{format}'; there are {', '.join(EXPORTS)}.")
+        raise CallError(f"{there_is_no('format', format, EXPORTS)}.")
     text = EXPORTS[format](Store(store).run(run))
     if output is None:
         print(text, end="" if text.endswith("\n") else "\n")

@@ -10,6 +10,7 @@ import msgspec
 from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import DECLARED, Engine
+from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.records import RunRecord
 
 from ..errors import CallError
@@ -46,7 +47,8 @@ class RunConfig(msgspec.Struct, frozen=True):
         return found + [table.file for table in self.suite.model] + ([self.inventory] if self.inventory else [])
 
     def _engine(self, name: str) -> Engine:
-        return engine_named(name, {name: _custom(name, table) for name, table in self.suite.engine.items()})
+        declared = {name: _custom(name, table) for name, table in self.suite.engine.items()}
+        return engine_named(name, declared, shipped_models() if self.compare else ())
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""

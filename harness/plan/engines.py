@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
+from bnnbench.devices.closest import there_is_no
 from bnnbench.kernels.engines import ENGINES, Engine
 
 from ..errors import CallError
 
 
-def engine_named(name: str, declared: Mapping[str, Engine] = MappingProxyType({})) -> Engine:
-    """One of those that are built in, or that a suite declared. Raises CallError that lists them."""
+def engine_named(
+    name: str, declared: Mapping[str, Engine] = MappingProxyType({}), models: Collection[str] = ()
+) -> Engine:
+    """One of those that are built in, or that a suite declared. Raises CallError that lists them, and the `models` that
+    the name may have meant instead."""
     known = {**declared, **ENGINES}
     if name not in known:
-        raise CallError(f"there is no engine '{name}'; there are {', '.join([*ENGINES, *declared])}.")
+        what = "engine or shipped model" if models else "engine"
+        raise CallError(f"{there_is_no(what, name, [*ENGINES, *declared, *models])}.")
     return known[name]

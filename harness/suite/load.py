@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import DECLARED, ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
@@ -20,7 +21,7 @@ from bnnbench.results.store.reading import read_regular
 
 from ..errors import SuiteError
 from .tables import EngineTable, ModelTable, Suite
-from .wording import closest, reworded
+from .wording import not_toml, reworded
 
 QUICKSTART = "quickstart"
 MOST_BYTES = 2**33
@@ -57,7 +58,7 @@ def parse_suite(text: str, path: Path) -> Suite:
     except RecursionError:
         raise SuiteError(f"{path} is nested too deeply to be a suite.") from None
     except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{path} is not valid TOML: {error}.") from None
+        raise SuiteError(f"{path} is not valid TOML: {not_toml(str(error), text)}.") from None
     except ValueError:
         raise SuiteError(f"{path} holds a number with too many digits.") from None
     return _from_document(document, path)
@@ -115,6 +116,8 @@ def _read(path: Path) -> Suite:
         raise SuiteError(
             f"{path} is not UTF-8 text, so it is no suite; give a suite .toml or a model .tflite."
         ) from None
+    except FileNotFoundError:
+        raise SuiteError(_missing(path)) from None
     except OSError as error:
         raise SuiteError(f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite.") from None
 
@@ -128,8 +131,7 @@ def located(table: ModelTable, folder: Path) -> ModelTable:
         path = (folder / dataset).resolve()
         if not path.exists():
             raise SuiteError(
-                f"there is no dataset '{dataset}'; there are {', '.join(DATASETS)}, and your own by the path of an "
-                ".npz file or a folder."
+                f"{there_is_no('dataset', dataset, DATASETS)}, and your own by the path of an .npz file or a folder."
             )
         dataset = str(path)
     return msgspec.structs.replace(table, file=str(model_path(table.file, folder)), dataset=dataset)
@@ -143,7 +145,14 @@ def model_path(text: str, folder: Path) -> Path:
     shipped = shipped_models()
     if text in shipped:
         return shipped[text]
-    raise SuiteError(f"the model {path} does not exist{closest(text, shipped)}; correct the path.")
+    raise SuiteError(_missing(path))
+
+
+def _missing(path: Path) -> str:
+    """A file that does not exist; who means a shipped model writes its name alone."""
+    shipped = shipped_models()
+    near = closest(path.stem, shipped)
+    return f"{path} does not exist{near}; correct the path, or name a shipped model: {', '.join(shipped)}."
 
 
 def _merged(suites: list[Suite]) -> Suite:
@@ -186,11 +195,11 @@ def _check_engines(suite: Suite, path: Path) -> None:
                 raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {placeholder} goes.")
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
-                hint = closest(architecture, _ARCHITECTURES)
-                raise SuiteError(f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}.")
+                wrong = there_is_no("architecture", architecture, dict.fromkeys(_ARCHITECTURES))
+                raise SuiteError(f"{path}: [engine.{name}] binary: {wrong}.")
     for name in suite.engines:
         if name not in known:
-            raise SuiteError(f"{path}: unknown engine {name!r}{closest(name, known)}; there are {', '.join(known)}.")
+            raise SuiteError(f"{path}: {there_is_no('engine', name, known)}.")
 
 
 def _with_paths(name: str, table: EngineTable, folder: Path) -> EngineTable:

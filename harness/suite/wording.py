@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
+from typing import Any
 
-from .tables import KERNEL_TABLES, EngineTable, ModelTable, Suite, VerdictTable
+from bnnbench.devices.closest import closest
+
+from .place import Place, place, repeated_tables
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$(?P<place>.*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
 _AT = re.compile(r"(?P<what>.*?) - at `(?:key in )?\$(?P<place>.*)`", re.DOTALL)
-_KINDS = {"`object`": "a table", "`array`": "a list", "`str`": "text", "`int`": "a whole number", "`float`": "a number"}
+_WANTED = re.compile(r"`(\w+(?: \| \w+)*)`")
+_KINDS = {"object": "a table", "array": "a list", "str": "text", "int": "a whole number", "float": "a number"}
 
 
-def closest(wrong: str, right: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest of `right`, or nothing."""
-    by_lower = {word.lower(): word for word in right}
-    near = difflib.get_close_matches(wrong.lower(), by_lower, n=1)
-    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
-
-
-def reworded(message: str, document: dict[str, object]) -> str:
-    """The message with the place in TOML's words and, for an unknown key, the right one."""
+def reworded(message: str, document: dict[str, Any]) -> str:
+    """The message with the place in TOML's words, and what is right there: the key, the values, the brackets."""
     if unknown := _UNKNOWN.fullmatch(message):
-        place = unknown["place"] or ""
-        return f"unknown key {unknown['key']!r}{_place(place)}{closest(unknown['key'], _keys_at(place, document))}"
-    for kind, word in _KINDS.items():
-        message = message.replace(kind, word)
-    if at := _AT.fullmatch(message):
-        hint = f"; the ops are {', '.join(KERNEL_TABLES)}" if at["place"].endswith(".op") else ""
-        return f"{_plain(at['what'])}{_place(at['place'])}{hint}"
-    return _plain(message)
+        found = place(unknown["place"] or "", document)
+        return f"unknown key {unknown['key']!r}{_in(found)}{closest(unknown['key'], found.keys)}"
+    at = _AT.fullmatch(message)
+    what, found = (at["what"], place(at["place"], document)) if at else (message, place("", document))
+    if found.rewritten:
+        return found.rewritten
+    missing = _MISSING.match(what)
+    return f"{_plain(what)}{_in(found)}{_choices(found.at(missing['key']) if missing else found)}"
+
+
+def not_toml(message: str, text: str) -> str:
+    """Why a text is not TOML, and what to write where a table that may be repeated was headed as one that may not."""
+    single = next((name for name in repeated_tables() if re.search(rf"^\s*\[\s*{name}\s*\]", text, re.MULTILINE)), None)
+    return f"{message}; write [[{single}]], not [{single}]" if single else message
 
 
 def _plain(text: str) -> str:
+    text = text.replace("Invalid enum value", "Invalid value")
+    if text.startswith("Expected"):
+        text = _WANTED.sub(lambda match: " or ".join(_KINDS.get(kind, kind) for kind in match[1].split(" | ")), text)
     return text[0].lower() + text[1:].replace("`", "'")
 
 
-def _place(path: str) -> str:
-    """`.kernel[0].stride[...]` as ` in kernel 1.stride`."""
-    words = path.strip(".").replace("[...]", "")
-    numbered = re.sub(r"\[(\d+)\]", lambda match: f" {int(match[1]) + 1}", words)
-    return f" in {numbered}" if words else ""
+def _in(found: Place) -> str:
+    return f" in {found.words}" if found.words else ""
 
 
-def _keys_at(place: str, document: dict[str, object]) -> Iterable[str]:
-    if match := re.fullmatch(r"\.kernel\[(\d+)\]", place):
-        tables = document["kernel"]
-        op = tables[int(match[1])].get("op") if isinstance(tables, list) else None
-        return KERNEL_TABLES[op].__struct_fields__ if op in KERNEL_TABLES else ()
-    for start, table in {".model": ModelTable, ".engine": EngineTable, ".verdict": VerdictTable}.items():
-        if place.startswith(start):
-            return table.__struct_fields__
-    return Suite.__struct_fields__
+def _choices(found: Place) -> str:
+    """` (did you mean 'x'?); it is one of x, y`, where only some values are right."""
+    if not found.choices:
+        return ""
+    names = [str(value) for value in found.choices]
+    near = closest(found.value, names) if isinstance(found.value, str) and found.value not in names else ""
+    return f"{near}; it is one of {', '.join(names)}"

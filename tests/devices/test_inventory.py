@@ -87,7 +87,9 @@ def test_a_full_inventory(tmp_path: Path) -> None:
         ('[device."a b"]\ntransport="local"', ["'a b'", "letters"]),
         ("[devices.a]\nx=1", ["'devices'", "did you mean 'device'"]),
         ("device=3", ["[device.NAME]"]),
-        ("[device]\na=3", ["device 'a'", "must be a table"]),
+        ("[device]\na=3", ["device 'a'", "must be a table", "[device.NAME]"]),
+        ("[[device]]\na=3", ["write [device.NAME], not [[device]]"]),
+        ("[[device.a]]\na=3", ["device 'a'", "write [device.a], not [[device.a]]"]),
         ("[device.a\n", ["not valid TOML"]),
     ],
 )

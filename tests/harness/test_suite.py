@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bnnbench.harness.errors import SuiteError
-from bnnbench.harness.suite.load import load_suites, parse_suite
+from bnnbench.harness.suite.load import load_suites, located, model_path, parse_suite
+from bnnbench.harness.suite.tables import ModelTable
 from bnnbench.harness.workload.of_suite import workloads
+from bnnbench.kernels.models.shipped import shipped_models
 
 CONV = 'name = "s"\n[[kernel]]\nop = "bconv2d"\ninput = [4, 4, 32]\nfilters = 8\n'
 
@@ -34,14 +37,14 @@ def test_quickstart_has_the_four_classic_shapes() -> None:
         (CONV.replace("filters = 8\n", ""), "missing required field 'filters' in kernel 1"),
         (CONV.replace("8", '"8"'), "expected a whole number, got text in kernel 1.filters"),
         (CONV.replace("8", "0"), "kernel 1.filters"),
-        (CONV.replace('"bconv2d"', '"conv"'), "the ops are bconv2d, bgemm, bitpack, bmaxpool2d"),
+        (CONV.replace('"bconv2d"', '"conv"'), "; it is one of bconv2d, bgemm, bitpack, bmaxpool2d"),
         (CONV.replace("[4, 4, 32]", "[4, 4]"), "kernel 1.input"),
         (CONV + 'pad = "valid"\nkernel = [9, 9]\n', "kernel 1: bconv2d: a 9x9 window does not fit"),
         ("treads = [1]\n" + CONV, "unknown key 'treads' (did you mean 'threads'?)"),
-        ('engines = ["natve"]\n' + CONV, "unknown engine 'natve' (did you mean 'native'?)"),
+        ('engines = ["natve"]\n' + CONV, "there is no engine 'natve' (did you mean 'native'?); there are native"),
         (CONV + '[engine.native]\ncommand = ["{binary}"]\nbinary = {}\n', "the name of a built-in engine"),
         (CONV + '[engine.x]\ncommand = ["run"]\nbinary = {}\n', "does not say where the {binary} goes"),
-        (CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {arm64 = "x"}\n', "unknown architecture 'arm64'"),
+        (CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {arm64 = "x"}\n', "there is no architecture 'arm64'"),
         (CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {aarch64 = "nix"}\n', "nix does not exist"),
         (CONV + "[verdict]\nfloor = 2\n", "verdict.floor"),
         (CONV + '[[model]]\nfile = "none.tflite"\n', "none.tflite does not exist"),
@@ -53,6 +56,76 @@ def test_what_is_wrong_is_one_sentence(text: str, sentence: str) -> None:
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith(".")
+
+
+ENGINE = '[engine.x]\ncommand = ["{binary}"]\nbinary = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (CONV + 'pad = "sme"\n', "'sme' in kernel 1.pad (did you mean 'same'?); it is one of same, valid"),
+        (CONV + "pad_value = 2\n", "2 in kernel 1.pad_value; it is one of 0, 1"),
+        (CONV + "act = 1\n", "kernel 1.act; it is one of none, relu, relu6, relu_n1_to_1"),
+        (CONV.replace('op = "bconv2d"\n', ""), "field 'op' in kernel 1; it is one of bconv2d, bgemm"),
+        (CONV + ENGINE + "protocol = 2\n", "2 in engine.x.protocol; it is one of 1, none"),
+        (CONV + ENGINE + 'accepts = ["OP"]\n', "engine.x.accepts 1 (did you mean 'op'?); it is one of lce, op,"),
+        (
+            'name = "s"\n[[model]]\nfile = "x"\nmeasure = ["modl"]\n',
+            "(did you mean 'model'?); it is one of layers, model",
+        ),
+        (
+            'name = "s"\n[[model]]\nfile = "x"\nmeasure = "model"\n',
+            "expected a list, got text in model 1.measure; it is",
+        ),
+    ],
+)
+def test_where_only_some_values_are_right_they_are_listed(text: str, sentence: str) -> None:
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(text, Path("s.toml"))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (CONV.replace("[[kernel]]", "[kernel]"), "write [[kernel]], not [kernel]"),
+        (CONV.replace("[[kernel]]", "[kernel.first]"), "write [[kernel]], not [kernel.first]"),
+        (2 * CONV[len('name = "s"\n') :].replace("[[kernel]]", "[kernel]"), "write [[kernel]], not [kernel]"),
+        (CONV + '[model]\nfile = "x"\n', "write [[model]], not [model]"),
+        (CONV + "[[verdict]]\nfloor = 0.1\n", "write [verdict], not [[verdict]]"),
+        (CONV + "[[engine]]\nname = 1\n", "write [engine.NAME], not [[engine]]"),
+        (CONV + ENGINE.replace("[engine.x]", "[[engine.x]]"), "write [engine.x], not [[engine.x]]"),
+        (
+            CONV + ENGINE.replace("[engine.x]", "[engine]"),
+            "'command' stands in [engine], which holds tables with names",
+        ),
+    ],
+)
+def test_brackets_of_a_table_are_told(text: str, sentence: str) -> None:
+    """One table where there may be several, and the reverse."""
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(text, Path("s.toml"))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: load_suites([Path("quicknet_z")]),
+        lambda: load_suites([Path("models/quicknet_z.tflite")]),
+        lambda: located(ModelTable(file="quicknet_z"), Path()),
+        lambda: model_path("quicknet_z", Path()),
+        lambda: load_suites([Path("Quicknet_S.toml")]),
+    ],
+)
+def test_a_model_that_is_none_lists_the_shipped_ones(call: Callable[[], object]) -> None:
+    with pytest.raises(SuiteError) as caught:
+        call()
+    assert (
+        f"(did you mean 'quicknet_s'?); correct the path, or name a shipped model: {', '.join(shipped_models())}."
+        in str(caught.value)
+    )
 
 
 def test_suites_merge_or_disagree(tmp_path: Path) -> None:
