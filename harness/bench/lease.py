@@ -156,6 +156,12 @@ def lease(
                 folder.remove_run_folder(run_id)
 
 
+def require_free(target: Target, transport: Transport, what: str) -> None:
+    """Raises DeviceBusy while another command holds the device, DeviceError when it cannot be used."""
+    with locked(target, transport, what):
+        pass
+
+
 @contextmanager
 def locked(target: Target, transport: Transport, what: str) -> Iterator[tuple[WorkFolder, Launcher]]:
     """The device's work folder and its launcher, with its lock held. Raises DeviceError."""

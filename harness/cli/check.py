@@ -55,10 +55,10 @@ def check(
     from bnnbench.results.verdict.formats import FORMATS
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..errors import CallError
+    from ..errors import CallError, CannotMeasure
     from ..tasks.check import planned, with_machines
     from .exit_status import exit_status, worst
-    from .measuring import measure, run_config
+    from .measuring import NOT_MEASURED, measure, run_config
     from .outcome import print_outcome
     from .terminal import Console
     from .words import pattern, seconds, share
@@ -83,7 +83,16 @@ def check(
             earlier=tuple(run_ids),
             later=tuple(names[number + 1 :]),
         )
-        result = measure(run_config(one.suite, one.devices, inventory, filter=pattern(filter), compare=config), where)
+        try:
+            result = measure(
+                run_config(one.suite, one.devices, inventory, filter=pattern(filter), compare=config), where
+            )
+        except CannotMeasure as error:
+            if not rows:
+                raise
+            print(f"bnnbench: {names[number]}: {error}", file=sys.stderr)  # what the others showed stands
+            statuses.append(NOT_MEASURED)
+            continue
         mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
         rows += mine
         run_ids.append(result.stored.record.run_id)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bnnbench.devices.errors import DeviceError
 from bnnbench.results.records import ComparisonRecord
 
 from ..bench.context import Watcher
+from ..bench.launcher import LAUNCHER
+from ..bench.lease import require_free
 from ..bench.reach import Reached, reach_all
 from ..bench.trouble import sentence
 from ..errors import CannotMeasure
@@ -41,6 +44,10 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
     reached, unreached = reach_all(specs, engines, watcher.note)
     try:
+        # Now, not after the reference's work, which may take minutes.
+        busy = _unusable(reached)
+        failures |= busy
+        reached = [one for one in reached if one.target.spec.name not in busy]
         if not reached:
             raise CannotMeasure(" ".join(map(str, unreached.values())))
         targets = [one.target for one in reached]
@@ -56,3 +63,17 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     finally:
         for one in reached:
             one.transport.close()
+
+
+def _unusable(reached: Sequence[Reached]) -> dict[str, str]:
+    """Why devices cannot be had, by name: most often, another benchmark runs there. Their connections are closed."""
+    reasons: dict[str, str] = {}
+    for one in reached:
+        if LAUNCHER not in one.target.builds:
+            continue  # no engine runs there, and its cases are skipped
+        try:
+            require_free(one.target, one.transport, "bnnbench run")
+        except DeviceError as error:
+            reasons[one.target.spec.name] = str(error)
+            one.transport.close()
+    return reasons

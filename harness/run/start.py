@@ -8,7 +8,7 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.store.signature import sign
 
 from ..bench.context import Watcher
-from ..errors import CallError
+from ..errors import CallError, CannotMeasure
 from ..plan.cases import Plan
 from ..plan.config import RunConfig
 from ..plan.run_record import make_record
@@ -17,14 +17,24 @@ from .ready import ready_to_run
 
 
 def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequence[str]) -> RunResult:
-    """Measures a suite from the beginning. Raises HarnessError, InventoryError, StoreError."""
+    """Measures a suite from the beginning. Raises HarnessError, InventoryError, StoreError; what has measured nothing
+    by then leaves no run behind."""
     with ready_to_run(config, watcher) as ready:
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
         writer = store.create(store.in_order(record))
-        sign(writer.path / "run.json")
-        return execute(store, writer, config, ready, watcher)
+        try:
+            sign(writer.path / "run.json")
+            result = execute(store, writer, config, ready, watcher)
+        except BaseException:
+            if writer.is_empty:
+                writer.discard()
+            raise
+        if writer.is_empty and result.outcome == "incomplete":
+            writer.discard()
+            raise CannotMeasure(" ".join(result.failures.values()))
+        return result
 
 
 def _nothing(config: RunConfig, plan: Plan) -> str:

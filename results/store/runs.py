@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ import filelock
 import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning, refusal
-from bnnbench.results.records import Entry, RunRecord, just_after
+from bnnbench.results.records import DeviceEvent, Entry, RunEnd, RunRecord, just_after
 from bnnbench.results.store import journal
 from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.place import default_path, require_store
@@ -74,6 +75,16 @@ class RunWriter:
         """Writes `journal.end`. Raises StoreError."""
         count = read_journal(self.path, is_sealed_run(self.path)).last_figure
         write_atomically(self.path / END, b"%d\n" % count)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was measured so far, whatever happened to devices. Reads the disk."""
+        return all(isinstance(entry, DeviceEvent | RunEnd) for entry in self.read().entries)
+
+    def discard(self) -> None:
+        """Closes the run and removes its folder."""
+        self.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Lets others write to this run. Idempotent."""

@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from bnnbench.results import load, load_invocations
+from bnnbench.results import Store, load, load_invocations
 from tests.harness.bench import Bench, one_sentence
 
 FAKE = Path(__file__).with_name("fake_engine.py")
@@ -142,11 +142,66 @@ def test_two_runs_at_once_on_one_machine(bench: Bench) -> None:
         wait_for(lambda: len(journal(bench)) > 1)
         second = bench.run("run", "small.toml", "--store", "other")
         assert second.returncode == 3
-        assert "is busy: bnnbench run" in second.stderr + second.stdout
+        assert "is busy: bnnbench run" in one_sentence(second.stderr)
+        assert "computing the right outputs" not in second.stderr  # which may take minutes
+        assert not list((bench.folder / "other").glob("runs/*"))  # and is no `latest` of nothing
     finally:
         first.send_signal(signal.SIGINT)  # it would go on for longer than any second one takes to start
         first.communicate(timeout=60)
     assert first.returncode == 130
+
+
+UNUSABLE = """
+[device.bad]
+transport = "local"
+workdir = "/proc/nowhere"
+
+[device.away]
+transport = "ssh"
+host = "127.0.0.1"
+port = 1
+user = "pi"
+"""
+
+
+@pytest.mark.parametrize("devices", [["bad"], ["away"], ["bad", "away"]])
+def test_a_device_that_cannot_be_used_leaves_no_run_and_costs_no_reference_work(
+    bench: Bench, devices: list[str]
+) -> None:
+    bench.write("lab.toml", UNUSABLE)
+    words = [word for name in devices for word in ("-d", name)]
+    done = bench.run("run", "small.toml", "--store", "store", "--inventory", "lab.toml", *words)
+    assert done.returncode == 3
+    assert all(f"{name!r}" in done.stderr for name in devices)
+    assert "computing the right outputs" not in done.stderr
+    assert not list((bench.folder / "store").glob("runs/*"))
+
+
+def test_beside_devices_that_cannot_be_used_the_others_go_on(bench: Bench) -> None:
+    bench.write("lab.toml", UNUSABLE)
+    words = ("--filter", "maxpool", "-e", "native", "--invocations", "1", "--inventory", "lab.toml")
+    run = bench.measure("small.toml", *words, "-d", "bad", "-d", "local", "-d", "away", status=3)
+    assert list(run.record.devices) == ["local"]
+    assert list(load(run)["status"]) == ["ok"]
+    assert {event.device for event in run.events if event.kind == "unreached"} == {"bad", "away"}
+
+
+def test_what_is_interrupted_or_fails_before_anything_was_measured_leaves_no_run(tmp_path: Path) -> None:
+    """As in the minutes that the reference may take."""
+    from bnnbench.harness.bench.context import Silent
+    from bnnbench.harness.plan.config import RunConfig
+    from bnnbench.harness.run.start import start_run
+    from bnnbench.harness.suite.load import load_suites
+
+    class Impatient(Silent):
+        def phase(self, device: str, text: str, done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+    golden = Path(__file__).parents[1] / "golden/tiny_larq.tflite"
+    config = RunConfig(suite=load_suites([golden]), devices=["local"])
+    with pytest.raises(KeyboardInterrupt):
+        start_run(config, Store(tmp_path), Impatient(), [])
+    assert not Store(tmp_path).runs()
 
 
 def test_unwritable_store(bench: Bench) -> None:
