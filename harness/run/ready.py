@@ -6,14 +6,13 @@ from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bnnbench.devices.errors import DeviceError
 from bnnbench.results.records import ComparisonRecord
 
 from ..bench.context import Watcher
 from ..bench.launcher import LAUNCHER
 from ..bench.lease import require_free
 from ..bench.reach import Reached, reach_all
-from ..bench.trouble import sentence
+from ..bench.trouble import concerns_all, sentence
 from ..errors import CannotMeasure
 from ..plan.cases import Plan, make_plan
 from ..plan.comparisons import make_comparison_plan
@@ -46,7 +45,7 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     try:
         # Now, not after the reference's work, which may take minutes.
         busy = _unusable(reached)
-        failures |= busy
+        unreached |= busy
         reached = [one for one in reached if one.target.spec.name not in busy]
         if not reached:
             raise CannotMeasure(" ".join(map(str, unreached.values())))
@@ -65,15 +64,17 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
             one.transport.close()
 
 
-def _unusable(reached: Sequence[Reached]) -> dict[str, str]:
+def _unusable(reached: Sequence[Reached]) -> dict[str, Exception]:
     """Why devices cannot be had, by name: most often, another benchmark runs there. Their connections are closed."""
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Exception] = {}
     for one in reached:
         if LAUNCHER not in one.target.builds:
             continue  # no engine runs there, and its cases are skipped
         try:
             require_free(one.target, one.transport, "bnnbench run")
-        except DeviceError as error:
-            reasons[one.target.spec.name] = str(error)
+        except Exception as error:
+            if concerns_all(error):
+                raise
+            reasons[one.target.spec.name] = error
             one.transport.close()
     return reasons
