@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.facts import DeviceFacts, cpu_list, keeper
 from bnnbench.devices.platforms import BY_TRIPLE, WIDER
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.tuning import steps
@@ -15,6 +15,9 @@ from bnnbench.devices.tuning import steps
 HOT_CELSIUS = 70.0
 BUSY_SHARE = 0.1
 OLD_KERNEL = (4, 9)
+_MOST_NAMED = 6
+_ASK_FIRMWARE = "let the user ask the firmware: sudo usermod -aG video {}; then log in again"
+_COMPARE = "what nobody can look at may change while it is measured: compare in pairs, with `bnnbench ab`"
 _NOW = {0: "under-voltage", 1: "its clock capped", 2: "throttling", 3: "the soft temperature limit"}
 
 
@@ -94,6 +97,57 @@ def _busy(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _left_out(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    degrees = facts.value("temperature_left_out") or {}
+    odd = [f"{name} ({why})" for name, why in degrees.items() if not why.startswith("not the CPU's") or _is_hot(why)]
+    if odd and not facts.emulated:
+        yield Finding(
+            "left-out", f"thermal zones that are not gone by: {', '.join(odd[:_MOST_NAMED])}",
+            "nothing, unless one of them is the CPU's: then please report its name", "none",
+        )  # fmt: skip
+
+
+def _is_hot(why: str) -> bool:
+    match = re.search(r"at (\d+) °C", why)
+    return bool(match and int(match[1]) >= HOT_CELSIUS)
+
+
+def _quota(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    count = (facts.value("cpus") or {}).get("count", 1)
+    for limit in (facts.value("cpu_quota") or [])[:1]:
+        if limit["cpus"] < count:
+            yield Finding(
+                "quota",
+                f"a control group lets it use {limit['cpus']:.2f} of {count} CPUs' time, and stops it for the rest of "
+                f"each period ({limit['path']})",
+                "raise the limit: `docker run --cpus`, CPUQuota= of systemd, limits.cpu of Kubernetes",
+            )
+
+
+def _unseen(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    """What could not be read, and so may be as bad as can be."""
+    if facts.emulated or facts.system not in (None, "Linux"):
+        return
+    is_pi = "Raspberry Pi" in (facts.model or "") or "vcgencmd" in (facts.value("tools") or [])
+    missing = {
+        "its clock (no cpufreq)": not str(facts["clock_hz"].source).endswith("/cpufreq"),
+        "its governor": not facts.value("governor"),
+        "its temperature": not facts.value("temperature_celsius"),
+        "its load": facts.value("load_average") is None,
+        "the firmware's throttle flags": is_pi and facts.value("throttled") is None,
+        "limits of its CPU time": facts.value("container") is True and facts.value("cpu_quota") is None,
+    }
+    unseen = [what for what, is_missing in missing.items() if is_missing]
+    if unseen:
+        said = re.search(r"\(status .*\)", facts["throttled"].source)
+        is_denied = bool(said) and "the firmware's throttle flags" in unseen
+        yield Finding(
+            "not-seen", f"not seen: {', '.join(unseen)}{f' {said[0]}' if said and is_denied else ''}",
+            _ASK_FIRMWARE.format(spec.user or "USER") if is_denied else _COMPARE,
+            "none" if facts.value("hypervisor") else "grade",  # of a virtual machine, which is in doubt anyway
+        )  # fmt: skip
+
+
 def _userland(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     here = BY_TRIPLE.get(facts.triple or "")
     wide = WIDER.get(here.architecture) if here else None
@@ -128,23 +182,29 @@ def _power(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
         )
 
 
+def _cpus(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
+    cpus = facts.value("cpus") or {}
+    left_out = [cpu for cpu in cpus.get("online", []) if cpu not in (*facts.allowed_cpus, *facts.settable_cpus)]
+    if left_out:
+        act = "bring the app to the foreground, or measure over adb" if facts.is_android else "widen the cpuset"
+        yield Finding("cpuset", f"it may not use CPUs {cpu_list(left_out)}: they are outside {keeper(facts)}", act)
+    if facts.settable_cpus:
+        yield Finding(
+            "set-aside", f"programs have CPUs {cpu_list(facts.settable_cpus)} only when they ask (isolcpus, taskset)",
+            "name them in cores= to measure there: nothing else disturbs isolated ones", "none",
+        )  # fmt: skip
+
+
 def _termux(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     if facts.value("wake_lock") is False:
         yield Finding(
             "wake-lock", "Termux holds no wake-lock: Android puts it to sleep and on the little cores",
             "run `termux-wake-lock` there",
         )  # fmt: skip
-    cpus = facts.value("cpus") or {}
-    left_out = [cpu for cpu in cpus.get("online", []) if cpu not in cpus.get("allowed", [])]
-    if left_out:
-        yield Finding(
-            "cpuset", f"it may not use CPUs {' '.join(map(str, left_out))}: Android keeps background apps off them",
-            "bring the app to the foreground, or measure over adb",
-        )  # fmt: skip
 
 
 def _kernel(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
-    match = re.search(r"(\d+)\.(\d+)", str(facts.value("kernel") or ""))
+    match = facts.system in (None, "Linux") and re.search(r"(\d+)\.(\d+)", str(facts.value("kernel") or ""))
     if match and (int(match[1]), int(match[2])) < OLD_KERNEL:
         yield Finding(
             "old-kernel", f"its kernel {match[0]} is old: counters and cpufreq may be missing", "update it", "none"
@@ -167,12 +227,16 @@ def _virtual(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
 def _pmu(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     level = facts.value("perf_event_paranoid")
     if isinstance(level, int) and level > 2 and not facts.emulated:
-        android = str(facts.value("os_release") or "").startswith("Android")
-        mend = "adb shell setprop security.perf_harden 0" if android else "sudo sysctl kernel.perf_event_paranoid=2"
+        mend = (
+            "adb shell setprop security.perf_harden 0"
+            if facts.is_android
+            else "sudo sysctl kernel.perf_event_paranoid=2"
+        )
         yield Finding("no-counters", f"hardware counters are not allowed (perf_event_paranoid {level})", mend, "none")
 
 
 # One row per thing to look for.
 CHECKS: Final[tuple[Check, ...]] = (
-    _emulated, _throttled, _governor, _hot, _busy, _userland, _power, _termux, _kernel, _virtual, _pmu,
+    _emulated, _throttled, _governor, _hot, _left_out, _busy, _quota, _unseen, _userland, _power, _termux, _cpus,
+    _kernel, _virtual, _pmu,
 )  # fmt: skip

@@ -74,6 +74,23 @@ class DeviceFacts:
         return tuple(cpus["allowed"]) if cpus else ()
 
     @property
+    def settable_cpus(self) -> tuple[int, ...]:
+        """Further CPUs, which a process only has when it asks for them: isolated ones, and what its parent left out."""
+        cpus = self.facts["cpus"].value if "cpus" in self.facts else None
+        return tuple(cpus.get("settable", ())) if cpus else ()
+
+    @property
+    def system(self) -> str | None:
+        """What `uname -s` says: `Linux`, also on Android, or `Darwin`, `FreeBSD`... None where it says nothing."""
+        name = (self._text("kernel") or "").partition(" ")[0]
+        return name if name[:1].isalpha() else None
+
+    @property
+    def is_android(self) -> bool:
+        """Whether it is Android, also where a program there has another userland."""
+        return (self._text("os_release") or "").startswith("Android")
+
+    @property
     def isa_features(self) -> frozenset[str]:
         """Feature names as /proc/cpuinfo has them, common to all CPUs."""
         return frozenset(self.facts["isa_features"].value or ()) if "isa_features" in self.facts else frozenset()
@@ -86,8 +103,9 @@ class DeviceFacts:
 def cores_of(spec: DeviceSpec, facts: DeviceFacts) -> tuple[int, ...]:
     """The CPUs that `spec.cores` means on this device, ascending.
 
-    "all" is every CPU that may be used; "big" those of them in the strongest cluster (all, when the CPUs are
-    alike). Raises InventoryError when a CPU of a list can't be used or the device did not tell its CPUs.
+    "all" is every CPU that a process has without asking; "big" those of them in the strongest cluster (all, when the
+    CPUs are alike). A list may name isolated CPUs too. Raises InventoryError when a CPU of a list can't be used or the
+    device did not tell its CPUs.
     """
     allowed = facts.allowed_cpus
     if not allowed:
@@ -100,13 +118,25 @@ def cores_of(spec: DeviceSpec, facts: DeviceFacts) -> tuple[int, ...]:
         clusters = facts.value("clusters") or []
         usable = [[cpu for cpu in cluster["cpus"] if cpu in allowed] for cluster in clusters]
         return next((tuple(cpus) for cpus in usable if cpus), allowed)
-    for cpu in spec.cores:
-        if cpu not in allowed:
+    reachable = (*allowed, *facts.settable_cpus)
+    for wanted in spec.cores:
+        if wanted not in reachable:
             raise InventoryError(
-                f"Device {spec.name!r}: cores asks for CPU {cpu}, but only {cpu_list(allowed)} can be used "
-                "there; change cores=."
+                f"Device {spec.name!r}: cores asks for CPU {wanted}, but only {cpu_list(reachable)} can be used "
+                f"there{_why_not(wanted, facts)}; change cores=."
             )
     return tuple(sorted(spec.cores))
+
+
+def _why_not(cpu: int, facts: DeviceFacts) -> str:
+    if cpu not in facts.value("cpus")["online"]:
+        return f" (CPU {cpu} is not there, or not online)"
+    return f" (CPU {cpu} is outside {keeper(facts)})"
+
+
+def keeper(facts: DeviceFacts) -> str:
+    """What keeps a program off CPUs that are online."""
+    return "Android's cpuset for background apps" if facts.is_android else "the cpuset of its control group"
 
 
 def cpu_list(cpus: tuple[int, ...] | list[int]) -> str:

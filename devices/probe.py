@@ -8,17 +8,18 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bnnbench.devices import cpu, power, userland, virtualization
+from bnnbench.devices import control_groups, cpu, power, temperature, userland, virtualization
 from bnnbench.devices.errors import CommandFailed, InventoryError
 from bnnbench.devices.fact_bounds import bounded
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.platforms import BY_ARCHITECTURE
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.temperature import celsius
 from bnnbench.devices.transport.protocol import Transport
 
 _TIMEOUT_S = 60.0
+_NOT_THERE = 127
+_LONGEST_SAID = 120
 _JUNK_MODEL = re.compile(r"to be filled|system product|default string|not applicable|^none$", re.IGNORECASE)
 
 
@@ -142,12 +143,15 @@ def _online(sections: Sections) -> tuple[tuple[int, ...], str]:
 
 def _cpus(sections: Sections) -> Fact:
     online, source = _online(sections)
+    # What a process has without asking; `settable` are further CPUs that it gets when it asks.
     match = re.search(r"^Cpus_allowed_list:\s*(\S+)", sections["status"].said, re.MULTILINE)
     allowed = cpu.parse_cpu_list(match[1]) if match else ()
     if not online and not allowed:
         return Fact(None, f"tried {sections['online'].source}, /proc/cpuinfo, {sections['status'].source}")
     both = [each for each in allowed or online if each in (online or allowed)]
     value = {"count": len(online or allowed), "online": list(online or allowed), "allowed": both}
+    if settable := control_groups.settable(sections, online, allowed):
+        value["settable"] = settable
     return Fact(value, f"{source}, {sections['status'].source}" if allowed else source)
 
 
@@ -187,27 +191,6 @@ def _governor(sections: Sections) -> Fact:
     return Fact(", ".join(found), section.source) if found else Fact(None, f"tried {section.source}")
 
 
-def _temperatures(sections: Sections) -> Fact:
-    """`{zone: degrees}`; zones of one type get their number."""
-    section = sections["zone_temp"]
-    types = {path.rpartition("/")[0]: value for path, value in sections["zone_type"].rows}
-    degrees: dict[str, float] = {}
-    for path, value in section.rows:
-        if (told := celsius(value)) is not None:
-            zone = path.rpartition("/")[0]
-            name = types.get(zone) or zone.rpartition("/")[2]
-            name = f"{name} ({zone.rpartition('/')[2]})" if name in degrees else name
-            degrees[name] = told
-    return Fact(degrees, section.source) if degrees else Fact(None, f"tried {section.source}")
-
-
-def _temperature_files(sections: Sections) -> Fact:
-    """The files of `temperature_celsius`, in its order."""
-    section = sections["zone_temp"]
-    paths = [path for path, value in section.rows if celsius(value) is not None]
-    return Fact(paths, section.source) if paths else Fact(None, f"tried {section.source}")
-
-
 def _load_average(sections: Sections) -> Fact:
     section = sections["loadavg"]
     match = re.match(r"(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)", section.said)
@@ -238,7 +221,10 @@ def _throttled(sections: Sections) -> Fact:
         match = re.search(pattern, sections[name].said)
         if match:
             return Fact(int(match[1], 16), sections[name].source)
-    return Fact(None, f"tried {sections['throttled_tool'].source}, {sections['throttled_file'].source}")
+    tool = sections["throttled_tool"]
+    said = " ".join(tool.text.split())[:_LONGEST_SAID]
+    failed = f" (status {tool.status}: {said})" if tool.status != _NOT_THERE and said else ""
+    return Fact(None, f"tried {tool.source}{failed}, {sections['throttled_file'].source}")
 
 
 def _siblings(sections: Sections) -> Fact:
@@ -276,10 +262,13 @@ FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "clock_hz": _clock_hz,
     "firmware_clock_hz": _number("arm_clock", r"=(\d+)$"),
     "governor": _governor,
-    "temperature_celsius": _temperatures,
-    "temperature_files": _temperature_files,
+    "temperature_celsius": temperature.temperatures,
+    "temperature_files": temperature.temperature_files,
+    "temperature_left_out": temperature.left_out,
     "throttled": _throttled,
     "load_average": _load_average,
+    "cpu_quota": control_groups.quota,
+    "cpu_quota_files": control_groups.throttle_counters,
     "revision": _number_text("revision", r":\s*([0-9a-f]+)\s*$"),
     "firmware": _said("firmware"),
     "cooling": power.cooling,

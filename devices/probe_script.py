@@ -23,6 +23,7 @@ sec() {
   printf '%s %s %s %s\n%s\n' "$T" "$n" "$r" "$s" "$v"
 }
 file() { sec "$1" "$2" cat "$2"; }
+both() { "$@" 2>&1; }
 text() { tr '\000' '\n' < "$1"; }
 each() {
   printf '%s %s 0 %s\n' "$T" "$1" "$2"; shift 2
@@ -36,6 +37,55 @@ header() {
     [ -r "$p" ] && od -An -v -tx1 -N52 "$p" && return 0
   done
   return 1
+}
+# $1 status section's allowed CPUs, $2 those that are online: one line for each of the others that a process gets when
+# it asks for it.
+settable() {
+  command -v taskset > /dev/null 2>&1 || return 1
+  have=" $(expand "$1" | tr '\n' ' ')"; tries=64
+  for n in $(expand "$2"); do
+    case $have in *" $n "*) continue ;; esac
+    [ "$tries" -gt 0 ] || break
+    tries=$((tries - 1)); digit=1; i=$((n % 4))
+    while [ "$i" -gt 0 ]; do digit=$((digit * 2)); i=$((i - 1)); done
+    mask=$digit; i=$((n / 4))
+    while [ "$i" -gt 0 ]; do mask=${mask}0; i=$((i - 1)); done
+    l=$(taskset -c "$n" cat /proc/self/status 2> /dev/null || taskset "$mask" cat /proc/self/status 2> /dev/null)
+    case $(echo "$l" | grep Cpus_allowed_list) in *[!0-9]"$n") echo "$n" ;; esac
+  done
+}
+expand() {
+  for r in $(echo "$1" | tr ',' ' '); do
+    a=${r%-*}; b=${r#*-}
+    while [ "$a" -le "$b" ]; do echo "$a"; a=$((a + 1)); done
+  done
+}
+# Files of this process's control groups, from its own up to the root: $1 controller, then file names. One line for each
+# line of a file, the folders of the kernel's second version before those of the first.
+groups() {
+  controller=$1; shift
+  while read -r _ _ _ root mount rest; do
+    case $rest in
+      *" - cgroup2 "*) version=0 ;;
+      *" - cgroup "*) case ",${rest##* }," in *",$controller,"*) version=1 ;; *) continue ;; esac ;;
+      *) continue ;;
+    esac
+    while IFS=: read -r _ names path; do
+      case $version,$names in
+        0,) ;;
+        1,?*) case ",$names," in *",$controller,"*) ;; *) continue ;; esac ;;
+        *) continue ;;
+      esac
+      path=${path#"${root%/}"}; folder=$mount${path%/}
+      echo "$folder	group"
+      while :; do
+        for f in "$@"; do
+          while IFS= read -r v; do printf '%s\t%s\n' "$folder/$f" "$v"; done 2> /dev/null < "$folder/$f"
+        done
+        case $folder in "$mount"/?*) folder=${folder%/*} ;; *) break ;; esac
+      done
+    done < /proc/self/cgroup
+  done < /proc/self/mountinfo
 }
 which_tools() { for t in "$@"; do command -v "$t"; done; return 0; }
 main() {
@@ -56,6 +106,12 @@ main() {
   file cpuinfo /proc/cpuinfo
   file status /proc/self/status
   file online /sys/devices/system/cpu/online
+  file isolated /sys/devices/system/cpu/isolated
+  a=$(grep Cpus_allowed_list /proc/self/status 2> /dev/null | tr -d '\t ' | cut -d : -f 2)
+  o=$(cat /sys/devices/system/cpu/online 2> /dev/null)
+  sec settable 'taskset' settable "$a" "$o"
+  sec cpuset 'cpuset of the control group' groups cpuset cpuset.cpus.effective cpuset.effective_cpus cpuset.cpus
+  sec cpu_quota 'cpu.max, cpu.cfs_quota_us' groups cpu cpu.max cpu.cfs_quota_us cpu.cfs_period_us cpu.stat
   c=/sys/devices/system/cpu
   each capacity "$c/cpu*/cpu_capacity" $c/cpu[0-9]*/cpu_capacity
   each cur_khz "$c/cpu*/cpufreq/scaling_cur_freq" $c/cpu[0-9]*/cpufreq/scaling_cur_freq
@@ -73,9 +129,12 @@ main() {
   each zone_type '/sys/class/thermal/thermal_zone*/type' /sys/class/thermal/thermal_zone*/type
   each zone_temp '/sys/class/thermal/thermal_zone*/temp' /sys/class/thermal/thermal_zone*/temp
   file paranoid /proc/sys/kernel/perf_event_paranoid
-  p=/sys/devices/platform/soc/soc:firmware/get_throttled
+  for p in /sys/devices/platform/soc*/*firmware/get_throttled /sys/devices/platform/*firmware/get_throttled; do
+    [ ! -e "$p" ] || break
+  done
+  [ -e "$p" ] || p=/sys/devices/platform/soc/soc:firmware/get_throttled
   file throttled_file "$p"
-  sec throttled_tool 'vcgencmd get_throttled' vcgencmd get_throttled
+  sec throttled_tool 'vcgencmd get_throttled' both vcgencmd get_throttled
   sec arm_clock 'vcgencmd measure_clock arm' vcgencmd measure_clock arm
   sec revision 'Revision in /proc/cpuinfo' grep -m1 '^Revision' /proc/cpuinfo
   sec firmware 'vcgencmd version' vcgencmd version
@@ -83,6 +142,8 @@ main() {
   each cooling_state '/sys/class/thermal/cooling_device*/cur_state' /sys/class/thermal/cooling_device*/cur_state
   each supply '/sys/class/power_supply/*' /sys/class/power_supply/*/type /sys/class/power_supply/*/*_now \
     /sys/class/power_supply/*/capacity /sys/class/power_supply/*/status
+  each hwmon_temp '/sys/class/hwmon/hwmon*/temp*_input' /sys/class/hwmon/hwmon*/name \
+    /sys/class/hwmon/hwmon*/temp*_label /sys/class/hwmon/hwmon*/temp*_input
   each hwmon_power '/sys/class/hwmon/hwmon*/power1_input' /sys/class/hwmon/hwmon*/name \
     /sys/class/hwmon/hwmon*/power1_input
   sec pmic 'vcgencmd pmic_read_adc' vcgencmd pmic_read_adc

@@ -20,6 +20,7 @@ MOST_FILES = 16
 VCGENCMD = "vcgencmd get_throttled"
 SAMPLE_EVERY_S = 0.2
 UPTIME = "/proc/uptime"
+_TEMPERATURE: Final = r"/temp$|/temp\d+_input$"
 _LIMIT_S, _END_S, _LONGEST_S = 20.0, 5.0, 3600.0
 _MOST_SAMPLES = round(_LONGEST_S / SAMPLE_EVERY_S) * 2
 _LONGEST_LINE = 1 << 14
@@ -63,14 +64,19 @@ def watched_files(facts: DeviceFacts, cores: Sequence[int]) -> list[str]:
 
 def sampled_files(watched: Sequence[str]) -> list[str]:
     """Those of the watched files that change while something runs: clocks and temperatures."""
-    return [path for path in watched if path.endswith(("/temp", "scaling_cur_freq"))]
+    return [path for path in watched if re.search(_TEMPERATURE, path) or path.endswith("scaling_cur_freq")]
 
 
-def throttle_word(transport: Transport, facts: DeviceFacts) -> str | None:
-    """The firmware's word where only a command tells it; None where a file does, or nothing."""
-    if facts["throttled"].source != VCGENCMD or facts.value("throttled") is None:
-        return None
-    return transport.run(VCGENCMD.split(), timeout_s=_LIMIT_S).stdout.decode("ascii", "replace").strip()
+def signs(transport: Transport, facts: DeviceFacts) -> dict[str, str]:
+    """Signs of throttling that engines do not read: the firmware's word where only a command tells it, and how often
+    control groups were stopped for having used their share of the CPU."""
+    found: dict[str, str] = {}
+    if facts["throttled"].source == VCGENCMD and facts.value("throttled") is not None:
+        found[VCGENCMD] = transport.run(VCGENCMD.split(), timeout_s=_LIMIT_S).stdout.decode("ascii", "replace").strip()
+    files = facts.value("cpu_quota_files") if "cpu_quota_files" in facts else None
+    for path in files or ():
+        found[path] = transport.run(["grep", "nr_", path], timeout_s=_LIMIT_S).stdout.decode("ascii", "replace").strip()
+    return found
 
 
 def readings(watch: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -167,7 +173,7 @@ def _hertz(text: str) -> float | None:
 
 # Name, files, which of several counts, how each is read.
 _READ: Final[tuple[tuple[str, str, Callable[..., float], Callable[[str], float | None]], ...]] = (
-    ("temperature_celsius", r"/temp$", max, celsius),
+    ("temperature_celsius", _TEMPERATURE, max, celsius),
     ("clock_hz", r"scaling_cur_freq$", min, _hertz),
     ("load", r"^/proc/loadavg$", max, _first),
     ("battery_level", r"/capacity$", min, _first),

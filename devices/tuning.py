@@ -199,7 +199,7 @@ def steps(facts: DeviceFacts, cores: Sequence[int]) -> list[Step]:
         wanted += [Step("file", f"{_CPU}/cpu{cpu}/cpufreq/scaling_governor", "performance") for cpu in cores]
     if facts.value("machine") in ("x86_64", "i686"):
         wanted += [Step("file", f"{_CPU}/intel_pstate/no_turbo", "1"), Step("file", f"{_CPU}/cpufreq/boost", "0")]
-    if str(facts.value("os_release") or "").startswith("Android"):
+    if facts.is_android:
         wanted += [Step("setting", name, value) for name, (_, _, value, _) in _SETTINGS.items()]
     return wanted
 

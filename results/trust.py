@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bnnbench.results.records import DeviceEvent, Gate, Invocation
@@ -21,6 +22,8 @@ _WORDS = {
 """Codes of device events that are no words for a line in a terminal; others are shown as they are."""
 CLOCK_SHARE = 0.01
 HOT_CELSIUS = 80.0
+_MANY = 6
+"""Readings, before and after three invocations."""
 
 
 class Doubt(NamedTuple):
@@ -31,17 +34,37 @@ class Doubt(NamedTuple):
 
 
 def trust(gate: Gate | None, timed: Sequence[Invocation], events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
-    """One grade down for each of the kinds of doubt: the device's state, unsteady times, no sign of throttling."""
+    """One grade down for each of the kinds of doubt: the device's state, unsteady times, no sign of throttling; `low`
+    where the device was throttling."""
     device = [
         Doubt(word_of(one.code) or one.message.replace(";", ","), one.message)
         for one in events
         if one.kind in (DISTRUST, DISTRUST_LOW)
     ]
-    unsteady, signs = _unsteady(gate, timed), _signs(timed)
+    unsteady, signs, stopped = _unsteady(gate, timed), _signs(timed), _stopped(timed)
     grade = len(GRADES) - 1 - bool(device) - bool(unsteady) - bool(signs)
-    if any(one.kind == DISTRUST_LOW for one in events):
+    if stopped or any(one.kind == DISTRUST_LOW for one in events):
         grade = 0
-    return GRADES[max(0, grade)], [*device, *unsteady, *signs]
+    return GRADES[max(0, grade)], [*device, *stopped, *unsteady, *signs]
+
+
+def times_stopped(watch: Mapping[str, Sequence[str]] | None) -> int:
+    """How often a control group was stopped in between, for having used its share of the CPU: by `cpu.stat`."""
+    texts = [both for path, both in (watch or {}).items() if path.endswith("/cpu.stat")]
+    return max((_count(after) - _count(before) for before, after in texts), default=0)
+
+
+def _count(text: str) -> int:
+    match = re.search(r"^nr_throttled (\d{1,15})$", text, re.MULTILINE)
+    return int(match[1]) if match else 0
+
+
+def _stopped(timed: Sequence[Invocation]) -> list[Doubt]:
+    count = sum(times_stopped(one.watch) > 0 for one in timed)
+    if not count:
+        return []
+    said = f"its control group's limit of CPU time stopped it in {count} of {len(timed)} invocations"
+    return [Doubt("CPU limit", said)]
 
 
 def word_of(code: str | None) -> str | None:
@@ -57,9 +80,11 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100
         reasons.append(Doubt("clock moved", f"its clock differed by {share:.1f} % between invocations"))
-    hottest = max((degrees for one in timed for degrees in _degrees(one)), default=0.0)
-    if hottest >= HOT_CELSIUS:
-        reasons.append(Doubt("heat", f"it was at {hottest:.0f} °C"))
+    degrees = [each for one in timed for each in _degrees(one)]
+    if (hottest := max(degrees, default=0.0)) >= HOT_CELSIUS:
+        is_stuck = len(degrees) >= _MANY and len(set(degrees)) == 1
+        how = ", exactly and all the time: at its limit, or its sensor is stuck" if is_stuck else ""
+        reasons.append(Doubt("heat", f"it was at {hottest:.0f} °C{how}"))
     return reasons
 
 

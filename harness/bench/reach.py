@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.probe import probe
@@ -42,6 +42,8 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     transport = connect(spec)
     try:
         facts = probe(transport)
+        if facts.system not in (None, "Linux"):
+            raise DeviceError(f"device {spec.name!r} cannot be measured: {facts['triple'].source}.")
         cores = cores_of(spec, facts)
         isas: dict[str, str | None] = {}
         builds: dict[str, EngineFiles] = {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 from bnnbench.devices import tuning
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed, DeviceError
-from bnnbench.devices.telemetry import Sampler, readings, sampled_files, throttle_word, watched_files, window_s
-from bnnbench.devices.temperature import celsius
+from bnnbench.devices.telemetry import Sampler, readings, sampled_files, signs, watched_files, window_s
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.kernels.engines.replies import Ran
 from bnnbench.results.records import DeviceEvent
@@ -21,14 +19,13 @@ from bnnbench.results.trust import DISTRUST, DISTRUST_LOW
 from ..clock import now
 from ..plan.target import Target
 from .context import RunContext
+from .cooling import Cooling
 from .launcher import Launcher
 
-_LONGEST_COOLING_S, _LONGEST_SAMPLING_S = 300.0, 3600.0
-_POLL_S = 2.0
+_LONGEST_SAMPLING_S = 3600.0
 _LONGEST_WORD, _MOST = 255, 1e15
 COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
 """Fewer than the counters of every core that we know, so that none takes turns."""
-_READ_ALL = 'for f in "$@"; do t=; { read -r t < "$f"; } 2>/dev/null; echo "$t"; done; exit 0'
 
 
 @dataclass
@@ -41,6 +38,7 @@ class Surroundings:
     launcher: Launcher
     watched: list[str] = field(default_factory=list)
     counters: tuple[str, ...] = ()
+    _cooling: Cooling | None = None
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -78,26 +76,24 @@ class Surroundings:
 
     def cool_down(self) -> None:
         """Waits until the device is as cool as its inventory entry wants, with a limit. Raises DeviceError."""
-        wanted = self.target.spec.cool_to_celsius
-        deadline = time.monotonic() + _LONGEST_COOLING_S
-        zones = self.target.facts.value("temperature_files") if "temperature_files" in self.target.facts else None
-        while wanted is not None and zones:
-            said = self.transport.shell(_READ_ALL, *zones).stdout.decode("ascii", "replace").splitlines()
-            hottest = max((degrees for text in said if (degrees := celsius(text)) is not None), default=None)
-            if hottest is None or hottest <= wanted:
-                return
-            if time.monotonic() > deadline:
-                limit = f"{_LONGEST_COOLING_S:.0f} s"
-                self._tell(DISTRUST, f"it was still at {hottest:.0f} °C after cooling down for {limit}", "hot")
-                return
-            self.context.show(self.target.spec.name, f"cooling down: {hottest:.0f} °C, {wanted} wanted", 0, 1)
-            self.context.stop.check()
-            time.sleep(_POLL_S)
+        if self._cooling is None and (wanted := self.target.spec.cool_to_celsius) is not None:
+            self._cooling = Cooling(self._sensors(), wanted, self._show, lambda said: self._tell(DISTRUST, said, "hot"))
+        if self._cooling is not None and self._cooling.names:
+            self._cooling.wait(self.transport)
+
+    def _sensors(self) -> dict[str, str]:
+        facts = self.target.facts
+        files = facts.value("temperature_files") if "temperature_files" in facts else None
+        return dict(zip(files or (), facts.value("temperature_celsius") or (), strict=False))
+
+    def _show(self, text: str) -> None:
+        self.context.show(self.target.spec.name, text, 0, 1)
+        self.context.stop.check()
 
     @contextmanager
     def watching(self, cores: Sequence[int]) -> Iterator[Watched]:
         """Around one invocation on these cores."""
-        watched = Watched(_cut(throttle_word(self.transport, self.target.facts)))
+        watched = Watched(signs(self.transport, self.target.facts))
         sampler = self._sampler(cores)
         if sampler is not None:
             try:
@@ -110,7 +106,7 @@ class Surroundings:
             if sampler is not None:
                 sampler.stop()
                 watched.sampler = sampler
-        watched.word_after = _cut(throttle_word(self.transport, self.target.facts))
+        watched.after = signs(self.transport, self.target.facts)
 
     def _sampler(self, cores: Sequence[int]) -> Sampler | None:
         sources = self.target.facts.value("power_sources") if "power_sources" in self.target.facts.facts else None
@@ -130,15 +126,15 @@ class Surroundings:
 class Watched:
     """What was seen around an invocation."""
 
-    word_before: str | None
-    word_after: str | None = None
+    before: Mapping[str, str]
+    after: Mapping[str, str] = field(default_factory=dict)
     sampler: Sampler | None = None
 
     def watch(self, ran: Ran | None) -> dict[str, Any] | None:
-        """The engine's own readings, and the firmware's word where a command tells it."""
+        """The engine's own readings, and signs that it does not read."""
         found: dict[str, Any] = dict(ran.watch or {}) if ran else {}
-        if self.word_before is not None:
-            found["vcgencmd get_throttled"] = [self.word_before, self.word_after or ""]
+        for name, before in self.before.items():
+            found[name] = [before[:_LONGEST_WORD], self.after.get(name, "")[:_LONGEST_WORD]]
         return found or None
 
     def telemetry(self, ran: Ran | None, latency_ns: float | None) -> dict[str, Any]:
@@ -164,7 +160,3 @@ def _each(value: Any) -> Sequence[Any]:
 
 def _possible(value: Any) -> bool:
     return len(value) <= _LONGEST_WORD if isinstance(value, str) else abs(value) < _MOST  # False for NaN
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[:_LONGEST_WORD]

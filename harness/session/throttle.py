@@ -7,6 +7,7 @@ from statistics import median
 from typing import Literal
 
 from bnnbench.results.records import Invocation
+from bnnbench.results.trust import times_stopped
 
 CLOCK_SHARE = 0.01
 """The engine's own clock may differ by this between the two sides."""
@@ -25,7 +26,7 @@ def throttled(base: Invocation, head: Invocation) -> Throttled | None:
     in_base, in_head = _risen(base), _risen(head)
     if in_base or in_head:
         side: Literal["base", "head", "both"] = "head" if not in_base else "both" if in_head else "base"
-        return Throttled(side, f"a throttle flag rose in {in_base or in_head}")
+        return Throttled(side, in_base or in_head or "")
     if base.clock_hz and head.clock_hz:
         ratio = median(head.clock_hz) / median(base.clock_hz)
         if abs(ratio - 1) > CLOCK_SHARE:
@@ -36,10 +37,13 @@ def throttled(base: Invocation, head: Invocation) -> Throttled | None:
 
 
 def _risen(one: Invocation) -> str | None:
-    """A watched throttle word that has a bit afterwards which it did not have before."""
+    """What shows that it was throttled: a watched throttle word that has a bit afterwards which it did not have before,
+    or a limit of CPU time that stopped it."""
     for path, (before, after) in (one.watch or {}).items():
         if "throttle" in path and _word(after) & ~_word(before):
-            return str(path)
+            return f"a throttle flag rose in {path}"
+    if (count := times_stopped(one.watch)) > 0:
+        return f"its control group's limit of CPU time stopped it {count} times"
     return None
 
 

@@ -12,10 +12,10 @@ from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.power import watts
 from bnnbench.devices.probe import with_abi
 from bnnbench.devices.probe_script import Section, Sections
-from bnnbench.devices.telemetry import readings, throttle_word, watched_files, window_s
+from bnnbench.devices.telemetry import readings, signs, watched_files, window_s
 from bnnbench.devices.temperature import celsius
 
-from .test_probe import recorded
+from .test_probe import FIXTURES, recorded
 
 SPEC = DeviceSpec("board", host="pi4.lab", user="pi")
 
@@ -30,6 +30,7 @@ def test_a_phone_in_a_bad_state() -> None:
         "thermal",
         "hot",
         "busy",
+        "not-seen",
         "battery",
         "wake-lock",
         "cpuset",
@@ -38,14 +39,14 @@ def test_a_phone_in_a_bad_state() -> None:
         "no-counters",
     ]
     findings = {one.name: one for one in diagnose(SPEC, recorded("android_adb"))}
-    assert findings["cpuset"].what == "it may not use CPUs 4 5 6 7: Android keeps background apps off them"
+    assert findings["cpuset"].what == "it may not use CPUs 4-7: they are outside Android's cpuset for background apps"
     assert findings["hot"].what == "cpu-0-0-usr is at 78 °C before anything ran"
     assert findings["no-counters"].mend == "adb shell setprop security.perf_harden 0"
 
 
 def test_a_throttled_pi() -> None:
-    assert names("pi5") == ["throttled", "throttled"]
-    now = diagnose(SPEC, recorded("pi5"))
+    assert names("pi5") == ["throttled", "throttled", "not-seen"]
+    now = diagnose(SPEC, recorded("pi5"))[:2]
     assert [one.what for one in now] == [
         "the firmware reports under-voltage now",
         "the firmware reports throttling now",
@@ -88,12 +89,42 @@ def test_an_emulated_board_says_so() -> None:
 
 
 def test_every_check_finds_something_somewhere() -> None:
-    recordings = [
-        *("android_adb", "android_app", "pi4_32bit_userland", "pi4_64bit", "pi5"),
-        *("pi_zero_armv6", "raspi3b_emulated", "x86_vm"),
-    ]
+    recordings = [path.stem for path in FIXTURES.glob("*.txt")]
     for check in CHECKS:
         assert any(list(check(SPEC, recorded(name))) for name in recordings), check
+
+
+@pytest.mark.parametrize(
+    ("recording", "found"),
+    [
+        ("rk3588", {}),
+        ("jetson", {"left-out": "PMIC-Die (not the CPU's, at 100 °C)"}),  # and not "hot"
+        ("ryzen", {}),
+        ("grace", {}),
+        ("isolated_cpus", {"set-aside": "programs have CPUs 2-3 only when they ask"}),
+        ("container_quota", {"quota": "1.50 of 4 CPUs' time", "container": "it is a container"}),
+        ("pi4_no_video_group", {"not-seen": "the firmware's throttle flags (status 255: Can't open device file"}),
+        ("macos", {"no-engine": "its system is Darwin"}),
+        ("freebsd", {"no-engine": "its system is FreeBSD"}),
+    ],
+)
+def test_findings_of_a_device(recording: str, found: dict[str, str]) -> None:
+    findings = {one.name: one for one in diagnose(SPEC, recorded(recording))}
+    assert findings.keys() == found.keys()
+    for name, words in found.items():
+        assert words in findings[name].what
+
+
+def test_what_is_not_seen_is_told_and_lowers_trust() -> None:
+    (pi,) = diagnose(SPEC, recorded("pi4_no_video_group"))
+    assert pi.what.startswith("not seen: its clock (no cpufreq), its governor, its temperature, ")
+    assert pi.mend.startswith("let the user ask the firmware: sudo usermod -aG video pi;")
+    assert pi.weight == "grade"
+    # A virtual machine is in doubt anyway: it is told what is missing, and lowered once.
+    weights = {one.name: one.weight for one in diagnose(SPEC, recorded("x86_vm"))}
+    assert (weights["virtual"], weights["not-seen"]) == ("grade", "none")
+    phone = {one.name: one for one in diagnose(SPEC, recorded("android_app"))}
+    assert phone["not-seen"].what == "not seen: its governor, its load"
 
 
 def test_facts_of_power() -> None:
@@ -183,7 +214,7 @@ def test_no_command_where_no_firmware_word_is_told() -> None:
     class Nothing:
         """Has no `run`: asking it would fail."""
 
-    assert throttle_word(Nothing(), recorded("x86_vm")) is None  # type: ignore[arg-type]
+    assert signs(Nothing(), recorded("x86_vm")) == {}  # type: ignore[arg-type]
 
 
 def test_a_container_cannot_know_of_others() -> None:

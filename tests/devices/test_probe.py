@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnnbench.devices.cpu import find_clusters, parse_cpu_list, parse_cpuinfo
+from bnnbench.devices.cpu import Cpu, find_clusters, parse_cpu_list, parse_cpuinfo
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.facts import DeviceFacts, Fact, cores_of, cpu_list
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.probe import FACTS, facts_of, probe
 from bnnbench.devices.probe_script import Section, Sections, split
+from bnnbench.devices.temperature import place_of
 from bnnbench.devices.transport import Transport
 from bnnbench.devices.userland import parse_elf
 
@@ -102,7 +103,7 @@ def test_x86_kvm_guest_is_virtual_not_emulated() -> None:
     assert facts.value("cpus")["allowed"] == [0, 1]
     assert facts.value("clock_hz") == {"0": {"cur": 2_445_430_000}, "1": {"cur": 2_445_430_000}}
     assert facts.value("temperature_celsius") is None
-    assert facts["temperature_celsius"].source == "tried /sys/class/thermal/thermal_zone*/temp"
+    assert facts["temperature_celsius"].source.startswith("tried /sys/class/thermal/thermal_zone*/temp, ")
 
 
 def test_emulated_board() -> None:
@@ -186,6 +187,143 @@ def test_x86_best_cores_are_no_cluster_but_core_types_are() -> None:
     assert [cluster.cpus for cluster in find_clusters(cpus, range(4), clocks, {})] == [(0, 1, 2, 3)]
     hybrid = find_clusters(cpus, range(4), clocks, {}, [(0, 1), (2, 3)])
     assert [cluster.cpus for cluster in hybrid] == [(0, 1), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "clusters"),
+    [
+        ("rk3588", [[4, 5, 6, 7], [0, 1, 2, 3]]),
+        ("grace", [list(range(8))]),
+        ("sd865", [[7], [4, 5, 6], [0, 1, 2, 3]]),
+        ("x86_hybrid", [[0, 1, 2, 3], [4, 5, 6, 7]]),
+        ("pi4_64bit", [[0, 1, 2, 3]]),
+        ("ryzen", [[0, 1]]),
+    ],
+)
+def test_cores_of_one_kind_are_one_cluster_whatever_clock_each_bears(name: str, clusters: list[list[int]]) -> None:
+    facts = recorded(name)
+    assert [cluster["cpus"] for cluster in facts.value("clusters")] == clusters
+    assert cores_of(DeviceSpec("d", "local", cores="big"), facts) == tuple(clusters[0])
+
+
+PART = 0xD0B
+
+
+def phone(clocks: list[int], capacities: list[int] | None = None) -> list[tuple[int, ...]]:
+    """The clusters of Arm cores of one part."""
+    cpus = [Cpu(number, None, 0x41, PART) for number in range(len(clocks))]
+    found = find_clusters(cpus, range(len(clocks)), dict(enumerate(clocks)), dict(enumerate(capacities or [])))
+    return [cluster.cpus for cluster in found]
+
+
+@pytest.mark.parametrize(
+    ("clocks", "capacities", "clusters"),
+    [
+        ([2256, 2304, 2352, 2400], None, [(0, 1, 2, 3)]),
+        ([2256, 2304, 2352, 2400], [963, 983, 1004, 1024], [(0, 1, 2, 3)]),
+        ([2419, 2419, 2841], None, [(2,), (0, 1)]),
+        ([2200, 2400], None, [(1,), (0,)]),  # a Snapdragon 778G
+        ([2400, 2400], [500, 1024], [(1,), (0,)]),  # caches that differ
+        ([2400, 2400], [0, 1024], [(0, 1)]),  # one that does not tell tells nothing of the other
+        ([2400, 0], None, [(0, 1)]),
+    ],
+)
+def test_cores_of_one_part_are_divided_by_clear_differences_alone(
+    clocks: list[int], capacities: list[int] | None, clusters: list[tuple[int, ...]]
+) -> None:
+    assert phone(clocks, capacities) == clusters
+
+
+@given(st.permutations(range(8)), st.lists(st.integers(1500, 3200), min_size=8, max_size=8))
+def test_clusters_do_not_depend_on_the_order_of_cpus(order: list[int], clocks: list[int]) -> None:
+    def alike(of: list[int]) -> set[frozenset[int]]:
+        """Which original CPUs stand together when CPU `i` is what `of[i]` was."""
+        return {frozenset(of[cpu] for cpu in cpus) for cpus in phone([clocks[number] for number in of])}
+
+    assert alike(order) == alike(list(range(8)))
+    listed = [Cpu(number, None, 0x41, PART) for number in order]
+    clusters = find_clusters(listed, order, dict(enumerate(clocks)), {})
+    assert [cluster.cpus for cluster in clusters] == phone(clocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "temperatures"),
+    [
+        ("jetson", {"CPU-therm": 38.5}),
+        ("x86_hybrid", {"x86_pkg_temp": 44.0}),
+        ("ryzen", {"k10temp Tctl": 52.375}),
+        ("grace", {"acpitz": 39.0}),
+        ("sd865", {"cpu-0-0-usr": 41.0, "cpu-1-0-usr": 43.5}),
+        ("isolated_cpus", {"core-cluster1": 45.0}),
+        ("pi4_no_video_group", None),
+    ],
+)
+def test_temperatures_are_the_cpus(name: str, temperatures: dict[str, float] | None) -> None:
+    facts = recorded(name)
+    assert facts.value("temperature_celsius") == temperatures
+    assert len(facts.value("temperature_files") or []) == len(temperatures or {})
+
+
+OF_CPU = [
+    "cpu-thermal", "cpu_thermal", "cpu0-thermal", "soc_thermal", "soc-thermal", "x86_pkg_temp", "coretemp",
+    "k10temp", "cluster0", "bigcore0-thermal", "littlecore-thermal", "tsens_tz_sensor4", "CPU0", "mtktscpu", "BIG",
+    "LITTLE", "MID", "apss", "cpu-1-0-gold-usr", "cpuss0-thermal", "MCPU-therm", "tj-thermal", "bcm2835_thermal",
+    "imx_thermal_zone", "cls0", "B0D4", "TCPU", "package-thermal", "core-cluster",
+]  # fmt: skip
+ELSEWHERE = [
+    "PMIC-Die", "pm8998-thermal", "pm8150_tz", "pmi8998", "pmk8350_tz", "pch_skylake", "battery", "iwlwifi_1",
+    "nvme", "gpu-thermal", "gpuss-0-usr", "modem", "mdm-core-usr", "skin-therm", "INT3400", "SEN1", "xo-therm",
+    "ddr-usr", "npu-thermal", "center-thermal", "usb", "bms", "ac", "Tboard_tegra", "PLL-therm", "AO-therm",
+    "aoss-0-usr", "mtktsAP", "mtktspmic", "cpu-vrm",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "place"), [(OF_CPU, "cpu"), (ELSEWHERE, "elsewhere"), (["acpitz", "", "zone7"], "unclear")]
+)
+def test_what_a_sensor_measures_by_its_name(names: list[str], place: str) -> None:
+    assert {name: place_of(name) for name in names} == dict.fromkeys(names, place)
+
+
+@pytest.mark.parametrize("text", ["0", "-1000", "-40000", "125000", "255000", "err"])
+def test_a_reading_that_no_running_cpu_has_is_left_out_and_named(text: str) -> None:
+    sections = split((FIXTURES / "pi4_64bit.txt").read_text(), "@@")
+    path = "/sys/class/thermal/thermal_zone0"
+    sections["zone_temp"] = Section("zone_temp", 0, f"{path}/temp\t{text}")
+    facts = facts_of(sections)
+    assert facts.value("temperature_celsius") is None
+    assert "left out: cpu-thermal" in facts["temperature_celsius"].source
+    assert text in facts.value("temperature_left_out")["cpu-thermal"]
+
+
+@pytest.mark.parametrize(("name", "system"), [("macos", "Darwin"), ("freebsd", "FreeBSD")])
+def test_another_system_is_not_called_linux(name: str, system: str) -> None:
+    facts = recorded(name)
+    assert facts.system == system
+    assert facts.triple is None
+    assert system in facts["triple"].source
+
+
+def test_limits_of_cpu_time_on_the_whole_path() -> None:
+    facts = recorded("container_quota")
+    assert facts.value("cpu_quota") == [
+        {"cpus": 1.5, "path": "/sys/fs/cgroup/a"}, {"cpus": 4.0, "path": "/sys/fs/cgroup"},
+    ]  # fmt: skip
+    assert facts.value("cpu_quota_files") == ["/sys/fs/cgroup/a/cpu.stat", "/sys/fs/cgroup/cpu.stat"]
+
+
+def test_isolated_cpus_may_be_named() -> None:
+    facts = recorded("isolated_cpus")
+    assert cores_of(DeviceSpec("d", "local"), facts) == (0, 1)
+    assert cores_of(DeviceSpec("d", "local", cores="big"), facts) == (0, 1)
+    assert cores_of(DeviceSpec("d", "local", cores=(2, 3)), facts) == (2, 3)
+    with pytest.raises(
+        InventoryError, match=r"CPU 7, but only 0-3 can be used there \(CPU 7 is not there, or not online"
+    ):
+        cores_of(DeviceSpec("d", "local", cores=(7,)), facts)
+    android = recorded("android_app")
+    with pytest.raises(InventoryError, match=r"CPU 7 is outside Android's cpuset"):
+        cores_of(DeviceSpec("d", "local", cores=(7,)), android)
 
 
 def test_elf_headers() -> None:

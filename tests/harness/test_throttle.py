@@ -44,6 +44,15 @@ def ran(clock: float = 2e9, before: str = "0", after: str = "0", path: str = WOR
         (ran(before="0x50000", after="0x50000"), ran(before="0x50005", after="0x50000"), None),
         (ran(before="throttled=0x0", after="throttled=0x2"), ran(), "base"),
         (ran(before="", after=""), ran(before="?", after="busy"), None),
+        # A control group that was stopped for having used its share, in both forms of the file.
+        (
+            ran(before="nr_throttled 7", after="nr_periods 9\nnr_throttled 9", path="/sys/fs/cgroup/a/cpu.stat"),
+            ran(),
+            "base",
+        ),
+        (ran(), ran(before="nr_throttled 7", after="nr_throttled 8", path="/sys/fs/cgroup/cpu/cpu.stat"), "head"),
+        (ran(before="nr_throttled 7", after="nr_throttled 7", path="/sys/fs/cgroup/cpu.stat"), ran(), None),
+        (ran(before="nr_throttled 7", after="", path="/sys/fs/cgroup/cpu.stat"), ran(), None),
         # A frequency that differs is no flag.
         (ran(before="1800000", after="600000", path="/sys/cpufreq/scaling_cur_freq"), ran(), None),
     ],

@@ -78,7 +78,7 @@ def test_telemetry_beyond_anything_is_left_out() -> None:
             "/proc/loadavg": ["0.5 0 0", "0.7 0 0"],
         },
     )
-    assert Watched(None).telemetry(ran, 1.0) == {"load": [0.5, 0.7]}
+    assert Watched({}).telemetry(ran, 1.0) == {"load": [0.5, 0.7]}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,11 @@ from bnnbench.results.trust import DISTRUST, DISTRUST_LOW, trust
 GATE = Gate(case_id="c", status="ok", settled=True)
 
 
+STUCK = {"temperature_celsius": [100.0, 100.0]}
+STOPPED = {"/sys/fs/cgroup/a/cpu.stat": ["nr_periods 3\nnr_throttled 1", "nr_periods 167\nnr_throttled 163"]}
+NOT_STOPPED = {"/sys/fs/cgroup/a/cpu.stat": ["nr_throttled 1\nthrottled_usec 5", "nr_throttled 1\nthrottled_usec 5"]}
+
+
 def timed(**changes: object) -> Invocation:
     fields: dict[str, object] = {"case_id": "c", "index": 0, "order": 0, "status": "ok", "clock_hz": [1.5e9]}
     return Invocation(**fields | changes)  # type: ignore[arg-type]
@@ -32,6 +37,9 @@ def event(kind: str, message: str = "the governor is ondemand") -> DeviceEvent:
         (GATE, [timed(), timed(clock_hz=[1.53e9])], [], "medium", "its clock differed by 2.0 %"),
         (GATE, [timed(telemetry={"temperature_celsius": [70.0, 84.0]})], [], "medium", "it was at 84 °C"),
         (None, [timed(clock_hz=[])], [event(DISTRUST)], "low", "the governor is ondemand"),
+        (GATE, [timed(watch=STOPPED), timed()], [], "low", "limit of CPU time stopped it in 1 of 2 invocations"),
+        (GATE, [timed(watch=NOT_STOPPED)], [], "high", None),
+        (GATE, [timed(telemetry=STUCK)] * 3, [], "medium", "it was at 100 °C, exactly and all the time"),
     ],
 )
 def test_grades(
