@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shlex
 from collections.abc import Sequence
@@ -24,10 +25,11 @@ _RSA_ALGORITHMS: Final = ("rsa-sha2-512", "rsa-sha2-256")
 
 @dataclass(frozen=True, slots=True)
 class HostKeyCheck:
-    """What is known of a host before it is connected to."""
+    """What is known of a host before it is connected to: under its name, and under that without the port."""
 
     target: Endpoint
     known: tuple[KnownKey, ...]
+    without_port: tuple[KnownKey, ...] = ()
 
     def preferred(self, supported: Sequence[str]) -> list[str]:
         """The algorithms to ask for, those first for which a key is known. Raises HostKeyError when none is left."""
@@ -44,7 +46,9 @@ class HostKeyCheck:
     def check(self, key: paramiko.PKey, address: str | None = None) -> None:
         """Raises HostKeyError unless `key` is known; `address` is the host's own, where ssh would look at it too."""
         target, blob = self.target, key.asbytes()
-        self._check_revoked(blob)
+        self._check_revoked(self.known, blob)
+        if target.revoked_keys is not None:
+            self._check_listed(target.revoked_keys, blob)
         if key.get_name() == _RSA and key.get_bits() < target.least_rsa_bits:
             raise HostKeyError(
                 f"The host key of {target.key_name} has {key.get_bits()} bits, fewer than the {target.least_rsa_bits} "
@@ -52,20 +56,21 @@ class HostKeyCheck:
             )
         plain = [known for known in self.known if not known.marker]
         if not any(known.blob == blob for known in plain):
-            raise HostKeyError(self._unknown(key, plain))
-        if address and target.checks_address and not target.host_key_alias:
+            # As ssh: where a port has keys of its own, those without it do not count.
+            if plain or not any(known.blob == blob and not known.marker for known in self.without_port):
+                raise HostKeyError(self._unknown(key, plain))
+            self._check_revoked(self.without_port, blob)
+        if address and target.checks_address and not target.host_key_alias and not _is_local(address):
             self._check_address(key, address)
 
-    def _check_revoked(self, blob: bytes) -> None:
+    def _check_revoked(self, keys: Sequence[KnownKey], blob: bytes) -> None:
         target = self.target
-        for known in self.known:
+        for known in keys:
             if known.marker == "@revoked" and known.blob == blob:
                 raise HostKeyError(
                     f"The host key of {target.key_name} is marked @revoked in {known.place}: {target.title} is not "
                     "talked to with it; give it a new host key."
                 )
-        if target.revoked_keys is not None:
-            self._check_listed(target.revoked_keys, blob)
 
     def _check_listed(self, file: Path, blob: bytes) -> None:
         try:
@@ -136,10 +141,20 @@ class HostKeyCheck:
 
 def host_key_check(target: Endpoint) -> HostKeyCheck:
     """What the target's known_hosts files say of it."""
-    known = known_keys(target.known_hosts, target.key_name)
-    if target.found_known_hosts and not known:
-        known = known_keys([target.found_known_hosts], target.key_name)
-    return HostKeyCheck(target, tuple(known))
+    found = _known_in(target, target.known_hosts)
+    if target.found_known_hosts and not (found.known or found.without_port):
+        return _known_in(target, [target.found_known_hosts])
+    return found
+
+
+def _known_in(target: Endpoint, files: Sequence[Path]) -> HostKeyCheck:
+    without_port = () if target.key_name == target.host or target.host_key_alias else known_keys(files, target.host)
+    return HostKeyCheck(target, tuple(known_keys(files, target.key_name)), tuple(without_port))
+
+
+def _is_local(address: str) -> bool:
+    """Whether it is this machine, whose address is any machine's: ssh does not look at it."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _into(target: Endpoint, file: Path) -> str:

@@ -81,7 +81,7 @@ def _marker(line: str) -> tuple[Marker | None, str]:
     if not line.startswith("@"):
         return "", line
     for marker in _MARKERS:
-        if line.startswith((f"{marker} ", f"{marker}\t")):
+        if line.startswith(f"{marker} "):  # a tab is none to ssh
             rest = line[len(marker) :].lstrip(_SPACE)
             return (None if rest.startswith("@") else marker), rest
     return None, line

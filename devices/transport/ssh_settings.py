@@ -87,7 +87,7 @@ def _file_names(host: str, keyword: str, text: str) -> tuple[str, ...]:
     relative = names[0][:1] not in "/~%$" and any(" " in name for name in names)
     if relative or any(Path(f"{first} {second}").exists() for first, second in pairwise(names)):
         raise InventoryError(
-            f"~/.ssh/config, host {host!r}: {keyword} {text!r} can be read in two ways; write full names, no spaces."
+            f"~/.ssh/config, host {host!r}: {keyword} {text!r} has two readings; write full names without spaces."
         )
     return tuple(names)
 

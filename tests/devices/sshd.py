@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -32,7 +33,8 @@ class LoopbackSsh:
     """One server. `home` is what HOME is over there (default: a folder under `tmp_path`).
 
     `sftp=False` leaves the SFTP subsystem out. `login_shell` (dropbear as root only) is the user's shell over
-    there; it comes, like dropbear's home, from a passwd file that only the server's mount namespace sees.
+    there; it comes, like dropbear's home, from a passwd file that only the server's mount namespace sees. `host_keys`
+    are types, of which OpenSSH takes several; `options` are lines of its sshd_config that replace ours.
     """
 
     def __init__(
@@ -43,8 +45,12 @@ class LoopbackSsh:
         *,
         server: Server = "openssh",
         login_shell: str | None = None,
+        host_keys: Sequence[str] = ("ed25519",),
+        options: Mapping[str, str] | None = None,
     ) -> None:
         """Start the server. Skips the test, with the reason, where that is impossible."""
+        self._options = dict(options or {})
+        self._more_keys = list(host_keys[1:])
         self._program = _find(_PROGRAM[server])
         if server == "dropbear" and os.getuid() != 0:
             pytest.skip("dropbear with a home of its own needs root (a mount namespace)")
@@ -60,7 +66,9 @@ class LoopbackSsh:
         self._host_key = self._folder / "host_key"
         self.known_hosts = self._folder / "known_hosts"
         _keygen(self.key)
-        self._make_host_key(self._host_key)
+        self._make_host_key(self._host_key, host_keys[0])
+        for kind in self._more_keys:
+            _keygen(self._more_key(kind), kind)
         self._write_known_hosts()
         self._process: subprocess.Popen[bytes] | None = None
         self._killing = threading.Lock()
@@ -124,6 +132,11 @@ class LoopbackSsh:
         """As `kill`; stopping twice is fine."""
         self.kill()
 
+    def public_key(self, kind: str = "") -> str:
+        """Type and base64 of a host key: the first one, or the further one of a type."""
+        path = self._more_key(kind) if kind else self._host_key
+        return " ".join(path.with_name(path.name + ".pub").read_text().split()[:2])
+
     def log(self) -> str:
         """What the server wrote about itself so far."""
         return (self._folder / "server.log").read_text(errors="replace")
@@ -132,7 +145,7 @@ class LoopbackSsh:
         keys = self._folder / "authorized_keys"
         shutil.copy(f"{self.key}.pub", keys)
         config = self._folder / "sshd_config"
-        config.write_text(
+        lines = (
             f"""Port {self.port}
 ListenAddress 127.0.0.1
 HostKey {self._host_key}
@@ -150,7 +163,10 @@ UseDNS no
 LogLevel ERROR
 """
             + ("Subsystem sftp internal-sftp\n" if self._sftp else "")
-        )
+            + "".join(f"HostKey {self._more_key(kind)}\n" for kind in self._more_keys)
+        ).splitlines()
+        kept = [line for line in lines if line.split()[0] not in self._options]
+        config.write_text("\n".join([*kept, *(f"{key} {value}" for key, value in self._options.items())]) + "\n")
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         return [self._program, "-D", "-e", "-f", str(config)]
@@ -168,8 +184,11 @@ LogLevel ERROR
         serve += ["-P", str(self._folder / "dropbear.pid")]
         return ["unshare", "-m", "sh", "-c", script, "sh", str(passwd), str(shells), *serve]
 
-    def _make_host_key(self, path: Path) -> None:
-        _keygen(path)
+    def _more_key(self, kind: str) -> Path:
+        return self._folder / f"host_key_{kind}"
+
+    def _make_host_key(self, path: Path, kind: str = "ed25519") -> None:
+        _keygen(path, kind)
         if self._server == "dropbear":
             public = path.with_name(path.name + ".pub").read_bytes()
             path.unlink()
@@ -219,6 +238,6 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _keygen(path: Path) -> None:
-    argv = [_find("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(path)]
+def _keygen(path: Path, kind: str = "ed25519") -> None:
+    argv = [_find("ssh-keygen"), "-q", "-t", kind, "-N", "", "-f", str(path)]
     subprocess.run(argv, check=True, capture_output=True, timeout=20)
