@@ -16,6 +16,7 @@ app = App(
     help="The devices that can be measured on.",
     help_epilogue="""Examples:
   bnnbench devices add pi4 ssh://pi@pi4.lab
+  bnnbench devices add pi5 ssh://pi@pi5.lab --identity-file ~/.ssh/boards
   bnnbench devices add pixel adb://0A1B2C3D     # as `adb devices` lists it
   bnnbench devices add a72 qemu://cortex-a72    # no board: counts instructions
   bnnbench devices probe pi4
@@ -42,6 +43,7 @@ def add(
     address: Annotated[str, Parameter(help=f"{addresses()}. An SSH host may be an alias of ~/.ssh/config.")],
     /,
     *,
+    identity_file: Annotated[Path | None, Parameter(help="The private key to log in with, for an SSH device.")] = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -62,6 +64,10 @@ def add(
     if "://" not in address:
         raise CallError(f"{address!r} is no address; write {addresses()}.")
     spec = replace(parse_url(address), name=name)
+    if identity_file is not None:
+        if "identity_file" not in spec.kind.keys:
+            raise CallError(f"--identity-file is for SSH devices; {address} is reached without a key.")
+        spec = replace(spec, identity_file=identity_file.expanduser().absolute())
     path = inventory or find_inventory() or (project_folder() or Path()) / "devices.toml"
     with connect(spec) as transport:
         facts = probe_device(transport)
