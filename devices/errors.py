@@ -15,7 +15,9 @@ class DeviceError(Exception):
     """A device could not be reached, understood or used."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(f"D{sentence[1:]}" if sentence.startswith("device ") else sentence)
+        super().__init__(
+            sentence[:1].upper() + sentence[1:] if sentence.startswith(("device ", "jump host ")) else sentence
+        )
 
 
 class InventoryError(DeviceError):

@@ -98,11 +98,10 @@ class HostKeyCheck:
             )
 
     def _unknown(self, key: paramiko.PKey, plain: list[KnownKey]) -> str:
-        target = self.target
         changed = [known for known in plain if known.type == key.get_name()]
         if changed:
             return (
-                f"The host key of {target.key_name} has changed (it is now {fingerprint(key.asbytes())}, and "
+                f"The host key of {self._whose} has changed (it is now {fingerprint(key.asbytes())}, and "
                 f"{' and '.join(known.place for known in changed)} has another): somebody may be in between, or the "
                 f"device was set up anew; if you know why, remove the old key with {self._remove(changed)} and accept "
                 f"the new one with {self._accept()}."
@@ -112,10 +111,16 @@ class HostKeyCheck:
         if any(known.marker == "@cert-authority" for known in self.known):
             beside += "; host certificates are not supported, so a line @cert-authority does not help"
         return (
-            f"The host key of {target.key_name} is not known ({fingerprint(key.asbytes())}{beside}): compare it with "
+            f"The host key of {self._whose} is not known ({fingerprint(key.asbytes())}{beside}): compare it with "
             "the device's own (`ssh-keygen -lf` on /etc/ssh/ssh_host_*_key.pub there) and accept it with "
             f"{self._accept()}."
         )
+
+    @property
+    def _whose(self) -> str:
+        """The name in known_hosts, and what it is when it is not the device itself."""
+        target = self.target
+        return f"{target.title}, {target.key_name}," if target.jump_of else target.key_name
 
     def _remove(self, changed: list[KnownKey]) -> str:
         """How to remove what each file has; lines that name hosts by patterns are not found by ssh-keygen."""

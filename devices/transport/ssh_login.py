@@ -17,7 +17,7 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.endpoint import Endpoint, endpoint, hop
 from bnnbench.devices.transport.host_key import host_key_check
 from bnnbench.devices.transport.ssh_auth import log_in
-from bnnbench.devices.transport.ssh_packets import BoundedTransport
+from bnnbench.devices.transport.ssh_packets import BoundedTransport, printable
 from bnnbench.devices.transport.ssh_proxy import Proxy
 from bnnbench.devices.transport.ssh_settings import SshConfig
 
@@ -76,7 +76,9 @@ class Login:
                 if not session.initial_kex_done:
                     raise TimeoutError
             except (SSHException, EOFError, OSError) as error:
-                raise self._with_proxy(target, error) from error
+                # The library says of a banner that did not come only that it could not be read.
+                late = TimeoutError() if isinstance(error.__context__, TimeoutError) else error
+                raise self._with_proxy(target, late) from error
             check.check(session.get_remote_server_key(), address)
             log_in(session, target, self._timeout_s * 2)
         return session
@@ -118,8 +120,9 @@ class Login:
         """The error, or the ProxyCommand's own where there is one."""
         if target.jump or not target.proxy_command:
             return error
-        hung = isinstance(error, TimeoutError) or "timed out" in str(error)
-        what = "did not carry a connection in time" if hung else "carries no SSH connection"
+        said = f" ({printable(str(error).encode())})" if str(error) else ""
+        hung = isinstance(error, TimeoutError)
+        what = "did not carry a connection in time" if hung else f"carries no SSH connection{said}"
         return Unreachable(
             f"The ProxyCommand `{target.proxy_command}` {what} for {target.title}: {self._proxies[-1].told()}."
         )
@@ -180,4 +183,5 @@ def _sentences(target: Endpoint) -> Iterator[None]:
     except OSError as error:
         raise Unreachable(f"{where} cannot be reached: {error.strerror or error}; is its SSH server on?") from error
     except (SSHException, EOFError) as error:
-        raise Unreachable(f"{where} does not speak SSH: {error or 'it hung up'}.") from error
+        said = printable(str(error).encode())  # it may hold what the server sent
+        raise Unreachable(f"{where} does not speak SSH: {said or 'it hung up'}.") from error

@@ -33,16 +33,16 @@ class BoundedTransport(paramiko.Transport):
 
     def _parse_disconnect(self, m: paramiko.Message) -> None:
         m.get_int()
-        self.farewell = _printable(m.get_string())
+        self.farewell = printable(m.get_string())
 
     def _parse_channel_open_failure(self, m: paramiko.Message) -> None:
         m.get_int()
         m.get_int()
-        self.refusal = _printable(m.get_string())
+        self.refusal = printable(m.get_string())
         m.rewind()
         super()._parse_channel_open_failure(m)  # type: ignore[misc]
 
 
-def _printable(text: bytes) -> str:
-    """For a sentence on a terminal."""
+def printable(text: bytes) -> str:
+    """What a sentence on a terminal may hold of a server's text."""
     return "".join(one for one in text.decode(errors="replace") if one.isprintable())[:_TEXT_MAX]

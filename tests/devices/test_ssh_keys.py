@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -30,6 +31,7 @@ KINDS = {
     "ecdsa pem": ("-t", "ecdsa", "-m", "PEM"),
     "ecdsa pkcs8": ("-t", "ecdsa", "-m", "PKCS8"),
 }
+CERTIFIED: dict[str, tuple[str, ...]] = {"certified": (), "beside": (), "rsa_certified": KINDS["rsa"]}
 
 
 def make(path: Path, *words: str, phrase: str = "") -> Path:
@@ -49,7 +51,16 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: make(folder / name.replace(" ", "_"), *words) for name, words in KINDS.items()}
     found["locked"] = make(folder / "locked", phrase="secret phrase")
     found["locked pem"] = make(folder / "locked_pem", *KINDS["rsa pem"], phrase="secret phrase")
-    return found | {"stranger": make(folder / "stranger"), "ca": make(folder / "ca")}
+    found |= {"stranger": make(folder / "stranger"), "ca": make(folder / "ca")}
+    for name, words in CERTIFIED.items():
+        found[name] = make(folder / name, *words)
+        argv = ["ssh-keygen", "-q", "-s", str(found["ca"]), "-I", "me", "-n", getpass.getuser(), f"{found[name]}.pub"]
+        subprocess.run(argv, check=True, capture_output=True, timeout=20)
+    (folder / "certified-cert.pub").rename(folder / "certified-x.pub")
+    found["copy"] = Path(shutil.copy(found["ed25519"], folder / "copy"))
+    shutil.copy(f"{found['ed25519']}.pub", folder / "copy.pub")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret phrase", "-f", str(found["copy"])], check=True, timeout=20)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Path]) -> I
 def serve(folder: Path, keys: dict[str, Path], **options: str) -> LoopbackSsh:
     """A server that takes them all, and certificates of the CA."""
     known = folder / "authorized"
-    lines = [public(path) for name, path in keys.items() if name not in ("stranger", "ca")]
+    lines = [public(path) for name, path in keys.items() if name not in ("stranger", "ca", *CERTIFIED)]
     known.write_text("".join([*lines, f"cert-authority {public(keys['ca'])}"]))
     return LoopbackSsh(folder / "server", options={"AuthorizedKeysFile": str(known)} | options)
 
@@ -145,28 +156,13 @@ def test_agents_and_certificates_log_in_as_with_ssh(
 ) -> None:
     held, lines = AGENT_CASES[case]
     paths = {name: str(path) for name, path in keys.items() if " " not in name} | {"agent": str(agent)}
-    for name, words in (("certified", ()), ("beside", ()), ("rsa_certified", KINDS["rsa"])):
-        path = keys.setdefault(name, tmp_path / name)
-        paths[name] = str(path)
-        if not path.exists():
-            make(path, *words)
-            argv = ["ssh-keygen", "-q", "-s", str(keys["ca"]), "-I", "me", "-n", server.user, f"{path}.pub"]
-            subprocess.run(argv, check=True, capture_output=True, timeout=20)
-            if name == "certified":
-                path.with_name("certified-cert.pub").rename(path.with_name("certified-x.pub"))
-    copy = tmp_path / "copy"
-    shutil.copy(keys["ed25519"], copy)
-    copy.with_name("copy.pub").write_text(public(keys["ed25519"]))
-    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret phrase", "-f", str(copy)], check=True, timeout=20)
     if held:
         load(*(keys[name] for name in held))
     if "variable" in case:
         monkeypatch.delenv("SSH_AUTH_SOCK")
         monkeypatch.setenv("OTHER_AGENT", str(agent))
-    config = configured(server, tmp_path, *(line.format(**paths, copy=copy) for line in lines))
+    config = configured(server, tmp_path, *(line.format(**paths) for line in lines))
     said = we_enter(config)
-    for name in ("certified", "beside", "rsa_certified"):
-        keys.pop(name)
     assert (said == "") == ssh_enters(config), said
 
 
