@@ -26,8 +26,8 @@ class TensorRef:
     """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
 
     `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
-    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its
-    constant in the file: tensors may share one.
+    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its data
+    in the file: tensors may share one.
     """
 
     index: int
