@@ -53,21 +53,26 @@ def import_(
     """Take runs of pytest-benchmark into the store, as unverified ones."""
     from bnnbench.results.export.pytest_benchmark import from_json
     from bnnbench.results.measurements import finish
-    from bnnbench.results.store.reading import read_regular
+    from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
 
+    where = Store(store)
     for file in files:
         try:
-            text = read_regular(file).decode("utf-8")
-        except UnicodeDecodeError:
-            raise CallError(f"{file} is no text; give JSON files of pytest-benchmark.") from None
+            text = text_of(read_regular(file))
+        except UnreadableError as error:
+            raise CallError(f"{file}: {error}; give JSON files of pytest-benchmark.") from None
         except OSError as error:
             raise CallError(f"{file} cannot be read: {error.strerror}.") from None
         record, entries = from_json(text, str(file))
-        with Store(store).create(record) as writer:
-            for entry in entries:
-                writer.append(entry)
+        digest = record.run_id.rpartition("-")[2]
+        known = next((run for run in where.run_ids() if run.endswith(f"-{digest}")), None)
+        if known is not None and where.run(known).is_finished:
+            print(f"run {known}: {file} is in the store already")
+            continue
+        with where.create(record) if known is None else where.reopen(known) as writer:
+            writer.append(*entries)
             finish(writer)
         print(f"run {record.run_id}: {len(record.cases)} benchmarks")

@@ -1,12 +1,15 @@
 """The JSON of pytest-benchmark (`--benchmark-json`): a benchmark for each case, a round for each invocation.
 
-Reading it back: `from_json` makes records that a store takes. The format is that of pytest-benchmark 3 to 5; its own
-`pytest-benchmark compare` reads what `render` writes.
+Its own `pytest-benchmark compare` reads what `render` writes. `from_json` makes records that a store takes of what
+pytest-benchmark 3 to 5 writes. What a file lacks or has wrong costs only itself: a round that is no time is a failed
+invocation, a benchmark without times a failed case.
 """
 
 import hashlib
 import json
+import math
 import statistics
+from datetime import UTC, datetime
 from typing import Any
 
 from bnnbench.results.errors import StoreError
@@ -17,6 +20,11 @@ from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store.stored_run import StoredRun
 
 _NS = 1e9
+_LONGEST_S = 1e6
+_UNSEEN = "pytest-benchmark shows no output to verify"
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+
+Entries = list[Gate | Invocation | RunEnd]
 
 
 def render(run: StoredRun) -> str:
@@ -82,59 +90,67 @@ def statistics_of(data: list[float], iterations: int) -> dict[str, Any]:
         "outliers": f"{far};{len(data) - len(inside)}",
         "ld15iqr": min(inside),
         "hd15iqr": max(inside),
-        "ops": 1 / mean,
+        "ops": 1 / mean if mean else 0.0,
         "total": sum(data),
         "data": data,
         "iterations": iterations,
     }
 
 
-def from_json(text: str, source: str) -> tuple[RunRecord, list[Gate | Invocation | RunEnd]]:
+def from_json(text: str, source: str) -> tuple[RunRecord, Entries]:
     """A run of another tool's figures, to be stored: its cases are `unverified`, because nothing showed their output.
 
-    `source` is what errors name. Raises StoreError for a file that is no such document, or holds no times.
+    The id ends in a digest of `text`, so the same file is the same run; one without a date is dated now. `source` is
+    what errors name. Raises StoreError for a file that is no such document, or holds no times.
     """
     try:
         document = json.loads(text)
-        benchmarks = document["benchmarks"]
-        created = str(document["datetime"])
-        found = [(_case(one, place), _times(one)) for place, one in enumerate(benchmarks)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        benchmarks = [(_case(one, place), one) for place, one in enumerate(document["benchmarks"])]
+        moment = _moment(document.get("datetime"))
+        commit, machine = document.get("commit_info") or {}, document.get("machine_info") or {}
+        host = {_text(key): _text(value) for key, value in machine.items() if isinstance(value, str)}
+        commit_id = _text(commit.get("id"))
+    except _BROKEN as error:
         raise StoreError(
             f"{source} is no pytest-benchmark JSON ({type(error).__name__}: {error}): write one with --benchmark-json"
         ) from None
-    if not found:
-        raise StoreError(f"{source} holds no benchmarks: write one with --benchmark-json")
-    stamp = "".join(letter for letter in created if letter.isdigit())[:14]
-    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
-    rounds = max(len(times) for _, times in found)
+    entries: list[Gate | Invocation] = []
+    rounds = 0
+    for case, one in benchmarks:
+        found = _entries(case, one)
+        rounds = max(rounds, len(found) - 1)
+        entries += found
+    if not any(isinstance(one, Invocation) and one.samples_ns for one in entries):
+        why = next((f" ({one.reason})" for one in entries if one.reason), "")
+        raise StoreError(f"{source} holds no benchmarks with times{why}: write one with --benchmark-json")
+    created = moment.isoformat(timespec="milliseconds")
     record = RunRecord(
-        run_id=f"{stamp[:8]}-{stamp[8:]}-{digest}",
+        run_id=f"{moment:%Y%m%d-%H%M%S}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}",
         created=created,
-        version=str(document.get("version", "")),
+        version=_text(document.get("version")),
         suite_name="pytest-benchmark",
         seed=0,
-        cases=[case for case, _ in found],
+        cases=[case for case, _ in benchmarks],
         invocations_per_case=0,
         samples_per_invocation=rounds,
-        commit=(document.get("commit_info") or {}).get("id"),
-        host={key: value for key, value in (document.get("machine_info") or {}).items() if isinstance(value, str)},
+        commit=commit_id or None,
+        host=host,
         devices={"local": {}},
     )
-    entries: list[Gate | Invocation | RunEnd] = []
-    for case, times in found:
-        reason = "pytest-benchmark shows no output to verify"
-        entries.append(Gate(case_id=case.id, status="unverified", reason=reason))
-        for index, seconds in enumerate(times):
-            entries.append(
-                Invocation(case_id=case.id, index=index, order=index, status="unverified", samples_ns=[seconds * _NS])
-            )
-    entries.append(RunEnd(finished=created, outcome="complete"))
-    return record, entries
+    return record, [*entries, RunEnd(finished=created, outcome="complete")]
+
+
+def _moment(written: object) -> datetime:
+    """When the run was; without a zone it is UTC, as the format has it, and now when nobody wrote it down."""
+    try:
+        moment = datetime.fromisoformat(_text(written))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return datetime.now(UTC)
 
 
 def _case(one: dict[str, Any], place: int) -> CaseRecord:
-    name = str(one["fullname"])
+    name = _text(one.get("fullname")) or _text(one.get("name")) or f"benchmark {place + 1}"
     return CaseRecord(
         id=hashlib.sha256(f"{place} {name}".encode()).hexdigest()[:16],
         workload=name,
@@ -142,14 +158,43 @@ def _case(one: dict[str, Any], place: int) -> CaseRecord:
         engine="pytest-benchmark",
         device="local",
         threads=1,
-        source=str(one.get("group") or "") or None,
+        source=_text(one.get("group")) or None,
     )
 
 
+def _entries(case: CaseRecord, one: dict[str, Any]) -> list[Gate | Invocation]:
+    """What became of a benchmark: how it stands, and each of its rounds."""
+    try:
+        times = _times(one)
+    except _BROKEN:
+        return [Gate(case_id=case.id, status="failed", reason="the file has no times of it")]
+    rounds = [_round(case, index, seconds) for index, seconds in enumerate(times)]
+    failed = [one for one in rounds if one.reason]
+    if len(failed) == len(rounds):
+        return [Gate(case_id=case.id, status="failed", reason=failed[0].reason), *rounds]
+    left_out = f"; {len(failed)} of {len(rounds)} rounds left out: {failed[0].reason}" if failed else ""
+    return [Gate(case_id=case.id, status="unverified", reason=_UNSEEN + left_out), *rounds]
+
+
+def _round(case: CaseRecord, index: int, seconds: float) -> Invocation:
+    if 0 < seconds < _LONGEST_S:
+        return Invocation(case_id=case.id, index=index, order=index, status="unverified", samples_ns=[seconds * _NS])
+    why = "less than its timer can tell" if seconds == 0 else "which cannot be"
+    reason = f"round {index + 1} took {seconds:g} s, {why}"
+    return Invocation(case_id=case.id, index=index, order=index, status="failed", reason=reason)
+
+
 def _times(one: dict[str, Any]) -> list[float]:
-    """Seconds of every round; the median alone where the data was not saved."""
+    """Seconds of every round; the median, or else the mean, where the data was not saved."""
     stats = one["stats"]
-    times = [float(value) for value in stats.get("data") or [stats["median"]]]
-    if not times or not all(0 < value < 1e6 for value in times):
-        raise ValueError(f"{one['fullname']} has times that cannot be")
-    return times
+    kept = stats.get("data") or [stats["median"] if _is_number(stats.get("median")) else stats["mean"]]
+    return [float(value) if _is_number(value) else math.nan for value in kept]
+
+
+def _text(value: object) -> str:
+    """What is written there, without what is no character; nothing for what is no text."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -229,19 +229,19 @@ class Journal:
         except OSError as error:
             raise refusal(error, path) from error
 
-    def append(self, entry: Entry) -> None:
-        """Writes one record and waits until it is on the disk.
+    def append(self, *entries: Entry) -> None:
+        """Writes records and waits until they are on the disk.
 
-        Raises StoreError when it can't be written, with the journal left as it was; ValueError when the
+        Raises StoreError when they can't be written, with the journal left as it was; ValueError when a
         record is not storable or the journal is closed.
         """
         with self._mutex:
-            line = encode(entry, self._number)
+            lines = [encode(entry, self._number + place) for place, entry in enumerate(entries)]
             if self._descriptor < 0:
                 raise ValueError(f"{self.path} is closed")
             try:
-                self._write(line)
-                self._number += 1
+                self._write(b"".join(lines))
+                self._number += len(lines)
             except OSError as error:
                 # Half a line would swallow the next one.
                 os.ftruncate(self._descriptor, self._size)

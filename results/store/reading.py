@@ -26,6 +26,20 @@ def read_regular(path: Path) -> bytes:
         return file.read()
 
 
+def text_of(data: bytes) -> str:
+    """The text of a file that people write by hand: UTF-8, with a byte order mark or without.
+
+    Raises UnreadableError, for example for UTF-16.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise UnreadableError("it is not UTF-8 text: save it as UTF-8")
+    return text
+
+
 def decoded(data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """What JSON says. Raises UnreadableError."""
     try:

@@ -63,13 +63,13 @@ class RunWriter:
         """What is in the journal now, for a resumed run to see what it need not measure again. Reads the disk."""
         return read_run(self.path)
 
-    def append(self, entry: Entry) -> None:
-        """Writes one journal record and waits until it is on the disk.
+    def append(self, *entries: Entry) -> None:
+        """Writes journal records and waits until they are on the disk.
 
         Raises StoreError when the disk refuses it (what was written before stays whole), ValueError for a
         record that would not read back.
         """
-        self._journal.append(entry)
+        self._journal.append(*entries)
 
     def write_end(self) -> None:
         """Writes `journal.end`. Raises StoreError."""
