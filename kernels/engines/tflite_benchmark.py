@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf, sqrt
 
 from ..errors import EngineError
 from .base import Accepts, Start
@@ -25,7 +28,8 @@ _ROUNDING = 1e-5
 class Summary:
     """What such a program prints. `latency_ns` is the median where it gives one (newer versions), else the mean.
 
-    `is_median` says which; `memory_bytes` is its own estimate of what the model takes.
+    `is_median` says which; a median of 0 us is none. `min_ns` is 0 for a run below 1 us. `memory_bytes` is its own
+    estimate of what the model takes.
     """
 
     latency_ns: float
@@ -53,17 +57,21 @@ def parse_summary(text: str) -> Summary:
         raise EngineError("its summary has count=0, so nothing was measured.")
     figures = _figures(phases[-1][2])
     low, mean, high = figures["min"], figures["avg"], figures["max"]
+    if not high:
+        raise EngineError("its runs took 0 us each: the model is faster than it can tell.")
     slack = _ROUNDING * high
-    if not (_LEAST <= low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high):
+    is_ordered = low <= mean + slack and mean <= high + slack and low <= figures.get("median", low) <= high + slack
+    if not is_ordered or mean < _LEAST or not (low >= _LEAST or _may_be_cut_off(low, runs, figures)):
         raise EngineError(f"its summary cannot be: {' '.join(f'{name}={value:g}' for name, value in figures.items())}.")
+    is_median = figures.get("median", 0.0) >= _LEAST
     timings = {name: _number(value, name) for name, value in _TIMING.findall(ends[-1])} if ends else {}
     stated = timings.get("Inference (avg)", mean)
     if abs(stated - mean) > 0.01 * mean:
         raise EngineError(f"its summary contradicts itself: avg={mean:g}, but Inference (avg): {stated:g}.")
     memory = [match[1] for line in text.splitlines() if (match := _MEMORY.search(line))]
     return Summary(
-        latency_ns=1e3 * figures.get("median", mean),
-        is_median="median" in figures,
+        latency_ns=1e3 * (figures["median"] if is_median else mean),
+        is_median=is_median,
         runs=runs,
         min_ns=1e3 * low,
         max_ns=1e3 * high,
@@ -76,14 +84,26 @@ def parse_summary(text: str) -> Summary:
 
 
 def _figures(text: str) -> dict[str, float]:
-    """`min`, `max`, `avg` and whatever else there is, in us."""
-    figures = {name: _number(value, name) for name, value in _FIGURE.findall(text)}
-    if "first" not in figures and "curr" in figures:  # one run, or all the same
-        return {**dict.fromkeys(("min", "max", "avg"), figures["curr"]), **figures}
+    """`min`, `max`, `avg`, and `median` and `std` where they are given, in us."""
+    written = dict(_FIGURE.findall(text))
+    if "first" not in written and "curr" in written:  # one run, or all the same
+        written = {**dict.fromkeys(("min", "max", "avg"), written["curr"]), **written}
     for name in ("min", "max", "avg"):
-        if name not in figures:
+        if name not in written:
             raise EngineError(f"its summary has no {name}=.")
+    figures = {name: _number(written[name], name) for name in ("min", "max", "avg", "median") if name in written}
+    with suppress(EngineError, KeyError):  # of runs that are nearly the same it may be the root of less than nothing
+        figures["std"] = _number(written["std"], "std")
     return figures
+
+
+def _may_be_cut_off(low: float, runs: int, figures: Mapping[str, float]) -> bool:
+    """Whether a shortest run of 0 us is one below 1 us, of which whole ones are kept.
+
+    None of n numbers is further from their mean than their standard deviation x sqrt(n - 1) (Samuelson, How deviant can
+    you be?, 1968); the deviation is without its fraction too.
+    """
+    return low == 0 and figures["avg"] <= (figures.get("std", inf) + 1) * sqrt(max(runs - 1, 1))
 
 
 def _number(text: str, name: str) -> float:
