@@ -89,12 +89,23 @@ def load(path: Path | None, *, is_given: bool = True) -> Inventory:
         return Inventory()
     _require_regular(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise InventoryError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
-    return Inventory(path, parse(text, path), is_found=not is_given and path.resolve() != user_inventory().resolve())
+    return Inventory(
+        path, parse(_text(data, path), path), is_found=not is_given and path.resolve() != user_inventory().resolve()
+    )
+
+
+def _text(data: bytes, path: Path) -> str:
+    """UTF-8, with a byte order mark or without. Raises InventoryError, for example for UTF-16."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.")
+    return text
 
 
 def _require_regular(path: Path) -> None:
@@ -164,7 +175,7 @@ def add(path: Path, spec: DeviceSpec) -> None:
         before = path.read_bytes()
     glue = b"" if not before else b"\n" if before.endswith(b"\n") else b"\n\n"
     after = before + glue + spec.to_toml().encode()
-    written = parse(after.decode(), path)  # Before writing: an inline `device = {...}` can't be extended.
+    written = parse(_text(after, path), path)  # Before writing: an inline `device = {...}` can't be extended.
     if written[spec.name] != spec:
         raise InventoryError(f"{path}: device {spec.name!r} cannot be written as given.")
     try:

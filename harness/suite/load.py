@@ -17,7 +17,7 @@ from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.kernels.targets import TRIPLES
-from bnnbench.results.store.reading import read_regular
+from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
 from ..errors import SuiteError
 from .tables import EngineTable, ModelTable, Suite
@@ -36,7 +36,7 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
     `layers`: of the model files also every binary layer by itself.
     """
     if not paths:
-        return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text(), Path(QUICKSTART))
+        return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text("utf-8"), Path(QUICKSTART))
     shipped = shipped_models()
     models = [path for path in paths if path.suffix.lower() == ".tflite" or str(path) in shipped]
     suites = [_read(path) for path in paths if path not in models]
@@ -111,11 +111,9 @@ def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) ->
 
 def _read(path: Path) -> Suite:
     try:
-        return parse_suite(read_regular(path).decode("utf-8"), path)
-    except UnicodeDecodeError:
-        raise SuiteError(
-            f"{path} is not UTF-8 text, so it is no suite; give a suite .toml or a model .tflite."
-        ) from None
+        return parse_suite(text_of(read_regular(path)), path)
+    except UnreadableError as error:
+        raise SuiteError(f"{path} is no suite: {error}, or give a model .tflite.") from None
     except FileNotFoundError:
         raise SuiteError(_missing(path)) from None
     except OSError as error:

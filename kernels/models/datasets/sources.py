@@ -135,26 +135,42 @@ def _of_npz(path: Path) -> Dataset:
 
 
 def _of_folder(path: Path) -> Dataset:
-    settings: dict[str, Any] = {}
     for file in (path / "images.npy", path / "labels.npy", path / "dataset.toml"):
         if file.exists() and not file.is_file():  # one could wait for a pipe for ever
             raise DatasetError(f"{file} is no regular file; a dataset's folder holds images.npy and labels.npy.")
     try:
         images = np.load(path / "images.npy", allow_pickle=False, mmap_mode="r")
         labels = np.load(path / "labels.npy", allow_pickle=False)
-        if (path / "dataset.toml").exists():
-            settings = tomllib.loads((path / "dataset.toml").read_text("utf-8"))
     except FileNotFoundError as error:
         name = Path(error.filename).name
         raise DatasetError(f"{path} has no {name}; a dataset's folder holds images.npy and labels.npy.") from None
+    except _DAMAGED as error:
+        raise _unreadable(path, error) from None
+    return _own(path, images, labels, _settings(path / "dataset.toml"))
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What a dataset.toml says, in UTF-8 with a byte order mark or without. Raises DatasetError."""
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if "\0" in text:  # as in UTF-16
+        raise DatasetError(f"{path} is not UTF-8 text; save it as UTF-8.")
+    try:
+        settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DatasetError(f"{path / 'dataset.toml'} is not valid TOML: {error}.") from None
+        raise DatasetError(f"{path} is not valid TOML: {error}.") from None
     except _DAMAGED as error:
         raise _unreadable(path, error) from None
     unknown = settings.keys() - {"scale", "offset", "classes"}
     if unknown:
-        raise DatasetError(f"{path / 'dataset.toml'}: unknown key '{min(unknown)}'; it takes scale, offset, classes.")
-    return _own(path, images, labels, settings)
+        raise DatasetError(f"{path}: unknown key '{min(unknown)}'; it takes scale, offset, classes.")
+    return settings
 
 
 def _own(path: Path, images: NDArray[Any], labels: NDArray[Any], settings: Mapping[str, Any]) -> Dataset:
