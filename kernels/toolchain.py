@@ -211,7 +211,9 @@ def run_zig(scratch: Path, triple: str, arguments: list[str], language: str = "c
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
         raise BuildError(f"a compiler failed ({' '.join(command[1:4])} …): {last}")

@@ -28,6 +28,8 @@ def explain(error: Exception) -> tuple[str, int]:
     for base in type(error).__mro__:
         if base in statuses:
             return _sentence(error), statuses[base]
+    if isinstance(error, UnicodeEncodeError):
+        return f"this locale cannot name {error.object!r}: set LC_ALL=C.UTF-8 or PYTHONUTF8=1.", 2
     if isinstance(error, OSError):
         return f"{error.filename or 'the output'} cannot be used: {error.strerror or error}.", 3
     kind = type(error).__name__

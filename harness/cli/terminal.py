@@ -19,6 +19,8 @@ from rich.text import Text
 from bnnbench.results.errors import StoreNotice, StoreWarning
 from bnnbench.results.printable import MOST, harmless, shorten
 
+from .narrow_stream import narrowed
+
 _NO_TERMINAL = 1_000_000
 """Columns where nobody said how many there are."""
 _LINES = 25
@@ -49,7 +51,8 @@ def line(text: str, style: str = "") -> Text:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Within it, nothing that is printed steers the terminal, and warnings about a store are lines on stderr."""
+    """Within it, nothing that is printed steers the terminal or is refused by its encoding, and warnings about a store
+    are lines on stderr."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Filter(before[0]), _Filter(before[1])
     told: set[str] = set()
@@ -61,7 +64,7 @@ def guarded() -> Iterator[None]:
             print(sentence if category is StoreNotice else f"warning: {sentence}", file=sys.stderr)
 
     try:
-        with warnings.catch_warnings():
+        with narrowed(*before), warnings.catch_warnings():
             for kind in (StoreWarning, StoreNotice):
                 warnings.simplefilter("always", kind)
             warnings.showwarning = tell  # type: ignore[assignment]

@@ -67,6 +67,7 @@ def _commit() -> str | None:
             ["git", "rev-parse", "HEAD"],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=5,
             check=False,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},

@@ -174,7 +174,9 @@ def _find_python(runtime: Runtime) -> str:
 
 def _says(command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_S, check=False).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_CHECK_S, check=False
+        ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
