@@ -58,18 +58,23 @@ def trust_text(row: Mapping[Any, Any]) -> str:
     return trust_words(grade, words.split("; ") if words else ()) if grade else ""
 
 
+def short_trust(row: Mapping[Any, Any]) -> str:
+    """`low: VM, load`, under a heading that says what it is."""
+    return trust_text(row).replace(" trust", "", 1)
+
+
 def trust_words(grade: str, words: Iterable[str]) -> str:
     """`low trust: VM, load`."""
     return ": ".join(part for part in (f"{grade} trust", ", ".join(words)) if part)
 
 
-def interval_meaning(counts: Iterable[Any]) -> str:
+def interval_meaning(counts: Iterable[Any], what: str = "invocation") -> str:
     """What the brackets behind medians of so many figures each are: `98 % interval of the median`."""
     known = sorted({int(n) for n in counts if not pd.isna(n) and n > 1})
     if not known:
         return ""
     shares = sorted({f"{coverage(n, depth(n)) * 100:.0f} %" for n in known}, key=lambda share: int(share.split()[0]))
-    few = f", as few as {known[0]} invocations" if known[0] < _ENOUGH else ""
+    few = f", as few as {known[0]} {what}s" if known[0] < _ENOUGH else ""
     return f"in brackets: the {' to '.join(dict.fromkeys((shares[0], shares[-1])))} interval of the median{few}"
 
 

@@ -7,6 +7,7 @@ MOST = 4000
 
 # Control characters of both sets, marks that turn the direction of writing, and lone surrogates.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_IN_ASCII = str.maketrans({"µ": "u", "×": "x", "±": "+-", "–": "-", "→": "->", "…": "...", "°": "", "─": "-"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -18,7 +19,7 @@ def harmless(text: str) -> str:
 def printable(text: str, plain: bool = False) -> str:
     """`text` without anything that steers a terminal or that XML forbids; with `plain`, in ASCII."""
     kept = "".join(character if character.isprintable() else "?" for character in text.replace("\n", " "))
-    return kept.encode("ascii", "replace").decode("ascii") if plain else kept
+    return kept.translate(_IN_ASCII).encode("ascii", "replace").decode("ascii") if plain else kept
 
 
 def shorten(text: str, most: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.certainty import latency_text, short_trust
 from bnnbench.results.printable import shorten
 
 _LIKE = {
@@ -32,6 +33,11 @@ class Ratio:
     head_ns: float
     overlap: bool
     """Whether the intervals of the two overlap."""
+    base: str = ""
+    head: str = ""
+    """Both sides in words, each with its interval: `2.89 ms (2.57-4.31)`."""
+    trust: str = ""
+    """How far both can be believed: `low: VM, load`, or one after the other where they differ."""
 
     @property
     def ratio(self) -> float:
@@ -40,32 +46,37 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What could be compared, and a sentence for each case of the head that could not."""
+    """What could be compared, and each case of the head that could not, with the reason."""
 
     ratios: list[Ratio]
-    refused: list[str]
+    unlike: list[tuple[str, str]]
+
+    @property
+    def refused(self) -> list[str]:
+        """A sentence for each that could not be compared."""
+        return [f"{name}: {reason}" for name, reason in self.unlike]
 
 
 def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
     """Frames of one run each, of `bnnbench.results.load`."""
-    ratios, refused = [], []
+    ratios: list[Ratio] = []
+    unlike: list[tuple[str, str]] = []
     candidates = base.to_dict("records")
     for row in head.to_dict("records"):
         same_name = [one for one in candidates if _text(one["workload"]) == _text(row["workload"])]
         name = f"{_text(row['workload'])} on {_text(row['engine'])}"
         if not same_name:
-            refused.append(f"{name}: the base has no such workload")
+            unlike.append((name, "the base has no such workload"))
             continue
         nearest = min(same_name, key=lambda one: len(_differences(one, row)))
-        unlike = _differences(nearest, row)
-        if unlike:
-            refused.append(f"{name}: the runs differ in {'; '.join(unlike)}")
+        if differences := _differences(nearest, row):
+            unlike.append((name, f"the runs differ in {'; '.join(differences)}"))
         elif pd.isna(row["latency_ns"]) or pd.isna(nearest["latency_ns"]):
             side, of = ("head", row) if pd.isna(row["latency_ns"]) else ("base", nearest)
-            refused.append(f"{name}: the {side} has no time, it is {of['status']}")
+            unlike.append((name, f"the {side} has no time, it is {str(of['status']).replace('_', ' ')}"))
         else:
             ratios.append(_ratio(nearest, row))
-    return Comparison(ratios, refused)
+    return Comparison(ratios, unlike)
 
 
 def _differences(one: dict[Any, Any], other: dict[Any, Any]) -> list[str]:
@@ -93,4 +104,7 @@ def _ratio(base: dict[Any, Any], head: dict[Any, Any]) -> Ratio:
         base_ns=float(base["latency_ns"]),
         head_ns=float(head["latency_ns"]),
         overlap=known and not apart,
+        base=latency_text(base),
+        head=latency_text(head),
+        trust="; ".join(dict.fromkeys(short_trust(row) for row in (base, head))),
     )

@@ -21,7 +21,7 @@ _GAP = 2
 _NARROW = 14
 """A text column is not folded to less than this, or than its longest word."""
 _LONG = 24
-"""Words longer than this also fold after an underscore or a slash."""
+"""Words longer than this also fold after an underscore, a slash or a hyphen."""
 _NUMBER = re.compile(r"[(+±<>~=-]*\d[\d.,]*(?:e[+-]?\d+)?")
 _UNIT = re.compile(
     r"(?:%|°C|[nµumk]?s|[kMGT]?i?B(?:/s)?|[kMG]?Hz|[kMGT]|GOPS|GFLOPS|points?|MACs|J|[mµu]J|W|instructions)(?:\W|$)"
@@ -48,12 +48,11 @@ class Layout:
 
 
 class Sheet:
-    """A table. Columns in which every cell is empty are not shown; with `plain`, all is ASCII."""
+    """A table. Columns in which every cell is empty are not shown."""
 
-    def __init__(self, columns: Sequence[Column], plain: bool = False) -> None:
-        self._columns = list(columns)
+    def __init__(self, *columns: Column) -> None:
+        self._columns = columns
         self._rows: list[list[Text]] = []
-        self._plain = plain
 
     def add(self, *cells: Text | str) -> None:
         """A row, with a cell for each column."""
@@ -61,13 +60,17 @@ class Sheet:
         if len(texts) != len(self._columns):
             raise ValueError(f"{len(texts)} cells for {len(self._columns)} columns")
         for text in texts:
-            text.plain = printable(text.plain, self._plain)
+            text.plain = printable(text.plain)
         self._rows.append(texts)
 
     def print(self, console: Console) -> list[str]:
         """All of it, or as much as its terminal is wide, and what is left out; that is returned."""
+        plain = is_plain(console)
+        for text in (cell for row in self._rows for cell in row) if plain else ():
+            text.plain = printable(text.plain, plain)
         done = self.layout(console.width)
         for line in done.lines:
+            line.plain = printable(line.plain, plain)
             console.print(line, soft_wrap=True, highlight=False)
         if done.left_out:
             missing = ", ".join(done.left_out)
@@ -110,7 +113,7 @@ class Sheet:
         if shown:
             heads = [Text(self._columns[place].title, "bold") for place in shown]
             lines.append(self._joined(shown, widths, heads))
-            lines.append(Text(("-" if self._plain else "─") * (sum(widths) + _GAP * (len(widths) - 1)), "dim"))
+            lines.append(Text("─" * (sum(widths) + _GAP * (len(widths) - 1)), "dim"))
         for row in self._rows:
             cells = [folded(row[place], width) for place, width in zip(shown, widths, strict=True)]
             for number in range(max(map(len, cells), default=0)):
@@ -182,7 +185,7 @@ def _pieces(text: str) -> list[str]:
         if is_unit or bare == ".." or (before and before[-1] == ".."):
             pieces[-1] += word
         elif len(bare) > _LONG:
-            pieces += re.findall(r"[^_/]*[_/]+|[^_/]+", word)
+            pieces += re.findall(r"[^_/-]*[_/-]+|[^_/-]+", word)
         else:
             pieces.append(word)
     return pieces

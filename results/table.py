@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bnnbench.results import quantity
 from bnnbench.results.case_result import CUT_OFF
-from bnnbench.results.certainty import duration_text, interval_meaning, latency_text, trust_text
+from bnnbench.results.certainty import duration_text, interval_meaning, latency_text, short_trust
 from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import labelled, summary, with_speedup
 from bnnbench.results.grouped import by_reason, counted, some
@@ -65,18 +65,15 @@ def notes(frame: pd.DataFrame) -> list[str]:
 def _table(rows: list[dict[Any, Any]], plain: bool) -> Sheet:
     several = {key: len({row[key] for row in rows}) > 1 for key in ("place", "threads")}
     sheet = Sheet(
-        [
-            Column("workload", folds=True),
-            Column("device", folds=True),
-            Column("engine", folds=True),
-            Column("thr", right=True),
-            Column("latency", right=True),
-            Column("speed-up", right=True, rank=1),
-            Column("trust", folds=True),
-            Column("speed", right=True, rank=2),
-            *(Column(metric.word, right=True, rank=3 + place) for place, metric in enumerate(_BESIDE)),
-        ],
-        plain,
+        Column("workload", folds=True),
+        Column("device", folds=True),
+        Column("engine", folds=True),
+        Column("thr", right=True),
+        Column("latency", right=True),
+        Column("speed-up", right=True, rank=1),
+        Column("trust", folds=True),
+        Column("speed", right=True, rank=2),
+        *(Column(metric.word, right=True, rank=3 + place) for place, metric in enumerate(_BESIDE)),
     )
     order = {workload: place for place, workload in enumerate(dict.fromkeys(row["workload"] for row in rows))}
     for row in sorted(rows, key=lambda row: order[row["workload"]]):
@@ -88,7 +85,7 @@ def _table(rows: list[dict[Any, Any]], plain: bool) -> Sheet:
             str(int(row["threads"])) if several["threads"] else "",
             _figure(row, plain),
             Text(_written(row, "speedup", lambda value: quantity.ratio(value, plain)), "green" if ahead else "dim"),
-            trust_text(row).replace(" trust", "", 1),
+            short_trust(row),
             _written(row, "gops", quantity.rate),
             *(_beside(row, metric, plain) for metric in _BESIDE),
         )

@@ -33,15 +33,25 @@ class Doubt(NamedTuple):
     sentence: str
 
 
+UNSEEN = Doubt("throttling unseen", "nothing there shows whether it throttles")
+
+
 def trust(gate: Gate | None, timed: Sequence[Invocation], events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
     """One grade down for each of the kinds of doubt: the device's state, unsteady times, no sign of throttling; `low`
     where the device was throttling."""
-    device = [
-        Doubt(word_of(one.code) or one.message.replace(";", ","), one.message)
-        for one in events
-        if one.kind in (DISTRUST, DISTRUST_LOW)
-    ]
-    unsteady, signs, stopped = _unsteady(gate, timed), _signs(timed), _stopped(timed)
+    return _graded(events, _unsteady(gate, timed), _signs(timed), _stopped(timed))
+
+
+def device_trust(events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
+    """Of times during which nobody looked at clocks: the device's state, and that throttling would not be seen."""
+    return _graded(events, [], [UNSEEN], [])
+
+
+def _graded(
+    events: Sequence[DeviceEvent], unsteady: Sequence[Doubt], signs: Sequence[Doubt], stopped: Sequence[Doubt]
+) -> tuple[str, list[Doubt]]:
+    told = [one for one in events if one.kind in (DISTRUST, DISTRUST_LOW)]
+    device = [Doubt(word_of(one.code) or one.message.replace(";", ","), one.message) for one in told]
     grade = len(GRADES) - 1 - bool(device) - bool(unsteady) - bool(signs)
     if stopped or any(one.kind == DISTRUST_LOW for one in events):
         grade = 0
@@ -97,4 +107,4 @@ def _degrees(one: Invocation) -> list[float]:
 def _signs(timed: Sequence[Invocation]) -> list[Doubt]:
     if all(one.clock_hz or any("throttled" in path or "cpufreq" in path for path in one.watch or {}) for one in timed):
         return []
-    return [Doubt("throttling unseen", "nothing there shows whether it throttles")]
+    return [UNSEEN]

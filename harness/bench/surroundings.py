@@ -10,6 +10,8 @@ from typing import Any
 from bnnbench.devices import tuning
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed, DeviceError
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.telemetry import Sampler, readings, sampled_files, signs, watched_files, window_s
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.kernels.engines.replies import Ran
@@ -46,9 +48,9 @@ class Surroundings:
         facts, spec = self.target.facts, self.target.spec
         self.put_back("an earlier run")
         stored = [(one.device, one.message) for one in self.context.writer.read().events]
-        for finding in diagnose(spec, facts):
-            if finding.weight != "none" and (spec.name, finding.what) not in stored:
-                self._tell(DISTRUST_LOW if finding.weight == "low" else DISTRUST, finding.what, finding.name)
+        for event in distrusted(spec, facts):
+            if (event.device, event.message) not in stored:
+                self.context.append(event)
         self.watched = watched_files(facts, self.target.cores)
         self.counters = () if facts.emulated else COUNTERS
         try:
@@ -120,6 +122,21 @@ class Surroundings:
     def _tell(self, kind: str, message: str, code: str | None = None) -> None:
         event = DeviceEvent(device=self.target.spec.name, kind=kind, message=message, code=code, started=now())
         self.context.append(event)
+
+
+def distrusted(spec: DeviceSpec, facts: DeviceFacts) -> list[DeviceEvent]:
+    """What speaks against times on a device before anything ran there."""
+    return [
+        DeviceEvent(
+            device=spec.name,
+            kind=DISTRUST_LOW if finding.weight == "low" else DISTRUST,
+            message=finding.what,
+            code=finding.name,
+            started=now(),
+        )
+        for finding in diagnose(spec, facts)
+        if finding.weight != "none"
+    ]
 
 
 @dataclass

@@ -28,17 +28,17 @@ def slow_down_sizes(text: str, each: int) -> SlowDowns:
 
 def print_calibration(done: Calibration, console: Console) -> None:
     """Rates with their intervals, and what follows."""
-    from rich.table import Table
+    from bnnbench.results.sheet import Column, Sheet, say
 
-    table = Table("slow-down", "comparisons", "called", "rate", "95 %", box=None, pad_edge=False)
+    sheet = Sheet(*map(Column, ("slow-down", "comparisons", "called", "rate", "95 %")))
     low, high = f"{done.false_alarm_low * 100:.1f}", f"{done.false_alarm_high * 100:.1f}"
     rate = f"{done.false_alarms / done.comparisons * 100:.1f} %"
-    table.add_row("none", str(done.comparisons), str(done.false_alarms), rate, f"{low} .. {high} %")
+    sheet.add("none", str(done.comparisons), str(done.false_alarms), rate, f"{low} .. {high} %")
     for one in done.slow_downs:
         size = f"{one.extra_ppm / 1e4:.2g} %" + (f" ({one.times_mde:.2g} MDE)" if one.times_mde else "")
         interval = f"{one.low * 100:.0f} .. {one.high * 100:.0f} %"
-        table.add_row(size, str(one.comparisons), str(one.called), f"{one.rate * 100:.0f} %", interval)
-    console.print(table)
+        sheet.add(size, str(one.comparisons), str(one.called), f"{one.rate * 100:.0f} %", interval)
+    sheet.print(console)
     lines = [
         f"of the comparisons with itself, {done.conclusive * 100:.0f} % had a verdict; {done.unstable} were unstable"
     ]
@@ -52,4 +52,4 @@ def print_calibration(done: Calibration, console: Console) -> None:
     if done.layout is not None:
         lines.append(f"linking in other orders changed it by up to {done.layout * 100:.1f} % ({done.layouts} tried)")
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(console, line)

@@ -25,15 +25,14 @@ def compare(
     from dataclasses import asdict
     from json import dumps
 
-    from rich.table import Table
-
     from bnnbench.results import load
-    from bnnbench.results.quantity import duration
+    from bnnbench.results.grouped import counted
     from bnnbench.results.ratios import compare as compare_frames
+    from bnnbench.results.sheet import Column, Sheet, say
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from .terminal import Console, line
+    from .terminal import Console
 
     where = Store(store)
     found = compare_frames(load(where.run(base)), load(where.run(head)))
@@ -43,13 +42,26 @@ def compare(
         rows = [asdict(one) | {"ratio": one.ratio} for one in found.ratios]
         print(dumps({"ratios": rows, "refused": found.refused}, indent=1))
         return
-    table = Table("workload", "engine", "device", "base", "head", "head / base", "intervals", box=None, pad_edge=False)
+    sheet = Sheet(
+        Column("workload", folds=True),
+        Column("engine", folds=True),
+        Column("device", folds=True),
+        Column("base", folds=True),
+        Column("head", folds=True),
+        Column("head / base", right=True),
+        Column("intervals", rank=1),
+        Column("trust", folds=True),
+    )
+    several = len({one.device for one in found.ratios}) > 1
     for one in found.ratios:
         threads = f" x{one.threads}" if one.threads > 1 else ""
-        cells = (one.workload, one.engine + threads, one.device, duration(one.base_ns), duration(one.head_ns))
-        table.add_row(*map(line, (*cells, f"{one.ratio:.3f}", "overlap" if one.overlap else "apart")))
+        intervals = "overlap" if one.overlap else "apart"
+        ratio = f"{one.ratio:.3f}"
+        sheet.add(
+            one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, intervals, one.trust
+        )
     console = Console()
-    console.print(table)
-    for reason in found.refused:
-        console.print(line(f"not compared: {reason}", "yellow"), soft_wrap=True)
-    console.print("ratios of two runs are no verdict; for one: bnnbench ab, or check --baseline", style="dim")
+    sheet.print(console)
+    if found.unlike:
+        say(console, counted(found.unlike, "not compared"), "yellow")
+    say(console, "ratios of two runs are no verdict; for one: bnnbench ab, or check --baseline", "dim")

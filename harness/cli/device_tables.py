@@ -7,7 +7,6 @@ from dataclasses import asdict
 from json import dumps
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from bnnbench.devices.doctor import Finding
@@ -16,6 +15,7 @@ from bnnbench.devices.inventory import Inventory
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.tuning import Change
 from bnnbench.results.printable import printable
+from bnnbench.results.sheet import Column, Sheet, say
 
 from .terminal import Console, line
 
@@ -27,15 +27,15 @@ def print_inventory(inventory: Inventory, as_json: bool) -> None:
     if as_json:
         print(dumps([_flat(spec) for spec in inventory.devices.values()], default=str, indent=1))
         return
-    table = Table("name", "transport", "address", "cores", box=None, pad_edge=False)
-    for spec in inventory.devices.values():
-        cores = spec.cores if isinstance(spec.cores, str) else ",".join(map(str, spec.cores))
-        table.add_row(*map(Text, (spec.name, spec.transport, spec.address, cores)))
     console = Console()
-    console.print(table)
-    console.print(
-        f"inventory: {inventory.path or 'none; bnnbench devices add makes one'}", style="dim", highlight=False
+    sheet = Sheet(
+        Column("name", folds=True), Column("transport"), Column("address", folds=True), Column("cores", folds=True)
     )
+    for spec in inventory.devices.values():
+        cores = spec.cores if isinstance(spec.cores, str) else ", ".join(map(str, spec.cores))
+        sheet.add(spec.name, spec.transport, spec.address, cores)
+    sheet.print(console)
+    say(console, f"inventory: {inventory.path or 'none; bnnbench devices add makes one'}", "dim")
 
 
 def print_facts(facts: DeviceFacts, as_json: bool) -> None:
@@ -43,12 +43,13 @@ def print_facts(facts: DeviceFacts, as_json: bool) -> None:
     if as_json:
         print(dumps(facts.to_dict(), indent=1))
         return
-    table = Table("fact", "value", "from", box=None, pad_edge=False)
+    console = Console()
+    sheet = Sheet(Column("fact"), Column("from", folds=True), Column("value", folds=True))
     for name in facts:
         fact = facts[name]
         value = Text("absent", style="dim") if fact.value is None else line(_words(fact.value))
-        table.add_row(name, value, line(fact.source, "dim"))
-    Console().print(table)
+        sheet.add(name, line(fact.source, "dim"), value)
+    sheet.print(console)
 
 
 def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Finding], as_json: bool) -> None:

@@ -35,11 +35,10 @@ def list_(
     """List the engines, what they run, and whether they are installed."""
     from json import dumps
 
-    from rich.table import Table
-
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
+    from bnnbench.results.sheet import Column, Sheet, say
 
     from .terminal import Console
 
@@ -64,21 +63,21 @@ def list_(
     if json:
         print(dumps(rows, indent=1))
         return
-    table = Table("engine", "runs", "state", "what", box=None, pad_edge=False)
+    sheet = Sheet(Column("engine"), Column("runs", folds=True), Column("state", folds=True), Column("what", folds=True))
     for row in rows:
-        table.add_row(str(row["name"]), ", ".join(row["runs"]), str(row["state"]), str(row["about"]))  # type: ignore[arg-type]
-    Console().print(table)
+        sheet.add(str(row["name"]), ", ".join(row["runs"]), str(row["state"]), str(row["about"]))  # type: ignore[arg-type]
+    console = Console()
+    sheet.print(console)
     for triple, levels in isas.items():
-        print(f"built for {triple}: {', '.join(levels)}")
+        say(console, f"built for {triple}: {', '.join(levels)}")
 
 
 def _list_kernels(json: bool) -> None:
     from dataclasses import asdict
     from json import dumps
 
-    from rich.table import Table
-
     from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
+    from bnnbench.results.sheet import Column, Sheet, say
 
     from .terminal import Console
 
@@ -86,12 +85,17 @@ def _list_kernels(json: bool) -> None:
     if json:
         print(dumps([asdict(kernel) | {"tile": kernel.tile} for kernel in found], indent=1))
         return
-    table = Table("name", "target", "ops", "how", "source", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
+    sheet = Sheet(
+        Column("name"), Column("target"), Column("ops", folds=True), Column("how", folds=True), Column("source", rank=1)
+    )
     for kernel in found:
-        table.add_row(kernel.name, kernel.triple.partition("-")[0], ", ".join(kernel.ops), kernel.how, kernel.source)
-    Console().print(table)
-    print('A name is ISA level and tile, pixels x channels. In a suite: micro_kernel = "avx2-4x8" in a [[kernel]].')
+        sheet.add(kernel.name, kernel.triple.partition("-")[0], ", ".join(kernel.ops), kernel.how, kernel.source)
+    console = Console()
+    sheet.print(console)
+    say(
+        console,
+        'A name is ISA level and tile, pixels x channels. In a suite: micro_kernel = "avx2-4x8" in a [[kernel]].',
+    )
 
 
 @app.command

@@ -17,9 +17,8 @@ def peak(
     import sys
     from json import dumps
 
-    from rich.table import Table
-
     from bnnbench.results.quantity import clock, rate
+    from bnnbench.results.sheet import Column, Sheet
 
     from ..tasks.peak import as_json, measure_peaks
     from .terminal import Console
@@ -29,16 +28,14 @@ def peak(
         print(dumps(as_json(peaks), indent=1))
         return
     levels = list(dict.fromkeys(level for figures in peaks.values() for level in figures.read_gb_s or {}))
-    table = Table(
-        "ISA level", "popcount", "f32", *(f"read {name}" for name in levels), "clock", box=None, pad_edge=False
-    )
+    sheet = Sheet(*map(Column, ("ISA level", "popcount", "f32", *(f"read {name}" for name in levels), "clock")))
     for isa, figures in peaks.items():
         read = figures.read_gb_s or {}
-        table.add_row(
+        sheet.add(
             isa,
             "" if figures.popcount_gops is None else rate(figures.popcount_gops),
             "" if figures.fma_gflops is None else f"{figures.fma_gflops:.3g} GFLOPS",
             *(f"{read[name]:.3g} GB/s" if name in read else "" for name in levels),
             "" if figures.clock_hz is None else clock(figures.clock_hz),
         )
-    Console().print(table)
+    sheet.print(Console())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-from rich.text import Text
-
-from bnnbench.results.quantity import duration, percentage, rate
+from bnnbench.results.certainty import duration_text, interval_meaning, trust_words
+from bnnbench.results.quantity import percentage, rate
+from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
 from ..tasks.profile import ModelProfile
 from .terminal import Console
@@ -13,37 +12,37 @@ from .terminal import Console
 
 def print_profile(name: str, device: str, done: ModelProfile) -> None:
     """A row for each step, and the sum; `name` is the model's."""
-
-    table = Table(box=None, pad_edge=False)
-    for title, justify in [
-        ("#", "right"),
-        ("step", "left"),
-        ("kernel", "left"),
-        ("time", "right"),
-        ("share", "right"),
-        ("speed", "right"),
-        ("of roof", "right"),
-        ("roof", "left"),
-    ]:
-        table.add_column(title, justify=justify, no_wrap=title != "step", overflow="fold")  # type: ignore[arg-type]
+    console = Console()
+    plain = is_plain(console)
+    sheet = Sheet(
+        Column("#", right=True),
+        Column("step", folds=True),
+        Column("time", right=True, folds=True),
+        Column("share", right=True),
+        Column("speed", right=True, rank=1),
+        Column("of roof", right=True),
+        Column("roof"),
+        Column("kernel", folds=True, rank=2),
+    )
     for op in done.ops:
-        table.add_row(
+        sheet.add(
             str(op.index),
-            Text(op.name),
-            Text(op.kernel),
-            duration(op.time_ns),
+            op.name,
+            duration_text(op.time_ns, op.low_ns, op.high_ns, done.runs, plain, "run"),
             percentage(op.share),
             "" if op.gops is None else rate(op.gops),
             "" if op.roof_share is None else percentage(op.roof_share),
             op.roof or "",
+            op.kernel,
         )
-    console = Console()
-    console.print(table)
+    sheet.print(console)
+    total = duration_text(done.total_ns, done.total_low_ns, done.total_high_ns, done.runs, plain, "run")
+    steps = duration_text(done.sum_ns, done.sum_low_ns, done.sum_high_ns, done.runs, plain, "run")
     counts = f"{done.runs} runs, {done.threads} thread{'s' if done.threads > 1 else ''}"
-    console.print(
-        f"{name} on {device}: {duration(done.total_ns)} in all, the steps add up to {duration(done.sum_ns)} "
-        f"({percentage(done.sum_ns / done.total_ns)}); medians of {counts}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    say(
+        console,
+        f"{name} on {device}: {total} in all, the steps add up to {steps} "
+        f"({percentage(done.sum_ns / done.total_ns)}); medians of {counts}, {trust_words(done.trust, done.doubts)}",
     )
+    if meaning := interval_meaning([done.runs], "run"):
+        say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from .accuracy import print_table
-from .terminal import Console, line
+from .terminal import Console
 
 if TYPE_CHECKING:
     from ..run.execute import RunResult
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 def print_summary(result: RunResult, console: Console, store: Path | None) -> None:
     """The table, what went wrong, what it cost, and where it is; `store` as the user named it."""
     from bnnbench.results import load
-    from bnnbench.results.quantity import duration, percentage
-    from bnnbench.results.table import is_plain, show
+    from bnnbench.results.certainty import level_text
+    from bnnbench.results.quantity import percentage
+    from bnnbench.results.sheet import is_plain, say
+    from bnnbench.results.statistics.level import level
+    from bnnbench.results.table import show
+
+    from ..run.overhead import outside_timed_runs
 
     run_id = result.stored.record.run_id
     where = f" --store {shlex.quote(str(store))}" if store else ""
@@ -30,24 +35,19 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     if result.stored.accuracies:
         print_table(result, frame, console)
     for warning in result.stored.warnings:
-        console.print(line(warning, "yellow"), soft_wrap=True)
+        say(console, warning, "yellow")
     told = " ".join(frame["reason"].dropna())
     for reason in result.failures.values():
         if reason in told:
             continue
-        console.print(line(reason, "red"), soft_wrap=True)
-    end, plain = result.stored.end, is_plain(console)
+        say(console, reason, "red")
+    end, outside = result.stored.end, outside_timed_runs(result.stored.entries, result.stored.record.cases)
     for device, figures in (end.overhead if end else {}).items():
-        each, share = figures.get("per_invocation_ns_median"), figures.get("run_share")
-        if each is not None and share is not None:
-            console.print(
-                f"{device}: {duration(each, plain)} per invocation outside timed runs; "
-                f"{percentage(share)} of the time inside them",
-                style="dim",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+        share = figures.get("run_share")
+        if device in outside and share is not None:
+            each = level_text(level(outside[device]), is_plain(console))
+            inside = f"{percentage(share)} of the time inside them"
+            say(console, f"{device}: {each} per invocation outside timed runs; {inside}", "dim")
     path = result.stored.path
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete" and "failed" in set(frame["status"]):

@@ -24,6 +24,8 @@ from .tables import EngineTable, ModelTable, Suite
 from .wording import not_toml, reworded
 
 QUICKSTART = "quickstart"
+DEFAULT_ENGINES = ("native", "numba")
+"""The native engine, and the readable reference beside it; what one of them cannot run is a skip with its reason."""
 MOST_BYTES = 2**33
 """That one execution of a kernel case reads and writes."""
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
@@ -43,7 +45,7 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
     if models:
         measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
         tables = [ModelTable(file=str(model_path(str(path), Path())), measure=measure) for path in models]
-        settings = suites[0] if suites else Suite(name="", engines=_default_engines([], tables))
+        settings = suites[0] if suites else Suite(name="", engines=list(DEFAULT_ENGINES))
         name = " ".join(path.stem for path in models)
         suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
     return _merged(suites)
@@ -87,7 +89,7 @@ def _from_document(document: dict[str, Any], path: Path) -> Suite:
     folder = path.resolve().parent
     return msgspec.structs.replace(
         suite,
-        engines=list(dict.fromkeys(suite.engines)) or [*_default_engines(suite.kernel, suite.model), *suite.engine],
+        engines=list(dict.fromkeys(suite.engines)) or [*DEFAULT_ENGINES, *suite.engine],
         threads=list(dict.fromkeys(suite.threads)),
         model=[located(table, folder) for table in suite.model],
         engine={name: _with_paths(name, table, folder) for name, table in suite.engine.items()},
@@ -102,11 +104,6 @@ def suite_of_one(workload: str | Path | Mapping[str, Any], engine: str, invocati
     else:
         suite = load_suites([Path(workload)])
     return msgspec.structs.replace(suite, engines=[engine], invocations=invocations)
-
-
-def _default_engines(kernels: Sequence[object], models: Sequence[ModelTable]) -> list[str]:
-    """The native engine, and the readable reference beside it where there are kernel cases, which is what it runs."""
-    return ["native", "numba"] if kernels or any("layers" in table.measure for table in models) else ["native"]
 
 
 def _read(path: Path) -> Suite:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.replies import Peaks
@@ -12,9 +11,12 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.tflite_file import read
+from bnnbench.results.statistics.level import level
+from bnnbench.results.trust import device_trust
 
 from ..bench.one_off import one_off
 from ..bench.reach import Tell
+from ..bench.surroundings import distrusted
 
 _PEAK_NS = 1_000_000_000
 _LIMIT_NS = 600_000_000_000
@@ -24,7 +26,7 @@ _CACHE_BYTES = {"l1": 24_000, "l2": 384_000, "llc": 6_000_000}
 
 @dataclass(frozen=True, slots=True)
 class OpTime:
-    """One step of the plan. Times are medians over the runs, in ns.
+    """One step of the plan. Times are medians over the runs, in ns, with their intervals.
 
     `roof` is what binds it (popcount, f32 or the memory level that its bytes fit in) and `roof_share` how close it
     comes: the least time that the roofs allow, divided by the time it took. None where no roof was measured.
@@ -35,6 +37,8 @@ class OpTime:
     name: str
     kernel: str
     time_ns: float
+    low_ns: float
+    high_ns: float
     share: float
     gops: float | None
     macs_1bit: int
@@ -46,11 +50,18 @@ class OpTime:
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
-    """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians."""
+    """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians with their intervals;
+    `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves."""
 
     ops: tuple[OpTime, ...]
     total_ns: float
+    total_low_ns: float
+    total_high_ns: float
     sum_ns: float
+    sum_low_ns: float
+    sum_high_ns: float
+    trust: str
+    doubts: tuple[str, ...]
     runs: int
     threads: int
     peaks: Peaks
@@ -73,10 +84,11 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
         peaks = _highest(before, one.client.peak(threads=threads, limit_ns=_PEAK_NS))
     if any(op.index >= len(plan.steps) for op in timed.ops):
         raise EngineError(f"engine 'native' answered profile with steps that the plan of {model.name} does not have.")
-    total = median(timed.total_ns)
+    total = level(timed.total_ns)
     ops = []
     for op in timed.ops:
-        step, time_ns = plan.steps[op.index], max(median(op.ns), 1.0)
+        step, took = plan.steps[op.index], level(op.ns)
+        time_ns = max(took.value, 1.0)
         bounds = _bounds(step.macs_1bit, step.macs_32bit, step.bytes_moved, peaks)
         roof = max(bounds, key=lambda name: bounds[name], default=None)
         macs = step.macs_1bit + step.macs_32bit
@@ -87,7 +99,9 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
                 name=step.name,
                 kernel=op.kernel,
                 time_ns=time_ns,
-                share=time_ns / total,
+                low_ns=took.low,
+                high_ns=took.high,
+                share=time_ns / total.value,
                 gops=2 * macs / time_ns if macs else None,
                 macs_1bit=step.macs_1bit,
                 macs_32bit=step.macs_32bit,
@@ -96,11 +110,18 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
                 roof_share=bounds[roof] / time_ns if roof else None,
             )
         )
-    sums = [sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)]
+    sums = level([sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)])
+    grade, doubts = device_trust(distrusted(one.lease.target.spec, one.lease.target.facts))
     return ModelProfile(
         ops=tuple(ops),
-        total_ns=total,
-        sum_ns=median(sums),
+        total_ns=total.value,
+        total_low_ns=total.low,
+        total_high_ns=total.high,
+        sum_ns=sums.value,
+        sum_low_ns=sums.low,
+        sum_high_ns=sums.high,
+        trust=grade,
+        doubts=tuple(doubt.word for doubt in doubts),
         runs=runs,
         threads=threads,
         peaks=peaks,

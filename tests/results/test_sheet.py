@@ -29,7 +29,7 @@ ROWS = [
 
 
 def sheet(rows: list[tuple[str, ...]] = ROWS) -> Sheet:
-    made = Sheet(COLUMNS)
+    made = Sheet(*COLUMNS)
     for row in rows:
         made.add(*row)
     return made
@@ -112,7 +112,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=6), min_size=1, max_size=4), st.integers(20, 200))
 @settings(max_examples=150, deadline=None)
 def test_no_letter_is_lost_whatever_is_in_the_cells(rows: list[list[str]], width: int) -> None:
-    made = Sheet([Column("one", folds=True), Column("two", folds=True), Column("three", right=True)])
+    made = Sheet(Column("one", folds=True), Column("two", folds=True), Column("three", right=True))
     for words in rows:
         made.add(" ".join(words), words[-1], words[0])
     text = "".join(line.plain for line in made.layout(width).lines)
@@ -124,7 +124,7 @@ def test_no_letter_is_lost_whatever_is_in_the_cells(rows: list[list[str]], width
 
 
 def test_styles_stay_with_their_words() -> None:
-    made = Sheet([Column("one", folds=True), Column("two")])
+    made = Sheet(Column("one", folds=True), Column("two"))
     made.add(Text("red words that fold", "red"), Text("green", "green"))
     for line in made.layout(16).lines[2:]:
         assert {str(span.style) for span in line.spans} <= {"red", "green", ""}

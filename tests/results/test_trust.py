@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bnnbench.results.records import DeviceEvent, Gate, Invocation
-from bnnbench.results.trust import DISTRUST, DISTRUST_LOW, trust
+from bnnbench.results.trust import DISTRUST, DISTRUST_LOW, device_trust, trust
 
 GATE = Gate(case_id="c", status="ok", settled=True)
 
@@ -48,6 +48,12 @@ def test_grades(
     found, reasons = trust(gate, invocations, events)
     assert found == grade
     assert any(reason in one.sentence for one in reasons) if reason else reasons == []
+
+
+def test_where_nobody_looked_at_clocks_throttling_would_not_be_seen() -> None:
+    grade, doubts = device_trust([event(DISTRUST_LOW), event("tuned")])
+    assert (grade, [one.word for one in doubts]) == ("low", ["the governor is ondemand", "throttling unseen"])
+    assert device_trust([])[0] == "medium"
 
 
 @pytest.mark.parametrize(

@@ -50,19 +50,16 @@ def _table(rows: Sequence[VerdictRow], plain: bool) -> Sheet:
     threads = len({row.record.threads for row in rows}) > 1
     metrics = len({row.verdict.metric for row in shown}) > 1
     sheet = Sheet(
-        [
-            Column("workload", folds=True),
-            Column("device", folds=True),
-            Column("thr", right=True),
-            Column("metric", folds=True),
-            Column("base", folds=True),
-            Column("head", folds=True),
-            Column("effect", folds=True),
-            Column("verdict"),
-            Column("pairs", rank=1),
-            Column("sees", right=True, rank=2),
-        ],
-        plain,
+        Column("workload", folds=True),
+        Column("device", folds=True),
+        Column("thr", right=True),
+        Column("metric", folds=True),
+        Column("base", folds=True),
+        Column("head", folds=True),
+        Column("effect", folds=True),
+        Column("verdict"),
+        Column("pairs", rank=1),
+        Column("sees", right=True, rank=2),
     )
     for row in shown:
         dropped = row.verdict.dropped_base + row.verdict.dropped_head
