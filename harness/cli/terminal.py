@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 import rich.console
 from rich.segment import Segment
@@ -38,6 +38,18 @@ class Console(rich.console.Console):
             self._width = _NO_TERMINAL
         if self._width is not None and self._height is None:
             self._height = _LINES  # without it, a terminal that calls itself dumb has 80 columns
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream behind every proxy: a live display puts one before the filter of `guarded`."""
+        file = super().file
+        while (inner := getattr(file, "rich_proxied_file", None)) is not None:
+            file = inner
+        return file
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
 
     def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
         for segment in super().render(*arguments, **options):

@@ -78,11 +78,11 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
         what = "kernel cases" if workload.kind == "kernel" else "models"
         if workload.kind == "model" and "tflite" in engine.accepts:
             what = "models with LCE's ops"
-        return Refusal(f"the engine '{engine.name}' runs no {what}")
+        return Refusal(f"the engine '{engine.recorded_as}' runs no {what}")
     if threads > len(target.cores):
         return Refusal(f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device")
     if engine.name not in target.builds:
-        return Refusal(f"there is no {engine.name} engine for this device")
+        return Refusal(f"there is no {engine.recorded_as} engine for this device")
     return None
 
 

@@ -1,15 +1,16 @@
 """Verdicts with what they are about: the rows that every format of `check` and `ab` shows."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from bnnbench.results.case_result import CaseResult, case_results
 from bnnbench.results.certainty import level_text, trust_words
 from bnnbench.results.metrics import Metric, metric_of
-from bnnbench.results.records import ComparisonRecord, Pair, Verdict
+from bnnbench.results.records import SIDES, ComparisonRecord, Invocation, Pair, Verdict
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.trust import GRADES
+from bnnbench.results.verdict.other_metrics import Measured
 
 WORD = {
     "wrong_output": "wrong output",
@@ -22,8 +23,8 @@ WORD = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """A verdict and its comparison. Of latency also the levels of both sides, in ns, and how far the times can be
-    believed: `low trust: VM, load`."""
+    """A verdict and its comparison. Of medians also the levels of both sides, and how far times can be believed:
+    `low trust: VM, load`."""
 
     record: ComparisonRecord
     verdict: Verdict
@@ -82,7 +83,11 @@ class VerdictRow:
         return self._side(self.verdict.head_value, self.head_level)
 
     def _side(self, figure: float | None, found: Level | None) -> str:
-        return self.value(figure) if found is None else level_text(found, what="pair")
+        if found is None:
+            return self.value(figure)
+        if self.metric.is_time:
+            return level_text(found, what="process")
+        return f"{self.value(found.value)} ({self.value(found.low)} - {self.value(found.high)})"
 
     @property
     def is_exact(self) -> bool:
@@ -133,33 +138,49 @@ def _hundredfold(share: float) -> str:
 
 def verdict_rows(run: StoredRun) -> list[VerdictRow]:
     """All verdicts of a run, in the order of its comparisons; those that are not reached yet are left out."""
-    by_comparison: dict[str, list[Verdict]] = {}
+    verdicts: dict[str, list[Verdict]] = {}
     for one in run.verdicts:
-        by_comparison.setdefault(one.comparison_id, []).append(one)
-    results = {result.case.id: result for result in case_results(run)}
-    return [
-        _row(record, one, run.pairs_of(record.id), results)
-        for record in run.record.comparisons
-        for one in by_comparison.get(record.id, [])
-    ]
+        verdicts.setdefault(one.comparison_id, []).append(one)
+    pairs: dict[str, list[Pair]] = {}
+    invocations: dict[tuple[str | None, str], list[Invocation]] = {}
+    for entry in run.entries:
+        if isinstance(entry, Pair):
+            pairs.setdefault(entry.comparison_id, []).append(entry)
+        elif isinstance(entry, Invocation):
+            invocations.setdefault((entry.comparison_id, entry.case_id), []).append(entry)
+    results = {result.case.id: result for result in case_results(run)} if verdicts else {}
+    rows = []
+    for record in run.record.comparisons:
+        of_it = pairs.get(record.id, [])
+        sides = [
+            Measured.of(results[id].case, None, invocations.get((record.id, id), []), of_it)
+            for id in (record.base_case, record.head_case)
+            if id in results
+        ]
+        trust = _trust([results[side.case.id] for side in sides])
+        rows += [_row(record, one, of_it, sides, trust) for one in verdicts.get(record.id, [])]
+    return rows
 
 
-def _row(record: ComparisonRecord, one: Verdict, pairs: list[Pair], results: Mapping[str, CaseResult]) -> VerdictRow:
-    kept = [pair for pair in pairs if pair.dropped is None]
-    if not metric_of(one.metric, one.unit).is_paired or not kept:
-        return VerdictRow(record, one)
-    trusts = [results[case] for case in (record.base_case, record.head_case) if case in results]
-    return VerdictRow(
-        record,
-        one,
-        level([pair.base_ns for pair in kept]),
-        level([pair.head_ns for pair in kept]),
-        _trust([result for result in trusts if result.trust is not None]),
-    )
+def _row(record: ComparisonRecord, one: Verdict, pairs: list[Pair], sides: list[Measured], trust: str) -> VerdictRow:
+    """With the levels that the verdict's figures are the middles of."""
+    row = VerdictRow(record, one)
+    if row.metric.compared not in ("paired", "unpaired") or one.base_value is None:
+        return row
+    if row.metric.is_paired:
+        kept = [pair for pair in pairs if pair.dropped is None]
+        figures = [[pair.base_ns for pair in kept], [pair.head_ns for pair in kept]]
+    else:
+        figures = [list(side.figures.get(one.metric, ())) for side in sides]
+    if len(figures) < len(SIDES) or not all(figures):
+        return row
+    base, head = map(level, figures)
+    return replace(row, base_level=base, head_level=head, trust=trust if row.metric.is_time else "")
 
 
 def _trust(sides: list[CaseResult]) -> str:
     """The lower grade of the sides, and what lowers either."""
+    sides = [side for side in sides if side.trust is not None]
     grades = [grade for grade in GRADES if any(side.trust == grade for side in sides)]
     words = dict.fromkeys(word for side in sides for word in side.trust_words)
     return trust_words(grades[0], words) if grades else ""
@@ -180,4 +201,10 @@ def headline(rows: Iterable[VerdictRow]) -> str:
 
 
 def _counts(words: list[str]) -> str:
-    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    counts = {word: words.count(word) for word in dict.fromkeys(words)}
+    return ", ".join(f"{count} {_plural(word) if count > 1 else word}" for word, count in counts.items())
+
+
+def _plural(word: str) -> str:
+    first, space, rest = word.partition(" ")
+    return f"{first}s{space}{rest}" if first in ("regression", "improvement") else word

@@ -20,7 +20,7 @@ PROGRAM = (
     f"words = {WORDS!r}\n"
     "with guarded():\n"
     "    console = Console()\n"
-    "    sheet = Sheet([Column('names', folds=True), Column('figure', right=True)])\n"
+    "    sheet = Sheet(Column('names', folds=True), Column('figure', right=True))\n"
     "    sheet.add(' '.join(words), '2,412 GOPS')\n"
     "    sheet.print(console)\n"
     "    say(console, ' '.join(words))\n"
@@ -40,10 +40,15 @@ def piped(columns: str | None, **more: str) -> list[str]:
 
 
 def on_a_terminal(width: int, columns: str | None = None, term: str = "xterm") -> list[str]:
+    said = in_a_terminal(PROGRAM, width, columns, term)
+    return re.sub(r"\x1b\[[\d;]*m", "", said).splitlines()
+
+
+def in_a_terminal(program: str, width: int, columns: str | None = None, term: str = "xterm") -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environ = environment(columns, TERM=term)
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=theirs, stdout=theirs, stderr=theirs, env=environ):
+    with subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, env=environ):
         os.close(theirs)
         said = b""
         try:
@@ -52,7 +57,7 @@ def on_a_terminal(width: int, columns: str | None = None, term: str = "xterm") -
         except OSError:  # how Linux says that the other end is closed
             pass
     os.close(ours)
-    return re.sub(r"\x1b\[[\d;]*m", "", said.decode()).replace("\r", "").splitlines()
+    return said.decode().replace("\r", "")
 
 
 @pytest.mark.parametrize("more", [{}, {"FORCE_COLOR": "1"}], ids=["plain", "forced colour"])
@@ -77,3 +82,21 @@ def test_columns_counts_on_a_dumb_terminal_too() -> None:
 
 def test_columns_counts_in_a_pipe_too() -> None:
     assert max(map(len, piped("70"))) <= 70
+
+
+def test_a_live_display_draws_and_is_no_text() -> None:
+    """The bars are escapes of our own, so the filter of what others print must not see them."""
+    program = (
+        "import sys\n"
+        "from bnnbench.harness.cli.progress import Display\n"
+        "from bnnbench.harness.cli.terminal import Console, guarded\n"
+        "with guarded(), Display(Console(stderr=True)) as display:\n"
+        "    display.phase('local', 'timing', 1, 2)\n"
+        "    print('evil \\x1b[2J')\n"
+        "    display.phase('local', 'timing', 2, 2)\n"
+    )
+    said = in_a_terminal(program, 80)
+    assert "\x1b[2K" in said
+    assert "?[" not in said.replace("\x1b[?", "")
+    assert "evil" in said
+    assert "\x1b[2J" not in said
