@@ -65,11 +65,20 @@ def duration(ns: float, plain: bool = False) -> str:
 
 def duration_between(ns: float, low: float, high: float, plain: bool = False) -> str:
     """A figure in ns with its interval, as `2.89 ms (2.57-4.31)`: one unit, and digits that the interval bears."""
-    unit, factor = _unit(ns, _TIME_UNITS)
-    decimals = decimals_within(ns / factor, (high - low) / factor)
-    value, least, most = (_rounded(figure / factor, decimals) for figure in (ns, low, high))
-    text = f"{value} {unit} ({least}-{most})"
+    text = _between(ns, low, high, _TIME_UNITS)
     return text.replace("µ", "u") if plain else text
+
+
+def size_between(n: float, low: float, high: float) -> str:
+    """Bytes with their interval, as `258 kB (256-262)`."""
+    return _between(n, low, high, _SIZE_UNITS)
+
+
+def _between(value: float, low: float, high: float, units: tuple[tuple[str, float], ...]) -> str:
+    unit, factor = _unit(value, units)
+    decimals = decimals_within(value / factor, (high - low) / factor)
+    middle, least, most = (_rounded(figure / factor, decimals) for figure in (value, low, high))
+    return f"{middle} {unit} ({least}-{most})"
 
 
 def _rounded(value: float, decimals: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from bnnbench.results.case_result import CaseResult, case_results
-from bnnbench.results.certainty import level_text, trust_words
+from bnnbench.results.certainty import trust_words
 from bnnbench.results.metrics import Metric, metric_of
 from bnnbench.results.records import SIDES, ComparisonRecord, Invocation, Pair, Verdict
 from bnnbench.results.statistics.level import Level, level
@@ -83,11 +83,12 @@ class VerdictRow:
         return self._side(self.verdict.head_value, self.head_level)
 
     def _side(self, figure: float | None, found: Level | None) -> str:
-        if found is None:
+        between = self.metric.between
+        if found is None or between is None:
             return self.value(figure)
-        if self.metric.is_time:
-            return level_text(found, what="process")
-        return f"{self.value(found.value)} ({self.value(found.low)} - {self.value(found.high)})"
+        if found.n == 1:
+            return f"{self.value(found.value)} (no interval: 1 process)"
+        return between(found.value, found.low, found.high)
 
     @property
     def is_exact(self) -> bool:

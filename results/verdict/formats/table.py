@@ -86,10 +86,8 @@ def _meaning(rows: Sequence[VerdictRow]) -> list[str]:
         return []
     levels = sorted({row.verdict.level or 0.0 for row in uncertain})
     hold = ("at least " if len(levels) > 1 else "") + f"{levels[0] * 100:.1f} %"
-    return [
-        f"effect: of the head over the base; its interval holds with {hold}; sees: the least effect that is called 9 "
-        "times in 10"
-    ]
+    sees = "; sees: the least effect that is called 9 times in 10" if any(row.sees for row in uncertain) else ""
+    return [f"effect: by how much the head differs from the base; its interval holds with {hold}{sees}"]
 
 
 def _said(row: VerdictRow) -> str:
