@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bnnbench.results import table
+from bnnbench.results import quantity, table
+from bnnbench.results.certainty import latency_text
 from bnnbench.results.engine_table import labelled, lines, summary, with_speedup
 from bnnbench.results.frames import load
 from bnnbench.results.store.stored_run import StoredRun
@@ -20,6 +21,34 @@ def shown(frame: pd.DataFrame, width: int, encoding: str = "utf-8", baseline: st
     table.show(frame, Console(file=stream, width=width, color_system=None), baseline)
     stream.flush()
     return "\n".join(line.rstrip() for line in buffer.getvalue().decode(encoding).splitlines()) + "\n"
+
+
+PIPED = 1_000_000
+
+
+def test_in_a_pipe_every_case_is_one_line(synthetic: StoredRun, snapshot: Callable[[str, str], None]) -> None:
+    frame = load(synthetic)
+    text = shown(frame, PIPED)
+    for row in frame[frame["latency_ns"].notna()].to_dict("records"):
+        name, figure = str(row["workload"]), latency_text(row)
+        assert any(line.startswith(name) and figure in line for line in text.splitlines())
+    assert "left out" not in text
+    snapshot("table-piped-utf-8.txt", text)
+
+
+@pytest.mark.parametrize("width", range(40, 201, 5))
+def test_every_figure_with_its_interval_and_trust_is_whole_at_any_width(synthetic: StoredRun, width: int) -> None:
+    frame = load(synthetic).groupby("device").head(6).assign(trust="low", trust_words="VM; load; throttling unseen")
+    text = shown(frame, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    left_out = " ".join(text.split()).partition("left out at ")[2].partition(";")[0]
+    for row in frame[frame["latency_ns"].notna()].to_dict("records"):
+        assert latency_text(row) in text
+        if "speed" not in left_out:
+            assert quantity.rate(row["gops"]) in text
+    assert "…" not in text
+    for word in ("low: VM,", "load,", "throttling", "unseen"):
+        assert word in text
 
 
 @pytest.mark.parametrize(("width", "encoding"), [(80, "utf-8"), (120, "utf-8"), (80, "ascii"), (120, "ascii")])
