@@ -37,7 +37,7 @@ def test_a_change_is_called_after_fresh_pairs(bench: Bench, factor: float, verdi
     (found,) = verdicts(bench, replayed(bench, factor=factor), status=status)
     assert (found["verdict"], found["confirmed"]) == (verdict, True)
     assert found["low"] <= factor - 1 <= found["high"]
-    assert found["pairs"] >= 30
+    assert found["pairs"] >= 22
     assert found["mde"] < 0.04
     run = bench.store.run("latest")
     (record,) = run.record.comparisons
@@ -45,6 +45,12 @@ def test_a_change_is_called_after_fresh_pairs(bench: Bench, factor: float, verdi
     assert stages == sorted(stages, reverse=True)  # screen, then confirm
     firsts = [pair.first for pair in run.pairs_of(record.id)]
     assert all({one, other} == {"base", "head"} for one, other in zip(firsts[::2], firsts[1::2], strict=True))
+
+
+def test_a_clear_effect_stops_early(bench: Bench) -> None:
+    (found,) = verdicts(bench, replayed(bench, factor=0.14))
+    assert (found["verdict"], found["confirmed"], found["pairs"]) == ("improvement", True, 22)
+    assert found["low"] <= -0.86 <= found["high"] < -0.8
 
 
 @pytest.mark.parametrize(
