@@ -48,7 +48,7 @@ def compare(
         Column("device", folds=True),
         Column("base", folds=True),
         Column("head", folds=True),
-        Column("head / base", right=True),
+        Column("ratio", right=True),
         Column("intervals", rank=1),
         Column("trust", folds=True),
     )
@@ -64,4 +64,8 @@ def compare(
     sheet.print(console)
     if found.unlike:
         say(console, counted(found.unlike, "not compared"), "yellow")
-    say(console, "ratios of two runs are no verdict; for one: bnnbench ab, or check --baseline", "dim")
+    say(
+        console,
+        "ratio: head over base; that of two runs is no verdict; for one: bnnbench ab, or check --baseline",
+        "dim",
+    )

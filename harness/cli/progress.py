@@ -17,7 +17,9 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from .terminal import Console, line
+from bnnbench.results.sheet import say
+
+from .terminal import Console
 
 _PLAIN_EVERY_S = 10.0
 
@@ -59,7 +61,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """See `context.Watcher`."""
-        self._console.print(line(text), markup=False, highlight=False, soft_wrap=True)
+        say(self._console, text)
 
     def _print_line(self, device: str, text: str, done: int, total: int) -> None:
         moment = time.monotonic()
