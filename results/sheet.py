@@ -17,6 +17,8 @@ from rich.text import Text
 
 from bnnbench.results.printable import MOST, printable, shorten
 
+THE_SAME = "the same command with | cat"
+"""How to see what is left out of a table."""
 _GAP = 2
 _NARROW = 14
 """A text column is not folded to less than this, or than its longest word."""
@@ -63,8 +65,9 @@ class Sheet:
             text.plain = printable(text.plain)
         self._rows.append(texts)
 
-    def print(self, console: Console) -> list[str]:
-        """All of it, or as much as its terminal is wide, and what is left out; that is returned."""
+    def print(self, console: Console, again: str = THE_SAME) -> list[str]:
+        """All of it, or as much as its terminal is wide, and what is left out, with how to see it: `again`. What is
+        left out is returned."""
         plain = is_plain(console)
         for text in (cell for row in self._rows for cell in row) if plain else ():
             text.plain = printable(text.plain, plain)
@@ -74,7 +77,7 @@ class Sheet:
             console.print(line, soft_wrap=True, highlight=False)
         if done.left_out:
             missing = ", ".join(done.left_out)
-            say(console, f"left out at {console.width} columns: {missing}; add | cat to see them", "dim")
+            say(console, f"left out at {console.width} columns: {missing}; to see them: {again}", "dim")
         return done.left_out
 
     def layout(self, width: int) -> Layout:

@@ -14,7 +14,7 @@ from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import labelled, summary, with_speedup
 from bnnbench.results.grouped import by_reason, counted, some
 from bnnbench.results.metrics import METRICS, Metric
-from bnnbench.results.sheet import Column, Sheet, say
+from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
 from bnnbench.results.sheet import is_plain as is_plain
 
 _STATUS_STYLE = {
@@ -27,13 +27,16 @@ _BESIDE = [metric for metric in METRICS.values() if metric.in_tables and not met
 _MAIN = [metric for metric in METRICS.values() if metric.is_main and not metric.is_time]
 
 
-def show(frame: pd.DataFrame, console: Console, baseline: str | None = None) -> None:
-    """Prints the summary, the table and the notes; ASCII only when the terminal is not a UTF-8 one."""
+def show(frame: pd.DataFrame, console: Console, baseline: str | None = None, again: str = THE_SAME) -> None:
+    """Prints the summary, the table and the notes; ASCII only when the terminal is not a UTF-8 one.
+
+    `again` is the command that shows what finds no room.
+    """
     plain = is_plain(console)
     say(console, summary(frame), "bold")
     rows = [row for row in with_speedup(frame, baseline).to_dict("records") if row["status"] != "skipped"]
     if rows:
-        left_out = _table(rows, plain).print(console)
+        left_out = _table(rows, plain).print(console, again)
         for text in _meaning(rows, baseline, "speed-up" not in left_out):
             say(console, text, "dim")
     for note in notes(frame):

@@ -20,7 +20,7 @@ from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 from ..run.execute import RunResult
 from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
-from .summary import print_json, print_summary
+from .summary import again, print_json, print_summary
 from .terminal import Console
 
 _BAD = {"failed", "wrong_output", "unstable"}
@@ -46,7 +46,7 @@ def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Consol
     """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
     run = result.stored.record
     where = f" --store {shlex.quote(str(store))}" if store else ""
-    table.show(rows, console, _origins(rows, run, Store(store).path))
+    table.show(rows, console, _origins(rows, run, Store(store).path), again(run.run_id, store))
     if run.skips:
         told = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
         say(console, counted(told, "skipped"), "dim")

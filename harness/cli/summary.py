@@ -31,7 +31,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     run_id = result.stored.record.run_id
     where = f" --store {shlex.quote(str(store))}" if store else ""
     frame = load(result.stored)
-    show(frame, console)
+    show(frame, console, again=again(run_id, store))
     if result.stored.accuracies:
         print_table(result, frame, console)
     for warning in result.stored.warnings:
@@ -59,6 +59,11 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     else:
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{where}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def again(run_id: str, store: Path | None) -> str:
+    """The command that shows a stored run again, as wide as it is; it measures nothing that is measured."""
+    return f"bnnbench run --resume {run_id}{f' --store {shlex.quote(str(store))}' if store else ''} | cat"
 
 
 def print_json(result: RunResult) -> None:

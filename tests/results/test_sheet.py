@@ -73,7 +73,9 @@ def test_less_important_columns_go_first_and_are_named() -> None:
     assert [each for number, each in enumerate(done) if not number or each != done[number - 1]] == [
         [], ["first run"], ["speed", "first run"], [],
     ]  # fmt: skip
-    assert "left out at 65 columns: speed, first run; add | cat to see them" in printed(sheet(), 65).replace("\n", " ")
+    assert "left out at 65 columns: speed, first run; to see them: the same command with | cat" in printed(
+        sheet(), 65
+    ).replace("\n", " ")
 
 
 def test_where_even_the_most_important_do_not_fit_each_row_is_a_block_with_all_of_it() -> None:

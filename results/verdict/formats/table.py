@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bnnbench.results.grouped import by_reason, some
-from bnnbench.results.sheet import Column, Sheet, is_plain, say
+from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
 from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.rows import VerdictRow, headline
 
@@ -22,10 +22,16 @@ _STYLE = {
 }
 
 
-def show(rows: Sequence[VerdictRow], console: Console, origins: Mapping[str, str] | None = None) -> None:
+def show(
+    rows: Sequence[VerdictRow],
+    console: Console,
+    origins: Mapping[str, str] | None = None,
+    again: str = THE_SAME,
+) -> None:
     """The headline, which side is which, a row per verdict, and what has to be said of them.
 
-    `origins` says of a side, by its name, where it is from: the commit of a baseline.
+    `origins` says of a side, by its name, where it is from: the commit of a baseline. `again` is the command that shows
+    what finds no room.
     """
     say(console, headline(rows), "bold")
     if not rows:
@@ -33,7 +39,7 @@ def show(rows: Sequence[VerdictRow], console: Console, origins: Mapping[str, str
     for side, names in (("base", [row.record.base for row in rows]), ("head", [row.record.head for row in rows])):
         told = [f"{name} ({(origins or {})[name]})" if name in (origins or {}) else name for name in names]
         say(console, f"{side}: {some(told)}")
-    _table(rows, is_plain(console)).print(console)
+    _table(rows).print(console, again)
     for text in _meaning(rows):
         say(console, text, "dim")
     trusts = by_reason((_about(row), row.trust) for row in rows if row.trust)
@@ -44,7 +50,7 @@ def show(rows: Sequence[VerdictRow], console: Console, origins: Mapping[str, str
             say(console, f"{some(names)}: {said}")
 
 
-def _table(rows: Sequence[VerdictRow], plain: bool) -> Sheet:
+def _table(rows: Sequence[VerdictRow]) -> Sheet:
     shown = [row for row in rows if row.is_news]
     devices = len({row.record.device for row in rows}) > 1
     threads = len({row.record.threads for row in rows}) > 1
