@@ -41,7 +41,9 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     engines = config.chosen_engines()
     cases = [] if config.compare else workloads(config.suite)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
-    reached, unreached = reach_all(specs, engines, watcher.note)
+    # What runs none of the workloads is listed as skipped, and neither built nor pushed for that.
+    useful = [one for one in engines if config.compare or any(case.payload(one.accepts) is not None for case in cases)]
+    reached, unreached = reach_all(specs, useful, watcher.note)
     try:
         # Now, not after the reference's work, which may take minutes.
         busy = _unusable(reached)

@@ -180,3 +180,13 @@ def test_a_program_that_prints_rubbish_fails_its_case(bench: Bench) -> None:
     theirs = frame[(frame["engine"] == "theirs") & (frame["kind"] == "model")].iloc[0]
     assert theirs["status"] == "failed"
     assert "segmentation fault" in theirs["reason"]
+
+
+def test_what_a_default_engine_cannot_run_is_listed_and_not_built(bench: Bench) -> None:
+    """Whole models are none of numba's, which is one of the default engines: a skip in a line, not silence."""
+    done = bench.run("run", "quicknet_xs", "--invocations", "1", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    assert "1 skipped because the engine 'numba' runs no models (quicknet_xs)" in done.stdout
+    (skip,) = bench.store.run("latest").record.skips
+    assert (skip.engine, skip.workload) == ("numba", "quicknet_xs")
+    assert {one.engine for one in bench.store.run("latest").record.builds} == {"native"}
