@@ -32,11 +32,9 @@ def show(frame: pd.DataFrame, console: Console, baseline: str | None = None, aga
 
     `again` is the command that shows what finds no room.
     """
-    plain = is_plain(console)
     say(console, summary(frame), "bold")
-    rows = [row for row in with_speedup(frame, baseline).to_dict("records") if row["status"] != "skipped"]
-    if rows:
-        left_out = _table(rows, plain).print(console, again)
+    if rows := _rows(frame, baseline):
+        left_out = _sheet(rows, is_plain(console)).print(console, again)
         for text in _meaning(rows, baseline, "speed-up" not in left_out):
             say(console, text, "dim")
     for note in notes(frame):
@@ -65,7 +63,17 @@ def notes(frame: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _table(rows: list[dict[Any, Any]], plain: bool) -> Sheet:
+def table(frame: pd.DataFrame, *, baseline: str | None = None, plain: bool = False) -> Sheet:
+    """A row for each case that was not skipped, workloads in their order of appearance, with its latency, its speed-up
+    over `baseline` (an engine's name) or over the slowest, and its trust."""
+    return _sheet(_rows(frame, baseline), plain)
+
+
+def _rows(frame: pd.DataFrame, baseline: str | None) -> list[dict[Any, Any]]:
+    return [row for row in with_speedup(frame, baseline).to_dict("records") if row["status"] != "skipped"]
+
+
+def _sheet(rows: list[dict[Any, Any]], plain: bool) -> Sheet:
     several = {key: len({row[key] for row in rows}) > 1 for key in ("place", "threads")}
     sheet = Sheet(
         Column("workload", folds=True),

@@ -133,7 +133,7 @@ def use(store: Store, folder: Path, draws: bool) -> None:
     verdict_rows(run)
     compare(frame, frame)
     notes(frame)
-    table(frame)
+    table(frame).layout(80)
     for render in EXPORTS.values():
         render(run)
     for chart in CHARTS.values():

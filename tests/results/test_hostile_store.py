@@ -187,7 +187,7 @@ def everything(frame: pd.DataFrame, run: StoredRun) -> None:
     models(frame, frame)
     claims(frame, [run])
     notes(frame)
-    table(frame)
+    table(frame).layout(80)
     compare(frame, load(run))
     pareto(choices(frame), history=frame)
     pick(choices(frame), max_latency_ns=1e6)
