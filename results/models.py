@@ -1,8 +1,11 @@
 """The models of a store as choices: a row for each way to run one on one data set, with the newest of every figure."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
+from bnnbench.results.store.stored_run import StoredRun
 
 CHOICE = ("device", "engine", "variant", "threads", "workload", "size_bytes")
 """What tells choices apart: a model file, and where and how it runs."""
@@ -29,6 +32,20 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     rated = ordered[ordered["accuracy"].notna()].drop_duplicates([*keys, *DATA_SET], keep="last")
     merged = timed.merge(rated[[*keys, *_ACCURACY]], how="left", on=keys)
     return merged[list(frame.columns)]
+
+
+def without_comparisons(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    """All runs but comparisons, whose cases are sides of one engine; these too where there are no others."""
+    return [run for run in runs if not run.record.comparisons] or list(runs)
+
+
+def newest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of each case of a frame of several runs the row that was measured last; one that was skipped later stays."""
+    keys = ["device", "engine", "variant", "threads", "workload"]
+    measured = frame.assign(measured=~equal(frame["status"], "skipped"))
+    ordered = measured.sort_values(["measured", "created"], kind="stable")
+    kept = ordered.drop_duplicates(keys, keep="last").index
+    return frame.loc[frame.index.isin(kept)].reset_index(drop=True)
 
 
 def data_sets(frame: pd.DataFrame) -> list[tuple[str, str]]:

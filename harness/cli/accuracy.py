@@ -25,12 +25,15 @@ def print_accuracies(result: RunResult, console: Console) -> None:
     from rich.text import Text
 
     from bnnbench.results import load
+    from bnnbench.results.table import is_plain
 
     from .terminal import line
 
     frame = load(result.stored)
     if accuracies := result.stored.accuracies:
         print_table(result, frame, console)
+    for row in frame[frame["latency_ns"].notna()].to_dict("records"):
+        console.print(line(_latency(row, is_plain(console))), soft_wrap=True)
     for case in result.stored.record.cases:
         one = accuracies.get(case.id)
         if one is not None and (confused := most_confused(one)):
@@ -43,6 +46,19 @@ def print_accuracies(result: RunResult, console: Console) -> None:
     console.print(
         f"run {result.stored.record.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True
     )
+
+
+def _latency(row: dict[Any, Any], plain: bool) -> str:
+    """`m on native, local takes 18.9 µs (18.5-20.1), low trust: it is a VM`."""
+    import pandas as pd
+
+    from bnnbench.results.quantity import duration
+
+    low, high = (duration(float(row[name]), plain) for name in ("latency_low_ns", "latency_high_ns"))
+    why = "" if pd.isna(row["trust_reasons"]) else f": {row['trust_reasons']}"
+    trust = "" if pd.isna(row["trust"]) or row["trust"] == "high" else f", {row['trust']} trust{why}"
+    where = f"{row['workload']} on {row['engine']}, {row['device']}"
+    return f"{where} takes {duration(float(row['latency_ns']), plain)} ({low} - {high}){trust}"
 
 
 def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +16,18 @@ from .options import DebugOption, StoreOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bnnbench.results.charts.chart import Chart
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.store.stored_run import StoredRun
+
 EXAMPLES = """Examples:
-  bnnbench chart latency-accuracy                              # of the last run, as latency-accuracy.pdf
+  bnnbench chart latency-accuracy                              # of all runs, as latency-accuracy.pdf
+  bnnbench chart latency latest                                # of the last run alone
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
   bnnbench chart roofline --where "device == 'pi4'"            # how near to the device's limits each kernel comes
   bnnbench chart ecdf --where "workload == 'quicknet_s'"       # how the samples of each engine are spread
-  bnnbench chart history all                                   # every case over the runs of the store
+  bnnbench chart history                                       # every case over the runs of the store
   bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
 
 
@@ -31,7 +37,11 @@ def chart(
         Parameter(help=f"One of {', '.join(CHARTS)}."),
     ],
     runs: Annotated[
-        list[str] | None, Parameter(help="Run ids, their beginnings, latest (the default), or all.")
+        list[str] | None,
+        Parameter(
+            help="Run ids, their beginnings, latest, or all; default all, of each case the newest (roofline and ecdf: "
+            "latest)."
+        ),
     ] = None,
     /,
     *,
@@ -50,9 +60,11 @@ def chart(
     """Draw one chart as a file for a paper, with a caption beside it."""
     from bnnbench.results import load, load_invocations
     from bnnbench.results.charts.paper import FORMATS, inches, save
+    from bnnbench.results.models import choices, newest
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .next_command import FIRST, missing_figures, sentences, with_store
 
     if kind not in CHARTS:
         raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
@@ -64,12 +76,21 @@ def chart(
         wide = inches(width)
     except ValueError as error:
         raise CallError(f"--width: {error}.") from None
-    place = Store(store)
-    chosen = place.runs() if runs == ["all"] else [place.run(selector) for selector in runs or ["latest"]]
-    frame = _where(load(chosen), where)
+    chosen = _chosen(Store(store), runs, CHARTS[kind])
+    frame = load(chosen)
+    if runs is None and not CHARTS[kind].shows_every_run:
+        frame = newest(frame)
+    frame = _where(frame, where)
     beside = None if published is None else _published(published)
-    roofs = [peak for run in chosen for peak in run.peaks if not run.record.emulated(peak.device)]
+    shown = set(frame["run_id"])
+    roofs = [
+        peak
+        for run in chosen
+        for peak in run.peaks
+        if run.record.run_id in shown and not run.record.emulated(peak.device)
+    ]
     path = output or Path(f"{kind}.{format}")
+    missing = missing_figures(choices(frame), CHARTS[kind].objectives, chosen, store)
     try:
         caption = save(
             *(CHARTS[kind], frame, path),
@@ -79,8 +100,22 @@ def chart(
             invocations=lambda: load_invocations(chosen),
         )
     except ValueError as error:
-        raise CallError(f"there is nothing to draw: {error}.") from None
+        steps = sentences(missing) or ([f"run `{with_store(FIRST, store)}`"] if not chosen else [])
+        raise CallError(f"there is nothing to draw: {'; '.join([str(error), *steps])}.") from None
     print(f"{path}\n{caption}")
+    for left_out in sentences(missing):
+        print(f"not in it: {left_out}", file=sys.stderr)
+
+
+def _chosen(store: Store, runs: list[str] | None, chart: Chart) -> list[StoredRun]:
+    """The runs to draw: all but comparisons where none is named, of a chart of one run the latest."""
+    from bnnbench.results.models import without_comparisons
+
+    if runs == ["all"]:
+        return store.runs()
+    if runs is None and not chart.of_one_run:
+        return without_comparisons(store.runs())
+    return [store.run(selector) for selector in runs or ["latest"]]
 
 
 def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:

@@ -35,12 +35,17 @@ def evaluate(
         ),
     ] = ["native"],  # noqa: B006
     threads: ThreadsOption = 1,
+    invocations: Annotated[
+        int, Parameter(help="Fresh processes per model that its latency is taken from; 0: accuracy alone.")
+    ] = 7,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Measure a model's accuracy on a device: every image, compared with its label and with the reference."""
+    """Measure a model's accuracy on a device, and its latency: every image is compared with its label."""
+    from msgspec import structs
+
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
@@ -48,12 +53,14 @@ def evaluate(
     from ..suite.tables import ModelTable, Suite
     from .accuracy import print_accuracies, print_accuracies_json
     from .measuring import INTERRUPTED, NOT_MEASURED, measure, run_config
+    from .run import with_invocations
     from .terminal import Console
 
     if threads < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")
     tables = [located(ModelTable(file=model, dataset=dataset, images=images), Path()) for model in models]
-    suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, invocations=0, seed=seed)
+    suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
+    suite = structs.replace(suite, invocations=0) if invocations == 0 else with_invocations(suite, invocations)
     config = run_config(suite, device, inventory, engines=engine, threads=[threads])
     result = measure(config, Store(store))
     if json:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+
+from bnnbench.devices.closest import there_is_no
 
 from .options import DebugOption, JsonOption, StoreOption
 
@@ -15,11 +18,13 @@ if TYPE_CHECKING:
     from bnnbench.results.metrics import Metric
     from bnnbench.results.pick import Pick
 
+    from .next_command import Missing
+
 EXAMPLES = """Examples:
   bnnbench pick --max-size 50kB                        # the most accurate model that is no larger, here
   bnnbench pick -d pi4 --max-latency 30ms --max-size 5MB
   bnnbench pick -d pi4 --min-accuracy 0.9 --json
-It chooses among the models of the store: measure them first, with bnnbench run and a dataset."""
+It chooses among the models of the store, all its runs together: measure them first, with bnnbench eval."""
 
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0}
@@ -41,21 +46,31 @@ def pick(
     """Choose the best model under budgets, say why, and what more would buy."""
     from json import dumps
 
+    from bnnbench.devices.spec import parse_url
     from bnnbench.results import load
-    from bnnbench.results.models import choices
+    from bnnbench.results.models import choices, without_comparisons
+    from bnnbench.results.pick import ORDER
     from bnnbench.results.pick import pick as choose
     from bnnbench.results.store.runs import Store
+
+    from ..errors import CallError
+    from .next_command import FIRST, missing_figures, with_store
+    from .next_command import sentences as next_steps
 
     budgets = {
         "max_latency_ns": _quantity("--max-latency", max_latency, _TIMES, "30ms"),
         "max_size_bytes": _quantity("--max-size", max_size, _SIZES, "5MB"),
         "min_accuracy": _share(min_accuracy),
     }
-    where = Store(store)
-    frame = _newest_version(_one(choices(load(where)), "dataset", dataset, optional=True))
-    frame = _one(frame, "device", device)
+    runs = without_comparisons(Store(store).runs())
+    frame = choices(load(runs))
+    if frame.empty:
+        raise CallError(f"the store has no model that was measured; run `{with_store(FIRST, store)}`.")
+    name = parse_url(device).name if device and "://" in device else device
+    frame = _one(_newest_version(_one(frame, "dataset", dataset)), "device", name)
     made = choose(frame, **budgets)
-    print(dumps(_json(made), indent=1) if json else "\n".join(sentences(made)))
+    missing = missing_figures(frame, dict.fromkeys([*made.budgets, ORDER[0]]), runs, store)
+    print(dumps(_json(made, missing), indent=1) if json else "\n".join([*sentences(made), *next_steps(missing)]))
     return 0 if made.best is not None else 3
 
 
@@ -82,19 +97,17 @@ def _share(text: str | None) -> float | None:
     return value
 
 
-def _one(frame: pd.DataFrame, column: str, wanted: str | None, optional: bool = False) -> pd.DataFrame:
+def _one(frame: pd.DataFrame, column: str, wanted: str | None) -> pd.DataFrame:
     """The rows of one device or dataset; which, must be said when there are several."""
     from ..errors import CallError
 
-    if frame.empty:
-        raise CallError("the store has no model that was measured; run bnnbench run MODEL first, or name a --store.")
     names = sorted(map(str, frame[column].dropna().unique()))
     if wanted is None:
         if len(names) > 1:
             raise CallError(f"the store has models of several {column}s: {', '.join(names)}; say which by --{column}.")
         return frame
     if wanted not in names:
-        raise CallError(f"the store has no model of the {column} '{wanted}'; there are {', '.join(names) or 'none'}.")
+        raise CallError(f"the store has no model measured: {there_is_no(column, wanted, names)}.")
     kept = frame[frame[column] == wanted]
     return kept.reset_index(drop=True)
 
@@ -135,10 +148,10 @@ def sentences(made: Pick) -> list[str]:
     for moved in made.moved:
         objective = OBJECTIVES[moved.objective]
         bound = "at most" if objective.smaller_is_better else "at least"
-        lines.append(
-            f"with {objective.title} of {bound} {objective.text(moved.budget)}: {_name(moved.choice)}, "
-            f"{_figures(moved.choice)}"
-        )
+        budget = objective.text(moved.budget)
+        if budget == objective.text(made.budgets[moved.objective]):  # all that tells them apart was rounded away
+            budget = f"{moved.budget:,.6g} {objective.unit}"
+        lines.append(f"with {objective.title} of {bound} {budget}: {_name(moved.choice)}, {_figures(moved.choice)}")
     return lines
 
 
@@ -211,7 +224,9 @@ def _doubts(made: Pick) -> list[str]:
     return lines
 
 
-def _json(made: Pick) -> dict[str, Any]:
+def _json(made: Pick, missing: Sequence[Missing]) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import figure
 
@@ -234,4 +249,5 @@ def _json(made: Pick) -> dict[str, Any]:
             {"budget": OBJECTIVES[one.objective].column, "to": one.budget, "choice": told(one.choice)}
             for one in made.moved
         ],
+        "missing": [asdict(one) for one in missing],
     }

@@ -135,4 +135,5 @@ CHART = Chart(
     height,
     can_be_drawn,
     in_report=False,
+    of_one_run=True,
 )

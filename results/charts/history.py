@@ -123,4 +123,5 @@ CHART = Chart(
     _draw,
     height,
     _suits,
+    shows_every_run=True,
 )

@@ -48,7 +48,7 @@ def metric_chart(
 
 def height(frame: pd.DataFrame, width: float) -> float:
     """Inches that the chart needs at a width in inches."""
-    every = list(lines(frame))
+    every = list(lines(_one_place(frame)))
     workloads = len({line.workload for line in every})
     return _FRAME + _ROW * len(every) + workloads * (_GAP + (_NAME if width < _WIDE else 0.0))
 
@@ -60,6 +60,7 @@ def metric_per_workload(
 
     A case without a figure is written where its dot would be. Raises ValueError when no case has one.
     """
+    frame = _one_place(frame)
     every = list(lines(frame))
     figures = frame[metric.column].dropna().astype(float)
     if figures.empty:
@@ -88,6 +89,12 @@ def metric_per_workload(
     ax.set_xlabel((axis or metric.title) + (" (log scale)" if logarithmic else ""))
     legend(ax, tints, tracks, width)
     return ax
+
+
+def _one_place(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without run ids where every case is in one run only: then a device is one place."""
+    keys = ["device", "engine", "variant", "engine_build", "isa", "threads", "workload"]
+    return frame if frame.duplicated(keys).any() else frame.assign(run_id="")
 
 
 def _width(ax: "Axes") -> float:

@@ -212,4 +212,5 @@ CHART = Chart(
     height,
     can_be_drawn,
     per_device=True,
+    of_one_run=True,
 )

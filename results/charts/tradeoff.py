@@ -40,7 +40,17 @@ def tradeoff_chart(name: str, title: str, objectives: tuple[str, ...], caption: 
     def suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
         return can_be_drawn(frame, objectives)
 
-    return Chart(name, title, caption, draw, height, suits, per_data_set=is_rated(objectives))
+    return Chart(
+        name,
+        title,
+        caption,
+        draw,
+        height,
+        suits,
+        per_data_set=is_rated(objectives),
+        objectives=objectives,
+        shows_every_run=True,  # a model's figures may be of several; `choices` takes the newest of each
+    )
 
 
 def size_accuracy(frame: pd.DataFrame, ax: "Axes | None" = None, published: pd.DataFrame | None = None) -> "Axes":

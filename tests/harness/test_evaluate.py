@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -47,7 +49,7 @@ def right(name: str, count: int | None = None, seed: int = 0) -> int:
 
 
 def test_every_image_is_predicted_as_the_reference_does(bench: Bench) -> None:
-    done = bench.run("eval", *MODELS, "--json", "--store", "store")
+    done = bench.run("eval", *MODELS, "--invocations", "0", "--json", "--store", "store")
     assert done.returncode == 0, done.stderr
     cases = json.loads(done.stdout)["cases"]
     assert [case["workload"] for case in cases] == list(MODELS)
@@ -96,6 +98,8 @@ def test_a_subset_says_so(bench: Bench) -> None:
     assert f"{share * 100:.2f} %" in done.stdout
     assert "300 of 10,000 images, drawn with seed 3" in done.stdout
     assert "taken for" in done.stdout
+    assert "quicknet_xs on native, local takes " in done.stdout
+    assert load(bench.store)["latency_ns"].notna().all()
 
 
 @pytest.mark.slow
@@ -253,7 +257,10 @@ def test_pick_and_chart_speak_of_what_was_measured(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("pick",), "holds no runs|no model that was measured"),
+        (("pick",), "no model that was measured; run `bnnbench eval quicknet_s --store store`"),
+        (("chart", "pareto"), "there is nothing to draw: no model has latency and top-1 accuracy and size"),
+        (("chart", "pareto"), "; run `bnnbench eval quicknet_s --store store`."),
+        (("chart", "patero"), "(did you mean 'pareto'?)"),
         (("pick", "--max-latency", "30"), "is not a number with one of the units"),
         (("pick", "--max-size", "5 parsec"), "like 5MB"),
         (("pick", "--min-accuracy", "101%"), "is no share"),
@@ -267,6 +274,54 @@ def test_bad_calls_of_pick_and_chart(bench: Bench, words: tuple[str, ...], says:
     done = bench.run(*words, "--store", "store")
     assert done.returncode == 2
     assert any(part in one_sentence(done.stderr) for part in says.split("|"))
+
+
+def readme_commands(heading: str) -> list[list[str]]:
+    """The lines of the first block of commands below a heading of README."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    block = text.split(f"## {heading}\n", 1)[1].split("```")[1]
+    return [shlex.split(line, comments=True) for line in block.strip().splitlines()]
+
+
+def test_the_readme_s_commands_work_in_its_order(bench: Bench) -> None:
+    (bench.folder / "runs").mkdir()  # a project: the store is here
+    commands = readme_commands("Which model?")
+    assert [words[1] for words in commands] == ["eval", "pick", "chart"]
+    for words in commands:
+        done = bench.run(*words[1:])
+        assert done.returncode == 0, done.stderr
+        if words[1] == "pick":
+            assert done.stdout.startswith("quicknet_s on native: "), done.stdout
+            assert "of 2 that fit among 3; asked" in done.stdout
+            assert "quicknet_m on native, 92.10 %" in done.stdout  # what a little more would buy
+    assert (bench.folder / "pareto.pdf").stat().st_size > 1000
+
+
+def typed(bench: Bench, text: str) -> list[str]:
+    """The commands that a message says to type, done as they stand."""
+    commands = re.findall(r"run `bnnbench ([^`]+)`", text)
+    for command in commands:
+        done = bench.run(*shlex.split(command))
+        assert done.returncode == 0, done.stderr
+    return commands
+
+
+def test_what_a_model_lacks_is_measured_by_the_command_that_is_named(bench: Bench) -> None:
+    """Latency of one, accuracy of the other, in the order that a user may come to them."""
+    own = bench.folder / "my net.tflite"
+    own.write_bytes(MODELS["quicknet_s"].read_bytes())
+    words = ("--invocations", "1", "--store", "store")
+    assert bench.run("run", own.name, *words).returncode == 0
+    assert bench.run("eval", "quicknet_xs", "--images", "50", "--invocations", "0", "--store", "store").returncode == 0
+    first = bench.run("chart", "latency-accuracy", "--store", "store")
+    assert first.returncode == 2
+    assert "no latency for quicknet_xs on native, local: run `bnnbench run quicknet_xs --store store`" in first.stderr
+    picked = bench.run("pick", "--max-latency", "1s", "--store", "store")
+    assert picked.returncode == 0
+    assert "no accuracy for my net on native, local: run `bnnbench eval 'my net.tflite' --store store`" in picked.stdout
+    assert len(typed(bench, picked.stdout)) == 2
+    drawn = bench.run("chart", "pareto", "--store", "store")
+    assert (drawn.returncode, "not in it" in drawn.stderr) == (0, False), drawn.stderr
 
 
 def test_the_label_is_among_the_first() -> None:

@@ -1,0 +1,117 @@
+"""What to type for a figure of a model that the store lacks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bnnbench.results.store.stored_run import StoredRun
+
+    from ..suite.tables import ModelTable
+
+FIRST = "bnnbench eval quicknet_s"
+"""What fills an empty store with all figures of a model that comes with the package."""
+_MOST = 4
+_VERBS = {"latency": "run", "accuracy": "eval"}
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A figure (`figure` is a key of `OBJECTIVES`) that a model has none of; `command` measures it, None: nothing does
+    there."""
+
+    workload: str
+    engine: str
+    device: str
+    figure: str
+    command: str | None
+
+    @property
+    def sentence(self) -> str:
+        """`no latency for quicknet_s on native, local: run `bnnbench run quicknet_s``."""
+        todo = f"run `{self.command}`" if self.command else "it is emulated, choose another --device"
+        return f"no {self.figure} for {self.workload} on {self.engine}, {self.device}: {todo}"
+
+
+def with_store(command: str, store: Path | None) -> str:
+    """The command for the store that the user named."""
+    return command if store is None else f"{command} --store {shlex.quote(str(store))}"
+
+
+def missing_figures(
+    frame: pd.DataFrame, figures: Iterable[str], runs: Sequence[StoredRun], store: Path | None
+) -> list[Missing]:
+    """What choices (`results.models.choices`) lack, in their order; `runs` know the files behind their names."""
+    import pandas as pd
+
+    from bnnbench.results.metrics import OBJECTIVES
+
+    tables, addresses = _asked(runs)
+    dataset = next((table.dataset for table in reversed(tables.values()) if table.dataset), None)
+    found: dict[tuple[str, ...], Missing] = {}
+    for row in frame.to_dict("records"):
+        names = (str(row["workload"]), str(row["engine"]), str(row["device"]))
+        for figure in figures:
+            if figure not in _VERBS or not pd.isna(row[OBJECTIVES[figure].column]):
+                continue
+            command: str | None = None
+            if figure != "latency" or row["emulated"] is not True:
+                where = {**row, "device": addresses.get(names[2], names[2])}
+                command = with_store(_command(_VERBS[figure], where, tables.get(names[0]), dataset), store)
+            found.setdefault((*names, figure, str(command)), Missing(*names, figure, command))
+    return list(found.values())
+
+
+def sentences(missing: Sequence[Missing]) -> list[str]:
+    """A line each, the first of many."""
+    more = [f"and {len(missing) - _MOST} more like these"] if len(missing) > _MOST else []
+    return [one.sentence for one in missing[:_MOST]] + more
+
+
+def _command(verb: str, row: dict[Any, Any], table: ModelTable | None, dataset: str | None) -> str:
+    words = ["bnnbench", verb, _argument(str(row["workload"]), table)]
+    if verb == "eval" and dataset not in (None, "fashion-mnist"):
+        words += ["--dataset", _short(str(dataset))]
+    for option, key, default in (("-d", "device", "local"), ("-e", "engine", "native"), ("-t", "threads", 1)):
+        if row[key] != default:
+            words += [option, str(row[key])]
+    return shlex.join(words)
+
+
+def _argument(workload: str, table: ModelTable | None) -> str:
+    from bnnbench.kernels.models.shipped import shipped_models
+
+    if table is None or shipped_models().get(workload) == Path(table.file):
+        return workload
+    return _short(table.file)
+
+
+def _short(path: str) -> str:
+    """From here, where that is shorter."""
+    return min(path, os.path.relpath(path), key=len) if Path(path).is_absolute() else path
+
+
+def _asked(runs: Sequence[StoredRun]) -> tuple[dict[str, ModelTable], dict[str, str]]:
+    """The `[[model]]` table behind each workload, and what the user wrote for each device, by the newest run."""
+    from bnnbench.devices.spec import parse_url
+
+    from ..errors import CallError
+    from ..plan.config import config_of
+
+    tables: dict[str, ModelTable] = {}
+    addresses: dict[str, str] = {}
+    for run in runs:
+        try:
+            config = config_of(run.record)
+        except CallError:  # of another version
+            continue
+        tables |= {table.name or Path(table.file).stem: table for table in config.suite.model}
+        addresses |= {parse_url(text).name: text for text in config.devices if "://" in text}
+    return tables, addresses
