@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -20,11 +21,19 @@ app = App(
 
 @app.command
 def save(
-    name: Annotated[str, Parameter(help="What to call it; an older one of this name is replaced.")],
+    name: Annotated[
+        str,
+        Parameter(
+            help="What to call it; an older one of this name, of the same suite, devices and engines, is replaced."
+        ),
+    ],
     run: Annotated[str, Parameter(help="The run to keep: its id, or latest.")] = "latest",
     /,
     *,
     pin: Annotated[bool, Parameter(negative="", show_default=False, help="Count drift from it.")] = False,
+    replace: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Also replace one of another suite, device or engine.")
+    ] = False,
     trust: TrustOption = False,
     store: StoreOption = None,
     debug: DebugOption = False,
@@ -34,15 +43,27 @@ def save(
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import signed
 
-    from ..tasks.baselines import drift_since_pinned, save_baseline
+    from ..tasks.baselines import described, drift_since_pinned, save_baseline
 
     where = Store(store)
     capsules = Capsules(where.path)
-    pinned = pin or (name in capsules.names() and capsules.get(name).pinned)
-    path = save_baseline(capsules, name, where.run(run), pinned, trust)
-    capsule = capsules.get(name)
-    engines = ", ".join(f"{one.engine} for {one.isa or one.triple}" for one in capsule.engines)
-    print(f"baseline {name}: {engines}; {len(capsule.models)} models; kept in {path}")
+    saved = save_baseline(capsules, name, where.run(run), pin=pin, trusts=trust, replaces=replace)
+    capsule = saved.capsule
+    engines = [f"{one.engine} for {one.isa or one.triple}" for one in capsule.engines]
+    for own in capsule.declared:
+        digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files))
+        engines.append(f"{own.engine} for {' and '.join(own.binary)} ({digests})")
+    print(f"baseline {name}: {', '.join(engines)}; {len(capsule.models)} models; kept in {saved.path}")
+    print(f"of run {capsule.run_id}: {described(capsule)}")
+    if saved.replaced:
+        print(f"replaced: that of run {saved.replaced.run_id}, {described(saved.replaced)}")
+    for own in capsule.declared:
+        if "{binary}" not in own.command[0]:
+            print(f"not kept: {own.command[0]}, which starts {own.engine}: the device's own is run")
+    for engine, why in capsule.not_kept.items():
+        print(f"not kept: {engine}: {why}")
+    for warning in saved.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     drifts = drift_since_pinned(capsules, name)
     if drifts:
         print(

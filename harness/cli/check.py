@@ -33,7 +33,10 @@ def check(
     /,
     *,
     baseline: Annotated[list[str], Parameter(negative="", help="A baseline; may be given several times.")],
-    head: Annotated[str, Parameter(help="What is judged: ENGINE or ENGINE@FILE.")] = "native",
+    head: Annotated[
+        str | None,
+        Parameter(help="What is judged: ENGINE or ENGINE@FILE; default what the baseline was measured with."),
+    ] = None,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     filter: FilterOption = None,
     budget: Annotated[str | None, Parameter(help="Stop each comparison after so long, like 90s, 5min or 1h.")] = None,
@@ -73,15 +76,16 @@ def check(
     checks = planned(
         where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
     )
-    names = list(dict.fromkeys(baseline))
     for number, one in enumerate(checks):
+        for note in one.notes:
+            print(note, file=sys.stderr)
         # What decides the exit status goes into the run, for when it is resumed.
         config = structs.replace(
             one.config,
             strict=strict,
             most_unclear=most_unclear,
             earlier=tuple(run_ids),
-            later=tuple(names[number + 1 :]),
+            later=tuple(dict.fromkeys(other.baseline for other in checks[number + 1 :])),
         )
         try:
             result = measure(
@@ -90,7 +94,7 @@ def check(
         except CannotMeasure as error:
             if not rows:
                 raise
-            print(f"bnnbench: {names[number]}: {error}", file=sys.stderr)  # what the others showed stands
+            print(f"bnnbench: {one.baseline}: {error}", file=sys.stderr)  # what the others showed stands
             statuses.append(NOT_MEASURED)
             continue
         mine = with_machines(verdict_rows(result.stored), one, result.stored.record)

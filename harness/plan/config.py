@@ -17,6 +17,7 @@ from ..errors import CallError
 from ..suite.tables import EngineTable, Suite
 from .comparisons import Compare
 from .engines import engine_named
+from .side import Selection
 
 
 class RunConfig(msgspec.Struct, frozen=True):
@@ -36,19 +37,24 @@ class RunConfig(msgspec.Struct, frozen=True):
         """Raises CallError for an engine that is neither built in nor in the suite."""
         if self.compare:
             sides = (("base", self.compare.base), ("head", self.compare.head))
-            return [side.side(name, self._engine(side.engine)) for name, side in sides]
+            return [side.side(name, self._engine_of(side)) for name, side in sides]
         return [self._engine(name) for name in dict.fromkeys(self.engines or self.suite.engines)]
 
     def files(self) -> list[str]:
         """Every file outside the store that the run names: programs first."""
-        found = [path for table in self.suite.engine.values() for path in (*table.binary.values(), *table.files)]
-        for side in (self.compare.base, self.compare.head) if self.compare else ():
+        sides = (self.compare.base, self.compare.head) if self.compare else ()
+        tables = [*self.suite.engine.values(), *(side.declared for side in sides if side.declared)]
+        found = [path for table in tables for path in (*table.binary.values(), *table.files)]
+        for side in sides:
             found += [*side.binaries.values(), *([side.model] if side.model else []), *side.models.values()]
         return found + [table.file for table in self.suite.model] + ([self.inventory] if self.inventory else [])
 
     def _engine(self, name: str) -> Engine:
         declared = {name: _custom(name, table) for name, table in self.suite.engine.items()}
         return engine_named(name, declared, shipped_models() if self.compare else ())
+
+    def _engine_of(self, side: Selection) -> Engine:
+        return _custom(side.engine, side.declared) if side.declared else self._engine(side.engine)
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""

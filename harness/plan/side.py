@@ -9,22 +9,25 @@ import msgspec
 from bnnbench.kernels.engines import Engine, SideEngine
 from bnnbench.kernels.engines.side import ANY
 from bnnbench.kernels.models.shipped import shipped_models
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import CapsuleDeclared, Capsules
 
 from ..errors import CallError
 from ..suite.load import model_path
+from ..suite.tables import EngineTable
 from .trusted import require_own_baseline
 
 
 class Selection(msgspec.Struct, frozen=True):
     """`text` is what the user wrote; `binaries` maps triples (or "") to files, `model` is a `.tflite`, `models` stand
-    in for the suite's by the names of their workloads; all paths absolute."""
+    in for the suite's by the names of their workloads, `declared` is the user's own engine as a baseline kept it; all
+    paths absolute."""
 
     text: str
     engine: str = "native"
     binaries: dict[str, str] = {}
     model: str | None = None
     models: dict[str, str] = {}
+    declared: EngineTable | None = None
 
     def side(self, name: str, engine: Engine) -> SideEngine:
         """The engine that plays this side."""
@@ -52,8 +55,23 @@ def base_of(capsules: Capsules, name: str, engine: str, trusts: bool) -> Selecti
     """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine, or is
     from elsewhere and not trusted."""
     require_own_baseline(capsules, name, trusts)
+    text, models = f"{engine}@{name}", capsules.models(name)
+    if own := capsules.declared(name, engine):
+        return Selection(text, engine, models=models, declared=_table(name, own))
     binaries = capsules.binaries(name, engine)
     if not binaries:
-        held = sorted({one.engine for one in capsules.get(name).engines})
-        raise CallError(f"the baseline '{name}' holds no engine '{engine}', only {', '.join(held)}.")
-    return Selection(f"{engine}@{name}", engine, binaries, models=capsules.models(name))
+        capsule = capsules.get(name)
+        why = f" ({capsule.not_kept[engine]})" if engine in capsule.not_kept else ""
+        raise CallError(
+            f"the baseline '{name}' holds no engine '{engine}'{why}, only {', '.join(sorted(capsule.kept))}."
+        )
+    return Selection(text, engine, binaries, models=models)
+
+
+def _table(name: str, own: CapsuleDeclared) -> EngineTable:
+    try:
+        return msgspec.convert(
+            {key: value for key, value in msgspec.to_builtins(own).items() if key != "engine"}, EngineTable
+        )
+    except msgspec.ValidationError as error:
+        raise CallError(f"the baseline '{name}' declares the engine '{own.engine}' wrongly ({error}).") from None

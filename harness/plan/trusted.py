@@ -36,7 +36,10 @@ def require_own_baseline(capsules: Capsules, name: str, trusts: bool) -> None:
     if trusts or is_own_baseline(capsules, name):
         return
     folder = capsules.document(name).parent
-    binaries = [f"engines/{one.sha256[:12]} ({one.engine})" for one in capsule.engines]
+    binaries = [
+        *(f"engines/{sha[:12]} ({one.engine})" for one in capsule.declared for sha in one.binary.values()),
+        *(f"engines/{one.sha256[:12]} ({one.engine})" for one in capsule.engines),
+    ]
     raise CallError(
         f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "
         f"would run {_listed(binaries)} of {folder}; if you know where it is from, say --trust."

@@ -3,67 +3,148 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bnnbench.kernels.toolchain import cache_folder
+from bnnbench.devices.spec import parse_url
 from bnnbench.results import load
 from bnnbench.results.columns import equal
-from bnnbench.results.store.baselines import Capsule, CapsuleEngine, CapsuleFigure, CapsuleModel, Capsules
+from bnnbench.results.store.baselines import Capsule, CapsuleFigure, CapsuleModel, Capsules
 from bnnbench.results.store.stored_run import StoredRun
 
-from ..bench.launcher import LAUNCHER
 from ..clock import now
 from ..errors import CallError
 from ..plan.config import RunConfig, config_of
 from ..plan.trusted import require_own_run
 from ..suite.tables import Suite
+from .kept_engines import kept_engines
 
-_KEY = re.compile(r"[0-9a-f]{8,64}")
 _MODEL = b"TFL3"
+_MOST = 4
+_MEASURED = ("ok", "unstable", "unverified")
+"""Statuses of cases that a baseline is worth something for."""
 
 
-def save_baseline(capsules: Capsules, name: str, run: StoredRun, pinned: bool, trusts: bool = False) -> Path:
-    """Keeps what the run was made with. `trusts`: also that of a run from elsewhere. Raises CallError when it is from
-    elsewhere, or not there any more, StoreError."""
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`replaced` was in its place before; `warnings` are sentences about what the baseline lacks."""
+
+    capsule: Capsule
+    path: Path
+    replaced: Capsule | None
+    warnings: Sequence[str]
+
+
+def save_baseline(
+    capsules: Capsules, name: str, run: StoredRun, *, pin: bool = False, trusts: bool = False, replaces: bool = False
+) -> Saved:
+    """Keeps what the run was made with. `trusts`: also that of a run from elsewhere; `replaces`: also in the place of a
+    baseline of another suite, device, engine or metric.
+
+    Raises CallError when the run is from elsewhere, measured nothing that is right, or what it was made with is not
+    there any more; StoreError.
+    """
     record = run.record
-    if record.comparisons or not run.end or run.end.outcome != "complete":
-        what = "is a comparison" if record.comparisons else "is not complete"
-        raise CallError(f"run {record.run_id} {what}; save a baseline from a complete bnnbench run.")
+    if record.comparisons:
+        raise CallError(f"run {record.run_id} is a comparison; save a baseline from a complete bnnbench run.")
+    if not run.end or run.end.outcome != "complete":
+        raise CallError(
+            f"run {record.run_id} is not complete; finish it with bnnbench run --resume {record.run_id}, then save it."
+        )
     config = config_of(record)
     require_own_run(run, config.files(), config.devices, "save", trusts)
-    engines, files = [], {}
-    for build in record.builds:
-        if not _KEY.fullmatch(build.build or ""):
-            continue
-        path = cache_folder() / "engines" / (build.build or "") / "engine"
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != build.sha256:
-            continue  # another's engine, or one from another machine
-        engines.append(CapsuleEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
-        files[build.sha256] = path
-    if not any(one.engine == LAUNCHER for one in engines):
-        raise CallError(
-            f"the native engine of run {record.run_id} is not in the build cache of this machine any more; run again."
-        )
+    warnings = _not_measured(run, config)
+    engines = kept_engines(record, config.suite)
     models, model_files = _models(run, config)
+    old = capsules.get(name) if name in capsules.names() else None
     capsule = Capsule(
         name=name,
         created=now(),
         version=record.version,
         run_id=record.run_id,
         suite=record.suite,
-        engines=engines,
+        engines=engines.built,
+        declared=engines.declared,
+        measured=list(dict.fromkeys(case.engine for case in record.cases)),
+        not_kept=engines.not_kept,
         models=models,
         figures=_figures(run),
         devices=record.devices,
         commit=record.commit,
-        pinned=pinned,
+        pinned=pin or (old is not None and old.pinned),
     )
-    return capsules.save(capsule, files, model_files)
+    if old is not None and not replaces:
+        _require_alike(old, capsule)
+    return Saved(capsule, capsules.save(capsule, engines.files, model_files), old, warnings)
+
+
+def described(capsule: Capsule) -> str:
+    """Which suite on which devices, with which engines, what of it was measured and when it was saved."""
+    devices, engines = ", ".join(capsule.devices) or "no device", ", ".join(capsule.judged) or "no engine"
+    what, count = ", ".join(sorted(_metrics(capsule))) or "nothing measured", len(capsule.figures)
+    return (
+        f"suite {_suite_name(capsule)} on {devices} with {engines} ({what} of {count} case{'' if count == 1 else 's'})"
+    )
+
+
+def _require_alike(old: Capsule, new: Capsule) -> None:
+    """Raises CallError where the new baseline is of something else than the one in whose place it would be."""
+    differences = [
+        what
+        for what, is_other in (
+            ("suite", _suite_name(old) != _suite_name(new)),
+            ("filter", old.suite.get("filter") != new.suite.get("filter")),
+            ("device", set(old.devices) != set(new.devices)),
+            ("engine", bool(set(old.judged) - set(new.judged))),
+            ("metric", bool(_metrics(old) - _metrics(new))),
+        )
+        if is_other
+    ]
+    if differences:
+        raise CallError(
+            f"the baseline '{new.name}' is of another {' and '.join(differences)}: it is of {described(old)}, saved "
+            f"{old.created[:16].replace('T', ' ')}, and run {new.run_id} is of {described(new)}; choose another name, "
+            "or replace it with --replace."
+        )
+
+
+def _suite_name(capsule: Capsule) -> str:
+    suite = capsule.suite.get("suite")
+    return str(suite.get("name")) if isinstance(suite, dict) else "unknown"
+
+
+def _metrics(capsule: Capsule) -> set[str]:
+    counted = {name for name, facts in capsule.devices.items() if (facts.get("emulated") or {}).get("value") is True}
+    found = {"instructions"} if any(figure.device in counted for figure in capsule.figures) else set()
+    found |= {"latency"} if any(figure.latency_ns is not None for figure in capsule.figures) else set()
+    return found | ({"accuracy"} if any(figure.accuracy is not None for figure in capsule.figures) else set())
+
+
+def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
+    """What of the run failed, a sentence each. Raises CallError when all of it did."""
+    frame = load(run)
+    cases = frame[~equal(frame["status"], "skipped")]
+    wrong = cases[~cases["status"].isin(_MEASURED)]
+    told = [
+        f"{row['workload']} on {row['engine']}, {row['device']}: {str(row['status']).replace('_', ' ')}"
+        for row in wrong.to_dict("records")
+    ]
+    if len(wrong) == len(cases):
+        first = next(iter(wrong["reason"].dropna()), "nothing was measured")
+        raise CallError(
+            f"no case of run {run.record.run_id} was measured, so it is no baseline ("
+            f"{'; '.join(told[:_MOST]) or 'there is none'}: {first}); mend it, and run again."
+        )
+    warnings = [f"it holds nothing of {text}" for text in told]
+    away = [text for text in config.devices if not _is_in(text, run.record.devices)]
+    return warnings + [f"it holds nothing of device {text}, which was not reached" for text in away]
+
+
+def _is_in(device: str, known: Collection[str]) -> bool:
+    return (parse_url(device).name if "://" in device else device) in known
 
 
 def _models(run: StoredRun, config: RunConfig) -> tuple[list[CapsuleModel], dict[str, Path]]:
@@ -89,7 +170,7 @@ def _models(run: StoredRun, config: RunConfig) -> tuple[list[CapsuleModel], dict
 def _figures(run: StoredRun) -> list[CapsuleFigure]:
     frame = load(run)
     names = list(CapsuleFigure.__struct_fields__)
-    rows = frame[equal(frame["status"], "ok")][names].astype(object)
+    rows = frame[frame["status"].isin(_MEASURED)][names].astype(object)
     return [msgspec.convert({k: _plain(v) for k, v in row.items()}, CapsuleFigure) for row in rows.to_dict("records")]
 
 
@@ -128,8 +209,15 @@ def _key(one: CapsuleFigure) -> tuple[str, str, str, int, str | None]:
 
 
 def suite_of(capsule: Capsule) -> Suite:
-    """What it was measured with; models that are no longer where they were come from the capsule's own files."""
-    return msgspec.convert(capsule.suite, RunConfig).suite
+    """What it was measured with; models that are no longer where they were come from the capsule's own files. Raises
+    CallError."""
+    try:
+        return msgspec.convert(capsule.suite, RunConfig).suite
+    except msgspec.ValidationError as error:
+        raise CallError(
+            f"the baseline '{capsule.name}' was saved by bnnbench {capsule.version}, and its suite cannot be read "
+            f"({error}); save it again."
+        ) from None
 
 
 def with_files(suite: Suite, models: Mapping[str, str], always: bool) -> Suite:

@@ -16,7 +16,7 @@ from bnnbench.results.verdict.rows import VerdictRow
 
 from ..errors import CallError
 from ..plan.comparisons import Compare
-from ..plan.side import base_of, select
+from ..plan.side import Selection, base_of, select
 from ..plan.trusted import is_own_baseline
 from ..run.same_machine import Facts, difference
 from ..suite.load import load_suites
@@ -26,18 +26,21 @@ from .baselines import suite_of, with_files
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One baseline's comparison. `measured_on` are the facts of its devices when it was saved."""
+    """One engine's comparison with a baseline. `measured_on` are the facts of its devices when it was saved; `notes`
+    say what is judged where that is not all that the baseline was measured with."""
 
+    baseline: str
     config: Compare
     suite: Suite
     devices: list[str]
     measured_on: Mapping[str, Facts] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def planned(
     store: Store,
     names: Sequence[str],
-    head: str,
+    head: str | None,
     *,
     files: Sequence[Path] | None,
     devices: Sequence[str],
@@ -45,23 +48,73 @@ def planned(
     budget_s: float | None,
     trusts: bool = False,
 ) -> list[Check]:
-    """A check for each baseline, in the order given; with `trusts` also of one from elsewhere.
+    """The checks of each baseline, in the order given; with `trusts` also of one from elsewhere. `head` None: what the
+    baseline was measured with.
 
     Raises CallError, StoreError, SuiteError.
     """
     capsules = Capsules(store.path)
-    judged = select(head, capsules, trusts)
-    if judged.model is not None:
-        raise CallError(f"--head {head!r} is a model; compare models with bnnbench ab --base A.tflite --head B.tflite.")
     checks = []
     for name in dict.fromkeys(names):
         capsule = capsules.get(name)
-        base = base_of(capsules, name, judged.engine, trusts)
-        always = not is_own_baseline(capsules, name)
-        suite = load_suites(files) if files else with_files(suite_of(capsule), base.models, always)
-        where = list(devices) or _devices(capsule, inventory)
-        checks.append(Check(Compare(base, judged, budget_s), suite, where, capsule.devices))
+        heads = [head] if head is not None else _heads(capsule)
+        for number, text in enumerate(heads):
+            judged = select(text, capsules, trusts)
+            if judged.model is not None:
+                raise CallError(
+                    f"--head {text!r} is a model; compare models with bnnbench ab --base A.tflite --head B.tflite."
+                )
+            base = base_of(capsules, name, judged.engine, trusts)
+            always = not is_own_baseline(capsules, name)
+            suite = load_suites(files) if files else with_files(suite_of(capsule), base.models, always)
+            _require_declared(judged, base, suite, has_files=bool(files), is_own=not always)
+            where = list(devices) or _devices(capsule, inventory)
+            notes = _notes(capsule, heads if head is None else [judged.engine]) if not number else []
+            checks.append(Check(name, Compare(base, judged, budget_s), suite, where, capsule.devices, notes))
     return checks
+
+
+def _heads(capsule: Capsule) -> list[str]:
+    """The engines to judge: the user's own where it was measured with some, else native, or the first that it holds."""
+    measured, own = capsule.judged, [one.engine for one in capsule.declared]
+    kept = [name for name in measured if name in capsule.kept]
+    if own or not measured:
+        return own or ["native"]
+    if not kept:
+        held = " or ".join(f"--head {name}" for name in capsule.kept)
+        lacking = "; ".join(f"{name}: {capsule.not_kept.get(name, 'not kept')}" for name in measured)
+        raise CallError(
+            f"the baseline '{capsule.name}' holds none of the engines that it was measured with ({lacking}); save it "
+            f"again, or judge another engine with {held}."
+        )
+    return ["native"] if "native" in kept else kept[:1]
+
+
+def _notes(capsule: Capsule, judged: Sequence[str]) -> list[str]:
+    """What the user may take to be judged and is not."""
+    measured = capsule.judged
+    others = [name for name in measured if name not in judged]
+    if measured and not set(judged) & set(measured):
+        return [f"the baseline '{capsule.name}' was measured with {', '.join(measured)}, not with {', '.join(judged)}"]
+    gone = [name for name in others if name not in capsule.kept]
+    return [f"the baseline '{capsule.name}' was also measured with {name}, which is not judged" for name in gone] + [
+        f"the baseline '{capsule.name}' was also measured with {name}; judge it with --head {name}"
+        for name in others
+        if name not in gone
+    ]
+
+
+def _require_declared(judged: Selection, base: Selection, suite: Suite, *, has_files: bool, is_own: bool) -> None:
+    """Raises CallError where nothing says what the user's own engine is today."""
+    if base.declared is None:
+        return
+    if not has_files and not is_own:
+        raise CallError(
+            f"{base.text} is an engine that a suite declared, and the baseline is from elsewhere; name the suite that "
+            "declares it here: bnnbench check SUITE.toml --baseline NAME --trust."
+        )
+    if judged.engine not in suite.engine:
+        raise CallError(f"suite {suite.name} declares no engine '{judged.engine}', which {base.text} is compared with.")
 
 
 def with_machines(rows: Sequence[VerdictRow], checked: Check, record: RunRecord) -> list[VerdictRow]:

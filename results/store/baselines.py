@@ -2,7 +2,7 @@
 
 <store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
 <store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
-<store>/baselines/<name>/engines/<sha256>   engine binaries
+<store>/baselines/<name>/engines/<sha256>   engine binaries, and all files of engines that the suite declared
 <store>/baselines/<name>/models/<sha256>.tflite
 """
 
@@ -25,7 +25,7 @@ from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.signature import sign
 
-SCHEMA = 1
+SCHEMA = 2
 _SAVING, _OLD = ".saving-", ".old-"
 _LOCK_S = 60.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -39,6 +39,20 @@ class CapsuleEngine(msgspec.Struct, frozen=True, kw_only=True):
     triple: str
     sha256: str
     isa: str | None = None
+
+
+class CapsuleDeclared(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine that the suite declared: its `[engine.NAME]`, with what its files are instead of where they were.
+
+    `binary` maps architectures to files, `files` are the others, in order.
+    """
+
+    engine: str
+    command: list[str]
+    binary: dict[str, str]
+    files: list[str]
+    protocol: int | str
+    accepts: list[str]
 
 
 class CapsuleModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +77,8 @@ class CapsuleFigure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Capsule(msgspec.Struct, frozen=True, kw_only=True):
-    """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from."""
+    """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from. `measured` names the engines of
+    the run's cases, and `not_kept` says of those that are no files why."""
 
     name: str
     created: str
@@ -71,12 +86,25 @@ class Capsule(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     suite: dict[str, Any]
     engines: list[CapsuleEngine]
+    declared: list[CapsuleDeclared] = []
+    measured: list[str] = []
+    not_kept: dict[str, str] = {}
     models: list[CapsuleModel] = []
     figures: list[CapsuleFigure] = []
     devices: dict[str, dict[str, Any]] = {}
     commit: str | None = None
     pinned: bool = False
     schema: int = SCHEMA
+
+    @property
+    def judged(self) -> list[str]:
+        """The engines that it was measured with; capsules of before know them by their figures alone."""
+        return self.measured or list(dict.fromkeys(figure.engine for figure in self.figures))
+
+    @property
+    def kept(self) -> list[str]:
+        """The engines that it can run again."""
+        return list(dict.fromkeys([one.engine for one in self.declared] + [one.engine for one in self.engines]))
 
 
 _decoder: msgspec.json.Decoder[Capsule] = msgspec.json.Decoder(Capsule)
@@ -132,6 +160,15 @@ class Capsules:
             if one.engine == engine
         }
         return {triple: str(path) for triple, path in files.items()}
+
+    def declared(self, name: str, engine: str) -> CapsuleDeclared | None:
+        """An engine that the suite declared, with the paths of its files, each checked. Raises StoreError."""
+        found = next((one for one in self.get(name).declared if one.engine == engine), None)
+        if found is None:
+            return None
+        path = {sha: str(self._file(name, f"engines/{sha}", sha)) for sha in (*found.binary.values(), *found.files)}
+        binary = {architecture: path[sha] for architecture, sha in found.binary.items()}
+        return msgspec.structs.replace(found, binary=binary, files=[path[sha] for sha in found.files])
 
     def models(self, name: str) -> dict[str, str]:
         """Path of the model by the name of its workload, each checked. Raises StoreError."""
