@@ -69,6 +69,7 @@ _COLUMNS: Mapping[str, str] = {
     "dataset": _TEXT,
     "dataset_sha256": _TEXT,
     "reason_code": _TEXT,
+    "caveat": _TEXT,
 }
 
 CASE_COLUMNS: Mapping[str, str] = {

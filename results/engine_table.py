@@ -1,6 +1,7 @@
 """Engines side by side: which rows of a frame belong together, what they are called, and by how much they
 differ."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,14 @@ import pandas as pd
 
 from bnnbench.results.columns import equal, named
 from bnnbench.results.metrics import METRICS
+from bnnbench.results.ratios import span
 
 PROVEN = ("ok", "unstable")
+UNVERIFIED = "unverified: its outputs were not compared"
+_SPEEDUP: Mapping[str, Any] = {
+    **dict.fromkeys(("speedup", "speedup_low", "speedup_high"), "Float64"),
+    **dict.fromkeys(("over", "over_caveat"), pd.StringDtype("python")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,10 @@ class Cell:
     high_ns: float | None
     gops: float | None
     speedup: float | None
+    speedup_span: tuple[float, float] | None = None
+    over: str | None = None
+    """The series that it is a speed-up over, and below what has to be said beside that ratio."""
+    caveat: str | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     """By the key of a metric, and below the intervals of those that have one."""
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -57,19 +68,53 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_speedup(frame: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
-    """The labelled frame with a column `speedup`: the latency of `baseline` (an engine or series), or of
-    the slowest, over the row's own, within a workload, place and thread count. Missing where there is
-    nothing to compare."""
+    """The labelled frame with the speed-up of each row within its workload, place and thread count: the latency of
+    `baseline` (an engine or series), or of the slowest, over the row's own. Missing where there is nothing to compare.
+
+    `speedup_low` and `speedup_high` are what the intervals of the two latencies allow, `over` is the series that it is
+    a speed-up over, and `over_caveat` what has to be said of the two beside the ratio; missing in that one's row."""
     frame = labelled(frame)
-    keys = [frame["workload"], frame["place"], frame["threads"]]
-    latency = frame["latency_ns"]
-    rivals = latency
+    timed = frame[frame["latency_ns"].notna()]
+    rivals = timed
     if baseline is not None:
-        rivals = latency.where(equal(frame["series"], baseline) | equal(frame["engine"], baseline))
-    slowest = rivals.groupby(keys).transform("max")
-    others = latency.groupby(keys).transform("count")
-    frame["speedup"] = (slowest / latency).where(others > 1)
+        rivals = timed[equal(timed["series"], baseline) | equal(timed["engine"], baseline)]
+    slowest: dict[tuple[str, ...], dict[Any, Any]] = {}
+    for row in rivals.to_dict("records"):
+        known = slowest.setdefault(_line_of(row), row)
+        if row["latency_ns"] > known["latency_ns"]:
+            slowest[_line_of(row)] = row
+    counts = Counter(_line_of(row) for row in timed.to_dict("records"))
+    told = [_speedup(row, slowest.get(_line_of(row)), counts[_line_of(row)]) for row in frame.to_dict("records")]
+    for name, kind in _SPEEDUP.items():
+        frame[name] = pd.Series([one.get(name, pd.NA) for one in told], index=frame.index, dtype=kind)
     return frame
+
+
+def _line_of(row: dict[Any, Any]) -> tuple[str, ...]:
+    return str(row["workload"]), str(row["place"]), str(row["threads"])
+
+
+def _speedup(row: dict[Any, Any], rival: dict[Any, Any] | None, rivals: int) -> dict[str, Any]:
+    if rival is None or rivals < 2 or pd.isna(row["latency_ns"]):
+        return {}
+    ratio = {"speedup": rival["latency_ns"] / row["latency_ns"]}
+    if row["series"] == rival["series"]:
+        return ratio
+    ends = span(*((one["latency_low_ns"], one["latency_high_ns"]) for one in (rival, row)))
+    if ends is not None:
+        ratio |= {"speedup_low": ends[0], "speedup_high": ends[1]}
+    said = caveats(row, rival)
+    return {**ratio, "over": str(rival["series"]), "over_caveat": said or pd.NA}
+
+
+def caveats(row: dict[Any, Any], rival: dict[Any, Any]) -> str:
+    """What has to be said beside a ratio of two rows, of the one that it is over first; empty for nothing."""
+    found = []
+    for one, name in ((rival, ""), (row, f"{row['series']}: ")):
+        words = [UNVERIFIED] if one["status"] == "unverified" else []
+        words += [] if pd.isna(one["caveat"]) else [str(one["caveat"])]
+        found += [f"{name}{word}" for word in words]
+    return "; ".join(found)
 
 
 def lines(frame: pd.DataFrame, baseline: str | None = None) -> Iterator[Line]:
@@ -119,6 +164,9 @@ def _cell(row: dict[Any, Any]) -> Cell:
         high_ns=_number(row["latency_high_ns"]),
         gops=_number(row["gops"]),
         speedup=_number(row["speedup"]),
+        speedup_span=None if pd.isna(row["speedup_low"]) else (float(row["speedup_low"]), float(row["speedup_high"])),
+        over=None if pd.isna(row["over"]) else str(row["over"]),
+        caveat=None if pd.isna(row["over_caveat"]) else str(row["over_caveat"]),
         figures={
             metric.key: figure for metric in METRICS.values() if (figure := _number(row.get(metric.column))) is not None
         },

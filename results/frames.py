@@ -72,6 +72,7 @@ def _case_columns(case: CaseRecord) -> dict[str, Any]:
         "engine_build": case.engine_build,
         "isa": case.isa,
         "threads": case.threads,
+        "caveat": case.caveat,
         **_workload_columns(case),
     }
 

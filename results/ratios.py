@@ -1,12 +1,13 @@
-"""Two runs side by side, case by case: ratios of their latencies. No verdict: between two runs lie drift and other
-noise."""
+"""Runs side by side, case by case, and ratios of two. No verdict: between two runs lie drift and other noise."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bnnbench.results.certainty import latency_text, short_trust
+from bnnbench.results.columns import equal
 from bnnbench.results.printable import shorten
 
 _LIKE = {
@@ -20,10 +21,13 @@ _LIKE = {
 }
 """Columns in which two cases must agree to be compared -> what they are called."""
 
+Row = Mapping[Any, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A case that both runs have; `ratio` is the head's latency over the base's."""
+    """A case that both runs have; `ratio` is the head's latency over the base's, and `low` to `high` is what their
+    intervals allow; None where one has no interval."""
 
     workload: str
     engine: str
@@ -31,8 +35,8 @@ class Ratio:
     threads: int
     base_ns: float
     head_ns: float
-    overlap: bool
-    """Whether the intervals of the two overlap."""
+    low: float | None
+    high: float | None
     base: str = ""
     head: str = ""
     """Both sides in words, each with its interval: `2.89 ms (2.57-4.31)`."""
@@ -42,6 +46,11 @@ class Ratio:
     @property
     def ratio(self) -> float:
         return self.head_ns / self.base_ns
+
+    @property
+    def overlap(self) -> bool:
+        """Whether the intervals of the two overlap; not, where there are none."""
+        return self.low is not None and self.high is not None and self.low <= 1 <= self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,43 @@ def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
     return Comparison(ratios, unlike)
 
 
-def _differences(one: dict[Any, Any], other: dict[Any, Any]) -> list[str]:
+def joined(frames: Sequence[pd.DataFrame]) -> list[list[Row | None]]:
+    """The rows of frames of one run each, case by case in their order of appearance: of each case the row of every
+    frame, None where the frame has no such case. Skipped cases are none.
+
+    A case that failed has no ISA level, and another data set is no other case: its times can be compared.
+    """
+    found: dict[tuple[str, ...], list[list[Row | None]]] = {}
+    for place, frame in enumerate(frames):
+        for row in frame[~equal(frame["status"], "skipped")].to_dict("records"):
+            lines = found.setdefault(tuple(_text(row[column]) for column in _CASE), [])
+            line = next((one for one in lines if one[place] is None and _is_like(row, one)), None)
+            if line is None:
+                lines.append(line := [None] * len(frames))
+            line[place] = row
+    return [line for lines in found.values() for line in lines]
+
+
+_CASE = ("workload", "device", "engine", "variant", "threads")
+_WHERE_KNOWN = ("isa", "device_model")
+
+
+def _is_like(row: Row, others: Sequence[Row | None]) -> bool:
+    known = [(row[column], one[column]) for one in others if one is not None for column in _WHERE_KNOWN]
+    return all(pd.isna(mine) or pd.isna(theirs) or mine == theirs for mine, theirs in known)
+
+
+def span(of: tuple[Any, Any], over: tuple[Any, Any]) -> tuple[float, float] | None:
+    """Which ratios the intervals (low, high) of two figures allow; None where an end is missing or no figure.
+
+    It holds the ratio of the true figures where both intervals hold theirs: of two with 98.4 %, with 96.8 % at least.
+    """
+    if any(pd.isna(end) for end in (*of, *over)) or float(over[0]) <= 0:
+        return None
+    return float(of[0]) / float(over[1]), float(of[1]) / float(over[0])
+
+
+def _differences(one: Row, other: Row) -> list[str]:
     return [
         f"{word}: {shorten(_text(one[column]), 24)} and {shorten(_text(other[column]), 24)}"
         for column, word in _LIKE.items()
@@ -91,11 +136,9 @@ def _text(value: Any) -> str:
     return "none" if pd.isna(value) else str(value)
 
 
-def _ratio(base: dict[Any, Any], head: dict[Any, Any]) -> Ratio:
-    known = not any(pd.isna(one[name]) for one in (base, head) for name in ("latency_low_ns", "latency_high_ns"))
-    apart = known and (
-        head["latency_low_ns"] > base["latency_high_ns"] or head["latency_high_ns"] < base["latency_low_ns"]
-    )
+def _ratio(base: Row, head: Row) -> Ratio:
+    ends = span(*((one["latency_low_ns"], one["latency_high_ns"]) for one in (head, base)))
+    low, high = ends or (None, None)
     return Ratio(
         workload=_text(head["workload"]),
         engine=_text(head["engine"]),
@@ -103,7 +146,8 @@ def _ratio(base: dict[Any, Any], head: dict[Any, Any]) -> Ratio:
         threads=1 if pd.isna(head["threads"]) else int(head["threads"]),
         base_ns=float(base["latency_ns"]),
         head_ns=float(head["latency_ns"]),
-        overlap=known and not apart,
+        low=low,
+        high=high,
         base=latency_text(base),
         head=latency_text(head),
         trust="; ".join(dict.fromkeys(short_trust(row) for row in (base, head))),

@@ -49,16 +49,16 @@ def compare(
         Column("base", folds=True),
         Column("head", folds=True),
         Column("ratio", right=True),
-        Column("intervals", rank=1),
+        Column("its interval", rank=1),
         Column("trust", folds=True),
     )
     several = len({one.device for one in found.ratios}) > 1
     for one in found.ratios:
         threads = f" x{one.threads}" if one.threads > 1 else ""
-        intervals = "overlap" if one.overlap else "apart"
+        interval = "none" if one.low is None or one.high is None else f"{one.low:.3f}-{one.high:.3f}"
         ratio = f"{one.ratio:.3f}"
         sheet.add(
-            one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, intervals, one.trust
+            one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, interval, one.trust
         )
     console = Console()
     sheet.print(console)

@@ -116,5 +116,6 @@ def _record(workload: Workload, engine: Engine, threads: int, target: Target) ->
         source=workload.source,
         engine_build=build.sha256,
         isa=target.isas.get(engine.name),
+        caveat=None if target.facts.triple is None else engine.caveat(target.facts.triple),
         **workload.figures(),
     )

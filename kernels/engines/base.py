@@ -101,6 +101,10 @@ class Engine(Protocol):
     @property
     def accepts(self) -> frozenset[Accepts]: ...
 
+    def caveat(self, triple: str) -> str | None:
+        """What has to be said beside every ratio to it there: a few words; None for nothing."""
+        ...
+
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The ISA level to use on a CPU with these kernel-reported features; None leaves it to the engine."""
         ...

@@ -57,6 +57,10 @@ class CustomEngine:
     def recorded_as(self) -> str:
         return self.name
 
+    def caveat(self, triple: str) -> str | None:
+        """None: nothing is known of it."""
+        return None
+
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the engine says in its `hello` what it uses."""
         return None

@@ -19,6 +19,10 @@ class NativeEngine:
     run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 
+    def caveat(self, triple: str) -> str | None:
+        """None: it is what the others are compared with."""
+        return None
+
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the binary asks the CPU itself."""
         return None

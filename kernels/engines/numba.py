@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..targets import ISA_LEVELS, TRIPLES
 from ..toolchain import Progress, build_numba
 from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
+from .caveats import REFERENCE, caveat_on
 
 
 class NumbaEngine:
@@ -18,6 +19,10 @@ class NumbaEngine:
     traces = False
     run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
     accepts: frozenset[Accepts] = frozenset({"op"})
+
+    def caveat(self, triple: str) -> str | None:
+        """It is there to be read."""
+        return caveat_on(REFERENCE, triple)
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """The last level whose features the CPU reports, levels standing least first."""

@@ -57,6 +57,10 @@ class SideEngine:
     def accepts(self) -> frozenset[Accepts]:
         return self.engine.accepts
 
+    def caveat(self, triple: str) -> str | None:
+        """As the engine."""
+        return self.engine.caveat(triple)
+
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """As the engine."""
         return self.engine.isa_for(triple, features)

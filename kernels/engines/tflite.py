@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..toolchain import EngineBuild, Progress
 from .base import Accepts, EngineFile, EngineFiles, Refusal, RunKey, Start
+from .caveats import NO_BINARY_OPS, NO_CAVEATS, PORTABLE_LCE, Caveats, caveat_on
 from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
@@ -35,10 +36,15 @@ class TFLiteEngine:
     run_keys: frozenset[RunKey] = frozenset()
     protocol: int | None = 1
     accepts: frozenset[Accepts] = frozenset({"tflite", "lce"})
+    caveats: Caveats = field(default_factory=lambda: NO_CAVEATS)
 
     @property
     def recorded_as(self) -> str:
         return self.name
+
+    def caveat(self, triple: str) -> str | None:
+        """What `caveats` says of it there."""
+        return caveat_on(self.caveats, triple)
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
         """None: the runtime chooses by itself."""
@@ -83,18 +89,20 @@ JUDGES = (
 """Interpreters of others that read a model file for themselves: whom the reference is compared with."""
 
 TFLITE_ENGINES = (
-    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels (portable C++ on x86)"),
+    TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels", caveats=PORTABLE_LCE),
     TFLiteEngine(
         "lce-indirect",
         "lce",
-        "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86)",
+        "Larq Compute Engine 0.16, indirect binary convolutions",
         options=("use_indirect_bgemm",),
+        caveats=PORTABLE_LCE,
     ),
     TFLiteEngine(
         "lce-best",
         "lce",
-        "Larq Compute Engine 0.16, indirect binary convolutions (portable C++ on x86) and XNNPACK: its best there",
+        "Larq Compute Engine 0.16, indirect binary convolutions, and XNNPACK for the rest: its best on x86",
         options=("use_indirect_bgemm", "use_xnnpack"),
+        caveats=PORTABLE_LCE,
     ),
     TFLiteEngine(
         "litert",
@@ -102,5 +110,6 @@ TFLITE_ENGINES = (
         "LiteRT (TensorFlow Lite) with XNNPACK; no LCE ops",
         remote=True,
         accepts=frozenset({"tflite"}),
+        caveats=NO_BINARY_OPS,
     ),
 )

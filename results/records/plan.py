@@ -14,7 +14,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `params` are the op's keys (`h w c oc kh kw ...`), `source` is where the workload came from, for example
     `tiny_larq.tflite op 3`; `engine_build` is the sha256 of the engine's binary, `plan_sha256` that of a model's
-    plan file.
+    plan file. `caveat` is what has to be said beside every ratio to this engine there, a few words.
     """
 
     id: str
@@ -34,6 +34,7 @@ class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     plan_sha256: str | None = None
     engine_build: str | None = None
     isa: str | None = None
+    caveat: str | None = None
 
 
 class ComparisonRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bnnbench.results import quantity
 from bnnbench.results.columns import equal
-from bnnbench.results.engine_table import PROVEN, Cell, Line, lines
+from bnnbench.results.engine_table import PROVEN, with_speedup
 from bnnbench.results.metrics import METRICS, OBJECTIVES
+from bnnbench.results.report.figures import doubt, figure_of, speedup_of
 from bnnbench.results.store.stored_run import StoredRun
 
 _ACCURACY = METRICS["accuracy"]
@@ -17,11 +17,14 @@ _FAST, _REFERENCE = "native", "numba"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A large figure, the words below it, and a line of detail."""
+    """A large figure, the words below it, and a line of detail; `span` is the figure's interval, `notes` are what has
+    to be read with it."""
 
     figure: str
     words: str
     detail: str
+    span: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def claims(frame: pd.DataFrame, runs: Sequence[StoredRun]) -> list[Claim]:
@@ -62,14 +65,17 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
     best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))
-    others = [one for one in OBJECTIVES.values() if one is not _ACCURACY and not pd.isna(best[one.column])]
-    figures = ", ".join(one.text(float(best[one.column])) for one in others)
+    others = [figure_of(best, one) for one in OBJECTIVES.values() if one is not _ACCURACY]
+    figures = ", ".join(one.sentence for one in others if one.text)
+    own = figure_of(best, _ACCURACY)
     several = found["workload"].nunique()
     return Claim(
-        _ACCURACY.text(float(best["accuracy"])),
+        own.text,
         ("best accuracy" + (f" of {several} models" if several > 1 else ""))
         + f", on {_images(best['accuracy_n'])} of {'its dataset' if pd.isna(best['dataset']) else best['dataset']}",
         f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),
+        own.span,
+        doubt(best),
     )
 
 
@@ -78,35 +84,25 @@ def _images(count: object) -> str:
 
 
 def _speedup(frame: pd.DataFrame) -> Claim | None:
-    best: tuple[float, Line, Cell, Cell] | None = None
-    for line in lines(frame):
-        fast = _best_of(line, _FAST)
-        reference = _best_of(line, _REFERENCE)
-        if fast is None or reference is None or fast.latency_ns is None or reference.latency_ns is None:
-            continue
-        gain = reference.latency_ns / fast.latency_ns
-        if best is None or gain > best[0]:
-            best = (gain, line, fast, reference)
-    if best is None:
+    """Over the readable reference where that was measured too, else over the slowest engine."""
+    named = with_speedup(frame, _REFERENCE if equal(frame["engine"], _REFERENCE).any() else None)
+    fast = named[equal(named["engine"], _FAST) & named["over"].notna() & named["status"].isin(PROVEN)]
+    if fast.empty:
         return None
-    gain, line, fast, reference = best
-    assert fast.latency_ns is not None
-    assert reference.latency_ns is not None
+    best = max(fast.to_dict("records"), key=lambda row: float(row["speedup"]))
+    line = (best["workload"], best["place"], best["threads"], best["over"])
+    keys = ["workload", "place", "threads", "series"]
+    (rival, *_) = (row for row in named.to_dict("records") if tuple(row[key] for key in keys) == line)
+    gain = speedup_of(best)
+    times = " instead of ".join(figure_of(row, METRICS["latency"]).sentence for row in (best, rival))
+    caveat = "" if pd.isna(best["over_caveat"]) else f" ({best['over_caveat']})"
     return Claim(
-        quantity.ratio(gain),
-        f"best speed-up of {_FAST} over {_REFERENCE}",
-        f"{line.workload} on {line.place}: {quantity.duration(fast.latency_ns)} "
-        f"instead of {quantity.duration(reference.latency_ns)}",
+        gain.text,
+        f"best speed-up of {_FAST} over {best['over']}{caveat}",
+        f"{best['workload']} on {best['place']}: {times}",
+        gain.span,
+        doubt(best),
     )
-
-
-def _best_of(line: Line, engine: str) -> Cell | None:
-    cells = [
-        cell
-        for name, cell in line.cells.items()
-        if cell.latency_ns and cell.status in PROVEN and (name == engine or name.startswith(engine + " "))
-    ]
-    return min(cells, key=lambda cell: cell.latency_ns or 0.0, default=None)
 
 
 def _scope(frame: pd.DataFrame, runs: Sequence[StoredRun]) -> Claim:

@@ -10,7 +10,7 @@ from bnnbench.results.engine_table import labelled
 from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.models import choices, data_sets
 from bnnbench.results.pareto import pareto
-from bnnbench.results.report.rows import Figure
+from bnnbench.results.report.figures import Figure, doubt, figure_of, real
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ class ModelRow:
     size: Figure
     latency: Figure
     accuracy: Figure
-    interval: str
     agreement: str
     front: str
     on_front: bool
@@ -69,28 +68,21 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
 
 def _row(row: dict[Any, Any], several: bool) -> ModelRow:
     """`several`: its accuracy is of one of several data sets."""
-    share = _real(row["front_probability"])
-    low, high = _real(row["accuracy_low"]), _real(row["accuracy_high"])
+    share = real(row["front_probability"])
     on_front = bool(row["on_front"])
     return ModelRow(
         workload=f"{row['workload']}, {row['dataset']}" if several else str(row["workload"]),
         engine=str(row["series"]),
         place=str(row["place"]),
         threads=int(str(row["threads"])),
-        size=_figure(row, "size"),
-        latency=_figure(row, "latency"),
-        accuracy=_figure(row, "accuracy"),
-        interval="" if low is None or high is None else f"{low * 100:.2f} – {high * 100:.2f} %",
-        agreement=_agreement(_real(row["differing"]), _real(row["accuracy_n"])),
+        size=figure_of(row, METRICS["size"]),
+        latency=figure_of(row, METRICS["latency"], *doubt(row)),
+        accuracy=figure_of(row, METRICS["accuracy"]),
+        agreement=_agreement(real(row["differing"]), real(row["accuracy_n"])),
         front="" if share is None else _probability(share),
         on_front=on_front,
         beaten_by="" if pd.isna(row["beaten_by"]) else str(row["beaten_by"]),
     )
-
-
-def _figure(row: dict[Any, Any], key: str) -> Figure:
-    value = _real(row[METRICS[key].column])
-    return Figure("" if value is None else METRICS[key].text(value), value)
 
 
 def _agreement(differing: float | None, count: float | None) -> str:
@@ -120,7 +112,3 @@ def _unsure(told: pd.DataFrame) -> str:
 
 def _listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
-def _real(value: object) -> float | None:
-    return None if pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]

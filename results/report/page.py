@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -17,22 +18,24 @@ from bnnbench.results.report.headline import Claim, claims
 from bnnbench.results.report.method import Method, day, interval, method
 from bnnbench.results.report.models import Models, models
 from bnnbench.results.report.remarks import remarks
-from bnnbench.results.report.rows import OTHERS, Row, rows
+from bnnbench.results.report.rows import Row, Table, table
+from bnnbench.results.report.side_by_side import SideBySide, side_by_side
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.formats.sentence import name
 from bnnbench.results.verdict.rows import headline, verdict_rows
 
+_MOST_NAMES = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A case that has no result to rely on, and why."""
+    """Cases that have no result to rely on, and why; `count` have the same reason."""
 
     status: str
     workload: str
-    engine: str
-    place: str
-    threads: int
+    who: str
     reason: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,8 @@ class Page:
     title: str
     subtitle: str
     claims: list[Claim]
-    rows: list[Row]
-    several_threads: bool
-    several_places: bool
-    has_roofs: bool
-    others: list[tuple[int, str, bool]]
-    """Place and name of each other metric that some row has a figure of, and whether narrow windows show it too."""
-    has_energy: bool
+    side_by_side: SideBySide | None
+    table: Table
     doubts: list[tuple[str, list[str]]]
     remarks: list[str]
     drawings: list[Drawing]
@@ -81,23 +79,15 @@ def page(runs: Sequence[StoredRun], beside: Beside = NOTHING) -> Page:
     """Gathers the page of one or several runs; `beside` has what else its charts may show."""
     frame = load(runs)
     peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
-    table = rows(frame, peaks)
+    cases = table(frame, peaks)
     names = list(dict.fromkeys(run.record.suite_name for run in runs))
     return Page(
         title=", ".join(names),
         subtitle=_subtitle(runs),
         claims=claims(frame, runs),
-        rows=table,
-        several_threads=len({row.threads for row in table}) > 1,
-        several_places=len({row.place for row in table}) > 1,
-        has_roofs=any(row.roof.text for row in table),
-        others=[
-            (place, metric.word.capitalize(), metric.is_main)
-            for place, metric in enumerate(OTHERS)
-            if any(row.others[place].text for row in table)
-        ],
-        has_energy=any(row.energy.text for row in table),
-        doubts=_doubts(table),
+        side_by_side=side_by_side(runs),
+        table=cases,
+        doubts=_doubts(cases.rows),
         remarks=remarks(frame),
         drawings=drawings(frame, peaks, beside),
         verdicts=_verdicts(runs),
@@ -136,10 +126,10 @@ def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
     ]
 
 
-def _doubts(table: Sequence[Row]) -> list[tuple[str, list[str]]]:
+def _doubts(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
     """By place and grade, why its times are trusted less; figures in a reason are those of its first case."""
     found: dict[str, dict[str, str]] = {}
-    for row in table:
+    for row in rows:
         for doubt in row.doubts:
             found.setdefault(row.place, {}).setdefault(re.sub(r"\d+(\.\d+)?", "#", doubt), doubt)
     return [(place, list(reasons.values())) for place, reasons in found.items()]
@@ -153,20 +143,37 @@ def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
 
 
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:
+    """Those that were tried one by one, what was skipped by its reason."""
     gravity = ("wrong_output", "failed", "unstable", "unverified", "skipped")
     told = labelled(frame)
     told = told[~equal(told["status"], "ok")]
-    found = [
+    found: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
+    for row in told.to_dict("records"):
+        alone = () if row["status"] == "skipped" else (str(row["workload"]), *map(str, _who(row)))
+        found.setdefault((str(row["status"]), _reason(row), *alone), []).append(row)
+    troubles = [
         Trouble(
-            status=str(row["status"]),
-            workload=str(row["workload"]),
-            engine=str(row["series"]),
-            place=str(row["place"]),
-            threads=int(row["threads"]),
-            reason="no reason recorded" if pd.isna(row["reason"]) else str(row["reason"]),
+            status=rows[0]["status"],
+            workload=_listed([str(row["workload"]) for row in rows]),
+            who=f"{_listed([_who(row)[0] for row in rows])} on {_listed([_who(row)[1] for row in rows])}",
+            reason=_reason(rows[0]),
+            count=len(rows),
         )
-        for row in told.to_dict("records")
+        for rows in found.values()
     ]
-    return sorted(
-        found, key=lambda trouble: gravity.index(trouble.status) if trouble.status in gravity else len(gravity)
-    )
+    return sorted(troubles, key=lambda one: gravity.index(one.status) if one.status in gravity else len(gravity))
+
+
+def _who(row: dict[Any, Any]) -> tuple[str, str]:
+    threads = "" if row["threads"] == 1 else f", {row['threads']} threads"
+    return str(row["series"]), f"{row['place']}{threads}"
+
+
+def _reason(row: dict[Any, Any]) -> str:
+    return "no reason recorded" if pd.isna(row["reason"]) else str(row["reason"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    more = f" and {len(unique) - _MOST_NAMES} more" if len(unique) > _MOST_NAMES else ""
+    return ", ".join(unique[:_MOST_NAMES]) + more

@@ -1,32 +1,35 @@
 """The rows of the page's table: what is shown, and what it is sorted by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
-from bnnbench.results.engine_table import with_speedup
+from bnnbench.results.columns import equal
+from bnnbench.results.engine_table import UNVERIFIED, with_speedup
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
+from bnnbench.results.report.figures import MISSING, Figure, doubts, figure_of, main_figure, real, span, speedup_of
 
-OTHERS = tuple(metric for metric in METRICS.values() if metric.in_tables)
-"""What has a column where it was measured, beside latency."""
+_LEAST_FILLED = 0.5
+"""A column has figures in so many of its rows at least; those of others stand below the workload's name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure of the table; `order` is None when it was not measured, and then it sorts last."""
+class Column:
+    """A column of figures; narrow windows show those that are `main`."""
 
-    text: str
-    order: float | None = None
+    name: str
+    style: str = "wide"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case; `colour` is the CSS variable of its engine, `leads` says that it is the fastest of its
-    line; `others` are the figures of `OTHERS`."""
+    """One case; `colour` is the CSS variable of its engine, `leads` says that it is the fastest of its line;
+    `figures` are those of the table's columns, `more` what has no column."""
 
     workload: str
     place: str
@@ -34,69 +37,112 @@ class Row:
     engine: str
     colour: str
     isa: str
-    latency: Figure
-    interval: Figure
-    gops: Figure
-    roof: Figure
-    speedup: Figure
-    others: tuple[Figure, ...]
-    energy: Figure
+    figures: list[Figure]
+    more: list[str]
     status: str
-    reason: str
-    trust: str
-    doubts: tuple[str, ...]
+    doubts: list[str]
     leads: bool
 
 
-def rows(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> list[Row]:
-    """A row for every case of a frame of `bnnbench.results.load`, in its order."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Every case that was tried; `skipped` were not."""
+
+    columns: list[Column]
+    rows: list[Row]
+    skipped: int
+    several_places: bool
+    several_threads: bool
+
+
+def table(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> Table:
+    """Of a frame of `bnnbench.results.load`, in its order."""
     compared = with_speedup(frame)
     tints = style.colours([str(name) for name in compared["series"].unique()])
+    skipped = equal(compared["status"], "skipped")
+    tried = compared[~skipped]
+    keys = [tried["workload"], tried["place"], tried["threads"]]
+    fastest = tried["latency_ns"].groupby(keys).transform("min")
+    records = tried.to_dict("records")
+    roofs = _roofs(peaks)
+    figures = [_figures(record, roofs) for record in records]
+    filled = {
+        column: sum(bool(one[column].text) for one in figures) / len(figures)
+        for column in (figures[0] if figures else ())
+    }
+    kept = [column for column, share in filled.items() if share >= _LEAST_FILLED or (share and column.style != "wide")]
+    rows = [
+        Row(
+            workload=str(record["workload"]),
+            place=str(record["place"]),
+            threads=int(record["threads"]),
+            engine=str(record["series"]),
+            colour=f"var(--chart-{tints[str(record['series'])].role})",
+            isa="" if pd.isna(record["isa"]) else str(record["isa"]),
+            figures=[own[column] for column in kept],
+            more=[
+                *([UNVERIFIED] if record["status"] == "unverified" else []),
+                *(
+                    f"{column.name.lower()} {one.sentence}"
+                    for column, one in own.items()
+                    if column not in kept and one.text
+                ),
+            ],
+            status=str(record["status"]).replace("_", " "),
+            doubts=doubts(record),
+            leads=(real(record["speedup"]) or 0.0) > 1.005 and record["latency_ns"] == best,
+        )
+        for record, own, best in zip(records, figures, fastest, strict=True)
+    ]
+    return Table(
+        columns=kept,
+        rows=rows,
+        skipped=int(skipped.sum()),
+        several_places=len({row.place for row in rows}) > 1,
+        several_threads=len({row.threads for row in rows}) > 1,
+    )
+
+
+_MAIN = Column("Measured", "latency")
+_SPEEDUP = Column("Speed-up", "gain")
+_GOPS, _ROOF = Column("GOPS"), Column("Of roof")
+_OTHERS = {metric.key: Column(metric.word.capitalize()) for metric in METRICS.values() if metric.in_tables}
+_ENERGY = Column("Energy")
+
+
+def _figures(record: dict[Any, Any], roofs: dict[tuple[str, str, int], float]) -> dict[Column, Figure]:
+    """All that can be said of a case, by column."""
+    main, gops = main_figure(record), real(record["gops"])
+    isa = "" if pd.isna(record["isa"]) else str(record["isa"])
+    roof = roofs.get((str(record["device"]), isa, int(record["threads"])), 0.0)
+    is_counted = real(record["latency_ns"]) is None
+    energy = real(record["energy_mj"])
+    return {
+        _MAIN: main,
+        _SPEEDUP: speedup_of(record),
+        _GOPS: _gops(record, gops),
+        _ROOF: Figure(quantity.percentage(gops / roof), gops / roof) if gops and roof else MISSING,
+        **{
+            column: MISSING if METRICS[key].is_main and is_counted else figure_of(record, METRICS[key])
+            for key, column in _OTHERS.items()
+        },
+        _ENERGY: MISSING if energy is None else Figure(f"{quantity.significant(energy)} mJ", energy),
+    }
+
+
+def _gops(record: dict[Any, Any], gops: float | None) -> Figure:
+    """Its interval is that of the latency, turned over."""
+    if gops is None:
+        return MISSING
+    operations = gops * float(record["latency_ns"])
+    low, high = real(record["latency_low_ns"]), real(record["latency_high_ns"])
+    ends = "" if not low or not high else span(operations / high, operations / low, quantity.significant)
+    return Figure(quantity.significant(gops), gops, ends)
+
+
+def _roofs(peaks: Sequence[Peak]) -> dict[tuple[str, str, int], float]:
     roofs: dict[tuple[str, str, int], float] = {}
     for peak in peaks:
         key = (peak.device, peak.isa or "", peak.threads)
         roofs[key] = max(roofs.get(key, 0.0), peak.popcount_gops or 0.0)
-    keys = [compared["workload"], compared["place"], compared["threads"]]
-    fastest = compared["latency_ns"].groupby(keys).transform("min")
-    told = []
-    for record, best in zip(compared.to_dict("records"), fastest, strict=True):
-        isa = "" if pd.isna(record["isa"]) else str(record["isa"])
-        roof = roofs.get((str(record["device"]), isa, int(record["threads"])), 0.0)
-        latency, gops, speedup = (_real(record[name]) for name in ("latency_ns", "gops", "speedup"))
-        told.append(
-            Row(
-                workload=str(record["workload"]),
-                place=str(record["place"]),
-                threads=int(record["threads"]),
-                engine=str(record["series"]),
-                colour=f"var(--chart-{tints[str(record['series'])].role})",
-                isa=isa,
-                latency=Figure("", None) if latency is None else Figure(quantity.duration(latency), latency),
-                interval=_interval(latency, _real(record["latency_low_ns"]), _real(record["latency_high_ns"])),
-                gops=Figure("", None) if gops is None else Figure(quantity.significant(gops), gops),
-                roof=Figure(quantity.percentage(gops / roof), gops / roof) if gops and roof else Figure("", None),
-                speedup=Figure("", None) if speedup is None else Figure(quantity.ratio(speedup), speedup),
-                others=tuple(_figure(_real(record[metric.column]), metric.text) for metric in OTHERS),
-                energy=_figure(_real(record["energy_mj"]), lambda mj: f"{quantity.significant(mj)} mJ"),
-                trust="" if pd.isna(record["trust"]) else str(record["trust"]),
-                doubts=() if pd.isna(record["trust_reasons"]) else tuple(str(record["trust_reasons"]).split("; ")),
-                status=str(record["status"]).replace("_", " "),
-                reason="" if pd.isna(record["reason"]) else str(record["reason"]),
-                leads=speedup is not None and latency == best and speedup > 1.005,
-            )
-        )
-    return told
-
-
-def _figure(value: float | None, text: Callable[[float], str]) -> Figure:
-    return Figure("", None) if value is None else Figure(text(value), value)
-
-
-def _interval(latency: float | None, low: float | None, high: float | None) -> Figure:
-    if not latency or low is None or high is None:
-        return Figure("", None)
-    return Figure(f"{quantity.duration(low)} – {quantity.duration(high)}", (high - low) / latency)
-
-
-def _real(value: object) -> float | None:
-    return None if pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]
+    return roofs
