@@ -100,7 +100,8 @@ def joined(frames: Sequence[pd.DataFrame]) -> list[list[Row | None]]:
             lines = found.setdefault(tuple(_text(row[column]) for column in _CASE), [])
             line = next((one for one in lines if one[place] is None and _is_like(row, one)), None)
             if line is None:
-                lines.append(line := [None] * len(frames))
+                line = list[Row | None]([None] * len(frames))
+                lines.append(line)
             line[place] = row
     return [line for lines in found.values() for line in lines]
 

@@ -55,7 +55,7 @@ def _of_module(module: str) -> Chart:
 def _of_metric(metric: Metric) -> Chart:
     from bnnbench.results.charts.per_workload import metric_chart
 
-    return metric_chart(metric)
+    return metric_chart(metric, in_report=metric.is_main)
 
 
 CHARTS = LazyCharts(

@@ -29,7 +29,9 @@ class Beside:
 class Chart:
     """`draw(frame, beside, axes)` draws it, `height(frame, width)` says how many inches it needs, and
     `suits(frame, roofs)` whether these have what it shows. One that is `per_device` is drawn for each device by itself,
-    one that is `per_data_set` for each data set; what is not `in_report` is drawn when it is asked for.
+    one that is `per_data_set` for each data set; what is not `in_report` is drawn when it is asked for. `is_of_times`:
+    an emulated device has none, and how far the others are trusted is said beside it; a chart that is not shows in
+    reports what is `counted` alone.
 
     `objectives` are the figures that a model must have to be in it. Unless runs are named it is drawn of all runs, of
     each case the newest measurement; when it `shows_every_run`, of all of them, and when it is `of_one_run`, of the
@@ -44,6 +46,7 @@ class Chart:
     per_device: bool = False
     per_data_set: bool = False
     in_report: bool = True
+    is_of_times: bool = True
     objectives: tuple[str, ...] = ()
     shows_every_run: bool = False
     of_one_run: bool = False

@@ -66,7 +66,7 @@ def ecdf(frame: pd.DataFrame, invocations: pd.DataFrame, ax: "Axes | None" = Non
     of_what = shorten(workloads[0], 40 if width < 6.0 else 90)
     ax.set_xlabel(f"{ax.get_xlabel()}\n{of_what}", parse_math=False)
     drawn = dict.fromkeys(series for series, _, _ in lines)
-    legend(ax, {series: tints[series] for series in drawn}, tracks, width)
+    legend(ax, {series: tints[series] for series in drawn}, tracks)
     return ax
 
 

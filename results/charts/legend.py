@@ -8,22 +8,23 @@ from bnnbench.results.printable import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
 
-# Inches that a character and a marker of the legend take at most.
-_CHARACTER, _HANDLE = 0.078, 0.34
+_LEAST = 3
+"""Letters that are left of a label at least."""
 
 
 def legend(
     ax: "Axes",
     tints: Mapping[str, style.Colour],
     tracks: Sequence[tuple[str, int]],
-    width: float,
     hollow: str | None = None,
 ) -> None:
     """Puts the legend above `ax`; `tracks` are (place, threads), told apart by their markers when there are
     several. `hollow` says what hollow markers are, where there are some.
 
-    `width` is the figure's in inches and decides how many entries a line has.
+    As many entries stand on a line as the figure has room for; a single one that is wider is shortened.
     """
     from matplotlib.lines import Line2D
 
@@ -51,8 +52,20 @@ def legend(
                 label=hollow,
             )
         )
-    longest = max(len(str(entry.get_label())) for entry in entries)
-    columns = max(1, min(len(entries), int((width - 0.4) / (_HANDLE + _CHARACTER * longest))))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    room = figure.bbox.width - 2 * style.EDGE * figure.dpi
+    for columns in range(len(entries), 0, -1):
+        if _box(ax, entries, columns).get_window_extent().width <= room:
+            return
+    for letters in range(max(len(str(entry.get_label())) for entry in entries), _LEAST, -1):
+        for entry in entries:
+            entry.set_label(shorten(str(entry.get_label()), letters))
+        if _box(ax, entries, 1).get_window_extent().width <= room:
+            return
+
+
+def _box(ax: "Axes", entries: "Sequence[Line2D]", columns: int) -> "Legend":
     box = ax.legend(
         handles=entries,
         loc="lower left",
@@ -64,3 +77,4 @@ def legend(
     )
     for text in box.get_texts():
         text.set_parse_math(False)
+    return box

@@ -10,6 +10,7 @@ import pandas as pd
 from bnnbench.results.charts import style
 from bnnbench.results.charts.chart import Chart, Invocations
 from bnnbench.results.columns import equal
+from bnnbench.results.doubts import by_device
 from bnnbench.results.printable import printable
 from bnnbench.results.records import Peak
 from bnnbench.results.store.atomic import write_atomically
@@ -81,7 +82,7 @@ def describe(chart: Chart, frame: pd.DataFrame, facts: Mapping[str, Sequence[str
     """The caption: what is shown, where it was measured, and from which runs."""
     models = frame["device_model"].dropna().unique()
     where = ", ".join([*facts["devices"]]) + (f" ({', '.join(map(str, models))})" if len(models) else "")
-    sentences = [f"{chart.title}. {chart.caption}"]
+    sentences = [f"{chart.title}. {chart.caption}", *(by_device(frame) if chart.is_of_times else [])]
     if facts["runs"]:
         sentences.append(f"Measured with bnnbench on {where}; runs {', '.join(facts['runs'])}.")
     if facts["builds"]:

@@ -9,6 +9,7 @@ from bnnbench.results.charts import style
 from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
+from bnnbench.results.columns import equal, named
 from bnnbench.results.engine_table import Line, labelled, lines, series_of
 from bnnbench.results.metrics import Metric
 from bnnbench.results.printable import printable, shorten
@@ -25,6 +26,7 @@ _SHARE, _MOST_ROOM = 0.58, 0.6
 """Of a wide figure, its axis; of the axis, the most that is left for words."""
 _LETTER, _BEFORE = 0.062, 0.15
 """Inches of a letter, and before the first one."""
+_AS_PLANNED = {"skipped", "not measured"}
 _ROW, _GAP, _NAME, _FRAME = 0.17, 0.12, 0.17, 1.05
 
 
@@ -42,8 +44,20 @@ def metric_chart(
     def suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
         return bool(frame[metric.column].notna().any())
 
+    def needed(frame: pd.DataFrame, width: float) -> float:
+        return height(_shown(frame, metric), width)
+
     title = f"{metric.label[:1].upper()}{metric.label[1:]} per workload"
-    return Chart(metric.slug, title, caption, draw, height, suits, in_report=in_report)
+    of_times = metric.is_time
+    return Chart(metric.slug, title, caption, draw, needed, suits, in_report=in_report, is_of_times=of_times)
+
+
+def _shown(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """What can have a figure: an emulated device has no times, and no one planned what was skipped on all engines."""
+    frame = frame[~equal(frame["emulated"], True)] if metric.is_time else frame
+    tried = named(frame)
+    line = [tried[name] for name in ("workload", "device", "threads", "run_id")]
+    return frame[(~equal(tried["status"], "skipped")).groupby(line).transform("any").astype(bool)]
 
 
 def height(frame: pd.DataFrame, width: float) -> float:
@@ -58,9 +72,10 @@ def metric_per_workload(
 ) -> "Axes":
     """Draws the figure of every case of `frame` (of `bnnbench.results.load`), with whiskers from low to high.
 
-    A case without a figure is written where its dot would be. Raises ValueError when no case has one.
+    A case without a figure is written where its dot would be, in red what went wrong. Raises ValueError when no case
+    has one.
     """
-    frame = _one_place(frame)
+    frame = _one_place(_shown(frame, metric))
     every = list(lines(frame))
     figures = frame[metric.column].dropna().astype(float)
     if figures.empty:
@@ -87,7 +102,7 @@ def metric_per_workload(
     ax.grid(axis="x", color=style.GRID.light)
     ax.set_axisbelow(True)
     ax.set_xlabel((axis or metric.title) + (" (log scale)" if logarithmic else ""))
-    legend(ax, tints, tracks, width)
+    legend(ax, tints, tracks)
     return ax
 
 
@@ -152,7 +167,7 @@ def _line(ax: "Axes", line: Line, y: float, metric: Metric, tints: dict[str, sty
             markeredgecolor=style.SURFACE.light,
             zorder=4,
         )
-    missing, planned = _missing(line, metric)
+    missing, wrong = _missing(line, metric)
     if missing:
         anchor: Any = (max(values), y) if values else (0.008, y)
         ax.annotate(
@@ -163,20 +178,20 @@ def _line(ax: "Axes", line: Line, y: float, metric: Metric, tints: dict[str, sty
             textcoords="offset points",
             va="center",
             size=7,
-            color=style.MUTED.light if planned else style.ALARM.light,
+            color=style.ALARM.light if wrong else style.MUTED.light,
             parse_math=False,
         )
 
 
 def _missing(line: Line, metric: Metric) -> tuple[str, bool]:
-    """What is said of cells without a figure, empty for none; and whether all of them were planned to have none."""
+    """What is said of cells without a figure, empty for none; and whether something went wrong in one of them."""
     statuses = {
         name: "not measured" if cell.status == "ok" else cell.status
         for name, cell in line.cells.items()
         if metric.key not in cell.figures
     }
     text = ", ".join(f"{name}: {status.replace('_', ' ')}" for name, status in statuses.items())
-    return printable(text), set(statuses.values()) == {"skipped"}
+    return printable(text), not _AS_PLANNED.issuperset(statuses.values())
 
 
 def _limits(ax: "Axes", frame: pd.DataFrame, metric: Metric, logarithmic: bool, inches: float, letters: int) -> None:

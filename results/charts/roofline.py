@@ -18,7 +18,7 @@ from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal
-from bnnbench.results.engine_table import labelled, series_of
+from bnnbench.results.engine_table import gops_interval, labelled, series_of
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
 
@@ -87,6 +87,7 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     for _, bandwidth in reads:
         _line(ax, (low, low * bandwidth), (top / bandwidth, top))
     for x, row in zip(intensity, cases.to_dict("records"), strict=True):
+        ax.vlines(x, *gops_interval(row), color=tints[str(row["series"])].light, linewidth=1.6, alpha=0.5, zorder=3)
         ax.plot(
             x, float(row["gops"]), "o", color=tints[str(row["series"])].light, markersize=2 * _RADIUS,
             markeredgecolor=style.SURFACE.light, zorder=4,
@@ -99,7 +100,7 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     ax.set_axisbelow(True)
     ax.set_xlabel("operations per byte" + (" that has to be moved (log scale)" if width >= 6.0 else ""))
     ax.set_ylabel("GOPS (log scale)")
-    legend(ax, tints, [(devices[0], 1)], width)
+    legend(ax, tints, [(devices[0], 1)])
     style.settle(figure)
     uprights = _name_levels(ax, reads, top)
     names = [

@@ -48,6 +48,8 @@ OTHERS = (
 )
 COLOURS = (INK, MUTED, GRID, LINK, BAND, SURFACE, ALARM, *ENGINES.values(), *OTHERS)
 
+EDGE = 0.06
+"""Inches that a legend keeps from the edges of its figure."""
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 _SETTINGS: dict[Any, Any] = {
@@ -96,9 +98,19 @@ def applied() -> Iterator[None]:
 
 def settle(figure: "Figure") -> None:
     """Lays the figure out, once: a browser's font is narrower than the one measured, so nothing touches later."""
-    figure.set_layout_engine("tight", pad=0.4)
+    legends = [(ax, box) for ax in figure.axes if (box := ax.get_legend()) is not None]
+    above = max((box.get_window_extent().height for _, box in legends), default=0.0)
+    for _, box in legends:
+        box.set_in_layout(False)  # it may begin before the axes and end behind them
+    share = above / figure.bbox.height
+    figure.set_layout_engine("tight", pad=0.4, rect=(0.0, 0.0, 1.0, 1.0 - share))
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for ax, box in legends:
+        box.set_in_layout(True)
+        beyond = box.get_window_extent().x1 - (figure.bbox.width - EDGE * figure.dpi)
+        if beyond > 0:
+            box.set_bbox_to_anchor((-beyond / ax.get_window_extent().width, 1.0), transform=ax.transAxes)
 
 
 def colours(series: Iterable[str]) -> dict[str, Colour]:

@@ -12,7 +12,7 @@ from bnnbench.results.charts.chart import Beside, Chart
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.charts.per_workload import LOG_FROM
-from bnnbench.results.engine_table import labelled, series_of
+from bnnbench.results.engine_table import gops_interval, labelled, series_of
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
 
@@ -60,6 +60,14 @@ def gops_by_size(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | No
         ax.set_ylim(0.0, max(figures) * 1.08)
     for row in cases.to_dict("records"):
         marker = style.MARKERS[tracks.index((str(row["place"]), int(row["threads"]))) % len(style.MARKERS)]
+        ax.vlines(
+            float(row["macs_1bit"]),
+            *gops_interval(row),
+            color=tints[str(row["series"])].light,
+            linewidth=1.6,
+            alpha=0.5,
+            zorder=3,
+        )
         ax.plot(
             float(row["macs_1bit"]),
             float(row["gops"]),
@@ -80,7 +88,7 @@ def gops_by_size(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | No
     ax.set_axisbelow(True)
     ax.set_xlabel("binary multiply-accumulates" + (" of one execution (log scale)" if width >= 6.0 else ""))
     ax.set_ylabel("GOPS" + (" (log scale)" if logarithmic else ""))
-    legend(ax, tints, tracks, width)
+    legend(ax, tints, tracks)
     return ax
 
 

@@ -48,6 +48,7 @@ def tradeoff_chart(name: str, title: str, objectives: tuple[str, ...], caption: 
         height,
         suits,
         per_data_set=is_rated(objectives),
+        is_of_times=any(OBJECTIVES[one].is_time for one in objectives),
         objectives=objectives,
         shows_every_run=True,  # a model's figures may be of several; `choices` takes the newest of each
     )
@@ -142,7 +143,7 @@ def tradeoff(
     for _, part in every.groupby(["place", every["status"] == "published"], sort=False):
         if not area:
             lines += _staircase(ax, part[part["on_front"].fillna(False)], x, y)
-    legend(ax, tints, tracks, width, hollow="published, not measured here" if len(others) else None)
+    legend(ax, tints, tracks, hollow="published, not measured here" if len(others) else None)
     style.settle(figure)
     place(ax, _labels(every, x, y, area), lines)
     return ax

@@ -8,6 +8,7 @@ import pandas as pd
 from bnnbench.results.charts import CHARTS
 from bnnbench.results.charts.chart import Chart
 from bnnbench.results.columns import equal
+from bnnbench.results.doubts import by_device
 from bnnbench.results.models import data_sets, of_data_set
 from bnnbench.results.records import Peak
 from bnnbench.results.report.beside import Beside
@@ -29,6 +30,7 @@ def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list
     drawn = []
     for chart in [chart for chart in CHARTS.values() if chart.in_report]:
         whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
+        whole, without = _of_report(chart, whole)
         parts = _parts(chart, whole) or [("", whole)]
         for number, (of_whom, part) in enumerate(parts):
             if chart.suits(part, peaks):
@@ -36,8 +38,20 @@ def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list
                     chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=beside.published)
                     for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
                 )
-                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), chart.caption, wide, narrow))
+                said = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]
+                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), " ".join(said), wide, narrow))
     return drawn
+
+
+def _of_report(chart: Chart, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """What a chart shows in a report, and a sentence on what it leaves out: an emulated device has instructions and no
+    times, and others' instructions are beside the point."""
+    emulated = equal(frame["emulated"], True)
+    if not chart.is_of_times:
+        return (frame[emulated] if chart.name == "instructions" else frame), []
+    names = ", ".join(dict.fromkeys(map(str, frame.loc[emulated, "device"].dropna())))
+    said = f"Without {names}: of an emulated CPU instructions are counted, and no times are shown."
+    return frame[~emulated], [said] if names else []
 
 
 def _parts(chart: Chart, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

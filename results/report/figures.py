@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from bnnbench.results import quantity
+from bnnbench.results.doubts import doubt
 from bnnbench.results.metrics import METRICS, Metric
-from bnnbench.results.trust import GRADES
 
 Record = Mapping[Any, Any]
 
@@ -46,8 +46,15 @@ def main_figure(record: Record) -> Figure:
     """What a row is about, with the trust in it: its latency, or its instructions where these are counted instead."""
     for metric in METRICS.values():
         if metric.is_main and real(record[metric.column]) is not None:
-            return figure_of(record, metric, *(doubt(record) if metric.is_time else ()))
+            found = figure_of(record, metric, *doubt_of(record, metric))
+            return found if metric.is_time else replace(found, text=f"{found.text} {metric.label}")
     return MISSING
+
+
+def doubt_of(record: Record, metric: Metric) -> tuple[str, ...]:
+    """Why a time is trusted less; nothing of what is no time."""
+    said = doubt(record) if metric.is_time else None
+    return () if said is None else (said,)
 
 
 def interval(record: Record, metric: Metric) -> tuple[float, float] | None:
@@ -90,24 +97,6 @@ def speedup_of(record: Record) -> Figure:
 def fine_ratio(value: float) -> str:
     """A ratio near 1, as `0.987×`."""
     return f"{quantity.significant(value)}×"
-
-
-def doubt(record: Record) -> tuple[str, ...]:
-    """Why the times of a row are trusted less, as `low trust: it is a virtual machine`; empty at the highest grade."""
-    if pd.isna(record["trust"]) or record["trust"] == GRADES[-1]:
-        return ()
-    words = ", ".join(in_short(reason) for reason in doubts(record))
-    return (f"{record['trust']} trust" + (f": {words}" if words else ""),)
-
-
-def doubts(record: Record) -> list[str]:
-    """The reasons in full."""
-    return [] if pd.isna(record["trust_reasons"]) else str(record["trust_reasons"]).split("; ")
-
-
-def in_short(reason: str) -> str:
-    """What a reason says before its first explanation."""
-    return re.split(r"[,:;(]", reason, maxsplit=1)[0].strip()
 
 
 def real(value: object) -> float | None:

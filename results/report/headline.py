@@ -8,7 +8,7 @@ import pandas as pd
 from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import PROVEN, with_speedup
 from bnnbench.results.metrics import METRICS, OBJECTIVES
-from bnnbench.results.report.figures import doubt, figure_of, speedup_of
+from bnnbench.results.report.figures import doubt_of, figure_of, speedup_of
 from bnnbench.results.store.stored_run import StoredRun
 
 _ACCURACY = METRICS["accuracy"]
@@ -75,7 +75,7 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
         + f", on {_images(best['accuracy_n'])} of {'its dataset' if pd.isna(best['dataset']) else best['dataset']}",
         f"{best['workload']} on {best['device']}" + (f": {figures}" if figures else ""),
         own.span,
-        doubt(best),
+        doubt_of(best, METRICS["latency"]),
     )
 
 
@@ -85,7 +85,8 @@ def _images(count: object) -> str:
 
 def _speedup(frame: pd.DataFrame) -> Claim | None:
     """Over the readable reference where that was measured too, else over the slowest engine."""
-    named = with_speedup(frame, _REFERENCE if equal(frame["engine"], _REFERENCE).any() else None)
+    timed = frame[frame["latency_ns"].notna()]
+    named = with_speedup(timed, _REFERENCE if equal(timed["engine"], _REFERENCE).any() else None)
     fast = named[equal(named["engine"], _FAST) & named["over"].notna() & named["status"].isin(PROVEN)]
     if fast.empty:
         return None
@@ -101,7 +102,7 @@ def _speedup(frame: pd.DataFrame) -> Claim | None:
         f"best speed-up of {_FAST} over {best['over']}{caveat}",
         f"{best['workload']} on {best['place']}: {times}",
         gain.span,
-        doubt(best),
+        doubt_of(best, METRICS["latency"]),
     )
 
 

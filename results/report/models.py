@@ -10,7 +10,7 @@ from bnnbench.results.engine_table import labelled
 from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.models import choices, data_sets
 from bnnbench.results.pareto import pareto
-from bnnbench.results.report.figures import Figure, doubt, figure_of, real
+from bnnbench.results.report.figures import Figure, doubt_of, figure_of, real
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _row(row: dict[Any, Any], several: bool) -> ModelRow:
         place=str(row["place"]),
         threads=int(str(row["threads"])),
         size=figure_of(row, METRICS["size"]),
-        latency=figure_of(row, METRICS["latency"], *doubt(row)),
+        latency=figure_of(row, METRICS["latency"], *doubt_of(row, METRICS["latency"])),
         accuracy=figure_of(row, METRICS["accuracy"]),
         agreement=_agreement(real(row["differing"]), real(row["accuracy_n"])),
         front="" if share is None else _probability(share),

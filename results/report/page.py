@@ -1,6 +1,5 @@
 """Everything that the page shows, gathered from the runs; the template only arranges it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bnnbench.results.columns import equal
+from bnnbench.results.doubts import unlike
 from bnnbench.results.engine_table import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
@@ -127,12 +127,9 @@ def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
 
 
 def _doubts(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """By place and grade, why its times are trusted less; figures in a reason are those of its first case."""
-    found: dict[str, dict[str, str]] = {}
-    for row in rows:
-        for doubt in row.doubts:
-            found.setdefault(row.place, {}).setdefault(re.sub(r"\d+(\.\d+)?", "#", doubt), doubt)
-    return [(place, list(reasons.values())) for place, reasons in found.items()]
+    """By place, why its times are trusted less, in full."""
+    places = dict.fromkeys(row.place for row in rows if row.doubts)
+    return [(place, unlike(doubt for row in rows if row.place == place for doubt in row.doubts)) for place in places]
 
 
 def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:

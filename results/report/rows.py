@@ -9,10 +9,11 @@ import pandas as pd
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
 from bnnbench.results.columns import equal
-from bnnbench.results.engine_table import UNVERIFIED, with_speedup
+from bnnbench.results.doubts import doubts
+from bnnbench.results.engine_table import UNVERIFIED, gops_interval, with_speedup
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
-from bnnbench.results.report.figures import MISSING, Figure, doubts, figure_of, main_figure, real, span, speedup_of
+from bnnbench.results.report.figures import MISSING, Figure, figure_of, main_figure, real, span, speedup_of
 
 _LEAST_FILLED = 0.5
 """A column has figures in so many of its rows at least; those of others stand below the workload's name."""
@@ -134,10 +135,8 @@ def _gops(record: dict[Any, Any], gops: float | None) -> Figure:
     """Its interval is that of the latency, turned over."""
     if gops is None:
         return MISSING
-    operations = gops * float(record["latency_ns"])
-    low, high = real(record["latency_low_ns"]), real(record["latency_high_ns"])
-    ends = "" if not low or not high else span(operations / high, operations / low, quantity.significant)
-    return Figure(quantity.significant(gops), gops, ends)
+    low, high = gops_interval(record)
+    return Figure(quantity.significant(gops), gops, span(low, high, quantity.significant) if low < high else "")
 
 
 def _roofs(peaks: Sequence[Peak]) -> dict[tuple[str, str, int], float]:

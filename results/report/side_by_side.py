@@ -8,7 +8,7 @@ import pandas as pd
 from bnnbench.results.frames import load
 from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.ratios import Row, joined, span
-from bnnbench.results.report.figures import MISSING, Figure, doubt, figure_of, fine_ratio, interval, ratio, real
+from bnnbench.results.report.figures import MISSING, Figure, doubt_of, figure_of, fine_ratio, interval, ratio, real
 from bnnbench.results.report.method import day
 from bnnbench.results.store.stored_run import StoredRun
 
@@ -101,7 +101,7 @@ def _is_shown(metric: Metric, case: Sequence[Row | None]) -> bool:
 def _figure(row: Row | None, metric: Metric) -> Figure:
     if row is None:
         return Figure("", None, notes=(ABSENT,))
-    found = figure_of(row, metric, *(doubt(row) if metric.is_time else ()))
+    found = figure_of(row, metric, *doubt_of(row, metric))
     status = str(row["status"]).replace("_", " ")
     if not found.text:
         return Figure("", None, notes=("not measured" if status == "ok" else status,))

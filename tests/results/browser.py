@@ -64,6 +64,7 @@ class Browser:
 
     def pdf(self, path: Path) -> None:
         """The page as it is printed on the paper that it asks for."""
+        self.ask("Emulation.setEmulatedMedia", media="print")
         printed = self.ask("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
         path.write_bytes(base64.b64decode(printed["data"]))
 
