@@ -17,6 +17,7 @@ from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 Cores = Literal["all", "big"] | tuple[int, ...]
 Rule = Callable[[str, Path, Any], Any]
 _MAX_CPU = 4095
+_LONGEST_SERIAL = 255
 
 
 def text(where: str, _: Path, value: Any) -> str:
@@ -58,7 +59,16 @@ def _plain(what: str) -> Rule:
     return rule
 
 
-serial = _plain("serial as `adb devices` lists them")
+def serial(where: str, path: Path, value: Any) -> str:
+    """As `adb devices` lists them: also `adb-1A2B (2)._adb-tls-connect._tcp`, `[::1]:5555`."""
+    name = text(where, path, value)
+    if name.startswith("-") or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_SERIAL:
+        raise InventoryError(
+            f"{where}: {value!r} is no serial as `adb devices` lists them: it must not start with '-' or a space."
+        )
+    return name
+
+
 cpu_model = _plain("name of a CPU")
 
 

@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.host_names import HOST_RULE, USER_RULE, is_host, is_user
 
 _NAME_JUNK: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+_ENCODED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_PLAIN: Final = "[]:()._-+,=@!~*'"
 _SSH: Final = re.compile(r"(?:(?P<user>[^@]*)@)?(?P<host>\[[^]]*\]|[^:@]*)(?::(?P<port>.*))?")
 _SSH_FORM: Final = "[user@]host[:port]"
 
@@ -29,8 +32,20 @@ class Url:
 
 
 def url_of(key: str) -> Url:
-    """For a kind whose devices are told apart by one key."""
-    return Url(key.upper(), lambda rest: (_NAME_JUNK.sub("-", rest), {key: rest}), lambda entry: str(entry[key]))
+    """For a kind whose devices are told apart by one key, as it is or with `%20` and the like."""
+
+    def read(rest: str) -> tuple[str, dict[str, Any]]:
+        value = _decoded(rest)
+        return _NAME_JUNK.sub("-", value).lstrip("-._") or key, {key: value}
+
+    return Url(key.upper(), read, lambda entry: quote(str(entry[key]), safe=_PLAIN))
+
+
+def _decoded(text: str) -> str:
+    """Of a zone like `[fe80::1%eth0]`, only `%25` stands for something else."""
+    if re.fullmatch(r"\[[^]]*\](:.*)?", text):
+        return text.replace("%25", "%")
+    return unquote(text) if _ENCODED.search(text) else text
 
 
 def _read_ssh(rest: str) -> tuple[str, dict[str, Any]]:

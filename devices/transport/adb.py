@@ -8,8 +8,17 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from bnnbench.devices.errors import AuthError, CommandFailed, CommandTimeout, DeviceError, DeviceLost, Unreachable
+from bnnbench.devices.errors import (
+    AuthError,
+    CommandFailed,
+    CommandTimeout,
+    DeviceError,
+    DeviceLost,
+    TooMuchOutput,
+    Unreachable,
+)
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import adb_exec
 from bnnbench.devices.transport.bounded import Bounded
 from bnnbench.devices.transport.local import LocalProcess, complete, start_process
 from bnnbench.devices.transport.marks import Mark, Sink, Streams
@@ -44,13 +53,16 @@ class AdbTransport(PosixTransport):
         self._adb = [program, "-s", self._serial]
         # The server lives on: it must not hold our pipes, nor end with our terminal.
         self._client([program, "start-server"])
+        self._has_shell = True
+        """False on phones from before Android 7, whose commands go through `exec`."""
         by_network = ":" in self._serial
         if by_network:
             self._client([program, "connect", self._serial])
         state = self._client([*self._adb, "get-state"])
         if self._is_connected(state):
             return
-        if by_network:  # the server may hold a connection that died long ago
+        if by_network or self._serial.endswith("._tcp"):
+            # The server may hold a connection that died long ago, or not have connected yet to a paired phone.
             self._client([program, "disconnect", self._serial])
             self._client([program, "connect", self._serial])
             state = self._client([*self._adb, "get-state"])
@@ -67,6 +79,8 @@ class AdbTransport(PosixTransport):
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
     ) -> Completed:
+        if not self._has_shell:
+            return self._run_by_exec(argv, timeout_s, input, limit_bytes)
         mark, what = Mark(), f"{argv[0]!r} on {self._name()}"
         try:
             most = limit_bytes + _AROUND_BYTES
@@ -75,6 +89,8 @@ class AdbTransport(PosixTransport):
             if not self.answers(self._lost_after_s):
                 raise self.lost() from None
             raise
+        except TooMuchOutput as error:
+            raise TooMuchOutput(f"{what} wrote more than {limit_bytes:,} bytes, so it was ended.") from error
         stdout, stderr = Bounded(limit_bytes, what), Bounded(MAX_OUTPUT_BYTES, what)
         streams = Streams(mark, stdout, stderr)
         streams.stdout.feed(done.stdout)
@@ -86,19 +102,45 @@ class AdbTransport(PosixTransport):
         return Completed(streams.status, stdout.bytes(), stderr.bytes())
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
+        if not self._has_shell:
+            return adb_exec.ExecProcess(self._serial, self._name(), argv, cwd)
         mark = Mark()
         return AdbProcess(start_process(self._words(argv, mark, cwd), None), self, mark)
 
     def close(self) -> None:
         """The adb server stays: others may use it."""
 
+    def _run_by_exec(self, argv: Sequence[str], timeout_s: float, input: bytes, limit_bytes: int) -> Completed:
+        try:
+            return adb_exec.run(
+                self._serial, self._name(), argv, timeout_s=timeout_s, input=input, limit_bytes=limit_bytes
+            )
+        except CommandTimeout:
+            if not self.answers(self._lost_after_s):
+                raise self.lost() from None
+            raise
+
     def _is_connected(self, state: Completed) -> bool:
-        return state.stdout.strip() == b"device" and self.answers(CONNECT_TIMEOUT_S)
+        if state.stdout.strip() != b"device":
+            return False
+        if self.answers(CONNECT_TIMEOUT_S):
+            return True
+        features = self._client([*self._adb, "features"])
+        self._has_shell = features.status != 0 or b"shell_v2" in features.stdout
+        if self._has_shell:
+            return False
+        if not self.answers(CONNECT_TIMEOUT_S):
+            raise Unreachable(
+                f"{self._name()} runs a system from before Android 5, whose adb tells no status and changes bytes; "
+                "reach it over SSH (Termux), or use another device."
+            )
+        return True
 
     def answers(self, timeout_s: float) -> bool:
         """Whether the device runs a command within the time."""
+        words = ["shell", "-T", _ASK] if self._has_shell else ["exec-out", _ASK]
         try:
-            return _ANSWER in self._client([*self._adb, "shell", "-T", _ASK], timeout_s).stdout
+            return _ANSWER in self._client([*self._adb, *words], timeout_s).stdout
         except CommandTimeout:
             return False
 

@@ -39,28 +39,30 @@ class Mark:
     @property
     def begin(self) -> str:
         """Shell that prints both first marks. Where the streams are one, the mark of stdout is the one that counts."""
-        return f"{self._print(2)}+ {self._words} >&2; {self._print(1)}+ {self._words}"
+        return f"{self.begin_of(2)} >&2; {self.begin_of(1)}"
 
     @property
     def end(self) -> str:
         """Shell that prints both last marks, with the status that is in `$1`."""
-        return f"{self._print(1)}-%s. {self._words} $1; {self._print(2)}-%s. {self._words} $1 >&2"
+        return f"{self.end_of(1)}; {self.end_of(2)} >&2"
 
-    def _print(self, stream: int) -> str:
-        return f"printf %s%s{stream}"
+    def begin_of(self, stream: int) -> str:
+        """Shell that prints the first mark of one stream, on stdout."""
+        return f"printf %s%s{stream}+ {' '.join(self._halves)}"
 
-    @property
-    def _words(self) -> str:
-        return " ".join(self._halves)
+    def end_of(self, stream: int) -> str:
+        """As `begin_of`, for the last mark."""
+        return f"printf %s%s{stream}-%s. {' '.join(self._halves)} $1"
 
 
 class Marked:
-    """Hands on what stands between the two marks of one stream; of what came before it keeps the beginning.
+    """Hands on what stands between the two marks of one stream; of what came before it keeps the beginning, and what
+    comes after goes to `after`, where there is one.
 
     One thread feeds it, others may look.
     """
 
-    def __init__(self, word: bytes, sink: Sink) -> None:
+    def __init__(self, word: bytes, sink: Sink, after: Sink | None = None) -> None:
         self.has_begun = False
         self.fed = 0
         """Bytes so far, with what is not handed on."""
@@ -69,7 +71,7 @@ class Marked:
         self._first = word + b"+"
         self._last = re.compile(re.escape(word) + rb"-(\d{1,%d})\." % _STATUS_DIGITS)
         self._word = word + b"-"
-        self._sink = sink
+        self._sink, self._after = sink, after
         self._said = bytearray()
         self._pending = b""
 
@@ -86,6 +88,7 @@ class Marked:
     def feed(self, data: builtins.bytes) -> None:
         self.fed += len(data)
         if self.has_ended:
+            self._end(data)
             return
         data, self._pending = self._pending + data, b""
         if not self.has_begun:
@@ -100,6 +103,7 @@ class Marked:
         if match := self._last.search(data):
             self._sink.feed(data[: match.start()])
             self.status = int(match[1])
+            self._end(data[match.end() :])
             return
         length = self._unfinished(data)
         self._pending = data[len(data) - length :]
@@ -111,6 +115,10 @@ class Marked:
         if self.has_begun and not self.has_ended:
             rest, self._pending = self._pending, b""
             self._sink.feed(rest)
+
+    def _end(self, data: builtins.bytes) -> None:
+        if self._after is not None:
+            self._after.feed(data)
 
     def _unfinished(self, data: builtins.bytes) -> int:
         """How many bytes at the end may be the beginning of the last mark."""

@@ -18,18 +18,23 @@ def command_line(argv: Sequence[str], mark: Mark, *, cwd: str | None = None) -> 
 
     A command that cannot be started has status 126 or 127. Raises ValueError for what no command line can hold.
     """
-    if not argv or any("\0" in argument for argument in argv):
-        raise ValueError(f"not a command: {list(argv)!r}")
-    if argv[0].startswith("-"):
-        raise ValueError(f"a program's name must not start with '-': {argv[0]!r}")
     # `sh` stays the parent, so that a signal's death is status 128+n.
     run = '"$@"; set -- $?'
     if cwd is not None:
         run = f"if cd {shlex.quote(cwd)}; then {run}; else set -- 126; fi"
-    return _armour(f"set -- {shlex.join(argv)}; {mark.begin}; {run}; {mark.end}; exit $1")
+    return armoured(f"set -- {shlex.join(checked(argv))}; {mark.begin}; {run}; {mark.end}; exit $1")
 
 
-def _armour(script: str) -> str:
+def checked(argv: Sequence[str]) -> Sequence[str]:
+    """`argv`, which a command line can hold. Raises ValueError."""
+    if not argv or any("\0" in argument for argument in argv):
+        raise ValueError(f"not a command: {list(argv)!r}")
+    if argv[0].startswith("-"):
+        raise ValueError(f"a program's name must not start with '-': {argv[0]!r}")
+    return argv
+
+
+def armoured(script: str) -> str:
     """A command that runs a script in `sh`, which the login shell sees as one word without anything to replace."""
     octal = "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in script.encode())
     return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{octal}'"""

@@ -12,9 +12,10 @@ from bnnbench.devices.kinds import KINDS
 from bnnbench.devices.transport import Transport, connect
 
 from . import toy
+from .adbd import FakeAdbd, adb_server
 from .sshd import LoopbackSsh
 
-SORTS = ("local", "toy", "openssh", "openssh-no-sftp", "dropbear")
+SORTS = ("local", "toy", "openssh", "openssh-no-sftp", "dropbear", "adb", "adb-before-android-7")
 
 
 @pytest.fixture(scope="session", params=SORTS)
@@ -27,6 +28,10 @@ def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             patch.setitem(KINDS, "toy", toy.ROW)
             options = {"room": "attic"} if request.param == "toy" else {}
             yield DeviceSpec(name=request.param, transport=request.param, options=options)
+        return
+    if request.param.startswith("adb"):
+        with adb_server(folder), FakeAdbd("shell_v2,cmd" if request.param == "adb" else "") as phone:
+            yield DeviceSpec(request.param, "adb", serial=phone.serial)
         return
     kind = "dropbear" if request.param == "dropbear" else "openssh"
     server = LoopbackSsh(folder, sftp=request.param == "openssh", server=kind)
