@@ -70,6 +70,7 @@ def test_columns_are_the_documented_ones_in_their_order(synthetic: StoredRun) ->
 
 
 def test_an_empty_store_has_the_columns_and_their_types(store: Store, synthetic: StoredRun) -> None:
+    store.runs_path.mkdir(parents=True)
     assert load(store).empty
     assert load(store).dtypes.to_dict() == load(synthetic).dtypes.to_dict()
     assert load_invocations(store).dtypes.to_dict() == load_invocations(synthetic).dtypes.to_dict()
