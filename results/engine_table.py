@@ -132,9 +132,9 @@ def lines(frame: pd.DataFrame, baseline: str | None = None) -> Iterator[Line]:
 def gops_interval(row: Mapping[Any, Any]) -> tuple[float, float]:
     """The interval of a timed row's GOPS, which is that of its latency turned over; both ends are the figure itself
     where it has none."""
-    gops, latency = float(row["gops"]), float(row["latency_ns"])
-    low, high = _number(row["latency_low_ns"]), _number(row["latency_high_ns"])
-    return (gops * latency / high, gops * latency / low) if low and high else (gops, gops)
+    gops = float(row["gops"])
+    latency, low, high = (_number(row[name]) for name in ("latency_ns", "latency_low_ns", "latency_high_ns"))
+    return (gops * latency / high, gops * latency / low) if latency and low and high else (gops, gops)
 
 
 def series_of(frame: pd.DataFrame) -> list[str]:

@@ -26,8 +26,8 @@ Row = Mapping[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A case that both runs have; `ratio` is the head's latency over the base's, and `low` to `high` is what their
-    intervals allow; None where one has no interval."""
+    """A case that both runs have, with the intervals of its latencies, None where there is none; `ratio` is the head's
+    latency over the base's, and `low` to `high` is what the two intervals allow."""
 
     workload: str
     engine: str
@@ -35,6 +35,8 @@ class Ratio:
     threads: int
     base_ns: float
     head_ns: float
+    base_interval_ns: tuple[float, float] | None
+    head_interval_ns: tuple[float, float] | None
     low: float | None
     high: float | None
     base: str = ""
@@ -137,9 +139,16 @@ def _text(value: Any) -> str:
     return "none" if pd.isna(value) else str(value)
 
 
+def _interval(row: Row) -> tuple[float, float] | None:
+    low, high = row["latency_low_ns"], row["latency_high_ns"]
+    return None if pd.isna(low) or pd.isna(high) else (float(low), float(high))
+
+
 def _ratio(base: Row, head: Row) -> Ratio:
-    ends = span(*((one["latency_low_ns"], one["latency_high_ns"]) for one in (head, base)))
-    low, high = ends or (None, None)
+    intervals = [_interval(one) for one in (base, head)]
+    low, high = (None, None)
+    if intervals[0] is not None and intervals[1] is not None:
+        low, high = span(intervals[1], intervals[0]) or (None, None)
     return Ratio(
         workload=_text(head["workload"]),
         engine=_text(head["engine"]),
@@ -147,6 +156,8 @@ def _ratio(base: Row, head: Row) -> Ratio:
         threads=1 if pd.isna(head["threads"]) else int(head["threads"]),
         base_ns=float(base["latency_ns"]),
         head_ns=float(head["latency_ns"]),
+        base_interval_ns=intervals[0],
+        head_interval_ns=intervals[1],
         low=low,
         high=high,
         base=latency_text(base),

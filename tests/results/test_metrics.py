@@ -60,7 +60,7 @@ class TestByProcess:
         assert all(metric.column in one for one in rounds if one["run_type"] == "iteration")
 
     def test_its_column_of_the_page(self, synthetic: StoredRun, metric: Metric) -> None:
-        names = [name for _, name, _ in page([synthetic]).others]
+        names = [column.name for column in page([synthetic]).table.columns]
         assert (metric.word.capitalize() in names) == metric.in_tables
 
     def test_its_verdict(self, metric: Metric) -> None:
