@@ -18,10 +18,10 @@ from bnnbench.results.pareto import pareto
 from bnnbench.results.pick import pick
 from bnnbench.results.ratios import compare
 from bnnbench.results.records import DeviceEvent, RunEnd, RunRecord, Skip
+from bnnbench.results.report import rows
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
 from bnnbench.results.report.page import page
-from bnnbench.results.report.rows import table
 from bnnbench.results.store.runs import Store, StoredRun
 from bnnbench.results.table import notes, table
 from tests.fuzz.fuzz_store import INTERNAL, SILENT, damage, hostile
@@ -183,7 +183,7 @@ def test_the_latest_run_is_the_last_one_also_after_the_clock_was_set_back(store:
 
 
 def everything(frame: pd.DataFrame, run: StoredRun) -> None:
-    table(frame, run.peaks)
+    rows.table(frame, run.peaks)
     models(frame, frame)
     claims(frame, [run])
     notes(frame)
