@@ -65,6 +65,7 @@ _COLUMNS: Mapping[str, str] = {
     "accuracy_high": _REAL,
     "accuracy_n": _WHOLE,
     "accuracy_top5": _REAL,
+    "compared": _WHOLE,
     "differing": _WHOLE,
     "dataset": _TEXT,
     "dataset_sha256": _TEXT,

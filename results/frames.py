@@ -139,6 +139,7 @@ def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:
         "accuracy_high": high,
         "accuracy_n": accuracy.images,
         "accuracy_top5": None if top5 is None else top5 / accuracy.images,
+        "compared": None if accuracy.differing is None else accuracy.compared or accuracy.images,
         "differing": accuracy.differing,
         "dataset": accuracy.dataset,
         "dataset_sha256": accuracy.dataset_sha256,

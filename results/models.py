@@ -10,7 +10,16 @@ from bnnbench.results.store.stored_run import StoredRun
 CHOICE = ("device", "engine", "variant", "threads", "workload", "size_bytes")
 """What tells choices apart: a model file, and where and how it runs."""
 DATA_SET = ("dataset", "dataset_sha256")
-_ACCURACY = ("accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "accuracy_top5", "differing", *DATA_SET)
+_ACCURACY = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "accuracy_n",
+    "accuracy_top5",
+    "compared",
+    "differing",
+    *DATA_SET,
+)
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:

@@ -66,6 +66,7 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
     from rich.table import Table
     from rich.text import Text
 
+    from bnnbench.results.agreement import sample_sentence
     from bnnbench.results.table import is_plain
 
     plain, accuracies = is_plain(console), result.stored.accuracies
@@ -89,12 +90,19 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
         shown = figures if roomy or len(figures) < len(_COLUMNS) else [*figures[:3], *figures[4:]]
         table.add_row(*map(Text, [*names, *shown]))
     console.print(table)
-    for text in dict.fromkeys(described(one) for one, _ in measured):
+    samples = [
+        f"{row['workload']} on {row['engine']}, {row['device']}: {said}"
+        for one, row in measured
+        if one.differing is not None
+        and (said := sample_sentence(one.differing, one.compared or one.images, one.images, result.stored.record.seed))
+    ]
+    for text in dict.fromkeys([*(described(one) for one, _ in measured), *samples]):
         console.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
     from bnnbench.results import quantity
+    from bnnbench.results.agreement import agreement
     from bnnbench.results.metrics import accuracy_text
     from bnnbench.results.statistics.proportion import proportion_interval
 
@@ -108,7 +116,7 @@ def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
         f"{low * 100:.2f} {'-' if plain else '–'} {high * 100:.2f} %",
         "" if one.correct_top5 is None else accuracy_text(one.correct_top5 / one.images),
         "" if row["emulated"] is True or not one.infer_ns else quantity.duration(one.infer_ns / one.images, plain),
-        agreement(one),
+        "" if one.differing is None else agreement(one.differing, one.compared or one.images, one.images),
     ]
 
 
@@ -129,15 +137,6 @@ def print_accuracies_json(result: RunResult) -> None:
         {"schema": 1, "run_id": result.stored.record.run_id, "outcome": result.outcome, "cases": cases}, sys.stdout
     )
     sys.stdout.write("\n")
-
-
-def agreement(one: Accuracy) -> str:
-    """How the predictions compare with the reference's."""
-    if one.differing is None:
-        return ""
-    if not one.differing:
-        return "all"
-    return f"all but {one.differing}" + (", explained" if one.explained == one.differing else "")
 
 
 def described(one: Accuracy) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,6 +13,7 @@ from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, Sto
 EXAMPLES = """Examples:
   bnnbench eval quicknet_s                                   # a shipped model on the shipped images, here
   bnnbench eval quicknet_s -d pi4 --images 500               # a subset, for a slow board or link
+  bnnbench eval large.tflite --dataset photos.npz --reference-images 1000   # which of them the reference checks
   bnnbench eval mine.tflite --dataset photos.npz -e native -e lce
 A dataset of your own is an .npz file, or a folder of .npy files, with images and labels; uint8 images need a scale and
 an offset: the model sees x * scale + offset."""
@@ -23,6 +25,12 @@ def evaluate(
     *,
     dataset: Annotated[str, Parameter(help="Labelled images: a name, an .npz file, or a folder.")] = "fashion-mnist",
     images: Annotated[int | None, Parameter(help="How many of them, drawn with the seed; default all.")] = None,
+    reference_images: Annotated[
+        str | None,
+        Parameter(
+            help="How many of these the reference checks, or all; default what takes about a minute, 100 at least."
+        ),
+    ] = None,
     seed: Annotated[int, Parameter(help="Of the drawing.")] = 0,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
@@ -58,7 +66,11 @@ def evaluate(
 
     if threads < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")
-    tables = [located(ModelTable(file=model, dataset=dataset, images=images), Path()) for model in models]
+    compared = _compared(reference_images)
+    tables = [
+        located(ModelTable(file=model, dataset=dataset, images=images, reference_images=compared), Path())
+        for model in models
+    ]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
     suite = structs.replace(suite, invocations=0) if invocations == 0 else with_invocations(suite, invocations)
     config = run_config(suite, device, inventory, engines=engine, threads=[threads])
@@ -72,3 +84,15 @@ def evaluate(
     accuracies = result.stored.accuracies
     proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in result.stored.record.cases)
     return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else NOT_MEASURED
+
+
+def _compared(text: str | None) -> int | Literal["all"] | None:
+    from ..errors import CallError
+
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise CallError(f"--reference-images {text!r} is neither a number from 1 nor all.")
+    return int(text)

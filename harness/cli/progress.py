@@ -31,6 +31,7 @@ class Display:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
         self._last_line = 0.0
+        self._begun: tuple[str, int, int, float] = ("", 0, 0, 0.0)
         columns: list[ProgressColumn] = [
             TextColumn(
                 "{task.fields[device]}",
@@ -65,9 +66,18 @@ class Display:
 
     def _print_line(self, device: str, text: str, done: int, total: int) -> None:
         moment = time.monotonic()
+        if self._begun[:2] != (device, total) or done < self._begun[2]:
+            self._begun = (device, total, done, moment)
         if moment - self._last_line >= _PLAIN_EVERY_S:
             self._last_line = moment
-            self.note(f"{device}: {done}/{total} {text}")
+            self.note(f"{device}: {done}/{total} {text}{self._left(done, total, moment)}")
+
+    def _left(self, done: int, total: int, moment: float) -> str:
+        """By the pace since this began."""
+        *_, first, since = self._begun
+        if done <= first or moment <= since:
+            return ""
+        return f", about {(total - done) * (moment - since) / (done - first):.0f} s left"
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:

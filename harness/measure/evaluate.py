@@ -66,6 +66,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
         of_images=len(dataset.whole or dataset),
         seed=dataset.seed,
         classes=list(dataset.classes),
+        compared=len(workload.compared),
         differing=verdict.differing,
         explained=verdict.explained,
         wall_ns=time.monotonic_ns() - wall,
@@ -149,19 +150,21 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
 def _compare(
     bench: Workbench, case: Case, workload: ModelWorkload, client: EngineClient, predicted: _Predicted
 ) -> _Verdict:
-    """Looks into each prediction that is not the reference's."""
-    right = workload.reference_classes()
-    differing = np.flatnonzero(predicted.classes != right)
+    """Looks into each prediction, of those that are compared, that is not the reference's."""
+    places = workload.compared_places
+    mine, right = predicted.classes[places], workload.reference_classes()
+    differing = np.flatnonzero(mine != right)
     if len(differing) > _MOST_EXPLAINED and not case.engine.traces and workload.rounds:
-        right = min(map(workload.reference_classes_under, VARIANTS), key=lambda one: (one != predicted.classes).sum())
-        differing = np.flatnonzero(predicted.classes != right)
+        right = min(map(workload.reference_classes_under, VARIANTS), key=lambda one: (one != mine).sum())
+        differing = np.flatnonzero(mine != right)
     if len(differing) > _MOST_EXPLAINED:
         return _Verdict(len(differing), None, f"{len(differing)} of {len(right)} predictions are not the reference's")
     troubles: list[str] = []
-    for place in differing:
-        trouble = _trouble(bench, case, workload, client, int(place), predicted.scores[place])
+    for number in differing:
+        place = int(places[number])
+        trouble = _trouble(bench, case, workload, client, place, predicted.scores[place])
         if trouble is not None:
-            said = f"class {predicted.classes[place]} where the reference says {right[place]}"
+            said = f"class {mine[number]} where the reference says {right[number]}"
             troubles.append(f"image {place} is {said}: {trouble}")
     return _Verdict(len(differing), len(differing) - len(troubles), troubles[0] if troubles else None)
 

@@ -122,6 +122,8 @@ def located(table: ModelTable, folder: Path) -> ModelTable:
     dataset = table.dataset
     if table.images is not None and dataset is None:
         raise SuiteError(f"the model {table.file} has images = {table.images} and no dataset; name one.")
+    if table.reference_images is not None and dataset is None:
+        raise SuiteError(f"the model {table.file} has reference_images and no dataset; name one.")
     if dataset is not None and dataset not in DATASETS:
         path = (folder / dataset).resolve()
         if not path.exists():

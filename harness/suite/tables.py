@@ -143,6 +143,8 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Labelled images to measure its accuracy with: a name, or the path of an .npz file or a folder."""
     images: Positive | None = None
     """How many of them, drawn with the suite's seed; default all."""
+    reference_images: Positive | Literal["all"] | None = None
+    """On how many of these the reference is run, or all; default what takes it about a minute, 100 at least."""
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import Plan, make_plan
-from bnnbench.kernels.models.predictions import Progress, reference_classes
+from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
 from bnnbench.results.records import Kind
 
 from .base import Payload
@@ -46,6 +46,8 @@ class ModelWorkload:
     model: ModelFile
     seed: int
     dataset: Dataset | None = None
+    reference_images: int | Literal["all"] | None = None
+    """On how many images of the dataset the reference is run; None: as many as take about a minute."""
     kind: Kind = "model"
     op: str | None = None
 
@@ -130,27 +132,42 @@ class ModelWorkload:
         return tuple(map(_path, self.image_blobs))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
-        """Runs the reference: for each input of the gate, and for every labelled image."""
+        """Runs the reference: for each input of the gate, and for labelled images."""
         for which in range(1 + len(EDGES)):
             watch(f"the right outputs of {self.name}", which, 1 + len(EDGES))
             _ = self.expected(which)
         watch(f"what others make of {self.name}", 0, 1)
         _ = self.opinions
         if self.dataset is not None:
-            what = f"the reference's classes for {self.name}"
+            count = len(self.dataset)
+            sample = "" if len(self.compared) == count else f", a sample of {count:,} images"
+            what = f"the reference's classes for {self.name}{sample}"
             _ = self.reference_classes(lambda done, of: watch(what, done, of))
 
-    def reference_classes(self, progress: Progress = lambda done, of: None) -> NDArray[np.int64]:
-        """The class that the reference gives each labelled image."""
+    @cached_property
+    def compared(self) -> Dataset:
+        """The images of the dataset whose predictions are compared with the reference's, drawn with the seed."""
         assert self.dataset is not None
+        asked = self.reference_images
+        count = len(self.dataset) if asked == "all" else asked or affordable(self.model, self.dataset)
+        return self.dataset.subset(min(count, len(self.dataset)), self.seed)
+
+    @property
+    def compared_places(self) -> NDArray[np.intp]:
+        """Where these are in the dataset, ascending."""
+        assert self.dataset is not None
+        chosen = None if self.compared is self.dataset else self.compared.chosen
+        return np.arange(len(self.dataset)) if chosen is None else chosen
+
+    def reference_classes(self, progress: Progress = lambda done, of: None) -> NDArray[np.int64]:
+        """The class that the reference gives each image of `compared`."""
         if "classes" not in self._kept:
-            self._kept["classes"] = reference_classes(self.model, self.dataset, progress)
+            self._kept["classes"] = reference_classes(self.model, self.compared, progress)
         return self._kept["classes"]
 
     def reference_classes_under(self, variant: str) -> NDArray[np.int64]:
         """The same under a variant of int8 rounding."""
-        assert self.dataset is not None
-        return reference_classes(self.model, self.dataset, variant=variant)
+        return reference_classes(self.model, self.compared, variant=variant)
 
     @cached_property
     def _kept(self) -> dict[str, NDArray[np.int64]]:

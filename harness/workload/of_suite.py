@@ -58,7 +58,7 @@ def _of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorklo
             whole = ModelWorkload(label, model, seed)
             _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
             if table.dataset is not None:
-                whole = replace(whole, dataset=_images(table, whole, seed))
+                whole = replace(whole, dataset=_images(table, whole, seed), reference_images=table.reference_images)
             found.append(whole)
         if "layers" in table.measure:
             found += _layers(model, label, seed)

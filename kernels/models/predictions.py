@@ -1,7 +1,8 @@
 """The classes that the reference gives labelled images: what every engine's predictions are compared with.
 
-The reference takes milliseconds an image, so what it said is kept: in the cache, under the digests of the model, of
-the images and of the reference's own sources, and for the shipped models and images in the package.
+The reference takes from a millisecond (28x28) to a quarter of a second (224x224) of a core an image, so it is run on a
+sample of the images where they are many (`affordable`). What it said is kept: in the cache, under the digests of the
+model, of the images and of the reference's own sources, and for the shipped models and images in the package.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,19 @@ from numpy.typing import NDArray
 
 from ..toolchain import cache_folder
 from .datasets import Dataset
+from .description import describe
 from .importer import import_model
-from .interpreter import VARIANTS, interpret
 from .model import ModelFile
+from .reference_pool import in_batches, padded, score_batches
 
 Progress = Callable[[int, int], None]
 """Called with how many images are done, of how many."""
 
 BATCH = 100
+_BATCH_MACS = 4_000_000_000
+"""Of a batch at most: about a second of the reference, and its memory."""
+_MOST_MACS = 400_000_000_000
+_LEAST = 100
 _SHIPPED = Path(__file__).parent / "fashion_mnist" / "reference.json"
 _KERNELS = Path(__file__).parents[1]
 
@@ -64,20 +70,39 @@ def compute_classes(
     progress: Progress = lambda done, of: None,
     variant: str | None = None,
 ) -> NDArray[np.int64]:
-    """As `reference_classes`, always by running the reference."""
-    batch = min(BATCH, len(dataset))
-    graph = import_model(model, batch)
-    classes = np.empty(len(dataset), np.int64)
-    for start in range(0, len(dataset), batch):
-        progress(start, len(dataset))
-        images = dataset.inputs(slice(start, start + batch))
-        short = batch - len(images)
-        if short:
-            images = np.concatenate([images, np.repeat(images[-1:], short, axis=0)])
-        given = np.ascontiguousarray(images.reshape(graph.inputs[0].shape))
-        scores = interpret(graph, [given], variant=VARIANTS[variant] if variant else None).outputs[0]
-        classes[start : start + batch] = top1(scores)[: batch - short]
-    return classes
+    """As `reference_classes`, always by running the reference, on all cores."""
+    size = max(1, min(BATCH, len(dataset), _BATCH_MACS // _macs(model)))
+    graph = import_model(model, size)
+    parts = in_batches(len(dataset), size)
+
+    def batch(part: slice) -> NDArray[Any]:
+        return np.ascontiguousarray(padded(dataset.inputs(part), size).reshape(graph.inputs[0].shape))
+
+    scores = score_batches(
+        graph,
+        [partial(batch, part) for part in parts],
+        variant,
+        lambda done: progress(min(done * size, len(dataset)), len(dataset)),
+    )
+    return np.concatenate([top1(one) for one in scores])[: len(dataset)]
+
+
+def affordable(model: ModelFile, dataset: Dataset) -> int:
+    """On how many of the images the reference is run when nobody says: all where that takes about a minute of a core
+    or two, or is shipped; else as many as that, one digit and zeros, and 100 at least. It hangs on the model and the
+    number of images alone."""
+    if _shipped(model, dataset.whole or dataset) is not None:
+        return len(dataset)
+    count = _MOST_MACS // _macs(model)
+    if count >= len(dataset):
+        return len(dataset)
+    digits = 10 ** (len(str(count)) - 1)
+    return int(min(len(dataset), max(_LEAST, count // digits * digits)))
+
+
+def _macs(model: ModelFile) -> int:
+    described = describe(model)
+    return max(1, described.macs_1bit + described.macs_32bit)
 
 
 def top1(scores: NDArray[Any]) -> NDArray[np.int64]:

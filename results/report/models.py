@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.agreement import agreement
 from bnnbench.results.engine_table import labelled
 from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.models import choices, data_sets
@@ -78,17 +79,17 @@ def _row(row: dict[Any, Any], several: bool) -> ModelRow:
         size=figure_of(row, METRICS["size"]),
         latency=figure_of(row, METRICS["latency"], *doubt_of(row, METRICS["latency"])),
         accuracy=figure_of(row, METRICS["accuracy"]),
-        agreement=_agreement(real(row["differing"]), real(row["accuracy_n"])),
+        agreement=_agreement(real(row["differing"]), real(row["compared"]), real(row["accuracy_n"])),
         front="" if share is None else _probability(share),
         on_front=on_front,
         beaten_by="" if pd.isna(row["beaten_by"]) else str(row["beaten_by"]),
     )
 
 
-def _agreement(differing: float | None, count: float | None) -> str:
+def _agreement(differing: float | None, compared: float | None, count: float | None) -> str:
     if differing is None or not count:
         return ""
-    return "all" if not differing else f"all but {differing:.0f}"
+    return agreement(int(differing), int(compared or count), int(count))
 
 
 def _probability(share: float) -> str:

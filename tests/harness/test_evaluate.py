@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bnnbench.harness.cli.evaluate import evaluate
+from bnnbench.harness.errors import CallError
 from bnnbench.harness.measure.evaluate import in_top
+from bnnbench.harness.workload.model import ModelWorkload
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models.datasets import open_dataset
 from bnnbench.kernels.models.predictions import reference_classes
@@ -274,6 +277,48 @@ def test_bad_calls_of_pick_and_chart(bench: Bench, words: tuple[str, ...], says:
     done = bench.run(*words, "--store", "store")
     assert done.returncode == 2
     assert any(part in one_sentence(done.stderr) for part in says.split("|"))
+
+
+def test_a_sample_is_compared_and_all_images_count(bench: Bench) -> None:
+    """The accuracy is of all images; what was compared is said everywhere, with what it shows of the others."""
+    fashion = open_dataset("fashion-mnist")
+    steps = fashion.preprocessing
+    assert steps is not None
+    images = {"images": fashion.images[:120], "labels": fashion.labels[:120]}
+    np.savez(bench.folder / "own.npz", **images, scale=steps.scale, offset=steps.offset)
+    words = ("eval", "quicknet_s", "--dataset", "own.npz", "--invocations", "0", "--store", "store")
+    done = bench.run(*words, "--reference-images", "40")
+    assert done.returncode == 0, done.stderr
+    sentence = (
+        "compared with the reference on 40 of 120 images (a sample drawn with seed 0): 40 alike, so 91.2 to 100.0 %"
+    )
+    assert sentence in done.stdout
+    assert "40 of 40" in done.stdout
+    (one,) = bench.store.run().accuracies.values()
+    classes = reference_classes(read(MODELS["quicknet_s"]), fashion)[:120]
+    assert (one.images, one.compared, one.differing) == (120, 40, 0)
+    assert one.correct == int((classes == fashion.labels[:120]).sum())
+    frame = load(bench.store)
+    assert (frame["compared"].tolist(), frame["accuracy_n"].tolist()) == ([40], [120])
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_a_wrong_number_of_reference_images_is_one_sentence(text: str) -> None:
+    with pytest.raises(CallError, match="is neither a number from 1 nor all"):
+        evaluate(["quicknet_s"], reference_images=text)
+
+
+def test_only_what_is_compared_is_drawn_with_the_seed() -> None:
+    whole = ModelWorkload("m", read(MODELS["quicknet_xs"]), 3, open_dataset("fashion-mnist"), 50)
+    places = whole.compared_places
+    assert len(set(places.tolist())) == 50
+    assert (places == ModelWorkload("m", whole.model, 3, whole.dataset, 50).compared_places).all()
+    assert (places != ModelWorkload("m", whole.model, 4, whole.dataset, 50).compared_places).any()
+    assert whole.dataset is not None
+    right = reference_classes(whole.model, whole.dataset)
+    assert (whole.reference_classes() == right[places]).all()
+    for every in ("all", None, 20_000):
+        assert len(ModelWorkload("m", whole.model, 3, whole.dataset, every).compared_places) == 10_000  # type: ignore[arg-type]
 
 
 def readme_commands(heading: str) -> list[list[str]]:

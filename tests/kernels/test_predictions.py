@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from bnnbench.kernels.models import predictions
 from bnnbench.kernels.models.datasets import Dataset, open_dataset
-from bnnbench.kernels.models.predictions import compute_classes, reference_classes, top1
+from bnnbench.kernels.models.predictions import affordable, compute_classes, reference_classes, top1
 from bnnbench.kernels.models.shipped import recipe, shipped_models
 from bnnbench.kernels.models.tflite_file import read
 
@@ -76,3 +78,44 @@ def test_a_last_batch_that_is_short(fashion: Dataset, monkeypatch: pytest.Monkey
 
 def test_the_first_of_equal_scores() -> None:
     assert top1(np.array([[1, 3, 3], [2, 2, 0]])).tolist() == [1, 0]
+
+
+def test_on_all_cores_it_is_the_same(fashion: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In processes of their own, which leave the environment as it was, with progress to the end."""
+    monkeypatch.setattr(predictions, "BATCH", 8)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    model = read(MODELS["quicknet_xs"])
+    part = Dataset("mine", fashion.images[:61], fashion.labels[:61], fashion.preprocessing)
+    told: list[int] = []
+    found = compute_classes(model, part, lambda done, of: told.append(done))
+    assert (found == reference_classes(model, fashion)[:61]).all()
+    assert told == [0, 8, 16, 24, 32, 40, 48, 56, 61]
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    assert not multiprocessing.active_children()
+
+
+def test_an_interrupt_ends_the_processes(fashion: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "BATCH", 8)
+    part = Dataset("mine", fashion.images[:80], fashion.labels[:80], fashion.preprocessing)
+
+    def impatient(done: int, of: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compute_classes(read(MODELS["quicknet_xs"]), part, impatient)
+    assert not multiprocessing.active_children()
+
+
+def test_how_many_images_the_reference_is_run_on(fashion: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = read(MODELS["quicknet_xs"])
+    assert affordable(model, fashion) == 10_000  # shipped
+    assert affordable(model, fashion.subset(50, 1)) == 50
+    mine = Dataset("mine", fashion.images[:9999], fashion.labels[:9999], fashion.preprocessing)
+    assert affordable(model, mine) == 9999  # quick
+    counts = {400_000_000: 1000, 1_172_000_000: 300, 90_000_000_000: 100, 10**15: 100}
+    for macs, count in counts.items():  # of an image
+        monkeypatch.setattr(predictions, "_macs", lambda _, macs=macs: macs)
+        assert affordable(model, mine) == count
+        few = Dataset("few", mine.images[:60], mine.labels[:60], mine.preprocessing)
+        assert affordable(model, few) == 60
