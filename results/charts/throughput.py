@@ -60,19 +60,13 @@ def gops_by_size(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | No
         ax.set_ylim(0.0, max(figures) * 1.08)
     for row in cases.to_dict("records"):
         marker = style.MARKERS[tracks.index((str(row["place"]), int(row["threads"]))) % len(style.MARKERS)]
-        ax.vlines(
-            float(row["macs_1bit"]),
-            *gops_interval(row),
-            color=tints[str(row["series"])].light,
-            linewidth=1.6,
-            alpha=0.5,
-            zorder=3,
-        )
+        tint = tints[str(row["series"])].light
+        ax.plot([float(row["macs_1bit"])] * 2, gops_interval(row), color=tint, linewidth=1.6, alpha=0.5, zorder=3)
         ax.plot(
             float(row["macs_1bit"]),
             float(row["gops"]),
             marker,
-            color=tints[str(row["series"])].light,
+            color=tint,
             markersize=7,
             markeredgecolor=style.SURFACE.light,
             zorder=4,

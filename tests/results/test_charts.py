@@ -170,6 +170,28 @@ def assert_readable(figure: Figure) -> None:
             assert meets is None, f"{name!r} meets {other!r}"
 
 
+@pytest.mark.parametrize("width", [2.2, 3.3, 3.7, 9.2])
+@pytest.mark.parametrize("letter", ["a", "W", "国"])
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_legend_lies_inside_its_figure(runs: dict[str, StoredRun], width: float, letter: str) -> None:
+    """However long the names of engines and devices are, and wherever the axes begin."""
+    for name in ("latency", "throughput", "size-latency", "latency-accuracy"):
+        frame = shown(runs[name], name)
+        devices = {device: f"{letter * 30}-{device}" for device in frame["device"].unique()}
+        engines = {engine: f"{engine}-{letter * 30}" for engine in frame["engine"].unique()}
+        frame = frame.assign(device=frame["device"].map(devices), engine=frame["engine"].map(engines))
+        frame = pd.concat([frame, frame.assign(threads=16)], ignore_index=True)
+        figure = CHARTS[name].figure(frame, (), width)
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        box, whole = legend.get_window_extent(), figure.bbox
+        assert len(legend.get_texts()) == 6
+        assert box.x0 >= whole.x0
+        assert box.x1 <= whole.x1
+        assert box.y1 <= whole.y1 + 1
+        assert box.y0 >= figure.axes[0].get_window_extent().y1 - 1, "it covers no figures"
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("workloads", "devices"), [(1, 1), (40, 1), (40, 2), (5, 4)])
 def test_labels_do_not_overlap(synthetic: StoredRun, width: float, workloads: int, devices: int) -> None:
