@@ -31,7 +31,7 @@ def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return
     if request.param.startswith("adb"):
         with adb_server(folder), FakeAdbd("shell_v2,cmd" if request.param == "adb" else "") as phone:
-            yield DeviceSpec(request.param, "adb", serial=phone.serial)
+            yield DeviceSpec(request.param, "adb", serial=phone.serial, workdir="~/.bnnbench")
         return
     kind = "dropbear" if request.param == "dropbear" else "openssh"
     server = LoopbackSsh(folder, sftp=request.param == "openssh", server=kind)

@@ -20,13 +20,13 @@ WORDS = ["run", "small.toml", "--store", "store", "--filter", "maxpool", "--engi
 
 @pytest.fixture
 def limited() -> Iterator[Path]:
-    """A control group that gets half of one CPU."""
+    """A control group that gets a fifth of one CPU."""
     folder = CPU / f"bnnbench-run-{os.getpid()}"
     try:
         folder.mkdir()
     except OSError as error:
         pytest.skip(f"no control groups can be made: {error.strerror}")
-    (folder / "cpu.cfs_quota_us").write_text("50000")
+    (folder / "cpu.cfs_quota_us").write_text("20000")
     yield folder
     folder.rmdir()
 
@@ -55,7 +55,7 @@ def test_a_run_that_was_stopped_by_its_quota_is_not_believed(bench: Bench, limit
     (case,) = case_results(bench.store.run("latest"))
     assert case.trust == "low"
     told = " ".join(case.trust_reasons)
-    assert "a control group lets it use 0.50 of" in told
+    assert "a control group lets it use 0.20 of" in told
     assert "limit of CPU time stopped it in 2 of 2 invocations" in told
 
 
