@@ -146,8 +146,8 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     `images` were predicted, drawn with `seed` from `of_images` when these are more; `dataset_sha256` is that of all of
     them. `correct` and `correct_top5` were right; `confusion[label][predicted]` counts images. `differing` predictions
     are not the reference's, and signs too close to zero to call explain `explained` of these. `right` holds which
-    images were right (`results/image_flags.py`). The reference was run on `compared` images, drawn with the seed (all
-    in records of before, None). `infer_ns` is the engine's time for all images.
+    images were right (`results/image_flags.py`). The reference was run on `compared` images, drawn with the seed; None:
+    on all, in records of before. `infer_ns` is the engine's time for all images.
     """
 
     case_id: str
