@@ -19,8 +19,7 @@ PORTABLE_LCE: Caveats = {
     "x86_64": "portable C++ on x86: no hand-written kernels",
     "arm": "portable C++ on 32-bit Arm: no hand-written kernels",
 }
-"""LCE's hand-written kernels are for 64-bit Arm:
-https://docs.larq.dev/compute-engine/inference/ and `larq_compute_engine/core/bgemm` of its sources."""
+"""LCE's hand-written kernels are for 64-bit Arm: https://github.com/larq/compute-engine/blob/main/docs/build_arm.md."""
 NO_BINARY_OPS: Caveats = {ANYWHERE: "no binary ops: it computes in floats or int8"}
 
 
