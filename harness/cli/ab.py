@@ -71,8 +71,8 @@ def ab(
     config = Compare(select(base, capsules, trust), select(head, capsules, trust), seconds(budget))
     if (config.base.model is None) != (config.head.model is None):
         other = config.base if config.base.model is None else config.head
-        near = closest(other.text, shipped_models())
-        raise CallError(f"one side is a model and {other.text!r} is none{near}; give two models, or two engines.")
+        none = f"{other.text!r}{closest(other.text, shipped_models())}"
+        raise CallError(f"one side is a model and the other is none, {none}; give two models, or two engines.")
     result = measure(
         run_config(
             load_suites(files or []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from bnnbench.devices.closest import there_is_no
+from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import ENGINES, Engine
 
 from ..errors import CallError
@@ -18,6 +18,6 @@ def engine_named(
     the name may have meant instead."""
     known = {**declared, **ENGINES}
     if name not in known:
-        what = "engine or shipped model" if models else "engine"
-        raise CallError(f"{there_is_no(what, name, [*ENGINES, *declared, *models])}.")
+        also = f"{closest(name, models)}, and the shipped models {', '.join(models)}" if models else ""
+        raise CallError(f"{there_is_no('engine', name, [*ENGINES, *declared])}{also}.")
     return known[name]

@@ -192,11 +192,11 @@ def _check_engines(suite: Suite, path: Path) -> None:
                 raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {placeholder} goes.")
         for architecture in suite.engine[name].binary:
             if architecture not in _ARCHITECTURES:
-                wrong = there_is_no("architecture", architecture, dict.fromkeys(_ARCHITECTURES))
-                raise SuiteError(f"{path}: [engine.{name}] binary: {wrong}.")
+                hint = f"{closest(architecture, _ARCHITECTURES)}; there are {', '.join(dict.fromkeys(_ARCHITECTURES))}"
+                raise SuiteError(f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}.")
     for name in suite.engines:
         if name not in known:
-            raise SuiteError(f"{path}: {there_is_no('engine', name, known)}.")
+            raise SuiteError(f"{path}: unknown engine {name!r}{closest(name, known)}; there are {', '.join(known)}.")
 
 
 def _with_paths(name: str, table: EngineTable, folder: Path) -> EngineTable:
