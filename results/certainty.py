@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bnnbench.results import quantity
+from bnnbench.results.metrics import Metric
 from bnnbench.results.statistics.level import Level, coverage, depth
 
 
@@ -29,6 +30,21 @@ def latency_text(row: Mapping[Any, Any], plain: bool = False) -> str:
     return duration_text(
         value, _number(row, "latency_low_ns"), _number(row, "latency_high_ns"), None if n is None else int(n), plain
     )
+
+
+def figure_text(row: Mapping[Any, Any], metric: Metric) -> str:
+    """A row's figure for a metric with its interval: `88.65 % (88.01-89.26)`; nothing where none was measured."""
+    if metric.column == "latency_ns":
+        return latency_text(row)
+    value = _number(row, metric.column)
+    if value is None:
+        return ""
+    low, high = (_number(row, end) if end else None for end in (metric.low, metric.high))
+    if low is None or high is None:
+        return metric.text(value)
+    if metric.between is not None:
+        return metric.between(value, low, high)
+    return f"{metric.text(value)} ({metric.text(low).removesuffix(' %')}-{metric.text(high).removesuffix(' %')})"
 
 
 def duration_text(

@@ -15,59 +15,44 @@ if TYPE_CHECKING:
     from .terminal import Console
 
 _CONFUSIONS = 3
-_COLUMNS = ("size", "top-1", "95 % interval", "top-5", "an image")
-# Columns of a terminal from which there is room for all of them.
-_ROOMY = 95
 
 
-def print_accuracies(result: RunResult, console: Console) -> None:
-    """A table with a row per case, what is confused most, and what went wrong."""
-    from rich.text import Text
-
+def print_accuracies(result: RunResult, console: Console, again: str) -> None:
+    """A table with a row per case, what is confused most, and what went wrong; `again` is the command that shows what
+    finds no room."""
     from bnnbench.results import load
-    from bnnbench.results.table import is_plain
-
-    from .terminal import line
+    from bnnbench.results.sheet import is_plain, say
+    from bnnbench.results.table import notes
 
     frame = load(result.stored)
     if accuracies := result.stored.accuracies:
-        print_table(result, frame, console)
+        print_table(result, frame, console, again)
     for row in frame[frame["latency_ns"].notna()].to_dict("records"):
-        console.print(line(_latency(row, is_plain(console))), soft_wrap=True)
+        say(console, _latency(row, is_plain(console)))
     for case in result.stored.record.cases:
         one = accuracies.get(case.id)
         if one is not None and (confused := most_confused(one)):
-            console.print(Text(f"{case.workload} confuses most: {'; '.join(confused)}", style="dim"), soft_wrap=True)
-    for row in frame[frame["reason"].notna()].to_dict("records"):
-        said = f"{str(row['status']).replace('_', ' ')}: {row['workload']} on {row['engine']}: {row['reason']}"
-        console.print(line(said, "red" if row["status"] == "wrong_output" else ""), soft_wrap=True)
+            say(console, f"{case.workload} confuses most: {'; '.join(confused)}", "dim")
+    for text in notes(frame):
+        say(console, text, "red" if "wrong_output" in set(frame["status"]) else "")
     for reason in result.failures.values():
-        console.print(line(reason, "red"), soft_wrap=True)
+        say(console, reason, "red")
     console.print(
         f"run {result.stored.record.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True
     )
 
 
 def _latency(row: dict[Any, Any], plain: bool) -> str:
-    """`m on native, local takes 18.9 µs (18.5-20.1), low trust: it is a VM`."""
-    import pandas as pd
+    """`m on native, local takes 18.9 µs (18.5-20.1), low trust: VM`."""
+    from bnnbench.results.certainty import median_with_interval
 
-    from bnnbench.results.quantity import duration
-
-    low, high = (duration(float(row[name]), plain) for name in ("latency_low_ns", "latency_high_ns"))
-    why = "" if pd.isna(row["trust_reasons"]) else f": {row['trust_reasons']}"
-    trust = "" if pd.isna(row["trust"]) or row["trust"] == "high" else f", {row['trust']} trust{why}"
-    where = f"{row['workload']} on {row['engine']}, {row['device']}"
-    return f"{where} takes {duration(float(row['latency_ns']), plain)} ({low} - {high}){trust}"
+    return f"{row['workload']} on {row['engine']}, {row['device']} takes {median_with_interval(row, plain)}"
 
 
-def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> None:
+def print_table(result: RunResult, frame: pd.DataFrame, console: Console, again: str) -> None:
     """A row for each case whose accuracy was measured, and what with."""
-    from rich.table import Table
-    from rich.text import Text
-
     from bnnbench.results.agreement import sample_sentence
-    from bnnbench.results.table import is_plain
+    from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
     plain, accuracies = is_plain(console), result.stored.accuracies
     measured = [
@@ -77,19 +62,18 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
     ]
     # Which device and engine, only where there are several.
     telling = [key for key in ("device", "engine") if len({row[key] for _, row in measured}) > 1]
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", *telling):
-        table.add_column(name, overflow="fold", min_width=14 if name == "model" else 6)
-    roomy = console.width >= _ROOMY
-    for name in _COLUMNS if roomy else (name for name in _COLUMNS if name != "top-5"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("like reference", no_wrap=True)
+    sheet = Sheet(
+        *(Column(name, folds=True) for name in ("model", *telling)),
+        Column("size", right=True),
+        Column("top-1", right=True),
+        Column("95 % interval", right=True),
+        Column("top-5", right=True, rank=2),
+        Column("an image", right=True, rank=1),
+        Column("like reference"),
+    )
     for one, row in measured:
-        names = [str(row[key]) for key in ("workload", *telling)]
-        figures = _figures(one, row, plain)
-        shown = figures if roomy or len(figures) < len(_COLUMNS) else [*figures[:3], *figures[4:]]
-        table.add_row(*map(Text, [*names, *shown]))
-    console.print(table)
+        sheet.add(*(str(row[key]) for key in ("workload", *telling)), *_figures(one, row, plain))
+    sheet.print(console, again)
     samples = [
         f"{row['workload']} on {row['engine']}, {row['device']}: {said}"
         for one, row in measured
@@ -97,7 +81,7 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console) -> Non
         and (said := sample_sentence(one.differing, one.compared or one.images, one.images, result.stored.record.seed))
     ]
     for text in dict.fromkeys([*(described(one) for one, _ in measured), *samples]):
-        console.print(Text(text, style="dim"), soft_wrap=True)
+        say(console, text, "dim")
 
 
 def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
@@ -108,7 +92,7 @@ def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
 
     size = quantity.size(float(row["size_bytes"]))
     if one.status != "ok" or one.correct is None:
-        return [size, one.status.replace("_", " ")]
+        return [size, one.status.replace("_", " "), "", "", "", ""]
     low, high = proportion_interval(one.correct, one.images)
     return [
         size,

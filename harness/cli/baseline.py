@@ -78,13 +78,13 @@ def save(
 def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the baselines of the store, oldest first."""
     from msgspec.json import encode
-    from rich.table import Table
 
+    from bnnbench.results.sheet import Column, Sheet
     from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.place import require_store
     from bnnbench.results.store.runs import Store
 
-    from .terminal import Console, line
+    from .terminal import Console
 
     where = Store(store).path
     require_store(where)
@@ -92,9 +92,12 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     if json:
         print(encode(found.all()).decode())
         return
-    table = Table("name", "saved", "commit", "cases", "devices", "", box=None, pad_edge=False)
+    sheet = Sheet(
+        *(Column("name", folds=True), Column("saved", rank=1), Column("commit", rank=2), Column("cases", right=True)),
+        *(Column("devices", folds=True), Column("pinned")),
+    )
     for one in found.all():
-        cells = (
+        sheet.add(
             one.name,
             one.created[:16].replace("T", " "),
             (one.commit or "")[:10],
@@ -102,7 +105,6 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
             ", ".join(one.devices),
             "pinned" if one.pinned else "",
         )
-        table.add_row(*map(line, cells))
     console = Console()
-    console.print(table)
+    sheet.print(console)
     console.print(f"baselines in {found.path}", style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from bnnbench.devices.inventory import Inventory
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.tuning import Change
 from bnnbench.results.printable import printable
-from bnnbench.results.sheet import Column, Sheet, say
+from bnnbench.results.sheet import Column, Sheet, folded, say
 
 from .terminal import Console, line
 
@@ -61,8 +61,11 @@ def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Find
     console.print(line(f"{spec.name}: {facts.model or 'unknown model'}", "bold"))
     for finding in findings:
         word, style = _WEIGHTS[finding.weight]
-        console.print(Text.assemble((f"{word:>8}  ", style), line(finding.what)), soft_wrap=True)
-        console.print(Text.assemble("          ", line(finding.mend, "cyan")), soft_wrap=True)
+        margin = Text(f"{word:>8}  ", style)
+        for text, its_style in ((finding.what, ""), (finding.mend, "cyan")):
+            for part in folded(line(text, its_style), console.width - len(margin)):
+                console.print(Text.assemble(margin, part), soft_wrap=True)
+                margin = Text(" " * len(margin))
     if not any(finding.weight != "none" for finding in findings):
         console.print("nothing here makes its numbers unreliable", style="green")
 

@@ -62,6 +62,7 @@ def evaluate(
     from .accuracy import print_accuracies, print_accuracies_json
     from .measuring import INTERRUPTED, NOT_MEASURED, measure, run_config
     from .run import with_invocations
+    from .summary import again
     from .terminal import Console
 
     if threads < 1 or (images is not None and images < 1):
@@ -78,7 +79,7 @@ def evaluate(
     if json:
         print_accuracies_json(result)
     else:
-        print_accuracies(result, Console())
+        print_accuracies(result, Console(), again(result.stored.record.run_id, store))
     if result.outcome == "interrupted":
         return INTERRUPTED
     accuracies = result.stored.accuracies

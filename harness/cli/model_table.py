@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bnnbench.results.printable import shorten
+from bnnbench.results.sheet import say
 
-from .terminal import Console, line
+from .terminal import Console
 
 if TYPE_CHECKING:
     from bnnbench.kernels.models.description import Description, OpRow, Part, Port
@@ -33,10 +34,10 @@ def print_model(description: Description, file: Path, size_bytes: int) -> None:
     limit = console.width if sys.stdout.isatty() else _NO_LIMIT
     for place, part in enumerate(description.subgraphs):
         if not part.is_run:
-            console.print(line(_not_run(place, part)), soft_wrap=True)
+            say(console, _not_run(place, part))
         _print_rows([row for row in description.rows if row.subgraph == place], limit)
     for text in (*_ports(description), *_totals(description, file, size_bytes)):
-        console.print(line(text), highlight=False, soft_wrap=True)
+        say(console, text)
 
 
 def _print_rows(rows: Sequence[OpRow], limit: int) -> None:

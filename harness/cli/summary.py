@@ -33,7 +33,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     frame = load(result.stored)
     show(frame, console, again=again(run_id, store))
     if result.stored.accuracies:
-        print_table(result, frame, console)
+        print_table(result, frame, console, again(run_id, store))
     for warning in result.stored.warnings:
         say(console, warning, "yellow")
     told = " ".join(frame["reason"].dropna())

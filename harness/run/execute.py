@@ -111,6 +111,6 @@ def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
 def _compute_references(plan: Plan, watcher: Watcher) -> None:
     """Beforehand, because nothing may compute here while a block is timed."""
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
-    watcher.note(f"computing the right outputs of {len(planned)} workloads")
+    watcher.note(f"computing the right outputs of {len(planned)} workload{'s' * (len(planned) != 1)}")
     for workload in planned.values():
         workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))
