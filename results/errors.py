@@ -12,6 +12,14 @@ class StoreWarning(UserWarning):
     """A part of a store that can't be read and is left out; one sentence."""
 
 
+class NoStoreError(StoreError):
+    """There is no store at a path; `what` says so without the advice."""
+
+    def __init__(self, path: object) -> None:
+        self.what = f"{path} holds no runs, there is no such folder"
+        super().__init__(f"{self.what}: make a run with bnnbench run, or name a --store")
+
+
 class StoreNotice(UserWarning):
     """Which store is used, when it is not the one that one would expect; one sentence."""
 

@@ -64,7 +64,7 @@ def chart(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from .next_command import FIRST, missing_figures, sentences, with_store
+    from .next_command import FIRST, missing_figures, named_first, sentences, with_store
 
     if kind not in CHARTS:
         raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
@@ -76,7 +76,8 @@ def chart(
         wide = inches(width)
     except ValueError as error:
         raise CallError(f"--width: {error}.") from None
-    chosen = _chosen(Store(store), runs, CHARTS[kind])
+    with named_first(store):
+        chosen = _chosen(Store(store), runs, CHARTS[kind])
     frame = load(chosen)
     if runs is None and not CHARTS[kind].shows_every_run:
         frame = newest(frame)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bnnbench.results.errors import NoStoreError
+
+from ..errors import CallError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +48,15 @@ class Missing:
 def with_store(command: str, store: Path | None) -> str:
     """The command for the store that the user named."""
     return command if store is None else f"{command} --store {shlex.quote(str(store))}"
+
+
+@contextmanager
+def named_first(store: Path | None) -> Iterator[None]:
+    """Where there is no store at all, the command that makes the first run is named. Raises CallError."""
+    try:
+        yield
+    except NoStoreError as error:
+        raise CallError(f"{error.what}; run `{with_store(FIRST, store)}`.") from None
 
 
 def missing_figures(

@@ -54,7 +54,7 @@ def pick(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from .next_command import FIRST, missing_figures, with_store
+    from .next_command import FIRST, missing_figures, named_first, with_store
     from .next_command import sentences as next_steps
 
     budgets = {
@@ -62,7 +62,8 @@ def pick(
         "max_size_bytes": _quantity("--max-size", max_size, _SIZES, "5MB"),
         "min_accuracy": _share(min_accuracy),
     }
-    runs = without_comparisons(Store(store).runs())
+    with named_first(store):
+        runs = without_comparisons(Store(store).runs())
     frame = choices(load(runs))
     if frame.empty:
         raise CallError(f"the store has no model that was measured; run `{with_store(FIRST, store)}`.")

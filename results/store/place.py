@@ -11,7 +11,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from bnnbench.results.errors import StoreError, StoreNotice
+from bnnbench.results.errors import NoStoreError, StoreError, StoreNotice
 
 _PROJECT_MARKS = ("runs", ".git", "pyproject.toml", "devices.toml")
 _PARTS = ("runs", "baselines", "devices")
@@ -56,7 +56,7 @@ def require_store(path: Path) -> None:
         raise StoreError(f"{path} is no store, because it has no folder runs: name the folder that has it")
     if is_there:
         raise StoreError(f"{path} is a file and no store: name the folder of a store")
-    raise StoreError(f"{path} holds no runs, there is no such folder: make a run with bnnbench run, or name a --store")
+    raise NoStoreError(path)
 
 
 def _project() -> tuple[Path | None, bool]:
