@@ -66,9 +66,12 @@ class Lease:
         self.tell_left_behind(name, process.left_behind)
 
     @contextmanager
-    def program(self, name: str, model: str, threads: int, deadline_s: float) -> Iterator[RemoteProcess]:
-        """A started engine without a protocol, which measures a model, prints and ends; raises as `engine`."""
-        command = self.engines[name].command(self._start(name, threads, model))
+    def program(
+        self, name: str, model: str, threads: int, deadline_s: float, flags: Sequence[str] = ()
+    ) -> Iterator[RemoteProcess]:
+        """A started engine without a protocol, which measures a model, prints and ends; raises as `engine`. `flags` are
+        further words for it."""
+        command = self.engines[name].command(self._start(name, threads, model, flags))
         process = self.launcher.start(command, self.threads_on(threads), deadline_s)
         try:
             with self.stop.ends(process):
@@ -83,6 +86,16 @@ class Lease:
     def fetch(self, path: str, size_bytes: int) -> bytes:
         """A file of the work folder, relative to it, of about this size. Raises CommandFailed, DeviceLost."""
         return self.transport.pull(self.folder.absolute(path), limit_bytes=size_bytes + OUTPUT_SLACK_BYTES)
+
+    def written(self, path: str, size_bytes: int) -> bytes | None:
+        """A file of the work folder that a program may have written; None where there is none.
+
+        Raises TooMuchOutput where it has more than `size_bytes`, CommandFailed, DeviceLost.
+        """
+        absolute = self.folder.absolute(path)
+        if self.transport.shell('[ -f "$1" ]', absolute).status:
+            return None
+        return self.transport.pull(absolute, limit_bytes=size_bytes)
 
     def counted(self) -> bytes:
         """What the counter of the last engine wrote. Raises CommandFailed, DeviceLost."""
@@ -101,8 +114,8 @@ class Lease:
         for name in names:
             self.paths[name] = [copies[name], *self.paths[name][1:]]
 
-    def _start(self, name: str, threads: int, model: str = "") -> Start:
-        return Start(self.paths[name], self.target.isas.get(name), self.target.is_local, model, threads)
+    def _start(self, name: str, threads: int, model: str = "", flags: Sequence[str] = ()) -> Start:
+        return Start(self.paths[name], self.target.isas.get(name), self.target.is_local, model, threads, flags)
 
     @property
     def _counts_file(self) -> str:

@@ -10,8 +10,9 @@ from bnnbench.results.records import Gate, Invocation
 from ..bench.workbench import Workbench
 from ..plan.cases import Case
 from .invoke import Place, invoke
-from .summary_program import gate_unseen, invoke_summarized
+from .summary_program import invoke_summarized
 from .verify import verify
+from .written_output import gate_written
 
 
 class Runner(Protocol):
@@ -48,12 +49,12 @@ class SummaryRunner:
     evaluates = False
 
     def gate(self, bench: Workbench, case: Case) -> Gate:
-        """What stands for one: the output is never seen."""
-        return gate_unseen(case)
+        """The outputs that it writes against the reference's; `unverified` where it writes none."""
+        return gate_written(bench, case)
 
     def invoke(self, bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation:
         """One run of the program."""
-        return invoke_summarized(bench, case, place)
+        return invoke_summarized(bench, case, place, gate)
 
 
 RUNNERS: Mapping[int | None, Runner] = {1: SpokenRunner(), None: SummaryRunner()}

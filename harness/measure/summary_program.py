@@ -1,4 +1,4 @@
-"""Cases of engines that only print a summary: their output is never seen, so they are `unverified`."""
+"""Timing by programs that print a summary; those that write outputs must repeat the verified one."""
 
 from __future__ import annotations
 
@@ -8,84 +8,59 @@ from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.claims import work_contradiction
 from bnnbench.kernels.engines.tflite_benchmark import Summary, parse_summary
 from bnnbench.kernels.errors import EngineError
-from bnnbench.results.records import Gate, Invocation
+from bnnbench.results.records import Gate, Invocation, Status
 
-from ..bench.workbench import Workbench, payload_of
+from ..bench.workbench import Workbench
 from ..clock import now
 from ..plan.cases import Case
 from .invoke import Place
-
-_DEADLINE_S = 900.0
-_END_S = 10.0
-_LONGEST_OUTPUT = 1_000_000
-_LONGEST_LINE = 300
+from .program import Ended, run_program
+from .written_output import run_writing
 
 
-def gate_unseen(case: Case) -> Gate:
-    """What stands for the gate."""
-    return Gate(
-        case_id=case.record.id,
-        status="unverified",
-        reason=f"engine '{case.record.engine}' prints a summary and shows no output to verify",
-        engine_build=case.record.engine_build,
-        started=now(),
-    )
-
-
-def invoke_summarized(bench: Workbench, case: Case, place: Place) -> Invocation:
-    """One run of the program. Raises DeviceError when the device is lost, Interrupted."""
+def invoke_summarized(bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation:
+    """One run of the program, on the verified input where there is one. Raises DeviceError when the device is lost,
+    Interrupted."""
     started, wall = now(), time.monotonic_ns()
-    record, summary, failure = case.record, None, None
+    record, within = case.record, place.within
+    status: Status = gate.status
+    summary, output, reason = None, None, None
     try:
-        summary = _measure(bench, case)
+        if within and within.extra_ppm:
+            raise EngineError("it cannot be slowed down by a known share.")
+        with bench.timed():
+            written = run_writing(bench, case, gate.input_index) if gate.status == "ok" else None
+            ended = written.ended if written else run_program(bench, case)
+        summary, output = _summary(ended), written.sha256 if written else None
     except (EngineError, CommandFailed) as error:
-        failure = f"engine '{record.engine}': {error}"
+        status, reason = "failed", f"engine '{record.engine}': {error}"
+    if summary and output != gate.output_sha256:
+        status, reason, summary = "wrong_output", "the output is not the one that was verified", None
     return Invocation(
         case_id=record.id,
         index=place.index,
         order=place.order,
-        status="unverified" if summary else "failed",
-        reason=failure,
+        status=status,
+        reason=reason,
         started=started,
         engine_build=record.engine_build,
         iterations=summary.runs if summary else None,
         first_ns=summary.first_ns if summary else None,
         load_ns=summary.load_ns if summary else None,
         samples_ns=[summary.latency_ns] if summary else [],
+        output_sha256=output,
+        comparison_id=within.comparison_id if within else None,
+        pair=within.pair if within else None,
         wall_ns=time.monotonic_ns() - wall,
     )
 
 
-def _measure(bench: Workbench, case: Case) -> Summary:
-    model = payload_of(case).keys["model"]
-    lines: list[str] = []
-    with bench.timed(), bench.lease.program(case.engine.name, model, case.record.threads, _DEADLINE_S) as process:
-        began = time.monotonic_ns()
-        deadline, length = time.monotonic() + _DEADLINE_S, 0
-        try:
-            while length < _LONGEST_OUTPUT:
-                lines.append(process.read_line(deadline))
-                length += len(lines[-1]) + 1
-        except EOFError:
-            pass
-        except TimeoutError:
-            raise EngineError(f"it did not end within {_DEADLINE_S:.0f} s.") from None
-        status = process.wait(time.monotonic() + _END_S)
-        said = process.stderr_tail()
-        waited_ns = time.monotonic_ns() - began
-    if status:
-        raise EngineError(f"it ended with status {status}. It said: {_last_words(lines, said)}")
+def _summary(ended: Ended) -> Summary:
+    ended.require_success()
     try:
-        # Some builds print to stderr.
-        summary = parse_summary("\n".join(lines + said.splitlines()))
+        summary = parse_summary(ended.text)
     except EngineError as error:
-        raise EngineError(f"{error} It said: {_last_words(lines, said)}") from None
-    if wrong := work_contradiction(summary.runs * summary.min_ns, waited_ns):
+        raise EngineError(f"{error} It said: {ended.last_words}") from None
+    if wrong := work_contradiction(summary.runs * summary.min_ns, ended.waited_ns):
         raise EngineError(f"its summary has times that cannot be: it {wrong}.")
     return summary
-
-
-def _last_words(lines: list[str], said: str) -> str:
-    """The last lines on either stream, without the launcher's own."""
-    last = [line for line in (*lines, *said.splitlines()) if line.strip() and not line.startswith("{")][-2:]
-    return " | ".join(line[:_LONGEST_LINE] for line in last) or "nothing"

@@ -153,7 +153,8 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: list[str]
     binary: dict[str, str]
     protocol: Literal[1, "none"] = 1
-    """"none": it prints the summary of `benchmark_model`, and `command` also holds {model} and {threads}."""
+    """"none": it prints the summary of `benchmark_model`, and `command` also holds {model} and {threads}.
+    Flags for inputs and outputs are appended to it."""
     files: list[str] = []
     accepts: Annotated[list[Accepts], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["op"])
     """What its `load` takes: kernel cases, plan files, `.tflite` files."""

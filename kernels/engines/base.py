@@ -31,14 +31,15 @@ RunKey = Literal["watch", "counters"]
 @dataclass(frozen=True, slots=True)
 class Start:
     """How an engine is started. `paths` are where its files were pushed to, relative to the working folder; `isa`
-    forces a level; `local`: on this machine. `model` and `threads` are for a program without a protocol, which is
-    started once for each measurement."""
+    forces a level; `local`: on this machine. `model`, `threads` and `flags`, further words for it, are for a program
+    without a protocol, which is started once for each measurement."""
 
     paths: Sequence[str]
     isa: str | None = None
     local: bool = False
     model: str = ""
     threads: int = 1
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""`benchmark_model` of TensorFlow Lite and `lce_benchmark_model`: programs that only print a summary."""
+"""`benchmark_model` of TensorFlow Lite and `lce_benchmark_model`: programs that print a summary, and newer ones write
+outputs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf, sqrt
@@ -22,6 +23,34 @@ _LEAST, _MOST = 1e-5, 1e12
 """us; a hundredth of a clock cycle, and more than anybody waits."""
 # Averages are printed with six digits.
 _ROUNDING = 1e-5
+# The first of equal flags is taken; others, and unknown ones, are listed.
+_UNCONSUMED = re.compile(r"\bUnconsumed cmdline flags: (.*)")
+
+ONE_RUN = ("--num_runs=1", "--warmup_runs=0", "--min_secs=0", "--warmup_min_secs=0")
+"""Flags for a single inference."""
+
+
+def output_flags(inputs: Sequence[tuple[str, Sequence[int]]], output: str) -> tuple[str, ...]:
+    """Flags by which it takes its inputs from files and writes its outputs.
+
+    `inputs` are path and shape of each, in the model's order; files hold raw little-endian values. The outputs stand in
+    the file `output` one after another. Their names are ours: the program goes by their order.
+    """
+    names = [f"in{number}" for number in range(len(inputs))]
+    shapes = [",".join(map(str, shape)) for _, shape in inputs]
+    files = [f"{name}:{path}" for name, (path, _) in zip(names, inputs, strict=True)]
+    return (
+        f"--input_layer={','.join(names)}",
+        f"--input_layer_shape={':'.join(shapes)}",
+        f"--input_layer_value_files={','.join(files)}",
+        f"--output_filepath={output}",
+    )
+
+
+def ignored_flag(text: str, flags: Sequence[str]) -> str | None:
+    """The name of the first of these flags that it printed to have ignored; None when it took them all."""
+    listed = {word.partition("=")[0] for line in _UNCONSUMED.findall(text) for word in line.split()}
+    return next((name for flag in flags if (name := flag.partition("=")[0]) in listed), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +147,7 @@ def _number(text: str, name: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class SummaryEngine(CustomEngine):
-    """A user's binary; `command_line` also holds `{model}` and `{threads}`. Its cases are never verified."""
+    """A user's binary; `command_line` also holds `{model}` and `{threads}`, and further flags are appended to it."""
 
     placeholders = ("{binary}", "{files}", "{model}", "{threads}")
     required = ("{binary}", "{model}")
@@ -130,4 +159,5 @@ class SummaryEngine(CustomEngine):
     def command(self, start: Start) -> list[str]:
         """The argv that measures a model file."""
         argv = CustomEngine.command(self, start)
-        return [word.replace("{model}", start.model).replace("{threads}", str(start.threads)) for word in argv]
+        words = [word.replace("{model}", start.model).replace("{threads}", str(start.threads)) for word in argv]
+        return [*words, *start.flags]

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnnbench.kernels.engines.base import Start
-from bnnbench.kernels.engines.tflite_benchmark import Summary, SummaryEngine, parse_summary
+from bnnbench.kernels.engines.tflite_benchmark import (
+    ONE_RUN,
+    Summary,
+    SummaryEngine,
+    ignored_flag,
+    output_flags,
+    parse_summary,
+)
 from bnnbench.kernels.errors import EngineError
 
 WITH_PREFIX = """\
@@ -235,3 +242,34 @@ def test_the_command_that_measures() -> None:
         "--num_threads=4",
         "blobs/2",
     ]
+
+
+def test_flags_for_inputs_and_outputs_stand_behind_the_command() -> None:
+    engine = SummaryEngine("theirs", ("{binary}", "--graph={model}"), {}, accepts=frozenset())
+    flags = output_flags([("blobs/4", (1, 2, 3)), ("blobs/5", (7,))], "tmp/out")
+    assert engine.command(Start(["blobs/1"], model="blobs/3", flags=[*flags, *ONE_RUN])) == [
+        "./blobs/1",
+        "--graph=blobs/3",
+        "--input_layer=in0,in1",
+        "--input_layer_shape=1,2,3:7",
+        "--input_layer_value_files=in0:blobs/4,in1:blobs/5",
+        "--output_filepath=tmp/out",
+        *ONE_RUN,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "ignored"),
+    [
+        ("Unconsumed cmdline flags: --output_filepath=tmp/out", "--output_filepath"),
+        ("WARN: Unconsumed cmdline flags: --mine=1 --input_layer=in0 --output_filepath=x", "--input_layer"),
+        ("01-02 03:04:05.678 1 1 W tflite  : Unconsumed cmdline flags: --output_filepath=x", "--output_filepath"),
+        ("Unconsumed cmdline flags: --num_runs=1", None),
+        ("Unconsumed cmdline flags: --output_filepath_too=x", None),
+        ("File path to export outputs layer to: [tmp/out] --output_filepath", None),
+        ("", None),
+    ],
+)
+def test_which_of_our_flags_a_program_says_to_ignore(line: str, ignored: str | None) -> None:
+    flags = output_flags([("blobs/4", (1,))], "tmp/out")
+    assert ignored_flag(f"STARTING!\n{line}\nGraph: [x]", flags) == ignored
