@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -198,3 +199,21 @@ def test_several_inputs_and_outputs_travel_in_the_model_s_order(tmp_path: Path) 
     subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
     right = b"".join(array.tobytes() for array in interpret(graph, given).outputs)
     assert (tmp_path / "out").read_bytes() == right
+
+
+@pytest.mark.slow
+def test_two_proven_programs_get_a_verdict_and_one_without_outputs_none(bench: Bench) -> None:
+    require("litert")
+    engines = {}
+    for name in ("right", "again", "old"):
+        standin(bench.folder / name, name)
+        engines[name] = engine(name, name)
+    path = suite(bench, made(bench, steps()), engines)
+    words = {}
+    for head in ("again", "old"):
+        done = bench.run("ab", path, "--base", "right", "--head", head, "--store", "store", "--json", "-")
+        assert "Traceback" not in done.stderr
+        (words[head],) = [
+            one["verdict"] or one["status"] for one in json.loads(done.stdout)["verdicts"] if one["metric"] == "latency"
+        ]
+    assert words == {"again": "equivalent", "old": "unverified"}
