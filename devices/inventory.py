@@ -102,9 +102,10 @@ def _text(data: bytes, path: Path) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.")
+        raise InventoryError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
+    if "\0" in text:  # every other byte of UTF-16 text in Latin letters is one
+        is_wide = text.count("\0") > len(text) // 4
+        raise InventoryError(f"{path} {'is not UTF-8 text; save it as UTF-8' if is_wide else 'holds a NUL byte'}.")
     return text
 
 

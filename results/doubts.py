@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnnbench.results.certainty import trust_text
 from bnnbench.results.columns import equal, named
 from bnnbench.results.trust import GRADES
 
@@ -13,11 +14,8 @@ Record = Mapping[Any, Any]
 
 
 def doubt(record: Record) -> str | None:
-    """As `low trust: it is a virtual machine`; None at the highest grade, and where nothing was timed."""
-    if pd.isna(record["trust"]) or record["trust"] == GRADES[-1]:
-        return None
-    words = ", ".join(in_short(reason) for reason in doubts(record))
-    return f"{record['trust']} trust" + (f": {words}" if words else "")
+    """As `low trust: VM, load`; None at the highest grade, and where nothing was timed."""
+    return None if pd.isna(record["trust"]) or record["trust"] == GRADES[-1] else trust_text(record)
 
 
 def doubts(record: Record) -> list[str]:
@@ -25,20 +23,14 @@ def doubts(record: Record) -> list[str]:
     return [] if pd.isna(record["trust_reasons"]) else str(record["trust_reasons"]).split("; ")
 
 
-def in_short(reason: str) -> str:
-    """What a reason says before its first explanation."""
-    return re.split(r"[,:;(]", reason, maxsplit=1)[0].strip()
-
-
 def by_device(frame: pd.DataFrame) -> list[str]:
-    """A sentence for each device whose times are trusted less; figures in a reason are those of its first case."""
+    """A sentence for each device whose times are trusted less, with the words of all reasons."""
     sentences = []
     told = named(frame)
     told = told[told["trust"].notna() & ~equal(told["trust"], GRADES[-1])]
     for device, rows in told.groupby("device", sort=False):
         grades = " or ".join(grade for grade in GRADES if equal(rows["trust"], grade).any())
-        reasons = unlike(reason for row in rows.to_dict("records") for reason in doubts(row))
-        words = ", ".join(in_short(reason) for reason in reasons)
+        words = ", ".join(dict.fromkeys(word for told in rows["trust_words"].dropna() for word in told.split("; ")))
         sentences.append(f"Times on {device} have {grades} trust" + (f": {words}." if words else "."))
     return sentences
 

@@ -14,6 +14,7 @@ from bnnbench.results.case_result import CaseResult, case_results, median_ns
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord, Skip
+from bnnbench.results.statistics.level import Level
 from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store.runs import Store
@@ -116,10 +117,10 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "rounding": result.rounding,
         "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
         **{METRICS[key].column: figure for key, figure in result.figures.items()},
-        **{str(METRICS[key].low): one.low for key, one in result.intervals.items()},
-        **{str(METRICS[key].high): one.high for key, one in result.intervals.items()},
-        "latency_low_ns": latency and latency.low,
-        "latency_high_ns": latency and latency.high,
+        **{str(METRICS[key].low): _ends(one)[0] for key, one in result.intervals.items()},
+        **{str(METRICS[key].high): _ends(one)[1] for key, one in result.intervals.items()},
+        "latency_low_ns": _ends(latency)[0],
+        "latency_high_ns": _ends(latency)[1],
         "latency_n": latency and latency.n,
         "p90_ns": result.p90_ns,
         "gops": result.gops,
@@ -127,6 +128,11 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "energy_mj": result.energy_mj,
         **_accuracy_columns(result.accuracy),
     }
+
+
+def _ends(level: Level | None) -> tuple[float, float] | tuple[None, None]:
+    """The ends of an interval; one figure has none."""
+    return (None, None) if level is None or level.n < 2 else (level.low, level.high)
 
 
 def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:

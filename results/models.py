@@ -63,6 +63,20 @@ def data_sets(frame: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted((str(row["dataset"]), str(row["dataset_sha256"])) for row in rated.to_dict("records"))
 
 
+def require_one_data_set(frame: pd.DataFrame) -> None:
+    """Raises ValueError for accuracies of several, which are not compared."""
+    several = data_sets(frame)
+    if len(several) > 1:
+        same = len({name for name, _ in several}) == 1
+        column, names = (
+            ("dataset_sha256", [sha for _, sha in several]) if same else ("dataset", [name for name, _ in several])
+        )
+        raise ValueError(
+            f"accuracies of several data sets are not compared; choose one of {', '.join(dict.fromkeys(names))} by "
+            f"--where \"{column} == '...' or accuracy.isna()\""
+        )
+
+
 def of_data_set(frame: pd.DataFrame, dataset: tuple[str, str]) -> pd.DataFrame:
     """The rows of one data set, and those that were timed only."""
     mine = equal(frame["dataset"].fillna("unknown"), dataset[0])

@@ -25,6 +25,8 @@ _NARROW = 14
 _LONG = 24
 """Words longer than this also fold after an underscore, a slash or a hyphen."""
 _NUMBER = re.compile(r"[(+±<>~=-]*\d[\d.,]*(?:e[+-]?\d+)?")
+_WORDS = re.compile(r"\s*[^\s`]*`[^`]*`\S*\s*|\s*\S+\s*")
+"""Words, and what stands between two `: a command that is copied must not have a line break in it."""
 _UNIT = re.compile(
     r"(?:%|°C|[nµumk]?s|[kMGT]?i?B(?:/s)?|[kMG]?Hz|[kMGT]|GOPS|GFLOPS|points?|MACs|J|[mµu]J|W|instructions)(?:\W|$)"
 )
@@ -180,14 +182,14 @@ def folded(text: Text, width: int) -> list[Text]:
 
 
 def _pieces(text: str) -> list[str]:
-    """What stays on one line: words with the spaces behind them, a number with its unit, an interval."""
+    """What stays on one line: words with the spaces behind them, a number with its unit, an interval, a command."""
     pieces: list[str] = []
-    for word in re.findall(r"\s*\S+\s*", text):
+    for word in _WORDS.findall(text):
         bare, before = word.strip(), pieces[-1].split() if pieces else []
         is_unit = bool(before) and bool(_NUMBER.fullmatch(before[-1])) and bool(_UNIT.match(bare))
         if is_unit or bare == ".." or (before and before[-1] == ".."):
             pieces[-1] += word
-        elif len(bare) > _LONG:
+        elif len(bare) > _LONG and "`" not in bare:
             pieces += re.findall(r"[^_/-]*[_/-]+|[^_/-]+", word)
         else:
             pieces.append(word)

@@ -86,6 +86,8 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
     reasons = []
     if gate is None or gate.settled is not True:
         reasons.append(Doubt("not settled", "its times did not settle while it was warmed up"))
+    if len(timed) == 1:
+        reasons.append(Doubt("1 invocation", "it was measured once, so whether it repeats was not seen"))
     clocks = [clock for one in timed if one.clock_hz and (clock := statistics.median(one.clock_hz)) > 0]
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100

@@ -35,7 +35,8 @@ def compare(
     from .terminal import Console
 
     where = Store(store)
-    found = compare_frames(load(where.run(base)), load(where.run(head)))
+    sides = {"base": where.run(base), "head": where.run(head)}
+    found = compare_frames(*(load(run) for run in sides.values()))
     if not found.ratios:
         raise CallError(f"nothing can be compared: {found.refused[0] if found.refused else 'the head has no cases'}.")
     if json:
@@ -49,18 +50,18 @@ def compare(
         Column("base", folds=True),
         Column("head", folds=True),
         Column("ratio", right=True),
-        Column("its interval", rank=1),
         Column("trust", folds=True),
     )
     several = len({one.device for one in found.ratios}) > 1
     for one in found.ratios:
         threads = f" x{one.threads}" if one.threads > 1 else ""
-        interval = "none" if one.low is None or one.high is None else f"{one.low:.3f}-{one.high:.3f}"
-        ratio = f"{one.ratio:.3f}"
-        sheet.add(
-            one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, interval, one.trust
-        )
+        interval = "no interval" if one.low is None or one.high is None else f"{one.low:.2f}-{one.high:.2f}"
+        ratio = f"{one.ratio:.3f} ({interval})"
+        sheet.add(one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, one.trust)
     console = Console()
+    for side, run in sides.items():
+        commit = f", commit {run.record.commit[:10]}" if run.record.commit else ""
+        say(console, f"{side}: run {run.record.run_id} of {run.record.created[:16].replace('T', ' ')}{commit}", "dim")
     sheet.print(console)
     if found.unlike:
         say(console, counted(found.unlike, "not compared"), "yellow")

@@ -59,8 +59,8 @@ def infer(
     """Run a model on inputs of your own, on any device."""
     import sys
 
+    from bnnbench.results.certainty import duration_text
     from bnnbench.results.printable import MOST, shorten
-    from bnnbench.results.quantity import duration
 
     from ..errors import CallError
     from ..plan.engines import engine_named
@@ -71,8 +71,12 @@ def infer(
         raise CallError("--threads and --batch are at least 1.")
     if output.suffix not in (".npy", ".npz"):
         raise CallError(f"--output {output} is neither .npy nor .npz.")
+    file = model_path(str(model), Path())
+    for named in (input, file):
+        if output.exists() and named.exists() and output.samefile(named):
+            raise CallError(f"--output {output} would overwrite {named}; name another file.")
     done = run(
-        model_path(str(model), Path()),
+        file,
         _read(input),
         engine_named(engine),
         device=device,
@@ -82,7 +86,7 @@ def infer(
         tell=lambda line: print(line, file=sys.stderr),
     )
     renamed = _write(output, done.outputs)
-    each = "" if done.ns is None else f", {duration(done.ns / done.count)} each"
+    each = "" if done.ns is None else f", {duration_text(done.ns / done.count, None, None, 1, what='run')} each"
     print(f"{done.count} input{'s' if done.count > 1 else ''}{each} on {device} -> {output}")
     for name, key in renamed:
         print(f"output '{shorten(name, MOST)}' is {key} there")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -108,7 +109,7 @@ def _one(frame: pd.DataFrame, column: str, wanted: str | None) -> pd.DataFrame:
             raise CallError(f"the store has models of several {column}s: {', '.join(names)}; say which by --{column}.")
         return frame
     if wanted not in names:
-        raise CallError(f"the store has no model measured: {there_is_no(column, wanted, names)}.")
+        raise CallError(f"among the models of this store {there_is_no(column, wanted, names)}.")
     kept = frame[frame[column] == wanted]
     return kept.reset_index(drop=True)
 
@@ -149,11 +150,25 @@ def sentences(made: Pick) -> list[str]:
     for moved in made.moved:
         objective = OBJECTIVES[moved.objective]
         bound = "at most" if objective.smaller_is_better else "at least"
-        budget = objective.text(moved.budget)
-        if budget == objective.text(made.budgets[moved.objective]):  # all that tells them apart was rounded away
-            budget = f"{moved.budget:,.6g} {objective.unit}"
-        lines.append(f"with {objective.title} of {bound} {budget}: {_name(moved.choice)}, {_figures(moved.choice)}")
+        lines.append(
+            f"with {objective.title} of {bound} {budget_text(objective, moved.budget)}: "
+            f"{_name(moved.choice)}, {_figures(moved.choice)}"
+        )
     return lines
+
+
+def budget_text(objective: Metric, figure: float) -> str:
+    """A budget in few digits that a figure is within: rounded away from it."""
+    text = objective.text(figure)
+    match = re.fullmatch(r"([\d,]+(?:\.\d+)?) (\S+)", text)
+    factor = {**_TIMES, **_SIZES, "%": 0.01}.get(match[2]) if match else None
+    if match is None or factor is None:
+        return text
+    number = Decimal(match[1].replace(",", ""))
+    step = int(objective.sign) * Decimal(1).scaleb(int(number.as_tuple().exponent))
+    while objective.sign * (float(number) * factor - figure) < 0:
+        number += step
+    return f"{number:,f} {match[2]}"
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -86,8 +86,8 @@ def with_invocations(suite: Suite, count: int | None) -> Suite:
 
     if count is None:
         return suite
-    if count < 1:
-        raise CallError(f"--invocations {count} is less than 1.")
+    if count < 0:
+        raise CallError(f"--invocations {count} is less than 0, which only verifies.")
     if count > MOST_INVOCATIONS:
         raise CallError(f"--invocations {count} is more than {MOST_INVOCATIONS:,}.")
     return structs.replace(suite, invocations=count)

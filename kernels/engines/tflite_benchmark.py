@@ -14,7 +14,7 @@ from .base import Accepts, Start
 from .custom import CustomEngine
 
 # Statistics of a phase. Op profiling adds its own, as `Timings (microseconds): count=` and `Memory (bytes): count=`.
-_PHASE = re.compile(r"(?<!\): )\bcount=(\d{1,15})\b(.*)")
+_PHASE = re.compile(r"(?<![a-z]\): )\bcount=(\d{1,15})\b(.*)")
 _FIGURE = re.compile(r"\b(\w+)=\s*([-+.\w]+)")
 _TIMINGS = re.compile(r"\btimings in us: (.*)")
 _TIMING = re.compile(r"([A-Z][\w ()]*?): ([-+.\w]+)")

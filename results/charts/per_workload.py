@@ -12,6 +12,7 @@ from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal, named
 from bnnbench.results.engine_table import Line, labelled, lines, series_of
 from bnnbench.results.metrics import Metric
+from bnnbench.results.models import require_one_data_set
 from bnnbench.results.printable import printable, shorten
 from bnnbench.results.records import Peak
 
@@ -49,7 +50,12 @@ def metric_chart(
 
     title = f"{metric.label[:1].upper()}{metric.label[1:]} per workload"
     of_times = metric.is_time
-    return Chart(metric.slug, title, caption, draw, needed, suits, in_report=in_report, is_of_times=of_times)
+    return Chart(
+        *(metric.slug, title, caption, draw, needed, suits),
+        in_report=in_report,
+        is_of_times=of_times,
+        per_data_set=metric.in_points,
+    )
 
 
 def _shown(frame: pd.DataFrame, metric: Metric) -> pd.DataFrame:
@@ -76,6 +82,8 @@ def metric_per_workload(
     has one.
     """
     frame = _one_place(_shown(frame, metric))
+    if metric.in_points:
+        require_one_data_set(frame)
     every = list(lines(frame))
     figures = frame[metric.column].dropna().astype(float)
     if figures.empty:

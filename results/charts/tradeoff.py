@@ -17,7 +17,7 @@ from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import labelled, series_of
 from bnnbench.results.metrics import OBJECTIVES, Metric
-from bnnbench.results.models import CHOICE, choices, data_sets
+from bnnbench.results.models import CHOICE, choices, data_sets, require_one_data_set
 from bnnbench.results.pareto import pareto
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
@@ -154,16 +154,7 @@ def _choices(frame: pd.DataFrame, rated: bool) -> pd.DataFrame:
     found = choices(frame)
     if not rated:
         return found.drop_duplicates(list(CHOICE)).reset_index(drop=True)
-    several = data_sets(found)
-    if len(several) > 1:
-        same = len({name for name, _ in several}) == 1
-        column, names = (
-            ("dataset_sha256", [sha for _, sha in several]) if same else ("dataset", [n for n, _ in several])
-        )
-        raise ValueError(
-            f"accuracies of several data sets are not compared; choose one of {', '.join(dict.fromkeys(names))} by "
-            f"--where \"{column} == '...' or accuracy.isna()\""
-        )
+    require_one_data_set(found)
     return found
 
 

@@ -185,10 +185,15 @@ def _round(case: CaseRecord, index: int, seconds: float) -> Invocation:
 
 
 def _times(one: dict[str, Any]) -> list[float]:
-    """Seconds of every round; the median, or else the mean, where the data was not saved."""
+    """Seconds of every round; the median, or else the mean, where the data was not saved, unless it lies outside of
+    what they were between."""
     stats = one["stats"]
-    kept = stats.get("data") or [stats["median"] if _is_number(stats.get("median")) else stats["mean"]]
-    return [float(value) if _is_number(value) else math.nan for value in kept]
+    if kept := stats.get("data"):
+        return [float(value) if _is_number(value) else math.nan for value in kept]
+    low, middle, high = (stats.get(name) for name in ("min", "median", "max"))
+    middle = middle if _is_number(middle) else stats["mean"]
+    fits = (not _is_number(low) or low <= middle) and (not _is_number(high) or middle <= high)
+    return [float(middle) if _is_number(middle) and fits else math.nan]
 
 
 def _text(value: object) -> str:

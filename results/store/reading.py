@@ -12,6 +12,9 @@ import msgspec
 T = TypeVar("T")
 
 
+NOT_UTF8 = "it is not UTF-8 text: save it as UTF-8"
+
+
 class UnreadableError(ValueError):
     """Bytes that are not what they should be; the message says why."""
 
@@ -34,9 +37,10 @@ def text_of(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0"
+        raise UnreadableError(NOT_UTF8) from None
     if "\0" in text:
-        raise UnreadableError("it is not UTF-8 text: save it as UTF-8")
+        # Every other byte of UTF-16 text in Latin letters is one.
+        raise UnreadableError(NOT_UTF8 if text.count("\0") > len(text) // 4 else "it holds a NUL byte: take it out")
     return text
 
 

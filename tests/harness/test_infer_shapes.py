@@ -14,7 +14,7 @@ from bnnbench.harness.errors import CallError
 from bnnbench.harness.plan.engines import engine_named
 from bnnbench.harness.tasks.infer import infer
 from bnnbench.kernels.errors import ModelError
-from tests.harness.bench import Bench
+from tests.harness.bench import Bench, one_sentence
 from tests.kernels.judges import Judge
 from tests.kernels.model_builder import Builder
 
@@ -190,6 +190,19 @@ def test_every_output_is_in_the_archive_and_its_name_is_said(bench: Bench) -> No
         "output 'twice' is twice_2 there",
         "output 'file' is file_2 there",
     ]
+
+
+@pytest.mark.parametrize("over", ["in.npy", "./in.npy", "link.npy"])
+def test_no_file_that_is_read_is_overwritten(bench: Bench, over: str) -> None:
+    made = Builder()
+    x = made.op("MUL", [made.input((1, 4)), made.constant(np.float32(2))], made.tensor((1, 4)), "MulOptions")
+    (bench.folder / "model.tflite").write_bytes(made.content(x))
+    np.save(bench.folder / "in.npy", np.ones((1, 4), "f4"))
+    (bench.folder / "link.npy").symlink_to("in.npy")
+    done = bench.run("infer", "model.tflite", "-i", "in.npy", "-o", over)
+    assert done.returncode == 2
+    assert "would overwrite in.npy; name another file" in one_sentence(done.stderr)
+    assert np.load(bench.folder / "in.npy")[0, 0] == 1
 
 
 def test_a_scalar_input_is_refused_with_a_sentence() -> None:

@@ -65,6 +65,15 @@ def test_another_encoding_says_how_to_save_it(
         read(tmp_path / name)
 
 
+@FILES
+def test_one_that_is_utf_8_with_a_nul_says_so(
+    tmp_path: Path, name: str, text: str, read: Callable[[Path], str], right: str
+) -> None:
+    (tmp_path / name).write_bytes(text.encode() + b"# \0\n")
+    with pytest.raises((SuiteError, InventoryError, DatasetError), match=f"{name}.*holds a NUL byte"):
+        read(tmp_path / name)
+
+
 def test_a_device_is_added_to_a_file_with_a_mark(tmp_path: Path) -> None:
     path = tmp_path / "devices.toml"
     before = b"\xef\xbb\xbf" + INVENTORY.replace("\n", "\r\n").encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isclose
 
 import pytest
@@ -72,6 +73,11 @@ def test_a_summary(text: str) -> None:
         load_ns=52_687_000,
         memory_bytes=36_200_408,  # 34.5234 MiB, which it calls MB
     )
+
+
+def test_lines_of_a_phone_s_log_are_read_by_their_figures() -> None:
+    """`logcat -v brief` puts the process's number before each line."""
+    assert parse_summary(re.sub(r"(?m)^INFO: ", "I/tflite  ( 1234): ", WITH_PREFIX)) == parse_summary(WITH_PREFIX)
 
 
 def test_newer_versions_give_the_median() -> None:

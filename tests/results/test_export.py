@@ -125,6 +125,16 @@ def test_without_data_the_median_counts_and_else_the_mean(tmp_path: Path, data: 
     assert list(found["latency_ns"]) == pytest.approx([4000, 5000])
 
 
+def test_a_figure_alone_has_no_interval_and_one_outside_of_all_rounds_is_none(tmp_path: Path) -> None:
+    """As --benchmark-save leaves it, without the rounds: their quartiles and ends are no interval of ours."""
+    stats = {"median": 4e-6, "min": 1e-6, "q1": 3e-6, "q3": 5e-6, "max": 9e-6, "rounds": 5}
+    rows = [{"fullname": "a", "stats": stats}, {"fullname": "b", "stats": {**stats, "median": 5.0}}]
+    found = load(imported(document(benchmarks=rows), tmp_path))
+    assert list(found["status"]) == ["unverified", "failed"]
+    assert found["latency_ns"].iloc[0] == pytest.approx(4000)
+    assert found[["latency_low_ns", "latency_high_ns"]].isna().all(axis=None)
+
+
 @pytest.mark.parametrize(
     ("written", "created"),
     [

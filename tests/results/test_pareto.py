@@ -281,6 +281,9 @@ def test_accuracies_of_two_data_sets_share_no_axis(family: StoredRun) -> None:
     assert len(found[found["accuracy"].notna()]) == 2 * len(choices(load(family)).dropna(subset=["accuracy"]))
     with pytest.raises(ValueError, match="several data sets are not compared; choose one of fashion-mnist, imagenet"):
         latency_accuracy(frame)
+    with pytest.raises(ValueError, match="several data sets are not compared; choose one of fashion-mnist, imagenet"):
+        CHARTS["accuracy"].figure(frame)
+    assert CHARTS["accuracy"].per_data_set
     assert not CHARTS["latency-accuracy"].suits(frame, ())
     assert CHARTS["size-latency"].suits(frame, ())
     for dataset, most in zip(data_sets(frame), (0.926, 0.463), strict=True):

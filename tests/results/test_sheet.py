@@ -132,6 +132,14 @@ def test_styles_stay_with_their_words() -> None:
         assert {str(span.style) for span in line.spans} <= {"red", "green", ""}
 
 
+def test_a_command_that_is_to_be_copied_has_no_line_break_in_it() -> None:
+    console = Console(file=io.StringIO(), width=30, color_system=None)
+    say(console, "accept its key with `ssh-keyscan -p 2222 a_host.lab >> /a/known_hosts`, then try again")
+    assert str(console.file.getvalue()).splitlines() == [  # type: ignore[attr-defined]
+        *("accept its key with", "`ssh-keyscan -p 2222 a_host.lab >> /a/known_hosts`,", "then try again"),
+    ]
+
+
 def test_a_sentence_folds_at_spaces() -> None:
     console = Console(file=io.StringIO(), width=30, color_system=None)
     say(console, "effects from 5.0 % on would have been called with 90 %; pairs differ by 6.0 %\x1b[2J")

@@ -27,19 +27,20 @@ def event(kind: str, message: str = "the governor is ondemand") -> DeviceEvent:
 @pytest.mark.parametrize(
     ("gate", "invocations", "events", "grade", "reason"),
     [
-        (GATE, [timed()], [], "high", None),
-        (GATE, [timed()], [event("tuned"), event("lost")], "high", None),
-        (GATE, [timed()], [event(DISTRUST), event(DISTRUST, "it is busy")], "medium", "it is busy"),
-        (GATE, [timed()], [event(DISTRUST_LOW, "throttling")], "low", "throttling"),
-        (None, [timed()], [], "medium", "did not settle"),
-        (GATE, [timed(clock_hz=[])], [], "medium", "nothing there shows whether it throttles"),
+        (GATE, [timed()] * 2, [], "high", None),
+        (GATE, [timed()] * 2, [event("tuned"), event("lost")], "high", None),
+        (GATE, [timed()] * 2, [event(DISTRUST), event(DISTRUST, "it is busy")], "medium", "it is busy"),
+        (GATE, [timed()] * 2, [event(DISTRUST_LOW, "throttling")], "low", "throttling"),
+        (None, [timed()] * 2, [], "medium", "did not settle"),
+        (GATE, [timed(clock_hz=[])] * 2, [], "medium", "nothing there shows whether it throttles"),
         (GATE, [timed(clock_hz=[]), timed(watch={"/sys/x": ["0", "0"]})], [], "medium", "nothing there shows"),
         (GATE, [timed(), timed(clock_hz=[1.53e9])], [], "medium", "its clock differed by 2.0 %"),
-        (GATE, [timed(telemetry={"temperature_celsius": [70.0, 84.0]})], [], "medium", "it was at 84 °C"),
-        (None, [timed(clock_hz=[])], [event(DISTRUST)], "low", "the governor is ondemand"),
+        (GATE, [timed(telemetry={"temperature_celsius": [70.0, 84.0]})] * 2, [], "medium", "it was at 84 °C"),
+        (None, [timed(clock_hz=[])] * 2, [event(DISTRUST)], "low", "the governor is ondemand"),
         (GATE, [timed(watch=STOPPED), timed()], [], "low", "limit of CPU time stopped it in 1 of 2 invocations"),
-        (GATE, [timed(watch=NOT_STOPPED)], [], "high", None),
+        (GATE, [timed(watch=NOT_STOPPED)] * 2, [], "high", None),
         (GATE, [timed(telemetry=STUCK)] * 3, [], "medium", "it was at 100 °C, exactly and all the time"),
+        (GATE, [timed()], [], "medium", "it was measured once, so whether it repeats was not seen"),
     ],
 )
 def test_grades(
@@ -62,4 +63,4 @@ def test_where_nobody_looked_at_clocks_throttling_would_not_be_seen() -> None:
 def test_what_a_line_says_of_a_device(code: str | None, word: str) -> None:
     """A code that has no word of its own here, as of a newer finding, is shown as it is."""
     event = DeviceEvent(device="d", kind=DISTRUST, message="why", code=code)
-    assert [one.word for one in trust(GATE, [timed()], [event])[1]] == [word]
+    assert [one.word for one in trust(GATE, [timed()] * 2, [event])[1]] == [word]

@@ -156,11 +156,12 @@ def _settings(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0"
+        raise DatasetError(f"{path} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    if "\0" in text:  # as in UTF-16
-        raise DatasetError(f"{path} is not UTF-8 text; save it as UTF-8.")
+    if "\0" in text:  # every other byte of UTF-16 text in Latin letters is one
+        is_wide = text.count("\0") > len(text) // 4
+        raise DatasetError(f"{path} {'is not UTF-8 text; save it as UTF-8' if is_wide else 'holds a NUL byte'}.")
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
