@@ -17,6 +17,14 @@ Marker = Literal["", "@cert-authority", "@revoked"]
 _MARKERS: Final[tuple[Marker, ...]] = ("@cert-authority", "@revoked")
 _SPACE: Final = " \t"
 _HASHED: Final = "|1|"
+# OpenSSH goes by a key's type, and these are names of its signatures.
+_SAME_TYPE: Final = {
+    "rsa-sha2-256": "ssh-rsa",
+    "rsa-sha2-512": "ssh-rsa",
+    "rsa-sha2-256-cert-v01@openssh.com": "ssh-rsa-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com": "ssh-rsa-cert-v01@openssh.com",
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "sk-ecdsa-sha2-nistp256@openssh.com",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +54,8 @@ def known_keys(paths: Iterable[Path], name: str) -> list[KnownKey]:
 
 def public_keys(data: bytes) -> list[bytes]:
     """The keys of a text of public keys, one a line; lines that are none are passed over."""
-    fields = (_field(line.strip()) for line in data.decode("latin-1").split("\n"))
-    blobs = (_blob(kind, _field(rest)[0]) for kind, rest in fields)
-    return [blob for blob in blobs if blob is not None]
+    keys = (_key(line.strip()) for line in data.decode("latin-1").split("\n"))
+    return [key[1] for key in keys if key is not None]
 
 
 def is_kept(path: Path) -> bool:
@@ -64,16 +71,15 @@ def _keys_of(path: Path, name: str) -> Iterator[KnownKey]:
         return
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.lstrip(_SPACE)
-        if not line or line.startswith("#"):
+        if not line or line[0] in "#\0":
             continue
         marker, line = _marker(line)
-        names, line = _field(line)
+        names, line = _field(line, _SPACE + "\0")  # OpenSSH reads on behind a NUL that ends the names
         if marker is None or not _is_named(names, name):
             continue
-        kind, line = _field(line)
-        blob = _blob(kind, _field(line)[0])
-        if blob is not None:
-            yield KnownKey(path, number, marker, names, kind, blob)
+        key = _key(line)
+        if key is not None:
+            yield KnownKey(path, number, marker, names, *key)
 
 
 def _marker(line: str) -> tuple[Marker | None, str]:
@@ -87,10 +93,10 @@ def _marker(line: str) -> tuple[Marker | None, str]:
     return None, line
 
 
-def _field(line: str) -> tuple[str, str]:
-    """The text up to a space or tab, and what follows."""
-    end = next((at for at, one in enumerate(line) if one in _SPACE), len(line))
-    return line[:end], line[end:].lstrip(_SPACE)
+def _field(line: str, ends: str = _SPACE) -> tuple[str, str]:
+    """The text up to one of the characters `ends`, and what follows."""
+    end = next((at for at, one in enumerate(line) if one in ends), len(line))
+    return line[:end], line[end + 1 :].lstrip(_SPACE)
 
 
 def _is_named(names: str, name: str) -> bool:
@@ -105,11 +111,13 @@ def _is_named(names: str, name: str) -> bool:
     return names.startswith(_HASHED) and hmac.compare_digest(found, wanted)
 
 
-def _blob(kind: str, text: str) -> bytes | None:
-    """A key's bytes, when they are base64 of a key of that type."""
+def _key(text: str) -> tuple[str, bytes] | None:
+    """A key's type and bytes, from its name and the base64 of a key of that type. To OpenSSH a NUL ends the text."""
+    name, rest = _field(text.partition("\0")[0])
+    kind = _SAME_TYPE.get(name, name)
     try:
-        blob = base64.b64decode("".join(text.split()), validate=True)
+        blob = base64.b64decode("".join(_field(rest)[0].split()), validate=True)
     except (binascii.Error, ValueError):
         return None
     length = int.from_bytes(blob[:4], "big")
-    return blob if kind and blob[4 : 4 + length] == kind.encode("latin-1") else None
+    return (kind, blob) if kind and blob[4 : 4 + length] == kind.encode("latin-1") else None

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import io
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from bnnbench.devices.transport.known_hosts import public_keys
 
 CERTIFICATE: Final = "-cert-v01@openssh.com"
 _MAX_BYTES: Final = 1 << 20
+_PRIVATE: Final = b"PRIVATE KEY-----"
 _OWN_FORMAT: Final = b"BEGIN OPENSSH PRIVATE KEY"
 _CLASSES: Final[tuple[type[paramiko.PKey], ...]] = (paramiko.RSAKey, paramiko.Ed25519Key, paramiko.ECDSAKey)
 
@@ -97,6 +99,8 @@ def _private(path: Path, data: bytes | None) -> paramiko.PKey:
     if public_keys(data):
         raise KeyFileError("is a public key")
     locked = KeyFileError(f"is locked by a passphrase; unlock it with `ssh-add {shlex.quote(str(path))}`")
+    if _PRIVATE in data and _is_read_by_others(path):
+        raise KeyFileError(f"can be read by others: `chmod 600 {shlex.quote(str(path))}`")
     try:
         load = serialization.load_ssh_private_key if _OWN_FORMAT in data else serialization.load_pem_private_key
         key = load(data, password=None)
@@ -114,6 +118,12 @@ def _private(path: Path, data: bytes | None) -> paramiko.PKey:
         raise KeyFileError("is not a private key that can be read; make one with `ssh-keygen -t ed25519`") from error
     except StopIteration:
         raise KeyFileError("is of a type that is not supported; make one with `ssh-keygen -t ed25519`") from None
+
+
+def _is_read_by_others(path: Path) -> bool:
+    """Whether ssh passes a private key over: it is the user's own file, and others may read, write or run it."""
+    found = path.stat()
+    return found.st_uid == os.getuid() and bool(found.st_mode & 0o077)
 
 
 def _public(data: bytes | None) -> bytes | None:

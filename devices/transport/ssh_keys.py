@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from bnnbench.devices.transport.endpoint import Endpoint
 from bnnbench.devices.transport.ssh_agent import Agent, AgentKey
@@ -19,8 +18,6 @@ from bnnbench.devices.transport.ssh_key_files import (
     read_key,
 )
 from bnnbench.devices.transport.ssh_tokens import tilde
-
-_MAX_FILES: Final = 100
 
 Sign = Callable[[bytes, str], bytes]
 """A signature of data by an algorithm's name. Raises AgentError."""
@@ -64,7 +61,7 @@ def candidates(target: Endpoint, agent: Agent | None, held: Sequence[AgentKey]) 
     by_agent = [] if agent is None else [_of_agent(agent, key) for key in held]
     files: list[tuple[bool, Key]] = []
     useless: list[str] = []
-    for path in target.identity_files[:_MAX_FILES]:
+    for path in target.identity_files:
         try:
             files.append((path in usual, _of_file(read_key(path), by_agent)))
         except FileNotFoundError:
@@ -76,7 +73,16 @@ def candidates(target: Endpoint, agent: Agent | None, held: Sequence[AgentKey]) 
     free = [] if target.identities_only else by_agent
     plain = [*named, *free, *usual_keys]
     certified = _certified(target, [*plain, *by_agent], useless)
-    return Candidates(tuple({key.blob: key for key in reversed([*certified, *plain])}.values())[::-1], tuple(useless))
+    return Candidates(_each_once([*certified, *plain]), tuple(useless))
+
+
+def _each_once(keys: Sequence[Key]) -> tuple[Key, ...]:
+    """Every key at its first place, by the first that can sign with it."""
+    found: dict[bytes, Key] = {}
+    for key in keys:
+        if key.blob not in found or (key.sign and not found[key.blob].sign):
+            found[key.blob] = key  # which keeps its place
+    return tuple(found.values())
 
 
 def _of_file(file: KeyFile, by_agent: Sequence[Key]) -> Key:

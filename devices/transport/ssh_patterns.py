@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import Final
+
+
+_TOO_LONG: Final = 1023
+"""OpenSSH gives a list up at a pattern of this many characters."""
 
 
 def matches(text: str, pattern: str) -> bool:
@@ -13,7 +18,8 @@ def matches(text: str, pattern: str) -> bool:
 
 def list_matches(text: str, patterns: str) -> bool:
     """Whether a list with commas matches: at least one pattern does, and none after a `!`."""
-    return all_match(text, patterns.split(","))
+    parts = patterns.split(",")
+    return all_match(text, parts) and not any(len(one.removeprefix("!")) >= _TOO_LONG for one in parts)
 
 
 def all_match(text: str, patterns: list[str]) -> bool:

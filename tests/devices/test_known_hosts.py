@@ -114,6 +114,19 @@ CASES = {
     "revoked under its bare address": "127.0.0.1 {key}\n@revoked 127.0.0.1 {key}",
     "changed, and right under its bare address": "{name} {wrong}\n127.0.0.1 {key}",
     "another type, and right under its bare address": "{name} {ecdsa}\n127.0.0.1 {key}",
+    "an RSA key under a signature's name": "{name} rsa-sha2-512 {rsa_text}",
+    "an RSA key revoked under a signature's name": "{name} {rsa}\n@revoked * rsa-sha2-256 {rsa_text}",
+    "another kind of key under a signature's name": "{name} rsa-sha2-512 {key_text}",
+    "a signature's name in upper case": "{name} RSA-SHA2-512 {rsa_text}",
+    "a pattern that is just not too long": "{long},{name} {key}",
+    "a pattern that is too long": "x{long},{name} {key}",
+    "a pattern that is too long and last": "{name},x{long} {key}",
+    "a negated pattern that is just not too long": "{name},!{long} {key}",
+    "a list that is long": "{long},{long},{long},{name} {key}",
+    "a NUL after the name": "{name}\x00 {key}",
+    "a NUL after the key": "{name} {key}\x00 x y",
+    "a NUL right in the key": "{name} ssh-ed25519 AAAA\x00{key_text}",
+    "a NUL before a revocation": "{name} {key}\n\x00\n@revoked * {key}",
     "a NUL": "nas\x00.lab {wrong}\n{name} {key}",
 }
 
@@ -129,10 +142,13 @@ def configured(server: LoopbackSsh, folder: Path, name: str) -> Path:
 
 
 def ssh_takes(config: Path) -> bool:
-    options = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
-    done = subprocess.run(["ssh", "-F", str(config), *options, "board", "true"], capture_output=True, timeout=20)
-    assert done.returncode in (0, 255)
-    return done.returncode == 0
+    """Whether it comes to the login, which is left at that."""
+    options = ["-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "PreferredAuthentications=none"]
+    argv = ["ssh", "-F", str(config), *options, "board", "true"]
+    done = subprocess.run(argv, capture_output=True, timeout=20, text=True)
+    is_taken = "Permission denied (" in done.stderr
+    assert is_taken or "ost key" in done.stderr or "RSA key length" in done.stderr, done.stderr
+    return is_taken
 
 
 def we_take(config: Path, server: LoopbackSsh) -> bool:
@@ -167,6 +183,9 @@ def test_a_key_is_taken_when_ssh_takes_it(
         "rsa": server.public_key("rsa"),
         "ecdsa": other["ecdsa"],
         "wrong": other["ed25519"],
+        "rsa_text": server.public_key("rsa").split()[1],
+        "key_text": key.split()[1],
+        "long": "b" * 1022,
         "mistyped": f"ssh-rsa {key.split()[1]}",
     }
     text = CASES[case].format(**values)

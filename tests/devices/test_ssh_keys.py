@@ -257,8 +257,26 @@ def test_more_agent_keys_than_the_server_hears(
     assert "more were not tried" in said
     assert "IdentitiesOnly" in said
     connect(server.spec(identity_file=keys["ed25519"])).close()  # the named key is offered first
-    named = configured(server, tmp_path, f"IdentityFile {keys['rsa']}")
-    assert we_enter(named) == ""
+    load(keys["rsa"])  # and so it is where the agent holds it too, behind all others
+    for name in (f"{keys['rsa']}", f"{keys['rsa']}.pub"):
+        named = configured(server, tmp_path, f"IdentityFile {name}")
+        assert we_enter(named) == ""
+        connect(server.spec(identity_file=Path(name))).close()
+    assert ssh_enters(named)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("ed25519", 0o640), ("rsa pem", 0o604), ("ed25519", 0o700), ("rsa pem", 0o610)]
+)
+def test_a_private_key_that_others_may_read_is_left_out_as_by_ssh(
+    kind: str, mode: int, server: LoopbackSsh, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    key = Path(shutil.copy(keys[kind], tmp_path / "key"))
+    key.chmod(mode)
+    config = configured(server, tmp_path, f"IdentityFile {key}", "IdentityAgent none")
+    said = we_enter(config)
+    assert (said == "") == ssh_enters(config) == (not mode & 0o077)
+    assert said == "" or f"can be read by others: `chmod 600 {key}`" in said
 
 
 def test_an_agent_that_does_not_answer_is_told(server: LoopbackSsh, keys: dict[str, Path], tmp_path: Path) -> None:
