@@ -190,10 +190,13 @@ def _is_on(found: Settings, keyword: str) -> bool:
     return found.one(keyword) in ("yes", "true")
 
 
+def _file(found: Settings, keyword: str, value: str, tokens: Tokens) -> Path:
+    return Path(tilde(value) if keyword.lower() in found.expanded else tokens.path(keyword, value))
+
+
 def _files(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
     values = (value for value in found.all(keyword.lower()) if value.lower() != "none")
-    is_done = keyword.lower() in found.expanded
-    return tuple(Path(tilde(value) if is_done else tokens.path(keyword, value)) for value in values)
+    return tuple(_file(found, keyword, value, tokens) for value in values)
 
 
 def _known_hosts(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, ...]:
@@ -205,13 +208,13 @@ def _known_hosts(found: Settings, keyword: str, tokens: Tokens) -> tuple[Path, .
 def _agent(found: Settings, tokens: Tokens) -> Path | None:
     """The agent's socket: IdentityAgent's, else $SSH_AUTH_SOCK's."""
     value = next(iter(found.all("identityagent")), "SSH_AUTH_SOCK")
-    if value == "none":
+    if value == "none":  # which ssh, here alone, takes in lower case only
         return None
     variable = "SSH_AUTH_SOCK" if value == "SSH_AUTH_SOCK" else value[1:] if _VARIABLE.fullmatch(value) else None
     if variable:
         path = os.environ.get(variable)
         return Path(path) if path else None
-    return _files(found, "IdentityAgent", tokens)[0]
+    return _file(found, "IdentityAgent", value, tokens)
 
 
 def _algorithms(found: Settings) -> Algorithms:

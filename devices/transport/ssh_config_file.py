@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.transport.ssh_config_lines import Line, config_lines, criteria, exactly_one, some
 from bnnbench.devices.transport.ssh_patterns import all_match, list_matches
 from bnnbench.devices.transport.ssh_settings import Settings
 from bnnbench.devices.transport.ssh_tokens import HOST_NAME, Tokens, own_home, own_name, tilde
 
 _SYSTEM: Final = Path("/etc/ssh/ssh_config")
 _MAX_DEPTH: Final = 16
-_SPACE: Final = " \t\r\f"
+_MAX_FILES: Final = 100
+_MAX_LISTED: Final = 32
 _RAW: Final = frozenset({"proxycommand"})  # the rest of the line, as it stands
 _FLAG: Final = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _FLAGS: Final = frozenset({"identitiesonly"})
@@ -42,10 +42,12 @@ _HARMLESS: Final = frozenset(
         *("passwordauthentication", "permitlocalcommand", "rekeylimit", "requesttty", "sendenv", "setenv", "tunnel"),
         *("serveralivecountmax", "serveraliveinterval", "stricthostkeychecking", "syslogfacility", "tcpkeepalive"),
         *("updatehostkeys", "verifyhostkeydns", "visualhostkey", "xauthlocation", "nohostauthenticationforlocalhost"),
+        *("forkafterauthentication", "stdinnull"),
     )
 )
 _TIME: Final = re.compile(r"(?:\d+[sSmMhHdDwW]?)+")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_OTHER_PATTERN: Final = re.compile(r"\\|\[\^|\[[:.=]")
 _JUMP: Final = re.compile(r"(?:[^@,\s]+@)?(?:\[[^]]+\]|[^]\[:,\s@]+)(?::\d{1,5})?")
 _USUAL: Final = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa")
 IDENTITIES: Final = tuple(f"~/.ssh/{name}" for name in _USUAL)
@@ -69,42 +71,6 @@ class ConfigFile:
 
 
 @dataclass(slots=True)
-class _Line:
-    where: str
-    keyword: str
-    rest: str
-
-    def words(self) -> list[str]:
-        """The arguments, unquoted, up to a comment. Raises InventoryError."""
-        found = []
-        rest = self.rest.lstrip(" \t")
-        while rest and not rest.startswith("#"):
-            word, rest = self._word(rest)
-            found.append(word)
-            rest = rest.lstrip(" \t")
-        return found
-
-    def refused(self, why: str) -> InventoryError:
-        """The error that names this line."""
-        return InventoryError(f"{self.where}: {why}; install the OpenSSH client, or leave that line out for this host.")
-
-    def _word(self, text: str) -> tuple[str, str]:
-        word, quote, at = "", "", 0
-        while at < len(text) and (quote or text[at] not in " \t"):
-            one, following = text[at], text[at + 1 : at + 2]
-            if one == "\\" and following and (following in "'\"\\" or (following == " " and not quote)):
-                word, at = word + following, at + 1
-            elif (not quote and one in "'\"") or (quote and one == quote):
-                quote = "" if quote else one
-            else:
-                word += one
-            at += 1
-        if quote:
-            raise self.refused("a quote is not closed")
-        return word, text[at:]
-
-
-@dataclass(slots=True)
 class _Reading:
     """The files so far, for one host. The first value of a keyword wins."""
 
@@ -119,9 +85,9 @@ class _Reading:
 
     def read(self, path: Path, folder: Path, active: bool, depth: int) -> None:
         """Take in a file; relative includes are in `folder`."""
-        for line in _lines(path):
+        for line in config_lines(path):
             if line.keyword == "host":
-                active = all_match(self.host, line.words())
+                active = all_match(self.host, some(line, "host patterns"))
             elif line.keyword == "match":
                 active = self._match(line)
             elif active and line.keyword == "include":
@@ -147,20 +113,21 @@ class _Reading:
         tokens = Tokens(host=self.host, original=self.host, port=0, user="")
         return tokens.expand("HostName", name, HOST_NAME) if "hostname" in self.values else name
 
-    def _include(self, line: _Line, folder: Path, depth: int) -> None:
+    def _include(self, line: Line, folder: Path, depth: int) -> None:
         if depth >= _MAX_DEPTH:
             raise line.refused("Include goes round in a circle")
-        for word in line.words():
-            if "%" in word or "${" in word or not word:
+        for word in some(line, "file names"):
+            # Python's patterns know no backslash and no classes.
+            if "%" in word or "${" in word or _OTHER_PATTERN.search(line.rest):
                 raise line.refused(f"Include {word!r} is not understood")
             pattern = tilde(word)
             for file in sorted(glob.glob(str(folder / pattern))):  # noqa: PTH207 - the pattern may be absolute
                 self.read(Path(file), folder, True, depth + 1)
 
-    def _match(self, line: _Line) -> bool:
+    def _match(self, line: Line) -> bool:
         """Whether a Match block counts. Raises InventoryError when that cannot be known."""
         unknown, holds = None, True
-        for criterion, negated, value in _criteria(line):
+        for criterion, negated, value in criteria(line):
             if criterion == "final":
                 raise line.refused("Match final is not understood")
             subject = {
@@ -182,7 +149,7 @@ class _Reading:
             raise line.refused(f"Match {unknown} is not understood")
         return holds
 
-    def _take(self, line: _Line) -> None:
+    def _take(self, line: Line) -> None:
         keyword = line.keyword
         if keyword in _HARMLESS:
             return
@@ -198,11 +165,14 @@ class _Reading:
         elif keyword in _FILES:
             self._take_files(line)
         elif keyword in _EACH:
-            (word,) = _exactly_one(line)
-            if word not in self.values.setdefault(keyword, []):
-                self.values[keyword].append(word)
+            (word,) = exactly_one(line)
+            found = self.values.setdefault(keyword, [])
+            if len(found) >= _MAX_FILES:
+                raise line.refused(f"{keyword!r} is given more than {_MAX_FILES} times, which ssh does not take")
+            if word not in found:
+                found.append(word)
         elif keyword in _ONE | _FLAGS:
-            (word,) = _exactly_one(line)
+            (word,) = exactly_one(line)
             self._keep(keyword, [_checked(line, word)])
         else:
             raise line.refused(f"{line.keyword!r} is not understood")
@@ -211,60 +181,23 @@ class _Reading:
         if value:
             self.values.setdefault(keyword, value)
 
-    def _take_jump(self, line: _Line) -> None:
-        (word,) = _exactly_one(line)
+    def _take_jump(self, line: Line) -> None:
+        (word,) = exactly_one(line)
         if word.lower() != "none" and not all(_JUMP.fullmatch(hop.removeprefix("ssh://")) for hop in word.split(",")):
             raise line.refused(f"ProxyJump {word!r} is not understood")
         if "proxycommand" not in self.values:
-            self._keep("proxyjump", [word])
+            self._keep("proxyjump", ["none" if word.lower() == "none" else word])
 
-    def _take_files(self, line: _Line) -> None:
-        words = line.words()
-        if not words or not all(words):
-            raise line.refused(f"{line.keyword!r} takes file names")
+    def _take_files(self, line: Line) -> None:
+        words = some(line, "file names")
+        if len(words) > 1 and "none" in map(str.lower, words):
+            raise line.refused(f"{line.keyword!r} takes none or file names, not both")
+        if len(words) > _MAX_LISTED:
+            raise line.refused(f"{line.keyword!r} names more than {_MAX_LISTED} files, which ssh does not take")
         self._keep(line.keyword, words)
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        text = path.read_bytes().decode(errors="surrogateescape")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise InventoryError(f"{path} cannot be read: {error.strerror}.") from error
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip(_SPACE)
-        if not line or line.startswith("#"):
-            continue
-        keyword = re.split(r"[ \t\r\n\f=\"]", line, maxsplit=1)[0]
-        rest = re.sub(r"^[ \t]*=?", "", line[len(keyword) :])
-        yield _Line(f"{path} line {number}", keyword.lower(), rest)
-
-
-def _criteria(line: _Line) -> Iterator[tuple[str, bool, str]]:
-    """Each criterion of a Match line: its name, whether it is negated, and its value."""
-    words = [part for word in line.words() for part in ([word] if "=" not in word else word.split("=", 1))]
-    if '"' in line.rest or not words:
-        raise line.refused("a Match with quotes, or without criteria, is not understood")
-    rest = iter(words)
-    for word in rest:
-        name = word.removeprefix("!").lower()
-        value = "" if name in ("all", "canonical", "final") else next(rest, None)
-        if value is None:
-            raise line.refused(f"Match {name} lacks its value")
-        yield name, word.startswith("!"), value
-        if name == "all" and (word.startswith("!") or next(rest, None) is not None):
-            raise line.refused("Match all stands alone")
-
-
-def _exactly_one(line: _Line) -> list[str]:
-    words = line.words()
-    if len(words) != 1 or not words[0]:
-        raise line.refused(f"{line.keyword!r} takes one value")
-    return words
-
-
-def _checked(line: _Line, word: str) -> str:
+def _checked(line: Line, word: str) -> str:
     """A value as `ssh -G` prints it. Raises InventoryError."""
     keyword = line.keyword
     if keyword == "port":

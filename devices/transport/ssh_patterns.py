@@ -6,7 +6,6 @@ import re
 from functools import cache
 from typing import Final
 
-
 _TOO_LONG: Final = 1023
 """OpenSSH gives a list up at a pattern of this many characters."""
 

@@ -19,9 +19,11 @@ from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.transport.ssh_tokens import has_account
 
 _OLDEST: Final = (6, 8)  # the first with -G
+_FORKING: Final = (8, 7)  # the first with ForkAfterAuthentication
 _VERSION: Final = re.compile(r"OpenSSH(?:_for_Windows)?_(\d+)\.(\d+)")
 _ANSWER_S: Final = 30.0  # `Match exec` runs commands, and canonicalisation asks name servers
 _WORDS_MAX: Final = 400
+_MAY_BE_NONE: Final = frozenset({"proxyjump", "proxycommand", "knownhostscommand", "connecttimeout"})
 _LISTS: Final = ("userknownhostsfile", "globalknownhostsfile")
 _PATHS: Final = ("IdentityFile", "CertificateFile", "IdentityAgent", "UserKnownHostsFile", "RevokedHostKeys")
 
@@ -38,9 +40,9 @@ class Settings:
         return self.values.get(keyword, ())
 
     def one(self, keyword: str) -> str | None:
-        """A keyword's value; None where it has none, or `none`."""
-        values = self.all(keyword)
-        return None if not values or values[0].lower() == "none" else values[0]
+        """A keyword's value; None where it has none, or where ssh takes its `none` so."""
+        value = next(iter(self.all(keyword)), None)
+        return None if value and keyword in _MAY_BE_NONE and value.lower() == "none" else value
 
 
 class SshConfig(Protocol):
@@ -64,6 +66,8 @@ class OpenSsh:
     def settings(self, host: str, user: str | None, port: int | None) -> Settings:
         argv = [self.program, *_config_words(self.path), *(["-l", user] if user else [])]
         argv += ["-p", str(port)] if port else []
+        if _version(self.program) >= _FORKING:  # which is refused without a command, even for -G
+            argv += ["-o", "ForkAfterAuthentication=no"]
         status, output, errors = _answer([*argv, "-G", "--", host], host)
         if status != 0:
             lines = [line.strip().rstrip(".") for line in errors.split("\n")]

@@ -107,6 +107,12 @@ UNDERSTOOD = {
     "an agent by a variable": ("Host board", "  IdentityAgent $HOME"),
     "the usual agent": ("Host board", "  IdentityAgent SSH_AUTH_SOCK"),
     "certificates": ("Host board", "  CertificateFile ~/c-%h.pub", "  CertificateFile /d"),
+    "a host called none": ("Host board", "  HostName none", "  User none", "  HostKeyAlias none"),
+    "a host called NONE": ("Host board", "  HostName NONE", "  BindAddress none"),
+    "none in other cases": ("Host board", "  IdentityFile NONE", "  ProxyCommand None", "  UserKnownHostsFile None"),
+    "no jump in another case": ("Host board", "  ProxyJump None", "  ProxyCommand nc %h %p"),
+    "an agent called None": ("Host board", "  IdentityAgent None"),
+    "a hundred keys": ("Host board", *(f"  IdentityFile /{number}" for number in range(100))),
     "no keys": ("Host board", "  IdentityFile none"),
     "keys twice": ("Host board", "  IdentityFile /a", "  IdentityFile /b", "  IdentityFile /a"),
     "IdentitiesOnly true": ("Host board", "  IdentitiesOnly true"),
@@ -128,6 +134,12 @@ UNDERSTOOD = {
     "CanonicalizeHostname no": ("CanonicalizeHostname no", "Host board", "  Port 99"),
 }
 BY_SSH_ALONE = {
+    "a hash within a word": ("Match host board#c", "  Port 1", "Host board#c", "  Port 2"),
+    "Match with = apart": ("Match host = board", "  HostName x.lab", "Match user= pi", "  Port 98"),
+    "Match with = before": ("Match host =board", "  HostName x.lab"),
+    "a quote within Match": ("Match host bo'a'rd", "  Port 99", "Match all", "  User z"),
+    "a backslash in Match": ("Match host boar\\d", "  Port 99"),
+    "several = in a word": ("Match host=*=user=root", "  Port 99"),
     "exec": ("Match exec true", "  Port 99"),
     "exec of nothing": ("Match exec false", "  Port 99", "Match all", "  User z"),
     "final": ("Host board", "  HostName x.lab", "Match final host *.lab", "  Port 99"),
@@ -159,7 +171,7 @@ def test_a_config_means_what_ssh_says(name: str, asked: dict[str, object], tmp_p
     assert [by_ssh.host] == found["hostname"]
     assert [by_ssh.user] == found["user"]
     assert [str(by_ssh.port)] == found["port"]
-    files = [one for one in found.get("identityfile", []) if one != "none" and not asked]
+    files = [one for one in found.get("identityfile", []) if one.lower() != "none" and not asked]
     assert asked or len(by_ssh.identity_files) == len(files)
     for ours, theirs in zip(by_ssh.identity_files, files, strict=False):
         assert "%" not in theirs or str(ours) == expanded_by_ssh(path, "board", theirs)
@@ -170,6 +182,33 @@ def test_a_config_means_what_ssh_says(name: str, asked: dict[str, object], tmp_p
     else:
         ours = endpoint_or_refusal(spec, ConfigFile(path))
         assert f"{path} line " in ours if isinstance(ours, str) else same(ours) == same(by_ssh)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        *(["Host"], ['Host ""'], ['Host board ""'], ["Host # c"], ["Include"], ["IdentityAgent"], ['IdentityAgent ""']),
+        *(["Match"], ["Match host"], ["UserKnownHostsFile none /x"], ["GlobalKnownHostsFile /x NONE"]),
+        [f"IdentityFile /{number}" for number in range(101)],
+        [*(f"IdentityFile /{number}" for number in range(100)), "IdentityFile /7"],
+        [f"CertificateFile /{number}" for number in range(101)],
+        ["UserKnownHostsFile " + " ".join(f"/{number}" for number in range(33))],
+    ],
+    ids=lambda lines: lines[0][:40],
+)
+def test_what_ssh_refuses_is_refused_by_name(lines: list[str], tmp_path: Path) -> None:
+    path = written(tmp_path, *lines, "Port 99")
+    for config in (installed(path), ConfigFile(path)):
+        assert f"{path}" in str(endpoint_or_refusal(of("board"), config))
+
+
+@pytest.mark.parametrize("pattern", ["a\\*b", "\\a*", "[[:lower:]]*b"])
+def test_an_include_with_other_patterns_than_python_s_is_refused_by_name(pattern: str, tmp_path: Path) -> None:
+    (tmp_path / "a*b").write_text("HostName x.lab\n")
+    path = written(tmp_path, f"Include {tmp_path}/{pattern}")
+    assert endpoint(of("board"), installed(path)).host == "x.lab"
+    with pytest.raises(InventoryError, match=r"config line 1: Include .* is not understood"):
+        endpoint(of("board"), ConfigFile(path))
 
 
 @pytest.mark.parametrize("name", ["Board", "BOARD", "board.LAB", "192.0.2.1", "2001:DB8::1", "other"])
@@ -301,6 +340,22 @@ def test_two_ways_to_read_a_list_of_files_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "Host board", f'  UserKnownHostsFile "{tmp_path}/a /b"')
     with pytest.raises(InventoryError, match="two readings"):
         endpoint(of("board"), installed(path))
+
+
+def test_what_ssh_refuses_only_without_a_command_is_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path, "ForkAfterAuthentication yes", "StdinNull yes", "Host board", "  Port 99")
+    for config in (installed(path), ConfigFile(path)):
+        assert endpoint(of("board"), config).port == 99
+
+
+def test_an_ssh_that_does_not_know_an_option_is_not_given_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ssh"
+    text = '#!/bin/sh\n[ "$1" = -V ] && echo OpenSSH_8.6p1 >&2 && exit\ncase "$*" in *Fork*) exit 9;; esac\n'
+    program.write_text(text + f'exec {shutil.which("ssh")} "$@"\n')
+    program.chmod(0o700)
+    path = written(tmp_path, "Port 99")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert endpoint(of("board"), installed(path)).port == 99
 
 
 def test_an_error_of_the_config_is_ssh_s_own_with_file_and_line(tmp_path: Path) -> None:
