@@ -80,6 +80,11 @@ class Marked:
         return self.status is not None
 
     @property
+    def was_cut_off(self) -> bool:
+        """For a stream that has ended: it began, and the command's shell never told its end."""
+        return self.has_begun and not self.has_ended
+
+    @property
     def said(self) -> builtins.bytes:
         """The beginning of what came before the first mark, or instead of it."""
         pending = b"" if self.has_begun else self._pending
@@ -112,7 +117,7 @@ class Marked:
 
     def flush(self) -> None:
         """At the end of the stream: what looked like the beginning of the last mark was none."""
-        if self.has_begun and not self.has_ended:
+        if self.was_cut_off:
             rest, self._pending = self._pending, b""
             self._sink.feed(rest)
 
@@ -152,6 +157,14 @@ class Streams:
         return CommandFailed(
             f"{who} did not run a command of ours: {self._said}; its account needs a login shell that can start `sh`, "
             "and no forced command."
+        )
+
+    def cut_off(self, who: str, status: int | None) -> CommandFailed:
+        """The error for a beginning without an end. `status` is the server's, which says nothing of what is missing."""
+        told = "" if status is None else f", and its server says status {status}"
+        return CommandFailed(
+            f"{who}: the output of a command was cut off before its end{told}; try again, and see whether a file of "
+            "its login shell passes output on through another program (`exec > >(tee ...)`)."
         )
 
     def late(self, who: str) -> CommandTimeout:

@@ -95,14 +95,25 @@ class PosixTransport(ABC):
         return True
 
     def pull(self, path: str, *, limit_bytes: int = MAX_OUTPUT_BYTES, timeout_s: float = 300) -> bytes:
-        argv = ["sh", "-c", 'cat < "$1"', "sh", _absolute(path)]
+        tool = self.environment().sha256_tool or ""
+        argv = ["sh", "-c", scripts.SEND, "sh", _absolute(path), tool]
+        too_large = TooMuchOutput(f"{path} on {self._name()} is larger than {limit_bytes:,} bytes; not read.")
         try:
-            done = self.run(argv, timeout_s=timeout_s, limit_bytes=limit_bytes)
+            done = self.run(argv, timeout_s=timeout_s, limit_bytes=limit_bytes + scripts.SEND_TAIL_BYTES)
         except TooMuchOutput as error:
-            raise TooMuchOutput(f"{path} on {self._name()} is larger than {limit_bytes:,} bytes; not read.") from error
+            raise too_large from error
         if done.status != 0:
             raise CommandFailed(f"{path} on {self._name()} cannot be read: {first_line(done.stderr)}.")
-        return done.stdout
+        data, _, told = done.stdout.rpartition(b"\n")
+        size, _, digest = told.decode("ascii", "replace").partition(" ")
+        if size != str(len(data)) or digest not in ("", hashlib.sha256(data).hexdigest()):
+            raise CommandFailed(
+                f"{path} arrived damaged from {self._name()} ({len(data):,} bytes): it was changed meanwhile, or what its "
+                "login shell starts prints among its bytes; try again."
+            )
+        if len(data) > limit_bytes:
+            raise too_large
+        return data
 
     def free_bytes(self, folder: str) -> int | None:
         """Free space of the file system that holds `folder`, or None where `df` does not say."""

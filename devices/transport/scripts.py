@@ -57,5 +57,15 @@ case $got in
 esac
 """
 
+# $1 file, $2 tool. Prints the file, and a line's end, its size and SHA-256 (empty where no tool can tell) after it.
+SEND = f"""
+sha_tool=$2
+{SHA256}
+cat < "$1" || exit 1
+size=$(cat < "$1" | wc -c)
+printf '\\n%s %s' "$((size))" "$(sha "$1")"
+"""
+SEND_TAIL_BYTES = 1 + 20 + 1 + 64
+
 # $1 folder. Free space as `df` says it; the line that counts is the last.
 FREE = 'LC_ALL=C df -Pk "$1"'

@@ -62,7 +62,15 @@ class SshProcess(LineProcess):
             if time.monotonic() >= deadline:
                 return None
         self._drain.join(_STATUS_GRACE_S)
-        return _status(self._streams, self._channel, self._link)
+        end_s = max(deadline, time.monotonic() + _STATUS_GRACE_S)
+        # Where the streams are one, the status stands behind what nobody has read yet.
+        while self._streams.status is None and time.monotonic() < end_s:
+            if not self._receive(end_s - time.monotonic()):
+                break
+        status = exit_status(self._channel, self._link)
+        if self._streams.status is None:
+            raise self._streams.cut_off(self._link.title, status)
+        return self._streams.status
 
     def kill(self) -> None:
         end(self._channel, self._link, _ENGINE_GRACE_S)
@@ -80,8 +88,8 @@ class SshProcess(LineProcess):
             self._link.heard()
             self._streams.stdout.feed(data)
         else:
-            self._tell_end()
             self._streams.stdout.flush()
+            self._check_end()
         return bool(data)
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -95,14 +103,20 @@ class SshProcess(LineProcess):
                 if time.monotonic() >= deadline:
                     raise
             except OSError as error:
-                self._tell_end()
+                self._told()
                 raise EOFError("The process's input is closed.") from error
 
-    def _tell_end(self) -> None:
-        """After the end of the stream: raise DeviceLost unless it is the process that ended."""
-        if self._channel.status_event.wait(_STATUS_GRACE_S):
-            _status(self._streams, self._channel, self._link)
+    def _check_end(self) -> None:
+        """After the end of stdout: raise DeviceLost or CommandFailed unless the process has told its own end there."""
+        status = self._told()
+        if self._streams.stdout.was_cut_off:
+            raise self._streams.cut_off(self._link.title, status)
+
+    def _told(self) -> int | None:
+        """What the server says of a process that has ended, if it does. Raises DeviceLost."""
+        has_ended = self._channel.status_event.wait(_STATUS_GRACE_S)
         self._link.check()
+        return exit_status(self._channel, self._link) if has_ended else None
 
 
 def complete(
@@ -110,8 +124,8 @@ def complete(
 ) -> Completed:
     """See a started command through to its end.
 
-    Raises TimeoutError, CommandTimeout for one that never began, CommandFailed for one that was refused, TooMuchOutput
-    and DeviceLost.
+    Raises TimeoutError, CommandTimeout for one that never began, CommandFailed for one that was refused or whose
+    output was cut off, TooMuchOutput and DeviceLost.
     """
     channel.settimeout(_POLL_S)
     streams = Streams(mark, stdout, stderr)
@@ -141,12 +155,11 @@ def complete(
         if time.monotonic() >= deadline:
             raise TimeoutError
     drain.join(max(0.0, deadline - time.monotonic()))
-    if not streams.stdout.has_begun:
-        exit_status(channel, link)
-        raise streams.refused(link.title)
-    status = _status(streams, channel, link)
     stderr.check()
-    return Completed(status, stdout.bytes(), stderr.bytes())
+    if streams.stdout.status is None:
+        status = exit_status(channel, link)
+        raise streams.cut_off(link.title, status) if streams.stdout.has_begun else streams.refused(link.title)
+    return Completed(streams.stdout.status, stdout.bytes(), stderr.bytes())
 
 
 def send_kill(channel: paramiko.Channel) -> None:
@@ -183,11 +196,6 @@ def exit_status(channel: paramiko.Channel, link: Link) -> int:
             raise DeviceLost(f"{link.title} ended a command without a status; its SSH server cut it off.")
         raise link.lost()
     return channel.exit_status
-
-
-def _status(streams: Streams, channel: paramiko.Channel, link: Link) -> int:
-    """What the command's own shell told, else what the server says of the whole. Raises DeviceLost."""
-    return exit_status(channel, link) if streams.status is None else streams.status
 
 
 def _feed(channel: paramiko.Channel, link: Link, data: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnnbench.devices.errors import CommandFailed, CommandTimeout, TooMuchOutput
+from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceLost, TooMuchOutput
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.marks import Mark, Marked, quoted
@@ -149,6 +149,64 @@ def test_a_server_that_runs_something_else_is_quoted(forced: str, said: str, tmp
                 assert said in sentence
                 assert "\x1b" not in sentence
                 assert len(sentence) < 500
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("forced", [
+    'sh -c "$SSH_ORIGINAL_COMMAND" | head -c 60000',
+    'sh -c "$SSH_ORIGINAL_COMMAND" 2>&1 | head -c 60000',
+    'sh -c "$SSH_ORIGINAL_COMMAND" 2>&1 | head -c 60000; exit 3',
+])  # fmt: skip
+def test_output_that_is_cut_off_is_an_error_whatever_the_server_says(forced: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"0123456789abcde\n" * 12_500)
+    server = ForcedSsh(tmp_path, forced)
+    try:
+        with connect(server.spec()) as transport:
+            assert transport.run(["echo", "short"]).stdout == b"short\n"
+            assert transport.shell("kill -9 $$").status == 137
+            with pytest.raises(CommandFailed, match="output of a command was cut off before its end"):
+                transport.run(["cat", str(file)])
+            with pytest.raises(CommandFailed, match="cut off"):
+                transport.pull(str(file))
+            read = transport.spawn(["cat", str(file)], cwd="/")
+            with pytest.raises(CommandFailed, match="cut off"):
+                [read.read_line(soon()) for _ in range(12_501)]
+            read.kill()
+            ended = transport.spawn(["sh", "-c", "echo one; exit 5"], cwd="/")
+            assert ended.wait(soon()) == 5
+            assert ended.read_line(soon()) == "one"
+            ended.kill()
+            if "2>&1" in forced:
+                unread = transport.spawn(["cat", str(file)], cwd="/")
+                with pytest.raises(CommandFailed, match="cut off"):
+                    unread.wait(soon())
+                unread.kill()
+    finally:
+        server.stop()
+
+
+def test_a_login_shell_that_copies_all_output_gives_all_of_it_or_an_error(tmp_path: Path) -> None:
+    data = os.urandom(100_000)
+    file = tmp_path / "file"
+    file.write_bytes(data)
+    with login(tmp_path / "ssh", "bash", ".bashrc", f"exec > >(sleep 0.05; tee -a '{tmp_path}/log') 2>&1") as transport:
+        for use in (lambda: transport.run(["cat", str(file)]).stdout, lambda: transport.pull(str(file))):
+            for _ in range(5):
+                try:
+                    assert use() == data
+                except CommandFailed as error:
+                    assert "cut off" in str(error) or "did not run a command" in str(error)  # noqa: PT017
+
+
+def test_a_command_whose_shell_is_killed_has_no_status(tmp_path: Path) -> None:
+    server = LoopbackSsh(tmp_path)
+    try:
+        with connect(server.spec()) as transport:
+            with pytest.raises(DeviceLost, match="without a status"):
+                transport.shell("kill -9 $PPID")
+            assert transport.run(["echo", "well"]).stdout == b"well\n"
     finally:
         server.stop()
 

@@ -7,9 +7,10 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -305,6 +306,28 @@ def test_a_file_larger_than_it_should_be_is_not_read(transport: Transport, tmp_p
         transport.pull(str(file))
     file.write_bytes(b"x" * 1000)
     assert transport.pull(str(file), limit_bytes=1000) == b"x" * 1000
+
+
+@pytest.mark.parametrize("spoiled", [lambda data: data[:100] + b"!" + data[100:], lambda data: data[:100] + data[101:],
+                                     lambda data: data[:100] + b"!" + data[101:], lambda data: data[:-1]])  # fmt: skip
+def test_a_file_that_arrives_damaged_is_not_taken(
+    device: DeviceSpec, tmp_path: Path, spoiled: Callable[[bytes], bytes]
+) -> None:
+    file = tmp_path / "output"
+    file.write_bytes(b"x\n" * 1000)
+    with connect(device) as transport:
+        transport.home()
+        run = transport.run
+
+        def noisy(*args: Any, **more: Any) -> Completed:
+            done = run(*args, **more)
+            return replace(done, stdout=spoiled(done.stdout))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transport, "run", noisy)
+            with pytest.raises(CommandFailed, match="arrived damaged from device"):
+                transport.pull(str(file))
+        assert transport.pull(str(file)) == file.read_bytes()
 
 
 FAKE_ADB = """#!/bin/sh
