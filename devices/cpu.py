@@ -7,20 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# (implementer, part) -> name, from the Main ID Register values in Arm's technical reference manuals.
-ARM_PARTS = {
-    (0x41, 0xB76): "ARM1176", (0x41, 0xC07): "Cortex-A7", (0x41, 0xC08): "Cortex-A8",
-    (0x41, 0xC09): "Cortex-A9", (0x41, 0xC0F): "Cortex-A15", (0x41, 0xD03): "Cortex-A53",
-    (0x41, 0xD04): "Cortex-A35",
-    (0x41, 0xD05): "Cortex-A55", (0x41, 0xD07): "Cortex-A57", (0x41, 0xD08): "Cortex-A72",
-    (0x41, 0xD09): "Cortex-A73", (0x41, 0xD0A): "Cortex-A75", (0x41, 0xD0B): "Cortex-A76",
-    (0x41, 0xD0C): "Neoverse-N1", (0x41, 0xD0D): "Cortex-A77", (0x41, 0xD40): "Neoverse-V1",
-    (0x41, 0xD41): "Cortex-A78", (0x41, 0xD44): "Cortex-X1", (0x41, 0xD46): "Cortex-A510",
-    (0x41, 0xD47): "Cortex-A710", (0x41, 0xD48): "Cortex-X2", (0x41, 0xD49): "Neoverse-N2",
-    (0x41, 0xD4B): "Cortex-A78C", (0x41, 0xD4D): "Cortex-A715", (0x41, 0xD4E): "Cortex-X3",
-    (0x41, 0xD4F): "Neoverse-V2", (0x41, 0xD80): "Cortex-A520", (0x41, 0xD81): "Cortex-A720",
-    (0x41, 0xD82): "Cortex-X4",
-}  # fmt: skip
+from bnnbench.devices.cpu_parts import part_of
+
 _CPU_OF_PATH = re.compile(r"/cpu(\d+)/")
 _MAX_CPU = 4095
 # RK3588s of one batch reach 2.256 to 2.4 GHz, the cores of a Grace differ by 3 %; a phone's prime core is 9 % or more
@@ -42,8 +30,8 @@ class Cpu:
     @property
     def name(self) -> str | None:
         """What it is called: the x86 name, or the Arm core by its part number."""
-        arm = ARM_PARTS.get((self.implementer, self.part)) if self.implementer and self.part else None
-        return arm or self.model_name
+        arm = part_of(self.implementer, self.part)
+        return arm.name if arm else self.model_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +109,9 @@ def find_clusters(
 
     CPUs are alike when they are one part, or of one of the kernel's own core types (`hybrid`), and neither capacity nor
     top clock differs clearly: chips of one kind are sorted by the clock that they bear. An x86 chip's best cores only
-    boost higher, so there clocks divide nothing.
+    boost higher, so there clocks divide nothing. Which is stronger the capacity says where all have one, else what
+    their parts were made for where all are known, or the core type, and last the clock: little cores may be clocked
+    higher than the big ones beside them.
     """
     known = {cpu.number: cpu for cpu in cpus}
     kinds = {number: index for index, group in enumerate(hybrid) for number in group}
@@ -146,9 +136,17 @@ def find_clusters(
                         max((capacity[number] for number in numbers if number in capacity), default=None),
                     )
                 )
+    strengths = {one.cpus: part.strength for one in clusters if (part := part_of(one.implementer, one.part))}
+    by_capacity, by_part = all(one.capacity for one in clusters), len(strengths) == len(clusters)
     return sorted(
         clusters,
-        key=lambda one: (-(one.capacity or 0), -(one.max_hz or 0), kinds.get(one.cpus[0], 0), one.cpus),
+        key=lambda one: (
+            -(one.capacity or 0) if by_capacity else 0,
+            -strengths[one.cpus] if by_part else 0,
+            kinds.get(one.cpus[0], 0),
+            -(one.max_hz or 0),
+            one.cpus,
+        ),
     )
 
 

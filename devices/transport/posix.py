@@ -108,8 +108,8 @@ class PosixTransport(ABC):
         size, _, digest = told.decode("ascii", "replace").partition(" ")
         if size != str(len(data)) or digest not in ("", hashlib.sha256(data).hexdigest()):
             raise CommandFailed(
-                f"{path} arrived damaged from {self._name()} ({len(data):,} bytes): it was changed meanwhile, or what its "
-                "login shell starts prints among its bytes; try again."
+                f"{path} arrived damaged from {self._name()} ({len(data):,} bytes): it was changed meanwhile, or "
+                "what its login shell starts prints among its bytes; try again."
             )
         if len(data) > limit_bytes:
             raise too_large

@@ -198,6 +198,7 @@ def test_x86_best_cores_are_no_cluster_but_core_types_are() -> None:
         ("x86_hybrid", [[0, 1, 2, 3], [4, 5, 6, 7]]),
         ("pi4_64bit", [[0, 1, 2, 3]]),
         ("ryzen", [[0, 1]]),
+        ("odroid_n2", [[2, 3, 4, 5], [0, 1]]),
     ],
 )
 def test_cores_of_one_kind_are_one_cluster_whatever_clock_each_bears(name: str, clusters: list[list[int]]) -> None:
@@ -232,6 +233,45 @@ def test_cores_of_one_part_are_divided_by_clear_differences_alone(
     clocks: list[int], capacities: list[int] | None, clusters: list[tuple[int, ...]]
 ) -> None:
     assert phone(clocks, capacities) == clusters
+
+
+ARM, NVIDIA, QUALCOMM, SAMSUNG, APPLE = 0x41, 0x4E, 0x51, 0x53, 0x61
+A7, A15, A53, A57, A55, A73, A75 = 0xC07, 0xC0F, 0xD03, 0xD07, 0xD05, 0xD09, 0xD0A
+
+
+@pytest.mark.parametrize(
+    ("parts", "clocks", "capacities", "strongest_first"),
+    [
+        ([(ARM, A53), (ARM, A73)], [1896, 1800], None, [1, 0]),  # an Amlogic S922X
+        ([(ARM, A7), (ARM, A15)], None, None, [1, 0]),  # neither clock nor capacity is told
+        ([(ARM, A7), (ARM, A15)], [1400, 0], None, [1, 0]),
+        ([(ARM, A57), (NVIDIA, 0x003)], [2035, 2035], None, [1, 0]),  # a Tegra X2
+        ([(NVIDIA, 0x003), (ARM, A57)], [2035, 2035], None, [0, 1]),
+        ([(QUALCOMM, 0x803), (QUALCOMM, 0x802)], [1800, 1700], None, [1, 0]),
+        ([(ARM, A55), (ARM, A75), (SAMSUNG, 0x003)], [1950, 2310, 2300], None, [2, 1, 0]),  # an Exynos 9820
+        ([(APPLE, 0x22), (APPLE, 0x23)], [3300, 3200], None, [1, 0]),
+        ([(ARM, 0xD80), (ARM, 0xD81), (ARM, 0xD82)], [2300, 2200, 2100], None, [2, 1, 0]),
+        ([(ARM, A53), (ARM, A73)], [1896, 1800], [1024, 800], [0, 1]),  # the kernel has measured it
+        ([(ARM, A53), (ARM, A73)], [1896, 1800], [1024, 1024], [1, 0]),
+        ([(ARM, A53), (ARM, A73)], [1896, 1800], [500, 0], [1, 0]),  # told of one alone
+        ([(ARM, A53), (0x99, 0x123)], [1896, 1800], None, [0, 1]),  # not known: the clock
+        ([(ARM, A53), (0x99, 0x123)], [1800, 1896], None, [1, 0]),
+    ],
+)
+def test_the_strongest_cores_are_told_by_capacity_then_by_part_then_by_clock(
+    parts: list[tuple[int, int]], clocks: list[int] | None, capacities: list[int] | None, strongest_first: list[int]
+) -> None:
+    cpus = [Cpu(number, None, *part) for number, part in enumerate(parts)]
+    numbers = range(len(parts))
+    found = find_clusters(cpus, numbers, dict(enumerate(clocks or [])), dict(enumerate(capacities or [])))
+    assert [cluster.cpus for cluster in found] == [(number,) for number in strongest_first]
+
+
+def test_a_core_type_of_the_kernel_counts_more_than_a_clock() -> None:
+    cpus = parse_cpuinfo("\n\n".join(f"processor: {i}\nmodel name: X\nflags: avx2" for i in range(4)))
+    clocks = {0: 3_800, 1: 3_800, 2: 3_600, 3: 3_600}
+    found = find_clusters(cpus, range(4), clocks, {}, [(2, 3), (0, 1)])
+    assert [cluster.cpus for cluster in found] == [(2, 3), (0, 1)]
 
 
 @given(st.permutations(range(8)), st.lists(st.integers(1500, 3200), min_size=8, max_size=8))
