@@ -32,8 +32,12 @@ class Plan:
     skips: tuple[Skip, ...]
 
     @property
+    def all(self) -> list[Case]:
+        return [case for cases in self.cases.values() for case in cases]
+
+    @property
     def records(self) -> list[CaseRecord]:
-        return [case.record for cases in self.cases.values() for case in cases]
+        return [case.record for case in self.all]
 
 
 def make_plan(

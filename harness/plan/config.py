@@ -74,6 +74,10 @@ def inventory_path(explicit: Path | None) -> str | None:
 
 def config_of(record: RunRecord) -> RunConfig:
     """What a stored run was asked to measure. Raises CallError when this version cannot read it."""
+    if not record.suite:
+        raise CallError(
+            f"run {record.run_id} was imported from {record.suite_name} and cannot be run again; take a run of bnnbench."
+        )
     try:
         return msgspec.convert(record.suite, RunConfig)
     except msgspec.ValidationError as error:

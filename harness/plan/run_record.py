@@ -52,6 +52,7 @@ def make_record(
         counted=[target.spec.name for target in targets if target.meter.is_exact],
         devices={target.spec.name: target.stored_facts for target in targets},
         builds=list(builds.values()),
+        models={path: sha for case in plan.all for path, sha in case.workload.files.items()},
         cases=plan.records,
         skips=list(plan.skips),
         comparisons=list(comparisons),

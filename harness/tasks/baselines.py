@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 from bnnbench.devices.spec import parse_url
 from bnnbench.results import load
 from bnnbench.results.columns import equal
-from bnnbench.results.store.baselines import Capsule, CapsuleFigure, CapsuleModel, Capsules
+from bnnbench.results.store.baselines import Capsule, CapsuleFigure, Capsules
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..clock import now
@@ -21,8 +20,8 @@ from ..plan.config import RunConfig, config_of
 from ..plan.trusted import require_own_run
 from ..suite.tables import Suite
 from .kept_engines import kept_engines
+from .kept_models import kept_models
 
-_MODEL = b"TFL3"
 _MOST = 4
 _MEASURED = ("ok", "unstable", "unverified")
 """Statuses of cases that a baseline is worth something for."""
@@ -58,7 +57,7 @@ def save_baseline(
     require_own_run(run, config.files(), config.devices, "save", trusts)
     warnings = _not_measured(run, config)
     engines = kept_engines(record, config.suite)
-    models, model_files = _models(run, config)
+    models, model_files = kept_models(run, config.suite)
     old = capsules.get(name) if name in capsules.names() else None
     capsule = Capsule(
         name=name,
@@ -145,26 +144,6 @@ def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
 
 def _is_in(device: str, known: Collection[str]) -> bool:
     return (parse_url(device).name if "://" in device else device) in known
-
-
-def _models(run: StoredRun, config: RunConfig) -> tuple[list[CapsuleModel], dict[str, Path]]:
-    sizes = {case.workload: case.size_bytes for case in run.record.cases if case.kind == "model"}
-    models, files = [], {}
-    for table in config.suite.model:
-        path = Path(table.file)
-        name = table.name or path.stem
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise CallError(f"the model {path} of run {run.record.run_id} cannot be read: {error.strerror}.") from None
-        if content[4:8] != _MODEL:
-            raise CallError(f"{path}, which run {run.record.run_id} names as a model, is none; run again.")
-        if sizes.get(name) not in (None, len(content)):
-            raise CallError(f"the model {path} has changed since run {run.record.run_id}; run again.")
-        sha = hashlib.sha256(content).hexdigest()
-        models.append(CapsuleModel(workload=name, sha256=sha, size_bytes=len(content)))
-        files[sha] = path
-    return models, files
 
 
 def _figures(run: StoredRun) -> list[CapsuleFigure]:

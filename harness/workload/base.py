@@ -55,6 +55,11 @@ class Workload(Protocol):
         ...
 
     @property
+    def files(self) -> Mapping[str, str]:
+        """SHA-256 of each model that it was read from, by its path."""
+        ...
+
+    @property
     def identity(self) -> str:
         """A digest of all that is computed: two workloads with the same one are the same."""
         ...

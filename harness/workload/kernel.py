@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,10 +32,16 @@ class KernelWorkload:
     source: str | None = None
     kind: Kind = "kernel"
     has_images: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Of a model's layer, the model's."""
 
     @property
     def op(self) -> str | None:
         return self.spec.op
+
+    @property
+    def images_sha256(self) -> None:
+        """It has none."""
 
     @cached_property
     def data(self) -> bytes:

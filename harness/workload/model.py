@@ -56,9 +56,19 @@ class ModelWorkload:
         return self.model.path.name
 
     @property
+    def files(self) -> Mapping[str, str]:
+        """The model's file."""
+        return {str(self.model.path): self.model.sha256}
+
+    @property
     def has_images(self) -> bool:
         """Whether its accuracy is to be measured."""
         return self.dataset is not None
+
+    @property
+    def images_sha256(self) -> str | None:
+        """Of the data set that its accuracy is measured with, the whole of it."""
+        return None if self.dataset is None else (self.dataset.whole or self.dataset).sha256
 
     @property
     def file_bytes(self) -> bytes:

@@ -24,7 +24,7 @@ def workloads(suite: Suite) -> list[Workload]:
     """All workloads of a suite. Raises SuiteError."""
     found: list[KernelWorkload | ModelWorkload] = []
     for table in suite.model:
-        found += _of_model(table, suite.seed)
+        found += of_model(table, suite.seed)
     for kernel in suite.kernel:
         spec = kernel.spec()
         found.append(KernelWorkload(kernel.name or _short(spec), spec, make_data(spec, suite.seed)))
@@ -47,8 +47,8 @@ def _short(spec: KernelSpec) -> str:
     return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
-def _of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkload]:
-    """The whole model, its binary layers, or both, as the table's `measure` says."""
+def of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkload]:
+    """The whole model, its binary layers, or both, as the table's `measure` says. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
     found: list[KernelWorkload | ModelWorkload] = []
@@ -84,6 +84,7 @@ def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:
             spec=layer.spec,
             arrays=arrays_for(layer, seed + layer.index),
             source=f"{model.path.name} op {layer.index}" + (f" ({layer.note})" if layer.note else ""),
+            files={str(model.path): model.sha256},
         )
         for layer in layers
     ]
