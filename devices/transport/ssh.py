@@ -112,7 +112,8 @@ class SshTransport(PosixTransport):
             channel.exec_command(line)
         except ChannelException as error:
             raise DeviceError(
-                f"{self._name()} refused another command on this connection ({error}); raise MaxSessions there."
+                f"{self._name()} takes no command, or no other one, on this connection "
+                f"({self._login.transport.refusal or error.text}); raise MaxSessions in its sshd_config."
             ) from error
         except (OSError, EOFError) as error:
             self._link.check()

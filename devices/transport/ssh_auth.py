@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import paramiko
@@ -34,6 +34,7 @@ _RSA_ALGORITHMS: Final = ("rsa-sha2-512", "rsa-sha2-256")
 _SERVICE: Final = "ssh-userauth"
 _LOGIN_S: Final = 120.0
 _SAID_MAX: Final = 200
+_REFUSED_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class _Questions(AuthHandler):
         }
 
     def _refused(self, message: paramiko.Message) -> None:
-        methods = tuple(message.get_list())
+        methods = tuple(one for one in message.get_list() if one)
         self._answers.put(_Answer(MSG_USERAUTH_FAILURE, methods, message.get_boolean()))
 
     def _accepted(self, _: paramiko.Message) -> None:
@@ -131,26 +132,44 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
     if not target.is_key_taken:
         raise AuthError(f"PubkeyAuthentication is off for {target.title}; allow it in ~/.ssh/config.")
     with ExitStack() as stack:
-        outcomes: list[str] = []
+        outcomes = _Outcomes()
         agent, held = None, []
         if target.agent is not None:
             try:
                 agent = stack.enter_context(Agent(target.agent))
                 held = agent.keys()
+                if not held:
+                    outcomes.told.append(f"the agent at {target.agent} answered and holds no keys, or is locked")
             except AgentError as error:
-                outcomes.append(str(error))
+                outcomes.told.append(str(error))
         found = candidates(target, agent, held)
-        outcomes += found.useless
+        outcomes.told += found.useless
+        outcomes.has_remedy = found.has_remedy and not found.keys
         if not _Attempt(transport, target, questions, outcomes).succeeds(iter(found.keys), len(found.keys)):
             said = " ".join("".join(one if one.isprintable() else " " for one in questions.banner_text).split())
             raise AuthError(_refusal(target, outcomes, bool(found.keys), said[:_SAID_MAX]))
+
+
+@dataclass(slots=True)
+class _Outcomes:
+    """What became of each file and key. `taken` were right and not enough; `has_remedy`: one says what to do."""
+
+    told: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    taken: int = 0
+    has_remedy: bool = False
+
+    def text(self) -> str:
+        """All of them; of many refused keys the first ones."""
+        more = len(self.refused) - _REFUSED_MAX
+        return "; ".join([*self.told, *self.refused[:_REFUSED_MAX], *([f"and {more} more"] if more > 0 else [])])
 
 
 class _Attempt:
     """Offers keys in turn, and notes what became of each."""
 
     def __init__(
-        self, transport: BoundedTransport, target: Endpoint, questions: _Questions, outcomes: list[str]
+        self, transport: BoundedTransport, target: Endpoint, questions: _Questions, outcomes: _Outcomes
     ) -> None:
         self._transport = transport
         self._target = target
@@ -162,7 +181,7 @@ class _Attempt:
         for number, key in enumerate(keys, 1):
             algorithm = self._algorithm(key)
             if algorithm is None:
-                self._outcomes.append(f"{key.title}: neither side's algorithms take keys of its type")
+                self._outcomes.told.append(f"{key.title}: neither side's algorithms take keys of its type")
                 continue
             try:
                 answer = self._offer(key, algorithm)
@@ -172,10 +191,12 @@ class _Attempt:
             if answer.kind == MSG_USERAUTH_SUCCESS:
                 return True
             if answer.is_partial:
-                self._outcomes.append(f"{key.title}: taken, but {' or '.join(answer.methods)} is asked for besides")
+                self._outcomes.taken += 1
+                self._outcomes.told.append(f"{key.title}: taken, but it is not enough")
                 if "publickey" not in answer.methods:
+                    besides = " or ".join(answer.methods) or "what it does not name"
                     raise AuthError(
-                        f"{self._target.title} took your key and asks for {' or '.join(answer.methods)} besides "
+                        f"{self._target.title} took your key and asks for {besides} besides "
                         f"({key.title}), and bnnbench stores no password: let a key be enough there "
                         "(AuthenticationMethods publickey in its sshd_config)."
                     )
@@ -185,20 +206,22 @@ class _Attempt:
         user, outcomes = self._target.user, self._outcomes
         answer = self._questions.ask(user, "publickey", False, algorithm, key.blob)
         if answer.kind != MSG_USERAUTH_PK_OK:
-            outcomes.append(f"{key.title}: refused by the server" + (f"; its file {key.lack}" if key.lack else ""))
+            lack = f"; its file {key.lack}" if key.lack else ""
+            outcomes.refused.append(f"{key.title}: refused by the server{lack}")
             return answer
         if key.sign is None:
-            outcomes.append(f"{key.title}: the server takes it, but it {key.lack}")
+            outcomes.told.append(f"{key.title}: the server takes it, but it {key.lack}")
+            outcomes.has_remedy = outcomes.has_remedy or bool(key.remedy)
             return answer
         try:
             data = self._questions.to_sign(user, True, algorithm, key.blob)
             signature = key.sign(data, algorithm.removesuffix(CERTIFICATE))
         except (AgentError, paramiko.SSHException, ValueError) as error:
-            outcomes.append(f"{key.title}: the server takes it, but there is no signature: {error}")
+            outcomes.told.append(f"{key.title}: the server takes it, but there is no signature: {error}")
             return answer
         answer = self._questions.ask(user, "publickey", True, algorithm, key.blob, signature)
         if answer.kind == MSG_USERAUTH_FAILURE and not answer.is_partial:
-            outcomes.append(f"{key.title}: the server took the key and refused its signature")
+            outcomes.told.append(f"{key.title}: the server took the key and refused its signature")
         return answer
 
     def _algorithm(self, key: Key) -> str | None:
@@ -213,7 +236,7 @@ class _Attempt:
         return None
 
     def _hung_up(self, key: Key, number: int, rest: str) -> str:
-        tried = "; ".join(self._outcomes)
+        tried = self._outcomes.text()
         return (
             f"{self._target.title} hung up at key {number}, {key.title}{_reason(self._transport)}{rest}"
             f"{f' ({tried})' if tried else ''}: offer fewer keys, with identity_file= in its inventory entry or "
@@ -237,18 +260,32 @@ def _reason(transport: BoundedTransport) -> str:
 
 def _without_keys(target: Endpoint, methods: tuple[str, ...]) -> str:
     if not methods:
-        return f"{target.title} takes no login of this user; see its sshd_config."
+        return (
+            f"{target.title} offers this user no way to log in, not even by key: allow PubkeyAuthentication and "
+            "AuthenticationMethods publickey in its sshd_config."
+        )
     return (
         f"{target.title} takes only {' or '.join(methods)}, and bnnbench logs in by key and stores no password: "
         f"install a key with `{_copy(target)}` and allow PubkeyAuthentication in its sshd_config."
     )
 
 
-def _refusal(target: Endpoint, outcomes: list[str], has_keys: bool, said: str) -> str:
-    what = f"{target.title} refused your keys" if has_keys else f"There is no key to offer to {target.title}"
-    each = f": {'; '.join(outcomes)}" if outcomes else ""
+def _refusal(target: Endpoint, outcomes: _Outcomes, has_keys: bool, said: str) -> str:
+    advice = f"; set identity_file=, run `ssh-add`, or install a key with `{_copy(target)}`"
+    if outcomes.taken:
+        wanted = "two keys" if outcomes.taken == 1 else f"more than {outcomes.taken} keys"
+        what = f"{target.title} asks for {wanted}, and you have no other that it takes"
+        advice = "; let one be enough there (AuthenticationMethods publickey in its sshd_config), or install another"
+    elif outcomes.refused:
+        what = f"{target.title} refused your keys"
+    elif has_keys:
+        what = f"No key of yours logs in to {target.title}"
+    else:
+        what = f"There is no key to offer to {target.title}"
+        advice += ", and name it with `bnnbench devices add --identity-file PATH`"
+    each = f": {text}" if (text := outcomes.text()) else ""
     banner = f" (it says: {said})" if said else ""
-    return f"{what}{each}{banner}; set identity_file=, run `ssh-add`, or install a key with `{_copy(target)}`."
+    return f"{what}{each}{banner}{'' if outcomes.has_remedy else advice}."
 
 
 def _copy(target: Endpoint) -> str:

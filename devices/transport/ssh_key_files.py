@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import shlex
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,18 +16,27 @@ from typing import Final
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.utils import CryptographyDeprecationWarning
 
 from bnnbench.devices.transport.known_hosts import public_keys
 
 CERTIFICATE: Final = "-cert-v01@openssh.com"
 _MAX_BYTES: Final = 1 << 20
+_PUTTY: Final = b"PuTTY-User-Key-File"
+_DSA: Final = "ssh-dss"
+_NO_DSA: Final = "is a DSA key, and DSA is not accepted any more"
+_MAKE: Final = "make one with `ssh-keygen -t ed25519`"
 _PRIVATE: Final = b"PRIVATE KEY-----"
 _OWN_FORMAT: Final = b"BEGIN OPENSSH PRIVATE KEY"
 _CLASSES: Final[tuple[type[paramiko.PKey], ...]] = (paramiko.RSAKey, paramiko.Ed25519Key, paramiko.ECDSAKey)
 
 
 class KeyFileError(Exception):
-    """A key file gives no key to log in with; says why."""
+    """A key file gives no key to log in with; says why. `remedy` is what to do about that very file, if known."""
+
+    def __init__(self, why: str, remedy: str = "") -> None:
+        super().__init__(f"{why}; {remedy}" if remedy else why)
+        self.why, self.remedy = why, remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class KeyFile:
     path: Path
     public: bytes
     private: paramiko.PKey | None = None
-    lack: str = ""
+    lack: KeyFileError | None = None
 
 
 def key_type(blob: bytes) -> str:
@@ -55,16 +65,18 @@ def read_key(path: Path) -> KeyFile:
     """What an identity file gives. Raises KeyFileError, and FileNotFoundError when neither it nor its `.pub` exists."""
     data = _read(path)
     public = _public(data) or _public(_read(path.with_name(path.name + ".pub")))
+    if public is not None and key_type(public) == _DSA:
+        raise KeyFileError(_NO_DSA, _MAKE)
     try:
         private = _private(path, data)
     except KeyFileError as error:
         if public is None:
             raise
-        return KeyFile(path, public, None, str(error))
+        return KeyFile(path, public, None, error)
     except FileNotFoundError:
         if public is None:
             raise
-        return KeyFile(path, public, None, "its private part does not exist")
+        return KeyFile(path, public, None, KeyFileError("lacks its private part, which does not exist"))
     return KeyFile(path, private.asbytes(), private)
 
 
@@ -96,18 +108,27 @@ def _read(path: Path) -> bytes | None:
 def _private(path: Path, data: bytes | None) -> paramiko.PKey:
     if data is None:
         raise FileNotFoundError(path)
-    if public_keys(data):
+    name = shlex.quote(str(path))
+    for blob in public_keys(data):
+        if key_type(blob).endswith(CERTIFICATE):
+            raise KeyFileError("is a certificate", "name the private key beside it")
         raise KeyFileError("is a public key")
-    locked = KeyFileError(f"is locked by a passphrase; unlock it with `ssh-add {shlex.quote(str(path))}`")
+    if data.startswith(_PUTTY):
+        made = shlex.quote(str(path.with_suffix("") if path.suffix == ".ppk" else f"{path}.openssh"))
+        raise KeyFileError("is in PuTTY's format", f"convert it with `puttygen {name} -O private-openssh -o {made}`")
+    locked = KeyFileError("is locked by a passphrase", f"unlock it with `ssh-add {name}`")
     if _PRIVATE in data and _is_read_by_others(path):
-        raise KeyFileError(f"can be read by others: `chmod 600 {shlex.quote(str(path))}`")
+        raise KeyFileError("can be read by others", f"run `chmod 600 {name}`")
     try:
-        load = serialization.load_ssh_private_key if _OWN_FORMAT in data else serialization.load_pem_private_key
-        key = load(data, password=None)
-        # The SSH library reads fewer formats, so every key is handed to it in OpenSSH's.
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
-        text = key.private_bytes(*form)
+        with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):  # of DSA
+            load = serialization.load_ssh_private_key if _OWN_FORMAT in data else serialization.load_pem_private_key
+            key = load(data, password=None)
+            # The SSH library reads fewer formats, so every key is handed to it in OpenSSH's.
+            form = (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+            text = key.private_bytes(*form)
         kind = key_type(_inner_public(text) or b"")
+        if kind == _DSA:
+            raise KeyFileError(_NO_DSA, _MAKE)
         known = next(one for one in _CLASSES if kind in one.identifiers())
         return known.from_private_key(io.StringIO(text.decode()))
     except TypeError as error:  # how it says that it needs a password
@@ -115,9 +136,9 @@ def _private(path: Path, data: bytes | None) -> paramiko.PKey:
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException) as error:
         if b"ENCRYPTED" in data:
             raise locked from error
-        raise KeyFileError("is not a private key that can be read; make one with `ssh-keygen -t ed25519`") from error
+        raise KeyFileError("is not a private key that can be read", _MAKE) from error
     except StopIteration:
-        raise KeyFileError("is of a type that is not supported; make one with `ssh-keygen -t ed25519`") from None
+        raise KeyFileError("is of a type that is not supported", _MAKE) from None
 
 
 def _is_read_by_others(path: Path) -> bool:

@@ -28,13 +28,14 @@ class Key:
     """A key, or a certificate for one, that may be offered.
 
     `blob` is what the server is shown. One without `sign` is known by its public part alone: `lack` says why.
-    `what` is how errors call it.
+    `what` is how errors call it, and `remedy` is what gives it a signature, if known.
     """
 
     what: str
     blob: bytes
     sign: Sign | None
     lack: str = ""
+    remedy: str = ""
 
     @property
     def type(self) -> str:
@@ -49,10 +50,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All keys in order, and why other files give none."""
+    """All keys in order, and why other files give none; `has_remedy` when one of these says what to do about it."""
 
     keys: tuple[Key, ...]
     useless: tuple[str, ...]
+    has_remedy: bool
 
 
 def candidates(target: Endpoint, agent: Agent | None, held: Sequence[AgentKey]) -> Candidates:
@@ -61,6 +63,7 @@ def candidates(target: Endpoint, agent: Agent | None, held: Sequence[AgentKey]) 
     by_agent = [] if agent is None else [_of_agent(agent, key) for key in held]
     files: list[tuple[bool, Key]] = []
     useless: list[str] = []
+    has_remedy = False
     for path in target.identity_files:
         try:
             files.append((path in usual, _of_file(read_key(path), by_agent)))
@@ -68,12 +71,13 @@ def candidates(target: Endpoint, agent: Agent | None, held: Sequence[AgentKey]) 
             useless += [] if path in usual else [f"{path} does not exist"]
         except KeyFileError as error:
             useless.append(f"{path} {error}")
+            has_remedy = has_remedy or bool(error.remedy)
     named = [key for is_usual, key in files if not is_usual]
     usual_keys = [key for is_usual, key in files if is_usual]
     free = [] if target.identities_only else by_agent
     plain = [*named, *free, *usual_keys]
     certified = _certified(target, [*plain, *by_agent], useless)
-    return Candidates(_each_once([*certified, *plain]), tuple(useless))
+    return Candidates(_each_once([*certified, *plain]), tuple(useless), has_remedy)
 
 
 def _each_once(keys: Sequence[Key]) -> tuple[Key, ...]:
@@ -97,7 +101,9 @@ def _of_file(file: KeyFile, by_agent: Sequence[Key]) -> Key:
     holder = next((key for key in by_agent if key.blob == file.public), None)
     if holder is not None:
         return Key(f"{file.path}, by the agent", file.public, holder.sign)
-    return Key(str(file.path), file.public, None, f"{file.lack}, and no agent holds it")
+    why, remedy = (file.lack.why, file.lack.remedy) if file.lack else ("", "")
+    lack = f"{why}, and no agent holds it" + (f"; {remedy}" if remedy else "")
+    return Key(str(file.path), file.public, None, lack, remedy)
 
 
 def _of_agent(agent: Agent, key: AgentKey) -> Key:

@@ -29,6 +29,7 @@ _FORWARDING: Final = {  # RFC 4254, 5.1: why a channel was not opened
     3: "cannot let connections through ({text}); its SSH server was built without; take another jump host",
     4: "has no room for another connection ({text}); close some there, or raise its limits",
 }
+_NO_ALGORITHMS: Final = ("ext-info-", "kex-strict-")  # signs among the names of key exchanges
 _NOT_THROUGH: Final = "did not let a connection through ({text}); see its log"
 
 # Without a handler of its own, Python prints the library's tracebacks on the user's terminal.
@@ -47,7 +48,7 @@ class Login:
         try:
             if spec.identity_file and not _exists(spec.identity_file):
                 raise InventoryError(f"Device {spec.name!r}: identity_file {spec.identity_file} does not exist.")
-            self.transport: paramiko.Transport = self._connect(spec, endpoint(spec, config), 0)
+            self.transport: BoundedTransport = self._connect(spec, endpoint(spec, config), 0)
         except BaseException:
             self.close()
             raise
@@ -75,10 +76,10 @@ class Login:
                 session.start_client(timeout=timeout_s)
                 if not session.initial_kex_done:
                     raise TimeoutError
+            except IncompatiblePeer as error:
+                raise Unreachable(f"{target.title} {_nothing_in_common(session, error)}.") from error
             except (SSHException, EOFError, OSError) as error:
-                # The library says of a banner that did not come only that it could not be read.
-                late = TimeoutError() if isinstance(error.__context__, TimeoutError) else error
-                raise self._with_proxy(target, late) from error
+                raise self._with_proxy(target, _of_banner(error)) from error
             check.check(session.get_remote_server_key(), address)
             log_in(session, target, self._timeout_s * 2)
         return session
@@ -151,6 +152,34 @@ def _restrict(session: BoundedTransport, target: Endpoint) -> None:
         setattr(options, name, kept)
 
 
+def _nothing_in_common(session: BoundedTransport, error: IncompatiblePeer) -> str:
+    """What is to be done, for the end of a sentence."""
+    options, offered = session.get_security_options(), session.offered
+    for what, keyword, ours, lists in (
+        ("key exchange", "KexAlgorithms", options.kex, ("kex_algo_list",)),
+        ("host key algorithm", "HostKeyAlgorithms", options.key_types, ("server_key_algo_list",)),
+        ("cipher", "Ciphers", options.ciphers, ("client_encrypt_algo_list", "server_encrypt_algo_list")),
+        ("MAC", "MACs", options.digests, ("client_mac_algo_list", "server_mac_algo_list")),
+    ):
+        for theirs in (offered[name] for name in lists if name in offered):
+            if not set(ours) & set(theirs):
+                kept = ", ".join(one for one in theirs if not one.startswith(_NO_ALGORITHMS))
+                return (
+                    f"offers no {what} that bnnbench's SSH library has and ~/.ssh/config allows (only "
+                    f"{printable(kept.encode()) or 'none'}): enable one of {', '.join(ours)} there ({keyword} in its "
+                    "sshd_config)"
+                )
+    return f"speaks another version of SSH ({printable(str(error).encode())}): update its SSH server"
+
+
+def _of_banner(error: Exception) -> Exception:
+    """What came instead of a server's first line; the library says of that only that it could not be read."""
+    cause = error.__context__
+    if isinstance(cause, TimeoutError):
+        return TimeoutError()
+    return EOFError("hung up before it said that it speaks SSH") if isinstance(cause, (EOFError, OSError)) else error
+
+
 def _tcp(target: Endpoint, timeout_s: float) -> socket.socket:
     """A connection of the wanted family, from the wanted address. Raises OSError."""
     source = (target.bind_address, 0) if target.bind_address else None
@@ -178,10 +207,10 @@ def _sentences(target: Endpoint) -> Iterator[None]:
         ) from error
     except TimeoutError as error:
         raise Unreachable(f"{where} did not answer in time; is it on, and in this network?") from error
-    except IncompatiblePeer as error:
-        raise Unreachable(f"{where} offers no algorithm in common ({error}); update its SSH server.") from error
     except OSError as error:
         raise Unreachable(f"{where} cannot be reached: {error.strerror or error}; is its SSH server on?") from error
-    except (SSHException, EOFError) as error:
+    except EOFError as error:
+        raise Unreachable(f"{where} {str(error) or 'hung up'}; see its log.") from error
+    except SSHException as error:
         said = printable(str(error).encode())  # it may hold what the server sent
-        raise Unreachable(f"{where} does not speak SSH: {said or 'it hung up'}.") from error
+        raise Unreachable(f"{where} does not speak SSH: {said}.") from error

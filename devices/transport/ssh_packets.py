@@ -15,12 +15,14 @@ _TEXT_MAX = 200
 class BoundedTransport(paramiko.Transport):
     """A transport that refuses larger packets before it has read them, and keeps what the server says.
 
-    `farewell` is why it hung up, and `refusal` why it opened no channel, if told.
+    `farewell` is why it hung up, and `refusal` why it opened no channel, if told; `offered` are its algorithms, by
+    the names of RFC 4253, 7.1, as the library has them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.farewell = self.refusal = ""
+        self.offered: dict[str, list[str]] = {}
         self.server_extensions: dict[str, bytes] = {}
         read_all = self.packetizer.read_all
 
@@ -30,6 +32,12 @@ class BoundedTransport(paramiko.Transport):
             return read_all(n, check_rekey)
 
         self.packetizer.read_all = read_bounded  # type: ignore[method-assign]
+
+    def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
+        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        if not ignore_first_byte:  # which our own have
+            self.offered = {name: value for name, value in parsed.items() if name.endswith("algo_list")}
+        return parsed
 
     def _parse_disconnect(self, m: paramiko.Message) -> None:
         m.get_int()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa
 
 from bnnbench.devices.errors import AuthError, InventoryError
 from bnnbench.devices.inventory import DeviceSpec
@@ -196,7 +199,6 @@ def test_the_outcome_of_each_key_is_told(
         "agent key 'stranger' (ssh-ed25519 SHA256:",
         f"{other} (ssh-rsa SHA256:",
         "refused by the server",
-        f"ssh-copy-id -p {server.port}",
     ):
         assert words in said
     assert "secret" not in said
@@ -205,7 +207,62 @@ def test_the_outcome_of_each_key_is_told(
 
 def test_no_key_at_all(server: LoopbackSsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    assert we_enter(configured(server, tmp_path, "IdentityFile none")).startswith("There is no key to offer to device")
+    said = we_enter(configured(server, tmp_path, "IdentityFile none"))
+    assert said.startswith("There is no key to offer to device")
+    assert "devices add --identity-file PATH" in said
+    assert f"ssh-copy-id -p {server.port}" in said
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_an_agent_that_holds_nothing_is_told(
+    is_locked: bool, server: LoopbackSsh, keys: dict[str, Path], agent: Path, tmp_path: Path
+) -> None:
+    if is_locked:
+        load(keys["ed25519"])
+        with closing(socket.socket(socket.AF_UNIX)) as peer:  # ssh-add -x asks a terminal
+            peer.connect(str(agent))
+            peer.sendall(b"\0\0\0\x06\x16\0\0\0\x01x")
+            assert peer.recv(5)[4] == 6
+    said = we_enter(configured(server, tmp_path, "IdentityFile none"))
+    assert f"the agent at {agent} answered and holds no keys, or is locked" in said
+
+
+@pytest.mark.parametrize("case", ["locked", "putty", "putty without a suffix", "certificate", "dsa", "dsa public"])
+def test_the_one_remedy_of_a_file_is_told(
+    case: str, server: LoopbackSsh, keys: dict[str, Path], tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / ("key.ppk" if case == "putty" else "key")
+    if case == "locked":
+        path = keys["locked"]
+        words = "is locked by a passphrase, and no agent holds it; unlock it with `ssh-add {path}`."
+    elif case.startswith("putty"):
+        path.write_text("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n")
+        made = tmp_path / ("key" if case == "putty" else "key.openssh")
+        words = f"{{path}} is in PuTTY's format; convert it with `puttygen {{path}} -O private-openssh -o {made}`."
+    elif case == "certificate":
+        path = Path(f"{keys['beside']}-cert.pub")
+        words = "is a certificate, and no agent holds it; name the private key beside it."
+    else:
+        key = dsa.generate_private_key(1024)  # noqa: S505 - the only length that SSH knows
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        path.write_bytes(key.private_bytes(*form))
+        if case == "dsa public":
+            text = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+            path.write_bytes(text)
+        path.chmod(0o600)
+        words = "is a DSA key, and DSA is not accepted any more; make one with `ssh-keygen -t ed25519`."
+        recwarn.clear()
+    said = we_enter(configured(server, tmp_path, f"IdentityFile {path}", "IdentityAgent none"))
+    assert said.endswith(words.format(path=path))
+    assert not recwarn.list
+
+
+def test_of_many_refused_keys_the_first_are_told(server: LoopbackSsh, keys: dict[str, Path], tmp_path: Path) -> None:
+    names = [make(tmp_path / f"k{number}") for number in range(5)]
+    said = we_enter(configured(server, tmp_path, *(f"IdentityFile {name}" for name in names), "IdentityAgent none"))
+    assert said.count("refused by the server") == 3
+    assert f"{names[2]} (" in said
+    assert "; and 2 more; " in said
 
 
 def test_which_method_is_missing_is_told(keys: dict[str, Path], tmp_path: Path) -> None:
@@ -219,6 +276,7 @@ def test_which_method_is_missing_is_told(keys: dict[str, Path], tmp_path: Path) 
                 {"PasswordAuthentication": "yes", "AuthenticationMethods": "publickey,password"},
                 "took your key and asks for password besides",
             ),
+            ({"AuthenticationMethods": "none"}, "offers this user no way to log in, not even by key: allow"),
             ({"Banner": "{folder}/banner"}, "it says: Closed on Sundays"),
         )
     ):
@@ -241,7 +299,10 @@ def test_two_keys_that_a_server_wants_both(keys: dict[str, Path], tmp_path: Path
         config = configured(server, tmp_path, *lines, "IdentityAgent none")
         assert we_enter(config) == ""
         config = configured(server, tmp_path, lines[0], "IdentityAgent none")
-        assert "taken, but publickey is asked for besides" in we_enter(config)
+        said = we_enter(config)
+        assert "asks for two keys, and you have no other that it takes" in said
+        assert "taken, but it is not enough" in said
+        assert "refused your keys" not in said
         assert not ssh_enters(config)
     finally:
         server.stop()
@@ -276,7 +337,7 @@ def test_a_private_key_that_others_may_read_is_left_out_as_by_ssh(
     config = configured(server, tmp_path, f"IdentityFile {key}", "IdentityAgent none")
     said = we_enter(config)
     assert (said == "") == ssh_enters(config) == (not mode & 0o077)
-    assert said == "" or f"can be read by others: `chmod 600 {key}`" in said
+    assert said == "" or re.search(f"can be read by others.*; run `chmod 600 {key}`", said)
 
 
 def test_an_agent_that_does_not_answer_is_told(server: LoopbackSsh, keys: dict[str, Path], tmp_path: Path) -> None:

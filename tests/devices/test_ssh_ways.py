@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import paramiko
@@ -15,7 +17,7 @@ import psutil
 import pytest
 from paramiko.ssh_exception import ChannelException
 
-from bnnbench.devices.errors import AuthError, HostKeyError, Unreachable
+from bnnbench.devices.errors import AuthError, DeviceError, HostKeyError, Unreachable
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.transport.ssh import SshTransport
 
@@ -179,3 +181,63 @@ def test_an_error_of_a_jump_host_names_it_and_the_device(
     jump.stop()
     with pytest.raises(Unreachable, match=f"{where} cannot be reached"):
         open_board(through(server, jump, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "by_proxy"),
+    [
+        (
+            {"Ciphers": "chacha20-poly1305@openssh.com"},
+            r"cipher .*only chacha20-poly1305@\S+\): enable one of .*aes",
+            "",
+        ),
+        (
+            {"KexAlgorithms": "sntrup761x25519-sha512@openssh.com"},
+            r"key exchange .*only sntrup\S+\): .*curve25519",
+            False,
+        ),
+        ({"MACs": "umac-64@openssh.com"}, r"MAC .*only umac-64@\S+\): .*hmac-sha2-256.*MACs in", True),
+    ],
+    ids=["ciphers", "key exchanges", "MACs, by a proxy"],
+)
+def test_what_a_server_offers_and_the_library_lacks_is_told(
+    options: dict[str, str], words: str, by_proxy: bool, tmp_path: Path
+) -> None:
+    server = LoopbackSsh(tmp_path / "server", options=options)
+    try:
+        script = tmp_path / "stubborn.py"
+        script.write_text(STUBBORN)
+        way = f"ProxyCommand {sys.executable} {script} %h %p {tmp_path}/pids" if by_proxy else ""
+        config = configured(server, tmp_path, way)
+        with pytest.raises(Unreachable, match=f"(?i)^device 'x' .* offers no {words}"):
+            open_board(config)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("how", ["reset", "closed", "closed within its line"])
+def test_a_server_that_hangs_up_before_its_first_line_is_told(how: str, server: LoopbackSsh, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def hang_up() -> None:
+            with closing(listener.accept()[0]) as peer:
+                peer.recv(1024 if how != "reset" else 1)  # what is left unread makes it a reset
+                peer.sendall(b"SSH-2" if "within" in how else b"")
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        config = configured(server, tmp_path)
+        text = config.read_text().replace(f"Port {server.port}", f"Port {listener.getsockname()[1]}")
+        config.write_text(text)
+        with pytest.raises(Unreachable, match=r"hung up before it said that it speaks SSH; see its log\.$"):
+            open_board(config)
+
+
+def test_a_server_that_takes_no_command_is_told(tmp_path: Path) -> None:
+    server = LoopbackSsh(tmp_path / "server", options={"MaxSessions": "0"})
+    try:
+        with open_board(configured(server, tmp_path)) as board:
+            words = r"takes no command, or no other one, on this connection \([a-z ]+\); raise MaxSessions in its"
+            with pytest.raises(DeviceError, match=words):
+                board.run(["true"])
+    finally:
+        server.stop()
