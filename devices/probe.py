@@ -15,6 +15,7 @@ from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.platforms import BY_ARCHITECTURE
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport.answers import no_input, reason_of, takes_input_away
 from bnnbench.devices.transport.protocol import Transport
 
 _TIMEOUT_S = 60.0
@@ -30,8 +31,9 @@ def probe(transport: Transport, *, timeout_s: float = _TIMEOUT_S) -> DeviceFacts
     output = done.stdout.decode("utf-8", "replace")
     sections = split(output, token)
     if "uname_m" not in sections:
-        reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.status}"]
-        raise CommandFailed(f"device {transport.spec.name!r} did not answer the probe: {reason[0].rstrip('.')}.")
+        if takes_input_away(transport):
+            raise CommandFailed(no_input(transport))
+        raise CommandFailed(f"device {transport.spec.name!r} did not answer the probe: {reason_of(done)}.")
     return with_abi(transport.spec, transport.facts(facts_of(sections)))
 
 

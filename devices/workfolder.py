@@ -11,6 +11,7 @@ from typing import Self
 from bnnbench.devices import folder_scripts as scripts
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError, TooMuchOutput
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport.answers import reason_of
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Transport
 
 _SHA = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +43,7 @@ class WorkFolder:
         done = transport.shell(scripts.OPEN, path)
         answer, _, told = done.stdout.decode("utf-8", "replace").removesuffix("\n").partition("\n")
         where = f"The work folder {path} of device {spec.name!r}"
-        if answer == "ok":
+        if answer == "ok" and told.startswith("/") and "\n" not in told:
             return cls(transport, told)
         if answer == "foreign":
             raise InventoryError(
@@ -59,11 +60,16 @@ class WorkFolder:
                 f"{where} allows no programs to run (mounted noexec?); set workdir= to a folder that does, "
                 "for example in the home folder."
             )
-        reason = _reason(done)
+        reason = reason_of(done)
         free = transport.free_bytes(path)
         # A shell's own `printf` calls a full disk an I/O error.
         if _FULL.search(reason) or (free is not None and free < _LEAST_FREE_BYTES):
             raise DeviceFull(f"{where} cannot be made: the disk is full; free some space or set workdir=.")
+        if answer != "unwritable":
+            raise CommandFailed(
+                f"{where} cannot be looked at ({reason}); a file of its login shell may start something that goes on "
+                "printing."
+            )
         raise CommandFailed(f"{where} cannot be written ({reason}); set workdir= to a folder that can.")
 
     @property
@@ -182,7 +188,7 @@ class WorkFolder:
         done = self._transport.shell(script, self._path, *args, timeout_s=timeout_s, input=input)
         if done.status != 0:
             name = self._transport.spec.name
-            raise CommandFailed(f"The work folder {self._path} of device {name!r} is unusable: {_reason(done)}.")
+            raise CommandFailed(f"The work folder {self._path} of device {name!r} is unusable: {reason_of(done)}.")
         return done
 
 
@@ -195,11 +201,6 @@ def _absolute(spec: DeviceSpec, transport: Transport) -> str:
             f"Device {spec.name!r}: workdir {spec.workdir!r} must be an absolute path or start with ~/."
         )
     return workdir
-
-
-def _reason(done: Completed) -> str:
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[0].rstrip(".") if lines else f"status {done.status}"
 
 
 def _sha256(source: bytes | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from bnnbench.devices.errors import CommandFailed, CommandTimeout
 from bnnbench.devices.transport.bounded import Bounded, collect
@@ -22,6 +24,8 @@ from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Rem
 _CHUNK_BYTES = 1 << 16
 _KILL_GRACE_S = 3.0
 _POLL_S = 0.01
+# What a bash called `sh` would take from its environment: options, functions and start files.
+_OF_A_SHELL: Final = re.compile(r"SHELLOPTS|BASHOPTS|BASH_ENV|ENV|CDPATH|BASH_FUNC_.*")
 
 
 class LocalTransport(PosixTransport):
@@ -167,6 +171,7 @@ def start_process(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[byte
         argv,
         executable=program,
         cwd=cwd,
+        env={name: value for name, value in os.environ.items() if not _OF_A_SHELL.fullmatch(name)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -15,12 +15,14 @@ from bnnbench.devices.errors import CommandFailed, DeviceFull, TooMuchOutput
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
+from bnnbench.devices.transport.answers import no_input, reason_of, takes_input_away
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Environment, RemoteProcess
 
 PART_SUFFIX = ".part"
 # Slow boards take 100 KB/s; a push or pull may last this long on top of what its size needs.
 _FILE_TIMEOUT_S = 60.0
 _SLOWEST_BYTES_PER_S = 50_000
+_ENVIRONMENT = re.compile(r"(sha256sum|toybox|busybox|openssl|):(.*)")
 _DF_LINE = re.compile(r"\s(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+\S")
 _FULL = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
 
@@ -60,10 +62,19 @@ class PosixTransport(ABC):
     def environment(self) -> Environment:
         if self._environment is None:
             done = self.shell(scripts.ENVIRONMENT)
-            tool, _, home = done.stdout.decode("utf-8", "replace").partition(":")
-            if done.status != 0 or not home.startswith("/"):
+            if done.status != 0:
+                raise CommandFailed(f"{self._name()} has no usable shell `sh`: {reason_of(done)}.")
+            found = _ENVIRONMENT.fullmatch(done.stdout.decode("utf-8", "replace"))
+            if found is None:
                 raise CommandFailed(
-                    f"{self._name()} has no usable shell `sh` or no home folder: {first_line(done.stderr)}."
+                    f"{self._name()} did not tell its home folder: {reason_of(done)}; a file of its login shell may "
+                    "start something that goes on printing."
+                )
+            tool, home = found.groups()
+            if not home.startswith("/"):
+                raise CommandFailed(
+                    f"{self._name()} has no home folder: its HOME is {home!r}, which does not begin with /; see which "
+                    "file of its login shell sets it."
                 )
             self._environment = Environment(home.rstrip("/") or "/", tool or None)
         return self._environment
@@ -103,7 +114,7 @@ class PosixTransport(ABC):
         except TooMuchOutput as error:
             raise too_large from error
         if done.status != 0:
-            raise CommandFailed(f"{path} on {self._name()} cannot be read: {first_line(done.stderr)}.")
+            raise CommandFailed(f"{path} on {self._name()} cannot be read: {reason_of(done)}.")
         data, _, told = done.stdout.rpartition(b"\n")
         size, _, digest = told.decode("ascii", "replace").partition(" ")
         if size != str(len(data)) or digest not in ("", hashlib.sha256(data).hexdigest()):
@@ -148,7 +159,7 @@ class PosixTransport(ABC):
             raise CommandFailed(f"{path} arrived damaged on {self._name()}; try again, and check its storage.")
         done = self.run(["mv", "-f", temporary, path])
         if done.status != 0:
-            raise CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
+            raise CommandFailed(f"{path} on {self._name()} cannot be written: {reason_of(done)}.")
 
     def _push_failure(self, path: str, size: int, answer: str, done: Completed) -> CommandFailed | DeviceFull:
         reason = done.stderr.decode("utf-8", "replace")
@@ -160,15 +171,11 @@ class PosixTransport(ABC):
                 f"{self._name()} is full: {folder} has {known} bytes free and {size:,} are needed "
                 f"for {path}; remove files there or set workdir= to a larger disk."
             )
+        if answer != "differs" and takes_input_away(self):
+            return CommandFailed(no_input(self))
         if answer in ("short", "differs") and not reason.strip():
             return CommandFailed(f"{path} arrived damaged on {self._name()}; try again, and check its storage.")
-        return CommandFailed(f"{path} on {self._name()} cannot be written: {first_line(done.stderr)}.")
-
-
-def first_line(text: bytes) -> str:
-    """The first line that says something, for a sentence."""
-    lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else "no reason given"
+        return CommandFailed(f"{path} on {self._name()} cannot be written: {reason_of(done)}.")
 
 
 def _absolute(path: str) -> str:

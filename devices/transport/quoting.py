@@ -12,6 +12,13 @@ from bnnbench.devices.transport.marks import Mark
 # What means itself between single quotes in sh, csh and fish.
 _PLAIN: Final = frozenset(string.printable[:95].encode()) - frozenset(b"'\\!")
 
+# Before all else: options, functions and start files that a bash called `sh` takes from its environment, and would hand
+# on. In its POSIX mode no function replaces a special builtin like `set`, `unset` or `eval`.
+_CLEAN: Final = (
+    "set +euxfvC; case ${BASH_VERSION+x} in x) export -n SHELLOPTS BASHOPTS; unset -f compgen; "
+    "unset -f $(compgen -A function); esac; unset BASH_ENV ENV CDPATH; "
+)
+
 
 def command_line(argv: Sequence[str], mark: Mark, *, cwd: str | None = None) -> str:
     """One shell command that runs `argv`, in folder `cwd`, between its marks; every value reaches the program as it is.
@@ -37,4 +44,4 @@ def checked(argv: Sequence[str]) -> Sequence[str]:
 def armoured(script: str) -> str:
     """A command that runs a script in `sh`, which the login shell sees as one word without anything to replace."""
     octal = "".join(chr(byte) if byte in _PLAIN else f"\\0{byte:03o}" for byte in script.encode())
-    return f"""exec sh -c 'eval "$(printf %b "$1")"' sh '{octal}'"""
+    return f"""exec sh -c '{_CLEAN}eval "$(printf %b "$1")"' sh '{octal}'"""

@@ -18,16 +18,28 @@ from bnnbench.devices.errors import CommandFailed, CommandTimeout, DeviceLost, T
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.marks import Mark, Marked, quoted
+from bnnbench.devices.transport.protocol import Environment
+from bnnbench.devices.workfolder import WorkFolder
 
 from .sshd import LoopbackSsh
 
 pytestmark = pytest.mark.timeout(60)
 
+BASH_AS_SH = (
+    "mkdir -p ~/bin; ln -sf $(command -v bash) ~/bin/sh; export PATH=~/bin:$PATH CDPATH=/; "
+    "export BASH_ENV=~/.bash_env; echo 'echo started; exit 3' > ~/.bash_env; "
+)
+FUNCTIONS = (
+    "for each in cd ls cat grep printf head chmod mkdir id compgen command [ my-own a.b; do "
+    'eval "function $each { echo FAKE; }"; export -f -- $each; done; '
+)
 # What a shell reads -> what people have in it: lines, titles without a newline, paths, rubbish, and noise on stderr.
 BANNER = "hi:/etc/motd\\nopenssl:/root\\n::/tmp"
 SHELLS = {
     "bash": (".bashrc", f"printf '{BANNER}'; printf '\\033]0;board\\007'; printf '\\377' >&2; trap 'echo bye' EXIT"),
     "bash set -x": (".bashrc", "set -x; export SHELL=/usr/bin/fish"),
+    "bash as sh, functions": (".bashrc", BASH_AS_SH + FUNCTIONS),
+    "bash as sh, options": (".bashrc", BASH_AS_SH + "export SHELLOPTS; set -euf -o noclobber -o pipefail; set -x"),
     "fish": (".config/fish/config.fish", f"printf '{BANNER}'; echo fish: oops >&2; set -gx SHELL /bin/sh"),
     "tcsh": (".tcshrc", "printf 'hi:/etc/motd\\nopenssl:/root'; setenv SHELL /bin/sh; /bin/ls /nowhere"),
     "csh": (".cshrc", "printf 'hi:/etc/motd\\nopenssl:/root'; setenv SHELL /bin/sh"),
@@ -103,6 +115,41 @@ def test_noise_of_a_login_shell_is_no_answer(name: str, tmp_path: Path) -> None:
     with login(tmp_path / "ssh", name.split()[0], *SHELLS[name]) as transport:
         works(transport, tmp_path / "ssh/home", tmp_path)
     assert (tmp_path / "ssh/was-read").exists()
+
+
+@pytest.mark.parametrize("taken", ["exec < /dev/null", "exec 0<&-"])
+def test_a_login_shell_that_takes_input_away_is_told(taken: str, tmp_path: Path) -> None:
+    with login(tmp_path / "ssh", "bash", ".bashrc", taken) as transport:
+        for use in (
+            lambda: probe(transport),
+            lambda: transport.push(b"data", f"{tmp_path}/file", sha256=hashlib.sha256(b"data").hexdigest()),
+            lambda: WorkFolder.open(transport, transport.spec).blob(b"data"),
+        ):
+            with pytest.raises(CommandFailed, match="its login shell takes away the input"):
+                use()
+
+
+def test_what_prints_all_the_time_is_quoted(tmp_path: Path) -> None:
+    spoilt = "(while sleep 0.002; do echo chatter; done) & disown"
+    with login(tmp_path / "ssh", "bash", ".bashrc", spoilt) as transport:
+        transport._environment = Environment(str(tmp_path), "sha256sum")  # type: ignore[attr-defined]
+        with pytest.raises(CommandFailed, match=r"work folder .* cannot be looked at \(it said \".*chatter"):
+            WorkFolder.open(transport, transport.spec)
+
+        def ask() -> None:
+            transport._environment = None  # type: ignore[attr-defined]
+            transport.home()
+
+        with pytest.raises(CommandFailed, match=r"did not tell its home folder: it said \".*chatter"):
+            [ask() for _ in range(50)]
+
+
+@pytest.mark.parametrize("home", [".", "home/me", "~"])
+def test_a_home_that_is_no_absolute_path_is_quoted(home: str, tmp_path: Path) -> None:
+    text = f"export HOME='{home}'"
+    with login(tmp_path / "ssh", "bash", ".bashrc", text) as transport, pytest.raises(CommandFailed) as caught:
+        transport.home()
+    assert f"has no home folder: its HOME is {home!r}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,26 @@ def test_a_file_larger_than_it_should_be_is_not_read(transport: Transport, tmp_p
     assert transport.pull(str(file), limit_bytes=1000) == b"x" * 1000
 
 
+def test_what_a_bash_takes_from_this_machines_environment_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("bash is not installed")
+    (tmp_path / "sh").symlink_to(bash)
+    (tmp_path / "start").write_text("echo started; exit 3\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SHELLOPTS", "errexit:nounset:noglob:noclobber:xtrace")
+    monkeypatch.setenv("BASH_ENV", str(tmp_path / "start"))
+    for name in ("cat", "cd", "printf"):
+        monkeypatch.setenv(f"BASH_FUNC_{name}%%", "() { echo FAKE; }")
+    with connect(DeviceSpec("here", "local")) as transport:
+        assert transport.push(b"data", f"{tmp_path}/file", sha256=sha256(b"data"))
+        assert transport.pull(f"{tmp_path}/file") == b"data"
+        assert transport.shell("false; cd /; printf x; echo /*").stdout.startswith(b"x/")
+        assert transport.run(["bash", "-c", "echo well"]) == Completed(0, b"well\n", b"")
+
+
 @pytest.mark.parametrize("spoiled", [lambda data: data[:100] + b"!" + data[100:], lambda data: data[:100] + data[101:],
                                      lambda data: data[:100] + b"!" + data[101:], lambda data: data[:-1]])  # fmt: skip
 def test_a_file_that_arrives_damaged_is_not_taken(
