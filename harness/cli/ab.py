@@ -62,7 +62,7 @@ def ab(
     from ..suite.load import load_suites
     from .exit_status import exit_status
     from .measuring import measure, run_config
-    from .outcome import print_outcome
+    from .outcome import print_outcome, told_of
     from .terminal import Console
     from .words import pattern, seconds, thread_counts
 
@@ -85,12 +85,13 @@ def ab(
         where,
     )
     rows = verdict_rows(result.stored)
+    told = told_of(result, rows, where)
     if json is not None:
-        text = as_json.render(rows, result.stored.record.run_id)
+        text = as_json.render(rows, result.stored.record.run_id, told)
         if str(json) == "-":
             print(text)
         else:
             json.write_text(text + "\n")
     if json is None or str(json) != "-":
-        print_outcome(result, rows, Console(), store)
+        print_outcome(result, rows, told, Console(), store)
     return exit_status(result, rows)

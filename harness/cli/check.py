@@ -15,6 +15,7 @@ from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, S
 if TYPE_CHECKING:
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import VerdictRow
+    from bnnbench.results.verdict.told import Told
 
     from ..run.execute import RunResult
 
@@ -52,17 +53,21 @@ def check(
     debug: DebugOption = False,
 ) -> int:
     """Run the old version beside the new one, side by side, and fail on what got worse."""
+    from dataclasses import replace
+
     from msgspec import structs
 
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import FORMATS
     from bnnbench.results.verdict.rows import verdict_rows
+    from bnnbench.results.verdict.told import Told, Unmeasured, together
 
-    from ..errors import CallError, CannotMeasure
+    from ..errors import CallError
     from ..tasks.check import planned, with_machines
     from .exit_status import exit_status, worst
+    from .failure import explain
     from .measuring import NOT_MEASURED, measure, run_config
-    from .outcome import print_outcome
+    from .outcome import print_outcome, told_lines, told_of
     from .terminal import Console
     from .words import pattern, seconds, share
 
@@ -73,46 +78,66 @@ def check(
     rows: list[VerdictRow] = []
     statuses: list[int] = []
     run_ids: list[str] = []
+    all_told: list[Told] = []
+    trouble: list[Exception] = []
     checks = planned(
-        where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
+        where,
+        baseline,
+        head,
+        files=files,
+        devices=device,
+        inventory=inventory,
+        budget_s=budget_s,
+        trusts=trust,
     )
     for number, one in enumerate(checks):
-        for note in one.notes:
-            print(note, file=sys.stderr)
         # What decides the exit status goes into the run, for when it is resumed.
-        config = structs.replace(
+        compare = structs.replace(
             one.config,
             strict=strict,
             most_unclear=most_unclear,
             earlier=tuple(run_ids),
             later=tuple(dict.fromkeys(other.baseline for other in checks[number + 1 :])),
         )
+        for note in one.notes:
+            print(note, file=sys.stderr)
+        config = run_config(
+            one.suite, one.devices, inventory, threads=one.threads, filter=pattern(filter), compare=compare
+        )
         try:
-            result = measure(
-                run_config(one.suite, one.devices, inventory, filter=pattern(filter), compare=config), where
-            )
-        except CannotMeasure as error:
-            if not rows:
-                raise
-            print(f"bnnbench: {one.baseline}: {error}", file=sys.stderr)  # what the others showed stands
+            result = measure(config, where)
+        except Exception as error:  # what the others show stands
+            reason, _ = explain(error)
+            trouble.append(error)
+            all_told.append(Told([Unmeasured(f"baseline '{one.baseline}'", reason)], one.notes))
             statuses.append(NOT_MEASURED)
+            if len(checks) > 1:
+                print(f"not measured: baseline '{one.baseline}': {reason}", file=sys.stderr)
             continue
         mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
+        told = told_of(result, mine, where)
         rows += mine
         run_ids.append(result.stored.record.run_id)
         statuses.append(exit_status(result, mine))
+        all_told.append(replace(told, notes=[*one.notes, *told.notes, *without_capsule(result, where)]))
         if format == "table" or output is not None:
-            print_outcome(result, mine, Console(stderr=format != "table" and output is None), store)
+            print_outcome(result, mine, told, Console(), store)
+        else:
+            print(*told_lines(told), sep="\n", end="\n" * bool(told_lines(told)), file=sys.stderr)
         for line in without_capsule(result, where):
             print(line, file=sys.stderr)
         if result.outcome == "interrupted":
+            later = dict.fromkeys(other.baseline for other in checks[number + 1 :])
+            all_told.append(Told([Unmeasured(f"baseline '{name}'", "the check was interrupted") for name in later]))
             break
     if format != "table":
-        text = FORMATS[format](rows, ", ".join(run_ids))
-        if output is None:
-            print(text, end="" if text.endswith("\n") else "\n")
-        else:
+        text = FORMATS[format](rows, ", ".join(run_ids), together(all_told))
+        if output is not None:
             output.write_text(text, "utf-8")
+        else:
+            print(text, end="" if text.endswith("\n") else "\n")
+    if not run_ids:
+        raise trouble[0]
     return worst(statuses)
 
 

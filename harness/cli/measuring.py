@@ -31,8 +31,11 @@ def run_config(
     threads: list[int] | None = None,
     filter: str | None = None,
     compare: Compare | None = None,
+    files: Sequence[Path] = (),
+    layers: bool = False,
 ) -> RunConfig:
-    """`engines` are names, or lists of names with commas. Raises InventoryError."""
+    """`engines` are names, or lists of names with commas; `files` and `layers` are what the suite was loaded from.
+    Raises InventoryError."""
     return RunConfig(
         suite=suite,
         devices=[*devices] or ["local"],
@@ -40,6 +43,8 @@ def run_config(
         threads=threads,
         filter=filter,
         compare=compare,
+        sources=[str(file.resolve() if file.is_file() else file) for file in files],
+        layers=layers,
         inventory=inventory_path(inventory),
         inventory_given=inventory is not None,
     )

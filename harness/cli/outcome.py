@@ -16,9 +16,10 @@ from bnnbench.results.store.baselines import Capsules
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
+from bnnbench.results.verdict.told import Told, Unmeasured
 
 from ..run.execute import RunResult
-from .exit_status import resumed_status
+from .exit_status import doubts, resumed_status, unfinished
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .summary import again, print_json, print_summary
 from .terminal import Console
@@ -30,7 +31,7 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
     """Prints it, and returns the exit status; a resumed run may be a comparison. `store` is as the user named it."""
     if result.stored.record.comparisons:
         rows = verdict_rows(result.stored)
-        print_outcome(result, rows, Console(), store)
+        print_outcome(result, rows, told_of(result, rows, where), Console(), store)
         return resumed_status(result, rows, where, Console())
     if json:
         print_json(result)
@@ -42,20 +43,39 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
     return 0 if is_whole and not _BAD & set(load(result.stored)["status"]) else NOT_MEASURED
 
 
-def print_outcome(result: RunResult, rows: Sequence[VerdictRow], console: Console, store: Path | None) -> None:
+def print_outcome(
+    result: RunResult, rows: Sequence[VerdictRow], told: Told, console: Console, store: Path | None
+) -> None:
     """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
     run = result.stored.record
     where = f" --store {shlex.quote(str(store))}" if store else ""
-    table.show(rows, console, _origins(rows, run, Store(store).path), again(run.run_id, store))
+    table.show(rows, console, told, again(run.run_id, store))
     if run.skips:
-        told = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
-        say(console, counted(told, "skipped"), "dim")
-    for reason in result.failures.values():
-        say(console, reason, "red")
+        skips = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
+        say(console, counted(skips, "skipped"), "dim")
+    for text in told_lines(told):
+        say(console, text, "red")
     console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome != "complete":
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run.run_id}{where}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def told_lines(told: Told) -> list[str]:
+    """What was not measured, and the notes, a line each."""
+    return [f"not measured: {one.what}: {one.reason}" for one in told.unmeasured] + list(told.notes)
+
+
+def told_of(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Told:
+    """What is to be told of a comparison beside its verdicts."""
+    record = result.stored.record
+    lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
+    left = [
+        Unmeasured(f"{one.workload} on {one.device}", f"not finished, the run is {result.outcome}")
+        for one in unfinished(result, rows)
+        if one.device not in result.failures
+    ]
+    return Told([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
 
 
 def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:

@@ -72,7 +72,14 @@ def run(
         return show_run(finish(where, resume, inventory, trust), where, store, json)
     suite = with_invocations(load_suites(files or [], layers), invocations)
     config = run_config(
-        suite, device, inventory, engines=engine, threads=thread_counts(threads), filter=pattern(filter)
+        suite,
+        device,
+        inventory,
+        engines=engine,
+        threads=thread_counts(threads),
+        filter=pattern(filter),
+        files=files or [],
+        layers=layers,
     )
     return show_run(measure(config, where), where, store, json)
 

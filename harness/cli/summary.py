@@ -49,6 +49,8 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
             inside = f"{percentage(share)} of the time inside them"
             say(console, f"{device}: {each} per invocation outside timed runs; {inside}", "dim")
     path = result.stored.path
+    for name in missing(result):
+        console.print(f"not measured: device '{name}'", style="red", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete" and "failed" in set(frame["status"]):
         console.print(
@@ -59,6 +61,11 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     else:
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{where}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def missing(result: RunResult) -> list[str]:
+    """The devices that the run was for, and has nothing of."""
+    return [name for name in result.failures if name not in result.stored.record.devices]
 
 
 def again(run_id: str, store: Path | None) -> str:

@@ -48,7 +48,7 @@ def make_plan(
     pattern: str | None = None,
 ) -> Plan:
     """`pattern` keeps the workloads in whose name it is found. Every other combination is a case or a skip."""
-    kept = [workload for workload in workloads if pattern is None or re.search(pattern, workload.name)]
+    kept = matching(workloads, pattern)
     cases: dict[str, tuple[Case, ...]] = {}
     skips: list[Skip] = []
     for target in targets:
@@ -63,6 +63,11 @@ def make_plan(
                         skips.append(_skip(workload, engine, count, target, refusal))
         cases[target.spec.name] = tuple(chosen)
     return Plan(cases, tuple(skips))
+
+
+def matching(workloads: Sequence[Workload], pattern: str | None) -> list[Workload]:
+    """Those in whose name the pattern is found."""
+    return [workload for workload in workloads if pattern is None or re.search(pattern, workload.name)]
 
 
 def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) -> list[tuple[Case, int]]:

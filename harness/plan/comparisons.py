@@ -13,14 +13,14 @@ from bnnbench.results.records import ComparisonRecord
 
 from ..suite.tables import ModelTable, Suite
 from ..workload.of_suite import workloads
-from .cases import Case, Plan, make_plan
+from .cases import Case, Plan, make_plan, matching
 from .side import Selection
 from .target import Target
 
 
 class Compare(msgspec.Struct, frozen=True):
     """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
-    compared; `budget_s` ends it.
+    compared; `budget_s` ends it; `within` keeps the workloads in whose name it is found: those of a baseline.
 
     The rest decides the exit status, also that of a resumed run: how `strict` it is, which share of the cases may be
     unclear at most, and in a check against several baselines the ids of the runs of `earlier` ones and the names of
@@ -30,6 +30,7 @@ class Compare(msgspec.Struct, frozen=True):
     base: Selection
     head: Selection
     budget_s: float | None = None
+    within: str | None = None
     series: tuple[tuple[int, int], ...] = ((0, 1),)
     strict: bool = False
     most_unclear: float = 1.0
@@ -60,8 +61,9 @@ def make_comparison_plan(
     base_engine, head_engine = engines
     by_name = compare.base.model is None and compare.head.model is None
     suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
-    base = workloads(suites[0])
-    head = base if suites[0] == suites[1] else workloads(suites[1])  # what is right is computed once
+    base = matching(workloads(suites[0]), compare.within)
+    # What is right is computed once.
+    head = base if suites[0] == suites[1] else matching(workloads(suites[1]), compare.within)
     plans = [
         make_plan(these, [engine], threads, targets, pattern)
         for these, engine in ((base, base_engine), (head, head_engine))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bnnbench.devices.inventory import find_inventory, load, resolve
-from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.spec import DeviceSpec, parse_url
 from bnnbench.kernels.engines import DECLARED, Engine
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.records import RunRecord
@@ -29,6 +29,9 @@ class RunConfig(msgspec.Struct, frozen=True):
     threads: list[int] | None = None
     filter: str | None = None
     compare: Compare | None = None
+    sources: list[str] = []
+    """The suite files and models that the suite was loaded from, absolute; where it is none of these, none."""
+    layers: bool = False
     inventory: str | None = None
     inventory_given: bool = False
     """Whether the user named it; a file that was only found may not decide how this machine is used."""
@@ -61,6 +64,10 @@ class RunConfig(msgspec.Struct, frozen=True):
         inventory = load(find_inventory(self.inventory), is_given=self.inventory_given)
         return list({spec.name: spec for spec in (resolve(text, inventory) for text in self.devices)}.values())
 
+    def device_names(self) -> list[str]:
+        """Of the devices, also where the inventory lacks them by now."""
+        return list(dict.fromkeys(parse_url(text).name if "://" in text else text for text in self.devices))
+
     def thread_counts(self) -> list[int]:
         """Each count once."""
         return list(dict.fromkeys(self.threads or self.suite.threads))
@@ -76,7 +83,8 @@ def config_of(record: RunRecord) -> RunConfig:
     """What a stored run was asked to measure. Raises CallError when this version cannot read it."""
     if not record.suite:
         raise CallError(
-            f"run {record.run_id} was imported from {record.suite_name} and cannot be run again; take a run of bnnbench."
+            f"run {record.run_id} was imported from {record.suite_name} and cannot be run again; take one that bnnbench "
+            "measured."
         )
     try:
         return msgspec.convert(record.suite, RunConfig)

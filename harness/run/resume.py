@@ -38,8 +38,10 @@ def resume_run(
         if not stored.is_finished:  # the disk was full at its end
             with store.reopen(selector) as writer:
                 finish(writer)
-        watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure")
-        return run_result(stored)
+        result = run_result(stored)
+        missing = f"; not in it: {', '.join(result.failures)}" if result.failures else ""
+        watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure{missing}")
+        return result
     config = config_of(stored.record)
     require_own_run(stored, config.files(), config.devices, "resume", trusts)
     if inventory is not None:
@@ -53,9 +55,9 @@ def resume_run(
 
 
 def run_result(stored: StoredRun) -> RunResult:
-    """How a stored run ended. Raises CallError, InventoryError."""
+    """How a stored run ended. Raises CallError."""
     record, outcome = stored.record, stored.end.outcome if stored.end else "incomplete"
-    return RunResult(stored, outcome, _left_out(config_of(record), record) if record.comparisons else {})
+    return RunResult(stored, outcome, _left_out(config_of(record), record) if record.suite else {})
 
 
 def _is_complete(run: StoredRun) -> bool:
@@ -93,14 +95,9 @@ def _require_same(record: RunRecord, ready: Ready) -> None:
 
 
 def _left_out(config: RunConfig, record: RunRecord) -> dict[str, str]:
-    """Why devices of a comparison are not in it, by name: it has those that answered when it began.
-
-    Of a gate they are what was not measured; a run without verdicts is whole without them.
-    """
-    if config.compare is None or len(config.devices) == len(record.devices):
-        return {}
+    """Why devices are not in a run, by name: it has those that answered when it began."""
     return {
-        spec.name: f"device '{spec.name}' did not answer when the run began; measure it in a new run."
-        for spec in config.specs()
-        if spec.name not in record.devices
+        name: f"device '{name}' did not answer when the run began; measure it in a new run."
+        for name in config.device_names()
+        if name not in record.devices
     }

@@ -40,4 +40,6 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
 def _nothing(config: RunConfig, plan: Plan) -> str:
     if plan.skips:
         return f"nothing can be measured: {plan.skips[0].workload}: {plan.skips[0].reason}."
-    return f"no workload of suite '{config.suite.name}' matches the filter {config.filter!r}."
+    within = config.compare.within if config.compare else None
+    filters = " and ".join(repr(one) for one in (config.filter, within) if one is not None)
+    return f"no workload of suite '{config.suite.name}' matches the filter {filters}."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bnnbench.devices.spec import parse_url
 from bnnbench.results import load
 from bnnbench.results.columns import equal
 from bnnbench.results.store.baselines import Capsule, CapsuleFigure, Capsules
@@ -138,12 +137,8 @@ def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
             f"{'; '.join(told[:_MOST]) or 'there is none'}: {first}); mend it, and run again."
         )
     warnings = [f"it holds nothing of {text}" for text in told]
-    away = [text for text in config.devices if not _is_in(text, run.record.devices)]
+    away = [name for name in config.device_names() if name not in run.record.devices]
     return warnings + [f"it holds nothing of device {text}, which was not reached" for text in away]
-
-
-def _is_in(device: str, known: Collection[str]) -> bool:
-    return (parse_url(device).name if "://" in device else device) in known
 
 
 def _figures(run: StoredRun) -> list[CapsuleFigure]:
@@ -187,11 +182,10 @@ def _key(one: CapsuleFigure) -> tuple[str, str, str, int, str | None]:
     return (one.workload, one.engine, one.device, one.threads, one.isa)
 
 
-def suite_of(capsule: Capsule) -> Suite:
-    """What it was measured with; models that are no longer where they were come from the capsule's own files. Raises
-    CallError."""
+def asked_of(capsule: Capsule) -> RunConfig:
+    """What its run was asked to measure. Raises CallError."""
     try:
-        return msgspec.convert(capsule.suite, RunConfig).suite
+        return msgspec.convert(capsule.suite, RunConfig)
     except msgspec.ValidationError as error:
         raise CallError(
             f"the baseline '{capsule.name}' was saved by bnnbench {capsule.version}, and its suite cannot be read "

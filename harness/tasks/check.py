@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,14 +15,17 @@ from bnnbench.results.store.baselines import Capsule, Capsules
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.rows import VerdictRow
 
-from ..errors import CallError
+from ..errors import CallError, SuiteError
 from ..plan.comparisons import Compare
 from ..plan.side import Selection, base_of, select
 from ..plan.trusted import is_own_baseline
 from ..run.same_machine import Facts, difference
 from ..suite.load import load_suites
 from ..suite.tables import Suite
-from .baselines import suite_of, with_files
+from .baselines import asked_of, with_files
+
+_CASES = ("kernel", "model", "seed", "threads")
+"""What of a suite decides its cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Check:
     config: Compare
     suite: Suite
     devices: list[str]
+    threads: list[int] | None = None
     measured_on: Mapping[str, Facts] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -49,7 +54,7 @@ def planned(
     trusts: bool = False,
 ) -> list[Check]:
     """The checks of each baseline, in the order given; with `trusts` also of one from elsewhere. `head` None: what the
-    baseline was measured with.
+    baseline was measured with. Cases are those that the baseline was measured of.
 
     Raises CallError, StoreError, SuiteError.
     """
@@ -66,12 +71,42 @@ def planned(
                 )
             base = base_of(capsules, name, judged.engine, trusts)
             always = not is_own_baseline(capsules, name)
-            suite = load_suites(files) if files else with_files(suite_of(capsule), base.models, always)
+            suite, changed = (load_suites(files), []) if files else _suite(capsule, base.models, always)
             _require_declared(judged, base, suite, has_files=bool(files), is_own=not always)
             where = list(devices) or _devices(capsule, inventory)
-            notes = _notes(capsule, heads if head is None else [judged.engine]) if not number else []
-            checks.append(Check(name, Compare(base, judged, budget_s), suite, where, capsule.devices, notes))
+            notes = [*changed, *_notes(capsule, heads if head is None else [judged.engine])] if not number else []
+            then = asked_of(capsule)
+            compare = Compare(base, judged, budget_s, within=_pattern(capsule, then.filter))
+            checks.append(Check(name, compare, suite, where, then.threads, capsule.devices, notes))
     return checks
+
+
+def _suite(capsule: Capsule, models: Mapping[str, str], always: bool) -> tuple[Suite, list[str]]:
+    """The cases of then, with the user's own engines as the suite's file declares them today; and what is to be said
+    where it is another one by now. With `always` no file of the suite is read."""
+    then = asked_of(capsule)
+    suite = with_files(then.suite, models, always)
+    if always or not then.sources:
+        return suite, []
+    saved = f"since {capsule.name} was saved"
+    try:
+        today = load_suites(list(map(Path, then.sources)), then.layers)
+    except SuiteError as error:
+        return suite, [f"the suite cannot be read any more ({str(error).rstrip('.')}); it is checked as it was then"]
+    notes = []
+    if any(getattr(today, key) != getattr(then.suite, key) for key in _CASES):
+        notes.append(f"the suite has changed {saved}; its cases of then are checked")
+    gone = [name for name in then.suite.engine if name not in today.engine and name in capsule.judged]
+    notes += [f"the suite declares no engine {name} any more; it is run as it was declared then" for name in gone]
+    return msgspec.structs.replace(suite, engine={**suite.engine, **today.engine}), notes
+
+
+def _pattern(capsule: Capsule, filter: str | None) -> str | None:
+    try:
+        re.compile(filter or "")
+    except re.error as error:
+        raise CallError(f"the filter of baseline '{capsule.name}' is no regular expression: {error}.") from None
+    return filter
 
 
 def _heads(capsule: Capsule) -> list[str]:

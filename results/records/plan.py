@@ -123,8 +123,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     in UTC, `version` that of bnnbench. `devices` maps a device's name to its facts, each
     `{"value": ..., "source": ...}`; the value of an absent fact is null. On the devices `counted`, instructions are
     counted, once, and nothing is timed. `models` maps the paths of the models that were measured to the SHA-256 of what
-    was read there; it is empty in records of before. `after` is the moment that it is sorted by where the clock had been set back
-    since the last run: just after that one.
+    was read there; it is empty in records of before. `after` is the moment that it is sorted by where the clock had
+    been set back since the last run: just after that one.
     """
 
     run_id: str

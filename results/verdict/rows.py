@@ -198,7 +198,13 @@ def headline(rows: Iterable[VerdictRow]) -> str:
     words = sorted(main, key=lambda word: _BY_WEIGHT.index(word) if word in _BY_WEIGHT else len(_BY_WEIGHT))
     text = f"{len(main)} case{'' if len(main) == 1 else 's'}" + (f": {_counts(words)}" if main else "")
     beside = [f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.is_news]
-    return text + (f"; beside that {_counts(beside)}" if beside else "")
+    none = "; nothing was judged" if given and not is_judged(given) else ""
+    return text + (f"; beside that {_counts(beside)}" if beside else "") + none
+
+
+def is_judged(rows: Iterable[VerdictRow]) -> bool:
+    """Whether anything was compared: neither skipped everywhere nor without outputs to verify."""
+    return any(row.verdict.status not in ("skipped", "unverified") for row in rows if row.is_main)
 
 
 def _counts(words: list[str]) -> str:

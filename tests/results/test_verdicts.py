@@ -21,6 +21,7 @@ from bnnbench.results.verdict.formats import FORMATS, table
 from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.paired import needed, verdict, within_layout
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
+from bnnbench.results.verdict.told import Told
 from tests.results.calibrated import calibrated
 
 RULES = Rules()
@@ -231,7 +232,7 @@ def test_snapshots(rows: list[VerdictRow], snapshot: Callable[[str, str], None],
 
 def in_terminal(rows: list[VerdictRow], width: int) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    table.show(rows, console, {"native@main": "commit 0123456789, build abcdef0123"})
+    table.show(rows, console, Told(origins={"native@main": "commit 0123456789, build abcdef0123"}))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 

@@ -1,13 +1,19 @@
 """Verdicts as files and text, one format per module. `FORMATS` is the table by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 from . import github, json, junit, markdown
 
-Render = Callable[[Sequence[VerdictRow], str], str]
-"""Rows and a title (the run's id) to text."""
+
+class Render(Protocol):
+    """Rows, a title (the run's id) and what is told beside them to text."""
+
+    def __call__(self, rows: Sequence[VerdictRow], title: str, told: Told = NOTHING, /) -> str: ...
+
 
 FORMATS: dict[str, Render] = {
     "markdown": markdown.render,

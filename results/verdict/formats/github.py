@@ -1,15 +1,20 @@
-"""Verdicts as annotations of GitHub Actions: errors, warnings, and one notice with the headline."""
+"""Verdicts as annotations of GitHub Actions: errors, warnings, and one notice with the headline and what was compared."""
 
 from collections.abc import Sequence
 
 from bnnbench.results.printable import harmless
 from bnnbench.results.verdict.formats.sentence import name, sentence
-from bnnbench.results.verdict.rows import VerdictRow, headline
+from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 
-def render(rows: Sequence[VerdictRow], title: str) -> str:
+def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
     """Workflow commands, one a line; equivalent cases have none."""
-    lines = [f"::notice title=bnnbench::{_data(headline(rows))}"]
+    sides = [f"{side}: {', '.join(names)}" for side, names in told.sides(rows).items()]
+    lines = [f"::notice title=bnnbench::{_data('; '.join([told.headline(rows), *sides]))}"]
+    for one in told.unmeasured:
+        lines.append(f"::error title={_property(f'not measured: {one.what}')}::{_data(one.reason)}")
+    lines += [f"::warning title=bnnbench::{_data(note)}" for note in told.notes]
     for row in rows:
         if row.word == "equivalent" or row.is_optional:
             continue

@@ -1,16 +1,25 @@
-"""Verdicts as JSON: {"schema": 1, "verdicts": [...]}. Effects are ratios minus 1, of accuracy differences of shares."""
+"""Verdicts as JSON: {"schema": 1, "not_measured": [...], "verdicts": [...], ...}. Effects are ratios minus 1, of accuracy differences of shares."""
 
 import json
 from collections.abc import Sequence
 
 from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 SCHEMA = 1
 
 
-def render(rows: Sequence[VerdictRow], run_id: str) -> str:
-    """The document; what was not measured is null."""
-    return json.dumps({"schema": SCHEMA, "run_id": run_id, "verdicts": [_entry(row) for row in rows]}, indent=1)
+def render(rows: Sequence[VerdictRow], run_id: str, told: Told = NOTHING) -> str:
+    """The document; figures that were not measured are null."""
+    document = {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "sides": told.sides(rows),
+        "not_measured": [{"what": one.what, "reason": one.reason} for one in told.unmeasured],
+        "notes": list(told.notes),
+        "verdicts": [_entry(row) for row in rows],
+    }
+    return json.dumps(document, indent=1)
 
 
 def _entry(row: VerdictRow) -> dict[str, object]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Tree
 
 from bnnbench.results.printable import printable
-from bnnbench.results.verdict.formats.sentence import sentence
+from bnnbench.results.verdict.formats.sentence import with_word
 from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 
-def render(rows: Sequence[VerdictRow], title: str) -> str:
+def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
     """The document, a suite for each device."""
     root = Tree.Element("testsuites", name="bnnbench")
     for device in dict.fromkeys(row.record.device for row in rows):
@@ -24,6 +25,9 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
         )
         for key, kind in counts.items():
             suite.set(key, str(kinds.count(kind)))
+        properties = Tree.SubElement(suite, "properties")
+        for side, names in told.sides(mine).items():
+            Tree.SubElement(properties, "property", name=side, value=printable(", ".join(names)))
         for row, outcome in zip(mine, kinds, strict=True):
             threads = f" {row.record.threads} threads" if row.record.threads > 1 else ""
             case = Tree.SubElement(
@@ -32,13 +36,26 @@ def render(rows: Sequence[VerdictRow], title: str) -> str:
                 classname=printable(f"{device}.{row.metric.label}"),
                 name=printable(f"{row.record.workload}{threads}: {row.record.base} -> {row.record.head}"),
             )
-            text = printable(sentence(row))
+            text = printable(with_word(row))
             if outcome is None:
-                Tree.SubElement(case, "system-out").text = f"{row.word}: {text}"
+                Tree.SubElement(case, "system-out").text = text
             else:
-                Tree.SubElement(case, outcome, message=f"{row.word}: {text}")
+                Tree.SubElement(case, outcome, message=text)
+    if told.unmeasured or told.notes:
+        _beside(root, told)
     Tree.indent(root)
     return Tree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _beside(root: Tree.Element, told: Told) -> None:
+    """A suite of what was not measured: an error each."""
+    count = str(len(told.unmeasured))
+    suite = Tree.SubElement(root, "testsuite", name="bnnbench", tests=count, failures="0", errors=count, skipped="0")
+    for one in told.unmeasured:
+        case = Tree.SubElement(suite, "testcase", classname="not measured", name=printable(one.what))
+        Tree.SubElement(case, "error", message=f"not measured: {printable(one.reason)}")
+    if told.notes:
+        Tree.SubElement(suite, "system-out").text = printable("\n".join(told.notes))
 
 
 def _outcome(row: VerdictRow) -> str | None:

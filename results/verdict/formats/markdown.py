@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from bnnbench.results.printable import printable
-from bnnbench.results.verdict.formats.sentence import sentence
-from bnnbench.results.verdict.rows import VerdictRow, headline
+from bnnbench.results.verdict.formats.sentence import sentence, with_word
+from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 LONGEST = 60_000
 """Characters; GitHub refuses comments above 65,536."""
@@ -17,11 +18,16 @@ _TITLES = ("", "case", "device", "metric", "effect", "interval", "sees from", "b
 _HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
 
 
-def render(rows: Sequence[VerdictRow], title: str) -> str:
+def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
     """The comment."""
     first = [row for row in rows if row.is_bad or row.word == "improvement"]
     unclear = [row for row in rows if row.is_unclear]
-    parts = [f"### bnnbench: {_cell(headline(rows))}"]
+    parts = [f"### bnnbench: {_cell(told.headline(rows))}"]
+    beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in told.sides(rows).items()]
+    beside += [f"- ❌ **not measured**: {_cell(one.what)}: {_cell(one.reason)}" for one in told.unmeasured]
+    beside += [f"- {_cell(note)}" for note in told.notes]
+    if beside:
+        parts.append("\n".join(beside))
     if first:
         parts += ["\n".join([_HEAD, *map(_row, first)]), "\n".join(f"- {_line(row)}" for row in first)]
     if unclear:
@@ -70,7 +76,8 @@ def _row(row: VerdictRow) -> str:
 
 
 def _line(row: VerdictRow) -> str:
-    return f"**{_cell(row.record.workload)}** on {_cell(row.record.device)}: {_cell(sentence(row))}"
+    text = sentence(row) if row.effect else with_word(row)
+    return f"**{_cell(row.record.workload)}** on {_cell(row.record.device)}: {_cell(text)}"
 
 
 def _folded(title: str, text: str) -> str:

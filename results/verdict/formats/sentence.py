@@ -9,21 +9,31 @@ def sentence(row: VerdictRow) -> str:
 
     Of accuracy: `-0.2 points (-1.1 .. +0.7) of accuracy, 91.50 % -> 91.30 %.`
     """
+    return _told(row) or f"{row.word.capitalize()}."
+
+
+def with_word(row: VerdictRow) -> str:
+    """The verdict, or the status where there is none, and the sentence: `skipped: Base: the engine has no such op.`"""
+    told = _told(row)
+    return f"{row.word}: {told}" if told else f"{row.word.capitalize()}."
+
+
+def _told(row: VerdictRow) -> str:
+    """Nothing where there are neither figures nor reasons."""
     one = row.verdict
     about = ", ".join(part for part in (row.interval, f"{one.pairs} pairs" if one.pairs else "") if part)
     about = f" ({about})" if about else ""
-    if not row.effect:
-        parts = [row.word.capitalize()]
-    elif row.is_share:
-        parts = [f"{row.effect}{about} of {row.metric.label}"]
-    else:
-        parts = [f"{row.effect} {row.metric.label}{about}"]
+    figures = []
+    if row.effect:
+        figures = [
+            f"{row.effect}{about} of {row.metric.label}" if row.is_share else f"{row.effect} {row.metric.label}{about}"
+        ]
     if one.base_value is not None and one.head_value is not None:
-        parts[0] += f", {row.base} -> {row.head}"
+        figures.append(f"{row.base} -> {row.head}")
     if row.trust:
-        parts[0] += f", {row.trust}"
-    parts += [text[:1].upper() + text[1:] for text in (one.reason, one.why) if text]
-    return ". ".join(part.rstrip(".") for part in parts if part) + "."
+        figures.append(row.trust)
+    parts = [", ".join(figures), *(text[:1].upper() + text[1:] for text in (one.reason, one.why) if text)]
+    return "".join(f"{part.rstrip('.')}. " for part in parts if part).rstrip()
 
 
 def name(row: VerdictRow) -> str:

@@ -1,6 +1,6 @@
 """Verdicts in a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -8,7 +8,8 @@ from rich.text import Text
 from bnnbench.results.grouped import by_reason, some
 from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
 from bnnbench.results.verdict.formats.sentence import sentence
-from bnnbench.results.verdict.rows import VerdictRow, headline
+from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.told import NOTHING, Told
 
 _STYLE = {
     "regression": "bold red",
@@ -25,20 +26,18 @@ _STYLE = {
 def show(
     rows: Sequence[VerdictRow],
     console: Console,
-    origins: Mapping[str, str] | None = None,
+    told: Told = NOTHING,
     again: str = THE_SAME,
 ) -> None:
     """The headline, which side is which, a row per verdict, and what has to be said of them.
 
-    `origins` says of a side, by its name, where it is from: the commit of a baseline. `again` is the command that shows
-    what finds no room.
+    `again` is the command that shows what finds no room.
     """
-    say(console, headline(rows), "bold")
+    say(console, told.headline(rows), "bold")
     if not rows:
         return
-    for side, names in (("base", [row.record.base for row in rows]), ("head", [row.record.head for row in rows])):
-        told = [f"{name} ({(origins or {})[name]})" if name in (origins or {}) else name for name in names]
-        say(console, f"{side}: {some(told)}")
+    for side, names in told.sides(rows).items():
+        say(console, f"{side}: {some(names)}")
     _table(rows).print(console, again)
     for text in _meaning(rows):
         say(console, text, "dim")

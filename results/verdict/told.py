@@ -1,0 +1,52 @@
+"""What is told beside the verdicts: what was compared, what was not measured, and what else there is to know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bnnbench.results.grouped import some
+from bnnbench.results.verdict.rows import VerdictRow, headline
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """Something that was asked for, has no verdict, and why: a device, a baseline, or a case that was not finished."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`origins` says of a side, by its name, where it is from: the commit of a baseline, its build. `notes` are
+    sentences."""
+
+    unmeasured: Sequence[Unmeasured] = ()
+    notes: Sequence[str] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def headline(self, rows: Sequence[VerdictRow]) -> str:
+        """That of the rows, and the names of what was not measured."""
+        if not self.unmeasured:
+            return headline(rows)
+        return f"{headline(rows)}; not measured: {some([one.what for one in self.unmeasured])}"
+
+    def sides(self, rows: Sequence[VerdictRow]) -> dict[str, list[str]]:
+        """The names of what was compared, each once and with its origin, by side."""
+        names = {"base": [row.record.base for row in rows], "head": [row.record.head for row in rows]}
+        return {
+            side: [f"{name} ({self.origins[name]})" if name in self.origins else name for name in dict.fromkeys(found)]
+            for side, found in names.items()
+            if found
+        }
+
+
+NOTHING = Told()
+
+
+def together(told: Sequence[Told]) -> Told:
+    """Of several comparisons, in their order."""
+    return Told(
+        [one for each in told for one in each.unmeasured],
+        list(dict.fromkeys(note for each in told for note in each.notes)),
+        {name: origin for each in told for name, origin in each.origins.items()},
+    )
