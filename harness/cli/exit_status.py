@@ -45,9 +45,8 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
         found.append(f"{len(unclear)} without a verdict, and --strict allows none: {some(words)}")
     without = sum(row.is_main for row in unclear)
     if without > asked.most_unclear * len(main):
-        found.append(
-            f"{without} of {_count(len(main), 'case')} without a verdict, {percentage(asked.most_unclear)} allowed"
-        )
+        allowed = percentage(asked.most_unclear)
+        found.append(f"{without} of {_count(len(main), 'case')} without a verdict, {allowed} allowed")
     return found
 
 

@@ -83,8 +83,8 @@ def config_of(record: RunRecord) -> RunConfig:
     """What a stored run was asked to measure. Raises CallError when this version cannot read it."""
     if not record.suite:
         raise CallError(
-            f"run {record.run_id} was imported from {record.suite_name} and cannot be run again; take one that bnnbench "
-            "measured."
+            f"run {record.run_id} was imported from {record.suite_name} and cannot be run again; take one that "
+            "bnnbench measured."
         )
     try:
         return msgspec.convert(record.suite, RunConfig)

@@ -104,7 +104,5 @@ def test_an_imported_run_is_no_baseline_and_that_is_said(measured: Path, run: St
     imported = StoredRun(
         msgspec.structs.replace(run.record, suite={}, suite_name="pytest-benchmark"), run.entries, measured
     )
-    with pytest.raises(
-        CallError, match=r"was imported from pytest-benchmark and cannot be run again; .* bnnbench measured"
-    ):
+    with pytest.raises(CallError, match=r"was imported from pytest-benchmark and cannot be run again; "):
         save_baseline(Capsules(measured / "kept-import"), "main", imported, trusts=True)

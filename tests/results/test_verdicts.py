@@ -14,7 +14,17 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from bnnbench.results.records import CaseRecord, ComparisonRecord, Pair, RunEnd, RunRecord, Side, Verdict, Verdicts
+from bnnbench.results.records import (
+    CaseRecord,
+    ComparisonRecord,
+    Pair,
+    RunEnd,
+    RunRecord,
+    Side,
+    Status,
+    Verdict,
+    Verdicts,
+)
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.formats import FORMATS, table
@@ -412,3 +422,50 @@ class TestLoadTime:
         row = self.row(rows, "load", "regression")
         assert (row.is_unclear, row.is_bad, row.is_news) == (False, True, True)
         assert "load time" in self.shown(row)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_was_not_measured_and_what_was_compared_is_named_in_every_format(
+    rows: list[VerdictRow], format: str
+) -> None:
+    """All-green text says nothing of a device that was off."""
+    told = Told(
+        [Unmeasured("device 'pi5'", "no route to <host>"), Unmeasured("baseline 'v1'", "it has\nno engine")],
+        ["the baseline 'main' was also measured with mine; judge it with --head mine"],
+        {"native@main": "commit 0123456789, build abcdef0123", "native": "build 9876543210"},
+    )
+    fine = [row for row in rows if row.word == "equivalent"]
+    for given in (fine, []):
+        text = FORMATS[format](given, "r", told)
+        plain = text.replace("%3A", ":").replace("&lt;", "<")
+        for word in ("pi5", "no route to <host", "v1", "also measured with mine"):
+            assert word in plain, (word, plain)
+        for word in ("commit 0123456789, build abcdef0123", "build 9876543210") if given and format != "json" else ():
+            assert word in plain, (word, plain)
+    if format == "junit":
+        from junitparser import Error, JUnitXml
+
+        *_, suite = JUnitXml.fromstring(FORMATS["junit"](fine, "r", told).encode())
+        assert (suite.tests, suite.errors) == (2, 2)
+        assert all(isinstance(case.result[0], Error) for case in suite)
+    if format == "github":
+        errors = [line for line in FORMATS["github"](fine, "r", told).splitlines() if line.startswith("::error ")]
+        assert len(errors) == 2
+    if format == "json":
+        assert json.loads(text)["not_measured"][0] == {"what": "device 'pi5'", "reason": "no route to <host>"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("status", ["skipped", "failed", "unverified"])
+def test_no_format_says_a_status_twice(rows: list[VerdictRow], format: str, status: Status) -> None:
+    for reason in ("base: it has no such op", None):
+        bare = Verdict(comparison_id="x", metric="latency", unit="ns", status=status, reason=reason)
+        text = FORMATS[format]([VerdictRow(rows[0].record, bare)], "r").lower()
+        assert f"{status}: {status}" not in text
+        assert status in text
+
+
+def test_where_nothing_was_judged_the_headline_says_so(rows: list[VerdictRow]) -> None:
+    skipped = Verdict(comparison_id="x", metric="latency", unit="ns", status="skipped", reason="no such op")
+    assert headline([VerdictRow(rows[0].record, skipped)]) == "1 case: 1 skipped; nothing was judged"
+    assert "nothing was judged" not in headline([VerdictRow(rows[0].record, skipped), rows[0]])

@@ -1,4 +1,4 @@
-"""Verdicts as annotations of GitHub Actions: errors, warnings, and one notice with the headline and what was compared."""
+"""Verdicts as annotations of GitHub Actions: errors, warnings, and a notice with the headline and both sides."""
 
 from collections.abc import Sequence
 

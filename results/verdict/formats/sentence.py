@@ -25,9 +25,8 @@ def _told(row: VerdictRow) -> str:
     about = f" ({about})" if about else ""
     figures = []
     if row.effect:
-        figures = [
-            f"{row.effect}{about} of {row.metric.label}" if row.is_share else f"{row.effect} {row.metric.label}{about}"
-        ]
+        label = row.metric.label
+        figures = [f"{row.effect}{about} of {label}" if row.is_share else f"{row.effect} {label}{about}"]
     if one.base_value is not None and one.head_value is not None:
         figures.append(f"{row.base} -> {row.head}")
     if row.trust:
