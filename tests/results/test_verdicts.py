@@ -31,7 +31,7 @@ from bnnbench.results.verdict.formats import FORMATS, table
 from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.paired import needed, verdict, within_layout
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
-from bnnbench.results.verdict.told import Told
+from bnnbench.results.verdict.told import Told, Unmeasured
 from tests.results.calibrated import calibrated
 
 RULES = Rules()

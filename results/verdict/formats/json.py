@@ -1,5 +1,5 @@
-"""Verdicts as JSON: {"schema": 1, "not_measured": [...], "verdicts": [...], ...}. Effects are ratios minus 1, of accuracy
-differences of shares."""
+"""Verdicts as JSON: {"schema": 1, "not_measured": [...], "verdicts": [...], ...}. Effects are ratios minus 1, of
+accuracy differences of shares."""
 
 import json
 from collections.abc import Sequence
