@@ -79,7 +79,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = NOTHING) -> Page:
     """Gathers the page of one or several runs; `beside` has what else its charts may show."""
     frame = load(runs)
     peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
-    cases = table(frame, peaks)
+    cases = table(frame, {run.record.run_id: run.peaks for run in runs})
     names = list(dict.fromkeys(run.record.suite_name for run in runs))
     return Page(
         title=", ".join(names),

@@ -1,7 +1,8 @@
 """The rows of the page's table: what is shown, and what it is sorted by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Peak
 from bnnbench.results.report.figures import MISSING, Figure, figure_of, main_figure, real, span, speedup_of
 
+_Roof = tuple[str, str, str, int]
+"""Run id, device, ISA level and threads."""
 _LEAST_FILLED = 0.5
 """A column has figures in so many of its rows at least; those of others stand below the workload's name."""
 
@@ -56,8 +59,9 @@ class Table:
     several_threads: bool
 
 
-def table(frame: pd.DataFrame, peaks: Sequence[Peak] = ()) -> Table:
-    """Of a frame of `bnnbench.results.load`, in its order."""
+def table(frame: pd.DataFrame, peaks: Mapping[str, Sequence[Peak]] = MappingProxyType({})) -> Table:
+    """Of a frame of `bnnbench.results.load`, in its order. `peaks` are the roofs by run id: a case is held against
+    those of its own run."""
     compared = with_speedup(frame)
     tints = style.colours([str(name) for name in compared["series"].unique()])
     skipped = equal(compared["status"], "skipped")
@@ -111,11 +115,11 @@ _OTHERS = {metric.key: Column(metric.word.capitalize()) for metric in METRICS.va
 _ENERGY = Column("Energy")
 
 
-def _figures(record: dict[Any, Any], roofs: dict[tuple[str, str, int], float]) -> dict[Column, Figure]:
+def _figures(record: dict[Any, Any], roofs: dict[_Roof, float]) -> dict[Column, Figure]:
     """All that can be said of a case, by column."""
     main, gops = main_figure(record), real(record["gops"])
     isa = "" if pd.isna(record["isa"]) else str(record["isa"])
-    roof = roofs.get((str(record["device"]), isa, int(record["threads"])), 0.0)
+    roof = roofs.get((str(record["run_id"]), str(record["device"]), isa, int(record["threads"])), 0.0)
     is_counted = real(record["latency_ns"]) is None
     energy = real(record["energy_mj"])
     return {
@@ -139,9 +143,10 @@ def _gops(record: dict[Any, Any], gops: float | None) -> Figure:
     return Figure(quantity.significant(gops), gops, span(low, high, quantity.significant) if low < high else "")
 
 
-def _roofs(peaks: Sequence[Peak]) -> dict[tuple[str, str, int], float]:
-    roofs: dict[tuple[str, str, int], float] = {}
-    for peak in peaks:
-        key = (peak.device, peak.isa or "", peak.threads)
-        roofs[key] = max(roofs.get(key, 0.0), peak.popcount_gops or 0.0)
+def _roofs(peaks: Mapping[str, Sequence[Peak]]) -> dict[_Roof, float]:
+    roofs: dict[_Roof, float] = {}
+    for run_id, measured in peaks.items():
+        for peak in measured:
+            key = (run_id, peak.device, peak.isa or "", peak.threads)
+            roofs[key] = max(roofs.get(key, 0.0), peak.popcount_gops or 0.0)
     return roofs

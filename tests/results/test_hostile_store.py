@@ -183,7 +183,7 @@ def test_the_latest_run_is_the_last_one_also_after_the_clock_was_set_back(store:
 
 
 def everything(frame: pd.DataFrame, run: StoredRun) -> None:
-    rows.table(frame, run.peaks)
+    rows.table(frame, {run.record.run_id: run.peaks})
     models(frame, frame)
     claims(frame, [run])
     notes(frame)

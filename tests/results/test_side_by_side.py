@@ -11,7 +11,7 @@ import pytest
 from bnnbench.results.engine_table import UNVERIFIED, with_speedup
 from bnnbench.results.frames import load
 from bnnbench.results.ratios import compare, joined, span
-from bnnbench.results.records import Gate, Invocation
+from bnnbench.results.records import Gate, Invocation, Peak
 from bnnbench.results.report import html
 from bnnbench.results.report.figures import span as words_of
 from bnnbench.results.report.page import page
@@ -55,6 +55,22 @@ def test_a_case_of_two_runs_is_one_line(two: tuple[StoredRun, StoredRun]) -> Non
         assert one.low < 1.25 < one.high
         assert line.ratios[0].span == words_of(one.low, one.high, lambda value: f"{value:.2f}×")
         assert all(figure.span for figure in line.figures)
+
+
+def test_each_case_is_held_against_the_roof_of_its_own_run(synthetic: StoredRun) -> None:
+    """A roof moves from run to run, as the clock does."""
+    runs = (slower(synthetic, 1.0, 0, 8), slower(synthetic, 1.0, 0, 8))
+    record = msgspec.structs.replace(runs[1].record, run_id="20260110-000000-higher")
+    higher = [
+        msgspec.structs.replace(one, popcount_gops=2 * (one.popcount_gops or 0)) if isinstance(one, Peak) else one
+        for one in runs[1].entries
+    ]
+    both, column = page([runs[0], StoredRun(record, higher)]).table, "Of roof"
+    place = [one.name for one in both.columns].index(column)
+    shares = [row.figures[place].order for row in both.rows]
+    half = len(shares) // 2
+    assert any(shares)
+    assert shares[half:] == [None if share is None else pytest.approx(share / 2) for share in shares[:half]]
 
 
 def test_what_is_in_one_run_only_is_shown_as_such(two: tuple[StoredRun, StoredRun]) -> None:
