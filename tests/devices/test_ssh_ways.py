@@ -186,16 +186,8 @@ def test_an_error_of_a_jump_host_names_it_and_the_device(
 @pytest.mark.parametrize(
     ("options", "words", "by_proxy"),
     [
-        (
-            {"Ciphers": "chacha20-poly1305@openssh.com"},
-            r"cipher .*only chacha20-poly1305@\S+\): enable one of .*aes",
-            "",
-        ),
-        (
-            {"KexAlgorithms": "sntrup761x25519-sha512@openssh.com"},
-            r"key exchange .*only sntrup\S+\): .*curve25519",
-            False,
-        ),
+        ({"Ciphers": "chacha20-poly1305@openssh.com"}, r"cipher .*only chacha20\S+\): enable .*aes", False),
+        ({"KexAlgorithms": "sntrup761x25519-sha512@openssh.com"}, r"key exchange .*only sntrup\S+\): .*25519", False),
         ({"MACs": "umac-64@openssh.com"}, r"MAC .*only umac-64@\S+\): .*hmac-sha2-256.*MACs in", True),
     ],
     ids=["ciphers", "key exchanges", "MACs, by a proxy"],
