@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ HOT_CELSIUS = 70.0
 BUSY_SHARE = 0.1
 OLD_KERNEL = (4, 9)
 _MOST_NAMED = 6
+_MOST_DIGITS = 9
 _ASK_FIRMWARE = "let the user ask the firmware: sudo usermod -aG video {}; then log in again"
 _COMPARE = "what nobody can look at may change while it is measured: compare in pairs, with `bnnbench ab`"
 _NOW = {0: "under-voltage", 1: "its clock capped", 2: "throttling", 3: "the soft temperature limit"}
@@ -118,10 +120,18 @@ def _quota(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
         if limit["cpus"] < count:
             yield Finding(
                 "quota",
-                f"a control group lets it use {limit['cpus']:.2f} of {count} CPUs' time, and stops it for the rest of "
-                f"each period ({limit['path']})",
+                f"a control group lets it use {_less_than(count, limit['cpus'])} of {count} CPUs' time, and stops it "
+                f"for the rest of each period ({limit['path']})",
                 "raise the limit: `docker run --cpus`, CPUQuota= of systemd, limits.cpu of Kubernetes",
             )
+
+
+def _less_than(whole: int, value: float) -> str:
+    """A positive number below `whole`, with two digits after the point, or more where these would show 0 or `whole`."""
+    digits = min(_MOST_DIGITS, max(2, 1 - math.floor(math.log10(value)))) if value > 0 else 2
+    while float(f"{value:.{digits}f}") >= whole and digits < _MOST_DIGITS:
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def _unseen(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:

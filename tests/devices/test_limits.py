@@ -13,8 +13,15 @@ from typing import Any
 
 import pytest
 
+from bnnbench.devices.doctor import diagnose
+from bnnbench.devices.facts import DeviceFacts, Fact
+from bnnbench.devices.inventory import LOCAL
+from bnnbench.devices.probe import facts_of
+from bnnbench.devices.probe_script import split
+
 pytestmark = pytest.mark.timeout(60)
 
+FIXTURES = Path(__file__).parent / "fixtures"
 CPU, CPUSET = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup/cpuset")
 PROBE = """
 import json, sys
@@ -106,3 +113,15 @@ def test_a_limit_of_cpu_time_is_seen_at_every_level_and_when_it_stops_something(
     assert seen["quota"] == [{"cpus": 0.2, "path": str(limited)}]
     assert f"0.20 of {os.cpu_count()} CPUs' time" in seen["found"]["quota"]
     assert seen["stopped"] > 0
+
+
+@pytest.mark.parametrize(
+    ("cpus", "told"),
+    [(0.001, "0.0010 of 4"), (0.014, "0.014 of 4"), (0.2, "0.20 of 4"), (1.5, "1.50 of 4"), (3.999, "3.999 of 4"),
+     (1e-6, "0.0000010 of 4")],
+)  # fmt: skip
+def test_a_limit_of_cpu_time_is_never_rounded_to_nothing_or_all(cpus: float, told: str) -> None:
+    recorded = facts_of(split((FIXTURES / "container_quota.txt").read_text(), "@@"))
+    facts = DeviceFacts({**recorded.facts, "cpu_quota": Fact([{"cpus": cpus, "path": "/g"}], "x")})
+    (found,) = (one.what for one in diagnose(LOCAL, facts) if one.name == "quota")
+    assert f"lets it use {told} CPUs' time" in found
