@@ -40,6 +40,11 @@ SHELLS = {
     "bash set -x": (".bashrc", "set -x; export SHELL=/usr/bin/fish"),
     "bash as sh, functions": (".bashrc", BASH_AS_SH + FUNCTIONS),
     "bash as sh, options": (".bashrc", BASH_AS_SH + "export SHELLOPTS; set -euf -o noclobber -o pipefail; set -x"),
+    "bash, busybox as sh": (
+        ".bashrc",
+        "mkdir -p ~/bin; ln -sf $(command -v busybox) ~/bin/sh; export PATH=~/bin:$PATH",
+    ),
+    "bash, mksh as sh": (".bashrc", "mkdir -p ~/bin; ln -sf $(command -v mksh) ~/bin/sh; export PATH=~/bin:$PATH"),
     "fish": (".config/fish/config.fish", f"printf '{BANNER}'; echo fish: oops >&2; set -gx SHELL /bin/sh"),
     "tcsh": (".tcshrc", "printf 'hi:/etc/motd\\nopenssl:/root'; setenv SHELL /bin/sh; /bin/ls /nowhere"),
     "csh": (".cshrc", "printf 'hi:/etc/motd\\nopenssl:/root'; setenv SHELL /bin/sh"),
@@ -112,7 +117,7 @@ def works(transport: Transport, home: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_noise_of_a_login_shell_is_no_answer(name: str, tmp_path: Path) -> None:
-    with login(tmp_path / "ssh", name.split()[0], *SHELLS[name]) as transport:
+    with login(tmp_path / "ssh", name.split()[0].rstrip(","), *SHELLS[name]) as transport:
         works(transport, tmp_path / "ssh/home", tmp_path)
     assert (tmp_path / "ssh/was-read").exists()
 
