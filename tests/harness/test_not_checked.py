@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from bnnbench.harness.cli.exit_status import doubts, exit_status
+from bnnbench.harness.cli.outcome import told_of
 from bnnbench.harness.run.execute import RunResult
 from bnnbench.results.records import Status, Verdict, Verdicts
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.rows import verdict_rows
+from bnnbench.results.verdict.told import Unmeasured
 from tests.harness.bench import SMALL_SUITE, Bench
 
 AWAY = '[device.off]\ntransport = "ssh"\nhost = "127.0.0.1"\nport = 1\nuser = "pi"\n'
@@ -127,6 +129,14 @@ def test_every_status_3_has_a_reason(judged: StoredRun) -> None:
     assert told(judged, "ok", strict=True) == (3, [f"1 without a verdict, and --strict allows none: {workload}"])
     assert told(judged, "unstable") == (3, [f"not measured: {workload} (unstable)"])
     assert told(judged, None) == (3, [f"1 case not finished: {workload}", "nothing was judged"])
+
+
+def test_a_case_that_an_interrupted_check_did_not_finish_is_named(judged: StoredRun, ours: Bench) -> None:
+    entries = [entry for entry in judged.entries if not isinstance(entry, Verdicts)]
+    cut = RunResult(StoredRun(judged.record, entries, judged.path), "interrupted")
+    (workload,) = {one.workload for one in judged.record.comparisons}
+    (left,) = told_of(cut, [], ours.store).unmeasured
+    assert left == Unmeasured(f"{workload} on local", "not finished, the run is interrupted")
 
 
 def test_an_own_engine_is_run_as_its_suite_declares_it_today(bench: Bench) -> None:
