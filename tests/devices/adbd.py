@@ -2,7 +2,7 @@
 its shell. Commands run in this machine's `sh`. After https://android.googlesource.com/platform/packages/modules/adb
 (protocol.txt, SERVICES.TXT, shell_protocol.h).
 
-with adb_server(folder), FakeAdbd(features="shell_v2") as phone: ...phone.serial
+with adb_server(folder), FakeAdbd(folder, "shell_v2") as phone: ...phone.serial
 """
 
 from __future__ import annotations
@@ -42,20 +42,25 @@ def adb_server(folder: Path) -> Iterator[None]:
         port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
-        patch.setenv("HOME", str(folder))
+        # Not the home of the tests beside it: their caches are in the real one.
+        at_home = {**os.environ, "HOME": str(folder)}
+        subprocess.run([program, "start-server"], capture_output=True, timeout=20, check=True, env=at_home)
         yield
         subprocess.run([program, "kill-server"], capture_output=True, timeout=20, check=False)
 
 
 class FakeAdbd:
-    """`features` are what it says it has; without `shell_v2` it is a phone from before Android 7."""
+    """`features` are what it says it has; without `shell_v2` it is a phone from before Android 7. `home` is what HOME
+    is over there."""
 
-    def __init__(self, features: str = "shell_v2", host: str = "127.0.0.1", *, has_exec: bool = True) -> None:
+    def __init__(
+        self, home: Path, features: str = "shell_v2", host: str = "127.0.0.1", *, has_exec: bool = True
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
         self.port = int(self._listener.getsockname()[1])
         self.serial = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-        self._features, self._has_exec = features, has_exec
+        self._home, self._features, self._has_exec = home, features, has_exec
         self._peers: list[_Peer] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -73,14 +78,14 @@ class FakeAdbd:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                self._peers.append(_Peer(sock, self._features, self._has_exec))
+                self._peers.append(_Peer(sock, self._home, self._features, self._has_exec))
 
 
 class _Peer:
     """The server of adb at the other end."""
 
-    def __init__(self, sock: socket.socket, features: str, has_exec: bool) -> None:
-        self._sock, self._features = sock, features
+    def __init__(self, sock: socket.socket, home: Path, features: str, has_exec: bool) -> None:
+        self._sock, self.home, self._features = sock, home, features
         self.services = ("shell", "exec") if has_exec else ("shell",)
         self._sending = threading.Lock()
         self._streams: dict[int, _Stream] = {}
@@ -147,7 +152,7 @@ class _Stream:
         self._is_terminal = name == "shell"
         self._process = subprocess.Popen(
             ["sh", "-c", command],
-            env={**os.environ, "TMPDIR": "/tmp"},  # noqa: S108 - what /data/local/tmp is on a phone
+            env={**os.environ, "HOME": str(peer.home), "TMPDIR": "/tmp"},  # noqa: S108 - what /data/local/tmp is on a phone
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if self._framed else subprocess.STDOUT,

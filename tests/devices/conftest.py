@@ -30,7 +30,7 @@ def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield DeviceSpec(name=request.param, transport=request.param, options=options)
         return
     if request.param.startswith("adb"):
-        with adb_server(folder), FakeAdbd("shell_v2,cmd" if request.param == "adb" else "") as phone:
+        with adb_server(folder), FakeAdbd(folder, "shell_v2,cmd" if request.param == "adb" else "") as phone:
             yield DeviceSpec(request.param, "adb", serial=phone.serial, workdir="~/.bnnbench")
         return
     kind = "dropbear" if request.param == "dropbear" else "openssh"

@@ -72,7 +72,7 @@ def test_adb_is_asked_for_exactly_that_serial(serial: str, tmp_path: Path, monke
 
 @pytest.mark.parametrize("features", ["shell_v2,cmd", ""])
 def test_a_phone_at_an_ipv6_address(features: str, tmp_path: Path) -> None:
-    with adb_server(tmp_path), FakeAdbd(features, "::1") as phone:
+    with adb_server(tmp_path), FakeAdbd(tmp_path, features, "::1") as phone:
         spec = resolve(f"adb://[::1]:{phone.port}", Inventory())
         with connect(spec) as transport:
             done = transport.shell("echo out; echo err >&2; exit 7")
@@ -82,7 +82,7 @@ def test_a_phone_at_an_ipv6_address(features: str, tmp_path: Path) -> None:
 def test_a_phone_without_exec_is_refused_with_the_reason(tmp_path: Path) -> None:
     with (
         adb_server(tmp_path),
-        FakeAdbd("", has_exec=False) as phone,
+        FakeAdbd(tmp_path, "", has_exec=False) as phone,
         pytest.raises(Unreachable, match="from before Android 5"),
     ):
         connect(DeviceSpec("old", "adb", serial=phone.serial))
@@ -90,7 +90,11 @@ def test_a_phone_without_exec_is_refused_with_the_reason(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("features", ["shell_v2,cmd", ""])
 def test_what_an_old_phone_cannot_run_is_told(features: str, tmp_path: Path) -> None:
-    with adb_server(tmp_path), FakeAdbd(features) as phone, connect(DeviceSpec("p", "adb", serial=phone.serial)) as one:
+    with (
+        adb_server(tmp_path),
+        FakeAdbd(tmp_path, features) as phone,
+        connect(DeviceSpec("p", "adb", serial=phone.serial)) as one,
+    ):
         assert one.run(["no-such-program"]).status == 127
         with pytest.raises(CommandFailed):
             one.pull("/nowhere")
