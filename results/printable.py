@@ -1,13 +1,17 @@
 """Strings of devices, engines and files, made harmless for a terminal, a chart or a spreadsheet."""
 
 import re
+import unicodedata
 
 MOST = 4000
 """Characters of a text that are shown or kept: an error's reason may be megabytes long."""
 
 # Control characters of both sets, marks that turn the direction of writing, and lone surrogates.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_IN_ASCII = str.maketrans({"µ": "u", "×": "x", "±": "+-", "–": "-", "→": "->", "…": "...", "°": "", "─": "-"})
+_LIKE = str.maketrans(
+    {"µ": "u", "μ": "u", "×": "x", "±": "+-", "°": "", "–": "-", "—": "-", "−": "-", "…": "...", "·": "-", "→": "->"}
+    | {"≤": "<=", "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "\N{NO-BREAK SPACE}": " ", "─": "-"}
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -19,7 +23,20 @@ def harmless(text: str) -> str:
 def printable(text: str, plain: bool = False) -> str:
     """`text` without anything that steers a terminal or that XML forbids; with `plain`, in ASCII."""
     kept = "".join(character if character.isprintable() else "?" for character in text.replace("\n", " "))
-    return kept.translate(_IN_ASCII).encode("ascii", "replace").decode("ascii") if plain else kept
+    return in_ascii(kept) if plain else kept
+
+
+def in_ascii(text: str) -> str:
+    """`text` in characters that every stream can hold: letters as JSON escapes them, so that names stay apart and JSON
+    stays right, other signs as those that are like them, or a question mark."""
+    return "".join(one if one.isascii() else _escaped(one) for one in text.translate(_LIKE))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character)[0] not in "LMN":
+        return "?"
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def shorten(text: str, most: int) -> str:

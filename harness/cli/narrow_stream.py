@@ -6,16 +6,13 @@ It works as the streams' error handler, so it holds for all that is printed, who
 from __future__ import annotations
 
 import codecs
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from bnnbench.results.printable import in_ascii
+
 _NAME = "bnnbench.narrow"
-_LIKE = str.maketrans(
-    {"µ": "u", "μ": "u", "×": "x", "±": "+-", "°": "", "–": "-", "—": "-", "−": "-", "…": "...", "·": "-", "→": "->"}
-    | {"≤": "<=", "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "\N{NO-BREAK SPACE}": " "}
-)
 
 
 @contextmanager
@@ -36,13 +33,4 @@ def narrowed(*streams: TextIO) -> Iterator[None]:
 def _substitute(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = error.object[error.start : error.end].translate(_LIKE)
-    return "".join(one if one.isascii() else _written(one) for one in text), error.end
-
-
-def _written(character: str) -> str:
-    """Letters as JSON escapes them, so names stay apart and JSON stays right; other signs as a question mark."""
-    if unicodedata.category(character)[0] not in "LMN":
-        return "?"
-    units = character.encode("utf-16-be").hex()
-    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return in_ascii(error.object[error.start : error.end]), error.end

@@ -95,7 +95,7 @@ def test_names_can_be_told_apart_and_json_is_right(store: Path, monkeypatch: pyt
     assert row["workload"] == NAME
     table = written(monkeypatch, "ascii", "compare", "20260101", "20260102", "--store", "störe")[0]
     assert "p\\u00f6\\u00f6l +-u \\u65e5\\u672c ?" in table
-    assert "1.00 us" in table
+    assert "1.004 us (1.000-1.007)" in table
 
 
 def test_what_is_written_to_files_is_utf_8(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
