@@ -167,7 +167,7 @@ class AdbTransport(PosixTransport):
     def lost(self, said: str = "") -> DeviceLost:
         """The error to raise for a device that is gone; `said` is what the client says of it."""
         lines = _complaints(said)
-        how = lines[-1].partition(":")[2].strip().rstrip(".") if lines else "it does not answer"
+        how = (lines[-1].partition(":")[2] or lines[-1]).strip().rstrip(".") if lines else "it does not answer"
         return DeviceLost(f"The connection to {self._name()} is lost: {how}; check its cable, power and `adb devices`.")
 
     def _client(self, argv: Sequence[str], timeout_s: float = CONNECT_TIMEOUT_S) -> Completed:
@@ -235,4 +235,4 @@ class AdbProcess(LocalProcess):
 
 def _complaints(said: str) -> list[str]:
     """What the client itself says is wrong."""
-    return [line for line in said.splitlines() if line.startswith(("error:", "adb:"))]
+    return [line for line in said.splitlines() if line.startswith(("error:", "adb:")) or line == "closed"]

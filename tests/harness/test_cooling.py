@@ -61,7 +61,8 @@ def test_what_cools_down_is_waited_for(bench: Bench) -> None:
 
     def cool() -> None:
         for degrees in (70, 65, 60, 55, 51, 49):
-            bench.cpu.write_text(f"{degrees}000\n")
+            (bench.cpu.with_suffix(".new")).write_text(f"{degrees}000\n")
+            bench.cpu.with_suffix(".new").replace(bench.cpu)  # a sensor is never read half
             time.sleep(0.2)
 
     bench.cpu.write_text("70000\n")

@@ -145,7 +145,10 @@ def test_a_device_that_was_away_does_not_stop_the_others_resume(bench: Bench, bo
     assert run.end.outcome == "complete"
     board.start()
     done = bench.run("run", "--resume", "latest", "--store", "store")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr
+    assert "device 'board' did not answer when the run began; measure it in a new run" in " ".join(
+        (done.stdout + done.stderr).split()
+    )
 
 
 def test_unknown_host_key_says_how_to_accept_it(bench: Bench, board: LoopbackSsh, tmp_path: Path) -> None:
