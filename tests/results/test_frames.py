@@ -179,10 +179,12 @@ def test_a_lost_device_fails_its_cases(record: RunRecord) -> None:
     ("settled", "clock", "trust"), [(True, [1e9], "high"), (False, [1e9], "medium"), (False, [], "low")]
 )
 def test_trust(record: RunRecord, settled: bool, clock: list[float], trust: str) -> None:
-    def watched(case: str) -> Entry:
-        return Invocation(case_id=case, index=0, order=0, status="ok", samples_ns=[1.0], clock_hz=clock)
+    def watched(index: int) -> Callable[[str], Entry]:
+        return lambda case: Invocation(
+            case_id=case, index=index, order=index, status="ok", samples_ns=[1.0], clock_hz=clock
+        )
 
-    _, row = one_case(record, gate(settled=settled), watched, invocations=1)
+    _, row = one_case(record, gate(settled=settled), watched(0), watched(1), invocations=2)
     assert row["trust"] == trust
 
 
