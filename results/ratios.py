@@ -49,11 +49,6 @@ class Ratio:
     def ratio(self) -> float:
         return self.head_ns / self.base_ns
 
-    @property
-    def overlap(self) -> bool:
-        """Whether the intervals of the two overlap; not, where there are none."""
-        return self.low is not None and self.high is not None and self.low <= 1 <= self.high
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

@@ -6,7 +6,7 @@ import queue
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -136,7 +136,7 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
         agent, held = None, []
         if target.agent is not None:
             try:
-                agent = stack.enter_context(Agent(target.agent))
+                agent = stack.enter_context(closing(Agent(target.agent)))
                 held = agent.keys()
                 if not held:
                     outcomes.told.append(f"the agent at {target.agent} answered and holds no keys, or is locked")

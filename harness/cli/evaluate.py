@@ -52,7 +52,6 @@ def evaluate(
     debug: DebugOption = False,
 ) -> int:
     """Measure a model's accuracy on a device, and its latency: every image is compared with its label."""
-    from msgspec import structs
 
     from bnnbench.results.store.runs import Store
 
@@ -73,7 +72,7 @@ def evaluate(
         for model in models
     ]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
-    suite = structs.replace(suite, invocations=0) if invocations == 0 else with_invocations(suite, invocations)
+    suite = with_invocations(suite, invocations)
     config = run_config(suite, device, inventory, engines=engine, threads=[threads])
     result = measure(config, Store(store))
     if json:

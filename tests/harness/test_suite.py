@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.harness.errors import SuiteError
+from bnnbench.harness.cli.run import with_invocations
+from bnnbench.harness.errors import CallError, SuiteError
 from bnnbench.harness.suite.load import load_suites, located, model_path, parse_suite
-from bnnbench.harness.suite.tables import ModelTable
+from bnnbench.harness.suite.tables import ModelTable, Suite
 from bnnbench.harness.workload.of_suite import workloads
 from bnnbench.kernels.models.shipped import shipped_models
 
@@ -167,3 +168,15 @@ def test_a_corrupt_model_is_one_sentence(tmp_path: Path) -> None:
 def test_same_names_are_told_apart() -> None:
     suite = parse_suite(CONV + CONV.split("\n", 1)[1], Path("s.toml"))
     assert [workload.name for workload in workloads(suite)] == ["bconv2d 4x4x32->8 3x3", "bconv2d 4x4x32->8 3x3 #2"]
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, 7), (0, 0), (1, 1), (10_000, 10_000)])
+def test_invocations_of_the_command_line_take_the_place_of_the_suite_s(asked: int | None, kept: int) -> None:
+    """None measured is only verified, as a suite with `invocations = 0` is."""
+    assert with_invocations(Suite(name="s"), asked).invocations == kept
+
+
+@pytest.mark.parametrize(("asked", "said"), [(-1, "less than 0"), (10_001, "more than 10,000")])
+def test_invocations_that_cannot_be_are_refused(asked: int, said: str) -> None:
+    with pytest.raises(CallError, match=f"--invocations {asked} is {said}"):
+        with_invocations(Suite(name="s"), asked)

@@ -14,7 +14,8 @@ def test_a_run_against_itself(synthetic: StoredRun) -> None:
     frame = load(synthetic)
     found = compare(frame, frame)
     assert len(found.ratios) == int(frame["latency_ns"].notna().sum())
-    assert all(one.ratio == 1 and one.overlap for one in found.ratios)
+    assert all(one.ratio == 1 and one.low is not None and one.high is not None for one in found.ratios)
+    assert all((one.low or 0) <= 1 <= (one.high or 0) for one in found.ratios)
     assert len(found.refused) == len(frame) - len(found.ratios)
 
 
