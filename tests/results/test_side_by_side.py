@@ -15,6 +15,7 @@ from bnnbench.results.records import Gate, Invocation, Peak
 from bnnbench.results.report import html
 from bnnbench.results.report.figures import span as words_of
 from bnnbench.results.report.page import page
+from bnnbench.results.report.rows import table
 from bnnbench.results.report.side_by_side import ABSENT, side_by_side
 from bnnbench.results.store.stored_run import StoredRun
 
@@ -138,12 +139,13 @@ def test_the_caveat_stands_beside_every_ratio(synthetic: StoredRun) -> None:
         for case in synthetic.record.cases[:12]
     ]
     run = StoredRun(msgspec.structs.replace(synthetic.record, cases=cases, skips=[]), synthetic.entries)
-    table = page([run]).table
-    (gain,) = (place for place, column in enumerate(table.columns) if column.name == "Speed-up")
-    ratios = [row.figures[gain] for row in table.rows if row.engine == "native"]
+    told = page([run])
+    shown = told.table
+    (gain,) = (place for place, column in enumerate(shown.columns) if column.name == "Speed-up")
+    ratios = [row.figures[gain] for row in shown.rows if row.engine == "native"]
     assert len(ratios) == 6
     assert all(one.notes == (f"over numba ({CAVEAT})",) and one.span for one in ratios)
-    assert CAVEAT in page([run]).claims[1].words
+    assert CAVEAT in told.claims[1].words
     assert html.render(run).count(CAVEAT) >= 7
 
 
@@ -158,18 +160,18 @@ def test_an_engine_that_nobody_checked_is_called_unverified_beside_its_ratios(sy
     run = StoredRun(msgspec.structs.replace(synthetic.record, cases=cases, skips=[]), entries)
     frame = with_speedup(load(run))
     assert set(frame.loc[frame["engine"] == "native", "over_caveat"]) == {UNVERIFIED}
-    rows = page([run]).table.rows
+    rows = table(load(run)).rows
     assert [row.more for row in rows if row.engine == "numba"] == [[UNVERIFIED]] * 4
 
 
 def test_each_figure_has_its_interval_and_what_lowers_the_trust(synthetic: StoredRun, family: StoredRun) -> None:
     for run in (synthetic, family):
-        told = page([run])
         frame = load(run)
         timed = frame[frame["latency_ns"].notna() & (frame["trust"] != "high")]
-        figures = [row.figures[0] for row in told.table.rows if row.figures[0].text]
+        figures = [row.figures[0] for row in table(frame).rows if row.figures[0].text]
         assert all(one.span for one in figures)
         assert sum(any("trust" in note for note in one.notes) for one in figures) == len(timed)
+    told = page([family])
     assert told.models is not None
     assert all(row.latency.span and row.accuracy.span for row in told.models.rows if row.accuracy.text)
     assert all(
@@ -178,9 +180,9 @@ def test_each_figure_has_its_interval_and_what_lowers_the_trust(synthetic: Store
 
 
 def test_skipped_cases_take_a_line_for_each_reason(synthetic: StoredRun) -> None:
-    told = page([synthetic])
-    assert told.table.skipped == len(synthetic.record.skips)
-    assert "skipped" not in {row.status for row in told.table.rows}
+    shown = table(load(synthetic))
+    assert shown.skipped == len(synthetic.record.skips)
+    assert "skipped" not in {row.status for row in shown.rows}
     doubled = msgspec.structs.replace(synthetic.record, skips=synthetic.record.skips * 39)
     many = page([StoredRun(doubled, synthetic.entries)])
     (skipped,) = (one for one in many.troubles if one.status == "skipped")
