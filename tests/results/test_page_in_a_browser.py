@@ -94,6 +94,10 @@ OUT_OF_SIGHT = """[...document.querySelectorAll('#cases .status')].filter((cell)
   const box = cell.getBoundingClientRect();
   return box.width === 0 || box.left < 0 || box.right > document.documentElement.clientWidth + 0.5;
 }).length"""
+BESIDE_THE_WINDOW = """[...document.querySelectorAll('#models th, #models td')].filter((cell) => {
+  const box = cell.getBoundingClientRect();
+  return box.width > 0 && (box.left < 0 || box.right > document.documentElement.clientWidth + 0.5);
+}).map((cell) => cell.textContent.trim())"""
 OUT_OF_THE_FIGURE = """[...document.querySelectorAll('figure.chart')].filter((one) => one.offsetParent)
   .flatMap((one) => {
   const frame = one.querySelector('svg').getBoundingClientRect();
@@ -128,6 +132,16 @@ def test_the_status_is_in_sight(chromium: Browser, pages: dict[str, Path], name:
     chromium.open(pages[name], width)
     assert chromium.value("document.querySelectorAll('#cases .status').length") > 2
     assert chromium.value(OUT_OF_SIGHT) == 0
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_which_model_to_take_is_whole_on_a_phone(chromium: Browser, pages: dict[str, Path], width: int) -> None:
+    """Latency, size and whether it is on the front: nothing that one has to scroll sideways for."""
+    chromium.open(pages["models"], width)
+    assert chromium.value(BESIDE_THE_WINDOW) == []
+    told = chromium.value("document.querySelector('#models tbody tr').innerText")
+    assert re.search(r"\d [kM]?B, (on the front|.+ beats it)", told)
+    assert "µs" in told or "ms" in told
 
 
 @pytest.mark.parametrize("name", PAGES)
