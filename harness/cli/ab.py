@@ -49,41 +49,21 @@ def ab(
     debug: DebugOption = False,
 ) -> int:
     """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
-    from bnnbench.devices.closest import closest
-    from bnnbench.kernels.models.shipped import shipped_models
-    from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..errors import CallError
-    from ..plan.comparisons import Compare
-    from ..plan.side import select
-    from ..suite.load import load_suites
+    from ..tasks.measure import compare_sides
+    from ..tasks.told import told_of
     from .exit_status import exit_status
-    from .measuring import measure, run_config
-    from .outcome import print_outcome, told_of
+    from .measuring import called
+    from .outcome import print_outcome
     from .terminal import Console
     from .words import pattern, seconds, thread_counts
 
     where = Store(store)
-    capsules = Capsules(where.path)
-    config = Compare(select(base, capsules, trust), select(head, capsules, trust), seconds(budget))
-    if (config.base.model is None) != (config.head.model is None):
-        other = config.base if config.base.model is None else config.head
-        none = f"{other.text!r}{closest(other.text, shipped_models())}"
-        raise CallError(f"one side is a model and the other is none, {none}; give two models, or two engines.")
-    result = measure(
-        run_config(
-            load_suites(files or []),
-            device,
-            inventory,
-            threads=thread_counts(threads),
-            filter=pattern(filter),
-            compare=config,
-        ),
-        where,
-    )
+    with called(where, device, inventory, thread_counts(threads), pattern(filter)) as call:
+        result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust)
     rows = verdict_rows(result.stored)
     told = told_of(result, rows, where)
     if json is not None:

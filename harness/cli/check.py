@@ -13,11 +13,8 @@ from bnnbench.devices.closest import there_is_no
 from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption
 
 if TYPE_CHECKING:
-    from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import VerdictRow
     from bnnbench.results.verdict.told import Told
-
-    from ..run.execute import RunResult
 
 EXAMPLES = """Examples:
   bnnbench check --baseline main                                   # its suite, on the device it was saved on
@@ -55,81 +52,52 @@ def check(
     """Run the old version beside the new one, side by side, and fail on what got worse."""
     from dataclasses import replace
 
-    from msgspec import structs
-
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import FORMATS
-    from bnnbench.results.verdict.rows import verdict_rows
-    from bnnbench.results.verdict.told import Told, Unmeasured, together
+    from bnnbench.results.verdict.told import together
 
     from ..errors import CallError
-    from ..tasks.check import planned, with_machines
+    from ..tasks.check import planned
+    from ..tasks.checking import checked
+    from ..tasks.told import told_of, without_capsule
     from .exit_status import exit_status, worst
     from .failure import explain
-    from .measuring import NOT_MEASURED, measure, run_config
-    from .outcome import print_outcome, told_lines, told_of
+    from .measuring import NOT_MEASURED, called
+    from .outcome import print_outcome, told_lines
     from .terminal import Console
     from .words import pattern, seconds, share
 
     if format not in ("table", *FORMATS):
         raise CallError(f"{there_is_no('format', format, ['table', *FORMATS])}.")
-    most_unclear, budget_s = share(max_inconclusive, "--max-inconclusive"), seconds(budget)
+    most_unclear, budget_s, words = share(max_inconclusive, "--max-inconclusive"), seconds(budget), pattern(filter)
     where = Store(store)
     rows: list[VerdictRow] = []
     statuses: list[int] = []
-    run_ids: list[str] = []
     all_told: list[Told] = []
     trouble: list[Exception] = []
     checks = planned(
-        where,
-        baseline,
-        head,
-        files=files,
-        devices=device,
-        inventory=inventory,
-        budget_s=budget_s,
-        trusts=trust,
+        where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
     )
-    for number, one in enumerate(checks):
-        # What decides the exit status goes into the run, for when it is resumed.
-        compare = structs.replace(
-            one.config,
-            strict=strict,
-            most_unclear=most_unclear,
-            earlier=tuple(run_ids),
-            later=tuple(dict.fromkeys(other.baseline for other in checks[number + 1 :])),
-        )
-        for note in one.notes:
-            print(note, file=sys.stderr)
-        config = run_config(
-            one.suite, one.devices, inventory, threads=one.threads, filter=pattern(filter), compare=compare
-        )
-        try:
-            result = measure(config, where)
-        except Exception as error:  # what the others show stands
-            reason, _ = explain(error)
-            trouble.append(error)
-            all_told.append(Told([Unmeasured(f"baseline '{one.baseline}'", reason)], one.notes))
+    run_ids: list[str] = []
+    calls = lambda: called(where, device, inventory, filter=words)  # noqa: E731
+    for done in checked(checks, calls, strict=strict, most_unclear=most_unclear):
+        all_told.append(done.told(where, lambda error: explain(error)[0]))
+        if done.result is None:
+            trouble += [done.error] if done.error else []
             statuses.append(NOT_MEASURED)
             if len(checks) > 1:
-                print(f"not measured: baseline '{one.baseline}': {reason}", file=sys.stderr)
+                print(*told_lines(replace(all_told[-1], notes=())), sep="\n", file=sys.stderr)
             continue
-        mine = with_machines(verdict_rows(result.stored), one, result.stored.record)
-        told = told_of(result, mine, where)
-        rows += mine
-        run_ids.append(result.stored.record.run_id)
-        statuses.append(exit_status(result, mine))
-        all_told.append(replace(told, notes=[*one.notes, *told.notes, *without_capsule(result, where)]))
+        rows += done.rows
+        run_ids.append(done.result.stored.record.run_id)
+        statuses.append(exit_status(done.result, done.rows))
+        told = told_of(done.result, done.rows, where)
         if format == "table" or output is not None:
-            print_outcome(result, mine, told, Console(), store)
+            print_outcome(done.result, done.rows, told, Console(), store)
         else:
             print(*told_lines(told), sep="\n", end="\n" * bool(told_lines(told)), file=sys.stderr)
-        for line in without_capsule(result, where):
+        for line in without_capsule(done.result, where):
             print(line, file=sys.stderr)
-        if result.outcome == "interrupted":
-            later = dict.fromkeys(other.baseline for other in checks[number + 1 :])
-            all_told.append(Told([Unmeasured(f"baseline '{name}'", "the check was interrupted") for name in later]))
-            break
     if format != "table":
         text = FORMATS[format](rows, ", ".join(run_ids), together(all_told))
         if output is not None:
@@ -139,20 +107,3 @@ def check(
     if not run_ids:
         raise trouble[0]
     return worst(statuses)
-
-
-def without_capsule(result: RunResult, store: Store) -> list[str]:
-    """What the history of the store says of cases that the baseline holds no binary for: less than a comparison
-    would."""
-    from bnnbench.results import load
-    from bnnbench.results.history import histories, history_alone
-    from bnnbench.results.metrics import METRICS
-
-    skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
-    if not skips:
-        return []
-    lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]
-    wanted = {(skip.workload, skip.device) for skip in skips}
-    margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
-    found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
-    return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])

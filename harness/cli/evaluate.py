@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -55,26 +54,24 @@ def evaluate(
 
     from bnnbench.results.store.runs import Store
 
-    from ..errors import CallError
-    from ..suite.load import located
-    from ..suite.tables import ModelTable, Suite
+    from ..tasks.measure import evaluate_models
     from .accuracy import print_accuracies, print_accuracies_json
-    from .measuring import INTERRUPTED, NOT_MEASURED, measure, run_config
-    from .run import with_invocations
+    from .measuring import INTERRUPTED, NOT_MEASURED, called
     from .summary import again
     from .terminal import Console
 
-    if threads < 1 or (images is not None and images < 1):
-        raise CallError("--threads and --images are at least 1.")
     compared = _compared(reference_images)
-    tables = [
-        located(ModelTable(file=model, dataset=dataset, images=images, reference_images=compared), Path())
-        for model in models
-    ]
-    suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
-    suite = with_invocations(suite, invocations)
-    config = run_config(suite, device, inventory, engines=engine, threads=[threads])
-    result = measure(config, Store(store))
+    with called(Store(store), device, inventory, [threads]) as call:
+        result = evaluate_models(
+            call,
+            models,
+            dataset=dataset,
+            images=images,
+            reference_images=compared,
+            seed=seed,
+            engines=engine,
+            invocations=invocations,
+        )
     if json:
         print_accuracies_json(result)
     else:

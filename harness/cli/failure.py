@@ -7,6 +7,13 @@ from collections.abc import Mapping
 
 def explain(error: Exception) -> tuple[str, int]:
     """A sentence for a person and the exit status."""
+    kind = type(error).__name__
+    internal = f"internal error, {kind}: {error}; run again with --debug and report what it prints.", 3
+    return expected(error) or internal
+
+
+def expected(error: Exception) -> tuple[str, int] | None:
+    """The same of an error that can be expected; None of one of the program itself."""
     from bnnbench.devices.errors import DeviceError, InventoryError
     from bnnbench.kernels.errors import BuildError, DatasetError, EngineError, KernelError, ModelError
     from bnnbench.results.errors import StoreError
@@ -32,8 +39,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"this locale cannot name {error.object!r}: set LC_ALL=C.UTF-8 or PYTHONUTF8=1.", 2
     if isinstance(error, OSError):
         return f"{error.filename or 'the output'} cannot be used: {error.strerror or error}.", 3
-    kind = type(error).__name__
-    return f"internal error, {kind}: {error}; run again with --debug and report what it prints.", 3
+    return None
 
 
 def _sentence(error: Exception) -> str:

@@ -10,16 +10,15 @@ from rich.text import Text
 
 from bnnbench.results import load
 from bnnbench.results.grouped import counted
-from bnnbench.results.records import RunRecord
 from bnnbench.results.sheet import say
-from bnnbench.results.store.baselines import Capsules
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
-from bnnbench.results.verdict.told import Told, Unmeasured
+from bnnbench.results.verdict.told import Told
 
 from ..run.execute import RunResult
-from .exit_status import doubts, resumed_status, unfinished
+from ..tasks.told import told_of
+from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .summary import again, print_json, print_summary
 from .terminal import Console
@@ -64,28 +63,3 @@ def print_outcome(
 def told_lines(told: Told) -> list[str]:
     """What was not measured, and the notes, a line each."""
     return [f"not measured: {one.what}: {one.reason}" for one in told.unmeasured] + list(told.notes)
-
-
-def told_of(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Told:
-    """What is to be told of a comparison beside its verdicts."""
-    record = result.stored.record
-    lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
-    left = [
-        Unmeasured(f"{one.workload} on {one.device}", f"not finished, the run is {result.outcome}")
-        for one in unfinished(result, rows)
-        if one.device not in result.failures
-    ]
-    return Told([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
-
-
-def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
-    """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
-    builds = {case.id: case.engine_build for case in run.cases}
-    commits = {one.name: one.commit for one in Capsules(store).all()}
-    found = {}
-    for row in rows:
-        for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):
-            build, commit = builds.get(case), commits.get(name.partition("@")[2])
-            words = [f"commit {commit[:10]}" if commit else "", f"build {build[:10]}" if build else ""]
-            found[name] = ", ".join(word for word in words if word)
-    return {name: text for name, text in found.items() if text}

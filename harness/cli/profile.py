@@ -38,32 +38,25 @@ def profile(
 
     import msgspec
 
-    from bnnbench.results.charts.paper import FORMATS
-
     from ..errors import CallError
     from ..suite.load import model_path
     from ..tasks.profile import profile as measure
-    from ..tasks.roofline import save_roofline
+    from ..tasks.profile import save_trace
+    from ..tasks.roofline import require_format, save_roofline
     from .profile_table import print_profile
 
     if threads < 1 or runs < 1:
         raise CallError("--threads and --runs are at least 1.")
-    if roofline is not None and roofline.suffix.removeprefix(".") not in FORMATS:
-        raise CallError(f"--roofline is written as {', '.join(FORMATS)}; give a file with such a suffix.")
+    if roofline is not None:
+        require_format(roofline)
     tell = lambda line: print(line, file=sys.stderr)  # noqa: E731
     done = measure(
         model_path(str(model), Path()), device=device, inventory=inventory, threads=threads, runs=runs, tell=tell
     )
     if trace is not None:
-        from bnnbench.results.export.chrome_trace import spans
-
-        steps = ((op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof}) for op in done.ops)
-        trace.write_text(spans(model.name, device, steps) + "\n", "utf-8")
+        save_trace(done, model.name, device, trace)
     if roofline is not None:
-        try:
-            caption = save_roofline(done, model.name, device, roofline)
-        except ValueError as error:
-            raise CallError(f"--roofline has nothing to draw: {error}.") from None
+        caption = save_roofline(done, model.name, device, roofline)
         print(f"{roofline}, described in {caption}", file=sys.stderr)
     if json:
         print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))

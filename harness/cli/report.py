@@ -10,7 +10,11 @@ from cyclopts import Parameter
 from .options import DebugOption, JsonOption, StoreOption
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bnnbench.results.store.calibration import Calibration
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.store.stored_run import StoredRun
 
 EXAMPLES = """Examples:
   bnnbench report                 # the last run, into ./report
@@ -36,16 +40,28 @@ def report(
     """Write a run, or several side by side, as one HTML page with charts, and as CSV."""
     from json import dumps
 
+    from bnnbench.results.store.runs import Store
+
+    where = Store(store)
+    chosen = [where.run(selector) for selector in runs or ["latest"]]
+    paths = {
+        format: str(path)
+        for format, path in write_report(chosen, output, where, history=history, commands=command).items()
+    }
+    print(dumps(paths) if json else "\n".join(paths.values()))
+
+
+def write_report(
+    chosen: Sequence[StoredRun], output: Path, where: Store, *, history: bool = False, commands: bool = False
+) -> dict[str, Path]:
+    """Writes the page and what is beside it, by format; `history`: of all runs of the store. Raises StoreError."""
     from bnnbench.results import load
     from bnnbench.results.columns import equal
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.beside import Beside
-    from bnnbench.results.store.runs import Store
 
     from .published import published_frame
 
-    where = Store(store)
-    chosen = [where.run(selector) for selector in runs or ["latest"]]
     frame = load(chosen)
     names = set(frame.loc[equal(frame["kind"], "model"), "workload"].dropna())
     others = published_frame()
@@ -56,11 +72,10 @@ def report(
         published=related.reset_index(drop=True) if len(related) else None,
         history=every,
         timeline=every if history else None,
-        commands=command,
+        commands=commands,
         calibrations={name: known for name, known in calibrations.items() if known is not None},
     )
-    paths = {format: str(write(chosen, output, format, beside)) for format in FORMATS}
-    print(dumps(paths) if json else "\n".join(paths.values()))
+    return {format: write(chosen, output, format, beside) for format in FORMATS}
 
 
 def _calibration(store: Path, device: str) -> Calibration | None:

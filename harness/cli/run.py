@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -17,9 +17,6 @@ from .options import (
     ThreadCountsOption,
     TrustOption,
 )
-
-if TYPE_CHECKING:
-    from ..suite.tables import Suite
 
 EXAMPLES = """Examples:
   bnnbench run                                  # the quickstart suite, here
@@ -58,8 +55,8 @@ def run(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from ..suite.load import load_suites
-    from .measuring import finish, measure, run_config
+    from ..tasks.measure import run_files
+    from .measuring import called, finish
     from .outcome import show_run
     from .words import pattern, thread_counts
 
@@ -70,31 +67,6 @@ def run(
                 "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
             )
         return show_run(finish(where, resume, inventory, trust), where, store, json)
-    suite = with_invocations(load_suites(files or [], layers), invocations)
-    config = run_config(
-        suite,
-        device,
-        inventory,
-        engines=engine,
-        threads=thread_counts(threads),
-        filter=pattern(filter),
-        files=files or [],
-        layers=layers,
-    )
-    return show_run(measure(config, where), where, store, json)
-
-
-def with_invocations(suite: Suite, count: int | None) -> Suite:
-    """The suite with so many invocations of each case; None leaves its own. Raises CallError."""
-    from msgspec import structs
-
-    from ..errors import CallError
-    from ..suite.tables import MOST_INVOCATIONS
-
-    if count is None:
-        return suite
-    if count < 0:
-        raise CallError(f"--invocations {count} is less than 0, which only verifies.")
-    if count > MOST_INVOCATIONS:
-        raise CallError(f"--invocations {count} is more than {MOST_INVOCATIONS:,}.")
-    return structs.replace(suite, invocations=count)
+    with called(where, device, inventory, thread_counts(threads), pattern(filter)) as call:
+        result = run_files(call, files or [], engines=engine, invocations=invocations, layers=layers)
+    return show_run(result, where, store, json)

@@ -132,6 +132,14 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
     )
 
 
+def save_trace(done: ModelProfile, title: str, device: str, path: Path) -> None:
+    """Writes the steps as a trace for Chrome or Perfetto. Raises OSError."""
+    from bnnbench.results.export.chrome_trace import spans
+
+    steps = ((op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof}) for op in done.ops)
+    path.write_text(spans(title, device, steps) + "\n", "utf-8")
+
+
 def _bounds(macs_1bit: int, macs_32bit: int, bytes_moved: int, peaks: Peaks) -> dict[str, float]:
     """Roof -> the ns that it makes a step take at least."""
     bounds = {}

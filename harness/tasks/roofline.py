@@ -6,12 +6,21 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import CallError
 from .profile import ModelProfile
+
+
+def require_format(path: Path) -> None:
+    """Raises CallError for a file that a chart cannot be written to."""
+    from bnnbench.results.charts.paper import FORMATS
+
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise CallError(f"--roofline is written as {', '.join(FORMATS)}; give a file with such a suffix.")
 
 
 def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Path:
     """Draws the steps that multiply against the device's roofs, into a file whose suffix is a format of
-    `bnnbench.results.charts.paper`, with a caption beside it; returns the caption's path. Raises ValueError when no
+    `bnnbench.results.charts.paper`, with a caption beside it; returns the caption's path. Raises CallError when no
     step multiplies, OSError."""
     from bnnbench.results.charts import CHARTS
     from bnnbench.results.charts.paper import inches, save
@@ -55,4 +64,7 @@ def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Pa
         "on each byte it must move at least. Level lines are the most that popcount and f32 instructions can do, "
         "sloping ones are what each level of the memory can feed.",
     )
-    return save(chart, build(rows, CASE_COLUMNS), path, width=inches("6.9in"), roofs=[roofs])
+    try:
+        return save(chart, build(rows, CASE_COLUMNS), path, width=inches("6.9in"), roofs=[roofs])
+    except ValueError as error:
+        raise CallError(f"--roofline has nothing to draw: {error}.") from None

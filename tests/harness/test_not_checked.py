@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bnnbench.harness.cli.exit_status import doubts, exit_status
-from bnnbench.harness.cli.outcome import told_of
+from bnnbench.harness.cli.exit_status import exit_status
 from bnnbench.harness.run.execute import RunResult
+from bnnbench.harness.tasks.told import doubts, told_of
 from bnnbench.results.records import Status, Verdict, Verdicts
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.rows import verdict_rows

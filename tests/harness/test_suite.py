@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.harness.cli.run import with_invocations
 from bnnbench.harness.errors import CallError, SuiteError
 from bnnbench.harness.suite.load import load_suites, located, model_path, parse_suite
 from bnnbench.harness.suite.tables import ModelTable, Suite
+from bnnbench.harness.tasks.measure import with_invocations
 from bnnbench.harness.workload.of_suite import workloads
 from bnnbench.kernels.models.shipped import shipped_models
 

@@ -1,0 +1,125 @@
+"""What `run`, `eval` and `ab` measure: from the words of a call to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from msgspec import structs
+
+from bnnbench.devices.closest import closest
+from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.runs import Store
+
+from ..bench.context import Watcher
+from ..errors import CallError
+from ..plan.comparisons import Compare
+from ..plan.config import RunConfig, inventory_path
+from ..plan.side import select
+from ..run.execute import RunResult
+from ..run.start import start_run
+from ..suite.load import load_suites, located
+from ..suite.tables import MOST_INVOCATIONS, ModelTable, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What every call that measures says: where results go, who watches, the command that runs keep, and what it is
+    confined to. `devices` none: this machine; `inventory` None: the one that is found."""
+
+    store: Store
+    watcher: Watcher
+    command: Sequence[str]
+    devices: Sequence[str] = ()
+    inventory: Path | None = None
+    threads: list[int] | None = None
+    filter: str | None = None
+
+
+def measure(
+    call: Call,
+    suite: Suite,
+    *,
+    engines: Sequence[str] | None = None,
+    compare: Compare | None = None,
+    files: Sequence[Path] = (),
+    layers: bool = False,
+) -> RunResult:
+    """A new run of a suite. `engines` are names, or lists of names with commas; `files` and `layers` are what the suite
+    was loaded from. Raises InventoryError, and as `start_run`."""
+    config = RunConfig(
+        suite=suite,
+        devices=[*call.devices] or ["local"],
+        engines=[name for names in engines for name in names.split(",")] if engines else None,
+        threads=call.threads,
+        filter=call.filter,
+        compare=compare,
+        sources=[str(file.resolve() if file.is_file() else file) for file in files],
+        layers=layers,
+        inventory=inventory_path(call.inventory),
+        inventory_given=call.inventory is not None,
+    )
+    return start_run(config, call.store, call.watcher, call.command)
+
+
+def run_files(
+    call: Call,
+    files: Sequence[Path],
+    *,
+    engines: Sequence[str] | None = None,
+    invocations: int | None = None,
+    layers: bool = False,
+) -> RunResult:
+    """Suites and models; none of them: the quickstart suite. Raises SuiteError, CallError, and as `measure`."""
+    suite = with_invocations(load_suites(files, layers), invocations)
+    return measure(call, suite, engines=engines, files=files, layers=layers)
+
+
+def evaluate_models(
+    call: Call,
+    models: Sequence[str],
+    *,
+    dataset: str,
+    images: int | None,
+    reference_images: int | Literal["all"] | None,
+    seed: int,
+    engines: Sequence[str],
+    invocations: int,
+) -> RunResult:
+    """Models, files or names of shipped ones, on labelled images. Raises SuiteError, CallError, and as `measure`."""
+    if min(call.threads or [1]) < 1 or (images is not None and images < 1):
+        raise CallError("--threads and --images are at least 1.")
+    tables = [
+        located(ModelTable(file=model, dataset=dataset, images=images, reference_images=reference_images), Path())
+        for model in models
+    ]
+    suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
+    return measure(call, with_invocations(suite, invocations), engines=engines)
+
+
+def compare_sides(
+    call: Call, files: Sequence[Path], base: str, head: str, *, budget_s: float | None = None, trusts: bool = False
+) -> RunResult:
+    """Two engines, builds or models in interleaved pairs; with `trusts` also a baseline from elsewhere. Raises
+    CallError, StoreError, SuiteError, and as `measure`."""
+    capsules = Capsules(call.store.path)
+    compare = Compare(select(base, capsules, trusts), select(head, capsules, trusts), budget_s)
+    if (compare.base.model is None) != (compare.head.model is None):
+        other = compare.base if compare.base.model is None else compare.head
+        none = f"{other.text!r}{closest(other.text, shipped_models())}"
+        raise CallError(f"one side is a model and the other is none, {none}; give two models, or two engines.")
+    return measure(call, load_suites(files), compare=compare)
+
+
+def with_invocations(suite: Suite, count: int | None) -> Suite:
+    """The suite with so many invocations of each case; None leaves its own. Raises CallError."""
+    if count is None:
+        return suite
+    if count < 0:
+        raise CallError(f"--invocations {count} is less than 0, which only verifies.")
+    if count > MOST_INVOCATIONS:
+        raise CallError(f"--invocations {count} is more than {MOST_INVOCATIONS:,}.")
+    return structs.replace(suite, invocations=count)

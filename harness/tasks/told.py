@@ -1,0 +1,89 @@
+"""What is to be told of a comparison beside its verdicts: what was not measured, why its verdicts do not suffice, where
+its sides are from, and what the history says where the baseline has no binary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bnnbench.results import load
+from bnnbench.results.grouped import some
+from bnnbench.results.history import histories, history_alone
+from bnnbench.results.metrics import METRICS
+from bnnbench.results.quantity import percentage
+from bnnbench.results.records import ComparisonRecord, RunRecord, Strictness
+from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.runs import Store
+from bnnbench.results.verdict.rows import VerdictRow, is_judged
+from bnnbench.results.verdict.told import Told, Unmeasured
+
+from ..run.execute import RunResult
+
+
+def told_of(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Told:
+    """What is to be told of a comparison beside its verdicts."""
+    record = result.stored.record
+    lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
+    left = [
+        Unmeasured(f"{one.workload} on {one.device}", f"not finished, the run is {result.outcome}")
+        for one in unfinished(result, rows)
+        if one.device not in result.failures
+    ]
+    return Told([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
+
+
+def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
+    """Why the verdicts of a comparison do not suffice, a phrase each."""
+    asked = result.stored.record.asked.compare or Strictness()
+    main, unclear = [row for row in rows if row.is_main], [row for row in rows if row.is_unclear]
+    found = []
+    if left := unfinished(result, rows):
+        found.append(f"{_count(len(left), 'case')} not finished: {some([one.workload for one in left])}")
+    if not rows or not is_judged(rows):
+        found.append("nothing was judged")
+    if wrong := [row for row in unclear if row.verdict.status in ("failed", "wrong_output", "unstable")]:
+        found.append(f"not measured: {some([f'{row.record.workload} ({row.word})' for row in wrong])}")
+    if asked.strict and unclear:
+        words = [row.record.workload + ("" if row.is_main else f", {row.metric.label}") for row in unclear]
+        found.append(f"{len(unclear)} without a verdict, and --strict allows none: {some(words)}")
+    without = sum(row.is_main for row in unclear)
+    if without > asked.most_unclear * len(main):
+        allowed = percentage(asked.most_unclear)
+        found.append(f"{without} of {_count(len(main), 'case')} without a verdict, {allowed} allowed")
+    return found
+
+
+def unfinished(result: RunResult, rows: Sequence[VerdictRow]) -> list[ComparisonRecord]:
+    """The comparisons that have no verdicts."""
+    judged = {row.record.id for row in rows}
+    return [one for one in result.stored.record.comparisons if one.id not in judged]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def without_capsule(result: RunResult, store: Store) -> list[str]:
+    """What the history of the store says of cases that the baseline holds no binary for: less than a comparison
+    would."""
+    skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
+    if not skips:
+        return []
+    lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]
+    wanted = {(skip.workload, skip.device) for skip in skips}
+    margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
+    found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
+    return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])
+
+
+def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
+    """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
+    builds = {case.id: case.engine_build for case in run.cases}
+    commits = {one.name: one.commit for one in Capsules(store).all()}
+    found = {}
+    for row in rows:
+        for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):
+            build, commit = builds.get(case), commits.get(name.partition("@")[2])
+            words = [f"commit {commit[:10]}" if commit else "", f"build {build[:10]}" if build else ""]
+            found[name] = ", ".join(word for word in words if word)
+    return {name: text for name, text in found.items() if text}
