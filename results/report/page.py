@@ -90,7 +90,7 @@ def page(runs: Sequence[StoredRun], beside: Beside = NOTHING) -> Page:
         doubts=_doubts(cases.rows),
         remarks=remarks(frame),
         drawings=drawings(frame, peaks, beside),
-        verdicts=_verdicts(runs),
+        verdicts=verdict_lines(runs),
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
         changes=_changes(beside.timeline),
         troubles=_troubles(frame),
@@ -107,7 +107,8 @@ def _subtitle(runs: Sequence[StoredRun]) -> str:
     return f"{', '.join(devices)} · {when}" if devices else when
 
 
-def _verdicts(runs: Sequence[StoredRun]) -> list[VerdictLine]:
+def verdict_lines(runs: Sequence[StoredRun]) -> list[VerdictLine]:
+    """The verdicts of all runs, but those of metrics beside the main one that have not changed."""
     return [
         VerdictLine(
             word=row.word,

@@ -18,12 +18,13 @@ def render(rows: Sequence[VerdictRow], run_id: str, told: Told = NOTHING) -> str
         "sides": told.sides(rows),
         "not_measured": [{"what": one.what, "reason": one.reason} for one in told.unmeasured],
         "notes": list(told.notes),
-        "verdicts": [_entry(row) for row in rows],
+        "verdicts": [entry(row) for row in rows],
     }
     return json.dumps(document, indent=1)
 
 
-def _entry(row: VerdictRow) -> dict[str, object]:
+def entry(row: VerdictRow) -> dict[str, object]:
+    """A verdict as plain values; missing ones are None."""
     one, record = row.verdict, row.record
     return {
         "workload": record.workload,

@@ -1,0 +1,1 @@
+"""The Python interface: what `import bnnbench` offers, a file for each noun."""

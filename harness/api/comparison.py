@@ -1,0 +1,192 @@
+"""Comparisons with a verdict: `bnnbench.ab` and `bnnbench.check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .error import raises_sentences, told
+from .measuring import calling
+from .runs import Run, Runs, require_uninterrupted, run_of
+from .words import File, Files, Names, Threads, command, duration, files, names, opened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_paths = files
+
+
+@raises_sentences
+def ab(
+    files: Files | None = None,
+    /,
+    *,
+    base: str,
+    head: str,
+    device: Names = "local",
+    threads: Threads | None = None,
+    filter: str | None = None,
+    budget: str | float | None = None,
+    trust: bool = False,
+    store: File | None = None,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> Run:
+    """Compares two engines, builds or models in interleaved pairs, and says what is proven.
+
+    What `bnnbench ab` does, with its options as arguments.
+
+    Args:
+        files: Suites (`.toml`) and models (`.tflite`), one or several; default: quickstart.
+        base: `ENGINE`, `ENGINE@FILE`, `ENGINE@BASELINE`, or a model: what it is held against.
+        head: The same: what is judged.
+        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        threads: Thread counts, such as 4, [1, 4] or "1,4".
+        filter: Only workloads whose name matches this regular expression.
+        budget: Stop after so long: seconds, or text like "90s", "5min" or "1h".
+        trust: Also run and read what a baseline from elsewhere names.
+        store: Folder of the results; default `runs` in the project.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        The stored run; its `verdicts` have a row for each case and metric.
+
+    Raises:
+        CallError: An argument, a side, a suite or the inventory is wrong.
+        MeasureError: Nothing could be measured.
+        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+
+    Example:
+        >>> import bnnbench as bnn
+        >>> run = bnn.ab(base="quicknet_xs", head="quicknet_s", budget="2s", store="results")
+        >>> sorted(set(run.verdicts["head"]))
+        ['quicknet_s']
+    """
+    from ..tasks.measure import compare_sides
+
+    budget_s = duration(budget)
+    asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
+    said = command("ab", [str(one) for one in _paths(files)], {**asked, "store": store, "inventory": inventory})
+    with calling(said, progress, store, device, inventory, threads, filter) as call:
+        done = compare_sides(call, _paths(files), base, head, budget_s=budget_s, trusts=trust)
+    return run_of(done, call.store)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What became of a check.
+
+    Attributes:
+        runs: The comparisons that were measured.
+        status: The exit status of `bnnbench check`: 0 fine, 1 a regression or a broken head, 3 not measured or too much
+            inconclusive.
+        not_measured: What was asked for and has no verdict, with the reason: `{"device 'pi4'": "..."}`.
+        notes: Sentences: what else there is to know.
+    """
+
+    runs: Runs
+    status: int
+    not_measured: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing got worse and enough could be judged."""
+        return self.status == 0
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """A row for each case and metric; see `Run.verdicts`."""
+        return self.runs.verdicts
+
+    def __repr__(self) -> str:
+        return f"<bnnbench.Check status={self.status} runs={[run.id for run in self.runs]}>"
+
+    def _repr_html_(self) -> str:
+        return self.runs._repr_html_()
+
+
+@raises_sentences
+def check(
+    files: Files | None = None,
+    /,
+    *,
+    baseline: Names,
+    head: str | None = None,
+    device: Names = (),
+    filter: str | None = None,
+    budget: str | float | None = None,
+    strict: bool = False,
+    max_inconclusive: str | float = "100%",
+    trust: bool = False,
+    store: File | None = None,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> Check:
+    """Runs the old version beside the new one, side by side, and says what got worse.
+
+    What `bnnbench check` does, with its options as arguments; it raises nothing where that has exit status 1.
+
+    Args:
+        files: Suites (`.toml`) and models (`.tflite`), one or several; default: the baseline's suite.
+        baseline: Names of baselines, one or several.
+        head: What is judged: `ENGINE` or `ENGINE@FILE`; default what the baseline was measured with.
+        device: Names of the inventory, `local`, or addresses; default the devices that the baseline was measured on.
+        filter: Only workloads whose name matches this regular expression.
+        budget: Stop each comparison after so long: seconds, or text like "90s", "5min" or "1h".
+        strict: Whether a case without a verdict makes the status 3.
+        max_inconclusive: The share of cases that may lack a verdict, such as 0.2 or "20%".
+        trust: Also run and read what a baseline from elsewhere names.
+        store: Folder of the results; default `runs` in the project.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        What became of it; `Check.is_fine`, `Check.verdicts`.
+
+    Raises:
+        CallError: An argument, a baseline, a suite or the inventory is wrong.
+        MeasureError: Nothing could be measured.
+        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+
+    Example:
+        >>> bnn.check(baseline="main", device="pi4").is_fine  # doctest: +SKIP
+        True
+    """
+    from bnnbench.results.verdict.told import together
+
+    from ..cli.exit_status import exit_status, worst
+    from ..cli.measuring import NOT_MEASURED
+    from ..cli.words import share
+    from ..tasks.check import planned
+    from ..tasks.checking import checked
+
+    budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
+    asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget}
+    said = command("check", [str(one) for one in _paths(files)], {**asked, "store": store, "inventory": inventory})
+    place = None if inventory is None else _paths(inventory)[0]
+    checks = planned(
+        *(where, names(baseline), head),
+        files=_paths(files),
+        devices=names(device),
+        inventory=place,
+        budget_s=budget_s,
+        trusts=trust,
+    )
+    calls = lambda: calling(said, progress, store, device, inventory, None, filter)  # noqa: E731
+    runs, statuses, all_told, errors = [], [], [], []
+    for done in checked(checks, calls, strict=strict, most_unclear=most_unclear):
+        all_told.append(done.told(where, lambda error: str(told(error))))
+        if done.result is None:
+            errors += [done.error] if done.error else []
+            statuses.append(NOT_MEASURED)
+            continue
+        require_uninterrupted(done.result)
+        runs.append(run_of(done.result, where))
+        statuses.append(exit_status(done.result, done.rows))
+    if not runs:
+        raise errors[0]
+    everything = together(all_told)
+    left = {one.what: one.reason for one in everything.unmeasured}
+    return Check(Runs(runs, where), worst(statuses), left, tuple(everything.notes))

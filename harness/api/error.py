@@ -1,0 +1,52 @@
+"""The exceptions of the Python interface: with the sentences of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Error(Exception):
+    """Whatever bnnbench says in one sentence: what is wrong, where, and what to do.
+
+    The error it was made of is its `__cause__`. Errors of the program itself are not among them.
+    """
+
+
+class CallError(Error, ValueError):
+    """The call is wrong: an argument, a suite, a model, an inventory or a store (status 2 of the command line)."""
+
+
+class MeasureError(Error, RuntimeError):
+    """It could not be measured: a device, a build or an engine failed (status 3 of the command line)."""
+
+
+def told(error: Exception) -> Exception:
+    """The error as this interface raises it; one of the program itself as it is."""
+    from ..cli.failure import expected
+
+    found = None if isinstance(error, Error) else expected(error)
+    if found is None:
+        return error
+    sentence, status = found
+    return (CallError if status == 2 else MeasureError)(sentence)
+
+
+def raises_sentences(function: Callable[P, T]) -> Callable[P, T]:
+    """A function of this interface: its errors are those of this module."""
+
+    @wraps(function)
+    def called(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:
+            said = told(error)
+            if said is error:
+                raise
+            raise said from error
+
+    return called

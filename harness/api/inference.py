@@ -1,0 +1,111 @@
+"""Running a model on arrays: `bnnbench.infer`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from .error import raises_sentences
+from .words import File, file, teller
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+
+@overload
+def infer(
+    model: File,
+    input: ArrayLike,
+    /,
+    *,
+    device: str = ...,
+    engine: str = ...,
+    threads: int = ...,
+    batch: int = ...,
+    all_outputs: Literal[False] = ...,
+    inventory: File | None = ...,
+    progress: bool = ...,
+) -> NDArray[Any]: ...
+@overload
+def infer(
+    model: File,
+    input: ArrayLike,
+    /,
+    *,
+    device: str = ...,
+    engine: str = ...,
+    threads: int = ...,
+    batch: int = ...,
+    all_outputs: Literal[True],
+    inventory: File | None = ...,
+    progress: bool = ...,
+) -> dict[str, NDArray[Any]]: ...
+@raises_sentences
+def infer(
+    model: File,
+    input: ArrayLike,
+    /,
+    *,
+    device: str = "local",
+    engine: str = "native",
+    threads: int = 1,
+    batch: int = 1,
+    all_outputs: bool = False,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """Runs a model on inputs of your own, on any device.
+
+    What `bnnbench infer` does, with arrays in the place of files.
+
+    Args:
+        model: A `.tflite` file, or the name of a shipped model.
+        input: The model's own input, such as [1, 28, 28, 1] of float32; one image of it; or several of either along the
+            first dimension.
+        device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
+        engine: The engine to run.
+        threads: Threads, one on each core.
+        batch: Inputs that the model runs at once.
+        all_outputs: Return every output by its name; needed for models with several.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        The output: of one input as the model has it, of several with their number as the first dimension. With
+        all_outputs a dictionary of such arrays, by names made unique.
+
+    Raises:
+        CallError: An argument is wrong, or the array is not what the model takes.
+        MeasureError: The device or the engine failed.
+
+    Example:
+        >>> import bnnbench as bnn, numpy as np
+        >>> bnn.infer("quicknet_xs", np.zeros((5, 28, 28, 1), np.float32)).shape
+        (5, 10)
+    """
+    import numpy as np
+
+    from ..cli.archive import keys_of
+    from ..errors import CallError
+    from ..plan.engines import engine_named
+    from ..suite.load import model_path
+    from ..tasks.infer import infer as run
+
+    if threads < 1 or batch < 1:
+        raise CallError("--threads and --batch are at least 1.")
+    values: NDArray[np.generic] = np.asarray(input)
+    done = run(
+        *(model_path(str(model), Path()), values, engine_named(engine)),
+        device=device,
+        inventory=file(inventory),
+        threads=threads,
+        batch=batch,
+        tell=teller(progress),
+    )
+    names, arrays = [name for name, _ in done.outputs], [array for _, array in done.outputs]
+    if all_outputs:
+        return dict(zip(keys_of(names), arrays, strict=True))
+    if len(arrays) > 1:
+        raise CallError(f"the model has {len(arrays)} outputs; ask for them with all_outputs=True.")
+    return arrays[0]

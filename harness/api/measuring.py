@@ -1,0 +1,189 @@
+"""Measuring suites and models: `bnnbench.run` and `bnnbench.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from .error import raises_sentences
+from .runs import Run, run_of
+from .words import File, Files, Names, Threads, command, counts, file, files, names, opened, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..tasks.measure import Call
+
+
+@raises_sentences
+def run(
+    files: Files | None = None,
+    /,
+    *,
+    device: Names = "local",
+    engine: Names | None = None,
+    invocations: int | None = None,
+    threads: Threads | None = None,
+    layers: bool = False,
+    filter: str | None = None,
+    resume: str | None = None,
+    trust: bool = False,
+    store: File | None = None,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> Run:
+    """Measures suites and models: verifies every case against the reference, then times it.
+
+    What `bnnbench run` does, with its options as arguments. Devices are given back also after an error, and what was
+    measured by then is in the store.
+
+    Args:
+        files: Suites (`.toml`), models (`.tflite`) and names of shipped models, one or several; default: quickstart.
+        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        engine: Only these engines; default those of the suite.
+        invocations: Fresh processes per case; default as the suite says (7); 0 only verifies.
+        threads: Thread counts, such as 4, [1, 4] or "1,4".
+        layers: Of models also every binary layer by itself.
+        filter: Only workloads whose name matches this regular expression.
+        resume: Finish a run that was cut off: its id, a beginning of it, or "latest". Goes with store, inventory and
+            trust only.
+        trust: Also run and read what a run or baseline from elsewhere names.
+        store: Folder of the results; default `runs` in the project.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        The stored run. Devices that failed while others went on are in its `failures`.
+
+    Raises:
+        CallError: An argument, a suite, a model or the inventory is wrong.
+        MeasureError: Nothing could be measured.
+        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+
+    Example:
+        >>> import bnnbench as bnn
+        >>> run = bnn.run("quicknet_xs", engine="native", invocations=2, store="results")
+        >>> run.frame[["workload", "engine", "status"]].values.tolist()
+        [['quicknet_xs', 'native', 'ok']]
+    """
+    from ..errors import CallError
+
+    where = opened(store)
+    if resume is not None:
+        from ..run.resume import resume_run
+
+        if files or engine or threads or filter or invocations or layers or names(device) not in ([], ["local"]):
+            raise CallError(
+                "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
+            )
+        with watched(progress) as watcher:
+            done = resume_run(where, resume, watcher, inventory=file(inventory), trusts=trust)
+        return run_of(done, where)
+    from ..tasks.measure import run_files
+
+    asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
+    said = command("run", _given(files), {**asked, "filter": filter, "store": store, "inventory": inventory})
+    with calling(said, progress, store, device, inventory, threads, filter) as call:
+        done = run_files(call, _paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
+    return run_of(done, where)
+
+
+@raises_sentences
+def evaluate(
+    models: Files,
+    /,
+    *,
+    dataset: str = "fashion-mnist",
+    images: int | None = None,
+    reference_images: int | Literal["all"] | None = None,
+    seed: int = 0,
+    device: Names = "local",
+    engine: Names = "native",
+    threads: int = 1,
+    invocations: int = 7,
+    store: File | None = None,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> Run:
+    """Measures the accuracy of models on a device, and their latency: every image is compared with its label.
+
+    What `bnnbench eval` does, with its options as arguments.
+
+    Args:
+        models: Models, one or several: `.tflite` files, or names of shipped ones.
+        dataset: Labelled images: a name, an `.npz` file, or a folder of `.npy` files.
+        images: How many of them, drawn with the seed; default all.
+        reference_images: How many of these the reference checks, or "all"; default what takes about a minute.
+        seed: Of the drawing.
+        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        engine: Engines, one or several.
+        threads: Threads, one on each core.
+        invocations: Fresh processes per model that its latency is taken from; 0: accuracy alone.
+        store: Folder of the results; default `runs` in the project.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        The stored run; its frame has the columns `accuracy`, `accuracy_low` and `accuracy_high`, shares of 1.
+
+    Raises:
+        CallError: An argument, a model or the data set is wrong.
+        MeasureError: Nothing could be measured.
+        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+
+    Example:
+        >>> import bnnbench as bnn
+        >>> run = bnn.evaluate("quicknet_xs", images=100, invocations=0, store="results")
+        >>> int(run.frame["accuracy_n"].iloc[0])
+        100
+    """
+    from ..errors import CallError
+    from ..tasks.measure import evaluate_models
+
+    if reference_images is not None and reference_images != "all" and reference_images < 1:
+        raise CallError(f"--reference-images {str(reference_images)!r} is neither a number from 1 nor all.")
+    if threads < 1:
+        raise CallError("--threads and --images are at least 1.")
+    asked = {"dataset": dataset, "images": images, "reference_images": reference_images, "seed": seed}
+    where = {"device": device, "engine": engine, "store": store, "inventory": inventory}
+    said = command("evaluate", _given(models), {**asked, "threads": threads, "invocations": invocations, **where})
+    with calling(said, progress, store, device, inventory, threads) as call:
+        done = evaluate_models(
+            call,
+            [str(model) for model in _paths(models)],
+            dataset=dataset,
+            images=images,
+            reference_images=reference_images,
+            seed=seed,
+            engines=names(engine),
+            invocations=invocations,
+        )
+    return run_of(done, call.store)
+
+
+@contextmanager
+def calling(
+    said: Sequence[str],
+    progress: bool,
+    store: File | None,
+    device: Names,
+    inventory: File | None,
+    threads: Threads | None = None,
+    filter: str | None = None,
+) -> Iterator[Call]:
+    """The call that `said` is, watched where that is asked for. Raises harness.errors.CallError."""
+    from ..cli.words import pattern
+    from ..tasks.measure import Call
+
+    known, where = (counts(threads), pattern(filter)), opened(store)
+    with watched(progress) as watcher:
+        yield Call(where, watcher, said, names(device), file(inventory), *known)
+
+
+def _given(files: Files | None) -> list[object]:
+    found = [str(one) for one in _paths(files)]
+    return [found[0]] if len(found) == 1 else [found] if found else []
+
+
+_paths = files

@@ -1,0 +1,118 @@
+"""Where a model's time goes: `bnnbench.profile`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .error import raises_sentences
+from .words import File, file, teller
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..tasks.profile import ModelProfile
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A model's steps on a device, timed.
+
+    Attributes:
+        model: Its name, or its file.
+        device: Where it ran.
+        total_ns: The whole inference, a median in ns.
+        trust: How far times of this device are to be trusted: high, medium or low.
+        doubts: What speaks against them, a word each.
+    """
+
+    model: str
+    device: str
+    total_ns: float
+    trust: str
+    doubts: tuple[str, ...]
+    _measured: ModelProfile = field(repr=False)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, `share` of the whole,
+        `gops`, and `roof` with `roof_share`: what binds it, and how close it comes (1 is the roof)."""
+        from dataclasses import asdict
+
+        import pandas as pd
+
+        return pd.DataFrame([asdict(op) for op in self._measured.ops]).convert_dtypes()
+
+    @raises_sentences
+    def roofline(self, path: File, /) -> Path:
+        """Draws the steps against the device's roofs, into a .pdf, .svg or .png; returns its path. Raises CallError."""
+        from ..tasks.roofline import require_format, save_roofline
+
+        require_format(Path(path))
+        save_roofline(self._measured, self.model, self.device, Path(path))
+        return Path(path)
+
+    @raises_sentences
+    def trace(self, path: File, /) -> Path:
+        """Writes the steps as a trace for Chrome or Perfetto; returns its path. Raises MeasureError."""
+        from ..tasks.profile import save_trace
+
+        save_trace(self._measured, self.model, self.device, Path(path))
+        return Path(path)
+
+    def _repr_html_(self) -> str:
+        return str(self.frame[["name", "op", "time_ns", "share", "gops", "roof", "roof_share"]].to_html())
+
+
+@raises_sentences
+def profile(
+    model: File,
+    /,
+    *,
+    device: str = "local",
+    threads: int = 1,
+    runs: int = 50,
+    inventory: File | None = None,
+    progress: bool = False,
+) -> Profile:
+    """Times every step of a model on the native engine: its share, its speed, and how close it is to the roof.
+
+    What `bnnbench profile` does; its options `--trace` and `--roofline` are methods of the result.
+
+    Args:
+        model: A `.tflite` file, or the name of a shipped model.
+        device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
+        threads: Threads, one on each core.
+        runs: How often every step is timed.
+        inventory: Device list; default `devices.toml` here or above, then the user's own.
+        progress: Show on stderr what goes on.
+
+    Returns:
+        The profile; its `frame` has a row per step.
+
+    Raises:
+        CallError: An argument or the model is wrong.
+        MeasureError: The device or the engine failed, or the device is emulated.
+
+    Example:
+        >>> import bnnbench as bnn
+        >>> steps = bnn.profile("quicknet_xs", runs=5).frame
+        >>> bool((steps["time_ns"] > 0).all())
+        True
+    """
+    from ..errors import CallError
+    from ..suite.load import model_path
+    from ..tasks.profile import profile as measure
+
+    if threads < 1 or runs < 1:
+        raise CallError("--threads and --runs are at least 1.")
+    done = measure(
+        model_path(str(model), Path()),
+        device=device,
+        inventory=file(inventory),
+        threads=threads,
+        runs=runs,
+        tell=teller(progress),
+    )
+    return Profile(Path(model).name, device, done.total_ns, done.trust, done.doubts, done)

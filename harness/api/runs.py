@@ -1,0 +1,235 @@
+"""Stored runs as Python sees them: `bnnbench.Run`, `bnnbench.Runs` and `bnnbench.load`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from .error import raises_sentences
+from .words import File, opened
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from bnnbench.results.charts.chart import Chart
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.store.stored_run import StoredRun
+
+    from ..run.execute import RunResult
+
+
+class Results:
+    """What one run has to show, or several."""
+
+    def __init__(self, stored: Sequence[StoredRun], store: Store) -> None:
+        self._stored, self._store = list(stored), store
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per case: workload, engine, device, status, latency_ns with its interval, and all else that
+        docs/store.md lists. Times are in ns; what was not measured is `pd.NA`."""
+        from bnnbench.results import load as load_frame
+
+        return load_frame(self._stored)
+
+    @property
+    def invocations(self) -> pd.DataFrame:
+        """A row per invocation, in the order they finished, with every sample in ns (`samples_ns`)."""
+        from bnnbench.results import load_invocations
+
+        return load_invocations(self._stored)
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """A row for each comparison and metric; none where nothing was compared.
+
+        `verdict` is regression, improvement, equivalent or inconclusive, missing where there is none (`status` and
+        `reason` say why). `effect`, `low` and `high` are ratios minus 1, of accuracies differences of shares.
+        """
+        from bnnbench.results.verdict.frame import verdict_frame
+
+        return verdict_frame(self._stored)
+
+    @raises_sentences
+    def report(self, directory: File = "report", /, *, history: bool = False) -> Path:
+        """Writes one HTML page with charts, and CSV beside it, as `bnnbench report` does.
+
+        Args:
+            directory: Folder to write to.
+            history: Also draw every case over all runs of the store.
+
+        Returns:
+            The page, `index.html`.
+
+        Raises:
+            CallError: The folder cannot be written.
+        """
+        from ..cli.report import write_report
+
+        return write_report(self._stored, Path(directory), self._store, history=history)["html"]
+
+    @raises_sentences
+    def chart(self, kind: str, /, *, width: float = 8.0) -> Figure:
+        """Draws a chart: `pareto`, `latency`, `roofline` and the others that `bnnbench chart` knows.
+
+        Args:
+            kind: Which one; an unknown one is answered with the nearest there is.
+            width: In inches.
+
+        Returns:
+            A figure of its own, which pyplot does not know; notebooks show it, and it has `savefig`.
+
+        Raises:
+            CallError: There is no such chart, or nothing to draw.
+        """
+        from bnnbench.devices.closest import there_is_no
+        from bnnbench.results.charts import CHARTS
+
+        from ..errors import CallError
+        from .notebook import show_figures
+
+        if kind not in CHARTS:
+            raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
+        drawn = CHARTS[kind]
+        roofs = [peak for run in self._stored for peak in run.peaks if not run.record.emulated(peak.device)]
+        show_figures()
+        try:
+            return drawn.figure(self._drawn(drawn), roofs, width, invocations=lambda: self.invocations)
+        except ValueError as error:
+            raise CallError(f"there is nothing to draw: {error}.") from None
+
+    def _drawn(self, chart: Chart) -> pd.DataFrame:
+        """The rows that a chart is drawn of."""
+        return self.frame
+
+    def _repr_html_(self) -> str:
+        """The table of the report, for notebooks."""
+        from bnnbench.results.report.notebook import render
+
+        return render(self._stored)
+
+
+class Run(Results):
+    """A run in a store, whole or cut off.
+
+    Attributes:
+        id: Its id, which sorts by time: `20260131-142501-9f3a1c`.
+        outcome: `complete`, `incomplete` or `interrupted`.
+        failures: Why devices failed, by their names.
+    """
+
+    def __init__(self, stored: StoredRun, store: Store, outcome: str, failures: dict[str, str]) -> None:
+        super().__init__([stored], store)
+        self.id = stored.record.run_id
+        self.outcome = outcome
+        self.failures = failures
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._stored[0].path or self._store.runs_path / self.id
+
+    def __repr__(self) -> str:
+        record = self._stored[0].record
+        cases = f"{len(record.cases)} case{'' if len(record.cases) == 1 else 's'}"
+        return f"<bnnbench.Run {self.id}: {record.suite_name}, {cases}, {self.outcome}>"
+
+
+class Runs(Results, Sequence[Run]):
+    """Several runs, oldest first: a sequence of `Run`, with the rows of all of them in its frames."""
+
+    def __init__(self, runs: Sequence[Run], store: Store) -> None:
+        super().__init__([run._stored[0] for run in runs], store)
+        self._runs = list(runs)
+
+    @overload
+    def __getitem__(self, place: int | str) -> Run: ...
+    @overload
+    def __getitem__(self, place: slice) -> Runs: ...
+    @raises_sentences
+    def __getitem__(self, place: int | str | slice) -> Run | Runs:
+        """By its place, by its id or a beginning of it; a slice of them. Raises IndexError, CallError."""
+        from ..errors import CallError
+
+        if isinstance(place, slice):
+            return Runs(self._runs[place], self._store)
+        if isinstance(place, int):
+            return self._runs[place]
+        found = [run for run in self._runs if run.id.startswith(place)]
+        if len(found) != 1:
+            there = ", ".join(run.id for run in (found or self._runs)[-8:]) or "none"
+            raise CallError(f"{len(found) or 'no'} runs begin with {place!r} in {self._store.runs_path}: {there}.")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def _drawn(self, chart: Chart) -> pd.DataFrame:
+        """Of each case the newest measurement, as `bnnbench chart` draws it."""
+        from bnnbench.results import load as load_frame
+        from bnnbench.results.models import newest, without_comparisons
+
+        if chart.of_one_run and self._stored:
+            return load_frame(self._stored[-1])
+        frame = load_frame(without_comparisons(self._stored))
+        return frame if chart.shows_every_run else newest(frame)
+
+    def __repr__(self) -> str:
+        return f"<bnnbench.Runs: {len(self)} in {self._store.path}>"
+
+
+@raises_sentences
+def load(store: File | None = None, /) -> Runs:
+    """Reads the runs of a store, or one run's folder.
+
+    Args:
+        store: Folder of the results, or of one run in it; default `runs` in the project.
+
+    Returns:
+        The runs, oldest first: `runs[-1]` is the latest, `runs["20260131-14"]` the one whose id begins so.
+
+    Raises:
+        CallError: There is no store, or it cannot be read.
+
+    Example:
+        >>> import bnnbench as bnn
+        >>> made = bnn.run("quicknet_xs", engine="native", invocations=1, store="results")
+        >>> bnn.load("results")[-1].id == made.id
+        True
+    """
+    from bnnbench.results.store.stored_run import is_run, read_run
+
+    if store is not None and is_run(Path(store)):
+        folder = Path(store)
+        return Runs([_of_store(read_run(folder), opened(folder.parent))], opened(folder.parent))
+    where = opened(store)
+    return Runs([_of_store(run, where) for run in where.runs()], where)
+
+
+def run_of(result: RunResult, store: Store) -> Run:
+    """A run that has just ended. Raises KeyboardInterrupt for one that was interrupted: nothing may go on after it."""
+    require_uninterrupted(result)
+    return Run(result.stored, store, result.outcome, dict(result.failures))
+
+
+def require_uninterrupted(result: RunResult) -> None:
+    """Raises KeyboardInterrupt."""
+    if result.outcome == "interrupted":
+        run_id = result.stored.record.run_id
+        raise KeyboardInterrupt(f"run {run_id} was interrupted; finish it with bnnbench.run(resume={run_id!r})")
+
+
+def _of_store(stored: StoredRun, store: Store) -> Run:
+    from ..errors import HarnessError
+    from ..run.resume import run_result
+
+    failures: dict[str, str] = {}
+    with suppress(HarnessError):  # a run of another version, or from elsewhere
+        failures = run_result(stored).failures
+    return Run(stored, store, stored.end.outcome if stored.end else "incomplete", failures)

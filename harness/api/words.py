@@ -1,0 +1,99 @@
+"""What callers may write, as the harness takes it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from bnnbench.results.store.runs import Store
+
+    from ..bench.context import Watcher
+    from ..bench.reach import Tell
+
+Names: TypeAlias = str | Sequence[str]
+"""One name, or several."""
+File: TypeAlias = str | PathLike[str]
+Files: TypeAlias = File | Sequence[File]
+"""One file, or several."""
+Threads: TypeAlias = int | str | Sequence[int]
+"""A count, several, or `"1,4"`."""
+
+
+def names(given: Names | None) -> list[str]:
+    """A list of what may be one name."""
+    return [given] if isinstance(given, str) else list(given or ())
+
+
+def files(given: Files | None) -> list[Path]:
+    """A list of what may be one file."""
+    return [Path(given)] if isinstance(given, str | PathLike) else [Path(one) for one in given or ()]
+
+
+def file(given: File | None) -> Path | None:
+    """A path, or None."""
+    return None if given is None else Path(given)
+
+
+def counts(given: Threads | None) -> list[int] | None:
+    """Thread counts. Raises harness.errors.CallError."""
+    from ..cli.words import thread_counts
+
+    if given is None:
+        return None
+    several = [given] if isinstance(given, int | str) else given
+    return thread_counts(",".join(map(str, several)))
+
+
+def duration(given: str | float | None) -> float | None:
+    """Seconds, of a number of them or `"5min"`. Raises harness.errors.CallError."""
+    from ..cli.words import seconds
+
+    return seconds(given if given is None or isinstance(given, str) else f"{given} s")
+
+
+def opened(store: File | None) -> Store:
+    """The store, of which nothing is said: whoever wants to know looks at a run's `path`."""
+    from bnnbench.results.errors import StoreNotice
+    from bnnbench.results.store.runs import Store
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StoreNotice)
+        return Store(file(store))
+
+
+@contextmanager
+def watched(progress: bool) -> Iterator[Watcher]:
+    """A display on stderr where it is asked for: bars in a terminal, lines in a notebook."""
+    from ..bench.context import Silent
+
+    if not progress:
+        yield Silent()
+        return
+    from ..cli.progress import Display
+    from ..cli.terminal import Console
+
+    with Display(Console(stderr=True, force_jupyter=False)) as display:
+        yield display
+
+
+def teller(progress: bool) -> Tell:
+    """Takes what a command tells while it gets ready, a line each."""
+    return lambda line: print(line, file=sys.stderr) if progress else None
+
+
+def command(function: str, arguments: Sequence[object], options: Mapping[str, object]) -> list[str]:
+    """What runs keep as the command that repeats them; options that were not given are left out."""
+    said = [repr(one) for one in arguments]
+    said += [f"{key}={_plain(one)!r}" for key, one in options.items() if one not in (None, False, (), [], "local")]
+    return ["python", "-c", f"import bnnbench; bnnbench.{function}({', '.join(said)})"]
+
+
+def _plain(value: object) -> object:
+    """Paths as text: a command that is repeated has no Path."""
+    return str(value) if isinstance(value, PathLike) else value

@@ -1,0 +1,1 @@
+../../package/bnnbench/__init__.py
