@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bnnbench.results import quantity
-from bnnbench.results.records import CaseRecord, Invocation
+
+if TYPE_CHECKING:
+    from bnnbench.results.records import CaseRecord, Invocation
 
 Compared = Literal["paired", "exact", "unpaired", "answers"]
 """How two sides are compared: `paired`, by processes back to back (verdict/paired.py); `exact`, as figures that repeat

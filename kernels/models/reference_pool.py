@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -66,7 +67,8 @@ def _processes(count: int) -> Iterator[tuple[ProcessPoolExecutor, int]]:
     # Not forked: this process has threads, of connections to devices.
     pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield pool, count
+        with _without_main():
+            yield pool, count
     finally:
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():
@@ -74,6 +76,21 @@ def _processes(count: int) -> Iterator[tuple[ProcessPoolExecutor, int]]:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Spawned processes begin by running the caller's script, and with it the call that made them; ours need nothing of
+    it, so within this they do not find it."""
+    main = sys.modules["__main__"]
+    kept = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    for name in kept:
+        delattr(main, name)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(kept)
 
 
 def _begin() -> None:

@@ -7,9 +7,12 @@ the chart is asked for: pandas and matplotlib take longer than `--help` may take
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import partial
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from bnnbench.results.charts.chart import Chart
 from bnnbench.results.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from bnnbench.results.charts.chart import Chart
 
 MODULES: Mapping[str, str] = {
     "latency-accuracy": "latency_accuracy",
@@ -25,16 +28,16 @@ MODULES: Mapping[str, str] = {
 """Name -> module of this package, whose `CHART` it is."""
 
 
-class LazyCharts(MutableMapping[str, Chart]):
+class LazyCharts(MutableMapping[str, "Chart"]):
     """Charts by name, each made when it is asked for."""
 
-    def __init__(self, makers: Mapping[str, Callable[[], Chart]]) -> None:
+    def __init__(self, makers: Mapping[str, Callable[[], "Chart"]]) -> None:
         self._makers = dict(makers)
 
-    def __getitem__(self, name: str) -> Chart:
+    def __getitem__(self, name: str) -> "Chart":
         return self._makers[name]()
 
-    def __setitem__(self, name: str, chart: Chart) -> None:
+    def __setitem__(self, name: str, chart: "Chart") -> None:
         self._makers[name] = lambda: chart
 
     def __delitem__(self, name: str) -> None:
@@ -47,12 +50,12 @@ class LazyCharts(MutableMapping[str, Chart]):
         return len(self._makers)
 
 
-def _of_module(module: str) -> Chart:
+def _of_module(module: str) -> "Chart":
     chart: Chart = import_module(f"{__name__}.{module}").CHART
     return chart
 
 
-def _of_metric(metric: Metric) -> Chart:
+def _of_metric(metric: Metric) -> "Chart":
     from bnnbench.results.charts.per_workload import metric_chart
 
     return metric_chart(metric, in_report=metric.is_main)
