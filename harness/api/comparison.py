@@ -59,7 +59,7 @@ def ab(
 
     Example:
         >>> import bnnbench as bnn
-        >>> run = bnn.ab(base="quicknet_xs", head="quicknet_s", budget="2s", store="results")
+        >>> run = bnn.ab(base="quicknet_xs", head="quicknet_s", budget="1s", store="results")
         >>> sorted(set(run.verdicts["head"]))
         ['quicknet_s']
     """

@@ -90,7 +90,8 @@ def _without_main() -> Iterator[None]:
     try:
         yield
     finally:
-        vars(main).update(kept)
+        for name, value in kept.items():
+            setattr(main, name, value)
 
 
 def _begin() -> None:
