@@ -1,35 +1,33 @@
 """Comparisons with a verdict: `bnnbench.ab` and `bnnbench.check`."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from .error import raises_sentences, told
 from .measuring import calling
 from .runs import Run, Runs, require_uninterrupted, run_of
-from .words import File, Files, Names, Threads, command, duration, files, names, opened
+from .words import command, duration, names, opened, path_of, paths
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_paths = files
-
 
 @raises_sentences
 def ab(
-    files: Files | None = None,
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
     *,
     base: str,
     head: str,
-    device: Names = "local",
-    threads: Threads | None = None,
+    device: str | Sequence[str] = "local",
+    threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
     budget: str | float | None = None,
     trust: bool = False,
-    store: File | None = None,
-    inventory: File | None = None,
+    store: str | PathLike[str] | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Run:
     """Compares two engines, builds or models in interleaved pairs, and says what is proven.
@@ -67,9 +65,9 @@ def ab(
 
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
-    said = command("ab", [str(one) for one in _paths(files)], {**asked, "store": store, "inventory": inventory})
+    said = command("ab", [str(one) for one in paths(files)], {**asked, "store": store, "inventory": inventory})
     with calling(said, progress, store, device, inventory, threads, filter) as call:
-        done = compare_sides(call, _paths(files), base, head, budget_s=budget_s, trusts=trust)
+        done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust)
     return run_of(done, call.store)
 
 
@@ -96,7 +94,7 @@ class Check:
         return self.status == 0
 
     @property
-    def verdicts(self) -> pd.DataFrame:
+    def verdicts(self) -> "pd.DataFrame":
         """A row for each case and metric; see `Run.verdicts`."""
         return self.runs.verdicts
 
@@ -109,19 +107,19 @@ class Check:
 
 @raises_sentences
 def check(
-    files: Files | None = None,
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
     *,
-    baseline: Names,
+    baseline: str | Sequence[str],
     head: str | None = None,
-    device: Names = (),
+    device: str | Sequence[str] = (),
     filter: str | None = None,
     budget: str | float | None = None,
     strict: bool = False,
     max_inconclusive: str | float = "100%",
     trust: bool = False,
-    store: File | None = None,
-    inventory: File | None = None,
+    store: str | PathLike[str] | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Check:
     """Runs the old version beside the new one, side by side, and says what got worse.
@@ -164,13 +162,12 @@ def check(
 
     budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
     asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget}
-    said = command("check", [str(one) for one in _paths(files)], {**asked, "store": store, "inventory": inventory})
-    place = None if inventory is None else _paths(inventory)[0]
+    said = command("check", [str(one) for one in paths(files)], {**asked, "store": store, "inventory": inventory})
     checks = planned(
         *(where, names(baseline), head),
-        files=_paths(files),
+        files=paths(files),
         devices=names(device),
-        inventory=place,
+        inventory=path_of(inventory),
         budget_s=budget_s,
         trusts=trust,
     )

@@ -1,12 +1,11 @@
 """The devices of the inventory: `bnnbench.inventory`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from .error import raises_sentences
-from .words import File, file
+from .words import path_of
 
 if TYPE_CHECKING:
     from bnnbench.devices.spec import DeviceSpec
@@ -25,7 +24,7 @@ class Device:
     name: str
     transport: str
     address: str
-    _spec: DeviceSpec = field(repr=False)
+    _spec: "DeviceSpec" = field(repr=False)
 
     @raises_sentences
     def facts(self) -> dict[str, Any]:
@@ -47,7 +46,7 @@ class Device:
 
 
 @raises_sentences
-def inventory(path: File | None = None, /) -> list[Device]:
+def inventory(path: str | PathLike[str] | None = None, /) -> list[Device]:
     """Lists the devices of the inventory; connects to none. `local` is always among them.
 
     Args:
@@ -66,5 +65,5 @@ def inventory(path: File | None = None, /) -> list[Device]:
     """
     from bnnbench.devices.inventory import open_inventory
 
-    found = open_inventory(file(path))
+    found = open_inventory(path_of(path))
     return [Device(name, spec.transport, spec.address, spec) for name, spec in found.devices.items()]

@@ -1,22 +1,20 @@
 """Running a model on arrays: `bnnbench.infer`."""
 
-from __future__ import annotations
-
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .error import raises_sentences
-from .words import File, file, teller
+from .words import path_of, teller
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 
 @overload
 def infer(
-    model: File,
-    input: ArrayLike,
+    model: str | PathLike[str],
+    input: "ArrayLike",
     /,
     *,
     device: str = ...,
@@ -24,13 +22,13 @@ def infer(
     threads: int = ...,
     batch: int = ...,
     all_outputs: Literal[False] = ...,
-    inventory: File | None = ...,
+    inventory: str | PathLike[str] | None = ...,
     progress: bool = ...,
-) -> NDArray[Any]: ...
+) -> "NDArray[Any]": ...
 @overload
 def infer(
-    model: File,
-    input: ArrayLike,
+    model: str | PathLike[str],
+    input: "ArrayLike",
     /,
     *,
     device: str = ...,
@@ -38,13 +36,13 @@ def infer(
     threads: int = ...,
     batch: int = ...,
     all_outputs: Literal[True],
-    inventory: File | None = ...,
+    inventory: str | PathLike[str] | None = ...,
     progress: bool = ...,
-) -> dict[str, NDArray[Any]]: ...
+) -> "dict[str, NDArray[Any]]": ...
 @raises_sentences
 def infer(
-    model: File,
-    input: ArrayLike,
+    model: str | PathLike[str],
+    input: "ArrayLike",
     /,
     *,
     device: str = "local",
@@ -52,9 +50,9 @@ def infer(
     threads: int = 1,
     batch: int = 1,
     all_outputs: bool = False,
-    inventory: File | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
-) -> NDArray[Any] | dict[str, NDArray[Any]]:
+) -> "NDArray[Any] | dict[str, NDArray[Any]]":
     """Runs a model on inputs of your own, on any device.
 
     What `bnnbench infer` does, with arrays in the place of files.
@@ -98,7 +96,7 @@ def infer(
     done = run(
         *(model_path(str(model), Path()), values, engine_named(engine)),
         device=device,
-        inventory=file(inventory),
+        inventory=path_of(inventory),
         threads=threads,
         batch=batch,
         tell=teller(progress),

@@ -1,14 +1,13 @@
 """Measuring suites and models: `bnnbench.run` and `bnnbench.evaluate`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
 from .error import raises_sentences
 from .runs import Run, run_of
-from .words import File, Files, Names, Threads, command, counts, file, files, names, opened, watched
+from .words import command, counts, names, opened, path_of, paths, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,19 +17,19 @@ if TYPE_CHECKING:
 
 @raises_sentences
 def run(
-    files: Files | None = None,
+    files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
     *,
-    device: Names = "local",
-    engine: Names | None = None,
+    device: str | Sequence[str] = "local",
+    engine: str | Sequence[str] | None = None,
     invocations: int | None = None,
-    threads: Threads | None = None,
+    threads: int | str | Sequence[int] | None = None,
     layers: bool = False,
     filter: str | None = None,
     resume: str | None = None,
     trust: bool = False,
-    store: File | None = None,
-    inventory: File | None = None,
+    store: str | PathLike[str] | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Run:
     """Measures suites and models: verifies every case against the reference, then times it.
@@ -78,32 +77,32 @@ def run(
                 "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
             )
         with watched(progress) as watcher:
-            done = resume_run(where, resume, watcher, inventory=file(inventory), trusts=trust)
+            done = resume_run(where, resume, watcher, inventory=path_of(inventory), trusts=trust)
         return run_of(done, where)
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
     said = command("run", _given(files), {**asked, "filter": filter, "store": store, "inventory": inventory})
     with calling(said, progress, store, device, inventory, threads, filter) as call:
-        done = run_files(call, _paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
+        done = run_files(call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
     return run_of(done, where)
 
 
 @raises_sentences
 def evaluate(
-    models: Files,
+    models: str | PathLike[str] | Sequence[str | PathLike[str]],
     /,
     *,
     dataset: str = "fashion-mnist",
     images: int | None = None,
     reference_images: int | Literal["all"] | None = None,
     seed: int = 0,
-    device: Names = "local",
-    engine: Names = "native",
+    device: str | Sequence[str] = "local",
+    engine: str | Sequence[str] = "native",
     threads: int = 1,
     invocations: int = 7,
-    store: File | None = None,
-    inventory: File | None = None,
+    store: str | PathLike[str] | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Run:
     """Measures the accuracy of models on a device, and their latency: every image is compared with its label.
@@ -151,7 +150,7 @@ def evaluate(
     with calling(said, progress, store, device, inventory, threads) as call:
         done = evaluate_models(
             call,
-            [str(model) for model in _paths(models)],
+            [str(model) for model in paths(models)],
             dataset=dataset,
             images=images,
             reference_images=reference_images,
@@ -166,24 +165,21 @@ def evaluate(
 def calling(
     said: Sequence[str],
     progress: bool,
-    store: File | None,
-    device: Names,
-    inventory: File | None,
-    threads: Threads | None = None,
+    store: str | PathLike[str] | None,
+    device: str | Sequence[str],
+    inventory: str | PathLike[str] | None,
+    threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
-) -> Iterator[Call]:
+) -> "Iterator[Call]":
     """The call that `said` is, watched where that is asked for. Raises harness.errors.CallError."""
     from ..cli.words import pattern
     from ..tasks.measure import Call
 
     known, where = (counts(threads), pattern(filter)), opened(store)
     with watched(progress) as watcher:
-        yield Call(where, watcher, said, names(device), file(inventory), *known)
+        yield Call(where, watcher, said, names(device), path_of(inventory), *known)
 
 
-def _given(files: Files | None) -> list[object]:
-    found = [str(one) for one in _paths(files)]
+def _given(files: str | PathLike[str] | Sequence[str | PathLike[str]] | None) -> list[object]:
+    found = [str(one) for one in paths(files)]
     return [found[0]] if len(found) == 1 else [found] if found else []
-
-
-_paths = files

@@ -1,13 +1,12 @@
 """Where a model's time goes: `bnnbench.profile`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .error import raises_sentences
-from .words import File, file, teller
+from .words import path_of, teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +31,10 @@ class Profile:
     total_ns: float
     trust: str
     doubts: tuple[str, ...]
-    _measured: ModelProfile = field(repr=False)
+    _measured: "ModelProfile" = field(repr=False)
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, `share` of the whole,
         `gops`, and `roof` with `roof_share`: what binds it, and how close it comes (1 is the roof)."""
         from dataclasses import asdict
@@ -45,7 +44,7 @@ class Profile:
         return pd.DataFrame([asdict(op) for op in self._measured.ops]).convert_dtypes()
 
     @raises_sentences
-    def roofline(self, path: File, /) -> Path:
+    def roofline(self, path: str | PathLike[str], /) -> Path:
         """Draws the steps against the device's roofs, into a .pdf, .svg or .png; returns its path. Raises CallError."""
         from ..tasks.roofline import require_format, save_roofline
 
@@ -54,7 +53,7 @@ class Profile:
         return Path(path)
 
     @raises_sentences
-    def trace(self, path: File, /) -> Path:
+    def trace(self, path: str | PathLike[str], /) -> Path:
         """Writes the steps as a trace for Chrome or Perfetto; returns its path. Raises MeasureError."""
         from ..tasks.profile import save_trace
 
@@ -67,13 +66,13 @@ class Profile:
 
 @raises_sentences
 def profile(
-    model: File,
+    model: str | PathLike[str],
     /,
     *,
     device: str = "local",
     threads: int = 1,
     runs: int = 50,
-    inventory: File | None = None,
+    inventory: str | PathLike[str] | None = None,
     progress: bool = False,
 ) -> Profile:
     """Times every step of a model on the native engine: its share, its speed, and how close it is to the roof.
@@ -110,7 +109,7 @@ def profile(
     done = measure(
         model_path(str(model), Path()),
         device=device,
-        inventory=file(inventory),
+        inventory=path_of(inventory),
         threads=threads,
         runs=runs,
         tell=teller(progress),

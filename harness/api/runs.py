@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from .error import raises_sentences
-from .words import File, opened
+from .words import opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ class Results:
         return verdict_frame(self._stored)
 
     @raises_sentences
-    def report(self, directory: File = "report", /, *, history: bool = False) -> Path:
+    def report(self, directory: str | PathLike[str] = "report", /, *, history: bool = False) -> Path:
         """Writes one HTML page with charts, and CSV beside it, as `bnnbench report` does.
 
         Args:
@@ -185,7 +186,7 @@ class Runs(Results, Sequence[Run]):
 
 
 @raises_sentences
-def load(store: File | None = None, /) -> Runs:
+def load(store: str | PathLike[str] | None = None, /) -> Runs:
     """Reads the runs of a store, or one run's folder.
 
     Args:
@@ -199,7 +200,7 @@ def load(store: File | None = None, /) -> Runs:
 
     Example:
         >>> import bnnbench as bnn
-        >>> made = bnn.run("quicknet_xs", engine="native", invocations=1, store="results")
+        >>> made = bnn.run("quicknet_xs", engine="native", invocations=0, store="results")
         >>> bnn.load("results")[-1].id == made.id
         True
     """

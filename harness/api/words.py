@@ -30,12 +30,12 @@ def names(given: Names | None) -> list[str]:
     return [given] if isinstance(given, str) else list(given or ())
 
 
-def files(given: Files | None) -> list[Path]:
+def paths(given: Files | None) -> list[Path]:
     """A list of what may be one file."""
     return [Path(given)] if isinstance(given, str | PathLike) else [Path(one) for one in given or ()]
 
 
-def file(given: File | None) -> Path | None:
+def path_of(given: File | None) -> Path | None:
     """A path, or None."""
     return None if given is None else Path(given)
 
@@ -64,7 +64,7 @@ def opened(store: File | None) -> Store:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StoreNotice)
-        return Store(file(store))
+        return Store(path_of(store))
 
 
 @contextmanager

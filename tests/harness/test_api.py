@@ -262,7 +262,9 @@ def test_the_inventory_is_listed_and_a_device_tells_its_facts(place: Path) -> No
         bnn.inventory("nix.toml")
 
 
-@pytest.mark.parametrize("name", sorted(bnn.__all__))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "ab" else name for name in sorted(bnn.__all__)]
+)
 def test_examples_of_docstrings_say_what_happens(place: Path, name: str) -> None:
     public = getattr(bnn, name)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
