@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .error import raises_sentences, told
 from .measuring import calling
-from .runs import Run, Runs, require_uninterrupted, run_of
+from .runs import Run, Runs, run_of
 from .words import command, duration, names, opened, path_of, paths
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def ab(
 
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
-    said = command("ab", [str(one) for one in paths(files)], {**asked, "store": store, "inventory": inventory})
+    said = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
     with calling(said, progress, store, device, inventory, threads, filter) as call:
         done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust)
     return run_of(done, call.store)
@@ -161,8 +161,8 @@ def check(
     from ..tasks.checking import checked
 
     budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
-    asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget}
-    said = command("check", [str(one) for one in paths(files)], {**asked, "store": store, "inventory": inventory})
+    asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget, "strict": strict}
+    said = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
     checks = planned(
         *(where, names(baseline), head),
         files=paths(files),
@@ -179,7 +179,6 @@ def check(
             errors += [done.error] if done.error else []
             statuses.append(NOT_MEASURED)
             continue
-        require_uninterrupted(done.result)
         runs.append(run_of(done.result, where))
         statuses.append(exit_status(done.result, done.rows))
     if not runs:

@@ -82,7 +82,7 @@ def run(
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
-    said = command("run", _given(files), {**asked, "filter": filter, "store": store, "inventory": inventory})
+    said = command("run", files, {**asked, "filter": filter, "store": store, "inventory": inventory})
     with calling(said, progress, store, device, inventory, threads, filter) as call:
         done = run_files(call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
     return run_of(done, where)
@@ -146,7 +146,7 @@ def evaluate(
         raise CallError("--threads and --images are at least 1.")
     asked = {"dataset": dataset, "images": images, "reference_images": reference_images, "seed": seed}
     where = {"device": device, "engine": engine, "store": store, "inventory": inventory}
-    said = command("evaluate", _given(models), {**asked, "threads": threads, "invocations": invocations, **where})
+    said = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **where})
     with calling(said, progress, store, device, inventory, threads) as call:
         done = evaluate_models(
             call,
@@ -178,8 +178,3 @@ def calling(
     known, where = (counts(threads), pattern(filter)), opened(store)
     with watched(progress) as watcher:
         yield Call(where, watcher, said, names(device), path_of(inventory), *known)
-
-
-def _given(files: str | PathLike[str] | Sequence[str | PathLike[str]] | None) -> list[object]:
-    found = [str(one) for one in paths(files)]
-    return [found[0]] if len(found) == 1 else [found] if found else []

@@ -215,15 +215,10 @@ def load(store: str | PathLike[str] | None = None, /) -> Runs:
 
 def run_of(result: RunResult, store: Store) -> Run:
     """A run that has just ended. Raises KeyboardInterrupt for one that was interrupted: nothing may go on after it."""
-    require_uninterrupted(result)
-    return Run(result.stored, store, result.outcome, dict(result.failures))
-
-
-def require_uninterrupted(result: RunResult) -> None:
-    """Raises KeyboardInterrupt."""
     if result.outcome == "interrupted":
         run_id = result.stored.record.run_id
         raise KeyboardInterrupt(f"run {run_id} was interrupted; finish it with bnnbench.run(resume={run_id!r})")
+    return Run(result.stored, store, result.outcome, dict(result.failures))
 
 
 def _of_store(stored: StoredRun, store: Store) -> Run:

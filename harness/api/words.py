@@ -87,10 +87,12 @@ def teller(progress: bool) -> Tell:
     return lambda line: print(line, file=sys.stderr) if progress else None
 
 
-def command(function: str, arguments: Sequence[object], options: Mapping[str, object]) -> list[str]:
+def command(function: str, files: Files | None, options: Mapping[str, object]) -> list[str]:
     """What runs keep as the command that repeats them; options that were not given are left out."""
-    said = [repr(one) for one in arguments]
-    said += [f"{key}={_plain(one)!r}" for key, one in options.items() if one not in (None, False, (), [], "local")]
+    named = [str(one) for one in paths(files)]
+    said = [repr(named[0] if len(named) == 1 else named)] if named else []
+    given = {key: one for key, one in options.items() if one is not None and one is not False}
+    said += [f"{key}={_plain(one)!r}" for key, one in given.items() if one not in ((), [], "local")]
     return ["python", "-c", f"import bnnbench; bnnbench.{function}({', '.join(said)})"]
 
 

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 import bnnbench as bnn
 from bnnbench.harness.api import runs
+from bnnbench.harness.api.words import command
 from bnnbench.harness.cli import ab, check, evaluate, infer, profile, run
 from bnnbench.harness.run.execute import RunResult
 from bnnbench.harness.tasks import measure
@@ -84,7 +85,7 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "command"),
+    ("function", "of_command"),
     [
         (bnn.run, run.run),
         (bnn.evaluate, evaluate.evaluate),
@@ -94,8 +95,8 @@ def test_every_public_name_is_there_and_has_a_docstring() -> None:
         (bnn.profile, profile.profile),
     ],
 )
-def test_arguments_are_the_options_of_the_command_and_each_is_described(function: Any, command: Any) -> None:
-    ours, theirs = (set(inspect.signature(one).parameters) for one in (function, command))
+def test_arguments_are_the_options_of_the_command_and_each_is_described(function: Any, of_command: Any) -> None:
+    ours, theirs = (set(inspect.signature(one).parameters) for one in (function, of_command))
     assert ours - ONLY_HERE == theirs - ONLY_THERE
     text = inspect.getdoc(function) or ""
     for name in ours:
@@ -130,6 +131,8 @@ def test_a_run_keeps_a_command_that_repeats_it(made: bnn.Run) -> None:
     assert (python, option) == ("python", "-c")
     compile(code, "command", "exec")
     assert "bnnbench.run('quick.toml', engine=['native'], invocations=2, store='store')" in code
+    (*_, code) = command("ab", ["a.toml", Path("b.toml")], {"threads": 0, "trust": False, "store": Path("s")})
+    assert code == "import bnnbench; bnnbench.ab(['a.toml', 'b.toml'], threads=0, store='s')"
 
 
 def test_a_notebook_shows_the_table_of_the_report_and_no_markup_of_others(made: bnn.Run) -> None:
