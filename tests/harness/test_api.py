@@ -252,7 +252,7 @@ def test_an_interrupted_run_ends_the_script_and_says_how_to_go_on(
     made: bnn.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "start_run", lambda *_: RunResult(made._stored[0], "interrupted"))
-    with pytest.raises(KeyboardInterrupt, match=rf"bnnbench\.run\(resume='{made.id}'\)"):
+    with pytest.raises(KeyboardInterrupt, match=rf"bnnbench\.run\(resume='{made.id}', store='store'\)"):
         bnn.run("quick.toml", store="store")
 
 
