@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from bnnbench.results import quantity
@@ -21,6 +20,13 @@ Compared = Literal["paired", "exact", "unpaired", "answers"]
 (verdict/exact.py); `unpaired`, by the processes of each side (verdict/unpaired.py); `answers`, image by image
 (verdict/accuracy.py)."""
 Figures = Sequence[float]
+
+
+def median(figures: Figures) -> float:
+    """That of the standard library, which takes long to import."""
+    from statistics import median as of
+
+    return of(figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

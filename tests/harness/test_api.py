@@ -32,7 +32,7 @@ from bnnbench.kernels.errors import EngineError
 from tests.harness.bench import BNNBENCH, SMALL_SUITE
 
 HEAVY = ("IPython", "jinja2", "llvmlite", "matplotlib", "msgspec", "numba", "numpy", "pandas", "paramiko", "pyarrow")
-HEAVY += ("scipy", "tflite")
+HEAVY += ("scipy", "statistics", "tflite", "zipfile")
 ONLY_THERE = {"json", "debug", "format", "output", "trace", "roofline"}
 """Options that say what the command line prints and writes."""
 ONLY_HERE = {"progress", "all_outputs"}

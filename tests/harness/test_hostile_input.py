@@ -12,7 +12,7 @@ import pytest
 from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.inventory import load as load_inventory
 from bnnbench.harness.bench.context import RunContext, Silent
-from bnnbench.harness.cli.infer import _read
+from bnnbench.harness.cli.array_file import read_input
 from bnnbench.harness.cli.main import main
 from bnnbench.harness.cli.terminal import Console, guarded, line
 from bnnbench.harness.errors import CallError, CannotMeasure, SuiteError
@@ -70,7 +70,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match="no regular file"):
         load_inventory(path)
     with pytest.raises(CallError, match="no regular file"):
-        _read(path)
+        read_input(path)
 
 
 def archive_with_a_password() -> bytes:
@@ -102,7 +102,7 @@ def test_an_input_that_is_no_array_is_a_sentence(tmp_path: Path, content: bytes)
     path = tmp_path / "input.npy"
     path.write_bytes(content)
     with pytest.raises(CallError, match="is no NumPy file of numbers"):
-        _read(path)
+        read_input(path)
 
 
 def steers(text: str) -> bool:

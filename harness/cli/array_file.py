@@ -1,0 +1,71 @@
+"""NumPy files of the command line: the input of `bnnbench infer`, and the outputs that it writes."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from tokenize import TokenError
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+from bnnbench.results.store.reading import read_regular
+
+from ..errors import CallError
+from ..tasks.infer import Output
+from .archive import keys_of, write_archive
+
+_DAMAGED = (
+    *(
+        ValueError,
+        EOFError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        MemoryError,
+        BadZipFile,
+        zlib.error,
+        TokenError,
+    ),
+    RuntimeError,  # an archive with a password, and deep nesting
+)
+
+
+def read_input(path: Path) -> NDArray[np.generic]:
+    """The array of a NumPy file that may be hostile. Raises CallError."""
+    try:
+        return _array(path, np.load(io.BytesIO(read_regular(path)), allow_pickle=False))
+    except OSError as error:
+        raise CallError(f"--input {path} cannot be read: {error.strerror or error}.") from None
+    except _DAMAGED:
+        raise CallError(f"--input {path} is no NumPy file of numbers; write it with numpy.save.") from None
+
+
+def _array(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.generic]:
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    if len(loaded.files) != 1 and "input" not in loaded.files:
+        raise CallError(f"--input {path} holds {', '.join(loaded.files)}; name the one to use 'input'.")
+    array: NDArray[np.generic] = loaded["input" if "input" in loaded.files else loaded.files[0]]
+    return array
+
+
+def write_outputs(path: Path, outputs: Sequence[Output]) -> list[tuple[str, str]]:
+    """Returns the outputs whose name in the file is not the model's, with that name. Raises CallError."""
+    names, arrays = [name for name, _ in outputs], [array for _, array in outputs]
+    if path.suffix == ".npy" and len(outputs) > 1:
+        raise CallError(f"the model has {len(outputs)} outputs; name an .npz file for them.")
+    try:
+        if path.suffix == ".npy":
+            np.save(path, arrays[0])
+            return []
+        keys = keys_of(names)
+        write_archive(path, dict(zip(keys, arrays, strict=True)))
+    except OSError as error:
+        raise CallError(f"--output {path} cannot be written: {error.strerror or error}.") from None
+    return [(name, key) for name, key in zip(names, keys, strict=True) if name != key]
