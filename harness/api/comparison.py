@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .error import raises_sentences, told
 from .measuring import calling
-from .runs import Run, Runs, run_of
+from .runs import Results, Run, Runs, run_of
 from .words import command, duration, names, opened, path_of, paths
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Check:
         return f"<bnnbench.Check status={self.status} runs={[run.id for run in self.runs]}>"
 
     def _repr_html_(self) -> str:
-        return self.runs._repr_html_()
+        return Results._repr_html_(self.runs)
 
 
 @raises_sentences

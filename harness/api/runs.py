@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ..run.execute import RunResult
 
+_MOST_ROWS = 60
+
 
 class Results:
     """What one run has to show, or several."""
@@ -180,6 +182,22 @@ class Runs(Results, Sequence[Run]):
             return load_frame(self._stored[-1])
         frame = load_frame(without_comparisons(self._stored))
         return frame if chart.shows_every_run else newest(frame)
+
+    def _repr_html_(self) -> str:
+        """A row per run, the newest first, for notebooks."""
+        import pandas as pd
+
+        rows = [
+            {
+                "run": run.record.run_id,
+                "suite": run.record.suite_name,
+                "devices": ", ".join(run.record.devices),
+                "cases": len(run.record.cases),
+                "outcome": run.end.outcome if run.end else "incomplete",
+            }
+            for run in reversed(self._stored)
+        ]
+        return str(pd.DataFrame(rows).to_html(index=False, max_rows=_MOST_ROWS))
 
     def __repr__(self) -> str:
         return f"<bnnbench.Runs: {len(self)} in {self._store.path}>"

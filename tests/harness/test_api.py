@@ -192,6 +192,8 @@ def test_a_check_says_what_the_command_says(place: Path) -> None:
     assert len(done.runs) == 1
     assert not done.not_measured
     assert set(done.verdicts["base"]) == {"native@main"}
+    assert "native@main → native" in done._repr_html_()
+    assert repr(done) == f"<bnnbench.Check status={done.status} runs={[done.runs[0].id]}>"
     with pytest.raises(bnn.CallError, match="baseline 'nix'"):
         bnn.check(baseline="nix", store="checked")
 
@@ -284,6 +286,7 @@ def test_errors_travel_between_processes() -> None:
 def test_runs_are_a_sequence(made: bnn.Run) -> None:
     several = runs.Runs([made, made], made._store)
     assert len(several[:1]) == 1
+    assert several._repr_html_().count(made.id) == 2
     assert len(several.frame) == 2 * len(made.frame)
     with pytest.raises(IndexError):
         several[2]
