@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .error import raises_sentences, told
 from .measuring import calling
 from .runs import Results, Run, Runs, run_of
-from .words import command, duration, names, opened, path_of, paths
+from .words import command, duration, names, opened, path_of, paths, teller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +173,7 @@ def check(
     )
     calls = lambda: calling(said, progress, store, device, inventory, None, filter)  # noqa: E731
     runs, statuses, all_told, errors = [], [], [], []
-    for done in checked(checks, calls, strict=strict, most_unclear=most_unclear):
+    for done in checked(checks, calls, teller(progress), strict=strict, most_unclear=most_unclear):
         all_told.append(done.told(where, lambda error: str(told(error))))
         if done.result is None:
             errors += [done.error] if done.error else []

@@ -80,7 +80,7 @@ def check(
     )
     run_ids: list[str] = []
     calls = lambda: called(where, device, inventory, filter=words)  # noqa: E731
-    for done in checked(checks, calls, strict=strict, most_unclear=most_unclear):
+    for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
         all_told.append(done.told(where, lambda error: explain(error)[0]))
         if done.result is None:
             trouble += [done.error] if done.error else []
@@ -97,7 +97,7 @@ def check(
         else:
             print(*told_lines(told), sep="\n", end="\n" * bool(told_lines(told)), file=sys.stderr)
         for line in without_capsule(done.result, where):
-            print(line, file=sys.stderr)
+            _tell(line)
     if format != "table":
         text = FORMATS[format](rows, ", ".join(run_ids), together(all_told))
         if output is not None:
@@ -107,3 +107,7 @@ def check(
     if not run_ids:
         raise trouble[0]
     return worst(statuses)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)

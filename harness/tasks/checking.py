@@ -12,6 +12,7 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 from bnnbench.results.verdict.told import Told, Unmeasured
 
+from ..bench.reach import Tell
 from ..run.execute import RunResult
 from .check import Check, with_machines
 from .measure import Call, measure
@@ -50,12 +51,13 @@ class Checked:
 def checked(
     checks: Sequence[Check],
     calls: Callable[[], AbstractContextManager[Call]],
+    tell: Tell,
     *,
     strict: bool = False,
     most_unclear: float = 1.0,
 ) -> Iterator[Checked]:
-    """Measures each in a call of `calls`, on its own devices, and ends after one that is interrupted. One that cannot
-    be measured has its error: what the others show stands."""
+    """Measures each in a call of `calls`, on its own devices, tells its notes before, and ends after one that is
+    interrupted. One that cannot be measured has its error: what the others show stands."""
     run_ids: list[str] = []
     for number, one in enumerate(checks):
         later = list(dict.fromkeys(other.baseline for other in checks[number + 1 :]))
@@ -63,10 +65,10 @@ def checked(
         compare = structs.replace(
             one.config, strict=strict, most_unclear=most_unclear, earlier=tuple(run_ids), later=tuple(later)
         )
+        for note in one.notes:
+            tell(note)
         try:
             with calls() as call:
-                for note in one.notes:
-                    call.watcher.note(note)
                 here = replace(call, devices=one.devices, threads=one.threads)
                 result = measure(here, one.suite, compare=compare)
         except Exception as error:
