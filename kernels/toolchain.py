@@ -12,29 +12,26 @@ import hashlib
 import json
 import os
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .cache import cache_folder as cache_folder
-from .cache import is_noted, note_digest, private_folder, verified
+from .artifacts import Progress as Progress
+from .artifacts import artifact
+from .cache import cache_folder
+from .compilers import Compilers, installed, run, run_zig
 from .errors import BuildError
 from .numba_aot.targets import NumbaTarget, numba_target
+from .prebuilt import manifest
 from .sources import FLAGS, RECIPES, Object, objects_of, source_files
 from .targets import TRIPLES
 
-Progress = Callable[[str], None]
-"""Receives one line before work that takes long."""
-
 _LINK_FLAGS = ("-O3", "-fno-sanitize=all", "-nostdlib++", "-static", "-s")
 _FIRST_BUILD_S = 50
+LAYOUTS = 3
+"""Other orders in which a wheel's native engines are linked too, for `devices calibrate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +66,6 @@ def build(engine: str, triple: str, isa: str | None, progress: Progress | None =
     return _build(engine, triple, isa, numba, objects, progress)
 
 
-@cache
-def _zig() -> tuple[str, str]:
-    """Command and version of the compiler."""
-    try:
-        return sys.executable, version("ziglang")
-    except PackageNotFoundError:
-        raise BuildError("building engines needs zig: pip install 'bnnbench[build]'.") from None
-
-
 def _reference_files() -> dict[str, bytes]:
     """What a Numba object is made of."""
     here = Path(__file__).parent
@@ -101,64 +89,46 @@ def _build(
     objects: list[Object],
     progress: Progress | None,
 ) -> EngineBuild:
-    _, zig_version = _zig()
+    compilers = _compilers(engine, triple)
     recipe: dict[str, object] = {
         "engine": engine,
         "triple": triple,
         "version": _package_version(),
-        "zig": zig_version,
+        "zig": compilers.zig,
         "flags": [*FLAGS, *_LINK_FLAGS],
         "objects": [[o.file, o.cpu or TRIPLES[triple].zig_cpu, *o.flags] for o in objects],
     }
     files = dict(source_files())
     if numba is not None:
-        recipe["numba"] = [version("numba"), version("llvmlite"), *astuple(numba)]
+        recipe["numba"] = [compilers.numba, compilers.llvmlite, *astuple(numba)]
         files |= _reference_files()
     key = _key(recipe, files)
-    folder = cache_folder() / "engines" / key
-    path = folder / "engine"
-    if not is_noted(path):
-        _build_once(folder, key, triple, numba, objects, f"{engine} for {isa or triple}", progress)
-    return EngineBuild(engine, triple, isa, key, verified(path), path)
+    what = f"the engine {engine} for {isa or triple}"
+
+    def make(scratch: Path) -> None:
+        warm = cache_folder() / "zig" / ".warm" / triple
+        if progress:
+            hint = "" if warm.exists() else f" (the first for {triple} takes about {_FIRST_BUILD_S} s)"
+            progress(f"building {what}{hint}")
+        _compile_and_link(scratch, key, triple, numba, objects)
+        warm.parent.mkdir(parents=True, exist_ok=True)
+        warm.touch()
+
+    path, sha256 = artifact("engines", key, "engine", what, make)
+    return EngineBuild(engine, triple, isa, key, sha256, path)
 
 
-def _build_once(
-    folder: Path,
-    key: str,
-    triple: str,
-    numba: NumbaTarget | None,
-    objects: list[Object],
-    what: str,
-    progress: Progress | None,
-) -> None:
-    from filelock import FileLock
-
-    try:
-        private_folder("engines")
-        # One build at a time: zig itself uses every core, and a second process may want the same key.
-        with FileLock(folder.parent / ".lock"):
-            if is_noted(folder / "engine"):
-                return
-            if progress:
-                cold = not (cache_folder() / "zig" / ".warm" / triple).exists()
-                hint = f" (the first for {triple} takes about {_FIRST_BUILD_S} s)" if cold else ""
-                progress(f"building the engine {what}{hint}")
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
-                _compile_and_link(Path(scratch), key, triple, numba, objects)
-                target = Path(scratch) / "out"
-                target.mkdir()
-                (Path(scratch) / "engine").rename(target / "engine")
-                note_digest(target / "engine")
-                shutil.rmtree(folder, ignore_errors=True)  # of a version that noted no digest
-                target.rename(folder)
-            warm = cache_folder() / "zig" / ".warm" / triple
-            warm.parent.mkdir(parents=True, exist_ok=True)
-            warm.touch()
-    except OSError as error:
+def _compilers(engine: str, triple: str) -> Compilers:
+    """Those that are installed; else those that made the engines of the wheel. Raises BuildError."""
+    found = installed()
+    if found is None and (wheel := manifest()) is not None:
+        found = wheel.compilers
+    if found is None:
         raise BuildError(
-            f"the engine cannot be built in {cache_folder()}: {error.strerror or error}; free space there or set "
-            "BNNBENCH_CACHE to another folder."
-        ) from error
+            f"the engine {engine} for {triple} does not come with this installation, and building it needs zig: "
+            "pip install 'bnnbench[build]'."
+        )
+    return found
 
 
 def _compile_and_link(scratch: Path, key: str, triple: str, numba: NumbaTarget | None, objects: list[Object]) -> None:
@@ -197,23 +167,4 @@ def _compile_numba(scratch: Path, target: NumbaTarget) -> None:
     # A process of its own: Numba compiles for one processor per process.
     arguments = ["--triple", target.llvm_triple, "--cpu", target.llvm_cpu, f"--features={target.features}"]
     outputs = ["-o", "reference.o", "--header", "backend/reference.h"]
-    _run([sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ))
-
-
-def run_zig(scratch: Path, triple: str, arguments: list[str], language: str = "c++") -> None:
-    """Calls the compiler in a folder. Raises BuildError with its last lines."""
-    python, _ = _zig()
-    zig_cache = private_folder("zig")
-    environment = dict(os.environ)
-    environment["ZIG_GLOBAL_CACHE_DIR"] = str(zig_cache)
-    environment["ZIG_LOCAL_CACHE_DIR"] = str(zig_cache / "local")
-    _run([python, "-m", "ziglang", language, "-target", triple, *arguments], scratch, environment)
-
-
-def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-    )
-    if done.returncode:
-        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
-        raise BuildError(f"a compiler failed ({' '.join(command[1:4])} …): {last}")
+    run([sys.executable, "-m", "bnnbench.kernels.numba_aot", *arguments, *outputs], scratch, dict(os.environ))

@@ -16,6 +16,7 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import scripts
 from bnnbench.devices.transport.answers import no_input, reason_of, takes_input_away
+from bnnbench.devices.transport.emulator import Emulator
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, Environment, RemoteProcess
 
 PART_SUFFIX = ".part"
@@ -39,8 +40,8 @@ class PosixTransport(ABC):
         return self._spec
 
     @property
-    def emulator(self) -> tuple[str, ...]:
-        return ()
+    def emulator(self) -> Emulator | None:
+        return None
 
     def facts(self, found: DeviceFacts) -> DeviceFacts:
         return found

@@ -10,6 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport.emulator import Emulator
 
 MAX_LINE_BYTES = 16 << 20
 STDERR_TAIL_BYTES = 64 << 10
@@ -77,8 +78,8 @@ class Transport(Protocol):
         """The device this is a connection to."""
 
     @property
-    def emulator(self) -> tuple[str, ...]:
-        """Words before an engine's own that run it on an emulated CPU; none on a real one."""
+    def emulator(self) -> Emulator | None:
+        """What runs an engine on an emulated CPU; None on a real one."""
 
     def facts(self, found: DeviceFacts) -> DeviceFacts:
         """What is known of the device: what the probe's script found, unless the CPU is emulated where it ran."""

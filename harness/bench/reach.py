@@ -13,6 +13,7 @@ from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
+from bnnbench.devices.transport.emulator import Emulator
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles
@@ -60,7 +61,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
                     builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
         target = Target(spec, facts, cores, isas, builds, builds[LAUNCHER].build.path if LAUNCHER in builds else Path())
         if transport.emulator and triple is not None:
-            target = _emulated(target, transport, tell)
+            target = _emulated(target, transport.emulator, tell)
         return Reached(target, transport, time.monotonic_ns() - started)
     except BuildError as error:
         transport.close()
@@ -70,14 +71,14 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
         raise
 
 
-def _emulated(target: Target, transport: Transport, tell: Tell) -> Target:
+def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
     """Started by this machine's launcher, counted by a plugin."""
     host = probe(LocalTransport(LOCAL)).triple
     if host is None:
-        raise CannotMeasure("this machine is none that engines are built for, so it cannot start emulated ones.")
+        raise CannotMeasure("no engine can be built for this machine, so it cannot run emulated ones.")
     launcher = ENGINES[LAUNCHER].prepare(host, None, tell).build.path
-    counter = build_counter(host, tell)
-    return replace(target, launcher=launcher, emulator=transport.emulator, counter=counter, meter=INSTRUCTION_COUNT)
+    counter = build_counter(host, emulator.plugin_interface, tell)
+    return replace(target, launcher=launcher, emulator=emulator.words, counter=counter, meter=INSTRUCTION_COUNT)
 
 
 def reach_all(

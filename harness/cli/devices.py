@@ -88,7 +88,9 @@ def calibrate(
         str, Parameter(help="Known slow-downs, like 1%,2%,5%, or 0.5x,1.5x as multiples of what can be seen.")
     ] = "1%,2%,5%",
     each: Annotated[int, Parameter(help="Comparisons with each slow-down.")] = 12,
-    layouts: Annotated[int, Parameter(help="Other link orders to try; 0 for none.")] = 3,
+    layouts: Annotated[
+        int, Parameter(help="Other link orders to try; more than 3 need zig to build them; 0 for none.")
+    ] = 3,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,

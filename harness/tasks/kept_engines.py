@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.engines.installation import RUNTIMES
 from bnnbench.kernels.engines.tflite import TFLITE_ENGINES
 from bnnbench.kernels.targets import TRIPLES
-from bnnbench.kernels.toolchain import cache_folder
 from bnnbench.results.records import RunRecord
 from bnnbench.results.store.baselines import CapsuleDeclared, CapsuleEngine
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..toolchain import cache_folder
+from ..cache import cache_folder
 from .datasets import Dataset
 from .description import describe
 from .importer import import_model

@@ -41,7 +41,7 @@ def counted(spec: BConv2d, cpu: str, folder: Path) -> float:
     program, triple, _ = CPUS[cpu]
     folder.mkdir()
     (folder / "data").write_bytes(data_bytes(make_data(spec, 0)))
-    plugin = ["-plugin", f"file={build_counter(HOST)},out={folder / 'blocks'}"]
+    plugin = ["-plugin", f"file={build_counter(HOST, 1)},out={folder / 'blocks'}"]
     command = [program, "-cpu", cpu, "-E", MARKS, *plugin, str(build_native(triple).path)]
     with EngineProcess(command, folder) as engine:
         engine.client.load("case", {**spec.protocol_items(), "data": "data"})

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.kernels.toolchain import cache_folder
+from bnnbench.kernels.cache import cache_folder
 
 PROGRAMS = {
     "bochs": "bochs",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.toolchain import cache_folder
+from bnnbench.kernels.cache import cache_folder
 from bnnbench.results.store.runs import Store, StoredRun
 
 BNNBENCH = str(Path(sys.executable).with_name("bnnbench"))

@@ -42,11 +42,11 @@ def test_a_replaced_engine_is_not_used(cache: Path) -> None:
 
 def build_native_key() -> str:
     """The key of this version's engine, without building it."""
-    from bnnbench.kernels import toolchain
+    from bnnbench.kernels import artifacts
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(toolchain, "is_noted", lambda path: True)
-        patch.setattr(toolchain, "verified", lambda path: "")
+        patch.setattr(artifacts, "is_noted", lambda path: True)
+        patch.setattr(artifacts, "verified", lambda path: "")
         return build_native(HOST).build
 
 
@@ -58,12 +58,12 @@ def folder_for(key: str) -> Path:
 
 def test_a_replaced_plugin_is_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instruction_counter, "run_zig", lambda folder, *_, **__: (folder / "plugin.so").touch())
-    plugin = instruction_counter.build_counter(HOST)
-    assert instruction_counter.build_counter(HOST) == plugin
+    plugin = instruction_counter.build_counter(HOST, 1)
+    assert instruction_counter.build_counter(HOST, 1) == plugin
     plugin.chmod(0o700)
     plugin.write_bytes(b"another")
     with pytest.raises(BuildError, match=r"\.so is not the file that was built there"):
-        instruction_counter.build_counter(HOST)
+        instruction_counter.build_counter(HOST, 1)
 
 
 def test_folders_are_the_users_alone(cache: Path) -> None:

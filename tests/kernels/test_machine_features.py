@@ -14,11 +14,12 @@ from engine_process import HOST, EngineProcess, hello, mismatches, runner
 from sweep import sweep
 
 from bnnbench.kernels import sources
+from bnnbench.kernels.compilers import run_zig
 from bnnbench.kernels.engines.numba import NumbaEngine
 from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.sources import level_lists, levels_of
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES, IsaLevel, Triple
-from bnnbench.kernels.toolchain import build_native, run_zig
+from bnnbench.kernels.toolchain import build_native
 
 PROGRAM = """
 #include <stdio.h>

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from engine_process import HOST, runner
 
+from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.sources import FLAGS, LEVEL, SOURCES, level_flags, level_lists, sources_in
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
-from bnnbench.kernels.toolchain import cache_folder
 
 SEEDS = (1, 2)
 COMPILE_SECONDS = 300

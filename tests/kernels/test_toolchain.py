@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from bnnbench.kernels import sources
+from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.errors import BuildError
-from bnnbench.kernels.toolchain import build_native, build_numba, cache_folder
+from bnnbench.kernels.toolchain import build_native, build_numba
 
 HOST = "x86_64-linux-musl"
 BUILD = """

@@ -19,7 +19,7 @@ import pytest
 from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
-from bnnbench.kernels.toolchain import cache_folder
+from bnnbench.kernels.cache import cache_folder
 
 from .image import PI_USER, TERMUX_USER, images, overlay
 from .packages import Unavailable
