@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-boards test-slow lint bench statistics fuzz lock clean help
+.PHONY: demo test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -40,6 +40,15 @@ test-slow: $(INSTALLED)
 test-boards: $(INSTALLED)
 	@scripts/system_packages.sh boards
 	$(BIN)/pytest -m board tests/boards
+
+# The sdist, the wheel that is built from it, with engines inside, and its SBOM: in dist/.
+wheel: $(INSTALLED)
+	@scripts/release.sh
+
+# The wheel of dist/: what is in it, and that it runs where there is no compiler and no network.
+test-wheel: $(INSTALLED)
+	@scripts/system_packages.sh
+	$(BIN)/pytest -m wheel tests/packaging
 
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)
