@@ -45,6 +45,7 @@ def site(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True, timeout=60)
     site = next(environment.glob("lib/python*/site-packages"))
+    (unpacked / "build/prebuilt").mkdir(parents=True)  # engines: tests/packaging has them
     with zipfile.ZipFile(built("wheel", unpacked, folder)) as wheel:
         wheel.extractall(site)  # noqa: S202 - made here
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")

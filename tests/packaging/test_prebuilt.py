@@ -81,27 +81,25 @@ def test_a_damaged_manifest_is_named(wheel: Path, content: str) -> None:
 
 
 def test_what_the_wheel_lacks_needs_zig(wheel: Path) -> None:
-    with pytest.raises(BuildError, match=r"engine native for aarch64.* not come with .*pip install 'bnnbench\[build\]'"):
+    with pytest.raises(BuildError, match=r"native for aarch64.* not come with .*pip install 'bnnbench\[build\]'"):
         build_native("aarch64-linux-musl")
     with pytest.raises(BuildError, match=r"counts instructions does not come with .*bnnbench\[build\]"):
         instruction_counter.build_counter(HOST, 1)
 
 
-def test_without_a_wheel_and_without_zig_the_way_out_is_told(
-    wheel: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_wheel_and_without_zig_the_way_out_is_told(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (wheel / prebuilt.MANIFEST).unlink()
     prebuilt.manifest.cache_clear()
     with pytest.raises(BuildError, match=r"pip install 'bnnbench\[build\]'"):
         build_native(HOST)
 
 
-class Compiled(Exception):
+class CompilerCalledError(Exception):
     """A compiler was called."""
 
 
 def compile_nothing(*_: object) -> NoReturn:
-    raise Compiled
+    raise CompilerCalledError
 
 
 @pytest.mark.parametrize("change", ["zig", "version", "flag", "source"])
@@ -122,7 +120,7 @@ def test_another_compiler_version_flag_or_source_is_built_here(
         monkeypatch.setattr(toolchain, "FLAGS", (*toolchain.FLAGS, "-DX"))
     else:
         monkeypatch.setattr(toolchain, "source_files", lambda: {"process/main.cpp": b""})
-    with pytest.raises(Compiled):
+    with pytest.raises(CompilerCalledError):
         build_native(HOST)
 
 
