@@ -47,7 +47,7 @@ def print_facts(facts: DeviceFacts, as_json: bool) -> None:
     sheet = Sheet(Column("fact"), Column("from", folds=True), Column("value", folds=True))
     for name in facts:
         fact = facts[name]
-        value = Text("absent", style="dim") if fact.value is None else line(_words(fact.value))
+        value = Text("absent", style="dim") if fact.value is None else line(words_of(fact.value))
         sheet.add(name, line(fact.source, "dim"), value)
     sheet.print(console)
 
@@ -81,18 +81,19 @@ def print_changes(spec: DeviceSpec, changes: Sequence[Change], as_json: bool) ->
         print(f"nothing is left changed on {spec.name}")
 
 
-def _flat(spec: DeviceSpec) -> dict[str, Any]:
-    fields = asdict(spec)
-    return {**fields, **fields.pop("options")}
-
-
-def _words(value: object) -> str:
+def words_of(value: object) -> str:
+    """The value of a fact, for people."""
     match value:
         case str():
             return value
         case dict():
-            return ", ".join(f"{key} {_words(item)}" for key, item in value.items())
+            return ", ".join(f"{key} {words_of(item)}" for key, item in value.items())
         case list() | tuple():
-            return " ".join(map(_words, value))
+            return " ".join(map(words_of, value))
         case _:
             return str(value)
+
+
+def _flat(spec: DeviceSpec) -> dict[str, Any]:
+    fields = asdict(spec)
+    return {**fields, **fields.pop("options")}

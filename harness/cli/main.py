@@ -26,6 +26,7 @@ from . import (
     profile,
     report,
     run,
+    runs,
 )
 from .failure import explain
 
@@ -38,6 +39,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
+app.command(runs.app)
 app.command(ab.ab, help_epilogue=ab.EXAMPLES)
 app.command(check.check, help_epilogue=check.EXAMPLES)
 app.command(baseline.app)

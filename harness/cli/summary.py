@@ -70,7 +70,7 @@ def missing(result: RunResult) -> list[str]:
 
 def again(run_id: str, store: Path | None) -> str:
     """The command that shows a stored run again, as wide as it is; it measures nothing that is measured."""
-    return f"bnnbench run --resume {run_id}{f' --store {shlex.quote(str(store))}' if store else ''} | cat"
+    return f"bnnbench runs show {run_id}{f' --store {shlex.quote(str(store))}' if store else ''} | cat"
 
 
 def print_json(result: RunResult) -> None:

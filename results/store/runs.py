@@ -132,7 +132,7 @@ class Store:
             ) from error
         except OSError as error:
             raise refusal(error, folder) from error
-        lock = _lock(folder)
+        lock = lock_run(folder)
         try:
             journal_ = journal.Journal(folder / "journal.jsonl")
             try:
@@ -155,9 +155,9 @@ class Store:
 
         Accepts what `run` accepts. Raises StoreError, also while another process writes to the run.
         """
-        folder = self._folder(run_id)
+        folder = self.folder(run_id)
         record = read_record(folder)
-        lock = _lock(folder)
+        lock = lock_run(folder)
         try:
             contents = read_journal(folder, is_sealed_run(folder))
             return RunWriter(folder, record, lock, journal.Journal(folder / "journal.jsonl", contents))
@@ -171,7 +171,7 @@ class Store:
         Warns (StoreWarning) of what in its journal can't be read. Raises StoreError when none or several match, with a
         list of what there is.
         """
-        run = read_run(self._folder(selector))
+        run = read_run(self.folder(selector))
         _warn_of(run)
         return run
 
@@ -199,21 +199,8 @@ class Store:
         """The ids of all runs, by name."""
         return [folder.name for folder in self._folders()]
 
-    def _folders(self) -> list[Path]:
-        try:
-            children = sorted(self.runs_path.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
-        return [child for child in children if is_run(child)]
-
-    def _records(self) -> list[tuple[Path, RunRecord]]:
-        """Every folder with its record, but damaged ones."""
-        found = ((folder, _unless_damaged(read_record, folder)) for folder in self._folders())
-        return [(folder, record) for folder, record in found if record is not None]
-
-    def _folder(self, selector: str) -> Path:
+    def folder(self, selector: str) -> Path:
+        """Where a run is: by its id, a unique beginning of it, its folder, or `latest`. Raises StoreError."""
         folders = self._folders()
         if not folders and not is_run(Path(selector)):
             require_store(self.path)
@@ -232,6 +219,20 @@ class Store:
         if matches:
             raise StoreError(f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id")
         raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
+
+    def _folders(self) -> list[Path]:
+        try:
+            children = sorted(self.runs_path.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
+        return [child for child in children if is_run(child)]
+
+    def _records(self) -> list[tuple[Path, RunRecord]]:
+        """Every folder with its record, but damaged ones."""
+        found = ((folder, _unless_damaged(read_record, folder)) for folder in self._folders())
+        return [(folder, record) for folder, record in found if record is not None]
 
 
 T = TypeVar("T")
@@ -258,7 +259,8 @@ def _listed(folders: Iterable[Path], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} older"
 
 
-def _lock(folder: Path) -> filelock.BaseFileLock:
+def lock_run(folder: Path) -> filelock.BaseFileLock:
+    """The lock of the one writer of a run, taken. Raises StoreError while another process has it."""
     # Held by the open file, so it ends with its process, however that dies.
     lock = filelock.FileLock(folder / "journal.lock", timeout=0, thread_local=False)
     try:

@@ -1,0 +1,215 @@
+"""`bnnbench runs`: list, show, rm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from .options import DebugOption, JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from bnnbench.results.records import RunRecord
+    from bnnbench.results.store.runs import Store, StoredRun
+
+    from ..run.execute import RunResult
+    from .terminal import Console
+
+app = App(
+    name="runs",
+    help="The runs of the store.",
+    help_epilogue="""Examples:
+  bnnbench runs list                          # newest first
+  bnnbench runs list --json | jq -r '.[] | select(.state != "complete") | .run_id'
+  bnnbench runs show latest                   # its configuration, devices, and the table that run printed
+  bnnbench runs show 20260131-1425 --json     # a unique beginning of an id will do
+  bnnbench runs rm 20260131-142501-9f3a1c --yes""",
+)
+
+
+@app.command(name="list")
+def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the runs of the store, newest first."""
+    from msgspec.json import encode
+
+    from bnnbench.results.quantity import size
+    from bnnbench.results.sheet import Column, Sheet, say
+    from bnnbench.results.store.listing import list_runs
+    from bnnbench.results.store.runs import Store
+
+    from .terminal import Console
+
+    where = Store(store)
+    lines = list_runs(where)
+    if json:
+        print(encode(lines).decode())
+        return
+    sheet = Sheet(
+        *(Column("run"), Column("date", rank=2), Column("suite", folds=True), Column("devices", folds=True)),
+        *(Column("cases", right=True), Column("state"), Column("size", rank=1, right=True)),
+    )
+    for line in lines:
+        sheet.add(
+            line.run_id,
+            line.created[:16].replace("T", " "),
+            line.suite,
+            ", ".join(line.devices),
+            str(line.comparisons or line.cases),
+            line.state,
+            size(line.size_bytes),
+        )
+    console = Console()
+    sheet.print(console)
+    total = f"{len(lines)} run{'' if len(lines) == 1 else 's'}, {size(sum(line.size_bytes for line in lines))}"
+    say(console, f"{total} in {where.runs_path}", "dim")
+
+
+@app.command
+def show(
+    run: Annotated[str, Parameter(help="Its id, a unique beginning of it, its folder, or latest.")] = "latest",
+    /,
+    *,
+    store: StoreOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a run measured, with what and where, and its table of results."""
+    from json import dumps
+
+    from bnnbench.results.store.runs import Store
+    from bnnbench.results.verdict.rows import verdict_rows
+
+    from .outcome import print_outcome, told_of
+    from .summary import print_summary
+    from .terminal import Console
+
+    where = Store(store)
+    result = _result(where.run(run))
+    if json:
+        print(dumps(_document(result, where), indent=1))
+        return
+    console = Console()
+    _print_head(result.stored.record, console)
+    if result.stored.record.comparisons:
+        rows = verdict_rows(result.stored)
+        print_outcome(result, rows, told_of(result, rows, where), console, store)
+    else:
+        print_summary(result, console, store)
+
+
+@app.command
+def rm(
+    runs: Annotated[list[str], Parameter(help="Ids, unique beginnings of ids, or latest.", negative="")],
+    /,
+    *,
+    yes: Annotated[
+        bool, Parameter(name=["--yes", "-y"], negative="", show_default=False, help="Do not ask first.")
+    ] = False,
+    store: StoreOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Remove runs from the store, with all that was measured in them."""
+    import sys
+
+    from rich.prompt import Confirm
+
+    from bnnbench.results.quantity import size
+    from bnnbench.results.store.listing import folder_size
+    from bnnbench.results.store.removal import removable, remove_run
+    from bnnbench.results.store.runs import Store
+
+    from ..errors import CallError
+    from .terminal import Console
+
+    folders = removable(Store(store), runs)
+    what = f"{len(folders)} run{'' if len(folders) == 1 else 's'} ({', '.join(folder.name for folder in folders)})"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CallError(f"nothing is removed without a terminal to ask on; add --yes to remove {what}.")
+        if not Confirm.ask(f"Remove {what} for good?", console=Console(stderr=True), default=False):
+            print("nothing is removed")
+            return
+    for folder in folders:
+        freed = folder_size(folder)
+        remove_run(folder)
+        print(f"removed {folder.name}, {size(freed)}")
+
+
+def _result(stored: StoredRun) -> RunResult:
+    """How it ended; of a run that only another version can go on with, without the devices that it lacks."""
+    from ..errors import CallError
+    from ..run.execute import RunResult
+    from ..run.resume import run_result
+
+    try:
+        return run_result(stored)
+    except CallError:
+        return RunResult(stored, stored.end.outcome if stored.end else "incomplete", {})
+
+
+def _print_head(record: RunRecord, console: Console) -> None:
+    """How the run was called, what it was to measure, its engines, and what is known of its devices."""
+    from bnnbench.results.sheet import Column, Sheet, say
+
+    from .device_tables import words_of
+
+    asked = record.suite
+    chosen = {
+        "command": " ".join(record.command),
+        "created": f"{record.created[:19].replace('T', ' ')} UTC, by bnnbench {record.version}",
+        "commit": record.commit or "",
+        "suite": record.suite_name,
+        "files": ", ".join(map(str, asked.get("sources") or [])),
+        "filter": str(asked.get("filter") or ""),
+        "inventory": str(asked.get("inventory") or ""),
+        "host": ", ".join(str(value) for value in record.host.values()),
+        "invocations": f"{record.invocations_per_case} per case" if record.invocations_per_case else "",
+        "samples": f"{record.samples_per_invocation} per invocation",
+        "seed": str(record.seed),
+    }
+    sheet = Sheet(Column("run"), Column(record.run_id, folds=True))
+    for name, value in chosen.items():
+        if value:
+            sheet.add(name, value)
+    sheet.print(console)
+    console.print()
+    engines = Sheet(Column("engine"), Column("built for", folds=True), Column("build", rank=1), Column("SHA-256"))
+    for one in record.builds:
+        engines.add(one.engine, one.isa or one.triple, (one.build or "")[:12], one.sha256[:12])
+    if record.builds:
+        engines.print(console)
+        console.print()
+    for device, facts in record.devices.items():
+        say(console, f"device {device}", "bold")
+        table = Sheet(Column("fact"), Column("value", folds=True))
+        for name, fact in facts.items():
+            known = fact.get("value") if isinstance(fact, dict) else fact
+            if known is not None:
+                table.add(name, words_of(known))
+        table.print(console)
+        console.print()
+
+
+def _document(result: RunResult, where: Store) -> dict[str, Any]:
+    """The run as `--json` shows it: what was planned, how it ended, and a row per case or verdict."""
+    from json import loads
+
+    from msgspec import to_builtins
+
+    from bnnbench.results import load
+    from bnnbench.results.verdict.formats import json as as_json
+    from bnnbench.results.verdict.rows import verdict_rows
+
+    from .outcome import told_of
+
+    stored, record = result.stored, result.stored.record
+    document: dict[str, Any] = {"schema": 1, "run_id": record.run_id, "outcome": result.outcome}
+    document |= {"failures": result.failures, "overhead": stored.end.overhead if stored.end else {}}
+    whole = to_builtins(record)
+    kept = ("created", "version", "commit", "command", "suite_name", "seed", "host", "builds", "devices", "models")
+    document |= {name: whole[name] for name in kept}
+    document["config"] = whole["suite"]
+    if record.comparisons:
+        rows = verdict_rows(stored)
+        return document | {"comparison": loads(as_json.render(rows, record.run_id, told_of(result, rows, where)))}
+    return document | {"cases": loads(load(stored).to_json(orient="records", date_format="iso"))}

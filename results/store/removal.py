@@ -1,0 +1,47 @@
+"""Taking runs out of a store: never one that a baseline is of, never through a link, never while it is written."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.place import require_store
+from bnnbench.results.store.runs import Store, lock_run
+
+
+def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
+    """The folders of runs, each once, by their ids, unique beginnings of these, or `latest`.
+
+    Raises StoreError when one is not there, is a link, or is what a baseline was saved from.
+    """
+    require_store(store.path)
+    folders = list(dict.fromkeys(store.folder(selector) for selector in selectors))
+    needed: dict[str, list[str]] = {}
+    for capsule in Capsules(store.path).all():
+        needed.setdefault(capsule.run_id, []).append(capsule.name)
+    for folder in folders:
+        if folder.parent != store.runs_path:
+            raise StoreError(f"{folder} is not a run of the store {store.runs_path}: name it by its id, with --store")
+        if folder.is_symlink():
+            raise StoreError(f"run {folder.name} is a link to {folder.readlink()}: remove the link itself, or that run")
+        if folder.name in needed:
+            names = ", ".join(needed[folder.name])
+            raise StoreError(
+                f"run {folder.name} is needed by the baseline {names}: save that baseline from another run first, or "
+                f"delete {Capsules(store.path).path / needed[folder.name][0]}"
+            )
+    return folders
+
+
+def remove_run(folder: Path) -> None:
+    """Removes a folder that `removable` gave. Raises StoreError, also while another process writes to the run."""
+    lock = lock_run(folder)
+    try:
+        # First: without this file the folder is no run, so a removal that is cut off leaves none that looks whole.
+        (folder / "run.json").unlink()
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise refusal(error, folder) from error
+    finally:
+        lock.release()
