@@ -67,7 +67,7 @@ class MachineLock:
 
     def _busy(self, said: str) -> DeviceBusy:
         who = (said or "it does not say by whom")[:_LONGEST_ERROR].rstrip(".")
-        sentence = f"device {self._transport.spec.name!r} is busy: {who}; wait, or end that benchmark."
+        sentence = f"device {self._transport.spec.name!r} is busy: {who}; wait with --wait 10m, or end that benchmark."
         return DeviceBusy(sentence, holder=said.removeprefix("held by "))
 
     def _reply(self, process: RemoteProcess, deadline: float) -> dict[str, object]:

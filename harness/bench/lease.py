@@ -23,6 +23,7 @@ from .launcher import LAUNCHER, Launcher
 from .launcher_report import left_behind
 from .machine_lock import machine_lock
 from .stop import Stop
+from .waiting import current
 
 CACHE_LIMIT_BYTES = 2 << 30
 """Blobs beyond this are removed from a device, least recently used first."""
@@ -142,7 +143,7 @@ def lease(
 ) -> Iterator[Lease]:
     """`engines` beside the launcher, by name, with `data` beside them as blobs; `what` is the command, which whoever
     finds the device locked is told, `run_id` names the scratch folder. Raises DeviceError."""
-    with locked(target, transport, what) as (folder, launcher):
+    with locked(target, transport, what, stop) as (folder, launcher):
         try:
             paths = {
                 name: [folder.blob(file.path, executable=file.executable) for file in target.builds[name].files]
@@ -170,15 +171,21 @@ def lease(
 
 
 def require_free(target: Target, transport: Transport, what: str) -> None:
-    """Raises DeviceBusy while another command holds the device, DeviceError when it cannot be used."""
+    """Raises DeviceBusy when another command holds the device longer than it is waited for, DeviceError when it cannot
+    be used."""
     with locked(target, transport, what):
-        pass
+        pass  # a device that is waited for is free now, and waited for again when it is leased
 
 
 @contextmanager
-def locked(target: Target, transport: Transport, what: str) -> Iterator[tuple[WorkFolder, Launcher]]:
-    """The device's work folder and its launcher, with its lock held. Raises DeviceError."""
+def locked(
+    target: Target, transport: Transport, what: str, stop: Stop | None = None
+) -> Iterator[tuple[WorkFolder, Launcher]]:
+    """The device's work folder and its launcher, with its lock held, which is waited for as `--wait` says.
+
+    Raises DeviceError, Interrupted when `stop` is ordered meanwhile.
+    """
     folder = WorkFolder.open(transport, target.spec)
     launcher = Launcher(transport, folder.path, folder.blob(target.launcher, executable=True))
-    with machine_lock(launcher, what):
+    with current().hold(machine_lock(launcher, what), target.spec.name, stop):
         yield folder, launcher

@@ -23,7 +23,8 @@ FILE_PREFIX = "lock-"
 
 def machine_lock(launcher: Launcher, what: str) -> MachineLock:
     """Not taken yet. `what` is the command that takes it, which whoever is refused is told."""
-    holder = f"{_of(what)}{getpass.getuser()} on {platform.node()} since {now()[:19]} UTC"
+    who = f"{getpass.getuser()} on {platform.node()}, pid {os.getpid()}"
+    holder = f"{_of(what)}{who}, since {now()[:19].replace('T', ' ')} UTC"
     name = os.environ.get(NAME_VARIABLE) or "bnnbench"
     # Containers that share the work folder may share nothing else.
     return launcher.lock(name, holder, f"{FILE_PREFIX}{_digest(name)}")

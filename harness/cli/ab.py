@@ -15,6 +15,7 @@ from .options import (
     StoreOption,
     ThreadCountsOption,
     TrustOption,
+    WaitOption,
 )
 
 EXAMPLES = """Examples:
@@ -40,6 +41,7 @@ def ab(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: Annotated[
         Path | None,
         Parameter(

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from bnnbench.devices.closest import there_is_no
 
-from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption
+from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption, WaitOption
 
 if TYPE_CHECKING:
     from bnnbench.results.verdict.rows import VerdictRow
@@ -47,6 +47,7 @@ def check(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> int:
     """Run the old version beside the new one, side by side, and fail on what got worse."""

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.kinds import addresses
 
-from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption
+from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption, WaitOption
 
 app = App(
     name="devices",
@@ -93,6 +93,7 @@ def calibrate(
     ] = 3,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -189,6 +190,7 @@ def restore(
     /,
     *,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

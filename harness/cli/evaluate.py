@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption
+from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
   bnnbench eval quicknet_s                                   # a shipped model on the shipped images, here
@@ -47,6 +47,7 @@ def evaluate(
     ] = 7,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption
+from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy
@@ -27,6 +27,7 @@ def infer(
     threads: ThreadsOption = 1,
     batch: Annotated[int, Parameter(help="Inputs that the model runs at once.")] = 1,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Run a model on inputs of your own, on any device."""

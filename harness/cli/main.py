@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from cyclopts import App, CycloptsError
 
@@ -70,7 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(words: list[str]) -> None:
     debug = "--debug" in words
     try:
-        status = app([word for word in words if word != "--debug"], exit_on_error=False, print_error=False)
+        command, bound, _ = app.parse_args(
+            [word for word in words if word != "--debug"], exit_on_error=False, print_error=False
+        )
+        with _patience(bound.arguments.get("wait")):
+            status = command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         first = str(error).strip().splitlines()
         print(f"bnnbench: {shorten(' '.join(first), MOST)} Try bnnbench --help.", file=sys.stderr)
@@ -89,3 +94,13 @@ def _run(words: list[str]) -> None:
         print(f"bnnbench: {shorten(sentence, MOST)}", file=sys.stderr)
         sys.exit(code)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _patience(wait: str | None) -> AbstractContextManager[None]:
+    """`--wait` of the command: within it, a device that another benchmark holds is waited for. Raises CallError."""
+    if wait is None:
+        return nullcontext()
+    from ..bench.waiting import waiting
+    from .words import seconds
+
+    return waiting(seconds(wait) or 0.0, lambda text: print(shorten(text, MOST), file=sys.stderr))

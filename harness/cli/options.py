@@ -40,5 +40,10 @@ TrustOption = Annotated[
         help="Also run and read what a run or baseline from elsewhere names.",
     ),
 ]
+WaitOption = Annotated[
+    str | None,
+    Parameter(name="--wait", help="Wait so long for a device that another benchmark holds, like 30s, 10m or 1h."),
+]
+"""`main` reads it, before the command begins."""
 ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Threads, one on each core.")]
 OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="The engine to run; see engines list.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption
+from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
 
 
 def peak(
@@ -10,6 +10,7 @@ def peak(
     device: OneDeviceOption = "local",
     threads: ThreadsOption = 1,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption
+from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
@@ -28,6 +28,7 @@ def profile(
         Path | None, Parameter(help="Also draw the steps against the device's roofs: a .pdf, .svg or .png.")
     ] = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -16,6 +16,7 @@ from .options import (
     StoreOption,
     ThreadCountsOption,
     TrustOption,
+    WaitOption,
 )
 
 EXAMPLES = """Examples:
@@ -48,6 +49,7 @@ def run(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
