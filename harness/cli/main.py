@@ -16,11 +16,13 @@ from . import (
     chart,
     check,
     compare,
+    completion,
     devices,
     engines,
     evaluate,
     export,
     infer,
+    init,
     model,
     peak,
     pick,
@@ -40,6 +42,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(run.run, help_epilogue=run.EXAMPLES)
+app.command(init.init, help_epilogue=init.EXAMPLES)
 app.command(runs.app)
 app.command(ab.ab, help_epilogue=ab.EXAMPLES)
 app.command(check.check, help_epilogue=check.EXAMPLES)
@@ -57,6 +60,7 @@ app.command(evaluate.evaluate, name="eval", help_epilogue=evaluate.EXAMPLES)
 app.command(infer.infer, help_epilogue=infer.EXAMPLES)
 app.command(profile.profile, help_epilogue=profile.EXAMPLES)
 app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
+completion.add_completion(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,0 +1,30 @@
+"""`bnnbench init`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption
+
+EXAMPLES = """Examples:
+  bnnbench init                # suite.toml and devices.toml here
+  bnnbench init bench && cd bench && bnnbench run suite.toml"""
+
+
+def init(
+    folder: Annotated[Path, Parameter(help="Where to; it is made where there is none.")] = Path(),
+    /,
+    *,
+    debug: DebugOption = False,
+) -> None:
+    """Write a suite and an inventory with comments, to start from; never overwrite one."""
+    from ..tasks.init import init_folder
+
+    written = init_folder(folder)
+    for one in written:
+        print(f"wrote {one.path}" if one.is_new else f"kept {one.path}, which was there already")
+    print(f"next: bnnbench run {shlex.quote(str(written[0].path))}")
