@@ -54,7 +54,7 @@ class Lease:
     def engine(self, name: str, threads: int, deadline_s: float) -> Iterator[tuple[EngineClient, Hello]]:
         """A started engine that has said hello. What it breaks comes out as EngineError with how it ended;
         DeviceError when the device is lost, Interrupted when all is being stopped."""
-        command = [*self._emulator(), *self.engines[name].command(self._start(name, threads))]
+        command = self.command(name, threads)
         process = EngineProcess(self.launcher, command, name=name, cpus=self.threads_on(threads), deadline_s=deadline_s)
         with process, self.stop.ends(process):
             try:
@@ -65,6 +65,10 @@ class Lease:
                     raise
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error
         self.tell_left_behind(name, process.left_behind)
+
+    def command(self, name: str, threads: int) -> list[str]:
+        """What starts an engine that speaks the protocol, without the launcher before it."""
+        return [*self._emulator(), *self.engines[name].command(self._start(name, threads))]
 
     @contextmanager
     def program(

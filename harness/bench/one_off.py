@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,26 @@ def one_off(
 
     Raises DeviceError, InventoryError, CannotMeasure, CallError, and EngineError with the engine's last words.
     """
+    with (
+        leased(device, inventory, engine, threads, what, tell, times=times) as held,
+        held.engine(engine.name, threads, _DEADLINE_S) as (client, hello),
+    ):
+        yield OneOff(held, client, hello)
+
+
+@contextmanager
+def leased(
+    device: str,
+    inventory: Path | None,
+    engine: Engine,
+    threads: int,
+    what: str,
+    tell: Tell,
+    *,
+    times: bool = False,
+    data: Sequence[bytes] = (),
+) -> Iterator[Lease]:
+    """As `one_off`, without the engine being started; `data` lies beside it as blobs. Raises as `one_off`."""
     spec = resolve(device, open_inventory(inventory))
     reached = reach(spec, [engine], tell)
     target = reached.target
@@ -62,16 +82,14 @@ def one_off(
             if count:
                 tell(f"engine '{name}': {left_behind_words(count)}")
 
-        with (
-            lease(
-                target,
-                transport,
-                {engine.name: engine},
-                what=what,
-                run_id=new_run_id(),
-                stop=Stop(),
-                tell_left_behind=tell_left_behind,
-            ) as leased,
-            leased.engine(engine.name, threads, _DEADLINE_S) as (client, hello),
-        ):
-            yield OneOff(leased, client, hello)
+        with lease(
+            target,
+            transport,
+            {engine.name: engine},
+            what=what,
+            run_id=new_run_id(),
+            data=data,
+            stop=Stop(),
+            tell_left_behind=tell_left_behind,
+        ) as held:
+            yield held

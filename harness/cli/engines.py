@@ -1,4 +1,4 @@
-"""`bnnbench engines`: list, build, install."""
+"""`bnnbench engines`: list, build, check, install."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
+from .engines_check import check
 from .options import DebugOption, JsonOption
 
 app = App(
@@ -17,6 +18,7 @@ app = App(
   bnnbench engines list
   bnnbench engines list --kernels             # the native engine's inner loops, by ISA level
   bnnbench engines build --target aarch64-linux-musl
+  bnnbench engines check ./my_engine -d pi4   # does an engine of your own keep docs/protocol.md?
   bnnbench engines install lce                # Larq Compute Engine, to compare with
   bnnbench engines install larq               # Larq and TensorFlow, to train with; prints its Python""",
 )
@@ -167,3 +169,6 @@ def build(
         return
     for b in builds:
         print(f"{b.engine} {b.triple} {b.isa or 'all levels'} {b.path.stat().st_size / 1000:.0f} kB {b.path}")
+
+
+app.command(check)
