@@ -113,8 +113,10 @@ def wrong_data(subject: Subject) -> None:
 
 def unknown_op(subject: Subject) -> None:
     """An op that no engine has."""
-    with subject.started() as (process, _):
-        refused(process, "load id=case op=no_such_op data=blobs/nothing", "an unknown op")
+    with subject.started() as (process, client):
+        keys = subject.keys(subject.loaded(client)) | {"op": "no_such_op"}
+        words = " ".join(f"{key}={value}" for key, value in keys.items())
+        refused(process, f"load id=unknown {words}", "an unknown op")
 
 
 def encoded_values(subject: Subject) -> None:
@@ -179,10 +181,12 @@ def least_sample(subject: Subject) -> None:
     """Its iterations make samples of that length."""
     with subject.started() as (_, client):
         subject.loaded(client)
-        ran = client.run("case", samples=5, min_sample_ns=_BLOCK_NS, limit_ns=_LIMIT_NS)
-        if ran.iterations is None:
-            raise Missing("its reply has no iterations")
-        length = median(ran.samples_ns) * ran.iterations
+        length = 0.0
+        for _ in range(3):  # a machine that was slow while it looked for the number makes one sample short, not three
+            ran = client.run("case", samples=5, min_sample_ns=_BLOCK_NS, limit_ns=_LIMIT_NS)
+            if ran.iterations is None:
+                raise Missing("its reply has no iterations")
+            length = max(length, median(ran.samples_ns) * ran.iterations)
         if length < 0.7 * _BLOCK_NS:
             raise Broken(f"samples of {length / 1e6:.2f} ms where {_BLOCK_NS / 1e6:g} ms is the least")
 
@@ -205,7 +209,7 @@ def limit(subject: Subject) -> None:
         count = _block(client).iterations
         samples = int(longer * 1e9 / _BLOCK_NS)
         line = f"run id=case samples={samples} iterations={count} warmup_ns=0 limit_ns={limit_ns}"
-        if answer(process, line, limit_ns / 1e9 + 10)["ok"]:
+        if answer(process, line, limit_ns / 1e9 + 5)["ok"]:
             raise Broken(f"work of {longer:.0f} s was done under a limit of {limit_ns / 1e6:.0f} ms")
 
 
@@ -215,7 +219,7 @@ def honest_times(subject: Subject) -> None:
         client.hello()
         subject.loaded(client)
         block = _block(client)
-        count, samples = block.iterations, 200
+        count, samples = block.iterations, 100
         ran = client.run("case", samples=samples, iterations=count, limit_ns=_LIMIT_NS)
         if why := unexplained(ran, count, 0, client.waited_ns, client.round_trip_ns):
             raise Broken(why)

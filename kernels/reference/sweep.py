@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from ..errors import KernelError
-from ..ops import CLAMPS, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
+from ..ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec, Pad
 
 SEED = 20
 """Of the draws."""
 CHANNELS = [1, 31, 32, 33, 64, 70, 96, 128]
 FILTERS = [1, 2, 7, 31, 32, 33, 65]
 IMAGES = [(1, 1), (1, 7), (2, 2), (3, 3), (5, 4), (4, 9), (7, 7), (8, 5)]
+_PADS: tuple[Pad, ...] = ("same", "valid")
+_OUTPUTS: list[Literal["i32", "f32", "bits"]] = ["i32", "f32", "bits"]
+_ACTS: list[Act] = ["none", "relu", "relu6", "relu_n1_to_1"]
+_DTYPES: list[Literal["f32", "i8"]] = ["f32", "i8"]
 MAX_MACS = 250_000
 """Keeps the whole sweep under 40 s in CPython."""
 
@@ -49,10 +54,10 @@ def _fixed() -> list[KernelSpec]:
     ]
     # Wide enough for several windows in a vector of any ISA level, with and without clipped ones.
     pools = [
-        BMaxPool2d(n=2, h=h, w=w, c=c, kh=k, kw=k, sh=2, sw=2, pad=pad)  # type: ignore[arg-type]
+        BMaxPool2d(n=2, h=h, w=w, c=c, kh=k, kw=k, sh=2, sw=2, pad=pad)
         for h, w, c in [(5, 40, 32), (4, 35, 64), (5, 20, 128), (4, 9, 256), (5, 37, 96), (6, 18, 520)]
         for k in (2, 3)
-        for pad in ("same", "valid")
+        for pad in _PADS
     ]
     return [*small, *dilated, *pools, BGemm(m=1, n=1, k=1), BGemm(m=2, n=3, k=2304, out="f32")]
 
@@ -60,7 +65,7 @@ def _fixed() -> list[KernelSpec]:
 def _bconv2d(source: random.Random) -> KernelSpec:
     groups = source.choice([1, 1, 1, 1, 2, 3])
     h, w = source.choice(IMAGES)
-    out = source.choice(["i32", "f32", "bits"])
+    out = source.choice(_OUTPUTS)
     return BConv2d(
         n=source.choice([1, 1, 2, 3]),
         h=h,
@@ -76,7 +81,7 @@ def _bconv2d(source: random.Random) -> KernelSpec:
         groups=groups,
         pad=source.choice(["same", "same", "valid"]),
         pad_value=source.choice([0, 1]),
-        act=source.choice(list(CLAMPS)) if out != "bits" else "none",
+        act=source.choice(_ACTS) if out != "bits" else "none",
         out=out,
     )
 
@@ -87,7 +92,7 @@ def _bgemm(source: random.Random) -> KernelSpec:
 
 
 def _bitpack(source: random.Random) -> KernelSpec:
-    dtype = source.choice(["f32", "i8"])
+    dtype = source.choice(_DTYPES)
     zero_point = source.choice([-128, -3, 0, 1, 127]) if dtype == "i8" else 0
     return BitPack(n=source.randint(1, 9), c=source.choice(CHANNELS), dtype=dtype, zero_point=zero_point)
 

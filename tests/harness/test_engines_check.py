@@ -21,18 +21,26 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "another protocol": ("hello", '"protocol": 1', '"protocol": 2'),
     "an op of its own": ("hello", '["bgemm"]', '["bgemm", "attention"]'),
     "no thread at all": ("hello", '"max_threads": 1', '"max_threads": 0'),
-    "chatter on stdout": ("lines", "for line in sys.stdin:\n", 'for line in sys.stdin:\n    print("debug")\n'),
+    "chatter on stdout": (
+        "lines",
+        "        break\n",
+        "        break\n    print('debug') if verb == 'no_such_verb' else None\n",
+    ),
     "a last word": ("lines", '    if verb == "quit":\n', '    if verb == "quit":\n        print("bye")\n'),
-    "no answer to an unknown verb": ("unknown verb", "        if verb not in verbs:", "        if 0:"),
+    "an end at an unknown verb": (
+        "unknown verb",
+        """            raise ValueError(f"the verb '{verb}' is unknown")""",
+        "            sys.exit(0)",
+    ),
     "refusal without a sentence": ("unknown verb", '"error": f"{type(error).__name__}: {error}"', '"error": ""'),
     "unknown keys ignored": ("unknown key", "limit_ns=3600 * 10**9)", "limit_ns=3600 * 10**9, **more)"),
     "a default for what must be there": ("missing key", "def run(id, samples, ", "def run(id, samples=1, "),
     "no decoding": ("percent-encoding", "key: unquote(value)", "key: value"),
     "short lines only": ("long line", "    verb, *words", "    if len(line) > 4096:\n        break\n    verb, *words"),
     "any op is bgemm": ("unknown op", """    if op != "bgemm" or out != "i32":\n""", "    if 0:\n"),
-    "data of any length": ("wrong data", "if len(content) != (m + n) * row_bytes:", "if len(content) % row_bytes:"),
+    "data of any length": ("wrong data", "if len(content) != (m + n) * row_bytes:", "if not content:"),
     "an id twice": ("taken id", "    if id in cases:", "    if 0:"),
-    "any id": ("unknown id", 'cases[id]["out"]', 'next(iter(cases.values())).get("out", array("i"))'),
+    "any id": ("unknown id", 'cases[id]["out"]', 'cases.get(id, {"out": array("i")})["out"]'),
     "a sample too many": ("samples", "range(int(samples))", "range(int(samples) + 1)"),
     "iterations not done": ("iterations", "        for _ in range(iterations):", "        for _ in range(1):"),
     "sum and not mean": ("iterations", "- start) / iterations", "- start)"),
@@ -40,9 +48,9 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "min_sample_ns ignored": ("min_sample_ns", "< int(min_sample_ns)", "< 0"),
     "no warm-up": ("warmup_ns", "int(warmup_ns)", "0"),
     "no limit": ("limit_ns", "if time.monotonic_ns() > limit:", "if 0:"),
-    "times too small": ("times", "- start) / iterations", "- start) / iterations / 100"),
+    "times too small": ("times", "- start) / iterations", "- start) / iterations / 10"),
     "times too large": ("times", "- start) / iterations", "- start) / iterations * 100"),
-    "a clock that stands": ("clock", '"first_ns": first_ns,', '"first_ns": first_ns, "start_ns": 9, "end_ns": 10**9,'),
+    "a clock that stands": ("clock", '"first_ns": first_ns,', '"first_ns": first_ns, "start_ns": 9, "end_ns": 10,'),
     "unload that does nothing": ("unload", '"load": load,', '"load": load, "unload": lambda id: {},'),
     "a status of its own": ("quit", "        break\n", "        sys.exit(3)\n"),
     "no end": ("end of input", REPLY, REPLY + "else:\n    time.sleep(60)\n"),
@@ -74,8 +82,8 @@ def mutated(folder: Path, before: str, after: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_lock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BNNBENCH_LOCK", bench.environment["BNNBENCH_LOCK"])
-    monkeypatch.setenv("HOME", bench.environment["HOME"])
+    for name in ("BNNBENCH_LOCK", "BNNBENCH_CACHE", "HOME"):
+        monkeypatch.setenv(name, bench.environment[name])
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
@@ -85,7 +93,7 @@ def test_a_broken_point_is_found_there(mutation: str, tmp_path: Path) -> None:
     assert found[point][0] == "failed", found
     assert found[point][1]
     failed = {name for name, (outcome, _) in found.items() if outcome == "failed"}
-    assert failed == {point} or point in STARTS or mutation == "any op is bgemm"
+    assert failed <= {point, "output of bgemm"}  # which nothing can be asked for where run is broken
 
 
 def test_every_point_has_a_mutation() -> None:
