@@ -30,6 +30,7 @@ from . import (
     report,
     run,
     runs,
+    selftest,
 )
 from .failure import explain
 
@@ -60,6 +61,7 @@ app.command(evaluate.evaluate, name="eval", help_epilogue=evaluate.EXAMPLES)
 app.command(infer.infer, help_epilogue=infer.EXAMPLES)
 app.command(profile.profile, help_epilogue=profile.EXAMPLES)
 app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
+app.command(selftest.selftest, help_epilogue=selftest.EXAMPLES)
 completion.add_completion(app)
 
 

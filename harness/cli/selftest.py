@@ -1,0 +1,60 @@
+"""`bnnbench selftest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, WaitOption
+
+EXAMPLES = """Examples:
+  bnnbench selftest                       # this machine
+  bnnbench selftest -d pi4 -o pi4.md      # one file to attach to an issue
+  bnnbench selftest -d pi4 --quick        # fewer shapes, fewer pairs"""
+_WRONG = 1
+
+
+def selftest(
+    *,
+    device: OneDeviceOption = "local",
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="The report to write, in Markdown.")] = Path(
+        "selftest.md"
+    ),
+    quick: Annotated[bool, Parameter(negative="", show_default=False, help="Fewer shapes, fewer pairs.")] = False,
+    inventory: InventoryOption = None,
+    wait: WaitOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Make a report of a device to attach to an issue, without names: kernels, roofs, noise, counters, facts."""
+    import sys
+    from json import dumps
+
+    from ..tasks.selftest import is_right
+    from ..tasks.selftest import selftest as look
+    from ..tasks.selftest_report import render
+    from .progress import Display
+    from .terminal import Console
+
+    with Display(Console(stderr=True)) as display:
+        done = look(
+            device,
+            inventory,
+            display.note,
+            lambda text, step, steps: display.phase(device, text, step, steps),
+            quick=quick,
+        )
+    output.write_text(render(done), "utf-8")
+    taken = ", ".join(f"{kind} {count}" for kind, count in done["redacted"].items()) or "nothing"
+    if json:
+        print(dumps(done, indent=1))
+    else:
+        for isa, level in done["correctness"].items():
+            print(f"{isa}: {level['right']} of {level['cases']} kernels are right")
+        print(f"{output}: attach it to an issue; taken out: {taken}")
+    if not is_right(done):
+        print("bnnbench: not every kernel is right; the report says which.", file=sys.stderr)
+        return _WRONG
+    return 0
