@@ -1,4 +1,4 @@
-"""Taking out of a report what names people and machines: what is known, and what looks like it. It says what it took."""
+"""Takes out of a report what names people and machines: what is known, and what looks like it; counts what it took."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import ipaddress
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport.protocol import Transport
 
 _COMMON = {"root", "local", "localhost", "this machine", "/root", "/", "shell", ""}
 """What everybody has is no secret, and stands in ordinary sentences."""
 _IDENTITIES = {"boot_id": "machine id", "machine_id": "machine id", "serial": "serial"}
-"""Keys whose values name one machine."""
+"""Keys whose values name one machine, also where these are facts with a `value` and a `source`."""
 _HOME = re.compile(r"(?:/home|/Users|/data/data|/media|/mnt|/run/user)/[^\s:,;'\"<>|)]+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _MAC = re.compile(r"\b[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}\b")
@@ -53,7 +55,8 @@ class Redactor:
     def value(self, value: Any, key: str = "") -> Any:
         """A document of JSON types without them, in keys and values."""
         if isinstance(value, dict):
-            return {self.text(str(name)): self.value(item, str(name)) for name, item in value.items()}
+            of = {name: key if key in _IDENTITIES and name == "value" else str(name) for name in value}
+            return {self.text(str(name)): self.value(item, of[name]) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(item, key) for item in value]
         if key in _IDENTITIES and value is not None:
@@ -75,20 +78,26 @@ class Redactor:
         return f"<{kind}>"
 
 
-def redactor_of(spec: DeviceSpec, remote_home: str | None) -> Redactor:
-    """One that knows this user, this machine, and how the device is reached."""
-    return Redactor({value: kind for value, kind in _known(spec, remote_home) if value})
+def redactor_of(spec: DeviceSpec, over_there: Mapping[str, str]) -> Redactor:
+    """One that knows this user, this machine, and how the device is reached; `over_there` maps what the device calls
+    itself, its user and its folders to their kinds."""
+    return Redactor({value: kind for value, kind in (*_known(spec), *over_there.items()) if value})
 
 
-def _known(spec: DeviceSpec, remote_home: str | None) -> Iterator[tuple[str, str]]:
+def names_over_there(transport: Transport) -> dict[str, str]:
+    """What a device calls itself, its user and its home folder, by kind. Raises DeviceError."""
+    asked = {"host": ["uname", "-n"], "user": ["id", "-un"]}
+    found = {transport.run(words).stdout.decode("utf-8", "replace").strip(): kind for kind, words in asked.items()}
+    return {**found, transport.home(): "path"}
+
+
+def _known(spec: DeviceSpec) -> Iterator[tuple[str, str]]:
     node = platform.node()
     yield node, "host"
     yield node.partition(".")[0], "host"
-    try:
+    with suppress(KeyError, OSError):
         yield getpass.getuser(), "user"
-    except (KeyError, OSError):
-        pass
-    for folder in (Path("~").expanduser(), Path.cwd(), Path(remote_home or "/")):
+    for folder in (Path("~").expanduser(), Path.cwd()):
         yield str(folder), "path"
     for path in (spec.identity_file, spec.known_hosts, spec.workdir):
         yield str(path or ""), "path"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -32,7 +32,7 @@ from ..bench.one_off import leased
 from ..bench.reach import Tell
 from ..clock import now
 from ..workload.kernel import KernelWorkload
-from .redaction import redactor_of
+from .redaction import names_over_there, redactor_of
 
 ENGINE = "native"
 SCHEMA = 1
@@ -98,7 +98,7 @@ def selftest(
             document |= _times(lease, timed, said.isas, _QUICK_PAIRS if quick else _PAIRS, progress)
         document["findings"] = [msgspec.to_builtins(one) for one in diagnose(spec, facts)]
         document["facts"] = facts.to_dict()
-        redactor = redactor_of(spec, lease.transport.home())
+        redactor = redactor_of(spec, names_over_there(lease.transport))
     document = redactor.value(document)
     return document | {"redacted": dict(sorted(redactor.taken.items()))}
 
@@ -176,7 +176,7 @@ def _times(lease: Lease, timed: KernelWorkload, isas: Sequence[str], pairs: int,
 
 
 @contextmanager
-def _loaded(lease: Lease, workload: KernelWorkload) -> Any:
+def _loaded(lease: Lease, workload: KernelWorkload) -> Iterator[EngineClient]:
     with lease.engine(ENGINE, 1, _DEADLINE_S) as (client, _):
         client.load("case", {**workload.spec.protocol_items(), "data": f"blobs/{workload.identity}"})
         yield client

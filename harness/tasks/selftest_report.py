@@ -67,11 +67,12 @@ def _roofs(document: dict[str, Any]) -> str:
 
 
 def _a_a(pairs: dict[str, Any]) -> str:
+    latency = f"median of an execution {pairs['latency_ns'] / 1e3:.4g} µs"
+    spread = f"median {pairs['median_difference']:+.2%}, sigma {pairs['sigma']:.2%}, largest {pairs['largest']:.2%}"
     return (
-        f"## The engine against itself\n\n{_text(pairs['case'])}, {pairs['pairs']} pairs of fresh processes: median of an "
-        f"execution {pairs['latency_ns'] / 1e3:.4g} µs, median difference {pairs['median_difference']:+.2%}, sigma "
-        f"{pairs['sigma']:.2%}, largest {pairs['largest']:.2%}, p = {pairs['p_value']:.2g} that there is none. No "
-        "calibration: `bnnbench devices calibrate` measures how often verdicts are wrong."
+        f"## The engine against itself\n\n{_text(pairs['case'])}, {pairs['pairs']} pairs of fresh processes, "
+        f"{latency}. Differences of the two sides, which are the same: {spread}; signed ranks, p = "
+        f"{pairs['p_value']:.2g}. How often verdicts are wrong there is measured by `bnnbench devices calibrate`."
     )
 
 
@@ -134,6 +135,4 @@ def _figure(value: float | None) -> str:
 def _text(text: str) -> str:
     """On one line, and nothing in it is Markdown or HTML."""
     flat = " ".join(printable(text).split())
-    return re.sub(
-        r"([\\`*_{}\[\]()#!|~@])", r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    )
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
