@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bnnbench.harness.tasks.protocol_check import check_engine
+from bnnbench.harness.bench.one_off import leased
+from bnnbench.harness.tasks.protocol_check import look_at, sample_workloads
 from bnnbench.harness.tasks.protocol_points import POINTS
+from bnnbench.harness.tasks.protocol_subject import Subject
 from bnnbench.kernels.engines import ENGINES, CustomEngine
 from bnnbench.kernels.targets import TRIPLES
 from tests.harness.bench import Bench, one_sentence
@@ -58,15 +62,31 @@ MUTATIONS: dict[str, tuple[str, str, str]] = {
     "another digest": ("output of bgemm", "hashlib.sha256(data)", "hashlib.sha256(data[1:])"),
     "other bytes": ("output of bgemm", '"bytes": len(data)', '"bytes": 1'),
 }
+SLOW = {"no limit", "no end", "times too small", "iterations not done"}
+"""It takes seconds until they are waited for long enough."""
 STARTS = {"hello", "output of bgemm"}
 
 
-def outcomes(path: Path, *names: str) -> dict[str, tuple[str, str]]:
-    """What is found at these points, and at hello and the outputs."""
-    binary = {triple.architecture: path for triple in TRIPLES.values()}
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """The example on this machine, leased once for all mutations."""
+    bench = Bench(tmp_path_factory.mktemp("check"))
+    workloads = sample_workloads()
+    binary = {triple.architecture: EXAMPLE for triple in TRIPLES.values()}
     engine = CustomEngine("mine", ("{binary}",), binary)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BNNBENCH_LOCK", "BNNBENCH_CACHE", "HOME"):
+            patch.setenv(name, bench.environment[name])
+        with leased("local", None, engine, 1, "a test", print, data=[one.data for one in workloads]) as lease:
+            yield Subject(lease, engine.name, workloads)
+
+
+def outcomes(subject: Subject, path: Path, *names: str) -> dict[str, tuple[str, str]]:
+    """What is found of a program at these points, and at hello and the outputs."""
+    blob = subject.lease.folder.blob(path, executable=True)
+    lease = replace(subject.lease, paths={**subject.lease.paths, "mine": [blob]})
     points = [point for point in POINTS if point[0] in names]
-    found = check_engine(engine, "local", None, print, lambda _: None, points=points)
+    found = look_at(replace(subject, lease=lease), lambda _: None, points)
     return {point.name: (point.outcome, point.why) for point in found}
 
 
@@ -80,16 +100,12 @@ def mutated(folder: Path, before: str, after: str) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def own_lock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BNNBENCH_LOCK", "BNNBENCH_CACHE", "HOME"):
-        monkeypatch.setenv(name, bench.environment[name])
-
-
-@pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_broken_point_is_found_there(mutation: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "mutation", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MUTATIONS]
+)
+def test_a_broken_point_is_found_there(mutation: str, subject: Subject, tmp_path: Path) -> None:
     point, before, after = MUTATIONS[mutation]
-    found = outcomes(mutated(tmp_path, before, after), point)
+    found = outcomes(subject, mutated(tmp_path, before, after), point)
     assert found[point][0] == "failed", found
     assert found[point][1]
     failed = {name for name, (outcome, _) in found.items() if outcome == "failed"}
