@@ -32,12 +32,15 @@ def selftest(
     import sys
     from json import dumps
 
+    from ..errors import CallError
     from ..tasks.selftest import is_right
     from ..tasks.selftest import selftest as look
     from ..tasks.selftest_report import render
     from .progress import Display
     from .terminal import Console
 
+    if output.is_dir() or not output.parent.is_dir():
+        raise CallError(f"--output {output} cannot be written: name a file in a folder that is there.")
     with Display(Console(stderr=True)) as display:
         done = look(
             device,

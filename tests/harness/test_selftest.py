@@ -20,7 +20,7 @@ from bnnbench.harness.tasks.selftest_report import read, render
 from bnnbench.kernels.ops import BGemm
 from bnnbench.kernels.targets import ISA_LEVELS
 from tests.devices.sshd import LoopbackSsh
-from tests.harness.bench import Bench
+from tests.harness.bench import Bench, one_sentence
 
 pytestmark = pytest.mark.timeout(120)
 USER = "zebediah"
@@ -197,3 +197,9 @@ def test_nothing_in_it_is_markup() -> None:
     assert "<b>" not in shown
     assert "\n# d" not in shown
     assert read(text)["facts"] == document["facts"]
+
+
+def test_a_place_that_is_not_there_is_refused_before_anything_is_measured(bench: Bench) -> None:
+    done = bench.run("selftest", "-o", "nowhere/report.md", timeout=20)
+    assert done.returncode == 2
+    assert "--output nowhere/report.md cannot be written" in one_sentence(done.stderr)
