@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from .error import raises_sentences, told
 from .measuring import calling
 from .runs import Results, Run, Runs, run_of
-from .words import command, duration, names, opened, path_of, paths, teller
+from .words import command, duration, names, opened, path_of, paths, teller, waits
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @raises_sentences
+@waits
 def ab(
     files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
@@ -28,6 +29,7 @@ def ab(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
     """Compares two engines, builds or models in interleaved pairs, and says what is proven.
@@ -45,6 +47,7 @@ def ab(
         trust: Also run and read what a baseline from elsewhere names.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:
@@ -106,6 +109,7 @@ class Check:
 
 
 @raises_sentences
+@waits
 def check(
     files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
@@ -120,6 +124,7 @@ def check(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> Check:
     """Runs the old version beside the new one, side by side, and says what got worse.
@@ -138,6 +143,7 @@ def check(
         trust: Also run and read what a baseline from elsewhere names.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:

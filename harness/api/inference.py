@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .error import raises_sentences
-from .words import path_of, teller
+from .words import path_of, teller, waits
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ def infer(
     batch: int = ...,
     all_outputs: Literal[False] = ...,
     inventory: str | PathLike[str] | None = ...,
+    wait: str | float | None = ...,
     progress: bool = ...,
 ) -> "NDArray[Any]": ...
 @overload
@@ -37,9 +38,11 @@ def infer(
     batch: int = ...,
     all_outputs: Literal[True],
     inventory: str | PathLike[str] | None = ...,
+    wait: str | float | None = ...,
     progress: bool = ...,
 ) -> "dict[str, NDArray[Any]]": ...
 @raises_sentences
+@waits
 def infer(
     model: str | PathLike[str],
     input: "ArrayLike",
@@ -51,6 +54,7 @@ def infer(
     batch: int = 1,
     all_outputs: bool = False,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> "NDArray[Any] | dict[str, NDArray[Any]]":
     """Runs a model on inputs of your own, on any device.
@@ -67,6 +71,7 @@ def infer(
         batch: Inputs that the model runs at once.
         all_outputs: Return every output by its name; needed for models with several.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:

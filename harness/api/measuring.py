@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .error import raises_sentences
 from .runs import Run, run_of
-from .words import command, counts, names, opened, path_of, paths, watched
+from .words import command, counts, names, opened, path_of, paths, waits, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @raises_sentences
+@waits
 def run(
     files: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     /,
@@ -30,6 +31,7 @@ def run(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
     """Measures suites and models: verifies every case against the reference, then times it.
@@ -50,6 +52,7 @@ def run(
         trust: Also run and read what a run or baseline from elsewhere names.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:
@@ -89,6 +92,7 @@ def run(
 
 
 @raises_sentences
+@waits
 def evaluate(
     models: str | PathLike[str] | Sequence[str | PathLike[str]],
     /,
@@ -103,6 +107,7 @@ def evaluate(
     invocations: int = 7,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
     """Measures the accuracy of models on a device, and their latency: every image is compared with its label.
@@ -121,6 +126,7 @@ def evaluate(
         invocations: Fresh processes per model that its latency is taken from; 0: accuracy alone.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .error import raises_sentences
-from .words import path_of, teller
+from .words import path_of, teller, waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,7 @@ class Profile:
 
 
 @raises_sentences
+@waits
 def profile(
     model: str | PathLike[str],
     /,
@@ -73,6 +74,7 @@ def profile(
     threads: int = 1,
     runs: int = 50,
     inventory: str | PathLike[str] | None = None,
+    wait: str | float | None = None,
     progress: bool = False,
 ) -> Profile:
     """Times every step of a model on the native engine: its share, its speed, and how close it is to the roof.
@@ -85,6 +87,7 @@ def profile(
         threads: Threads, one on each core.
         runs: How often every step is timed.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
+        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.
 
     Returns:

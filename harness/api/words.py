@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
     from bnnbench.results.store.runs import Store
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..bench.context import Watcher
     from ..bench.reach import Tell
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Names: TypeAlias = str | Sequence[str]
 """One name, or several."""
 File: TypeAlias = str | PathLike[str]
@@ -85,6 +88,20 @@ def watched(progress: bool) -> Iterator[Watcher]:
 def teller(progress: bool) -> Tell:
     """Takes what a command tells while it gets ready, a line each."""
     return lambda line: print(line, file=sys.stderr) if progress else None
+
+
+def waits(function: Callable[P, R]) -> Callable[P, R]:
+    """Within a call of the function, a busy device is waited for as its argument `wait` says."""
+
+    @wraps(function)
+    def patient(*arguments: P.args, **options: P.kwargs) -> R:
+        from ..bench.waiting import waiting
+
+        limit_s = duration(cast("str | float | None", options.get("wait"))) or 0.0
+        with waiting(limit_s, teller(bool(options.get("progress")))):
+            return function(*arguments, **options)
+
+    return patient
 
 
 def command(function: str, files: Files | None, options: Mapping[str, object]) -> list[str]:

@@ -79,7 +79,8 @@ def show(
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from .outcome import print_outcome, told_of
+    from ..tasks.told import told_of
+    from .outcome import print_outcome
     from .summary import print_summary
     from .terminal import Console
 
@@ -200,7 +201,7 @@ def _document(result: RunResult, where: Store) -> dict[str, Any]:
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from .outcome import told_of
+    from ..tasks.told import told_of
 
     stored, record = result.stored, result.stored.record
     document: dict[str, Any] = {"schema": 1, "run_id": record.run_id, "outcome": result.outcome}

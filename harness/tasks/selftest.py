@@ -23,7 +23,7 @@ from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.ops import BConv2d
-from bnnbench.kernels.reference.sweep import sweep
+from bnnbench.kernels.sweep import sweep
 from bnnbench.results.statistics.robust_sigma import robust_sigma
 from bnnbench.results.statistics.signed_rank import two_sided_p
 

@@ -292,3 +292,23 @@ def test_runs_are_a_sequence(made: bnn.Run) -> None:
         several[2]
     with pytest.raises(bnn.CallError, match="2 runs begin with ''"):
         several[""]
+
+
+def test_a_busy_device_is_waited_for_as_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bnnbench.harness.api import inference
+    from bnnbench.harness.bench import waiting
+
+    seen: list[float] = []
+
+    def look(*_: Any, **__: Any) -> None:
+        seen.append(waiting.current().limit_s)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("bnnbench.harness.tasks.infer.infer", look)
+    for wait in (None, 90, "10m"):
+        with pytest.raises(ValueError, match="seen"):
+            inference.infer("quicknet_xs", [0.0], wait=wait)
+    assert seen == [0.0, 90.0, 600.0]
+    assert waiting.current().limit_s == 0.0
+    with pytest.raises(bnn.CallError, match="soon"):
+        bnn.infer("quicknet_xs", [0.0], wait="soon")

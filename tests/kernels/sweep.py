@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bnnbench.kernels.reference.sweep import CHANNELS, FILTERS, IMAGES, MAX_MACS, SEED, sweep
+from bnnbench.kernels.sweep import CHANNELS, FILTERS, IMAGES, MAX_MACS, SEED, sweep
 
 __all__ = ("CHANNELS", "FILTERS", "IMAGES", "MAX_MACS", "SEED", "sweep")

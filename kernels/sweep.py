@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from ..errors import KernelError
-from ..ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec, Pad
+from .errors import KernelError
+from .ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec, Pad
 
 SEED = 20
 """Of the draws."""
