@@ -16,7 +16,18 @@ MARKS = "BNNBENCH_MARKS=1"
 INTERFACES = (1, 2)
 """Versions of QEMU's interface for plugins that the source has code for."""
 _MOST_DIGITS = 18
-_FLAGS = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,--allow-shlib-undefined", "-x", "c", "-std=gnu11")
+_FLAGS = (
+    "-O2",
+    "-g0",
+    "-s",
+    "-shared",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-Wl,--allow-shlib-undefined",
+    "-x",
+    "c",
+    "-std=gnu11",
+)
 
 
 def build_counter(triple: str, interface: int, progress: Progress | None = None) -> Path:
