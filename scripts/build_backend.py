@@ -43,6 +43,9 @@ PREBUILT = ROOT / "build" / "prebuilt"
 IMPORTED = ("filelock", "msgspec", "numpy", "platformdirs")
 """What `bnnbench.kernels.prebuild` imports beside the compilers."""
 
+DATED = "315619200"
+"""The date of every file of a wheel, 1980-01-02, unless SOURCE_DATE_EPOCH says otherwise: the same bytes every time."""
+
 Settings = dict[str, "list[str] | str"] | None
 
 
@@ -53,6 +56,7 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    os.environ.setdefault("SOURCE_DATE_EPOCH", DATED)
     shutil.rmtree(PREBUILT, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         # What the compilers import, and nothing that is installed: the version of the metadata, the code from here.
