@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	@scripts/system_packages.sh
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-slow: $(INSTALLED)
 	@scripts/system_packages.sh
