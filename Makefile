@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
+.PHONY: demo docs test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -69,9 +69,15 @@ fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.fuzz.fuzz_protocol --count 1000000
 	$(BIN)/python -m tests.fuzz.fuzz_store --count 100000
 
+# The documentation as a site: site/index.html. Strict, and then looked at: no page fetches anything from another host.
+docs: $(INSTALLED)
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/docs.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/pytest -q -m slow tests/docs/test_site.py
+
 # Newer versions of everything that is installed, with hashes: requirements/*.txt and those of engines install.
 lock: $(INSTALLED)
 	@scripts/lock.sh
 
 clean:
-	rm -rf .venv .fuzz demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .fuzz demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -16,6 +16,7 @@ lock() { # output, least Python, inputs...
 lock requirements/dev.txt 3.11 pyproject.toml requirements/build.in --extra build --extra dev
 lock requirements/fuzz.txt 3.11 requirements/fuzz.in
 lock requirements/release.txt 3.11 requirements/release.in
+lock requirements/docs.txt 3.11 -c requirements/dev.txt --group pyproject.toml:docs
 lock requirements/uv.txt 3.11 requirements/uv.in
 wanted=$(mktemp -d)
 trap 'rm -rf "$wanted"' EXIT

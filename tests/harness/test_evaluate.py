@@ -333,7 +333,7 @@ def test_only_what_is_compared_is_drawn_with_the_seed() -> None:
 def readme_commands(heading: str) -> list[list[str]]:
     """The lines of the first block of commands below a heading of README."""
     text = (Path(__file__).parents[2] / "README.md").read_text()
-    block = text.split(f"## {heading}\n", 1)[1].split("```")[1]
+    block = text.split(f"## {heading}\n", 1)[1].split("```sh\n")[1].split("```")[0]
     return [shlex.split(line, comments=True) for line in block.strip().splitlines()]
 
 
