@@ -30,9 +30,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Makes links between docs/ and the root of the repository links within the site."""
+    """Makes links between docs/ and the root of the repository links within the site. Shapes in tables, such as
+    f32[n][c], are not references."""
     name = page.file.src_uri
+    lines = [_shapes(line) if line.startswith("|") else line for line in markdown.splitlines()]
+    markdown = "\n".join(lines)
     if name in PAGES:
         return markdown.replace("](docs/", "](")
     depth = name.count("/")
     return markdown.replace("](" + "../" * (depth + 1), "](" + "../" * depth)
+
+
+def _shapes(row: str) -> str:
+    parts = row.split("`")  # every second one is code, where a backslash would be shown
+    return "`".join(
+        part if number % 2 else re.sub(r"(?<=\w)\[", r"\\[", part).replace("][", "]\\[")
+        for number, part in enumerate(parts)
+    )

@@ -1,0 +1,100 @@
+"""What docs/compatibility.md promises: the versions it names are those of the code, and old stores are read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from bnnbench.harness.cli import exit_status, measuring
+from bnnbench.harness.measure.runner import RUNNERS
+from bnnbench.harness.tasks import selftest
+from bnnbench.kernels.models.plan import plan_file
+from bnnbench.results import Store, load, load_invocations
+from bnnbench.results.export import EXPORTS
+from bnnbench.results.records import bounds
+from bnnbench.results.store import baselines
+from bnnbench.results.verdict.formats import json as verdicts
+
+HERE = Path(__file__).parent
+PAGE = (HERE.parents[1] / "docs" / "compatibility.md").read_text()
+FROZEN = sorted((HERE / "frozen").iterdir())
+"""A run of each version, as that version wrote it; none is ever written again."""
+
+
+def stated(what: str) -> int:
+    """The version of the table under "In short"."""
+    row = re.search(rf"^\| {re.escape(what)} \|[^|]*\| (\d+) \|", PAGE, re.MULTILINE)
+    assert row is not None, what
+    return int(row[1])
+
+
+@pytest.mark.parametrize(
+    ("what", "version"),
+    [
+        ("verdicts as JSON", verdicts.SCHEMA),
+        ("`run.json`", bounds.SCHEMA),
+        ("journal", bounds.SCHEMA),
+        ("`measurements.parquet`", bounds.SCHEMA),
+        ("baseline, `capsule.json`", baselines.SCHEMA),
+        ("engine protocol", max(version for version in RUNNERS if version is not None)),
+        ("plan files", plan_file.VERSION),
+        ("report of `selftest`", selftest.SCHEMA),
+    ],
+)
+def test_versions_are_those_of_the_code(what: str, version: int) -> None:
+    assert stated(what) == version
+
+
+def test_exit_statuses_are_those_of_the_code() -> None:
+    statuses = {int(number) for number in re.findall(r"^\| (\d+) \| ", PAGE, re.MULTILINE)}
+    assert statuses == {0, exit_status.REGRESSION, 2, measuring.NOT_MEASURED, measuring.INTERRUPTED}
+
+
+@pytest.fixture(params=FROZEN, ids=lambda folder: folder.name)
+def frozen(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Store]:
+    folder: Path = request.param
+    run_id = json.loads((folder / "run.json").read_text())["run_id"]
+    shutil.copytree(folder, tmp_path / "runs" / run_id)
+    return folder, Store(tmp_path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_every_value_of_an_old_run_is_read(frozen: tuple[Path, Store]) -> None:
+    """Columns may be added; those that there were keep name, type and values."""
+    folder, store = frozen
+    run = store.run("latest")
+    assert run.record.version == folder.name
+    found = {
+        kind: {
+            "types": frame.dtypes.astype(str).to_dict(),
+            "rows": json.loads(frame.to_json(orient="records", date_format="iso", double_precision=15)),
+        }
+        for kind, frame in (("cases", load(run)), ("invocations", load_invocations(run)))
+    }
+    snapshot = folder / "values.json"
+    if os.environ.get("BNNBENCH_UPDATE_SNAPSHOTS") == "1":
+        snapshot.write_text(json.dumps(found, indent=1) + "\n")
+    for kind, known in json.loads(snapshot.read_text()).items():
+        assert known["types"].items() <= found[kind]["types"].items()
+        assert len(known["rows"]) == len(found[kind]["rows"])
+        for old, new in zip(known["rows"], found[kind]["rows"], strict=True):
+            assert {key: new.get(key) for key in old} == old
+
+
+def test_the_parquet_file_of_an_old_run_is_read(frozen: tuple[Path, Store]) -> None:
+    folder, store = frozen
+    table = pq.read_table(folder / "measurements.parquet")
+    assert table.schema.metadata[b"bnnbench_schema"] == b"1"
+    known = load_invocations(store.run("latest"))
+    assert table.column("median_ns").to_pylist() == known["median_ns"].tolist()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_old_run_is_exported(frozen: tuple[Path, Store], name: str) -> None:
+    assert EXPORTS[name](frozen[1].run("latest"))
