@@ -83,8 +83,9 @@ class Comparing(DeviceSession):
         return None if value is None else str(value)
 
     def _pair_ns(self, one: Comparison) -> float:
-        gate = one.gates["base"]
-        return 2 * invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0)
+        return sum(
+            invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0) for gate in one.gates.values()
+        )
 
     def _measure_gates(self, bench: Workbench) -> None:
         wanted = {id for record in self._left for id in (record.base_case, record.head_case)}

@@ -21,6 +21,8 @@ from ..plan.cases import Case
 from .throttle import throttled
 
 _COOL_DOWN_S = 1.0
+_MOST_UNLIKE = 2.0
+"""How many times as long an execution of one side may take for both to do the same number of them in a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,23 @@ class Comparison:
 
 
 def alike(gates: Mapping[Side, Gate], extra_ppm: int) -> dict[Side, Gate]:
-    """The gates of both sides such that both are run in the same way, each long enough for the slower to settle."""
-    shared = {
-        "iterations": whole_extra(max(gate.iterations or 1 for gate in gates.values()), extra_ppm),
-        "warmup_ns": max(gate.warmup_ns or 0 for gate in gates.values()),
-        "block_ns": max(gate.block_ns or 0 for gate in gates.values()),
+    """The gates of both sides such that both are warmed up alike, long enough for the slower to settle.
+
+    Both do as many iterations in a block, unless one takes more than `_MOST_UNLIKE` times as long as the other: then
+    each does its own number, or the blocks of the slower would never end.
+    """
+    each_ns = {side: (gate.block_ns or 0) / (gate.iterations or 1) for side, gate in gates.items()}
+    counts = {side: gate.iterations or 1 for side, gate in gates.items()}
+    if max(each_ns.values()) <= _MOST_UNLIKE * min(each_ns.values()):
+        counts = dict.fromkeys(counts, max(counts.values()))
+    counts = {side: whole_extra(count, extra_ppm) for side, count in counts.items()}
+    warmup_ns = max(gate.warmup_ns or 0 for gate in gates.values())
+    return {
+        side: msgspec.structs.replace(
+            gate, iterations=counts[side], warmup_ns=warmup_ns, block_ns=each_ns[side] * counts[side]
+        )
+        for side, gate in gates.items()
     }
-    return {side: msgspec.structs.replace(gate, **shared) for side, gate in gates.items()}
 
 
 def whole_extra(iterations: int, extra_ppm: int) -> int:
