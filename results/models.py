@@ -1,6 +1,8 @@
 """The models of a store as choices: a row for each way to run one on one data set, with the newest of every figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -25,8 +27,8 @@ _ACCURACY = (
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
     """A row per choice and data set of a frame of `bnnbench.results.load`: only models, only what is `ok`.
 
-    Latency may come from one run and accuracy from another; of each, the newest that was measured stands. A file that
-    another one of its name has replaced is no choice any more.
+    Latency may come from one run and accuracy from another; of each, the newest that was measured stands, of accuracies
+    of one plan that of the most images. A file that another one of its name has replaced is no choice any more.
     """
     frame = named(frame)
     found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
@@ -38,9 +40,45 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     names = [timed[key] for key in keys if key != "size_bytes"]
     newest = timed["created"].groupby(names, dropna=False).transform("max")
     timed = timed[timed["created"].isna() | (timed["created"] == newest)]
-    rated = ordered[ordered["accuracy"].notna()].drop_duplicates([*keys, *DATA_SET], keep="last")
+    rated = _rated(ordered).drop_duplicates([*keys, *DATA_SET], keep="last")
     merged = timed.merge(rated[[*keys, *_ACCURACY]], how="left", on=keys)
     return merged[list(frame.columns)]
+
+
+def _rated(frame: pd.DataFrame) -> pd.DataFrame:
+    """The accuracies of what each choice is now, by how many images they are of, then by age; one of another plan than
+    the newest is another model's."""
+    keys = [*CHOICE, *DATA_SET]
+    rated = frame[frame["accuracy"].notna()].sort_values("created", kind="stable")
+    now = rated.drop_duplicates(keys, keep="last")[[*keys, "plan_sha256"]]
+    same = rated.merge(now, on=[*keys, "plan_sha256"])
+    return same.sort_values("accuracy_n", kind="stable", na_position="first")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many images an accuracy is of, and of which run it is."""
+
+    images: int
+    run_id: str
+
+
+def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sample] | None:
+    """The sample that the accuracy of a row of `choices(frame)` is of, and a newer one of fewer images; None without."""
+    frame = named(frame)
+    found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
+    for key in (*CHOICE, *DATA_SET):
+        found = found[found[key].isna() if pd.isna(row[key]) else equal(found[key], row[key])]
+    rated = _rated(found)
+    if rated.empty or pd.isna(rated["accuracy_n"].iloc[-1]):
+        return None
+    taken = rated.iloc[-1]
+    newer = rated[(rated["created"] > taken["created"]) & (rated["accuracy_n"] < taken["accuracy_n"])]
+    if newer.empty:
+        return None
+    last = newer.sort_values("created", kind="stable").iloc[-1]
+    mine, other = (Sample(int(one["accuracy_n"]), str(one["run_id"])) for one in (taken, last))
+    return mine, other
 
 
 def without_comparisons(runs: Sequence[StoredRun]) -> list[StoredRun]:

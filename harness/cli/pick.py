@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bnnbench.results.metrics import Metric
+    from bnnbench.results.models import Sample
     from bnnbench.results.pick import Pick
 
     from .next_command import Missing
@@ -49,7 +50,7 @@ def pick(
 
     from bnnbench.devices.spec import parse_url
     from bnnbench.results import load
-    from bnnbench.results.models import choices, without_comparisons
+    from bnnbench.results.models import choices, passed_over, without_comparisons
     from bnnbench.results.pick import ORDER
     from bnnbench.results.pick import pick as choose
     from bnnbench.results.store.runs import Store
@@ -65,14 +66,19 @@ def pick(
     }
     with named_first(store):
         runs = without_comparisons(Store(store).runs())
-    frame = choices(load(runs))
+    measured = load(runs)
+    frame = choices(measured)
     if frame.empty:
         raise CallError(f"the store has no model that was measured; run `{with_store(FIRST, store)}`.")
     name = parse_url(device).name if device and "://" in device else device
     frame = _one(_newest_version(_one(frame, "dataset", dataset)), "device", name)
     made = choose(frame, **budgets)
     missing = missing_figures(frame, dict.fromkeys([*made.budgets, ORDER[0]]), runs, store)
-    print(dumps(_json(made, missing), indent=1) if json else "\n".join([*sentences(made), *next_steps(missing)]))
+    samples = passed_over(measured, made.best) if made.best is not None else None
+    if json:
+        print(dumps(_json(made, missing, samples), indent=1))
+    else:
+        print("\n".join([*sentences(made), *_sample_told(samples), *next_steps(missing)]))
     return 0 if made.best is not None else 3
 
 
@@ -242,7 +248,17 @@ def _doubts(made: Pick) -> list[str]:
     return lines
 
 
-def _json(made: Pick, missing: Sequence[Missing]) -> dict[str, Any]:
+def _sample_told(samples: tuple[Sample, Sample] | None) -> list[str]:
+    if samples is None:
+        return []
+    taken, newer = samples
+    return [
+        f"its accuracy is of {taken.images:,} images, of run {taken.run_id}; a newer one, of run {newer.run_id}, is of "
+        f"{newer.images:,} alone"
+    ]
+
+
+def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample] | None) -> dict[str, Any]:
     from dataclasses import asdict
 
     from bnnbench.results.metrics import OBJECTIVES
@@ -268,4 +284,5 @@ def _json(made: Pick, missing: Sequence[Missing]) -> dict[str, Any]:
             for one in made.moved
         ],
         "missing": [asdict(one) for one in missing],
+        "accuracy_sample": dict(zip(("taken", "newer"), map(asdict, samples), strict=True)) if samples else None,
     }

@@ -16,7 +16,7 @@ from bnnbench.harness.cli.published import published_frame
 from bnnbench.results import load
 from bnnbench.results.columns import CASE_COLUMNS, build
 from bnnbench.results.metrics import OBJECTIVES
-from bnnbench.results.models import choices
+from bnnbench.results.models import choices, passed_over
 from bnnbench.results.pareto import between_runs, pareto
 from bnnbench.results.pick import pick
 from bnnbench.results.store.stored_run import StoredRun
@@ -173,6 +173,30 @@ def test_a_choice_is_the_newest_of_each_figure(family: StoredRun) -> None:
     assert found["accuracy"].min() > 0.8
     assert choices(frame.iloc[:0]).empty
     assert choices(frame.assign(status="failed")).empty
+
+
+def test_a_newer_accuracy_of_fewer_images_does_not_replace_one_of_more(family: StoredRun) -> None:
+    everything = load(family)
+    frame = everything[everything["accuracy"].notna()]
+    later = frame["created"] + pd.Timedelta(days=1)
+    few = frame.assign(created=later, run_id="later", accuracy=0.5, accuracy_n=100, latency_ns=1.0)
+    found = choices(pd.concat([frame, few], ignore_index=True))
+    assert len(found) == len(frame)
+    assert (found["latency_ns"] == 1.0).all()  # of that, the newest
+    assert found["accuracy"].min() > 0.8
+    row = {str(key): value for key, value in found.iloc[0].items()}
+    told = passed_over(pd.concat([few, frame], ignore_index=True), row)
+    assert told is not None
+    assert [one.images for one in told] == [frame["accuracy_n"].iloc[0], 100]
+    assert [one.run_id for one in told] == [frame["run_id"].iloc[0], "later"]
+    assert passed_over(frame, row) is None
+    # As many images: the newest. Another plan is another model: what is known of it alone.
+    again = few.assign(accuracy_n=frame["accuracy_n"])
+    assert (choices(pd.concat([frame, again], ignore_index=True))["accuracy"] == 0.5).all()
+    retrained = few.assign(plan_sha256="f" * 64)
+    both = pd.concat([frame, retrained], ignore_index=True)
+    assert (choices(both)["accuracy"] == 0.5).all()
+    assert passed_over(both, row) is None
 
 
 def test_probabilities_say_how_sure_a_place_is() -> None:
