@@ -64,7 +64,7 @@ class Sample:
 
 
 def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sample] | None:
-    """The sample that the accuracy of a row of `choices(frame)` is of, and a newer one of fewer images; None without."""
+    """The sample that the accuracy of a row of `choices(frame)` is of, and a newer one of fewer images; else None."""
     frame = named(frame)
     found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
     for key in (*CHOICE, *DATA_SET):
