@@ -27,7 +27,7 @@ PROGRAMS = {"adb", "apt", "bazelisk", "cd", "cp", "git", "make", "mkdir", "pip",
 PROGRAMS |= {"ssh-keygen", "sshd", "termux-wake-lock", ".venv/bin/python", "$PYTHON", "PYTHON=$(bnnbench"}
 """What blocks of commands may call beside bnnbench; one that is missing here fails until somebody has looked at it."""
 TARGETS = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-FULL_OF_PLACEHOLDERS = re.compile(r"\b(COMMAND|FILE\.json|FORMAT|pytest-benchmark \|)(?=\W|$)|\.\.\.| \| ")
+FULL_OF_PLACEHOLDERS = re.compile(r"\b(COMMAND|SHELL|FILE\.json|FORMAT|pytest-benchmark \|)(?=\W|$)|\.\.\.| \| ")
 """Marks a line that shows a form and not a call: `bnnbench COMMAND --help`, `--format a | b`."""
 
 QUICK_SUITE = """
@@ -200,7 +200,8 @@ def test_json_is_a_record(block: Block) -> None:
 
 
 def furnish(folder: Path) -> None:
-    """What the documents speak of: models, images, suites, an engine, and devices that are all this machine."""
+    """What the documents speak of: models, images, suites, an engine, and devices that are all this machine; a run that
+    is stored already."""
     models = shipped_models()
     for name in ("quicknet.tflite", "mine.tflite", "small.tflite"):
         shutil.copy(models["quicknet_xs"], folder / name)
@@ -213,7 +214,8 @@ def furnish(folder: Path) -> None:
     (folder / "suite.toml").write_text('engines = ["native", "mine"]\n' + QUICK_SUITE + declared)
     (folder / "devices.toml").write_text('[device.pi4]\ntransport = "local"\n')
     np.save(folder / "images.npy", np.zeros((2, 28, 28, 1), np.float32))
-    (folder / "runs").mkdir(exist_ok=True)
+    stored = ROOT / "tests/docs/frozen/0.1.0"
+    shutil.copytree(stored, folder / "runs" / json.loads((stored / "run.json").read_text())["run_id"])
 
 
 @pytest.fixture
@@ -242,6 +244,9 @@ def wants(block: Block, slow: bool) -> bool:
 
 def follow(reader: Bench, blocks: list[Block]) -> None:
     shown: list[str] = []
+    if any('@v1.2"' in block.text for block in blocks):
+        save = "bnnbench run suite.toml -e native && bnnbench baseline save main && bnnbench baseline save v1.2"
+        done(reader, ["bash", "-c", save], save)
     for block in blocks:
         if block.language == "python":
             # Blocks of a document go on from each other, as a reader's session does.
@@ -282,7 +287,7 @@ def test_slow_blocks_work_too(reader: Bench, blocks: list[Block]) -> None:
 
 
 def test_a_block_that_fails_is_noticed(reader: Bench) -> None:
-    text = "<!-- example: run -->\n```sh\nbnnbench report\n```"
+    text = "<!-- example: run -->\n```sh\nbnnbench report 1999\n```"
     with pytest.raises(AssertionError, match="exit status 2"):
         follow(reader, list(blocks_of(ROOT / "README.md", text)))
     with pytest.raises(AssertionError, match="exit status 1"):
