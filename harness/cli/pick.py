@@ -53,11 +53,13 @@ def pick(
     from bnnbench.results.models import choices, passed_over, without_comparisons
     from bnnbench.results.pick import ORDER
     from bnnbench.results.pick import pick as choose
+    from bnnbench.results.sheet import say
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
     from .next_command import FIRST, missing_figures, named_first, with_store
     from .next_command import sentences as next_steps
+    from .terminal import Console
 
     budgets = {
         "max_latency_ns": _quantity("--max-latency", max_latency, _TIMES, "30ms"),
@@ -78,7 +80,9 @@ def pick(
     if json:
         print(dumps(_json(made, missing, samples), indent=1))
     else:
-        print("\n".join([*sentences(made), *_sample_told(samples), *next_steps(missing)]))
+        console = Console()
+        for line in (*sentences(made), *_sample_told(samples), *next_steps(missing)):
+            say(console, line)
     return 0 if made.best is not None else 3
 
 
