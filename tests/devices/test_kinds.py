@@ -91,7 +91,7 @@ def test_one_kind_is_local() -> None:
 def test_a_toy_is_reached_by_its_row_alone() -> None:
     with connect(resolve("toy://attic", Inventory())) as transport:
         assert transport.spec.address == "toy://attic"
-        assert transport.emulator == ()
+        assert transport.emulator is None
         assert probe(transport).value("machine")
     with pytest.raises(Unreachable, match="no room 'hall'"):
         connect(resolve("toy://hall", Inventory()))

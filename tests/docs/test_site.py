@@ -14,7 +14,6 @@ import pytest
 from bnnbench.harness.cli.main import app
 from tests.docs.blocks import ROOT
 
-pytest.importorskip("mkdocs", reason="requirements/docs.txt is not installed; make docs does")
 pytestmark = pytest.mark.slow
 
 FETCHES = {"img": "src", "script": "src", "source": "src", "iframe": "src", "video": "src", "audio": "src"}
@@ -38,6 +37,7 @@ class Fetched(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocs", reason="requirements/docs.txt is not installed; make docs does")
     target = tmp_path_factory.mktemp("site")
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(target)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
