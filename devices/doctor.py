@@ -19,7 +19,7 @@ OLD_KERNEL = (4, 9)
 _MOST_NAMED = 6
 _MOST_DIGITS = 9
 _ASK_FIRMWARE = "let the user ask the firmware: sudo usermod -aG video {}; then log in again"
-_COMPARE = "what nobody can look at may change while it is measured: compare in pairs, with `bnnbench ab`"
+_COMPARE = "what cannot be observed may change during a measurement: compare in pairs, with `bnnbench ab`"
 _NOW = {0: "under-voltage", 1: "its clock capped", 2: "throttling", 3: "the soft temperature limit"}
 
 
@@ -63,8 +63,8 @@ def _throttled(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
             yield Finding("throttled", f"the firmware reports {what} now", mend, "low")
         elif word >> (bit + 16) & 1:
             yield Finding(
-                "throttled-before", f"the firmware has seen {what} since it was booted, and would not tell it again",
-                f"mend the cause and reboot: {f'ssh {spec.host} ' if spec.host else ''}sudo reboot",
+                "throttled-before", f"the firmware has seen {what} since it was booted, and would not report it again",
+                f"remove the cause and reboot: {f'ssh {spec.host} ' if spec.host else ''}sudo reboot",
             )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def _plain(what: str) -> Rule:
     def rule(where: str, path: Path, value: Any) -> str:
         name = text(where, path, value)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:\[\]-]*", name):
-            raise InventoryError(f"{where}: {value!r} is no {what}.")
+            raise InventoryError(f"{where}: {value!r} is not a valid {what}.")
         return name
 
     return rule
@@ -64,7 +64,7 @@ def serial(where: str, path: Path, value: Any) -> str:
     name = text(where, path, value)
     if name.startswith("-") or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_SERIAL:
         raise InventoryError(
-            f"{where}: {value!r} is no serial as `adb devices` lists them: it must not start with '-' or a space."
+            f"{where}: {value!r} is not a serial as `adb devices` lists them: it must not start with '-' or a space."
         )
     return name
 

@@ -19,9 +19,9 @@ def bounded(find: Callable[[Sections], Fact], sections: Sections) -> Fact:
     try:
         fact = find(sections)
     except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-        return Fact(None, f"what the device said cannot be read: {str(error)[:200]}")
+        return Fact(None, f"the device's answer cannot be read: {str(error)[:200]}")
     if not _fits(fact.value, _DEEPEST):
-        return Fact(None, f"{fact.source[:200]} says something that is too large to be true")
+        return Fact(None, f"{fact.source[:200]} has a value that is too large")
     return Fact(fact.value, fact.source[:_LONGEST_TEXT])
 
 

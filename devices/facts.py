@@ -34,7 +34,7 @@ class DeviceFacts:
         return iter(self.facts)
 
     def value(self, name: str) -> Any:
-        """The fact's value, None when absent. Raises KeyError for a name that is no fact."""
+        """The fact's value, None when absent. Raises KeyError for a name that is not a fact."""
         return self.facts[name].value
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -111,7 +111,7 @@ def cores_of(spec: DeviceSpec, facts: DeviceFacts) -> tuple[int, ...]:
     if not allowed:
         if isinstance(spec.cores, tuple):
             return tuple(sorted(spec.cores))
-        raise InventoryError(f"Device {spec.name!r} does not tell its CPUs; set cores= to a list like [0, 1].")
+        raise InventoryError(f"Device {spec.name!r} does not report its CPUs; set cores= to a list like [0, 1].")
     if spec.cores == "all":
         return allowed
     if spec.cores == "big":

@@ -31,7 +31,7 @@ look() {
 }
 safe() {
   why='cannot be looked at'; look "$1" || return 1
-  case $mode in d*) ;; *) why='is no folder'; return 1 ;; esac
+  case $mode in d*) ;; *) why='is not a folder'; return 1 ;; esac
   case $trusted in *" $owner "*) ;; *) why="belongs to user $owner"; return 1 ;; esac
   case $mode in ?????????[tT]*) return 0 ;; esac
   case $mode in ????????w*) why='can be written by every user'; return 1 ;; esac

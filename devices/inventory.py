@@ -56,7 +56,7 @@ class Inventory:
 def find_inventory(explicit: Path | str | None = None) -> Path | None:
     """The inventory file to use: `explicit`, else devices.toml here or above, else the user's, else None.
 
-    Raises InventoryError when `explicit` is given and is no file.
+    Raises InventoryError when `explicit` is given and is not a file.
     """
     if explicit is not None:
         path = Path(explicit).expanduser()
@@ -112,7 +112,7 @@ def _text(data: bytes, path: Path) -> str:
 def _require_regular(path: Path) -> None:
     """Raises InventoryError for a pipe or a device, on which one could wait for ever."""
     if path.exists() and not path.is_file():
-        raise InventoryError(f"{path} is no regular file; name an inventory, like devices.toml.")
+        raise InventoryError(f"{path} is not a regular file; name an inventory, like devices.toml.")
 
 
 def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
@@ -154,7 +154,7 @@ def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
     if key is not None:
         raise InventoryError(
             f"{path}: device {spec.name!r}, {key}: a {FILE_NAME} that was only found may not decide "
-            f"how this machine is used; say `--inventory {path}` if you trust it, or remove it there."
+            f"how this machine is used; say `--inventory {path}` if you trust it, or remove that key there."
         )
     return replace(spec, is_found=spec != LOCAL)
 

@@ -41,7 +41,7 @@ _BOARD: Final = _ENTRY | {
 }
 _PACKAGE: Final = "bnnbench.devices.transport"
 
-# One row per kind. A key that is no field of `DeviceSpec` is in its `options`.
+# One row per kind. A key that is not a field of `DeviceSpec` is in its `options`.
 KINDS: Final[dict[str, Kind]] = {
     "local": Kind(f"{_PACKAGE}.local:LocalTransport", _BOARD, is_here=True),
     "ssh": Kind(

@@ -66,7 +66,7 @@ class MachineLock:
         self.release()
 
     def _busy(self, said: str) -> DeviceBusy:
-        who = (said or "it does not say by whom")[:_LONGEST_ERROR].rstrip(".")
+        who = (said or "the holder is unknown")[:_LONGEST_ERROR].rstrip(".")
         sentence = f"device {self._transport.spec.name!r} is busy: {who}; wait with --wait 10m, or end that benchmark."
         return DeviceBusy(sentence, holder=said.removeprefix("held by "))
 

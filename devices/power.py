@@ -87,7 +87,7 @@ def sources(sections: Sections) -> Fact:
 
 
 def watts(kind: str, values: list[str]) -> float | None:
-    """Power of one reading of a source; None for what is no reading."""
+    """Power of one reading of a source; None for what is not a reading."""
     if kind == "pmic":
         return pmic_watts("\n".join(values))
     if kind == "supply":

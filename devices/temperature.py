@@ -47,13 +47,13 @@ class Sensor:
 
     @property
     def degrees(self) -> float | None:
-        """None where it is no temperature of a CPU that runs."""
+        """None where it is not a temperature of a CPU that runs."""
         degrees = celsius(self.text)
         return degrees if degrees is not None and _RUNNING[0] < degrees < _RUNNING[1] else None
 
 
 def celsius(text: str) -> float | None:
-    """Degrees; None for what is no reading, or one that a sensor gives while it is off."""
+    """Degrees; None for what is not a reading, or one that a sensor gives while it is off."""
     if not re.fullmatch(r"-?\d{1,7}", text.strip()):
         return None
     number = int(text)

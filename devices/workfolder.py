@@ -53,7 +53,7 @@ class WorkFolder:
         if answer == "unsafe":
             raise InventoryError(
                 f"{where} cannot be trusted: {told}, so another user could replace the programs that are run there; "
-                "set workdir= to a folder that only you can write to, or mend its owner and mode."
+                "set workdir= to a folder that only you can write to, or correct its owner and mode."
             )
         if answer == "noexec":
             raise CommandFailed(

@@ -35,11 +35,17 @@ class _ReplayedClock:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the plugin."""
     group = parser.getgroup("bnnbench")
-    group.addoption("--bnn-device", metavar="NAME", help="measure device_benchmark on this device; else it is skipped")
-    group.addoption("--bnn-engine", metavar="NAME", default="native", help="with this engine (default native)")
-    group.addoption("--bnn-invocations", metavar="N", type=int, default=7, help="fresh processes for each (default 7)")
-    group.addoption("--bnn-inventory", metavar="FILE", help="device list; default as bnnbench run")
-    group.addoption("--bnn-store", metavar="DIR", help="where the runs are kept; default as bnnbench run")
+    group.addoption(
+        "--bnn-device",
+        metavar="NAME",
+        help="measure device_benchmark on this device; without it these tests are skipped",
+    )
+    group.addoption("--bnn-engine", metavar="NAME", default="native", help="engine to measure (default: native)")
+    group.addoption(
+        "--bnn-invocations", metavar="N", type=int, default=7, help="fresh processes per benchmark (default: 7)"
+    )
+    group.addoption("--bnn-inventory", metavar="FILE", help="device list (default: as bnnbench run)")
+    group.addoption("--bnn-store", metavar="DIR", help="folder of stored runs (default: as bnnbench run)")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -226,7 +226,7 @@ class BitPack(OpSpec):
         self._require_positive("n", "c")
         self._require_choice("dtype", "f32", "i8")
         if type(self.zero_point) is not int or not -128 <= self.zero_point <= 127:
-            raise KernelError(f"{self.op}: zero_point={self.zero_point!r} is no integer in -128..127.")
+            raise KernelError(f"{self.op}: zero_point={self.zero_point!r} is not an integer in -128..127.")
         if self.dtype == "f32" and self.zero_point != 0:
             raise KernelError(f"{self.op}: zero_point={self.zero_point} needs dtype=i8.")
         self._require_bounded()

@@ -176,7 +176,7 @@ def _status(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return _Standing(gate.status, gate.reason)
     wrong = [one for one in invocations if one.status == "wrong_output"]
     if wrong:
-        return _Standing("wrong_output", wrong[0].reason or "an invocation put out something else than its gate")
+        return _Standing("wrong_output", wrong[0].reason or "an invocation's output differs from the verified one")
     planned = run.record.invocations_per_case
     if case.device in run.record.counted:
         planned = min(1, planned)

@@ -37,7 +37,7 @@ class Pick:
 
 def pick(frame: pd.DataFrame, **bounds: float | None) -> Pick:
     """The best choice of a frame with a row per choice (see `models.choices`) under budgets, which are inclusive:
-    `max_latency_ns`, `max_size_bytes`, `min_accuracy` (`Metric.budget`); None is no budget.
+    `max_latency_ns`, `max_size_bytes`, `min_accuracy` (`Metric.budget`); None is not a budget.
 
     Accuracies are only compared on one dataset: pass a frame with one. Raises KeyError for any other budget.
     """

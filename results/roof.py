@@ -20,7 +20,7 @@ def beyond_any(case: CaseRecord, latency_ns: float) -> str | None:
     gops = 2.0 * (case.macs_1bit or 0) / latency_ns
     if gops <= MOST_GOPS * case.threads:
         return None
-    return f"its times say {gops:,.0f} GOPS, which no processor does"
+    return f"its times say {gops:,.0f} GOPS, more than any processor does"
 
 
 def beyond_roof(case: CaseRecord, latency_ns: float, peaks: Sequence[Peak]) -> tuple[Status, str] | None:
@@ -35,7 +35,7 @@ def beyond_roof(case: CaseRecord, latency_ns: float, peaks: Sequence[Peak]) -> t
             status: Status = "failed" if rate > IMPOSSIBLE * limit else "unstable"
             return status, (
                 f"its times say {rate:,.0f} {unit}, {rate / limit:,.1f} times the roof measured on this device: "
-                "the engine does less than it should, or not on this CPU"
+                "the engine skips work, or runs elsewhere"
             )
     return None
 

@@ -154,7 +154,7 @@ class Sheet:
 
 
 def say(console: Console, text: Text | str, style: str = "") -> None:
-    """A sentence, folded at spaces where the terminal ends; what is no letter, digit or sign is a question mark."""
+    """A sentence, folded at spaces where the terminal ends; what is not a letter, digit or sign is a question mark."""
     whole = text if isinstance(text, Text) else Text(shorten(text, MOST), style)
     whole.plain = printable(whole.plain, is_plain(console))
     for line in folded(whole, console.width):

@@ -33,7 +33,7 @@ class Doubt(NamedTuple):
     sentence: str
 
 
-UNSEEN = Doubt("throttling unseen", "nothing there shows whether it throttles")
+UNSEEN = Doubt("throttling unseen", "throttling cannot be seen there")
 
 
 def trust(gate: Gate | None, timed: Sequence[Invocation], events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
@@ -85,9 +85,9 @@ def word_of(code: str | None) -> str | None:
 def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
     reasons = []
     if gate is None or gate.settled is not True:
-        reasons.append(Doubt("not settled", "its times did not settle while it was warmed up"))
+        reasons.append(Doubt("not settled", "its times did not settle during the warm-up"))
     if len(timed) == 1:
-        reasons.append(Doubt("1 invocation", "it was measured once, so whether it repeats was not seen"))
+        reasons.append(Doubt("1 invocation", "it was measured once, so its repeatability is unknown"))
     clocks = [clock for one in timed if one.clock_hz and (clock := statistics.median(one.clock_hz)) > 0]
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100

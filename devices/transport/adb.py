@@ -131,7 +131,7 @@ class AdbTransport(PosixTransport):
             return False
         if not self.answers(CONNECT_TIMEOUT_S):
             raise Unreachable(
-                f"{self._name()} runs a system from before Android 5, whose adb tells no status and changes bytes; "
+                f"{self._name()} runs a system older than Android 5, whose adb reports no exit status and changes bytes; "
                 "reach it over SSH (Termux), or use another device."
             )
         return True

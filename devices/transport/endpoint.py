@@ -173,7 +173,7 @@ def _refuse(alias: str, found: Settings) -> None:
 
 def _given(alias: str, keyword: str, value: str | None) -> str:
     if value is None:
-        raise InventoryError(f"ssh told no {keyword} for host {alias!r}; try `ssh -G {alias}`.")
+        raise InventoryError(f"ssh -G printed no {keyword} for host {alias!r}; try `ssh -G {alias}`.")
     return value
 
 

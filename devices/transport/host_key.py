@@ -37,7 +37,7 @@ class HostKeyCheck:
         usable = [one for one in supported if allowed is None or one in allowed]
         if not usable:
             raise HostKeyError(
-                f"HostKeyAlgorithms of ~/.ssh/config leaves none that is supported for {self.target.title}; allow one "
+                f"HostKeyAlgorithms of ~/.ssh/config leaves no supported algorithm for {self.target.title}; allow one "
                 f"of {', '.join(supported)}."
             )
         types = {key.type for key in self.known if not key.marker}
@@ -69,7 +69,7 @@ class HostKeyCheck:
             if known.marker == "@revoked" and known.blob == blob:
                 raise HostKeyError(
                     f"The host key of {target.key_name} is marked @revoked in {known.place}: {target.title} is not "
-                    "talked to with it; give it a new host key."
+                    "contacted; give it a new host key."
                 )
 
     def _check_listed(self, file: Path, blob: bytes) -> None:
@@ -77,14 +77,14 @@ class HostKeyCheck:
             data = file.read_bytes()
         except OSError as error:
             raise HostKeyError(
-                f"RevokedHostKeys {file} cannot be read: {error.strerror}; mend ~/.ssh/config."
+                f"RevokedHostKeys {file} cannot be read: {error.strerror}; correct ~/.ssh/config."
             ) from error
         if data.startswith(_KRL):
             raise HostKeyError(f"RevokedHostKeys {file} is a binary list, which is not supported; list public keys.")
         if blob in public_keys(data):
             raise HostKeyError(
                 f"RevokedHostKeys {file} lists the host key of {self.target.key_name}: {self.target.title} is not "
-                "talked to with it; give it a new host key."
+                "contacted; give it a new host key."
             )
 
     def _check_address(self, key: paramiko.PKey, address: str) -> None:

@@ -68,7 +68,7 @@ class PosixTransport(ABC):
             found = _ENVIRONMENT.fullmatch(done.stdout.decode("utf-8", "replace"))
             if found is None:
                 raise CommandFailed(
-                    f"{self._name()} did not tell its home folder: {reason_of(done)}; a file of its login shell may "
+                    f"{self._name()} did not report its home folder: {reason_of(done)}; a file of its login shell may "
                     "start something that goes on printing."
                 )
             tool, home = found.groups()

@@ -115,7 +115,7 @@ class _Reading:
 
     def _include(self, line: Line, folder: Path, depth: int) -> None:
         if depth >= _MAX_DEPTH:
-            raise line.refused("Include goes round in a circle")
+            raise line.refused("Include is circular")
         for word in some(line, "file names"):
             # Python's patterns know no backslash and no classes.
             if "%" in word or "${" in word or _OTHER_PATTERN.search(line.rest):

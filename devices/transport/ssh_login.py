@@ -103,7 +103,7 @@ class Login:
     def _through(self, spec: DeviceSpec, target: Endpoint, depth: int) -> paramiko.Channel:
         """A channel to `target` through its jump hosts, each of them logged in to in turn."""
         if depth >= _MAX_JUMPS:
-            raise InventoryError(f"~/.ssh/config, host {target.alias!r}: ProxyJump goes round in a circle.")
+            raise InventoryError(f"~/.ssh/config, host {target.alias!r}: ProxyJump is circular.")
         # The last jump host opens the way to the target; what comes before it leads to that host.
         last = hop(target, spec, self._config)
         session = self._connect(spec, last, depth + 1)
@@ -146,7 +146,7 @@ def _restrict(session: BoundedTransport, target: Endpoint) -> None:
         kept = [one for one in wanted or supported if one in supported]
         if not kept:
             raise Unreachable(
-                f"{keyword} of ~/.ssh/config leaves none that is supported for {target.title}; allow one of "
+                f"{keyword} of ~/.ssh/config leaves no supported algorithm for {target.title}; allow one of "
                 f"{', '.join(supported)}."
             )
         setattr(options, name, kept)

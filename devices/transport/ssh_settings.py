@@ -73,7 +73,7 @@ class OpenSsh:
             lines = [line.strip().rstrip(".") for line in errors.split("\n")]
             said = "; ".join(line for line in lines if line and "terminating," not in line)[:_WORDS_MAX]
             raise InventoryError(
-                f"ssh cannot read its configuration for host {host!r}: {said or f'status {status}'}; mend that file."
+                f"ssh cannot read its configuration for host {host!r}: {said or f'status {status}'}; correct that file."
             )
         values: dict[str, tuple[str, ...]] = {}
         for line in output.split("\n"):
@@ -91,7 +91,7 @@ def _file_names(host: str, keyword: str, text: str) -> tuple[str, ...]:
     relative = names[0][:1] not in "/~%$" and any(" " in name for name in names)
     if relative or any(Path(f"{first} {second}").exists() for first, second in pairwise(names)):
         raise InventoryError(
-            f"~/.ssh/config, host {host!r}: {keyword} {text!r} has two readings; write full names without spaces."
+            f"~/.ssh/config, host {host!r}: {keyword} {text!r} is ambiguous; write full names without spaces."
         )
     return tuple(names)
 

@@ -67,8 +67,8 @@ def infer(
             first dimension.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         engine: The engine to run.
-        threads: Threads, one on each core.
-        batch: Inputs that the model runs at once.
+        threads: Number of threads, one per core.
+        batch: Batch size.
         all_outputs: Return every output by its name; needed for models with several.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
         wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".

@@ -45,11 +45,11 @@ def run(
         engine: Only these engines; default those of the suite.
         invocations: Fresh processes per case; default as the suite says (7); 0 only verifies.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
-        layers: Of models also every binary layer by itself.
+        layers: Also measure each binary layer of the models.
         filter: Only workloads whose name matches this regular expression.
         resume: Finish a run that was cut off: its id, a beginning of it, or "latest". Goes with store, inventory and
             trust only.
-        trust: Also run and read what a run or baseline from elsewhere names.
+        trust: Trust a run or baseline from elsewhere: run its programs and read its files.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
         wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
@@ -117,13 +117,13 @@ def evaluate(
     Args:
         models: Models, one or several: `.tflite` files, or names of shipped ones.
         dataset: Labelled images: a name, an `.npz` file, or a folder of `.npy` files.
-        images: How many of them, drawn with the seed; default all.
+        images: Number of images, drawn with the seed; default: all.
         reference_images: How many of these the reference checks, or "all"; default what takes about a minute.
         seed: Of the drawing.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         engine: Engines, one or several.
-        threads: Threads, one on each core.
-        invocations: Fresh processes per model that its latency is taken from; 0: accuracy alone.
+        threads: Number of threads, one per core.
+        invocations: Fresh processes per model for its latency; 0: accuracy only.
         store: Folder of the results; default `runs` in the project.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
         wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".

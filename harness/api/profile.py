@@ -84,8 +84,8 @@ def profile(
     Args:
         model: A `.tflite` file, or the name of a shipped model.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
-        threads: Threads, one on each core.
-        runs: How often every step is timed.
+        threads: Number of threads, one per core.
+        runs: Number of timed runs.
         inventory: Device list; default `devices.toml` here or above, then the user's own.
         wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
         progress: Show on stderr what goes on.

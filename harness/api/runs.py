@@ -62,7 +62,7 @@ class Results:
 
         Args:
             directory: Folder to write to.
-            history: Also draw every case over all runs of the store.
+            history: Also draw each case's history over all stored runs.
 
         Returns:
             The page, `index.html`.

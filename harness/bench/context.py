@@ -69,7 +69,7 @@ class RunContext:
                 try:
                     self.writer.append(entry)
                 except (ValueError, OverflowError):
-                    raise CannotMeasure(f"a device or an engine reported what cannot be: {error}.") from error
+                    raise CannotMeasure(f"a device or an engine reported an impossible value: {error}.") from error
         return entry
 
     def show(self, device: str, text: str, done: int, total: int) -> None:
@@ -82,5 +82,5 @@ def _without_figures(entry: _Recorded, why: str) -> _Recorded:
     """What says which record it is, and no more."""
     kept = {field.name: getattr(entry, field.name) for field in msgspec.structs.fields(entry) if field.required}
     if "status" in kept:
-        kept |= {"status": "failed", "reason": f"what the device told cannot be stored: {why}"}
+        kept |= {"status": "failed", "reason": f"the device's facts cannot be stored: {why}"}
     return type(entry)(**kept)

@@ -62,6 +62,6 @@ class Cooling:
     def _sentence(self, steady: Sequence[str], hot: Mapping[str, float]) -> str:
         each = ", ".join(f"{self.names[path]} at {hot[path]:.0f} °C" for path in steady)
         return (
-            f"it does not get cooler than {each}: nothing waits for that any longer; raise cool_to_celsius = "
+            f"it does not get cooler than {each}: no longer waiting for that; raise cool_to_celsius = "
             f"{self.wanted:.0f}, or cool it"
         )

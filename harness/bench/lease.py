@@ -60,7 +60,7 @@ class Lease:
             try:
                 yield process.client, process.client.hello()
             except (EngineError, EOFError, OSError, ValueError, DeviceError) as error:
-                self.stop.check()  # a stop ends the engine, which is no failure of it
+                self.stop.check()  # a stop ends the engine, which is not a failure of it
                 if isinstance(error, DeviceError) and not isinstance(error, CommandFailed):
                     raise
                 raise EngineError(f"{error} {process.last_words()}".strip()) from error

@@ -66,7 +66,7 @@ def leased(
     target = reached.target
     with reached.transport as transport:
         if times and target.facts.emulated:
-            raise CannotMeasure(f"device '{spec.name}' is emulated: its times mean nothing; measure on a real one.")
+            raise CannotMeasure(f"device '{spec.name}' is emulated: its times mean nothing; use a real device.")
         for name in (LAUNCHER, engine.name):
             if name not in target.builds:
                 triple = target.facts.triple
@@ -74,9 +74,7 @@ def leased(
                 reason = refusal.reason if refusal else "unknown CPU"
                 raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason}.")
         if threads > len(target.cores):
-            raise CallError(
-                f"{threads} threads need as many cores, and {len(target.cores)} are chosen on '{spec.name}'."
-            )
+            raise CallError(f"{threads} threads need as many cores; {len(target.cores)} are selected on '{spec.name}'.")
 
         def tell_left_behind(name: str, count: int) -> None:
             if count:

@@ -75,7 +75,7 @@ def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
     """Started by this machine's launcher, counted by a plugin."""
     host = probe(LocalTransport(LOCAL)).triple
     if host is None:
-        raise CannotMeasure("no engine can be built for this machine, so it cannot run emulated ones.")
+        raise CannotMeasure("no engine can be built for this host, so it cannot run emulated devices.")
     launcher = ENGINES[LAUNCHER].prepare(host, None, tell).build.path
     counter = build_counter(host, emulator.plugin_interface, tell)
     return replace(target, launcher=launcher, emulator=emulator.words, counter=counter, meter=INSTRUCTION_COUNT)

@@ -37,8 +37,8 @@ def sentence(device: str, error: Exception) -> str:
     place = "".join(f" in {Path(one.filename).name}, line {one.lineno}" for one in frame)
     said = " ".join(str(error).split())[:_LONGEST]
     return (
-        f"Device '{device}' was given up by a fault of bnnbench, {type(error).__name__}{place}: {said}; please report "
-        f"it with {FAULTS} of the run's folder."
+        f"Device '{device}' was given up because of a bug in bnnbench, {type(error).__name__}{place}: {said}; please "
+        f"report it with {FAULTS} of the run's folder."
     )
 
 

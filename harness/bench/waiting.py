@@ -50,7 +50,7 @@ class Waiting:
                 moment = time.monotonic()
                 if error.holder != told or moment - told_at >= _TOLD_EVERY_S:
                     told, told_at = error.holder, moment
-                    self.tell(f"device '{device}' is busy: {error.holder}; waiting {in_words(left_s)} more at most")
+                    self.tell(f"device '{device}' is busy: {error.holder}; waiting up to {in_words(left_s)} more")
             self._pause(device, min(look_s, left_s), stop)
             look_s = min(2 * look_s, _LONGEST_LOOK_S)
 
@@ -97,5 +97,5 @@ def in_words(seconds: float) -> str:
 def _gave_up(error: DeviceBusy, limit_s: float) -> DeviceBusy:
     if not limit_s:
         return error
-    sentence = f"{str(error).partition(';')[0]}; it was waited for {in_words(limit_s)}, give it longer with {OPTION}."
+    sentence = f"{str(error).partition(';')[0]}; waited {in_words(limit_s)}; wait longer with {OPTION}."
     return DeviceBusy(sentence, holder=error.holder)

@@ -32,12 +32,12 @@ def ab(
     ] = None,
     /,
     *,
-    base: Annotated[str, Parameter(help="ENGINE, ENGINE@FILE, ENGINE@BASELINE, or a model: what it is held against.")],
-    head: Annotated[str, Parameter(help="The same: what is judged.")],
+    base: Annotated[str, Parameter(help="Reference side: ENGINE, ENGINE@FILE, ENGINE@BASELINE, or a model.")],
+    head: Annotated[str, Parameter(help="Candidate side, in the same forms.")],
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     threads: ThreadCountsOption = None,
     filter: FilterOption = None,
-    budget: Annotated[str | None, Parameter(help="Stop after so long, like 90s, 5min or 1h.")] = None,
+    budget: Annotated[str | None, Parameter(help="Time limit, such as 90s, 5min or 1h.")] = None,
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
@@ -45,12 +45,14 @@ def ab(
     json: Annotated[
         Path | None,
         Parameter(
-            name="--json", allow_leading_hyphen=True, help="Also write the verdicts to this file; - prints only them."
+            name="--json",
+            allow_leading_hyphen=True,
+            help="Also write the verdicts as JSON to this file; - prints only the JSON.",
         ),
     ] = None,
     debug: DebugOption = False,
 ) -> int:
-    """Compare two engines, builds or models in interleaved pairs, and say what is proven."""
+    """Compare two engines, builds or models in interleaved pairs, with a verdict for each case."""
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows

@@ -146,6 +146,6 @@ def most_confused(one: Accuracy) -> list[str]:
     names = dict(enumerate(one.classes))
     largest = sorted(cells, key=lambda cell: (-cell[0], cell[1:]))[:_CONFUSIONS]
     return [
-        f"{names.get(label, label)} taken for {names.get(predicted, predicted)} ({count} images)"
+        f"{names.get(label, label)} predicted as {names.get(predicted, predicted)} ({count} images)"
         for count, label, predicted in largest
     ]

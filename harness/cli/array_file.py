@@ -43,7 +43,7 @@ def read_input(path: Path) -> NDArray[np.generic]:
     except OSError as error:
         raise CallError(f"--input {path} cannot be read: {error.strerror or error}.") from None
     except _DAMAGED:
-        raise CallError(f"--input {path} is no NumPy file of numbers; write it with numpy.save.") from None
+        raise CallError(f"--input {path} is not a NumPy file of numbers; write it with numpy.save.") from None
 
 
 def _array(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.generic]:

@@ -11,10 +11,10 @@ from .options import DebugOption, JsonOption, StoreOption, TrustOption
 
 app = App(
     name="baseline",
-    help="Versions that are kept to be compared with: their engines, models and suite.",
+    help="Save runs as baselines, and list them.",
     help_epilogue="""Examples:
   bnnbench run suite.toml && bnnbench baseline save main
-  bnnbench baseline save v1.2 --pin            # drift is counted from the oldest pinned one
+  bnnbench baseline save v1.2 --pin            # drift is measured against the oldest pinned one
   bnnbench check --baseline main --baseline v1.2""",
 )
 
@@ -23,22 +23,25 @@ app = App(
 def save(
     name: Annotated[
         str,
-        Parameter(
-            help="What to call it; an older one of this name, of the same suite, devices and engines, is replaced."
-        ),
+        Parameter(help="Name. An older baseline of this name with the same suite, devices and engines is replaced."),
     ],
-    run: Annotated[str, Parameter(help="The run to keep: its id, or latest.")] = "latest",
+    run: Annotated[str, Parameter(help="Run to save: an id, a unique prefix, or latest.")] = "latest",
     /,
     *,
-    pin: Annotated[bool, Parameter(negative="", show_default=False, help="Count drift from it.")] = False,
+    pin: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Measure drift against this baseline.")
+    ] = False,
     replace: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Also replace one of another suite, device or engine.")
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Replace the baseline even if its suite, devices or engines differ."
+        ),
     ] = False,
     trust: TrustOption = False,
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Keep what a run was made with, so that it can be run again beside something newer."""
+    """Save a run's engines, models and suite as a baseline, to compare newer code with."""
     from bnnbench.results.store.baselines import Capsules
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import signed
@@ -67,7 +70,7 @@ def save(
     drifts = drift_since_pinned(capsules, name)
     if drifts:
         print(
-            f"latency since {drifts[0].since}, the oldest pinned baseline (figures of two runs, no verdict; for one: "
+            f"latency since {drifts[0].since}, the oldest pinned baseline (ratios of two runs, no verdict; for one: "
             f"bnnbench check --baseline {drifts[0].since}):"
         )
         for one in sorted(drifts, key=lambda one: -one.ratio):

@@ -20,7 +20,7 @@ def slow_down_sizes(text: str, each: int) -> SlowDowns:
     matches = [re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?(%|x)", word) for word in words]
     units = {match[2] for match in matches if match}
     if None in matches or len(units) != 1 or any(match and not float(match[1]) for match in matches):
-        raise CallError(f"--slow-downs {text!r} is no list of slow-downs; write it like 1%,2%,5% or 0.5x,1.5x,3x.")
+        raise CallError(f"--slow-downs {text!r} is not a list of slow-downs; write it as 1%,2%,5% or 0.5x,1.5x,3x.")
     of_mde = units == {"x"}
     sizes = tuple(float(match[1]) / (1 if of_mde else 100) for match in matches if match)
     return SlowDowns(sizes, each, of_mde)
@@ -40,16 +40,17 @@ def print_calibration(done: Calibration, console: Console) -> None:
         sheet.add(size, str(one.comparisons), str(one.called), f"{one.rate * 100:.0f} %", interval)
     sheet.print(console)
     lines = [
-        f"of the comparisons with itself, {done.conclusive * 100:.0f} % had a verdict; {done.unstable} were unstable"
+        f"of the comparisons of the engine with itself, {done.conclusive * 100:.0f} % had a verdict; "
+        f"{done.unstable} were unstable"
     ]
     if done.sigma is not None and done.mde is not None:
-        seen = f"effects from {done.mde * 100:.1f} % on are seen"
+        seen = f"effects of at least {done.mde * 100:.1f} % are detected"
         lines.append(f"pairs of {done.invocation_ms:.0f} ms a side differ by {done.sigma * 100:.1f} %: {seen}")
     at_mde = done.at_mde()
     if at_mde:
         interval = f"{at_mde.low * 100:.0f} .. {at_mde.high * 100:.0f} %"
         lines.append(f"at exactly the stated MDE, {at_mde.value * 100:.0f} % are called ({interval})")
     if done.layout is not None:
-        lines.append(f"linking in other orders changed it by up to {done.layout * 100:.1f} % ({done.layouts} tried)")
+        lines.append(f"other link orders changed it by up to {done.layout * 100:.1f} % ({done.layouts} tried)")
     for line in lines:
         say(console, line)

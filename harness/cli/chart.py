@@ -25,10 +25,10 @@ EXAMPLES = """Examples:
   bnnbench chart latency latest                                # of the last run alone
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
-  bnnbench chart roofline --where "device == 'pi4'"            # how near to the device's limits each kernel comes
-  bnnbench chart ecdf --where "workload == 'quicknet_s'"       # how the samples of each engine are spread
+  bnnbench chart roofline --where "device == 'pi4'"            # kernels against the device's limits
+  bnnbench chart ecdf --where "workload == 'quicknet_s'"       # distribution of each engine's samples
   bnnbench chart history                                       # every case over the runs of the store
-  bnnbench chart size-accuracy --published "Pixel 1"           # beside the figures of the Larq Zoo"""
+  bnnbench chart size-accuracy --published "Pixel 1"           # with Larq Zoo's published figures"""
 
 
 def chart(
@@ -39,25 +39,25 @@ def chart(
     runs: Annotated[
         list[str] | None,
         Parameter(
-            help="Run ids, their beginnings, latest, or all; default all, of each case the newest (roofline and ecdf: "
+            help="Run ids, unique prefixes, latest, or all; default: the newest result of each case (roofline, ecdf: "
             "latest)."
         ),
     ] = None,
     /,
     *,
-    where: Annotated[str | None, Parameter(help="Only rows for which this expression of columns holds.")] = None,
+    where: Annotated[str | None, Parameter(help="Only rows for which this expression over columns is true.")] = None,
     published: Annotated[
-        str | None, Parameter(help='Beside published figures for this device, like "Pixel 1"; none shows no others.')
+        str | None, Parameter(help='Add published figures for this device, such as "Pixel 1"; none adds no figures.')
     ] = None,
     format: Annotated[str, Parameter(help="pdf, svg or png.")] = "pdf",
-    width: Annotated[str, Parameter(help="Like 3.3in, 84mm or 8.4cm.")] = "6.9in",
+    width: Annotated[str, Parameter(help="Width, such as 3.3in, 84mm or 8.4cm.")] = "6.9in",
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="File to write; default KIND.FORMAT here.")
+        Path | None, Parameter(name=["--output", "-o"], help="File to write; default: KIND.FORMAT.")
     ] = None,
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Draw one chart as a file for a paper, with a caption beside it."""
+    """Write one chart for a paper, and its caption."""
     from bnnbench.results import load, load_invocations
     from bnnbench.results.charts.paper import FORMATS, inches, save
     from bnnbench.results.models import choices, newest
@@ -129,7 +129,7 @@ def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:
     except Exception as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CallError(
-            f"--where {expression!r} cannot be used ({said}); write it like \"device == 'pi4' and threads == 1\"."
+            f"--where {expression!r} cannot be used ({said}); write it as \"device == 'pi4' and threads == 1\"."
         ) from None
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from bnnbench.results.verdict.told import Told
 
 EXAMPLES = """Examples:
-  bnnbench check --baseline main                                   # its suite, on the device it was saved on
+  bnnbench check --baseline main                                   # the baseline's suite, on its device
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
-Exit status: 0 fine, 1 a regression or a broken head, 2 a wrong call, 3 not measured or too much inconclusive."""
+Exit status: 0 passed; 1 regression or wrong output; 2 usage error; 3 not measured, or too many inconclusive."""
 
 
 def check(
@@ -30,27 +30,32 @@ def check(
     ] = None,
     /,
     *,
-    baseline: Annotated[list[str], Parameter(negative="", help="A baseline; may be given several times.")],
+    baseline: Annotated[
+        list[str], Parameter(negative="", help="Baseline to compare with; can be given several times.")
+    ],
     head: Annotated[
         str | None,
-        Parameter(help="What is judged: ENGINE or ENGINE@FILE; default what the baseline was measured with."),
+        Parameter(help="Candidate side: ENGINE or ENGINE@FILE; default: the baseline's engines."),
     ] = None,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     filter: FilterOption = None,
-    budget: Annotated[str | None, Parameter(help="Stop each comparison after so long, like 90s, 5min or 1h.")] = None,
+    budget: Annotated[str | None, Parameter(help="Time limit of each comparison, such as 90s, 5min or 1h.")] = None,
     format: Annotated[str, Parameter(help="table, markdown, json, junit or github (annotations).")] = "table",
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Write the format here, and the table to the terminal.")
+        Path | None,
+        Parameter(name=["--output", "-o"], help="File to write the format to; the table goes to the terminal."),
     ] = None,
-    strict: Annotated[bool, Parameter(negative="", show_default=False, help="Fail without a verdict on all.")] = False,
-    max_inconclusive: Annotated[str, Parameter(help="The share of cases that may lack a verdict.")] = "100%",
+    strict: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Fail if any case is inconclusive.")
+    ] = False,
+    max_inconclusive: Annotated[str, Parameter(help="Allowed share of inconclusive cases.")] = "100%",
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Run the old version beside the new one, side by side, and fail on what got worse."""
+    """Compare with a baseline, both sides measured now in interleaved pairs; fail on regressions."""
     from dataclasses import replace
 
     from bnnbench.results.store.runs import Store

@@ -13,15 +13,15 @@ EXAMPLES = """Examples:
 
 
 def compare(
-    base: Annotated[str, Parameter(help="A run's id, a beginning of it, or latest.")],
-    head: Annotated[str, Parameter(help="The same: what is held against it.")] = "latest",
+    base: Annotated[str, Parameter(help="Reference run: its id, a unique prefix, or latest.")],
+    head: Annotated[str, Parameter(help="Candidate run, in the same forms.")] = "latest",
     /,
     *,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show ratios of two stored runs, case by case. No verdict: other things than the code lie between two runs."""
+    """Show the ratios of two stored runs, case by case. No verdicts: more than the code differs between runs."""
     from dataclasses import asdict
     from json import dumps
 
@@ -67,6 +67,6 @@ def compare(
         say(console, counted(found.unlike, "not compared"), "yellow")
     say(
         console,
-        "ratio: head over base; that of two runs is no verdict; for one: bnnbench ab, or check --baseline",
+        "ratio: head over base; ratios of two runs are no verdicts: use bnnbench ab, or check --baseline",
         "dim",
     )

@@ -21,12 +21,12 @@ def add_completion(app: App) -> None:
 
     @app.command(help_epilogue=EXAMPLES)
     def completion(
-        shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script to print.")],
+        shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Shell to complete in.")],
         /,
         *,
         debug: DebugOption = False,
     ) -> None:
-        """Print the script that completes commands and options in a shell."""
+        """Print a shell's completion script."""
         print(app.generate_completion(shell=shell))
 
     app.register_install_completion_command(INSTALL, help="Install completion for your shell.")

@@ -67,7 +67,7 @@ def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Find
                 console.print(Text.assemble(margin, part), soft_wrap=True)
                 margin = Text(" " * len(margin))
     if not any(finding.weight != "none" for finding in findings):
-        console.print("nothing here makes its numbers unreliable", style="green")
+        console.print("nothing found that makes its measurements unreliable", style="green")
 
 
 def print_changes(spec: DeviceSpec, changes: Sequence[Change], as_json: bool) -> None:
@@ -78,7 +78,7 @@ def print_changes(spec: DeviceSpec, changes: Sequence[Change], as_json: bool) ->
     for change in changes:
         print(printable(change.sentence))
     if not changes:
-        print(f"nothing is left changed on {spec.name}")
+        print(f"nothing had to be undone on {spec.name}")
 
 
 def words_of(value: object) -> str:

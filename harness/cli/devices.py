@@ -13,23 +13,23 @@ from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, S
 
 app = App(
     name="devices",
-    help="The devices that can be measured on.",
+    help="Add, probe and prepare devices.",
     help_epilogue="""Examples:
   bnnbench devices add pi4 ssh://pi@pi4.lab
   bnnbench devices add pi5 ssh://pi@pi5.lab --identity-file ~/.ssh/boards
   bnnbench devices add pixel adb://0A1B2C3D     # as `adb devices` lists it
   bnnbench devices add a72 qemu://cortex-a72    # no board: counts instructions
   bnnbench devices probe pi4
-  bnnbench devices doctor pi4                   # what would make its numbers unreliable, and what mends it
-  bnnbench devices restore pi4                  # puts back what a run that crashed had changed there
-  bnnbench devices calibrate pi4                # how often verdicts are wrong there
+  bnnbench devices doctor pi4                   # what makes its measurements unreliable, and how to fix it
+  bnnbench devices restore pi4                  # undo what a crashed run changed there
+  bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
   bnnbench devices list""",
 )
 
 
 @app.command(name="list")
 def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the devices of the inventory; connects to none."""
+    """List the devices of the inventory, without connecting to them."""
     from bnnbench.devices.inventory import open_inventory
 
     from .device_tables import print_inventory
@@ -39,11 +39,11 @@ def list_(*, inventory: InventoryOption = None, json: JsonOption = False, debug:
 
 @app.command
 def add(
-    name: Annotated[str, Parameter(help="What to call it.")],
+    name: Annotated[str, Parameter(help="Name of the device.")],
     address: Annotated[str, Parameter(help=f"{addresses()}. An SSH host may be an alias of ~/.ssh/config.")],
     /,
     *,
-    identity_file: Annotated[Path | None, Parameter(help="The private key to log in with, for an SSH device.")] = None,
+    identity_file: Annotated[Path | None, Parameter(help="Private key, for an SSH device.")] = None,
     inventory: InventoryOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -62,7 +62,7 @@ def add(
     from .device_tables import print_facts
 
     if "://" not in address:
-        raise CallError(f"{address!r} is no address; write {addresses()}.")
+        raise CallError(f"{address!r} is not an address; write {addresses()}.")
     spec = replace(parse_url(address), name=name)
     if identity_file is not None:
         if "identity_file" not in spec.kind.keys:
@@ -82,22 +82,20 @@ def calibrate(
     device: DeviceArgument = "local",
     /,
     *,
-    suite: Annotated[Path | None, Parameter(help="What to calibrate with; default: the quickstart suite.")] = None,
-    comparisons: Annotated[int, Parameter(help="How often the engine is compared with itself.")] = 40,
+    suite: Annotated[Path | None, Parameter(help="Suite to calibrate with; default: quickstart.")] = None,
+    comparisons: Annotated[int, Parameter(help="Number of comparisons of the engine with itself.")] = 40,
     slow_downs: Annotated[
-        str, Parameter(help="Known slow-downs, like 1%,2%,5%, or 0.5x,1.5x as multiples of what can be seen.")
+        str, Parameter(help="Known slow-downs, such as 1%,2%,5%, or 0.5x,1.5x as multiples of the MDE.")
     ] = "1%,2%,5%",
-    each: Annotated[int, Parameter(help="Comparisons with each slow-down.")] = 12,
-    layouts: Annotated[
-        int, Parameter(help="Other link orders to try; more than 3 need zig to build them; 0 for none.")
-    ] = 3,
+    each: Annotated[int, Parameter(help="Number of comparisons with each slow-down.")] = 12,
+    layouts: Annotated[int, Parameter(help="Number of other link orders to try; more than 3 need zig.")] = 3,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure how often verdicts on a device are wrong, and which effects they see."""
+    """Measure the rate of wrong verdicts and the minimum detectable effect on a device."""
     import sys
 
     from msgspec.json import encode
@@ -149,7 +147,7 @@ def probe(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say what is known of a device, and from where."""
+    """Show the facts of a device, and the source of each."""
     from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.transport import connect
@@ -170,7 +168,7 @@ def doctor(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say what would make numbers on a device unreliable, and what mends it."""
+    """Report what makes measurements on a device unreliable, and how to fix it."""
     from bnnbench.devices.doctor import diagnose
     from bnnbench.devices.inventory import open_inventory, resolve
     from bnnbench.devices.probe import probe as probe_device
@@ -194,7 +192,7 @@ def restore(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Put back what a run changed on a device: governor, turbo, Android's power modes."""
+    """Undo what a run changed on a device: governor, turbo, Android's power modes."""
     from bnnbench.devices.inventory import open_inventory, resolve
 
     from ..errors import CannotMeasure

@@ -13,14 +13,14 @@ from .options import DebugOption, JsonOption
 
 app = App(
     name="engines",
-    help="The programs that execute workloads.",
+    help="List, build, install and check engines.",
     help_epilogue="""Examples:
   bnnbench engines list
   bnnbench engines list --kernels             # the native engine's inner loops, by ISA level
   bnnbench engines build --target aarch64-linux-musl
-  bnnbench engines check ./my_engine -d pi4   # does an engine of your own keep docs/protocol.md?
+  bnnbench engines check ./my_engine -d pi4   # check your own engine against docs/protocol.md
   bnnbench engines install lce                # Larq Compute Engine, to compare with
-  bnnbench engines install larq               # Larq and TensorFlow, to train with; prints its Python""",
+  bnnbench engines install larq               # Larq and TensorFlow for training; prints the path of its Python""",
 )
 
 
@@ -29,7 +29,7 @@ def list_(
     *,
     kernels: Annotated[
         bool,
-        Parameter(negative="", show_default=False, help="The native engine's micro-kernels instead, by ISA level."),
+        Parameter(negative="", show_default=False, help="List the native engine's micro-kernels, by ISA level."),
     ] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -120,7 +120,7 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
 @app.command
 def build(
     *,
-    target: Annotated[list[str] | None, Parameter(negative="", help="Triples; default all.")] = None,
+    target: Annotated[list[str] | None, Parameter(negative="", help="Target triples; default: all.")] = None,
     engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default all.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,

@@ -19,17 +19,19 @@ _FAILED = 1
 
 
 def check(
-    engine: Annotated[str, Parameter(help="A program, an engine that --suite declares, or one of engines list.")],
+    engine: Annotated[str, Parameter(help="A program, an engine declared in --suite, or a built-in engine.")],
     /,
     *,
-    suite: Annotated[Path | None, Parameter(help="The suite with its [engine.NAME], for arguments and files.")] = None,
+    suite: Annotated[
+        Path | None, Parameter(help="Suite that declares the engine, with its arguments and files.")
+    ] = None,
     device: OneDeviceOption = "local",
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Check an engine against the protocol, point by point; exit status 1 when one is broken."""
+    """Check an engine against the protocol, point by point. Exit status 1: a point is broken."""
     import sys
 
     from msgspec.json import encode

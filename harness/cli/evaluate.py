@@ -12,7 +12,7 @@ from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, Sto
 EXAMPLES = """Examples:
   bnnbench eval quicknet_s                                   # a shipped model on the shipped images, here
   bnnbench eval quicknet_s -d pi4 --images 500               # a subset, for a slow board or link
-  bnnbench eval large.tflite --dataset photos.npz --reference-images 1000   # which of them the reference checks
+  bnnbench eval large.tflite --dataset photos.npz --reference-images 1000   # check 1000 of them against the reference
   bnnbench eval mine.tflite --dataset photos.npz -e native -e lce
 A dataset of your own is an .npz file, or a folder of .npy files, with images and labels; uint8 images need a scale and
 an offset: the model sees x * scale + offset."""
@@ -22,15 +22,17 @@ def evaluate(
     models: Annotated[list[str], Parameter(help="Models: .tflite files, or names of shipped ones.")],
     /,
     *,
-    dataset: Annotated[str, Parameter(help="Labelled images: a name, an .npz file, or a folder.")] = "fashion-mnist",
-    images: Annotated[int | None, Parameter(help="How many of them, drawn with the seed; default all.")] = None,
+    dataset: Annotated[
+        str, Parameter(help="Labelled images: a dataset's name, an .npz file, or a folder.")
+    ] = "fashion-mnist",
+    images: Annotated[int | None, Parameter(help="Number of images, drawn with the seed; default: all.")] = None,
     reference_images: Annotated[
         str | None,
         Parameter(
-            help="How many of these the reference checks, or all; default what takes about a minute, 100 at least."
+            help="Number of images to check against the reference, or all; default: about a minute's worth, at least 100."
         ),
     ] = None,
-    seed: Annotated[int, Parameter(help="Of the drawing.")] = 0,
+    seed: Annotated[int, Parameter(help="Seed for drawing images.")] = 0,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
         list[str],
@@ -38,20 +40,18 @@ def evaluate(
             name=["--engine", "-e"],
             negative="",
             show_default=lambda names: ", ".join(names),
-            help="Engines; see engines list.",
+            help="Engines to run; see bnnbench engines list.",
         ),
     ] = ["native"],  # noqa: B006
     threads: ThreadsOption = 1,
-    invocations: Annotated[
-        int, Parameter(help="Fresh processes per model that its latency is taken from; 0: accuracy alone.")
-    ] = 7,
+    invocations: Annotated[int, Parameter(help="Fresh processes per model for its latency; 0: accuracy only.")] = 7,
     store: StoreOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Measure a model's accuracy on a device, and its latency: every image is compared with its label."""
+    """Measure the accuracy and the latency of models on labelled images."""
 
     from bnnbench.results.store.runs import Store
 

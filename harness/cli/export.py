@@ -18,17 +18,17 @@ EXAMPLES = """Examples:
 
 
 def export(
-    run: Annotated[str, Parameter(help="Its id, a beginning of it, or latest.")] = "latest",
+    run: Annotated[str, Parameter(help="Run id, unique prefix, or latest.")] = "latest",
     /,
     *,
     format: Annotated[str, Parameter(help="pytest-benchmark, google-benchmark, bmf, chrome-trace or csv.")],
     output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="File to write; default the terminal.")
+        Path | None, Parameter(name=["--output", "-o"], help="File to write; default: standard output.")
     ] = None,
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write a run in the format of another tool."""
+    """Export a run in another tool's format."""
     from bnnbench.results.export import EXPORTS
     from bnnbench.results.store.runs import Store
 
@@ -50,7 +50,7 @@ def import_(
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Take runs of pytest-benchmark into the store, as unverified ones."""
+    """Import pytest-benchmark results into the store, marked as unverified."""
     from bnnbench.results.export.pytest_benchmark import from_json
     from bnnbench.results.measurements import finish
     from bnnbench.results.store.reading import UnreadableError, read_regular, text_of

@@ -18,19 +18,19 @@ def infer(
     model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,
     *,
-    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file: one input, or several: [N, ...].")],
+    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file with one input, or several: [N, ...].")],
     output: Annotated[
-        Path, Parameter(name=["--output", "-o"], help="NumPy file to write: .npy, or .npz with every output by name.")
+        Path, Parameter(name=["--output", "-o"], help="NumPy file to write: .npy, or .npz with each output by name.")
     ],
     device: OneDeviceOption = "local",
     engine: OneEngineOption = "native",
     threads: ThreadsOption = 1,
-    batch: Annotated[int, Parameter(help="Inputs that the model runs at once.")] = 1,
+    batch: Annotated[int, Parameter(help="Batch size.")] = 1,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Run a model on inputs of your own, on any device."""
+    """Run a model on your own inputs, on any device."""
     import sys
 
     from bnnbench.results.certainty import duration_text

@@ -16,12 +16,12 @@ EXAMPLES = """Examples:
 
 
 def init(
-    folder: Annotated[Path, Parameter(help="Where to; it is made where there is none.")] = Path(),
+    folder: Annotated[Path, Parameter(help="Folder to write to; made if missing.")] = Path(),
     /,
     *,
     debug: DebugOption = False,
 ) -> None:
-    """Write a suite and an inventory with comments, to start from; never overwrite one."""
+    """Write a commented suite and inventory to start from. Existing files are kept."""
     from ..tasks.init import init_folder
 
     written = init_folder(folder)

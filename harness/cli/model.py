@@ -11,14 +11,14 @@ from .options import DebugOption, JsonOption
 
 app = App(
     name="model",
-    help="Model files.",
+    help="Show model files, and list the shipped models.",
     help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite",
 )
 
 
 @app.command(name="list")
 def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the models that come with bnnbench: they can be named wherever a file can."""
+    """List the shipped models. Their names work wherever a file is expected."""
     from json import dumps
 
     from rich.table import Table

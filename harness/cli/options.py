@@ -9,16 +9,16 @@ from cyclopts import Parameter
 
 from bnnbench.devices.kinds import addresses
 
-_DEVICE_HELP = f"A name of the inventory, local, or an address: {addresses()}."
+_DEVICE_HELP = f"Device name, local, or an address: {addresses()}."
 
 StoreOption = Annotated[
-    Path | None, Parameter(name="--store", help="Folder of the results; default runs in the project.")
+    Path | None, Parameter(name="--store", help="Folder of stored runs; default: runs in the project.")
 ]
 InventoryOption = Annotated[
     Path | None,
-    Parameter(name="--inventory", help="Device list; default devices.toml here or above, then your own."),
+    Parameter(name="--inventory", help="Device list; default: devices.toml here or in a parent folder, then your own."),
 ]
-JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON for programs.")]
+JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON.")]
 DeviceOption = Annotated[
     list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=_DEVICE_HELP)
 ]
@@ -37,13 +37,13 @@ TrustOption = Annotated[
         name="--trust",
         negative="",
         show_default=False,
-        help="Also run and read what a run or baseline from elsewhere names.",
+        help="Trust a run or baseline from elsewhere: run its programs and read its files.",
     ),
 ]
 WaitOption = Annotated[
     str | None,
-    Parameter(name="--wait", help="Wait so long for a device that another benchmark holds, like 30s, 10m or 1h."),
+    Parameter(name="--wait", help="How long to wait for a busy device, such as 30s, 10m or 1h."),
 ]
 """`main` reads it, before the command begins."""
-ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Threads, one on each core.")]
-OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="The engine to run; see engines list.")]
+ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Number of threads, one per core.")]
+OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="Engine to run; see bnnbench engines list.")]

@@ -14,7 +14,7 @@ def peak(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a device's roofs per ISA level: xor-popcount-add and multiply-add on registers, and reading memory."""
+    """Measure a device's roofs per ISA level: popcount and multiply-add throughput, and memory bandwidth."""
     import sys
     from json import dumps
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from .next_command import Missing
 
 EXAMPLES = """Examples:
-  bnnbench pick --max-size 50kB                        # the most accurate model that is no larger, here
+  bnnbench pick --max-size 50kB                        # the most accurate model up to this size
   bnnbench pick -d pi4 --max-latency 30ms --max-size 5MB
   bnnbench pick -d pi4 --min-accuracy 0.9 --json
-It chooses among the models of the store, all its runs together: measure them first, with bnnbench eval."""
+Chooses among all models in the store. Measure them first with bnnbench eval."""
 
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0}
@@ -35,17 +35,17 @@ _SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "
 def pick(
     *,
     device: Annotated[
-        str | None, Parameter(name=["--device", "-d"], help="Default: the only one of the store.")
+        str | None, Parameter(name=["--device", "-d"], help="Device; default: the only one in the store.")
     ] = None,
-    max_latency: Annotated[str | None, Parameter(help="Like 30ms or 800us.")] = None,
-    max_size: Annotated[str | None, Parameter(help="Of the model file, like 5MB or 50kB.")] = None,
-    min_accuracy: Annotated[str | None, Parameter(help="Like 0.9 or 90%.")] = None,
-    dataset: Annotated[str | None, Parameter(help="Whose accuracies; default the only one.")] = None,
+    max_latency: Annotated[str | None, Parameter(help="Latency budget, such as 30ms or 800us.")] = None,
+    max_size: Annotated[str | None, Parameter(help="Budget for the model file, such as 5MB or 50kB.")] = None,
+    min_accuracy: Annotated[str | None, Parameter(help="Least accuracy, such as 0.9 or 90%.")] = None,
+    dataset: Annotated[str | None, Parameter(help="Dataset of the accuracies; default: the only one.")] = None,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Choose the best model under budgets, say why, and what more would buy."""
+    """Choose the best model within budgets, with the reasons and what a larger budget buys."""
     from json import dumps
 
     from bnnbench.devices.spec import parse_url
@@ -105,7 +105,7 @@ def _share(text: str | None) -> float | None:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?(%?)", text.strip())
     value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= value <= 1:
-        raise CallError(f"--min-accuracy {text!r} is no share; write it like 0.9 or 90%.")
+        raise CallError(f"--min-accuracy {text!r} is not a share; write it as 0.9 or 90%.")
     return value
 
 

@@ -22,17 +22,17 @@ def profile(
     *,
     device: OneDeviceOption = "local",
     threads: ThreadsOption = 1,
-    runs: Annotated[int, Parameter(help="How often every step is timed.")] = 50,
+    runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
     trace: Annotated[Path | None, Parameter(help="Also write the steps as a trace for Chrome or Perfetto.")] = None,
     roofline: Annotated[
-        Path | None, Parameter(help="Also draw the steps against the device's roofs: a .pdf, .svg or .png.")
+        Path | None, Parameter(help="Also write a roofline chart of the steps: .pdf, .svg or .png.")
     ] = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Time every step of a model on the native engine: its share, its speed, and how close it is to the roof."""
+    """Time each step of a model on the native engine: share of the time, speed, and distance to the roof."""
     import sys
     from dataclasses import asdict
     from json import dumps

@@ -23,21 +23,22 @@ EXAMPLES = """Examples:
 
 
 def report(
-    runs: Annotated[list[str] | None, Parameter(help="Run ids, their beginnings, or latest (the default).")] = None,
+    runs: Annotated[list[str] | None, Parameter(help="Run ids or unique prefixes; default: latest.")] = None,
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder to write to.")] = Path("report"),
     history: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Also draw every case over all runs of the store.")
+        bool, Parameter(negative="", show_default=False, help="Also draw each case's history over all stored runs.")
     ] = False,
     command: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Also show command lines: they hold paths and addresses.")
+        bool,
+        Parameter(negative="", show_default=False, help="Also show command lines, which contain paths and addresses."),
     ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a run, or several side by side, as one HTML page with charts, and as CSV."""
+    """Write a run, or several side by side, as an HTML page with charts and as CSV."""
     from json import dumps
 
     from bnnbench.results.store.runs import Store

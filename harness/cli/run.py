@@ -24,7 +24,7 @@ EXAMPLES = """Examples:
   bnnbench run model.tflite -d ssh://pi@pi4.lab # a whole model, on a Pi
   bnnbench run model.tflite --layers            # and each of its binary layers
   bnnbench run suite.toml -d pi4 -d local --engine native --filter 3x3
-  bnnbench run --resume latest                  # finish what was cut off"""
+  bnnbench run --resume latest                  # finish an interrupted run"""
 
 
 def run(
@@ -35,17 +35,15 @@ def run(
     *,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
-        list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Only these engines.")
+        list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: all.")
     ] = None,
-    invocations: Annotated[
-        int | None, Parameter(help="Fresh processes per case, for a quick look; default as the suite says (7).")
-    ] = None,
+    invocations: Annotated[int | None, Parameter(help="Fresh processes per case; default: the suite's (7).")] = None,
     threads: ThreadCountsOption = None,
     layers: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Of models also every binary layer by itself.")
+        bool, Parameter(negative="", show_default=False, help="Also measure each binary layer of the models.")
     ] = False,
     filter: FilterOption = None,
-    resume: Annotated[str | None, Parameter(help="Finish a run that was cut off: its id, or latest.")] = None,
+    resume: Annotated[str | None, Parameter(help="Finish an interrupted run: its id, or latest.")] = None,
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="The runs of the store.",
+    help="List, show and remove stored runs.",
     help_epilogue="""Examples:
   bnnbench runs list                          # newest first
   bnnbench runs list --json | jq -r '.[] | select(.state != "complete") | .run_id'
-  bnnbench runs show latest                   # its configuration, devices, and the table that run printed
-  bnnbench runs show 20260131-1425 --json     # a unique beginning of an id will do
+  bnnbench runs show latest                   # its configuration, devices and results
+  bnnbench runs show 20260131-1425 --json     # a unique prefix of the id
   bnnbench runs rm 20260131-142501-9f3a1c --yes""",
 )
 
@@ -66,14 +66,14 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
 
 @app.command
 def show(
-    run: Annotated[str, Parameter(help="Its id, a unique beginning of it, its folder, or latest.")] = "latest",
+    run: Annotated[str, Parameter(help="Run id, unique prefix, folder, or latest.")] = "latest",
     /,
     *,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what a run measured, with what and where, and its table of results."""
+    """Show a run's configuration, devices and results."""
     from json import dumps
 
     from bnnbench.results.store.runs import Store
@@ -100,16 +100,16 @@ def show(
 
 @app.command
 def rm(
-    runs: Annotated[list[str], Parameter(help="Ids, unique beginnings of ids, or latest.", negative="")],
+    runs: Annotated[list[str], Parameter(help="Run ids, unique prefixes, or latest.", negative="")],
     /,
     *,
     yes: Annotated[
-        bool, Parameter(name=["--yes", "-y"], negative="", show_default=False, help="Do not ask first.")
+        bool, Parameter(name=["--yes", "-y"], negative="", show_default=False, help="Do not ask for confirmation.")
     ] = False,
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Remove runs from the store, with all that was measured in them."""
+    """Remove runs and their measurements from the store."""
     import sys
 
     from rich.prompt import Confirm

@@ -19,16 +19,14 @@ _WRONG = 1
 def selftest(
     *,
     device: OneDeviceOption = "local",
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="The report to write, in Markdown.")] = Path(
-        "selftest.md"
-    ),
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Markdown file to write.")] = Path("selftest.md"),
     quick: Annotated[bool, Parameter(negative="", show_default=False, help="Fewer shapes, fewer pairs.")] = False,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Make a report of a device to attach to an issue, without names: kernels, roofs, noise, counters, facts."""
+    """Write a redacted test report of a device, to attach to an issue: kernels, roofs, noise, counters, facts."""
     import sys
     from json import dumps
 
@@ -40,7 +38,7 @@ def selftest(
     from .terminal import Console
 
     if output.is_dir() or not output.parent.is_dir():
-        raise CallError(f"--output {output} cannot be written: name a file in a folder that is there.")
+        raise CallError(f"--output {output} cannot be written: name a file in an existing folder.")
     with Display(Console(stderr=True)) as display:
         done = look(
             device,

@@ -53,9 +53,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
         console.print(f"not measured: device '{name}'", style="red", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete" and "failed" in set(frame["status"]):
-        console.print(
-            f"what failed is tried again by: bnnbench run --resume {run_id}{where}", markup=False, soft_wrap=True
-        )
+        console.print(f"retry failed cases: bnnbench run --resume {run_id}{where}", markup=False, soft_wrap=True)
     if result.outcome == "complete":
         console.print(f"next: bnnbench report {run_id}{where}", highlight=False, markup=False, soft_wrap=True)
     else:

@@ -15,7 +15,7 @@ def thread_counts(text: str | None) -> list[int] | None:
         return None
     words = text.split(",")
     if not all(re.fullmatch(r"[1-9][0-9]{0,3}", word) for word in words):
-        raise CallError(f"--threads {text!r} is no list of thread counts; write it like 1,4.")
+        raise CallError(f"--threads {text!r} is not a list of thread counts; write it as 1,4.")
     return [int(word) for word in words]
 
 
@@ -25,7 +25,7 @@ def pattern(text: str | None) -> str | None:
         try:
             re.compile(text)
         except re.error as error:
-            raise CallError(f"--filter {text!r} is no regular expression: {error}.") from None
+            raise CallError(f"--filter {text!r} is not a regular expression: {error}.") from None
     return text
 
 
@@ -35,7 +35,7 @@ def seconds(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?([a-z]+)", text.strip())
     if not match or match[2] not in _UNITS_S or not float(match[1]):
-        raise CallError(f"{text!r} is no length of time; write it like 90s, 5min or 1h.")
+        raise CallError(f"{text!r} is not a length of time; write it as 90s, 5min or 1h.")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -44,5 +44,5 @@ def share(text: str, option: str) -> float:
     match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?(%?)", text.strip())
     value = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= value <= 1:
-        raise CallError(f"{option} {text!r} is no share; write it like 20%.")
+        raise CallError(f"{option} {text!r} is not a share; write it as 20%.")
     return value

@@ -139,11 +139,11 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
         spent += done.ns
         raw = bench.lease.fetch(path, count * output.bytes)
         if len(raw) != count * output.bytes:
-            raise EngineError(f"the engine put out {len(raw)} bytes for {count} images of {output.bytes} each.")
+            raise EngineError(f"the engine wrote {len(raw)} bytes for {count} images of {output.bytes} each.")
         scores.append(np.frombuffer(raw, NUMPY[output.dtype]).reshape(count, -1))
     every = np.concatenate(scores)
     if every.dtype.kind == "f" and not np.isfinite(every).all():
-        raise EngineError("the engine put out scores that are not finite.")
+        raise EngineError("the engine wrote scores that are not finite.")
     return _Predicted(top1(every), every, spent)
 
 

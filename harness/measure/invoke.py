@@ -53,7 +53,7 @@ def invoke(bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation
     except (EngineError, CommandFailed) as error:
         done.status, done.reason, done.ran = "failed", str(error), None
     if done.ran and done.output != gate.output_sha256:
-        done.status, done.reason, done.ran = "wrong_output", "the output is not the one that was verified", None
+        done.status, done.reason, done.ran = "wrong_output", "the output differs from the verified one", None
     iterations = asked.iterations if bench.target.meter.is_exact else gate.iterations
     return _record(case, place, iterations, done, started, time.monotonic_ns() - begun)
 

@@ -35,7 +35,7 @@ def invoke_summarized(bench: Workbench, case: Case, place: Place, gate: Gate) ->
     except (EngineError, CommandFailed) as error:
         status, reason = "failed", f"engine '{record.engine}': {error}"
     if summary and output != gate.output_sha256:
-        status, reason, summary = "wrong_output", "the output is not the one that was verified", None
+        status, reason, summary = "wrong_output", "the output differs from the verified one", None
     return Invocation(
         case_id=record.id,
         index=place.index,
@@ -62,5 +62,5 @@ def _summary(ended: Ended) -> Summary:
     except EngineError as error:
         raise EngineError(f"{error} It said: {ended.last_words}") from None
     if wrong := work_contradiction(summary.runs * summary.min_ns, ended.waited_ns):
-        raise EngineError(f"its summary has times that cannot be: it {wrong}.")
+        raise EngineError(f"its summary has impossible times: it {wrong}.")
     return summary

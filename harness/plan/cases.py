@@ -80,7 +80,7 @@ def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) ->
 def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> Refusal | None:
     triple = target.facts.triple
     if triple is None:
-        return Refusal(f"there are no engines for this device ({target.facts['triple'].source})")
+        return Refusal(f"no engine is built for this device ({target.facts['triple'].source})")
     if refusal := engine.refusal(threads, triple, target.is_local) or target.meter.refusal(engine, threads):
         return refusal
     if workload.payload(engine.accepts) is None:
@@ -89,7 +89,7 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
             what = "models with LCE's ops"
         return Refusal(f"the engine '{engine.recorded_as}' runs no {what}")
     if threads > len(target.cores):
-        return Refusal(f"{threads} threads need as many cores, and {len(target.cores)} are chosen on this device")
+        return Refusal(f"{threads} threads need as many cores; {len(target.cores)} are selected on this device")
     if engine.name not in target.builds:
         return Refusal(f"there is no {engine.recorded_as} engine for this device")
     return None

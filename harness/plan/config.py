@@ -74,7 +74,7 @@ class RunConfig(msgspec.Struct, frozen=True):
 
 
 def inventory_path(explicit: Path | None) -> str | None:
-    """The inventory to use, absolute, as a run keeps it. Raises InventoryError when `explicit` is no file."""
+    """The inventory to use, absolute, as a run keeps it. Raises InventoryError when `explicit` is not a file."""
     found = find_inventory(explicit)
     return str(found.resolve()) if found else None
 
@@ -90,7 +90,7 @@ def config_of(record: RunRecord) -> RunConfig:
         return msgspec.convert(record.suite, RunConfig)
     except msgspec.ValidationError as error:
         raise CallError(
-            f"run {record.run_id} was made by bnnbench {record.version}, and this one cannot go on with it ({error})."
+            f"run {record.run_id} was made by bnnbench {record.version}, and this version cannot continue it ({error})."
         ) from None
 
 

@@ -40,7 +40,7 @@ def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
         return Selection(text, model=str(model_path(text, Path())))
     engine, at, what = text.partition("@")
     if not engine or (at and not what):
-        raise CallError(f"{text!r} is no side to compare; write ENGINE, ENGINE@FILE, ENGINE@BASELINE or a .tflite.")
+        raise CallError(f"{text!r} is not a side to compare; write ENGINE, ENGINE@FILE, ENGINE@BASELINE or a .tflite.")
     if not at:
         return Selection(text, engine)
     path = Path(what)

@@ -26,7 +26,7 @@ def require_own_run(run: StoredRun, files: Sequence[str], devices: Sequence[str]
     what = f"would use {_listed(files)}" if files else f"would connect to {_listed(devices)}"
     raise CallError(
         f"run {printable(run.record.run_id)} was not made here by you (or by a version that signed nothing), and to "
-        f"{verb} it {what}; read {path}, then say --trust."
+        f"{verb} it {what}; read {path}, then add --trust."
     )
 
 
@@ -42,7 +42,7 @@ def require_own_baseline(capsules: Capsules, name: str, trusts: bool) -> None:
     ]
     raise CallError(
         f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "
-        f"would run {_listed(binaries)} of {folder}; if you know where it is from, say --trust."
+        f"would run {_listed(binaries)} of {folder}; if you trust its origin, add --trust."
     )
 
 

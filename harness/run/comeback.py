@@ -40,7 +40,7 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
                 raise
             lost_at = time.monotonic()
             context.append(DeviceEvent(device=name, kind="lost", message=str(error), started=now()))
-            context.watcher.note(f"{error} It is waited for, {session.target.spec.patience_s} s at most.")
+            context.watcher.note(f"{error} Waiting for it, up to {session.target.spec.patience_s} s.")
             _come_back(session, context, lost_at)
             lost_at = time.monotonic()
         except DeviceBusy as error:
@@ -72,7 +72,7 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
             away_s = time.monotonic() - lost_at
             if away_s + wait_s > spec.patience_s:
                 raise DeviceLost(
-                    f"device {spec.name!r} was lost and did not come back within {away_s:.0f} s (patience_s = "
+                    f"device {spec.name!r} was lost and did not return within {away_s:.0f} s (patience_s = "
                     f"{spec.patience_s}): {error}"
                 ) from error
             context.show(spec.name, f"waiting for it, {away_s:.0f} s so far", 0, 1)
@@ -82,10 +82,10 @@ def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> N
     before, after = session.target.facts.to_dict(), facts.to_dict()
     if other := difference(before, after):
         transport.close()
-        raise DeviceError(f"device {spec.name!r} came back as another machine: {other}; start a new run.")
+        raise DeviceError(f"device {spec.name!r} returned as another machine: {other}; start a new run.")
     anew = rebooted(before, after)
     session.target = replace(session.target, facts=facts)
-    message = f"back after {time.monotonic() - lost_at:.0f} s" + (", booted anew" if anew else "")
+    message = f"back after {time.monotonic() - lost_at:.0f} s" + (", rebooted" if anew else "")
     context.append(DeviceEvent(device=spec.name, kind="rebooted" if anew else "back", message=message, started=now()))
     context.watcher.note(f"{spec.name} is {message}")
 

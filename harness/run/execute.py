@@ -101,7 +101,7 @@ def _session(config: RunConfig, ready: Ready, one: Reached, context: RunContext)
 
 
 def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
-    """A store that fails in the middle is no wrong call, and what it has can be gone on with."""
+    """A store that fails in the middle is not a wrong call, and what it has can be gone on with."""
     if isinstance(trouble, StoreError):
         text = str(trouble).rstrip(".")
         return CannotMeasure(f"{text}; then go on with bnnbench run --resume {writer.record.run_id}.")
@@ -111,6 +111,6 @@ def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
 def _compute_references(plan: Plan, watcher: Watcher) -> None:
     """Beforehand, because nothing may compute here while a block is timed."""
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
-    watcher.note(f"computing the right outputs of {len(planned)} workload{'s' * (len(planned) != 1)}")
+    watcher.note(f"computing the reference outputs of {len(planned)} workload{'s' * (len(planned) != 1)}")
     for workload in planned.values():
         workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))

@@ -22,7 +22,7 @@ from .execute import RunResult, execute
 from .ready import Ready, ready_to_run
 from .same_machine import difference, rebooted
 
-_REBOOTED = "booted anew since the run began"
+_REBOOTED = "rebooted since the run began"
 
 
 def resume_run(
@@ -81,7 +81,7 @@ def _require_same(record: RunRecord, ready: Ready) -> None:
         name, address = one.target.spec.name, one.target.spec.address
         if other := difference(record.devices.get(name, {}), one.target.stored_facts):
             raise CallError(
-                f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is another machine than before: "
+                f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is not the machine of before: "
                 f"{other}; connect the one that it began on, or start a new run."
             )
     planned = {case.id: case for case in record.cases}

@@ -45,6 +45,6 @@ def outlook(rules: Rules, budget_s: float, pairs_ns: Sequence[float], sigma: flo
         return f"{budget} is too short for {count} comparisons: their first look alone takes {needed_s:.0f} s"
     text = f"{budget} allows up to {rules.looks[-1]} pairs for each of {count} comparisons"
     if sigma is None:
-        return f"{text}; what they can see is not known before bnnbench devices calibrate"
+        return f"{text}; the MDE is unknown until bnnbench devices calibrate was run"
     mde = minimum_detectable_effect(rules, sigma)
-    return f"{text}: effects from {mde * 100:.1f} % on are called 9 times in 10, at the noise of the last calibration"
+    return f"{text}: at the noise of the last calibration, effects of at least {mde * 100:.1f} % are detected 9 times in 10"

@@ -48,7 +48,7 @@ def _risen(one: Invocation) -> str | None:
 
 
 def _word(text: str) -> int:
-    """`throttled=0x50005`, or the kernel's file, which has no `0x`: hexadecimal both; what is no number has no bits."""
+    """`throttled=0x50005`, or the kernel's file, which has no `0x`: both hexadecimal; other text has no bits."""
     digits = text.split("=")[-1].strip()
     try:
         return int(digits, 16)

@@ -110,7 +110,7 @@ def _read(path: Path) -> Suite:
     try:
         return parse_suite(text_of(read_regular(path)), path)
     except UnreadableError as error:
-        raise SuiteError(f"{path} is no suite: {error}, or give a model .tflite.") from None
+        raise SuiteError(f"{path} is not a suite: {error}, or give a model .tflite.") from None
     except FileNotFoundError:
         raise SuiteError(_missing(path)) from None
     except OSError as error:

@@ -133,8 +133,8 @@ def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
     if len(wrong) == len(cases):
         first = next(iter(wrong["reason"].dropna()), "nothing was measured")
         raise CallError(
-            f"no case of run {run.record.run_id} was measured, so it is no baseline ("
-            f"{'; '.join(told[:_MOST]) or 'there is none'}: {first}); mend it, and run again."
+            f"no case of run {run.record.run_id} was measured, so it is not a baseline ("
+            f"{'; '.join(told[:_MOST]) or 'there is none'}: {first}); fix it, and run again."
         )
     warnings = [f"it holds nothing of {text}" for text in told]
     away = [name for name in config.device_names() if name not in run.record.devices]

@@ -105,7 +105,7 @@ def _pattern(capsule: Capsule, filter: str | None) -> str | None:
     try:
         re.compile(filter or "")
     except re.error as error:
-        raise CallError(f"the filter of baseline '{capsule.name}' is no regular expression: {error}.") from None
+        raise CallError(f"the filter of baseline '{capsule.name}' is not a regular expression: {error}.") from None
     return filter
 
 

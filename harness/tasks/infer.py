@@ -79,7 +79,7 @@ def infer(
         size = calls * sum(tensor.bytes for tensor in graph.outputs)
         raw = one.lease.fetch(output, size)
         if len(raw) != size:
-            raise EngineError(f"the engine put out {len(raw):,} bytes where {size:,} are right.")
+            raise EngineError(f"the engine wrote {len(raw):,} bytes where {size:,} are right.")
         return Inference(_split(raw, graph, file, given, batch), given.count, ns)
 
 
@@ -110,7 +110,7 @@ def _checked(inputs: NDArray[np.generic], tensor: Tensor, batch: int) -> _Given:
         raise CallError(f"the input is {inputs.dtype}; the model takes {dtype}: convert it first.")
     if times % batch:
         at_once = f"{batch} x {own[0]}, the model's own batch" if own[0] > 1 else str(batch)
-        raise CallError(f"{given.count} inputs are no multiple of --batch {at_once}.")
+        raise CallError(f"{given.count} inputs are not a multiple of --batch {at_once}.")
     return replace(given, values=given.values.astype(dtype, copy=False))
 
 
@@ -123,7 +123,9 @@ def _times(shape: tuple[int, ...], own: tuple[int, ...]) -> tuple[int, bool]:
         return shape[0], True
     if image and shape[1:] == image and shape[0]:
         if shape[0] % batch:
-            raise CallError(f"{shape[0]} inputs are no multiple of {batch}, the model's own batch: give {batch} or 2x.")
+            raise CallError(
+                f"{shape[0]} inputs are not a multiple of {batch}, the model's own batch: give {batch} or 2x."
+            )
         return shape[0] // batch, False
     wanted = "x".join(map(str, image if batch == 1 and image else own))
     raise CallError(f"the input has shape {list(shape)}; the model takes {wanted}, or several: Nx{wanted}.")
@@ -134,7 +136,7 @@ def _split(raw: bytes, graph: Graph, file: ModelFile, given: _Given, batch: int)
     calls = given.times // batch
     sizes = [tensor.bytes for tensor in graph.outputs]
     if len(raw) != calls * sum(sizes):
-        raise EngineError(f"the engine put out {len(raw)} bytes for {calls} inferences of {sum(sizes)} each.")
+        raise EngineError(f"the engine wrote {len(raw)} bytes for {calls} inferences of {sum(sizes)} each.")
     table = np.frombuffer(raw, np.uint8).reshape(calls, sum(sizes))
     outputs: list[Output] = []
     offset = 0

@@ -108,7 +108,7 @@ Look = Callable[[Subject], None]
 
 
 def answer(process: RemoteProcess, line: str, timeout_s: float = HELLO_S) -> dict[str, object]:
-    """The reply to a raw line. Raises Broken when it is no JSON object with a boolean `ok`, TimeoutError, EOFError."""
+    """The reply to a raw line. Raises Broken if it is not a JSON object with a boolean `ok`, TimeoutError, EOFError."""
     process.write_line(line)
     text = process.read_line(time.monotonic() + timeout_s)
     try:
@@ -116,7 +116,7 @@ def answer(process: RemoteProcess, line: str, timeout_s: float = HELLO_S) -> dic
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         reply = None
     if not isinstance(reply, dict) or not isinstance(reply.get("ok"), bool):
-        raise Broken(f"it answered {text[:60]!r}, which is no JSON object with ok")
+        raise Broken(f"it answered {text[:60]!r}, not a JSON object with ok")
     return reply
 
 

@@ -1,4 +1,4 @@
-"""One device looked at whole: is every kernel right there, how fast can it be, how steady is it, what can be read."""
+"""One device looked at whole: checking every kernel there, how fast can it be, how steady is it, what can be read."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def selftest(
     workloads = [KernelWorkload(spec.name, spec, make_data(spec, _SEED)) for spec in specs]
     timed = KernelWorkload(_TIMED.name, _TIMED, make_data(_TIMED, _SEED))
     for number, workload in enumerate(workloads):
-        progress("computing the right outputs", number, len(workloads))
+        progress("computing the reference outputs", number, len(workloads))
         workload.prepare(lambda *_: None)
     data = [workload.data for workload in (*workloads, timed)]
     progress("connecting and pushing", 0, 1)
@@ -125,7 +125,7 @@ def _correctness(lease: Lease, isa: str, workloads: Sequence[KernelWorkload], pr
                 while at < len(workloads):
                     workload, at = workloads[at], at + 1
                     if at % 10 == 1:
-                        progress(f"{isa}: is every kernel right", at - 1, len(workloads))
+                        progress(f"{isa}: checking every kernel", at - 1, len(workloads))
                     ops[workload.spec.op]["cases"] += 1
                     if wrong := _wrong(client, workload):
                         failures.append({"case": workload.name, "why": wrong})

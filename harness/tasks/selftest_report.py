@@ -83,7 +83,7 @@ def _throttling(document: dict[str, Any]) -> str:
         for name, before in throttling["signs_before"].items()
     ]
     rows += [[name, *map(str, values)] for name, values in throttling["watched"].items()]
-    shown = _table(["sign", "before", "after"], rows) if rows else "Nothing here tells it."
+    shown = _table(["sign", "before", "after"], rows) if rows else "Unknown."
     return f"## Signs of throttling\n\n{shown}"
 
 

@@ -40,7 +40,7 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
     if left := unfinished(result, rows):
         found.append(f"{_count(len(left), 'case')} not finished: {some([one.workload for one in left])}")
     if not rows or not is_judged(rows):
-        found.append("nothing was judged")
+        found.append("no case was judged")
     if wrong := [row for row in unclear if row.verdict.status in ("failed", "wrong_output", "unstable")]:
         found.append(f"not measured: {some([f'{row.record.workload} ({row.word})' for row in wrong])}")
     if asked.strict and unclear:
@@ -69,11 +69,11 @@ def without_capsule(result: RunResult, store: Store) -> list[str]:
     skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
     if not skips:
         return []
-    lines = [f"{skips[0].device}: {skips[0].reason}; only the history of the store is left, which sees less:"]
+    lines = [f"{skips[0].device}: {skips[0].reason}; the store's history, which detects less:"]
     wanted = {(skip.workload, skip.device) for skip in skips}
     margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
     found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
-    return lines + ([history_alone(one, margin) for one in found] or ["there are not three runs of any of these cases"])
+    return lines + ([history_alone(one, margin) for one in found] or ["no case has three runs"])
 
 
 def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:

@@ -85,7 +85,7 @@ def opinions(workload: Judged) -> Opinions:
             continue
         who = f"{judge.name} ({RUNTIMES[judge.runtime].packages[0].replace('==', ' ')})"
         if wrong:
-            return Opinions(tuple(agreed), f"{who} reads the file otherwise: {wrong}")
+            return Opinions(tuple(agreed), f"{who} reads the file differently: {wrong}")
         if right:
             agreed.append(who)
     return Opinions(tuple(agreed))

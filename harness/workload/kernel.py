@@ -110,7 +110,7 @@ class KernelWorkload:
         """Integers and bits must be equal; floats within `FLOAT_TOLERANCE` of the largest value."""
         expected = self.expected
         if len(raw) != expected.nbytes:
-            return Match(None, f"the output has {len(raw)} bytes where {expected.nbytes} are right")
+            return Match(None, f"the output has {len(raw)} bytes, not {expected.nbytes}")
         output = np.frombuffer(raw, expected.dtype).reshape(expected.shape)
         if expected.dtype == np.uint32:
             wrong = int(np.bitwise_count(output ^ expected).sum())

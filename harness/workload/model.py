@@ -144,9 +144,9 @@ class ModelWorkload:
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the reference: for each input of the gate, and for labelled images."""
         for which in range(1 + len(EDGES)):
-            watch(f"the right outputs of {self.name}", which, 1 + len(EDGES))
+            watch(f"the reference outputs of {self.name}", which, 1 + len(EDGES))
             _ = self.expected(which)
-        watch(f"what others make of {self.name}", 0, 1)
+        watch(f"other interpreters' outputs of {self.name}", 0, 1)
         _ = self.opinions
         if self.dataset is not None:
             count = len(self.dataset)

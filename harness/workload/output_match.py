@@ -62,7 +62,7 @@ def compare_outputs(raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Ar
     """Raw outputs, one after another, against the right ones; int8 may be `steps` off."""
     needed = sum(array.nbytes for array in expected)
     if len(raw) != needed:
-        return Match(None, f"the output has {len(raw)} bytes where {needed} are right")
+        return Match(None, f"the output has {len(raw)} bytes, not {needed}")
     largest, offset = 0.0, 0
     for tensor, right in zip(tensors, expected, strict=True):
         output = np.frombuffer(raw, right.dtype, right.size, offset).reshape(right.shape)

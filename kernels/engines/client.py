@@ -96,7 +96,7 @@ class EngineClient:
             keys["counters"] = ",".join(counters)
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
         if len(ran.samples_ns) != samples or not all(SHORTEST_NS <= sample <= LONGEST_NS for sample in ran.samples_ns):
-            raise EngineError(f"engine '{self._name}' answered run with samples that cannot be: {ran.samples_ns[:3]}.")
+            raise EngineError(f"engine '{self._name}' answered run with impossible samples: {ran.samples_ns[:3]}.")
         self._refuse("run", run_contradiction(ran, iterations, self.waited_ns))
         return ran
 
@@ -189,13 +189,13 @@ class EngineClient:
             raise EngineError(f"{where} answered {verb} with JSON that is nested too deeply.") from None
         except (msgspec.DecodeError, UnicodeError) as error:
             shown = answer if len(answer) <= 80 else answer[:77] + "..."
-            raise EngineError(f"{where} answered {verb} with {shown!r}, which is no reply: {error}.") from None
+            raise EngineError(f"{where} answered {verb} with {shown!r}, not a valid reply: {error}.") from None
         said = outcome.error.strip()[:_LONGEST_ERROR] or "it does not say why"
         raise EngineError(f"{where} refused {verb}: {said.rstrip('.')}.")
 
     def _refuse(self, verb: str, contradiction: str | None) -> None:
         if contradiction:
-            raise EngineError(f"engine '{self._name}' answered {verb} with times that cannot be: it {contradiction}.")
+            raise EngineError(f"engine '{self._name}' answered {verb} with impossible times: it {contradiction}.")
 
 
 def _encode(value: str) -> str:

@@ -139,7 +139,7 @@ def _number(text: str, name: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise EngineError(f"its summary has {name}={text[:40]!r}, which is no number.") from None
+        raise EngineError(f"its summary has {name}={text[:40]!r}, not a number.") from None
     if not 0 <= value < _MOST:
         raise EngineError(f"its summary has {name}={text[:40]}, which cannot be.")
     return value

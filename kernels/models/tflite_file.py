@@ -31,7 +31,7 @@ _IDENTIFIER = b"TFL3"
 _DAMAGED = (
     struct.error,  # an offset out of the file
     ValueError,  # a vector longer than the file, bytes that are not UTF-8, a shape that does not fit its data
-    TypeError,  # an offset that is no unsigned number
+    TypeError,  # an offset that is not an unsigned number
     IndexError,
     KeyError,
     AttributeError,  # a required table that is missing
@@ -64,7 +64,7 @@ def _content(path: Path) -> bytes:
     try:
         status = path.stat()
     except ValueError as error:  # a name with a zero byte
-        raise ModelError(f"{str(path)!r} is no file name; name a .tflite file.") from error
+        raise ModelError(f"{str(path)!r} is not a file name; name a .tflite file.") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
     if stat.S_ISDIR(status.st_mode):

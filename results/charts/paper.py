@@ -26,7 +26,7 @@ def inches(text: str) -> float:
     inches."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(in|cm|mm|pt)", text.strip())
     if not match:
-        raise ValueError(f"{text!r} is no width; write it like 3.3in, 84mm, 8.4cm or 240pt")
+        raise ValueError(f"{text!r} is not a width; write it as 3.3in, 84mm, 8.4cm or 240pt")
     width = float(match[1]) * _INCHES[match[2]]
     if not _LEAST <= width <= _MOST:
         raise ValueError(f"a width of {text} is outside of {_LEAST:g} to {_MOST:g} inches")

@@ -112,7 +112,7 @@ def from_json(text: str, source: str) -> tuple[RunRecord, Entries]:
         commit_id = _text(commit.get("id"))
     except _BROKEN as error:
         raise StoreError(
-            f"{source} is no pytest-benchmark JSON ({type(error).__name__}: {error}): write one with --benchmark-json"
+            f"{source} is not pytest-benchmark JSON ({type(error).__name__}: {error}): write one with --benchmark-json"
         ) from None
     entries: list[Gate | Invocation] = []
     rounds = 0
@@ -197,7 +197,7 @@ def _times(one: dict[str, Any]) -> list[float]:
 
 
 def _text(value: object) -> str:
-    """What is written there, without what is no character; nothing for what is no text."""
+    """What is written there, without what is not a character; nothing for what is no text."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 

@@ -172,7 +172,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def just_after(moment: str) -> str:
-    """A moment that sorts behind `moment`, both ISO 8601 in UTC; text that is no moment is made one by sorting."""
+    """A moment that sorts behind `moment`, both ISO 8601 in UTC; text that is not a moment is made one by sorting."""
     try:
         later = (datetime.fromisoformat(moment) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
     except (ValueError, OverflowError):

@@ -47,7 +47,7 @@ class VerdictLine:
     sides: str
     effect: str
     interval: str
-    sees: str
+    detectable: str
     values: str
     pairs: str
     said: str
@@ -116,7 +116,7 @@ def verdict_lines(runs: Sequence[StoredRun]) -> list[VerdictLine]:
             sides=f"{row.record.base} → {row.record.head}",
             effect=row.effect,
             interval=row.interval,
-            sees=row.sees,
+            detectable=row.detectable,
             values=f"{row.value(row.verdict.base_value)} → {row.value(row.verdict.head_value)}",
             pairs=str(row.verdict.pairs or ""),
             said=". ".join(text for text in (row.verdict.reason, row.verdict.why) if text),

@@ -40,7 +40,7 @@ class Level:
 def coverage(n: int, k: int) -> float:
     """Probability that the k-th smallest to the k-th largest of `n` figures enclose the median (1 <= k <=
     n/2)."""
-    # Divided as integers: 2^n is no float from n = 1024 on.
+    # Divided as integers: 2^n is not a float from n = 1024 on.
     outside: float = 2 * sum(islice(_binomials(n), k)) / 2**n
     return 1.0 - outside
 

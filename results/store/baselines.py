@@ -142,7 +142,7 @@ class Capsules:
         try:
             capsule = decoded(read_regular(path), _decoder)
         except (OSError, UnreadableError) as error:
-            raise StoreError(f"{path} is no baseline ({error}): restore it, or save the baseline again") from error
+            raise StoreError(f"{path} is not a baseline ({error}): restore it, or save the baseline again") from error
         if capsule.schema > SCHEMA:
             raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
         return capsule
@@ -252,7 +252,7 @@ class Capsules:
             lock.acquire(timeout=_LOCK_S)
         except filelock.Timeout:
             raise StoreError(
-                f"{folder} can't be saved: another process saves a baseline; wait for it, and try again"
+                f"{folder} can't be saved: another process saves a baseline; wait for it, then try again"
             ) from None
         except OSError as error:
             raise refusal(error, folder) from error
@@ -277,5 +277,5 @@ class Capsules:
 def checked(name: str) -> str:
     """The name, if it is one that can be a folder's. Raises StoreError."""
     if not _NAME.fullmatch(name):
-        raise StoreError(f"{name!r} is no name for a baseline: use letters, digits and . _ -, up to 64")
+        raise StoreError(f"{name!r} is not a name for a baseline: use letters, digits and . _ -, up to 64")
     return name

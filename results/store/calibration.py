@@ -75,7 +75,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """In a sentence, for reports."""
         text = f"{self.false_alarms} false alarms in {self.comparisons} comparisons of an engine with itself"
         if self.mde is not None:
-            text += f"; effects from {self.mde * 100:.1f} % on are seen"
+            text += f"; effects of at least {self.mde * 100:.1f} % are detected"
         if self.layout:
             text += f"; the order of linking alone changes {self.layout * 100:.1f} %"
         return f"{text} ({self.created[:10]}, {self.suite})"
@@ -195,7 +195,7 @@ def latest(store: Path, device: str) -> Calibration | None:
     try:
         return decoded(read_regular(files[-1]), _decoder)
     except (OSError, UnreadableError) as error:
-        raise StoreError(f"{files[-1]} is no calibration ({error}): remove it, and calibrate again") from error
+        raise StoreError(f"{files[-1]} is not a calibration ({error}): remove it, and calibrate again") from error
 
 
 def _folder(store: Path, device: str) -> Path:

@@ -38,7 +38,7 @@ class Contents:
 
     `whole_bytes` is the length of the journal up to its last whole record; `ends_line` says whether that
     record has its newline. `next_number` is that of the record to come. `last_figure` is the number of the last record
-    that is no end of the run, 0 where there is none.
+    that is not an end of the run, 0 where there is none.
     """
 
     entries: list[Entry]
@@ -196,7 +196,7 @@ class _Reading:
 
 
 def _tag(line: bytes) -> str | None:
-    """The kind of a record; None where the line is no record."""
+    """The kind of a record; None where the line is not a record."""
     try:
         return decoded(line, _tag_decoder).type
     except UnreadableError:

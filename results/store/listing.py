@@ -73,7 +73,7 @@ def _line(folder: Path) -> tuple[tuple[str, str], RunLine]:
 
 
 def _state(journal: Path) -> str | None:
-    """What the last record of a journal says, `incomplete` where it is no end of a run; None without a journal."""
+    """What the last record of a journal says, `incomplete` where it is not an end of a run; None without a journal."""
     last = _last_line(journal)
     if last is None:
         return None

@@ -53,7 +53,7 @@ def require_store(path: Path) -> None:
     if is_store:
         return
     if is_folder:
-        raise StoreError(f"{path} is no store, because it has no folder runs: name the folder that has it")
+        raise StoreError(f"{path} is not a store, because it has no folder runs: name the folder that has it")
     if is_there:
         raise StoreError(f"{path} is a file and no store: name the folder of a store")
     raise NoStoreError(path)

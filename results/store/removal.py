@@ -38,7 +38,7 @@ def remove_run(folder: Path) -> None:
     """Removes a folder that `removable` gave. Raises StoreError, also while another process writes to the run."""
     lock = lock_run(folder)
     try:
-        # First: without this file the folder is no run, so a removal that is cut off leaves none that looks whole.
+        # First: without this file the folder is not a run, so a removal that is cut off leaves none that looks whole.
         (folder / "run.json").unlink()
         shutil.rmtree(folder)
     except OSError as error:

@@ -77,5 +77,5 @@ def _key() -> bytes:
             raise ValueError(f"{key_path()} is not this user's alone")
         key = file.read()
     if len(key) != _KEY_BYTES:
-        raise ValueError(f"{key_path()} is no key")
+        raise ValueError(f"{key_path()} is not a key")
     return key

@@ -178,7 +178,7 @@ def _read_record(folder: Path) -> tuple[RunRecord, bool]:
             raise UnreadableError("its checksum is wrong")
     except UnreadableError as error:
         raise StoreError(
-            f"{path} is no run record ({error}): restore the file, or move the run's folder away"
+            f"{path} is not a run record ({error}): restore the file, or move the run's folder away"
         ) from error
     if record.schema > SCHEMA:
         raise StoreError(f"{path} has schema {record.schema} and this bnnbench reads up to {SCHEMA}: update bnnbench")

@@ -63,7 +63,7 @@ def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished:
     if plan is not None and plan == head.case.plan_sha256:
         return _of_one_model(one, base, head)
     if base.right is None or head.right is None:
-        reason = "which images each of the two models has right was not kept, so chance cannot be ruled out"
+        reason = "the stored runs lack the per-image results, so chance cannot be ruled out"
         return replace(one, verdict="inconclusive", reason=f"{reason}; compare them again")
     return of_two_models(one, base.right, head.right)
 
@@ -75,7 +75,7 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
     low, high = paired_difference_interval(base_only, head_only, n, LEVEL)
     differs = p_value(base_only, head_only) < ALPHA
     mde = detectable_difference(n, base_only + head_only, ALPHA, _METRIC.floor) if with_mde else None
-    reason = f"of {n:,} images {base_only} are right on the base alone and {head_only} on the head alone"
+    reason = f"of {n:,} images, {base_only} are right only on the base and {head_only} only on the head"
     found = replace(one, effect=effect, low=low, high=high, level=LEVEL, mde=mde, confirmed=differs, reason=reason)
     if differs and abs(effect) >= _METRIC.floor:
         return replace(found, verdict="regression" if effect < 0 else "improvement")
@@ -84,9 +84,9 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
     if differs:
         why = f"a difference, but below the floor of {_points(_METRIC.floor)}, and not within the margin for sure"
     elif mde is not None:
-        why = f"differences from {_points(mde)} on would have been called with 90 %"
+        why = f"differences of at least {_points(mde)} would have been detected with 90 % probability"
     else:
-        why = "so few show no difference"
+        why = "too few to show a difference"
     return replace(found, verdict="inconclusive", reason=f"{reason}; {why}")
 
 
@@ -111,7 +111,7 @@ def _differing(base: Answers, head: Answers) -> str | None:
     if base.accuracy.predictions_sha256 == head.accuracy.predictions_sha256 or base.right is None or head.right is None:
         return None
     parts = [
-        f"on the {side} alone: {_listed(np.flatnonzero(these & ~others).tolist())}"
+        f"only on the {side}: {_listed(np.flatnonzero(these & ~others).tolist())}"
         for side, these, others in (("base", base.right, head.right), ("head", head.right, base.right))
         if (these & ~others).any()
     ]

@@ -158,4 +158,5 @@ def _reason(rules: Rules, judgement: Judgement, mde: float | None) -> str | None
     least = f"{mde * 100:.1f} %"
     if judgement.confirmed:
         return f"a difference, but below the floor of {rules.floor * 100:g} %, and not within the margin for sure"
-    return f"effects from {least} on would have been called with 90 %; pairs differ by {judgement.sigma * 100:.1f} %"
+    chance = f"effects of at least {least} would have been detected with 90 % probability"
+    return f"{chance}; pairs differ by {judgement.sigma * 100:.1f} %"

@@ -110,8 +110,8 @@ class VerdictRow:
         return text if self.is_share else f"{text} %"
 
     @property
-    def sees(self) -> str:
-        """The least effect that is called: always where the figures are exact, else 9 times in 10."""
+    def detectable(self) -> str:
+        """The minimum detectable effect: detected always where figures are exact, else 9 times in 10."""
         if self.verdict.mde is None:
             return ""
         return "all" if not self.verdict.mde else f"{self.verdict.mde * 100:.1f} {self._unit}"
@@ -198,7 +198,7 @@ def headline(rows: Iterable[VerdictRow]) -> str:
     words = sorted(main, key=lambda word: _BY_WEIGHT.index(word) if word in _BY_WEIGHT else len(_BY_WEIGHT))
     text = f"{len(main)} case{'' if len(main) == 1 else 's'}" + (f": {_counts(words)}" if main else "")
     beside = [f"{row.word} in {row.metric.word}" for row in given if not row.is_main and row.is_news]
-    none = "; nothing was judged" if given and not is_judged(given) else ""
+    none = "; no case was judged" if given and not is_judged(given) else ""
     return text + (f"; beside that {_counts(beside)}" if beside else "") + none
 
 

@@ -98,10 +98,10 @@ def test_suite_is_proven_over_ssh_and_adb_and_no_time_is_shown(
         assert not [event for event in exported.get("traceEvents", []) if event["ph"] != "M"]
 
     verdict = bench.run("ab", "suite.toml", "--base", "native", "--head", "native", *words[:2], "--store", "store")
-    assert verdict.returncode == 3, verdict.stderr  # nothing was judged
+    assert verdict.returncode == 3, verdict.stderr  # no case was judged
     said = " ".join(verdict.stdout.split())
     assert "skipped" in said
-    assert "nothing was judged" in said
+    assert "no case was judged" in said
     assert "times of an emulated device mean nothing" in said
 
 

@@ -191,7 +191,7 @@ def test_devices_restore_puts_back_what_a_crash_left(bench: Bench, pi: Board) ->
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"{GOVERNOR} restored: ondemand\n"
         assert transport.pull(GOVERNOR) == b"ondemand\n"
-    assert bench.run("devices", "restore", "board").stdout == "nothing is left changed on board\n"
+    assert bench.run("devices", "restore", "board").stdout == "nothing had to be undone on board\n"
 
 
 def test_ctrl_c_puts_the_governor_back(bench: Bench, pi: Board) -> None:

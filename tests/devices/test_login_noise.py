@@ -145,7 +145,7 @@ def test_what_prints_all_the_time_is_quoted(tmp_path: Path) -> None:
             transport._environment = None  # type: ignore[attr-defined]
             transport.home()
 
-        with pytest.raises(CommandFailed, match=r"did not tell its home folder: it said \".*chatter"):
+        with pytest.raises(CommandFailed, match=r"did not report its home folder: it said \".*chatter"):
             [ask() for _ in range(50)]
 
 

@@ -382,7 +382,7 @@ def test_cores() -> None:
     assert cores_of(DeviceSpec("d", "local", cores=(3, 1)), facts) == (1, 3)
     with pytest.raises(InventoryError, match="CPU 0, but only 1-3"):
         cores_of(DeviceSpec("d", "local", cores=(0, 1)), facts)
-    with pytest.raises(InventoryError, match="does not tell its CPUs"):
+    with pytest.raises(InventoryError, match="does not report its CPUs"):
         cores_of(DeviceSpec("d", "local"), DeviceFacts({}))
 
 

@@ -137,7 +137,7 @@ def parse(words: list[str], line: str) -> None:
         return  # the command's name alone
     if rest[0].startswith("-") and has_options_alone(rest):
         known = {name for argument in here.assemble_argument_collection() for name in argument.names}
-        assert set(rest) <= known, f"{line!r}: {sorted(set(rest) - known)} is no option of it"
+        assert set(rest) <= known, f"{line!r}: {sorted(set(rest) - known)} is not an option of it"
         return
     try:
         app.parse_args(words, exit_on_error=False, print_error=False)

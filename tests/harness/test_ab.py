@@ -208,8 +208,8 @@ def test_two_models_that_chance_orders_are_no_regression(bench: Bench) -> None:
     [
         (["--base", "native", "--head", "nativ"], "no engine 'nativ'"),
         (["--base", "native@nowhere", "--head", "native"], "neither a file nowhere nor a baseline 'nowhere'"),
-        (["--base", "native@", "--head", "native"], "is no side to compare"),
-        (["--base", "native", "--head", "native", "--budget", "soon"], "is no length of time"),
+        (["--base", "native@", "--head", "native"], "is not a side to compare"),
+        (["--base", "native", "--head", "native", "--budget", "soon"], "is not a length of time"),
         (["--base", "missing.tflite", "--head", "native"], "missing.tflite does not exist"),
         (["--base", "quicknet_s", "--head", "native"], "one side is a model and the other is none"),
     ],

@@ -60,8 +60,8 @@ def test_an_old_calibration_or_another_kernel_is_warned_about() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--slow-downs", "fast"], "is no list of slow-downs"),
-        (["--slow-downs", "1%,2x"], "is no list of slow-downs"),
+        (["--slow-downs", "fast"], "is not a list of slow-downs"),
+        (["--slow-downs", "1%,2x"], "is not a list of slow-downs"),
         (["--comparisons", "0"], "is at least 1"),
     ],
 )
@@ -77,6 +77,6 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "devices" / "pi4"
     folder.mkdir(parents=True)
     (folder / "calibration-20260101T000000.json").write_text("{")
-    with pytest.raises(StoreError, match="is no calibration"):
+    with pytest.raises(StoreError, match="is not a calibration"):
         latest(tmp_path, "pi4")
     assert latest(tmp_path, "other") is None

@@ -183,8 +183,8 @@ def test_a_model_s_accuracy_and_size_are_gated(bench: Bench) -> None:
         (["check", "--baseline", "gone"], "there is no baseline 'gone'"),
         (["check", "--baseline", "main", "--format", "pdf"], "there is no format 'pdf'"),
         (["check", "--baseline", "main", "--head", "numba"], "holds no engine 'numba', only native"),
-        (["check", "--baseline", "main", "--max-inconclusive", "many"], "is no share"),
-        (["baseline", "save", "../main"], "is no name for a baseline"),
+        (["check", "--baseline", "main", "--max-inconclusive", "many"], "is not a share"),
+        (["baseline", "save", "../main"], "is not a name for a baseline"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(repository: Bench, words: list[str], said: str) -> None:

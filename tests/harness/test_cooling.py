@@ -46,7 +46,7 @@ def test_a_sensor_that_never_moves_is_waited_for_once_and_named(bench: Bench) ->
     bench.other.write_text("100000\n")
     assert bench.wait() >= 0.5
     assert bench.told == [
-        "it does not get cooler than acpitz at 100 °C: nothing waits for that any longer; raise cool_to_celsius = 50, "
+        "it does not get cooler than acpitz at 100 °C: no longer waiting for that; raise cool_to_celsius = 50, "
         "or cool it"
     ]
     assert bench.wait() < 0.5

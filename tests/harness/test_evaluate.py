@@ -266,10 +266,10 @@ def test_pick_and_chart_speak_of_what_was_measured(bench: Bench) -> None:
         (("chart", "patero"), "(did you mean 'pareto'?)"),
         (("pick", "--max-latency", "30"), "is not a number with one of the units"),
         (("pick", "--max-size", "5 parsec"), "like 5MB"),
-        (("pick", "--min-accuracy", "101%"), "is no share"),
+        (("pick", "--min-accuracy", "101%"), "is not a share"),
         (("chart", "nope"), "there is no chart 'nope'"),
         (("chart", "pareto", "--format", "gif"), "written as pdf, svg, png"),
-        (("chart", "pareto", "--width", "3"), "is no width"),
+        (("chart", "pareto", "--width", "3"), "is not a width"),
         (("chart", "pareto", "--width", "300in"), "outside of 2 to 40 inches"),
     ],
 )

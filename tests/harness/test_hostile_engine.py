@@ -83,7 +83,7 @@ def test_times_of_no_processor_fail_at_once() -> None:
     from bnnbench.results.roof import beyond_any
 
     case = CaseRecord(id="a", workload="w", kind="kernel", engine="m", device="d", threads=1, macs_1bit=1_024_000)
-    assert beyond_any(case, 1.0) == "its times say 2,048,000 GOPS, which no processor does"
+    assert beyond_any(case, 1.0) == "its times say 2,048,000 GOPS, more than any processor does"
     assert beyond_any(case, 1000.0) is None
 
 

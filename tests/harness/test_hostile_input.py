@@ -65,11 +65,11 @@ def test_an_inventory_that_nobody_would_write_is_a_sentence(tmp_path: Path, text
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "pipe.toml"
     os.mkfifo(path)
-    with pytest.raises(SuiteError, match="no regular file"):
+    with pytest.raises(SuiteError, match="not a regular file"):
         load_suites([path])
-    with pytest.raises(InventoryError, match="no regular file"):
+    with pytest.raises(InventoryError, match="not a regular file"):
         load_inventory(path)
-    with pytest.raises(CallError, match="no regular file"):
+    with pytest.raises(CallError, match="not a regular file"):
         read_input(path)
 
 
@@ -101,7 +101,7 @@ def header(text: bytes) -> bytes:
 def test_an_input_that_is_no_array_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "input.npy"
     path.write_bytes(content)
-    with pytest.raises(CallError, match="is no NumPy file of numbers"):
+    with pytest.raises(CallError, match="is not a NumPy file of numbers"):
         read_input(path)
 
 

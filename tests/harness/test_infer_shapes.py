@@ -38,7 +38,7 @@ def vector() -> bytes:
 
 
 def mean_of_batch(batch: int) -> bytes:
-    """[batch, 8] to [8], which is no batch."""
+    """[batch, 8] to [8], which is not a batch."""
     made = Builder()
     x, axes = made.input((batch, 8)), made.constant(np.array([0], np.int32))
     return made.content(made.op("MEAN", [x, axes], made.tensor((8,)), "ReducerOptions", keep_dims=False))
@@ -118,11 +118,11 @@ def test_a_batch_of_batches_changes_nothing(content: bytes, given: tuple[int, ..
 @pytest.mark.parametrize(
     ("content", "given", "batch", "said"),
     [
-        (dense(4), (5, 8), 1, "5 inputs are no multiple of 4, the model's own batch"),
+        (dense(4), (5, 8), 1, "5 inputs are not a multiple of 4, the model's own batch"),
         (dense(4), (8,), 1, "the model takes 4x8, or several: Nx4x8"),
         (dense(4), (0, 8), 1, "the model takes 4x8"),
-        (dense(4), (12, 8), 2, "12 inputs are no multiple of --batch 2 x 4"),
-        (dense(1), (3, 8), 2, "3 inputs are no multiple of --batch 2"),
+        (dense(4), (12, 8), 2, "12 inputs are not a multiple of --batch 2 x 4"),
+        (dense(1), (3, 8), 2, "3 inputs are not a multiple of --batch 2"),
         (dense(1), (), 1, "the model takes 8, or several: Nx8"),
         (vector(), (32,), 1, "the model takes 16, or several: Nx16"),
         (vector(), (), 1, "the model takes 16"),

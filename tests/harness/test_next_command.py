@@ -90,7 +90,7 @@ def test_no_command_times_an_emulated_device() -> None:
 
 
 def test_of_each_case_the_newest_measurement_stands() -> None:
-    """Over several runs; a later skip is no measurement, a later failure is the state of things."""
+    """Over several runs; a later skip is not a measurement, a later failure is the state of things."""
     rows = frame(
         {"workload": "a", "latency_ns": 1.0, "run_id": "1"},
         {"workload": "b", "latency_ns": 1.0, "run_id": "1"},

@@ -123,12 +123,12 @@ def told(run: StoredRun, status: Status | None, **compare: object) -> tuple[int,
 def test_every_status_3_has_a_reason(judged: StoredRun) -> None:
     (workload,) = {one.workload for one in judged.record.comparisons}
     assert told(judged, "ok") == (0, [])
-    assert told(judged, "skipped") == (3, ["nothing was judged"])
-    assert told(judged, "unverified") == (3, ["nothing was judged"])
+    assert told(judged, "skipped") == (3, ["no case was judged"])
+    assert told(judged, "unverified") == (3, ["no case was judged"])
     assert told(judged, "ok", most_unclear=0.2) == (3, ["1 of 1 case without a verdict, 20 % allowed"])
     assert told(judged, "ok", strict=True) == (3, [f"1 without a verdict, and --strict allows none: {workload}"])
     assert told(judged, "unstable") == (3, [f"not measured: {workload} (unstable)"])
-    assert told(judged, None) == (3, [f"1 case not finished: {workload}", "nothing was judged"])
+    assert told(judged, None) == (3, [f"1 case not finished: {workload}", "no case was judged"])
 
 
 def test_a_case_that_an_interrupted_check_did_not_finish_is_named(judged: StoredRun, ours: Bench) -> None:

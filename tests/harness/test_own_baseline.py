@@ -178,7 +178,7 @@ def with_status(run: StoredRun, folder: Path, *statuses: str) -> StoredRun:
 @pytest.mark.parametrize("statuses", [("failed",), ("wrong_output", "failed")])
 def test_a_run_of_which_all_failed_is_no_baseline(measured: Path, tmp_path: Path, statuses: tuple[str, ...]) -> None:
     run = with_status(Store(measured / "store").run(), tmp_path, *statuses)
-    with pytest.raises(CallError, match=r"no case of run .* was measured, so it is no baseline \(w0 on mine, local"):
+    with pytest.raises(CallError, match=r"no case of run .* was measured, so it is not a baseline \(w0 on mine, local"):
         save_baseline(Capsules(tmp_path), "main", run, trusts=True)
 
 

@@ -73,7 +73,7 @@ def test_model_file_gives_the_model_and_its_binary_layers(bench: Bench) -> None:
         ("right", "ok", None),
         ("wrong", "wrong_output", "differ"),
         ("crash", "failed", "the accelerator caught fire"),
-        ("rubbish", "failed", "which is no reply"),
+        ("rubbish", "failed", "not a valid reply"),
         ("negative", "failed", "samples that cannot be"),
         ("liar", "failed", "protocol 99"),
         ("few-ops", "skipped", "no op bconv2d"),
@@ -143,8 +143,8 @@ def test_two_runs_at_once_on_one_machine(bench: Bench) -> None:
         second = bench.run("run", "small.toml", "--store", "other")
         assert second.returncode == 3
         assert "is busy: bnnbench run" in one_sentence(second.stderr)
-        assert "computing the right outputs" not in second.stderr  # which may take minutes
-        assert not list((bench.folder / "other").glob("runs/*"))  # and is no `latest` of nothing
+        assert "computing the reference outputs" not in second.stderr  # which may take minutes
+        assert not list((bench.folder / "other").glob("runs/*"))  # and is not a `latest` of nothing
     finally:
         first.send_signal(signal.SIGINT)  # it would go on for longer than any second one takes to start
         first.communicate(timeout=60)
@@ -173,7 +173,7 @@ def test_a_device_that_cannot_be_used_leaves_no_run_and_costs_no_reference_work(
     done = bench.run("run", "small.toml", "--store", "store", "--inventory", "lab.toml", *words)
     assert done.returncode == 3
     assert all(f"{name!r}" in done.stderr for name in devices)
-    assert "computing the right outputs" not in done.stderr
+    assert "computing the reference outputs" not in done.stderr
     assert not list((bench.folder / "store").glob("runs/*"))
 
 

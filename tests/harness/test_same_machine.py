@@ -84,7 +84,7 @@ def test_resume_on_another_machine_is_refused(ours: Bench) -> None:
     cut_off(ours, lambda facts: facts["cpu_model"].update(value="another CPU"))
     done = ours.run("run", "--resume", "latest", "--store", "store")
     assert done.returncode == 2
-    assert "device 'local' (this machine) is another machine than before: its CPU is" in one_sentence(done.stderr)
+    assert "device 'local' (this machine) is not the machine of before: its CPU is" in one_sentence(done.stderr)
 
 
 def test_resume_of_a_copied_store_is_refused(ours: Bench) -> None:

@@ -53,7 +53,7 @@ def ran(clock: float = 2e9, before: str = "0", after: str = "0", path: str = WOR
         (ran(), ran(before="nr_throttled 7", after="nr_throttled 8", path="/sys/fs/cgroup/cpu/cpu.stat"), "head"),
         (ran(before="nr_throttled 7", after="nr_throttled 7", path="/sys/fs/cgroup/cpu.stat"), ran(), None),
         (ran(before="nr_throttled 7", after="", path="/sys/fs/cgroup/cpu.stat"), ran(), None),
-        # A frequency that differs is no flag.
+        # A frequency that differs is not a flag.
         (ran(before="1800000", after="600000", path="/sys/cpufreq/scaling_cur_freq"), ran(), None),
     ],
 )
@@ -83,7 +83,7 @@ class TestBudget:
         rules = rules_for(Rules(), 160, [1e9] * 4)
         assert "too short for 4 comparisons: their first look alone takes 40 s" in outlook(rules, 30, [1e9] * 4, 0.01)
         assert "not known before bnnbench devices calibrate" in outlook(rules, 160, [1e9] * 4, None)
-        assert "effects from 1.5 % on are called 9 times in 10" in outlook(rules, 160, [1e9] * 4, 0.012)
+        assert "effects of at least 1.5 % are detected 9 times in 10" in outlook(rules, 160, [1e9] * 4, 0.012)
 
 
 class TestWhy:
@@ -108,7 +108,7 @@ class TestWhy:
         assert told.startswith("it is spread over many steps")
 
     def test_other_steps(self) -> None:
-        assert explain_steps(self.BASE, {(0, "conv a"): 1.0}) == "the head has other steps: 1 where the base has 3"
+        assert explain_steps(self.BASE, {(0, "conv a"): 1.0}) == "the candidate has other steps: 1 where the base has 3"
 
 
 def measured(size: int, correct: int | None, rss: list[int], sha: str = "d") -> Measured:

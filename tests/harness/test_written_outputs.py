@@ -89,7 +89,7 @@ EXPECTED = {
     "long": ("wrong_output", "has more than the 532 bytes that are right"),
     "huge": ("wrong_output", "has more than the 532 bytes that are right"),
     "nan": ("wrong_output", "for random values: 128 of 128 values differ from the reference"),
-    "wrong-when-timed": ("wrong_output", "the output is not the one that was verified"),
+    "wrong-when-timed": ("wrong_output", "the output differs from the verified one"),
     "old": ("unverified", f"this version writes no outputs: it ignores --output_filepath; {NEWER}"),
     "own-input": ("unverified", f"ignores --input_layer; {NEWER}"),
     "own-output": ("unverified", f"ignores --output_filepath; {NEWER}"),

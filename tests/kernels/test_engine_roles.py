@@ -58,7 +58,7 @@ def test_hello_says_all_that_the_protocol_asks() -> None:
         (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=9 kw=9 pad=valid out=i32 data=f", "does not fit"),
         (b"load id=x op=bconv2d h=4 w=4 c=48 oc=2 kh=1 kw=1 groups=2 pad=valid out=i32 data=f", "32 * groups"),
         (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=no-such-file", "No such file"),
-        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "no regular file"),
+        (b"load id=x op=bgemm m=1 n=1 k=32 out=i32 data=%2Fdev%2Fnull", "not a regular file"),
         (b"load id=x op=softmax data=f", "'softmax' is unknown"),
         (b"load id=x plan=p", "cannot read"),
         (b"load id=%zz", "percent-encoded"),

@@ -128,7 +128,7 @@ def test_what_is_no_model(tmp_path: Path) -> None:
 
 
 def test_a_name_with_a_zero_byte() -> None:
-    with pytest.raises(ModelError, match="is no file name"):
+    with pytest.raises(ModelError, match="is not a file name"):
         read("model\0.tflite")
 
 

@@ -249,7 +249,7 @@ def test_what_a_batch_cannot_do_is_said(
 ) -> None:
     builder = _simple(op, out, kind, *operands, **options)
     assert builder.graph().outputs[0].shape == out
-    if op == "SLICE":  # the whole batch is no cut
+    if op == "SLICE":  # the whole batch is not a cut
         assert builder.graph(batch=2).outputs[0].shape == (2, 4, 6, 8)
         return
     with pytest.raises(ModelError, match=rf"made\.tflite: op 0 \({op}\) cannot be imported: .*batch"):

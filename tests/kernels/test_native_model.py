@@ -184,7 +184,7 @@ def test_peak_measures_every_roof(engine: EngineProcess) -> None:
         ("input id=m path=short index=1", "index"),
         ("infer id=m input=short output=y count=2", "inputs need"),
         ("infer id=m input=short output=y count=0", "count"),
-        ("infer id=m input=short output=y count=1 dtype=u8 scale=x offset=0", "is no number"),
+        ("infer id=m input=short output=y count=1 dtype=u8 scale=x offset=0", "is not a number"),
         ("infer id=m input=short output=y count=1 dtype=i4", "not u8"),
         ("run id=m samples=1 iterations=1 threads=999", "threads=999"),
         ("profile id=m runs=0", "runs=0"),

@@ -155,7 +155,7 @@ REFUSED: list[tuple[Callable[[], KernelSpec], str]] = [
     (lambda: conv(h=1, w=1, kh=2**14, kw=2**14, c=32), "dot product of 8589934592 bits"),
     (lambda: BGemm(m=1, n=1, k=1, out="bits"), "out='bits'"),  # type: ignore[arg-type]
     (lambda: BitPack(n=1, c=1, zero_point=1), "zero_point=1 needs dtype=i8"),
-    (lambda: BitPack(n=1, c=1, dtype="i8", zero_point=128), "zero_point=128 is no integer in -128..127"),
+    (lambda: BitPack(n=1, c=1, dtype="i8", zero_point=128), "zero_point=128 is not an integer in -128..127"),
     (lambda: BMaxPool2d(h=2, w=2, c=1, kh=3, kw=1), "window does not fit"),
 ]
 

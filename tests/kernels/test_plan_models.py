@@ -99,5 +99,5 @@ def test_subgraph_takes_each_computed_input_once() -> None:
         assert len(set(one.inputs)) == len(one.inputs) >= 1
         assert all(tensor.data is None for tensor in one.inputs)
     other = import_model(read(GOLDEN / "tiny_larq.tflite"))
-    with pytest.raises(ValueError, match="is no node of this graph"):
+    with pytest.raises(ValueError, match="is not a node of this graph"):
         subgraph(graph, other.nodes[0])

@@ -150,7 +150,7 @@ def test_only_what_is_monotone(operation: Operation, constant: NDArray[np.float3
 
 
 def test_overflow_keeps_float_arithmetic() -> None:
-    """inf * 0 is no number and so +1, while smaller dot products give -1: no threshold says that."""
+    """inf * 0 is not a number and so +1, while smaller dot products give -1: no threshold says that."""
     spec = BConv2d(h=1, w=9, c=8, oc=4, kh=1, kw=1, out="f32")
     zero, less = np.zeros(4, np.float32), np.full(4, -1, np.float32)
     affine = np.full(4, 4e37, np.float32), zero

@@ -178,7 +178,7 @@ class TestTwoModels:
         assert found.level == LEVEL
         assert found.mde is not None
         assert found.mde > 0.03
-        assert f"differences from {found.mde * 100:.1f} points on" in (found.reason or "")
+        assert f"differences of at least {found.mde * 100:.1f} points" in (found.reason or "")
 
     def test_what_chance_does_not_explain_is_called(self) -> None:
         worse, better = of_models(1000, 850, 60, 20), of_models(1000, 850, 20, 60)
@@ -204,7 +204,7 @@ class TestTwoModels:
     def test_too_few_images_say_so(self) -> None:
         found = of_models(5, 0, 5, 0)
         assert (found.verdict, found.mde) == ("inconclusive", None)
-        assert "so few show no difference" in (found.reason or "")
+        assert "too few to show a difference" in (found.reason or "")
 
     def test_without_the_images_chance_is_not_ruled_out(self) -> None:
         base, head = images(1000, 800, 150, 0)

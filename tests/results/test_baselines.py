@@ -97,7 +97,7 @@ def test_what_is_no_baseline_is_not_listed(tmp_path: Path) -> None:
 def test_a_damaged_capsule_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     save(tmp_path, "1", tmp_path)
     (tmp_path / "baselines" / "main" / "capsule.json").write_bytes(content)
-    with pytest.raises(StoreError, match="is no baseline"):
+    with pytest.raises(StoreError, match="is not a baseline"):
         Capsules(tmp_path).get("main")
-    with pytest.warns(StoreWarning, match="is no baseline"):
+    with pytest.warns(StoreWarning, match="is not a baseline"):
         assert Capsules(tmp_path).all() == []

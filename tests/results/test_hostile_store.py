@@ -146,7 +146,7 @@ def test_a_run_record_with_a_flipped_figure_is_refused(store: Store, record: Run
     ):
         assert damaged != text
         path.write_bytes(damaged)
-        with pytest.raises(StoreError, match=r"run.json is no run record"):
+        with pytest.raises(StoreError, match=r"run.json is not a run record"):
             store.run(record.run_id)
 
 
@@ -154,7 +154,7 @@ def test_one_damaged_run_leaves_the_others_readable(store: Store, record: RunRec
     journal_of(store, record)
     other = msgspec.structs.replace(record, run_id="20270101-000000-abcdef", created="2027-01-01T00:00:00Z")
     (journal_of(store, other).parent / "run.json").write_bytes(b"\xff")
-    with pytest.warns(StoreWarning, match="run 20270101-000000-abcdef is left out: .*run.json is no run record"):
+    with pytest.warns(StoreWarning, match="run 20270101-000000-abcdef is left out: .*run.json is not a run record"):
         assert [run.record.run_id for run in store.runs()] == [record.run_id]
     with pytest.warns(StoreWarning, match="left out"):
         assert store.run("latest").record.run_id == record.run_id
@@ -168,7 +168,7 @@ def test_a_pipe_in_a_run_folder_is_not_waited_for(store: Store, record: RunRecor
     path = journal_of(store, record)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(StoreError, match="it is no regular file"):
+    with pytest.raises(StoreError, match="it is not a regular file"):
         store.run()
 
 

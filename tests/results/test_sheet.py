@@ -142,7 +142,10 @@ def test_a_command_that_is_to_be_copied_has_no_line_break_in_it() -> None:
 
 def test_a_sentence_folds_at_spaces() -> None:
     console = Console(file=io.StringIO(), width=30, color_system=None)
-    say(console, "effects from 5.0 % on would have been called with 90 %; pairs differ by 6.0 %\x1b[2J")
+    say(
+        console,
+        "effects of at least 5.0 % would have been detected with 90 % probability; pairs differ by 6.0 %\x1b[2J",
+    )
     assert str(console.file.getvalue()).splitlines() == [  # type: ignore[attr-defined]
-        *("effects from 5.0 % on would", "have been called with 90 %;", "pairs differ by 6.0 %?[2J"),
+        *("effects of at least 5.0 % on would", "have been called with 90 %;", "pairs differ by 6.0 %?[2J"),
     ]

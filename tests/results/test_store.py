@@ -236,7 +236,7 @@ class TestRefusals:
     def test_a_damaged_run_record(self, store: Store, record: RunRecord, content: bytes) -> None:
         store.create(record).close()
         (store.runs_path / record.run_id / "run.json").write_bytes(content)
-        with pytest.raises(StoreError, match=r"run.json is no run record"):
+        with pytest.raises(StoreError, match=r"run.json is not a run record"):
             store.run(record.run_id)
 
     def test_a_run_of_a_newer_schema(self, store: Store, record: RunRecord) -> None:

@@ -32,7 +32,7 @@ def event(kind: str, message: str = "the governor is ondemand") -> DeviceEvent:
         (GATE, [timed()] * 2, [event(DISTRUST), event(DISTRUST, "it is busy")], "medium", "it is busy"),
         (GATE, [timed()] * 2, [event(DISTRUST_LOW, "throttling")], "low", "throttling"),
         (None, [timed()] * 2, [], "medium", "did not settle"),
-        (GATE, [timed(clock_hz=[])] * 2, [], "medium", "nothing there shows whether it throttles"),
+        (GATE, [timed(clock_hz=[])] * 2, [], "medium", "throttling cannot be seen there"),
         (GATE, [timed(clock_hz=[]), timed(watch={"/sys/x": ["0", "0"]})], [], "medium", "nothing there shows"),
         (GATE, [timed(), timed(clock_hz=[1.53e9])], [], "medium", "its clock differed by 2.0 %"),
         (GATE, [timed(telemetry={"temperature_celsius": [70.0, 84.0]})] * 2, [], "medium", "it was at 84 °C"),
@@ -40,7 +40,7 @@ def event(kind: str, message: str = "the governor is ondemand") -> DeviceEvent:
         (GATE, [timed(watch=STOPPED), timed()], [], "low", "limit of CPU time stopped it in 1 of 2 invocations"),
         (GATE, [timed(watch=NOT_STOPPED)] * 2, [], "high", None),
         (GATE, [timed(telemetry=STUCK)] * 3, [], "medium", "it was at 100 °C, exactly and all the time"),
-        (GATE, [timed()], [], "medium", "it was measured once, so whether it repeats was not seen"),
+        (GATE, [timed()], [], "medium", "it was measured once, so its repeatability is unknown"),
     ],
 )
 def test_grades(

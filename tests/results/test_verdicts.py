@@ -315,7 +315,7 @@ def test_accuracy_is_shown_in_points_with_its_interval(rows: list[VerdictRow]) -
         assert "-0.9 %" not in text
         assert "-1.0 %" not in text
     (one,) = [row for row in rows if row.verdict.metric == "accuracy"]
-    assert (one.effect, one.interval, one.sees) == ("-0.9 points", "-1.4 .. -0.4", "0.8 points")
+    assert (one.effect, one.interval, one.detectable) == ("-0.9 points", "-1.4 .. -0.4", "0.8 points")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_an_accuracy_that_was_stored_as_a_ratio_is_shown_in_points(rows: list[Ve
         invocations_per_case=0, samples_per_invocation=1, comparisons=[rows[1].record],
     )  # fmt: skip
     (row,) = verdict_rows(StoredRun(record, [old]))
-    assert (row.effect, row.interval, row.sees) == ("-0.2 points", "", "all")
+    assert (row.effect, row.interval, row.detectable) == ("-0.2 points", "", "all")
 
 
 def test_markdown_fits_a_comment(rows: list[VerdictRow]) -> None:
@@ -467,5 +467,5 @@ def test_no_format_says_a_status_twice(rows: list[VerdictRow], format: str, stat
 
 def test_where_nothing_was_judged_the_headline_says_so(rows: list[VerdictRow]) -> None:
     skipped = Verdict(comparison_id="x", metric="latency", unit="ns", status="skipped", reason="no such op")
-    assert headline([VerdictRow(rows[0].record, skipped)]) == "1 case: 1 skipped; nothing was judged"
-    assert "nothing was judged" not in headline([VerdictRow(rows[0].record, skipped), rows[0]])
+    assert headline([VerdictRow(rows[0].record, skipped)]) == "1 case: 1 skipped; no case was judged"
+    assert "no case was judged" not in headline([VerdictRow(rows[0].record, skipped), rows[0]])

@@ -173,7 +173,7 @@ class Keys:
         """A finite float."""
         value = self.text(key)
         if not re.fullmatch(r"[-+]?[0-9.]{1,40}(e[-+]?[0-9]{1,3})?", value):
-            raise Refused(f"{key}={value[:60]} is no number")
+            raise Refused(f"{key}={value[:60]} is not a number")
         return np.float32(value)
 
     def end(self):
@@ -422,7 +422,7 @@ def _answer(engine, line):
         verb, *words = [word for word in line.decode().strip("\r\n").split(" ") if word] or [""]
         if verb not in VERBS:
             unknown = f"the verb '{verb[:60]}' is unknown to protocol 1 of this engine"
-            raise Refused(unknown if verb else "an empty line is no request")
+            raise Refused(unknown if verb else "an empty line is not a request")
         return {"ok": True, **getattr(engine, verb)(Keys(words))}
     except UnicodeDecodeError:
         return {"ok": False, "error": "the request is not UTF-8"}

@@ -137,7 +137,7 @@ def _of_npz(path: Path) -> Dataset:
 def _of_folder(path: Path) -> Dataset:
     for file in (path / "images.npy", path / "labels.npy", path / "dataset.toml"):
         if file.exists() and not file.is_file():  # one could wait for a pipe for ever
-            raise DatasetError(f"{file} is no regular file; a dataset's folder holds images.npy and labels.npy.")
+            raise DatasetError(f"{file} is not a regular file; a dataset's folder holds images.npy and labels.npy.")
     try:
         images = np.load(path / "images.npy", allow_pickle=False, mmap_mode="r")
         labels = np.load(path / "labels.npy", allow_pickle=False)

@@ -98,9 +98,9 @@ class PlanContent:
 
 
 def read_plan(content: bytes) -> PlanContent:
-    """Raises ModelError, one sentence, for a file that is no plan or one that contradicts itself."""
+    """Raises ModelError, one sentence, for a file that is not a plan or one that contradicts itself."""
     if len(content) < _HEADER_BYTES + _BODY_HEADER_BYTES or content[:8] != b"BNNPLAN\0":
-        raise ModelError("This is no plan file; make one with make_plan.")
+        raise ModelError("This is not a plan file; make one with make_plan.")
     version, zero, length = struct.unpack_from("<IIQ", content, 8)
     body = content[_HEADER_BYTES:]
     if (version, zero) != (1, 0) or any(content[56:64]):

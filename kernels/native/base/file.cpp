@@ -15,7 +15,7 @@ int open_to_read(const char* path, int64_t* bytes, Error& error) {
   if (file < 0 || fstat(file, &status)) {
     error.set("cannot read %.200s: %s", path, strerror(errno));
   } else if (!S_ISREG(status.st_mode)) {
-    error.set("%.200s is no regular file", path);
+    error.set("%.200s is not a regular file", path);
   } else {
     *bytes = status.st_size;
     return file;

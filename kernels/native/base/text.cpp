@@ -52,7 +52,7 @@ bool Request::parse(char* line, Error& error) {
   verb_ = strtok_r(line, " ", &rest);
   if (!verb_) {
     verb_ = "";
-    return error.set("an empty line is no request");
+    return error.set("an empty line is not a request");
   }
   while (char* word = strtok_r(nullptr, " ", &rest)) {
     char* equals = strchr(word, '=');
@@ -106,7 +106,7 @@ bool Request::number(const char* key, double* value, Error& error) const {
   if (!this->text(key, &text, error)) return false;
   char* end = nullptr;
   *value = strtod(text, &end);
-  if (*end || !isfinite(*value)) return error.set("%s=%.60s is no number", key, text);
+  if (*end || !isfinite(*value)) return error.set("%s=%.60s is not a number", key, text);
   return true;
 }
 

@@ -35,7 +35,7 @@ class Arguments {
   const PlanTensor* tensor(const char* what, uint32_t types) {
     const uint32_t number = word();
     if (number >= (uint32_t)plan_.tensors) {
-      error_.set("%s is tensor %u, which is none", what, number);
+      error_.set("%s is tensor %u, which does not exist", what, number);
     } else if (!(1u << (uint32_t)plan_.tensor[number].dtype & types)) {
       error_.set("%s is tensor %u, whose dtype is wrong there", what, number);
     } else {

@@ -26,7 +26,7 @@ bool all_zero(const uint8_t* from, int64_t bytes) {
 }
 
 bool check_envelope(const uint8_t* bytes, int64_t count, Error& error) {
-  if (count < 8 || memcmp(bytes, "BNNPLAN", 8)) return error.set("the file is no plan");
+  if (count < 8 || memcmp(bytes, "BNNPLAN", 8)) return error.set("the file is not a plan");
   if (count < 2 * kHeader) return error.set("the plan is cut off");
   if (load<uint32_t>(bytes + 8) != 1)
     return error.set("the plan has version %u where this engine reads version 1", load<uint32_t>(bytes + 8));
@@ -74,7 +74,7 @@ bool parse_tensor(const PlanFile& plan, PlanTensor& t, int32_t index, const uint
   memcpy(&t.scale, word + 8, 4);
   t.zero_point = (int32_t)word[9];
   if (t.dtype == DType::kI8) {
-    if (!isfinite(t.scale) || t.scale <= 0) return error.set("tensor %d has a scale that is none", index);
+    if (!isfinite(t.scale) || t.scale <= 0) return error.set("tensor %d has an invalid scale", index);
     if (t.zero_point < -128 || t.zero_point > 127)
       return error.set("tensor %d has the zero point %d", index, t.zero_point);
   }
@@ -85,7 +85,7 @@ bool parse_tensor(const PlanFile& plan, PlanTensor& t, int32_t index, const uint
 bool parse_list(const PlanFile& plan, const uint32_t* word, int32_t count, const char* what,
                 const PlanTensor** list, Error& error) {
   for (int32_t i = 0; i < count; ++i) {
-    if (word[i] >= (uint32_t)plan.tensors) return error.set("%s %d is tensor %u, which is none", what, i, word[i]);
+    if (word[i] >= (uint32_t)plan.tensors) return error.set("%s %d is tensor %u, which does not exist", what, i, word[i]);
     list[i] = &plan.tensor[word[i]];
   }
   return true;

@@ -61,8 +61,8 @@ bool take_image(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error)
 }
 
 bool check_quantized(const PlanStage& stage, Error& error) {
-  if (!isfinite(stage.scale) || stage.scale <= 0) return error.set("its scale is none");
-  return (stage.zero_point >= -128 && stage.zero_point <= 127) || error.set("its zero point is none");
+  if (!isfinite(stage.scale) || stage.scale <= 0) return error.set("its scale is invalid");
+  return (stage.zero_point >= -128 && stage.zero_point <= 127) || error.set("its zero point is out of range");
 }
 
 bool check_shifts(const PlanStage& stage, int32_t channels, Error& error) {
@@ -129,7 +129,7 @@ bool overwrites_input(const PlanStep& s, const PlanStage& stage) {
 
 bool check_stages(const PlanStep& s, Error& error) {
   const bool whole_numbers = s.x->dtype == DType::kI8 && s.kind != StepKind::kRead;
-  if (!s.stages || !stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is no store");
+  if (!s.stages || !stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is not a store");
   for (int32_t i = 0; i < s.stages; ++i) {
     if (requantizes(s.stage[i].kind) != whole_numbers || (whole_numbers && s.stages > 1))
       return error.set("store_requantized is the one stage of integer convolutions, and of no other step");

@@ -14,7 +14,7 @@ _ESCAPES = {
     "@": "@\u200b", "://": ":\u200b//", "www.": "www\u200b.",
 }  # fmt: skip
 _MARK = {"regression": "🔴", "improvement": "🟢", "equivalent": "⚪", "inconclusive": "🟡"}
-_TITLES = ("", "case", "device", "metric", "effect", "interval", "sees from", "base", "head", "pairs")
+_TITLES = ("", "case", "device", "metric", "effect", "interval", "MDE", "base", "head", "pairs")
 _HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
 
 
@@ -37,7 +37,7 @@ def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
     parts.append(
         "<sub>Effects compare interleaved pairs of fresh processes; positive is slower, larger or more. Accuracies are "
         "compared image by image, in percentage points. "
-        f"<i>sees from</i>: the least effect called 9 times in 10. Run {_cell(title)}.</sub>"
+        f"<i>MDE</i>: the minimum detectable effect, detected 9 times in 10. Run {_cell(title)}.</sub>"
     )
     return _shortened(parts)
 
@@ -67,7 +67,7 @@ def _row(row: VerdictRow) -> str:
         row.metric.label,
         row.effect,
         row.interval,
-        row.sees,
+        row.detectable,
         row.base,
         row.head,
         (f"{one.pairs}" if one.pairs else "") + (f" (-{dropped})" if dropped else ""),

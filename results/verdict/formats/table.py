@@ -64,7 +64,7 @@ def _table(rows: Sequence[VerdictRow]) -> Sheet:
         Column("effect", folds=True),
         Column("verdict"),
         Column("pairs", rank=1),
-        Column("sees", right=True, rank=2),
+        Column("MDE", right=True, rank=2),
     )
     for row in shown:
         dropped = row.verdict.dropped_base + row.verdict.dropped_head
@@ -79,7 +79,7 @@ def _table(rows: Sequence[VerdictRow]) -> Sheet:
             f"{row.effect} ({row.interval})" if row.interval else row.effect,
             Text(row.word, style=_STYLE.get(row.word, "")),
             pairs + (f" (-{dropped})" if dropped else ""),
-            row.sees,
+            row.detectable,
         )
     return sheet
 
@@ -91,8 +91,12 @@ def _meaning(rows: Sequence[VerdictRow]) -> list[str]:
         return []
     levels = sorted({row.verdict.level or 0.0 for row in uncertain})
     hold = ("at least " if len(levels) > 1 else "") + f"{levels[0] * 100:.1f} %"
-    sees = "; sees: the least effect that is called 9 times in 10" if any(row.sees for row in uncertain) else ""
-    return [f"effect: by how much the head differs from the base; its interval holds with {hold}{sees}"]
+    mde = (
+        "; MDE: the minimum detectable effect, detected 9 times in 10"
+        if any(row.detectable for row in uncertain)
+        else ""
+    )
+    return [f"effect: by how much the head differs from the base; its interval holds with {hold}{mde}"]
 
 
 def _said(row: VerdictRow) -> str:
