@@ -131,8 +131,8 @@ class AdbTransport(PosixTransport):
             return False
         if not self.answers(CONNECT_TIMEOUT_S):
             raise Unreachable(
-                f"{self._name()} runs a system older than Android 5, whose adb reports no exit status and changes bytes; "
-                "reach it over SSH (Termux), or use another device."
+                f"{self._name()} runs a system older than Android 5: its adb reports no exit status and changes "
+                "bytes; reach it over SSH (Termux), or use another device."
             )
         return True
 

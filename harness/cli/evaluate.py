@@ -29,7 +29,7 @@ def evaluate(
     reference_images: Annotated[
         str | None,
         Parameter(
-            help="Number of images to check against the reference, or all; default: about a minute's worth, at least 100."
+            help="Images to check against the reference, or all; default: as many as take a minute, at least 100."
         ),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed for drawing images.")] = 0,

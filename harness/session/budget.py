@@ -47,4 +47,5 @@ def outlook(rules: Rules, budget_s: float, pairs_ns: Sequence[float], sigma: flo
     if sigma is None:
         return f"{text}; the MDE is unknown until bnnbench devices calibrate was run"
     mde = minimum_detectable_effect(rules, sigma)
-    return f"{text}: at the noise of the last calibration, effects of at least {mde * 100:.1f} % are detected 9 times in 10"
+    detected = f"effects of at least {mde * 100:.1f} % are detected 9 times in 10"
+    return f"{text}: {detected}, at the noise of the last calibration"
