@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -109,11 +110,16 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.with_name("bnnbench")
 
 
-def without_network(command: list[str | Path]) -> list[str]:
-    """The command in an empty network namespace, where only loopback is there."""
+SSH_CONFIG = Path("/etc/ssh/ssh_config")
+
+
+def without_network(command: list[str | Path], ssh_config: Path | None = None) -> list[str]:
+    """The command in an empty network namespace, where only loopback is there; `ssh_config` is the system's there."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         pytest.skip("unshare and ip are not installed")
-    return ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *map(str, command)]
+    bind = f"mount --bind {shlex.quote(str(ssh_config))} {SSH_CONFIG} && " if ssh_config else ""
+    script = f'ip link set lo up && {bind}exec "$@"'
+    return ["unshare", "-rnm", "sh", "-c", script, "sh", *map(str, command)]
 
 
 @pytest.mark.timeout(900)
@@ -136,3 +142,25 @@ def test_it_measures_without_a_compiler_and_without_a_network(installed: Path, d
     assert run["outcome"] == "complete"
     # ok: its output was what it must be, and it was measured.
     assert {case["engine"]: case["status"] for case in run["cases"]}["native"] == "ok"
+
+
+@pytest.mark.timeout(900)
+def test_a_newcomer_follows_the_readme(installed: Path, tmp_path: Path) -> None:
+    """From the installed wheel to a chart of two models of one's own, measured on an SSH device."""
+    config = tmp_path / "ssh_config"
+    config.write_text("")
+    if not SSH_CONFIG.exists():
+        pytest.skip("openssh-client is not installed")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BNNBENCH_", "PYTHON"))}
+    environment |= {"HOME": str(tmp_path), "BNNBENCH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(HERE)}
+    done = subprocess.run(
+        without_network([sys.executable, Path(__file__).with_name("newcomer.py"), installed, tmp_path, config], config),
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pareto.pdf" in done.stdout.splitlines()[-1].split()
