@@ -1,6 +1,6 @@
 """What a newcomer does who has only README.md: every command of two of its sections, printed with its output.
 
-Called as: newcomer.py PROGRAM FOLDER CONFIG, CONFIG stands in for the system's ssh_config: in it pi4.lab is a real
+Called as: newcomer.py PROGRAM FOLDER CONFIG. CONFIG stands in for the system's ssh_config: in it pi4.lab is a real
 sshd on loopback.
 """
 
