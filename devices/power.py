@@ -29,11 +29,11 @@ def cooling(sections: Sections) -> Fact:
 
 def battery(sections: Sections) -> Fact:
     """`{level, charging, powersave, screen}` with what there is of them: from Android's services, else sysfs."""
-    told = sections["battery"]
+    battery = sections["battery"]
     value: dict[str, Any] = {}
-    if match := re.search(r"^\s*level: (\d+)", told.said, re.MULTILINE):
+    if match := re.search(r"^\s*level: (\d+)", battery.said, re.MULTILINE):
         value["level"] = int(match[1])
-        value["charging"] = bool(re.search(r"^\s*(AC|USB|Wireless|Dock) powered: true", told.said, re.MULTILINE))
+        value["charging"] = bool(re.search(r"^\s*(AC|USB|Wireless|Dock) powered: true", battery.said, re.MULTILINE))
         if sections["low_power"].said in ("0", "1"):
             value["powersave"] = sections["low_power"].said == "1"
         if match := re.search(r"mWakefulness=(\w+)", sections["wake"].said):

@@ -41,18 +41,18 @@ class WorkFolder:
         """
         path = _absolute(spec, transport)
         done = transport.shell(scripts.OPEN, path)
-        answer, _, told = done.stdout.decode("utf-8", "replace").removesuffix("\n").partition("\n")
+        answer, _, detail = done.stdout.decode("utf-8", "replace").removesuffix("\n").partition("\n")
         where = f"The work folder {path} of device {spec.name!r}"
-        if answer == "ok" and told.startswith("/") and "\n" not in told:
-            return cls(transport, told)
+        if answer == "ok" and detail.startswith("/") and "\n" not in detail:
+            return cls(transport, detail)
         if answer == "foreign":
             raise InventoryError(
-                f"{where} holds {told!r}, which is not bnnbench's, and no file {scripts.MARKER!r}; set workdir= to a "
+                f"{where} holds {detail!r}, which is not bnnbench's, and no file {scripts.MARKER!r}; set workdir= to a "
                 "new or empty folder, or make that file there when all of the folder is bnnbench's."
             )
         if answer == "unsafe":
             raise InventoryError(
-                f"{where} cannot be trusted: {told}, so another user could replace the programs that are run there; "
+                f"{where} cannot be trusted: {detail}, so another user could replace the programs that are run there; "
                 "set workdir= to a folder that only you can write to, or correct its owner and mode."
             )
         if answer == "noexec":

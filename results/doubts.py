@@ -26,11 +26,11 @@ def doubts(record: Record) -> list[str]:
 def by_device(frame: pd.DataFrame) -> list[str]:
     """A sentence for each device whose times are trusted less, with the words of all reasons."""
     sentences = []
-    told = named(frame)
-    told = told[told["trust"].notna() & ~equal(told["trust"], GRADES[-1])]
-    for device, rows in told.groupby("device", sort=False):
+    doubtful = named(frame)
+    doubtful = doubtful[doubtful["trust"].notna() & ~equal(doubtful["trust"], GRADES[-1])]
+    for device, rows in doubtful.groupby("device", sort=False):
         grades = " or ".join(grade for grade in GRADES if equal(rows["trust"], grade).any())
-        words = ", ".join(dict.fromkeys(word for told in rows["trust_words"].dropna() for word in told.split("; ")))
+        words = ", ".join(dict.fromkeys(word for words in rows["trust_words"].dropna() for word in words.split("; ")))
         sentences.append(f"Times on {device} have {grades} trust" + (f": {words}." if words else "."))
     return sentences
 

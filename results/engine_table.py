@@ -84,9 +84,9 @@ def with_speedup(frame: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
         if row["latency_ns"] > known["latency_ns"]:
             slowest[_line_of(row)] = row
     counts = Counter(_line_of(row) for row in timed.to_dict("records"))
-    told = [_speedup(row, slowest.get(_line_of(row)), counts[_line_of(row)]) for row in frame.to_dict("records")]
+    speedups = [_speedup(row, slowest.get(_line_of(row)), counts[_line_of(row)]) for row in frame.to_dict("records")]
     for name, kind in _SPEEDUP.items():
-        frame[name] = pd.Series([one.get(name, pd.NA) for one in told], index=frame.index, dtype=kind)
+        frame[name] = pd.Series([one.get(name, pd.NA) for one in speedups], index=frame.index, dtype=kind)
     return frame
 
 

@@ -12,10 +12,10 @@ _LONGEST_NAME = 60
 Reason = TypeVar("Reason", bound=Hashable)
 
 
-def by_reason(told: Iterable[tuple[str, Reason]]) -> dict[Reason, list[str]]:
+def by_reason(reasons: Iterable[tuple[str, Reason]]) -> dict[Reason, list[str]]:
     """Names and reasons -> each reason with its names, in their order of appearance."""
     groups: dict[Reason, list[str]] = {}
-    for name, reason in told:
+    for name, reason in reasons:
         groups.setdefault(reason, []).append(name)
     return groups
 
@@ -29,12 +29,12 @@ def some(names: Sequence[str], most: int = _NAMES) -> str:
     return text + (f" and {len(each) - len(shown)} more" if len(each) > len(shown) else "")
 
 
-def counted(told: Iterable[tuple[str, str]], word: str) -> str:
+def counted(reasons: Iterable[tuple[str, str]], word: str) -> str:
     """`39 skipped: 24 because the engine 'numba' runs no models (a, b, c and 21 more); 15 ...`.
 
     The most frequent reasons come first; `word` is what became of all.
     """
-    groups = sorted(by_reason(told).items(), key=lambda group: -len(group[1]))
+    groups = sorted(by_reason(reasons).items(), key=lambda group: -len(group[1]))
     count = sum(len(names) for _, names in groups)
     if len(groups) == 1:
         return f"{count} {word} because {groups[0][0]} ({some(groups[0][1])})"

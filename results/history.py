@@ -72,13 +72,13 @@ def histories(frame: pd.DataFrame) -> list[History]:
 
 def sentences(history: History) -> list[str]:
     """`+3.1 % since 20260131-142501 (commit 1a2b3c4d), 99.5 % sure`, one for each change."""
-    told = []
+    lines = []
     for change in history.changes:
         commit = history.commits[change.at]
         since = history.run_ids[change.at] + (f" (commit {commit[:8]})" if commit else "")
         grown = change.after / change.before - 1
-        told.append(f"{grown * 100:+.1f} % since {since}, {change.confidence * 100:.2f} % sure")
-    return told
+        lines.append(f"{grown * 100:+.1f} % since {since}, {change.confidence * 100:.2f} % sure")
+    return lines
 
 
 def history_alone(history: History, margin: float) -> str:
@@ -87,9 +87,9 @@ def history_alone(history: History, margin: float) -> str:
 
     A step of the margin is found by ranks after about 2 (z(0.995) + z(0.9))^2 (sigma / margin)^2 / 0.955 more runs.
     """
-    told = sentences(history)
-    if told:
-        return f"{history.name} on {history.device}, by its {len(history.values_ns)} runs alone: {'; '.join(told)}"
+    lines = sentences(history)
+    if lines:
+        return f"{history.name} on {history.device}, by its {len(history.values_ns)} runs alone: {'; '.join(lines)}"
     steps = [math.log(after / before) for before, after in pairwise(history.values_ns)]
     sigma = robust_sigma(steps) / math.sqrt(2)
     runs = max(LEAST, math.ceil(2 * (2.576 + 1.282) ** 2 * (sigma / math.log1p(margin)) ** 2 / 0.955))

@@ -48,16 +48,16 @@ def pareto(
     objective that there is not.
     """
     chosen = [OBJECTIVES[name] for name in objectives]
-    told = frame.reset_index(drop=True).copy()
-    told["between_runs"] = between_runs(told, history)
-    whole = told[[objective.column for objective in chosen]].notna().all(axis=1)
+    models = frame.reset_index(drop=True).copy()
+    models["between_runs"] = between_runs(models, history)
+    whole = models[[objective.column for objective in chosen]].notna().all(axis=1)
     keys = [*([] if across_devices else ["device"]), *(DATA_SET if any(one.in_points for one in chosen) else [])]
-    taking_part = told[whole]
+    taking_part = models[whole]
     groups = taking_part.groupby(keys, dropna=False).indices.values() if keys else [np.arange(len(taking_part))]
     places = np.flatnonzero(whole.to_numpy())
-    on_front: list[Any] = [pd.NA] * len(told)
-    beaten_by: list[Any] = [pd.NA] * len(told)
-    probability: list[Any] = [pd.NA] * len(told)
+    on_front: list[Any] = [pd.NA] * len(models)
+    beaten_by: list[Any] = [pd.NA] * len(models)
+    probability: list[Any] = [pd.NA] * len(models)
     for group in groups:
         part = taking_part.iloc[group]
         if part.empty:
@@ -70,10 +70,10 @@ def pareto(
             on_front[place] = not beaten[:, row].any()
             beaten_by[place] = names[_strongest(figures, beaten[:, row])] if beaten[:, row].any() else pd.NA
             probability[place] = float(sure)
-    told["on_front"] = pd.Series(on_front, dtype="boolean")
-    told["beaten_by"] = pd.Series(beaten_by, dtype="string")
-    told["front_probability"] = pd.Series(probability, dtype="Float64")
-    return told
+    models["on_front"] = pd.Series(on_front, dtype="boolean")
+    models["beaten_by"] = pd.Series(beaten_by, dtype="string")
+    models["front_probability"] = pd.Series(probability, dtype="Float64")
+    return models
 
 
 def costs(part: pd.DataFrame, objectives: Sequence[Metric]) -> NDArray[np.float64]:

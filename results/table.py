@@ -45,16 +45,16 @@ def notes(frame: pd.DataFrame) -> list[str]:
     """What is to be said of cases that are not `ok` or have a reason: a sentence for each status and reason, with the
     cases that share it; one for all that were skipped, and one for all that an interrupt cut off."""
     frame = labelled(frame)
-    told = frame[~equal(frame["status"], "ok") | frame["reason"].notna()]
-    unfinished = equal(told["reason_code"], CUT_OFF)
-    count, told = int(unfinished.sum()), told[~unfinished]
+    notable = frame[~equal(frame["status"], "ok") | frame["reason"].notna()]
+    unfinished = equal(notable["reason_code"], CUT_OFF)
+    count, notable = int(unfinished.sum()), notable[~unfinished]
     lines = [f"{count} cases are not finished" if count != 1 else "1 case is not finished"] if count else []
-    skipped = told[equal(told["status"], "skipped")].to_dict("records")
+    skipped = notable[equal(notable["status"], "skipped")].to_dict("records")
     if skipped:
         several = frame["place"].nunique() > 1
-        told_of = [(str(row["workload"]), _reason(row) + f" (on {row['place']})" * several) for row in skipped]
-        lines.append(counted(told_of, "skipped"))
-    others = told[~equal(told["status"], "skipped")].to_dict("records")
+        remarks_on = [(str(row["workload"]), _reason(row) + f" (on {row['place']})" * several) for row in skipped]
+        lines.append(counted(remarks_on, "skipped"))
+    others = notable[~equal(notable["status"], "skipped")].to_dict("records")
     for (status, reason), names in by_reason(
         (_case(row), (str(row["status"]), _reason(row))) for row in others
     ).items():

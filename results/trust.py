@@ -50,8 +50,8 @@ def device_trust(events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
 def _graded(
     events: Sequence[DeviceEvent], unsteady: Sequence[Doubt], signs: Sequence[Doubt], stopped: Sequence[Doubt]
 ) -> tuple[str, list[Doubt]]:
-    told = [one for one in events if one.kind in (DISTRUST, DISTRUST_LOW)]
-    device = [Doubt(word_of(one.code) or one.message.replace(";", ","), one.message) for one in told]
+    reported = [one for one in events if one.kind in (DISTRUST, DISTRUST_LOW)]
+    device = [Doubt(word_of(one.code) or one.message.replace(";", ","), one.message) for one in reported]
     grade = len(GRADES) - 1 - bool(device) - bool(unsteady) - bool(signs)
     if stopped or any(one.kind == DISTRUST_LOW for one in events):
         grade = 0
@@ -102,8 +102,10 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
 
 def _degrees(one: Invocation) -> list[float]:
     """Before and after; a number alone in older journals."""
-    told = one.telemetry.get("temperature_celsius", [])
-    return [float(each) for each in (told if isinstance(told, list) else [told]) if isinstance(each, int | float)]
+    celsius = one.telemetry.get("temperature_celsius", [])
+    return [
+        float(each) for each in (celsius if isinstance(celsius, list) else [celsius]) if isinstance(each, int | float)
+    ]
 
 
 def _signs(timed: Sequence[Invocation]) -> list[Doubt]:

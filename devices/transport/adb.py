@@ -199,7 +199,7 @@ class AdbProcess(LocalProcess):
             if time.monotonic() >= deadline:
                 return None
             self._check_silence()
-        return self._told()
+        return self._exit_status()
 
     def _receive(self, timeout_s: float) -> bool:
         if self._streams.stdout.has_ended:
@@ -207,7 +207,7 @@ class AdbProcess(LocalProcess):
         before = self._streams.stdout.fed
         if not super()._receive(min(timeout_s, _POLL_S)):
             if super().wait(time.monotonic() + self._transport.lost_after_s) is not None:
-                self._told()
+                self._exit_status()
             return False
         if self._streams.stdout.fed > before:
             self._heard_s = time.monotonic()
@@ -221,7 +221,7 @@ class AdbProcess(LocalProcess):
             self.close_stdin()
             self.end_now()
 
-    def _told(self) -> int:
+    def _exit_status(self) -> int:
         self._drain.join(_POLL_S)  # what was written just before the end is still in the pipe
         if self._streams.status is None:
             raise self._transport.cut_off(self._streams)

@@ -161,10 +161,10 @@ class Streams:
 
     def cut_off(self, who: str, status: int | None) -> CommandFailed:
         """The error for a beginning without an end. `status` is the server's, which says nothing of what is missing."""
-        told = "" if status is None else f", and its server says status {status}"
+        status_words = "" if status is None else f", and its server says status {status}"
         return CommandFailed(
-            f"{who}: the output of a command was cut off before its end{told}; try again, and see whether a file of "
-            "its login shell passes output on through another program (`exec > >(tee ...)`)."
+            f"{who}: the output of a command was cut off{status_words}; try again, and see whether a file "
+            "of its login shell passes output on through another program (`exec > >(tee ...)`)."
         )
 
     def late(self, who: str) -> CommandTimeout:

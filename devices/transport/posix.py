@@ -116,8 +116,8 @@ class PosixTransport(ABC):
             raise too_large from error
         if done.status != 0:
             raise CommandFailed(f"{path} on {self._name()} cannot be read: {reason_of(done)}.")
-        data, _, told = done.stdout.rpartition(b"\n")
-        size, _, digest = told.decode("ascii", "replace").partition(" ")
+        data, _, trailer = done.stdout.rpartition(b"\n")
+        size, _, digest = trailer.decode("ascii", "replace").partition(" ")
         if size != str(len(data)) or digest not in ("", hashlib.sha256(data).hexdigest()):
             raise CommandFailed(
                 f"{path} arrived damaged from {self._name()} ({len(data):,} bytes): it was changed meanwhile, or "

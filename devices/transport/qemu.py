@@ -33,20 +33,20 @@ class QemuTransport(LocalTransport):
         program = f"qemu-{emulated_platform(spec.cpu, spec.arch).architecture}"
         if shutil.which(program) is None:
             raise Unreachable(f"{self._name()} needs the program {program}, which is missing (Debian: qemu-user).")
-        if "-plugin " not in _told(program, "--help"):
+        if "-plugin " not in _output_of(program, "--help"):
             raise Unreachable(
                 f"{self._name()}: {program} here takes no plugins, so it cannot count instructions; a static build "
                 "never does. Debian 12 and Ubuntu 24.04: install qemu-user instead of qemu-user-static; Debian 13 and "
                 "Ubuntu 26.04 have static ones only: build QEMU with --enable-plugins, or count in a container of "
                 "Debian 12."
             )
-        interface = _plugin_interface(_told(program, "--version"))
+        interface = _plugin_interface(_output_of(program, "--version"))
         if interface is None:
             raise Unreachable(
                 f"{self._name()}: {program} here is of a version whose interface for plugins bnnbench does not know, "
                 "so it cannot count instructions; put one of QEMU 6.0 to 11.0 first on the PATH."
             )
-        known = [line.split()[0] for line in _told(program, "-cpu", "help").splitlines()[1:] if line.split()]
+        known = [line.split()[0] for line in _output_of(program, "-cpu", "help").splitlines()[1:] if line.split()]
         if spec.cpu not in known:
             raise InventoryError(
                 f"Device {spec.name!r}: {program} has no cpu {spec.cpu!r}{closest(str(spec.cpu), known)}; "
@@ -71,7 +71,7 @@ def _plugin_interface(version: str) -> int | None:
     return next((interface for first, interface in reversed(_INTERFACES) if here >= first), None)
 
 
-def _told(*argv: str) -> str:
+def _output_of(*argv: str) -> str:
     try:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -139,11 +139,11 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
                 agent = stack.enter_context(closing(Agent(target.agent)))
                 held = agent.keys()
                 if not held:
-                    outcomes.told.append(f"the agent at {target.agent} answered and holds no keys, or is locked")
+                    outcomes.notes.append(f"the agent at {target.agent} answered and holds no keys, or is locked")
             except AgentError as error:
-                outcomes.told.append(str(error))
+                outcomes.notes.append(str(error))
         found = candidates(target, agent, held)
-        outcomes.told += found.useless
+        outcomes.notes += found.useless
         outcomes.has_remedy = found.has_remedy and not found.keys
         if not _Attempt(transport, target, questions, outcomes).succeeds(iter(found.keys), len(found.keys)):
             said = " ".join("".join(one if one.isprintable() else " " for one in questions.banner_text).split())
@@ -154,7 +154,7 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
 class _Outcomes:
     """What became of each file and key. `taken` were right and not enough; `has_remedy`: one says what to do."""
 
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     taken: int = 0
     has_remedy: bool = False
@@ -162,7 +162,7 @@ class _Outcomes:
     def text(self) -> str:
         """All of them; of many refused keys the first ones."""
         more = len(self.refused) - _REFUSED_MAX
-        return "; ".join([*self.told, *self.refused[:_REFUSED_MAX], *([f"and {more} more"] if more > 0 else [])])
+        return "; ".join([*self.notes, *self.refused[:_REFUSED_MAX], *([f"and {more} more"] if more > 0 else [])])
 
 
 class _Attempt:
@@ -181,7 +181,7 @@ class _Attempt:
         for number, key in enumerate(keys, 1):
             algorithm = self._algorithm(key)
             if algorithm is None:
-                self._outcomes.told.append(f"{key.title}: neither side's algorithms take keys of its type")
+                self._outcomes.notes.append(f"{key.title}: neither side's algorithms take keys of its type")
                 continue
             try:
                 answer = self._offer(key, algorithm)
@@ -192,7 +192,7 @@ class _Attempt:
                 return True
             if answer.is_partial:
                 self._outcomes.taken += 1
-                self._outcomes.told.append(f"{key.title}: taken, but it is not enough")
+                self._outcomes.notes.append(f"{key.title}: taken, but it is not enough")
                 if "publickey" not in answer.methods:
                     besides = " or ".join(answer.methods) or "what it does not name"
                     raise AuthError(
@@ -210,18 +210,18 @@ class _Attempt:
             outcomes.refused.append(f"{key.title}: refused by the server{lack}")
             return answer
         if key.sign is None:
-            outcomes.told.append(f"{key.title}: the server takes it, but it {key.lack}")
+            outcomes.notes.append(f"{key.title}: the server takes it, but it {key.lack}")
             outcomes.has_remedy = outcomes.has_remedy or bool(key.remedy)
             return answer
         try:
             data = self._questions.to_sign(user, True, algorithm, key.blob)
             signature = key.sign(data, algorithm.removesuffix(CERTIFICATE))
         except (AgentError, paramiko.SSHException, ValueError) as error:
-            outcomes.told.append(f"{key.title}: the server takes it, but there is no signature: {error}")
+            outcomes.notes.append(f"{key.title}: the server takes it, but there is no signature: {error}")
             return answer
         answer = self._questions.ask(user, "publickey", True, algorithm, key.blob, signature)
         if answer.kind == MSG_USERAUTH_FAILURE and not answer.is_partial:
-            outcomes.told.append(f"{key.title}: the server took the key and refused its signature")
+            outcomes.notes.append(f"{key.title}: the server took the key and refused its signature")
         return answer
 
     def _algorithm(self, key: Key) -> str | None:

@@ -125,7 +125,7 @@ class Login:
         hung = isinstance(error, TimeoutError)
         what = "did not carry a connection in time" if hung else f"carries no SSH connection{said}"
         return Unreachable(
-            f"The ProxyCommand `{target.proxy_command}` {what} for {target.title}: {self._proxies[-1].told()}."
+            f"The ProxyCommand `{target.proxy_command}` {what} for {target.title}: {self._proxies[-1].report()}."
         )
 
 

@@ -15,7 +15,7 @@ _TEXT_MAX = 200
 class BoundedTransport(paramiko.Transport):
     """A transport that refuses larger packets before it has read them, and keeps what the server says.
 
-    `farewell` is why it hung up, and `refusal` why it opened no channel, if told; `offered` are its algorithms, by
+    `farewell` is why it hung up, and `refusal` why it opened no channel, if given; `offered` are its algorithms, by
     the names of RFC 4253, 7.1, as the library has them.
     """
 

@@ -103,16 +103,16 @@ class SshProcess(LineProcess):
                 if time.monotonic() >= deadline:
                     raise
             except OSError as error:
-                self._told()
+                self._exit_status()
                 raise EOFError("The process's input is closed.") from error
 
     def _check_end(self) -> None:
         """After the end of stdout: raise DeviceLost or CommandFailed unless the process has told its own end there."""
-        status = self._told()
+        status = self._exit_status()
         if self._streams.stdout.was_cut_off:
             raise self._streams.cut_off(self._link.title, status)
 
-    def _told(self) -> int | None:
+    def _exit_status(self) -> int | None:
         """What the server says of a process that has ended, if it does. Raises DeviceLost."""
         has_ended = self._channel.status_event.wait(_STATUS_GRACE_S)
         self._link.check()

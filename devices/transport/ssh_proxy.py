@@ -34,7 +34,7 @@ class Proxy:
         self._reader = threading.Thread(target=self._read, name="ssh-proxy", daemon=True)
         self._reader.start()
 
-    def told(self) -> str:
+    def report(self) -> str:
         """How it ended, if it did, and what it printed as errors: for the end of a sentence."""
         try:
             status = self._process.wait(_GRACE_S)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from .error import raises_sentences, told
+from .error import plain, raises_sentences
 from .measuring import calling
 from .runs import Results, Run, Runs, run_of
 from .words import command, duration, names, opened, path_of, paths, teller, waits
@@ -158,7 +158,7 @@ def check(
         >>> bnn.check(baseline="main", device="pi4").is_fine  # doctest: +SKIP
         True
     """
-    from bnnbench.results.verdict.told import together
+    from bnnbench.results.verdict.remarks import together
 
     from ..cli.exit_status import exit_status, worst
     from ..cli.measuring import NOT_MEASURED
@@ -178,9 +178,9 @@ def check(
         trusts=trust,
     )
     calls = lambda: calling(said, progress, store, device, inventory, None, filter)  # noqa: E731
-    runs, statuses, all_told, errors = [], [], [], []
+    runs, statuses, all_remarks, errors = [], [], [], []
     for done in checked(checks, calls, teller(progress), strict=strict, most_unclear=most_unclear):
-        all_told.append(done.told(where, lambda error: str(told(error))))
+        all_remarks.append(done.remarks(where, lambda error: str(plain(error))))
         if done.result is None:
             errors += [done.error] if done.error else []
             statuses.append(NOT_MEASURED)
@@ -189,6 +189,6 @@ def check(
         statuses.append(exit_status(done.result, done.rows))
     if not runs:
         raise errors[0]
-    everything = together(all_told)
+    everything = together(all_remarks)
     left = {one.what: one.reason for one in everything.unmeasured}
     return Check(Runs(runs, where), worst(statuses), left, tuple(everything.notes))

@@ -25,7 +25,7 @@ class MeasureError(Error, RuntimeError):
     """It could not be measured: a device, a build or an engine failed (status 3 of the command line)."""
 
 
-def told(error: Exception) -> Exception:
+def plain(error: Exception) -> Exception:
     """The error as this interface raises it; one of the program itself as it is."""
     from ..cli.failure import expected
 
@@ -44,7 +44,7 @@ def raises_sentences(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except Exception as error:
-            said = told(error)
+            said = plain(error)
             if said is error:
                 raise
             raise said from error

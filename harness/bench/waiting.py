@@ -15,7 +15,7 @@ from .stop import Stop
 
 OPTION = "--wait"
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.5, 5.0
-_TOLD_EVERY_S = 30.0
+_REPORT_EVERY_S = 30.0
 _POLL_S = 0.1
 
 
@@ -39,7 +39,7 @@ class Waiting:
             lock.release()
 
     def _take(self, lock: MachineLock, device: str, stop: Stop | None) -> None:
-        look_s, told, told_at = _FIRST_LOOK_S, "", 0.0
+        look_s, reported, reported_at = _FIRST_LOOK_S, "", 0.0
         while True:
             try:
                 return lock.acquire()
@@ -48,8 +48,8 @@ class Waiting:
                 if left_s <= 0:
                     raise _gave_up(error, self.limit_s) from None
                 moment = time.monotonic()
-                if error.holder != told or moment - told_at >= _TOLD_EVERY_S:
-                    told, told_at = error.holder, moment
+                if error.holder != reported or moment - reported_at >= _REPORT_EVERY_S:
+                    reported, reported_at = error.holder, moment
                     self.tell(f"device '{device}' is busy: {error.holder}; waiting up to {in_words(left_s)} more")
             self._pause(device, min(look_s, left_s), stop)
             look_s = min(2 * look_s, _LONGEST_LOOK_S)

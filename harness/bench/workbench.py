@@ -52,12 +52,12 @@ def workbench(target: Target, transport: Transport, cases: Sequence[Case], conte
     Raises DeviceError.
     """
     started, run_id = time.monotonic_ns(), context.writer.record.run_id
-    told: set[str] = {event.message for event in context.writer.read().events if event.device == target.spec.name}
+    reported: set[str] = {event.message for event in context.writer.read().events if event.device == target.spec.name}
 
     def tell_left_behind(engine: str, count: int) -> None:
         message = f"engine '{engine}': {left_behind_words(count)}"
-        if count and message not in told:
-            told.add(message)
+        if count and message not in reported:
+            reported.add(message)
             context.append(DeviceEvent(device=target.spec.name, kind="left_behind", message=message, started=now()))
             context.watcher.note(f"{target.spec.name}: {message}")
 

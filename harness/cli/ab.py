@@ -58,7 +58,7 @@ def ab(
     from bnnbench.results.verdict.rows import verdict_rows
 
     from ..tasks.measure import compare_sides
-    from ..tasks.told import told_of
+    from ..tasks.remarks import remarks_on
     from .exit_status import exit_status
     from .measuring import called
     from .outcome import print_outcome
@@ -69,13 +69,13 @@ def ab(
     with called(where, device, inventory, thread_counts(threads), pattern(filter)) as call:
         result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust)
     rows = verdict_rows(result.stored)
-    told = told_of(result, rows, where)
+    remarks = remarks_on(result, rows, where)
     if json is not None:
-        text = as_json.render(rows, result.stored.record.run_id, told)
+        text = as_json.render(rows, result.stored.record.run_id, remarks)
         if str(json) == "-":
             print(text)
         else:
             json.write_text(text + "\n")
     if json is None or str(json) != "-":
-        print_outcome(result, rows, told, Console(), store)
+        print_outcome(result, rows, remarks, Console(), store)
     return exit_status(result, rows)

@@ -42,32 +42,32 @@ def save(
     debug: DebugOption = False,
 ) -> None:
     """Save a run's engines, models and suite as a baseline, to compare newer code with."""
-    from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.baselines import Baselines
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import signed
 
     from ..tasks.baselines import described, drift_since_pinned, save_baseline
 
     where = Store(store)
-    capsules = Capsules(where.path)
-    saved = save_baseline(capsules, name, where.run(run), pin=pin, trusts=trust, replaces=replace)
-    capsule = saved.capsule
-    engines = [f"{one.engine} for {one.isa or one.triple}" for one in capsule.engines]
-    for own in capsule.declared:
+    baselines = Baselines(where.path)
+    saved = save_baseline(baselines, name, where.run(run), pin=pin, trusts=trust, replaces=replace)
+    baseline = saved.baseline
+    engines = [f"{one.engine} for {one.isa or one.triple}" for one in baseline.engines]
+    for own in baseline.declared:
         digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files))
         engines.append(f"{own.engine} for {' and '.join(own.binary)} ({digests})")
-    print(f"baseline {name}: {', '.join(engines)}; {len(capsule.models)} models; kept in {saved.path}")
-    print(f"of run {capsule.run_id}: {described(capsule)}")
+    print(f"baseline {name}: {', '.join(engines)}; {len(baseline.models)} models; kept in {saved.path}")
+    print(f"of run {baseline.run_id}: {described(baseline)}")
     if saved.replaced:
         print(f"replaced: that of run {saved.replaced.run_id}, {described(saved.replaced)}")
-    for own in capsule.declared:
+    for own in baseline.declared:
         if "{binary}" not in own.command[0]:
             print(f"not kept: {own.command[0]}, which starts {own.engine}: the device's own is run")
-    for engine, why in capsule.not_kept.items():
+    for engine, why in baseline.not_kept.items():
         print(f"not kept: {engine}: {why}")
     for warning in saved.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    drifts = drift_since_pinned(capsules, name)
+    drifts = drift_since_pinned(baselines, name)
     if drifts:
         print(
             f"latency since {drifts[0].since}, the oldest pinned baseline (ratios of two runs, no verdict; for one: "
@@ -83,7 +83,7 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     from msgspec.json import encode
 
     from bnnbench.results.sheet import Column, Sheet
-    from bnnbench.results.store.baselines import Capsules
+    from bnnbench.results.store.baselines import Baselines
     from bnnbench.results.store.place import require_store
     from bnnbench.results.store.runs import Store
 
@@ -91,7 +91,7 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
 
     where = Store(store).path
     require_store(where)
-    found = Capsules(where)
+    found = Baselines(where)
     if json:
         print(encode(found.all()).decode())
         return

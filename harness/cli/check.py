@@ -13,8 +13,8 @@ from bnnbench.devices.closest import there_is_no
 from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption, WaitOption
 
 if TYPE_CHECKING:
+    from bnnbench.results.verdict.remarks import Remarks
     from bnnbench.results.verdict.rows import VerdictRow
-    from bnnbench.results.verdict.told import Told
 
 EXAMPLES = """Examples:
   bnnbench check --baseline main                                   # the baseline's suite, on its device
@@ -60,16 +60,16 @@ def check(
 
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.formats import FORMATS
-    from bnnbench.results.verdict.told import together
+    from bnnbench.results.verdict.remarks import together
 
     from ..errors import CallError
     from ..tasks.check import planned
     from ..tasks.checking import checked
-    from ..tasks.told import told_of, without_capsule
+    from ..tasks.remarks import history_of_unjudged, remarks_on
     from .exit_status import exit_status, worst
     from .failure import explain
     from .measuring import NOT_MEASURED, called
-    from .outcome import print_outcome, told_lines
+    from .outcome import print_outcome, remark_lines
     from .terminal import Console
     from .words import pattern, seconds, share
 
@@ -79,7 +79,7 @@ def check(
     where = Store(store)
     rows: list[VerdictRow] = []
     statuses: list[int] = []
-    all_told: list[Told] = []
+    all_remarks: list[Remarks] = []
     trouble: list[Exception] = []
     checks = planned(
         where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
@@ -87,25 +87,25 @@ def check(
     run_ids: list[str] = []
     calls = lambda: called(where, device, inventory, filter=words)  # noqa: E731
     for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
-        all_told.append(done.told(where, lambda error: explain(error)[0]))
+        all_remarks.append(done.remarks(where, lambda error: explain(error)[0]))
         if done.result is None:
             trouble += [done.error] if done.error else []
             statuses.append(NOT_MEASURED)
             if len(checks) > 1:
-                print(*told_lines(replace(all_told[-1], notes=())), sep="\n", file=sys.stderr)
+                print(*remark_lines(replace(all_remarks[-1], notes=())), sep="\n", file=sys.stderr)
             continue
         rows += done.rows
         run_ids.append(done.result.stored.record.run_id)
         statuses.append(exit_status(done.result, done.rows))
-        told = told_of(done.result, done.rows, where)
+        remarks = remarks_on(done.result, done.rows, where)
         if format == "table" or output is not None:
-            print_outcome(done.result, done.rows, told, Console(), store)
+            print_outcome(done.result, done.rows, remarks, Console(), store)
         else:
-            print(*told_lines(told), sep="\n", end="\n" * bool(told_lines(told)), file=sys.stderr)
-        for line in without_capsule(done.result, where):
+            print(*remark_lines(remarks), sep="\n", end="\n" * bool(remark_lines(remarks)), file=sys.stderr)
+        for line in history_of_unjudged(done.result, where):
             _tell(line)
     if format != "table":
-        text = FORMATS[format](rows, ", ".join(run_ids), together(all_told))
+        text = FORMATS[format](rows, ", ".join(run_ids), together(all_remarks))
         if output is not None:
             output.write_text(text, "utf-8")
         else:

@@ -12,7 +12,7 @@ from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
 from ..run.execute import RunResult
 from ..run.resume import run_result
-from ..tasks.told import doubts
+from ..tasks.remarks import doubts
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .terminal import Console
 

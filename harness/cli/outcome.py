@@ -13,11 +13,11 @@ from bnnbench.results.grouped import counted
 from bnnbench.results.sheet import say
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.formats import table
+from bnnbench.results.verdict.remarks import Remarks
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
-from bnnbench.results.verdict.told import Told
 
 from ..run.execute import RunResult
-from ..tasks.told import told_of
+from ..tasks.remarks import remarks_on
 from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .summary import again, print_json, print_summary
@@ -30,7 +30,7 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
     """Prints it, and returns the exit status; a resumed run may be a comparison. `store` is as the user named it."""
     if result.stored.record.comparisons:
         rows = verdict_rows(result.stored)
-        print_outcome(result, rows, told_of(result, rows, where), Console(), store)
+        print_outcome(result, rows, remarks_on(result, rows, where), Console(), store)
         return resumed_status(result, rows, where, Console())
     if json:
         print_json(result)
@@ -43,16 +43,16 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
 
 
 def print_outcome(
-    result: RunResult, rows: Sequence[VerdictRow], told: Told, console: Console, store: Path | None
+    result: RunResult, rows: Sequence[VerdictRow], remarks: Remarks, console: Console, store: Path | None
 ) -> None:
     """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
     run = result.stored.record
     where = f" --store {shlex.quote(str(store))}" if store else ""
-    table.show(rows, console, told, again(run.run_id, store))
+    table.show(rows, console, remarks, again(run.run_id, store))
     if run.skips:
         skips = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
         say(console, counted(skips, "skipped"), "dim")
-    for text in told_lines(told):
+    for text in remark_lines(remarks):
         say(console, text, "red")
     console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome != "complete":
@@ -60,6 +60,6 @@ def print_outcome(
         console.print(Text(hint, style="yellow"), soft_wrap=True)
 
 
-def told_lines(told: Told) -> list[str]:
+def remark_lines(remarks: Remarks) -> list[str]:
     """What was not measured, and the notes, a line each."""
-    return [f"not measured: {one.what}: {one.reason}" for one in told.unmeasured] + list(told.notes)
+    return [f"not measured: {one.what}: {one.reason}" for one in remarks.unmeasured] + list(remarks.notes)

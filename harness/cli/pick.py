@@ -81,7 +81,7 @@ def pick(
         print(dumps(_json(made, missing, samples), indent=1))
     else:
         console = Console()
-        for line in (*sentences(made), *_sample_told(samples), *next_steps(missing)):
+        for line in (*sentences(made), *_sample_as_json(samples), *next_steps(missing)):
             say(console, line)
     return 0 if made.best is not None else 3
 
@@ -192,8 +192,8 @@ def _figures(row: dict[str, Any]) -> str:
     from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import ORDER
 
-    told = [figure_text(row, OBJECTIVES[name]) for name in ORDER]
-    return ", ".join(part for part in (*told, trust_text(row)) if part)
+    figures = [figure_text(row, OBJECTIVES[name]) for name in ORDER]
+    return ", ".join(part for part in (*figures, trust_text(row)) if part)
 
 
 def _why(best: dict[str, Any], second: dict[str, Any] | None) -> str:
@@ -252,7 +252,7 @@ def _doubts(made: Pick) -> list[str]:
     return lines
 
 
-def _sample_told(samples: tuple[Sample, Sample] | None) -> list[str]:
+def _sample_as_json(samples: tuple[Sample, Sample] | None) -> list[str]:
     if samples is None:
         return []
     taken, newer = samples
@@ -268,7 +268,7 @@ def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample]
     from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import figure
 
-    def told(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    def as_json(row: dict[str, Any] | None) -> dict[str, Any] | None:
         if row is None:
             return None
         names = {key: str(row[key]) for key in ("workload", "engine", "device")}
@@ -277,14 +277,14 @@ def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample]
 
     return {
         "schema": 1,
-        "best": told(made.best),
-        "next_best": told(made.next_best),
+        "best": as_json(made.best),
+        "next_best": as_json(made.next_best),
         "fitting": made.fitting,
         "considered": made.considered,
         "unknown": made.unknown,
         "budgets": {OBJECTIVES[name].column: value for name, value in made.budgets.items()},
         "moved": [
-            {"budget": OBJECTIVES[one.objective].column, "to": one.budget, "choice": told(one.choice)}
+            {"budget": OBJECTIVES[one.objective].column, "to": one.budget, "choice": as_json(one.choice)}
             for one in made.moved
         ],
         "missing": [asdict(one) for one in missing],

@@ -59,7 +59,7 @@ def write_report(
     from bnnbench.results import load
     from bnnbench.results.columns import equal
     from bnnbench.results.report import FORMATS, write
-    from bnnbench.results.report.beside import Beside
+    from bnnbench.results.report.page_context import PageContext
 
     from .published import published_frame
 
@@ -69,14 +69,14 @@ def write_report(
     related = others[others["workload"].isin(names)]
     every = load(where) if history or equal(frame["kind"], "model").any() else None
     calibrations = {name: _calibration(where.path, name) for name in dict.fromkeys(frame["device"].dropna())}
-    beside = Beside(
+    context = PageContext(
         published=related.reset_index(drop=True) if len(related) else None,
         history=every,
         timeline=every if history else None,
         commands=commands,
         calibrations={name: known for name, known in calibrations.items() if known is not None},
     )
-    return {format: write(chosen, output, format, beside) for format in FORMATS}
+    return {format: write(chosen, output, format, context) for format in FORMATS}
 
 
 def _calibration(store: Path, device: str) -> Calibration | None:

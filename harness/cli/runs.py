@@ -79,7 +79,7 @@ def show(
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..tasks.told import told_of
+    from ..tasks.remarks import remarks_on
     from .outcome import print_outcome
     from .summary import print_summary
     from .terminal import Console
@@ -93,7 +93,7 @@ def show(
     _print_head(result.stored.record, console)
     if result.stored.record.comparisons:
         rows = verdict_rows(result.stored)
-        print_outcome(result, rows, told_of(result, rows, where), console, store)
+        print_outcome(result, rows, remarks_on(result, rows, where), console, store)
     else:
         print_summary(result, console, store)
 
@@ -201,7 +201,7 @@ def _document(result: RunResult, where: Store) -> dict[str, Any]:
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
-    from ..tasks.told import told_of
+    from ..tasks.remarks import remarks_on
 
     stored, record = result.stored, result.stored.record
     document: dict[str, Any] = {"schema": 1, "run_id": record.run_id, "outcome": result.outcome}
@@ -212,5 +212,5 @@ def _document(result: RunResult, where: Store) -> dict[str, Any]:
     document["config"] = whole["suite"]
     if record.comparisons:
         rows = verdict_rows(stored)
-        return document | {"comparison": loads(as_json.render(rows, record.run_id, told_of(result, rows, where)))}
+        return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, where)))}
     return document | {"cases": loads(load(stored).to_json(orient="records", date_format="iso"))}

@@ -36,9 +36,9 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
         print_table(result, frame, console, again(run_id, store))
     for warning in result.stored.warnings:
         say(console, warning, "yellow")
-    told = " ".join(frame["reason"].dropna())
+    reasons = " ".join(frame["reason"].dropna())
     for reason in result.failures.values():
-        if reason in told:
+        if reason in reasons:
             continue
         say(console, reason, "red")
     end, outside = result.stored.end, outside_timed_runs(result.stored.entries, result.stored.record.cases)

@@ -67,12 +67,12 @@ def guarded() -> Iterator[None]:
     are lines on stderr."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Filter(before[0]), _Filter(before[1])
-    told: set[str] = set()
+    printed: set[str] = set()
 
     def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
         sentence = shorten(str(message), MOST)
-        if sentence not in told:
-            told.add(sentence)
+        if sentence not in printed:
+            printed.add(sentence)
             print(sentence if category is StoreNotice else f"warning: {sentence}", file=sys.stderr)
 
     try:

@@ -9,7 +9,7 @@ import msgspec
 from bnnbench.kernels.engines import Engine, SideEngine
 from bnnbench.kernels.engines.side import ANY
 from bnnbench.kernels.models.shipped import shipped_models
-from bnnbench.results.store.baselines import CapsuleDeclared, Capsules
+from bnnbench.results.store.baselines import BaselineDeclared, Baselines
 
 from ..errors import CallError
 from ..suite.load import model_path
@@ -34,7 +34,7 @@ class Selection(msgspec.Struct, frozen=True):
         return SideEngine(name, engine, {triple: Path(path) for triple, path in self.binaries.items()})
 
 
-def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
+def select(text: str, baselines: Baselines, trusts: bool = False) -> Selection:
     """What `text` names; with `trusts` also a baseline from elsewhere. Raises CallError, StoreError."""
     if text.lower().endswith(".tflite") or text in shipped_models():
         return Selection(text, model=str(model_path(text, Path())))
@@ -46,29 +46,29 @@ def select(text: str, capsules: Capsules, trusts: bool = False) -> Selection:
     path = Path(what)
     if path.is_file():
         return Selection(text, engine, {ANY: str(path.resolve())})
-    if what not in capsules.names():
-        raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}' in {capsules.path}.")
-    return base_of(capsules, what, engine, trusts)
+    if what not in baselines.names():
+        raise CallError(f"{text!r}: there is neither a file {path} nor a baseline '{what}' in {baselines.path}.")
+    return base_of(baselines, what, engine, trusts)
 
 
-def base_of(capsules: Capsules, name: str, engine: str, trusts: bool) -> Selection:
+def base_of(baselines: Baselines, name: str, engine: str, trusts: bool) -> Selection:
     """A baseline as a side: its binaries and its models. Raises StoreError, CallError when it has no such engine, or is
     from elsewhere and not trusted."""
-    require_own_baseline(capsules, name, trusts)
-    text, models = f"{engine}@{name}", capsules.models(name)
-    if own := capsules.declared(name, engine):
+    require_own_baseline(baselines, name, trusts)
+    text, models = f"{engine}@{name}", baselines.models(name)
+    if own := baselines.declared(name, engine):
         return Selection(text, engine, models=models, declared=_table(name, own))
-    binaries = capsules.binaries(name, engine)
+    binaries = baselines.binaries(name, engine)
     if not binaries:
-        capsule = capsules.get(name)
-        why = f" ({capsule.not_kept[engine]})" if engine in capsule.not_kept else ""
+        baseline = baselines.get(name)
+        why = f" ({baseline.not_kept[engine]})" if engine in baseline.not_kept else ""
         raise CallError(
-            f"the baseline '{name}' holds no engine '{engine}'{why}, only {', '.join(sorted(capsule.kept))}."
+            f"the baseline '{name}' holds no engine '{engine}'{why}, only {', '.join(sorted(baseline.kept))}."
         )
     return Selection(text, engine, binaries, models=models)
 
 
-def _table(name: str, own: CapsuleDeclared) -> EngineTable:
+def _table(name: str, own: BaselineDeclared) -> EngineTable:
     try:
         return msgspec.convert(
             {key: value for key, value in msgspec.to_builtins(own).items() if key != "engine"}, EngineTable

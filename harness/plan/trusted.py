@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bnnbench.results.printable import printable, shorten
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.signature import is_signed
 from bnnbench.results.store.stored_run import StoredRun
 
@@ -30,15 +30,15 @@ def require_own_run(run: StoredRun, files: Sequence[str], devices: Sequence[str]
     )
 
 
-def require_own_baseline(capsules: Capsules, name: str, trusts: bool) -> None:
+def require_own_baseline(baselines: Baselines, name: str, trusts: bool) -> None:
     """Raises CallError when the baseline came from elsewhere and is not trusted, StoreError when there is none."""
-    capsule = capsules.get(name)
-    if trusts or is_own_baseline(capsules, name):
+    baseline = baselines.get(name)
+    if trusts or is_own_baseline(baselines, name):
         return
-    folder = capsules.document(name).parent
+    folder = baselines.document(name).parent
     binaries = [
-        *(f"engines/{sha[:12]} ({one.engine})" for one in capsule.declared for sha in one.binary.values()),
-        *(f"engines/{one.sha256[:12]} ({one.engine})" for one in capsule.engines),
+        *(f"engines/{sha[:12]} ({one.engine})" for one in baseline.declared for sha in one.binary.values()),
+        *(f"engines/{one.sha256[:12]} ({one.engine})" for one in baseline.engines),
     ]
     raise CallError(
         f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "
@@ -46,9 +46,9 @@ def require_own_baseline(capsules: Capsules, name: str, trusts: bool) -> None:
     )
 
 
-def is_own_baseline(capsules: Capsules, name: str) -> bool:
+def is_own_baseline(baselines: Baselines, name: str) -> bool:
     """Whether this user saved it on this machine."""
-    return is_signed(capsules.document(name))
+    return is_signed(baselines.document(name))
 
 
 def _listed(names: Iterable[str]) -> str:

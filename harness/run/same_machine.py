@@ -61,5 +61,5 @@ def _value(facts: Facts, name: str) -> Any:
 
 
 def _cpus(facts: Facts) -> int | None:
-    told = _value(facts, "cpus")
-    return told.get("count") if isinstance(told, Mapping) else None
+    cpus = _value(facts, "cpus")
+    return cpus.get("count") if isinstance(cpus, Mapping) else None

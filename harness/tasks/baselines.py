@@ -10,7 +10,7 @@ import msgspec
 
 from bnnbench.results import load
 from bnnbench.results.columns import equal
-from bnnbench.results.store.baselines import Capsule, CapsuleFigure, Capsules
+from bnnbench.results.store.baselines import Baseline, BaselineFigure, Baselines
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..clock import now
@@ -30,14 +30,14 @@ _MEASURED = ("ok", "unstable", "unverified")
 class Saved:
     """`replaced` was in its place before; `warnings` are sentences about what the baseline lacks."""
 
-    capsule: Capsule
+    baseline: Baseline
     path: Path
-    replaced: Capsule | None
+    replaced: Baseline | None
     warnings: Sequence[str]
 
 
 def save_baseline(
-    capsules: Capsules, name: str, run: StoredRun, *, pin: bool = False, trusts: bool = False, replaces: bool = False
+    baselines: Baselines, name: str, run: StoredRun, *, pin: bool = False, trusts: bool = False, replaces: bool = False
 ) -> Saved:
     """Keeps what the run was made with. `trusts`: also that of a run from elsewhere; `replaces`: also in the place of a
     baseline of another suite, device, engine or metric.
@@ -57,8 +57,8 @@ def save_baseline(
     warnings = _not_measured(run, config)
     engines = kept_engines(record, config.suite)
     models, model_files = kept_models(run, config.suite)
-    old = capsules.get(name) if name in capsules.names() else None
-    capsule = Capsule(
+    old = baselines.get(name) if name in baselines.names() else None
+    baseline = Baseline(
         name=name,
         created=now(),
         version=record.version,
@@ -75,20 +75,20 @@ def save_baseline(
         pinned=pin or (old is not None and old.pinned),
     )
     if old is not None and not replaces:
-        _require_alike(old, capsule)
-    return Saved(capsule, capsules.save(capsule, engines.files, model_files), old, warnings)
+        _require_alike(old, baseline)
+    return Saved(baseline, baselines.save(baseline, engines.files, model_files), old, warnings)
 
 
-def described(capsule: Capsule) -> str:
+def described(baseline: Baseline) -> str:
     """Which suite on which devices, with which engines, what of it was measured and when it was saved."""
-    devices, engines = ", ".join(capsule.devices) or "no device", ", ".join(capsule.judged) or "no engine"
-    what, count = ", ".join(sorted(_metrics(capsule))) or "nothing measured", len(capsule.figures)
+    devices, engines = ", ".join(baseline.devices) or "no device", ", ".join(baseline.judged) or "no engine"
+    what, count = ", ".join(sorted(_metrics(baseline))) or "nothing measured", len(baseline.figures)
     return (
-        f"suite {_suite_name(capsule)} on {devices} with {engines} ({what} of {count} case{'' if count == 1 else 's'})"
+        f"suite {_suite_name(baseline)} on {devices} with {engines} ({what} of {count} case{'' if count == 1 else 's'})"
     )
 
 
-def _require_alike(old: Capsule, new: Capsule) -> None:
+def _require_alike(old: Baseline, new: Baseline) -> None:
     """Raises CallError where the new baseline is of something else than the one in whose place it would be."""
     differences = [
         what
@@ -109,16 +109,16 @@ def _require_alike(old: Capsule, new: Capsule) -> None:
         )
 
 
-def _suite_name(capsule: Capsule) -> str:
-    suite = capsule.suite.get("suite")
+def _suite_name(baseline: Baseline) -> str:
+    suite = baseline.suite.get("suite")
     return str(suite.get("name")) if isinstance(suite, dict) else "unknown"
 
 
-def _metrics(capsule: Capsule) -> set[str]:
-    counted = {name for name, facts in capsule.devices.items() if (facts.get("emulated") or {}).get("value") is True}
-    found = {"instructions"} if any(figure.device in counted for figure in capsule.figures) else set()
-    found |= {"latency"} if any(figure.latency_ns is not None for figure in capsule.figures) else set()
-    return found | ({"accuracy"} if any(figure.accuracy is not None for figure in capsule.figures) else set())
+def _metrics(baseline: Baseline) -> set[str]:
+    counted = {name for name, facts in baseline.devices.items() if (facts.get("emulated") or {}).get("value") is True}
+    found = {"instructions"} if any(figure.device in counted for figure in baseline.figures) else set()
+    found |= {"latency"} if any(figure.latency_ns is not None for figure in baseline.figures) else set()
+    return found | ({"accuracy"} if any(figure.accuracy is not None for figure in baseline.figures) else set())
 
 
 def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
@@ -126,7 +126,7 @@ def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
     frame = load(run)
     cases = frame[~equal(frame["status"], "skipped")]
     wrong = cases[~cases["status"].isin(_MEASURED)]
-    told = [
+    described = [
         f"{row['workload']} on {row['engine']}, {row['device']}: {str(row['status']).replace('_', ' ')}"
         for row in wrong.to_dict("records")
     ]
@@ -134,18 +134,18 @@ def _not_measured(run: StoredRun, config: RunConfig) -> list[str]:
         first = next(iter(wrong["reason"].dropna()), "nothing was measured")
         raise CallError(
             f"no case of run {run.record.run_id} was measured, so it is not a baseline ("
-            f"{'; '.join(told[:_MOST]) or 'there is none'}: {first}); fix it, and run again."
+            f"{'; '.join(described[:_MOST]) or 'there is none'}: {first}); fix it, and run again."
         )
-    warnings = [f"it holds nothing of {text}" for text in told]
+    warnings = [f"it holds nothing of {text}" for text in described]
     away = [name for name in config.device_names() if name not in run.record.devices]
     return warnings + [f"it holds nothing of device {text}, which was not reached" for text in away]
 
 
-def _figures(run: StoredRun) -> list[CapsuleFigure]:
+def _figures(run: StoredRun) -> list[BaselineFigure]:
     frame = load(run)
-    names = list(CapsuleFigure.__struct_fields__)
+    names = list(BaselineFigure.__struct_fields__)
     rows = frame[frame["status"].isin(_MEASURED)][names].astype(object)
-    return [msgspec.convert({k: _plain(v) for k, v in row.items()}, CapsuleFigure) for row in rows.to_dict("records")]
+    return [msgspec.convert({k: _plain(v) for k, v in row.items()}, BaselineFigure) for row in rows.to_dict("records")]
 
 
 def _plain(value: object) -> object:
@@ -165,30 +165,30 @@ class Drift:
     ratio: float
 
 
-def drift_since_pinned(capsules: Capsules, name: str) -> list[Drift]:
+def drift_since_pinned(baselines: Baselines, name: str) -> list[Drift]:
     """Of the baseline `name` against the oldest pinned one, cases that both have."""
-    pinned = [one for one in capsules.all() if one.pinned and one.name != name]
+    pinned = [one for one in baselines.all() if one.pinned and one.name != name]
     if not pinned:
         return []
     old = {_key(one): one for one in pinned[0].figures}
     return [
         Drift(one.workload, one.device, pinned[0].name, one.latency_ns / before.latency_ns - 1)
-        for one in capsules.get(name).figures
+        for one in baselines.get(name).figures
         if (before := old.get(_key(one))) and one.latency_ns and before.latency_ns
     ]
 
 
-def _key(one: CapsuleFigure) -> tuple[str, str, str, int, str | None]:
+def _key(one: BaselineFigure) -> tuple[str, str, str, int, str | None]:
     return (one.workload, one.engine, one.device, one.threads, one.isa)
 
 
-def asked_of(capsule: Capsule) -> RunConfig:
+def asked_of(baseline: Baseline) -> RunConfig:
     """What its run was asked to measure. Raises CallError."""
     try:
-        return msgspec.convert(capsule.suite, RunConfig)
+        return msgspec.convert(baseline.suite, RunConfig)
     except msgspec.ValidationError as error:
         raise CallError(
-            f"the baseline '{capsule.name}' was saved by bnnbench {capsule.version}, and its suite cannot be read "
+            f"the baseline '{baseline.name}' was saved by bnnbench {baseline.version}, and its suite cannot be read "
             f"({error}); save it again."
         ) from None
 

@@ -11,7 +11,7 @@ import msgspec
 
 from bnnbench.devices.inventory import open_inventory
 from bnnbench.results.records import RunRecord
-from bnnbench.results.store.baselines import Capsule, Capsules
+from bnnbench.results.store.baselines import Baseline, Baselines
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.rows import VerdictRow
 
@@ -58,37 +58,37 @@ def planned(
 
     Raises CallError, StoreError, SuiteError.
     """
-    capsules = Capsules(store.path)
+    baselines = Baselines(store.path)
     checks = []
     for name in dict.fromkeys(names):
-        capsule = capsules.get(name)
-        heads = [head] if head is not None else _heads(capsule)
+        baseline = baselines.get(name)
+        heads = [head] if head is not None else _heads(baseline)
         for number, text in enumerate(heads):
-            judged = select(text, capsules, trusts)
+            judged = select(text, baselines, trusts)
             if judged.model is not None:
                 raise CallError(
                     f"--head {text!r} is a model; compare models with bnnbench ab --base A.tflite --head B.tflite."
                 )
-            base = base_of(capsules, name, judged.engine, trusts)
-            always = not is_own_baseline(capsules, name)
-            suite, changed = (load_suites(files), []) if files else _suite(capsule, base.models, always)
+            base = base_of(baselines, name, judged.engine, trusts)
+            always = not is_own_baseline(baselines, name)
+            suite, changed = (load_suites(files), []) if files else _suite(baseline, base.models, always)
             _require_declared(judged, base, suite, has_files=bool(files), is_own=not always)
-            where = list(devices) or _devices(capsule, inventory)
-            notes = [*changed, *_notes(capsule, heads if head is None else [judged.engine])] if not number else []
-            then = asked_of(capsule)
-            compare = Compare(base, judged, budget_s, within=_pattern(capsule, then.filter))
-            checks.append(Check(name, compare, suite, where, then.threads, capsule.devices, notes))
+            where = list(devices) or _devices(baseline, inventory)
+            notes = [*changed, *_notes(baseline, heads if head is None else [judged.engine])] if not number else []
+            then = asked_of(baseline)
+            compare = Compare(base, judged, budget_s, within=_pattern(baseline, then.filter))
+            checks.append(Check(name, compare, suite, where, then.threads, baseline.devices, notes))
     return checks
 
 
-def _suite(capsule: Capsule, models: Mapping[str, str], always: bool) -> tuple[Suite, list[str]]:
+def _suite(baseline: Baseline, models: Mapping[str, str], always: bool) -> tuple[Suite, list[str]]:
     """The cases of then, with the user's own engines as the suite's file declares them today; and what is to be said
     where it is another one by now. With `always` no file of the suite is read."""
-    then = asked_of(capsule)
+    then = asked_of(baseline)
     suite = with_files(then.suite, models, always)
     if always or not then.sources:
         return suite, []
-    saved = f"since {capsule.name} was saved"
+    saved = f"since {baseline.name} was saved"
     try:
         today = load_suites(list(map(Path, then.sources)), then.layers)
     except SuiteError as error:
@@ -96,44 +96,44 @@ def _suite(capsule: Capsule, models: Mapping[str, str], always: bool) -> tuple[S
     notes = []
     if any(getattr(today, key) != getattr(then.suite, key) for key in _CASES):
         notes.append(f"the suite has changed {saved}; its cases of then are checked")
-    gone = [name for name in then.suite.engine if name not in today.engine and name in capsule.judged]
+    gone = [name for name in then.suite.engine if name not in today.engine and name in baseline.judged]
     notes += [f"the suite declares no engine {name} any more; it is run as it was declared then" for name in gone]
     return msgspec.structs.replace(suite, engine={**suite.engine, **today.engine}), notes
 
 
-def _pattern(capsule: Capsule, filter: str | None) -> str | None:
+def _pattern(baseline: Baseline, filter: str | None) -> str | None:
     try:
         re.compile(filter or "")
     except re.error as error:
-        raise CallError(f"the filter of baseline '{capsule.name}' is not a regular expression: {error}.") from None
+        raise CallError(f"the filter of baseline '{baseline.name}' is not a regular expression: {error}.") from None
     return filter
 
 
-def _heads(capsule: Capsule) -> list[str]:
+def _heads(baseline: Baseline) -> list[str]:
     """The engines to judge: the user's own where it was measured with some, else native, or the first that it holds."""
-    measured, own = capsule.judged, [one.engine for one in capsule.declared]
-    kept = [name for name in measured if name in capsule.kept]
+    measured, own = baseline.judged, [one.engine for one in baseline.declared]
+    kept = [name for name in measured if name in baseline.kept]
     if own or not measured:
         return own or ["native"]
     if not kept:
-        held = " or ".join(f"--head {name}" for name in capsule.kept)
-        lacking = "; ".join(f"{name}: {capsule.not_kept.get(name, 'not kept')}" for name in measured)
+        held = " or ".join(f"--head {name}" for name in baseline.kept)
+        lacking = "; ".join(f"{name}: {baseline.not_kept.get(name, 'not kept')}" for name in measured)
         raise CallError(
-            f"the baseline '{capsule.name}' holds none of the engines that it was measured with ({lacking}); save it "
+            f"the baseline '{baseline.name}' holds none of the engines that it was measured with ({lacking}); save it "
             f"again, or judge another engine with {held}."
         )
     return ["native"] if "native" in kept else kept[:1]
 
 
-def _notes(capsule: Capsule, judged: Sequence[str]) -> list[str]:
+def _notes(baseline: Baseline, judged: Sequence[str]) -> list[str]:
     """What the user may take to be judged and is not."""
-    measured = capsule.judged
+    measured = baseline.judged
     others = [name for name in measured if name not in judged]
     if measured and not set(judged) & set(measured):
-        return [f"the baseline '{capsule.name}' was measured with {', '.join(measured)}, not with {', '.join(judged)}"]
-    gone = [name for name in others if name not in capsule.kept]
-    return [f"the baseline '{capsule.name}' was also measured with {name}, which is not judged" for name in gone] + [
-        f"the baseline '{capsule.name}' was also measured with {name}; judge it with --head {name}"
+        return [f"the baseline '{baseline.name}' was measured with {', '.join(measured)}, not with {', '.join(judged)}"]
+    gone = [name for name in others if name not in baseline.kept]
+    return [f"the baseline '{baseline.name}' was also measured with {name}, which is not judged" for name in gone] + [
+        f"the baseline '{baseline.name}' was also measured with {name}; judge it with --head {name}"
         for name in others
         if name not in gone
     ]
@@ -169,14 +169,14 @@ def _with_machine(row: VerdictRow, other: str) -> VerdictRow:
     return replace(row, verdict=msgspec.structs.replace(row.verdict, why=why))
 
 
-def _devices(capsule: Capsule, inventory: Path | None) -> list[str]:
+def _devices(baseline: Baseline, inventory: Path | None) -> list[str]:
     """The devices that the baseline was measured on. Raises CallError when one is not known any more."""
     known = open_inventory(inventory).devices
-    gone = [name for name in capsule.devices if name not in known and "://" not in name]
+    gone = [name for name in baseline.devices if name not in known and "://" not in name]
     if gone:
         listed = ", ".join(gone)
         raise CallError(
-            f"the baseline '{capsule.name}' was measured on {listed}, which is not in the inventory; add it, or name "
+            f"the baseline '{baseline.name}' was measured on {listed}, which is not in the inventory; add it, or name "
             "another --device."
         )
-    return list(capsule.devices)
+    return list(baseline.devices)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from msgspec import structs
 
 from bnnbench.results.store.runs import Store
+from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
-from bnnbench.results.verdict.told import Told, Unmeasured
 
 from ..bench.reach import Tell
 from ..run.execute import RunResult
 from .check import Check, with_machines
 from .measure import Call, measure
-from .told import told_of, without_capsule
+from .remarks import history_of_unjudged, remarks_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class Checked:
         """Whether nothing comes after it."""
         return self.result is not None and self.result.outcome == "interrupted"
 
-    def told(self, store: Store, explain: Callable[[Exception], str]) -> Told:
+    def remarks(self, store: Store, explain: Callable[[Exception], str]) -> Remarks:
         """What is to be told of it beside its verdicts; `explain` makes a sentence of an error."""
         if self.result is None:
             reason = explain(self.error) if self.error else "not begun"
-            return Told([Unmeasured(f"baseline '{self.check.baseline}'", reason)], self.check.notes)
-        told = told_of(self.result, self.rows, store)
+            return Remarks([Unmeasured(f"baseline '{self.check.baseline}'", reason)], self.check.notes)
+        remarks = remarks_on(self.result, self.rows, store)
         left = [Unmeasured(f"baseline '{name}'", "the check was interrupted") for name in self.later]
         return replace(
-            told,
-            unmeasured=[*told.unmeasured, *(left if self.is_interrupted else [])],
-            notes=[*self.check.notes, *told.notes, *without_capsule(self.result, store)],
+            remarks,
+            unmeasured=[*remarks.unmeasured, *(left if self.is_interrupted else [])],
+            notes=[*self.check.notes, *remarks.notes, *history_of_unjudged(self.result, store)],
         )
 
 

@@ -12,7 +12,7 @@ from bnnbench.kernels.engines.installation import RUNTIMES
 from bnnbench.kernels.engines.tflite import TFLITE_ENGINES
 from bnnbench.kernels.targets import TRIPLES
 from bnnbench.results.records import RunRecord
-from bnnbench.results.store.baselines import CapsuleDeclared, CapsuleEngine
+from bnnbench.results.store.baselines import BaselineDeclared, BaselineEngine
 
 from ..bench.launcher import LAUNCHER
 from ..errors import CallError
@@ -26,8 +26,8 @@ _RUNTIMES = {engine.name: RUNTIMES[engine.runtime].packages[0] for engine in TFL
 class KeptEngines:
     """`files` maps digests to what is copied; `not_kept` says of the other measured engines why, and what is known."""
 
-    built: list[CapsuleEngine] = field(default_factory=list)
-    declared: list[CapsuleDeclared] = field(default_factory=list)
+    built: list[BaselineEngine] = field(default_factory=list)
+    declared: list[BaselineDeclared] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     not_kept: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +53,7 @@ def _keep_built(record: RunRecord, kept: KeptEngines) -> None:
         path = cache_folder() / "engines" / (build.build or "") / "engine"
         if not path.is_file() or _sha256(path) != build.sha256:
             continue  # another's engine, or one from another machine
-        kept.built.append(CapsuleEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
+        kept.built.append(BaselineEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
         kept.files[build.sha256] = path
     if not any(one.engine == LAUNCHER for one in kept.built):
         raise CallError(
@@ -61,7 +61,7 @@ def _keep_built(record: RunRecord, kept: KeptEngines) -> None:
         )
 
 
-def _declared(name: str, table: EngineTable, record: RunRecord, copied: dict[str, Path]) -> CapsuleDeclared:
+def _declared(name: str, table: EngineTable, record: RunRecord, copied: dict[str, Path]) -> BaselineDeclared:
     """Its files, which must still be those that were measured."""
     binary: dict[str, str] = {}
     digests: dict[str, str] = {}
@@ -86,7 +86,7 @@ def _declared(name: str, table: EngineTable, record: RunRecord, copied: dict[str
             )
         binary[architecture] = digests[table.binary[architecture]]
     copied.update({digest: Path(path) for path, digest in digests.items()})
-    return CapsuleDeclared(
+    return BaselineDeclared(
         engine=name,
         command=table.command,
         binary=binary,

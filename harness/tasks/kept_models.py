@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from bnnbench.kernels.models.datasets import DATASETS
-from bnnbench.results.store.baselines import CapsuleModel
+from bnnbench.results.store.baselines import BaselineModel
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..errors import CallError
@@ -16,7 +16,7 @@ from ..workload.of_suite import of_model
 _MODEL = b"TFL3"
 
 
-def kept_models(run: StoredRun, suite: Suite) -> tuple[list[CapsuleModel], dict[str, Path]]:
+def kept_models(run: StoredRun, suite: Suite) -> tuple[list[BaselineModel], dict[str, Path]]:
     """Of a run's suite, and where they are by their digests. Raises CallError where a model or a data set is gone or
     another one than was measured, SuiteError."""
     models, files = [], {}
@@ -32,7 +32,7 @@ def kept_models(run: StoredRun, suite: Suite) -> tuple[list[CapsuleModel], dict[
         if run.record.models.get(table.file, sha) != sha:
             raise _changed("model", path, run)
         _require_as_measured(run, table, suite.seed)
-        models.append(CapsuleModel(workload=table.name or path.stem, sha256=sha, size_bytes=len(content)))
+        models.append(BaselineModel(workload=table.name or path.stem, sha256=sha, size_bytes=len(content)))
         files[sha] = path
     return models, files
 

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from bnnbench.devices.closest import closest
 from bnnbench.kernels.models.shipped import shipped_models
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 
 from ..bench.context import Watcher
@@ -105,8 +105,8 @@ def compare_sides(
 ) -> RunResult:
     """Two engines, builds or models in interleaved pairs; with `trusts` also a baseline from elsewhere. Raises
     CallError, StoreError, SuiteError, and as `measure`."""
-    capsules = Capsules(call.store.path)
-    compare = Compare(select(base, capsules, trusts), select(head, capsules, trusts), budget_s)
+    baselines = Baselines(call.store.path)
+    compare = Compare(select(base, baselines, trusts), select(head, baselines, trusts), budget_s)
     if (compare.base.model is None) != (compare.head.model is None):
         other = compare.base if compare.base.model is None else compare.head
         none = f"{other.text!r}{closest(other.text, shipped_models())}"

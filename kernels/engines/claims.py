@@ -36,8 +36,8 @@ def unexplained(ran: Ran, iterations: int, warmup_ns: int, waited_ns: int, round
     A warm-up of `warmup_ns` was asked for, which an engine need not report.
     """
     claimed = claimed_ns(ran, iterations)
-    told = claimed + (0 if ran.warmup_samples_ns else warmup_ns)
-    allowed = told + HIDDEN_SHARE * claimed + HIDDEN_NS + ROUND_TRIPS * round_trip_ns
+    reported_ns = claimed + (0 if ran.warmup_samples_ns else warmup_ns)
+    allowed = reported_ns + HIDDEN_SHARE * claimed + HIDDEN_NS + ROUND_TRIPS * round_trip_ns
     if waited_ns <= allowed:
         return None
     return f"the engine claims {_ms(claimed)} of work, and its answer took {_ms(waited_ns)}"

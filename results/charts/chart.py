@@ -17,7 +17,7 @@ Invocations = Callable[[], "pd.DataFrame"]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ChartContext:
     """What a chart may show beside the frame's rows: measured roofs, figures that others published, invocations."""
 
     roofs: Sequence[Peak] = ()
@@ -40,7 +40,7 @@ class Chart:
     name: str
     title: str
     caption: str
-    draw: "Callable[[pd.DataFrame, Beside, Axes], Axes]"
+    draw: "Callable[[pd.DataFrame, ChartContext, Axes], Axes]"
     height: "Callable[[pd.DataFrame, float], float]"
     suits: "Callable[[pd.DataFrame, Sequence[Peak]], bool]"
     per_device: bool = False
@@ -70,7 +70,7 @@ class Chart:
             warnings.filterwarnings("ignore", message="Glyph")
             figure = Figure(figsize=(width, self.height(frame, width)))
             FigureCanvasAgg(figure)  # measures texts; without one, each measurement prints the whole figure
-            self.draw(frame, Beside(roofs, published, invocations), figure.subplots())
+            self.draw(frame, ChartContext(roofs, published, invocations), figure.subplots())
             if figure.get_layout_engine() is None:  # else the chart did so itself
                 style.settle(figure)
         return figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.engine_table import PROVEN, labelled, series_of
@@ -120,10 +120,10 @@ def _axis(ax: "Axes", low: float, high: float, width: float) -> None:
     ax.set_ylabel("share of the samples")
 
 
-def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
-    if beside.invocations is None:
+def _draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
+    if context.invocations is None:
         raise ValueError("no case has samples to draw")
-    return ecdf(frame, beside.invocations(), ax)
+    return ecdf(frame, context.invocations(), ax)
 
 
 CHART = Chart(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.history import History, histories
 from bnnbench.results.printable import shorten
 from bnnbench.results.records import Peak
@@ -106,7 +106,7 @@ def _width(ax: "Axes") -> float:
     return float(figure.get_figwidth()) if figure is not None else _WIDE
 
 
-def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+def _draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
     return case_histories(frame, ax)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal, named
@@ -39,7 +39,7 @@ def metric_chart(
 ) -> Chart:
     """The chart of one metric; `axis` is what its figures are called below the chart, where the title does not do."""
 
-    def draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
+    def draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
         return metric_per_workload(frame, metric, ax, axis)
 
     def suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
@@ -199,8 +199,8 @@ def _reads(peaks: Sequence[Peak]) -> list[tuple[str, float]]:
     return found
 
 
-def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
-    return roofline(frame, beside.roofs, ax)
+def _draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
+    return roofline(frame, context.roofs, ax)
 
 
 CHART = Chart(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.charts.per_workload import LOG_FROM
@@ -138,8 +138,8 @@ def _share(ax: "Axes", value: float, logarithmic: bool) -> float:
     return (value - low) / (high - low)
 
 
-def _draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
-    return gops_by_size(frame, beside.roofs, ax)
+def _draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
+    return gops_by_size(frame, context.roofs, ax)
 
 
 def _suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:

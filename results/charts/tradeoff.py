@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Beside, Chart
+from bnnbench.results.charts.chart import Chart, ChartContext
 from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
@@ -34,8 +34,8 @@ _FEW_DECADES = 30.0
 def tradeoff_chart(name: str, title: str, objectives: tuple[str, ...], caption: str) -> Chart:
     """The chart of two or three objectives."""
 
-    def draw(frame: pd.DataFrame, beside: Beside, ax: "Axes") -> "Axes":
-        return tradeoff(frame, objectives, ax, beside.published)
+    def draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
+        return tradeoff(frame, objectives, ax, context.published)
 
     def suits(frame: pd.DataFrame, roofs: Sequence[Peak]) -> bool:
         return can_be_drawn(frame, objectives)
@@ -167,8 +167,8 @@ def _beside(published: pd.DataFrame, measured: pd.DataFrame, rated: bool) -> pd.
 
 
 def _front(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    told = pareto(frame, objectives)
-    return told[told["on_front"].notna()].reset_index(drop=True)
+    labelled_points = pareto(frame, objectives)
+    return labelled_points[labelled_points["on_front"].notna()].reset_index(drop=True)
 
 
 def _axes(ax: "Axes", every: pd.DataFrame, x: Metric, y: Metric, width: float) -> None:
@@ -260,12 +260,12 @@ def _staircase(ax: "Axes", front: pd.DataFrame, x: Metric, y: Metric) -> list[tu
 def _labels(every: pd.DataFrame, x: Metric, y: Metric, area: Sequence[Metric]) -> list[Label]:
     """Those of the front first, so that they find a place."""
     ordered = every.assign(last=~every["on_front"].fillna(False).astype(bool)).sort_values("last", kind="stable")
-    labels, told = [], set()
+    labels, labelled_points = [], set()
     for row in ordered.to_dict("records"):
         name = shorten(str(row["workload"]), 26)
         text = name if not area else f"{name}, {area[0].text(float(row[area[0].column]))}"
         at = (float(row[x.column]), float(row[y.column]))
-        if (text, at) not in told:
-            told.add((text, at))
+        if (text, at) not in labelled_points:
+            labelled_points.add((text, at))
             labels.append(Label(*at, float(row["dot"]) ** 0.5 / 2 + 0.7, text))
     return labels

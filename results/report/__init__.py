@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bnnbench.results.store.stored_run import StoredRun
 
 if TYPE_CHECKING:
-    from bnnbench.results.report.beside import Beside
+    from bnnbench.results.report.page_context import PageContext
 
 Runs = StoredRun | Iterable[StoredRun]
 
@@ -19,10 +19,10 @@ FORMATS: dict[str, str] = {
 }
 
 
-def write(runs: Runs, directory: Path, format: str = "html", beside: "Beside | None" = None) -> Path:
+def write(runs: Runs, directory: Path, format: str = "html", context: "PageContext | None" = None) -> Path:
     """Writes a report of one or several runs and returns the file to open.
 
     Raises StoreError when the folder can't be written or there is no run, KeyError for an unknown format.
     """
-    writer: Callable[[Runs, Path, Beside | None], Path] = import_module(FORMATS[format]).write
-    return writer(runs, directory, beside)
+    writer: Callable[[Runs, Path, PageContext | None], Path] = import_module(FORMATS[format]).write
+    return writer(runs, directory, context)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bnnbench.results import quantity
 from bnnbench.results.records import DeviceEvent, Peak
-from bnnbench.results.report.beside import Beside
 from bnnbench.results.report.facts import Fact, facts
+from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.store.stored_run import StoredRun
 
 
@@ -32,8 +32,8 @@ class Device:
     events: list[DeviceEvent]
 
 
-def _calibration(run: StoredRun, device: str, beside: Beside) -> str:
-    found = beside.calibrations.get(device)
+def _calibration(run: StoredRun, device: str, context: PageContext) -> str:
+    found = context.calibrations.get(device)
     if found is None:
         return ""
     kernel = run.record.fact(device, "kernel")
@@ -41,7 +41,7 @@ def _calibration(run: StoredRun, device: str, beside: Beside) -> str:
     return ". ".join(text for text in (found.summary(), warning) if text)
 
 
-def devices_of(run: StoredRun, beside: Beside) -> list[Device]:
+def devices_of(run: StoredRun, context: PageContext) -> list[Device]:
     named = [*(case.device for case in run.record.cases), *(event.device for event in run.events)]
     used = dict.fromkeys([*run.record.devices, *named])
     return [
@@ -50,7 +50,7 @@ def devices_of(run: StoredRun, beside: Beside) -> list[Device]:
             model=str(run.record.fact(name, "model") or ""),
             emulated=run.record.emulated(name),
             facts=facts(run.record.devices.get(name, {})),
-            calibration=_calibration(run, name, beside),
+            calibration=_calibration(run, name, context),
             roofs=[_roof(peak) for peak in _best(peak for peak in run.peaks if peak.device == name)],
             events=[event for event in run.events if event.device == name],
         )

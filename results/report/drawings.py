@@ -11,7 +11,7 @@ from bnnbench.results.columns import equal
 from bnnbench.results.doubts import by_device
 from bnnbench.results.models import data_sets, of_data_set
 from bnnbench.results.records import Peak
-from bnnbench.results.report.beside import Beside
+from bnnbench.results.report.page_context import PageContext
 
 _WIDE, _NARROW = 9.2, 3.7
 
@@ -26,16 +26,16 @@ class Drawing:
     narrow: str
 
 
-def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], beside: Beside) -> list[Drawing]:
+def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], context: PageContext) -> list[Drawing]:
     drawn = []
     for chart in [chart for chart in CHARTS.values() if chart.in_report]:
-        whole = beside.timeline if chart.name == "history" and beside.timeline is not None else frame
+        whole = context.timeline if chart.name == "history" and context.timeline is not None else frame
         whole, without = _of_report(chart, whole)
         parts = _parts(chart, whole) or [("", whole)]
         for number, (of_whom, part) in enumerate(parts):
             if chart.suits(part, peaks):
                 wide, narrow = (
-                    chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=beside.published)
+                    chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=context.published)
                     for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
                 )
                 said = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]

@@ -7,14 +7,14 @@ from pathlib import Path
 from bnnbench.results.charts import style
 from bnnbench.results.printable import harmless
 from bnnbench.results.report import Runs, csv
-from bnnbench.results.report.beside import Beside
 from bnnbench.results.report.page import page
+from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.store.atomic import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(runs: Runs, directory: Path, beside: Beside | None = None) -> Path:
+def write(runs: Runs, directory: Path, context: PageContext | None = None) -> Path:
     """Writes `index.html`, with `results.csv` and `invocations.csv` beside it, and returns the page's path.
 
     Every string of the runs is treated as hostile. Raises StoreError when the folder can't be written or
@@ -23,11 +23,11 @@ def write(runs: Runs, directory: Path, beside: Beside | None = None) -> Path:
     every = csv.listed(runs)
     csv.write(every, directory)
     path = directory / "index.html"
-    write_atomically(path, render(every, beside).encode("utf-8", "replace"))
+    write_atomically(path, render(every, context).encode("utf-8", "replace"))
     return path
 
 
-def render(runs: Runs, beside: Beside | None = None) -> str:
+def render(runs: Runs, context: PageContext | None = None) -> str:
     """The page as text; the same runs give the same text. Raises StoreError when there is no run."""
     import jinja2
 
@@ -42,7 +42,7 @@ def render(runs: Runs, beside: Beside | None = None) -> str:
     script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
     light, dark = style.variables()
     text = environment.get_template("page.html").render(
-        page=page(every, beside or Beside()),
+        page=page(every, context or PageContext()),
         css=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=script,
         # The page runs this script and no other, whatever got into it.

@@ -47,21 +47,21 @@ def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models |
     """From a frame of `bnnbench.results.load`; None where fewer than two models can be compared."""
     found = choices(frame)
     names = [name for name, one in OBJECTIVES.items() if found[one.column].notna().any()]
-    told = pareto(found, names, history=history)
+    fronts = pareto(found, names, history=history)
     # A choice is a device's, not a run's.
-    told = labelled(told[told["on_front"].notna()].reset_index(drop=True).assign(run_id=""))
-    if told["workload"].nunique() < 2 or len(names) < 2:
+    fronts = labelled(fronts[fronts["on_front"].notna()].reset_index(drop=True).assign(run_id=""))
+    if fronts["workload"].nunique() < 2 or len(names) < 2:
         return None
-    ordered = told.sort_values(["device", *(OBJECTIVES[name].column for name in names[:1])], kind="stable")
-    several = len(data_sets(told)) > 1
+    ordered = fronts.sort_values(["device", *(OBJECTIVES[name].column for name in names[:1])], kind="stable")
+    several = len(data_sets(fronts)) > 1
     rows = [_row(row, several) for row in ordered.to_dict("records")]
-    datasets = ", ".join(sorted(map(str, told["dataset"].dropna().unique())))
-    counts = sorted({int(n) for n in told["accuracy_n"].dropna()})
+    datasets = ", ".join(sorted(map(str, fronts["dataset"].dropna().unique())))
+    counts = sorted({int(n) for n in fronts["accuracy_n"].dropna()})
     return Models(
         rows=rows,
         objectives=_listed([OBJECTIVES[name].degrees[1] for name in names]),
         dataset=f"{datasets}, {' or '.join(f'{count:,}' for count in counts)} images" if datasets else "",
-        unsure=_unsure(told),
+        unsure=_unsure(fronts),
         several_places=len({row.place for row in rows}) > 1,
         several_threads=len({row.threads for row in rows}) > 1,
     )
@@ -98,10 +98,10 @@ def _probability(share: float) -> str:
     return "< 1 %" if share < 0.005 else f"{share * 100:.0f} %"
 
 
-def _unsure(told: pd.DataFrame) -> str:
-    if told["latency_ns"].isna().all():
+def _unsure(fronts: pd.DataFrame) -> str:
+    if fronts["latency_ns"].isna().all():
         return ""
-    unknown = told["between_runs"].isna()
+    unknown = fronts["between_runs"].isna()
     if not unknown.any():
         return "Latency's spread between runs is part of it."
     part = "of some of them " if not unknown.all() else ""

@@ -11,12 +11,12 @@ from bnnbench.results.doubts import unlike
 from bnnbench.results.engine_table import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
-from bnnbench.results.report.beside import NOTHING, Beside
 from bnnbench.results.report.devices import Device, devices_of
 from bnnbench.results.report.drawings import Drawing, drawings
 from bnnbench.results.report.headline import Claim, claims
 from bnnbench.results.report.method import Method, day, interval, method
 from bnnbench.results.report.models import Models, models
+from bnnbench.results.report.page_context import NOTHING, PageContext
 from bnnbench.results.report.remarks import remarks
 from bnnbench.results.report.rows import Row, Table, table
 from bnnbench.results.report.side_by_side import SideBySide, side_by_side
@@ -75,7 +75,7 @@ class Page:
     changes: list[tuple[str, str]]
 
 
-def page(runs: Sequence[StoredRun], beside: Beside = NOTHING) -> Page:
+def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
     """Gathers the page of one or several runs; `beside` has what else its charts may show."""
     frame = load(runs)
     peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
@@ -89,15 +89,15 @@ def page(runs: Sequence[StoredRun], beside: Beside = NOTHING) -> Page:
         table=cases,
         doubts=_doubts(cases.rows),
         remarks=remarks(frame),
-        drawings=drawings(frame, peaks, beside),
+        drawings=drawings(frame, peaks, context),
         verdicts=verdict_lines(runs),
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
-        changes=_changes(beside.timeline),
+        changes=_changes(context.timeline),
         troubles=_troubles(frame),
-        devices=[device for run in runs for device in devices_of(run, beside)],
-        methods=[method(run, beside.commands) for run in runs],
+        devices=[device for run in runs for device in devices_of(run, context)],
+        methods=[method(run, context.commands) for run in runs],
         interval=interval(runs),
-        models=models(frame, beside.history),
+        models=models(frame, context.history),
     )
 
 
@@ -143,10 +143,10 @@ def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:
     """Those that were tried one by one, what was skipped by its reason."""
     gravity = ("wrong_output", "failed", "unstable", "unverified", "skipped")
-    told = labelled(frame)
-    told = told[~equal(told["status"], "ok")]
+    remarks = labelled(frame)
+    remarks = remarks[~equal(remarks["status"], "ok")]
     found: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
-    for row in told.to_dict("records"):
+    for row in remarks.to_dict("records"):
         alone = () if row["status"] == "skipped" else (str(row["workload"]), *map(str, _who(row)))
         found.setdefault((str(row["status"]), _reason(row), *alone), []).append(row)
     troubles = [

@@ -12,8 +12,8 @@ _MOST = 6
 
 def remarks(frame: pd.DataFrame) -> list[str]:
     """Sentences for below the table, each thing said once with all that it is true of; none in most reports."""
-    told = labelled(frame)
-    proven = told[equal(told["status"], "ok")]
+    labels = labelled(frame)
+    proven = labels[equal(labels["status"], "ok")]
     return [*_reasons(proven[proven["reason"].notna()]), *_readers(proven[proven["confirmed_by"].notna()])]
 
 

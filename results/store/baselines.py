@@ -32,7 +32,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class CapsuleEngine(msgspec.Struct, frozen=True, kw_only=True):
+class BaselineEngine(msgspec.Struct, frozen=True, kw_only=True):
     """A binary: for `triple`, at `isa` where it holds one level only."""
 
     engine: str
@@ -41,7 +41,7 @@ class CapsuleEngine(msgspec.Struct, frozen=True, kw_only=True):
     isa: str | None = None
 
 
-class CapsuleDeclared(msgspec.Struct, frozen=True, kw_only=True):
+class BaselineDeclared(msgspec.Struct, frozen=True, kw_only=True):
     """An engine that the suite declared: its `[engine.NAME]`, with what its files are instead of where they were.
 
     `binary` maps architectures to files, `files` are the others, in order.
@@ -55,7 +55,7 @@ class CapsuleDeclared(msgspec.Struct, frozen=True, kw_only=True):
     accepts: list[str]
 
 
-class CapsuleModel(msgspec.Struct, frozen=True, kw_only=True):
+class BaselineModel(msgspec.Struct, frozen=True, kw_only=True):
     """The `.tflite` behind a model table of the suite; `workload` is its name there."""
 
     workload: str
@@ -63,7 +63,7 @@ class CapsuleModel(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-class CapsuleFigure(msgspec.Struct, frozen=True, kw_only=True):
+class BaselineFigure(msgspec.Struct, frozen=True, kw_only=True):
     """What a case was when the baseline was saved: a record, which no verdict rests on."""
 
     workload: str
@@ -76,7 +76,7 @@ class CapsuleFigure(msgspec.Struct, frozen=True, kw_only=True):
     isa: str | None = None
 
 
-class Capsule(msgspec.Struct, frozen=True, kw_only=True):
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from. `measured` names the engines of
     the run's cases, and `not_kept` says of those that are no files why."""
 
@@ -85,12 +85,12 @@ class Capsule(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     run_id: str
     suite: dict[str, Any]
-    engines: list[CapsuleEngine]
-    declared: list[CapsuleDeclared] = []
+    engines: list[BaselineEngine]
+    declared: list[BaselineDeclared] = []
     measured: list[str] = []
     not_kept: dict[str, str] = {}
-    models: list[CapsuleModel] = []
-    figures: list[CapsuleFigure] = []
+    models: list[BaselineModel] = []
+    figures: list[BaselineFigure] = []
     devices: dict[str, dict[str, Any]] = {}
     commit: str | None = None
     pinned: bool = False
@@ -98,7 +98,7 @@ class Capsule(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def judged(self) -> list[str]:
-        """The engines that it was measured with; capsules of before know them by their figures alone."""
+        """The engines that it was measured with; older baselines know them by their figures alone."""
         return self.measured or list(dict.fromkeys(figure.engine for figure in self.figures))
 
     @property
@@ -107,10 +107,10 @@ class Capsule(msgspec.Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys([one.engine for one in self.declared] + [one.engine for one in self.engines]))
 
 
-_decoder: msgspec.json.Decoder[Capsule] = msgspec.json.Decoder(Capsule)
+_decoder: msgspec.json.Decoder[Baseline] = msgspec.json.Decoder(Baseline)
 
 
-class Capsules:
+class Baselines:
     """The baselines of a store."""
 
     def __init__(self, store: Path) -> None:
@@ -118,19 +118,19 @@ class Capsules:
 
     def names(self) -> list[str]:
         """Oldest first."""
-        return [capsule.name for capsule in self.all()]
+        return [baseline.name for baseline in self.all()]
 
-    def all(self) -> list[Capsule]:
-        """Every capsule, oldest first. Warns (StoreWarning) of a damaged one, which is left out."""
+    def all(self) -> list[Baseline]:
+        """Every baseline, oldest first. Warns (StoreWarning) of a damaged one, which is left out."""
         found = []
         for name in self._names():
             try:
                 found.append(self.get(name))
             except StoreError as error:
                 warnings.warn(StoreWarning(f"baseline '{name}' is left out: {error}"), stacklevel=2)
-        return sorted(found, key=lambda capsule: (capsule.created, capsule.name))
+        return sorted(found, key=lambda baseline: (baseline.created, baseline.name))
 
-    def get(self, name: str) -> Capsule:
+    def get(self, name: str) -> Baseline:
         """Raises StoreError when there is none of this name, or it is damaged."""
         path = self.document(name)
         if not path.is_file():
@@ -140,12 +140,14 @@ class Capsules:
                 + (f"; there is {there}" if there else ": save one with bnnbench baseline save NAME")
             )
         try:
-            capsule = decoded(read_regular(path), _decoder)
+            baseline = decoded(read_regular(path), _decoder)
         except (OSError, UnreadableError) as error:
             raise StoreError(f"{path} is not a baseline ({error}): restore it, or save the baseline again") from error
-        if capsule.schema > SCHEMA:
-            raise StoreError(f"{path} has schema {capsule.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench")
-        return capsule
+        if baseline.schema > SCHEMA:
+            raise StoreError(
+                f"{path} has schema {baseline.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench"
+            )
+        return baseline
 
     def document(self, name: str) -> Path:
         """Where a baseline's `capsule.json` is."""
@@ -153,15 +155,15 @@ class Capsules:
 
     def binaries(self, name: str, engine: str) -> dict[str, str]:
         """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
-        capsule = self.get(name)
+        baseline = self.get(name)
         files = {
             one.triple: self._file(name, f"engines/{one.sha256}", one.sha256)
-            for one in capsule.engines
+            for one in baseline.engines
             if one.engine == engine
         }
         return {triple: str(path) for triple, path in files.items()}
 
-    def declared(self, name: str, engine: str) -> CapsuleDeclared | None:
+    def declared(self, name: str, engine: str) -> BaselineDeclared | None:
         """An engine that the suite declared, with the paths of its files, each checked. Raises StoreError."""
         found = next((one for one in self.get(name).declared if one.engine == engine), None)
         if found is None:
@@ -177,20 +179,20 @@ class Capsules:
             for one in self.get(name).models
         }
 
-    def save(self, capsule: Capsule, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
-        """Writes a capsule, in the place of an older one of its name. `engines` and `models` map digests to files.
+    def save(self, baseline: Baseline, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+        """Writes a baseline, replacing an older one of this name. `engines` and `models` map digests to files.
         Raises StoreError; the older one is then still there, also when this process is killed in the middle."""
-        folder = self.path / checked(capsule.name)
+        folder = self.path / checked(baseline.name)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise refusal(error, folder) from error
         with self._alone(folder):
-            self._mend(capsule.name)
-            return self._save(capsule, engines, models)
+            self._mend(baseline.name)
+            return self._save(baseline, engines, models)
 
-    def _save(self, capsule: Capsule, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
-        folder, old = self.path / capsule.name, self._old(capsule.name)
+    def _save(self, baseline: Baseline, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+        folder, old = self.path / baseline.name, self._old(baseline.name)
         temporary: Path | None = None
         try:
             temporary = Path(tempfile.mkdtemp(prefix=_SAVING, dir=self.path))
@@ -199,7 +201,7 @@ class Capsules:
                 for sha, path in files.items():
                     shutil.copyfile(path, temporary / kind / f"{sha}{suffix}")
                     (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
-            document = msgspec.json.format(msgspec.json.encode(capsule), indent=1) + b"\n"
+            document = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
             write_atomically(temporary / "capsule.json", document)
             sign(temporary / "capsule.json")
             temporary.chmod(0o755)
@@ -212,7 +214,7 @@ class Capsules:
         except OSError as error:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
-            self._mend(capsule.name)
+            self._mend(baseline.name)
             raise refusal(error, folder) from error
         return folder
 

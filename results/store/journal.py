@@ -108,7 +108,7 @@ def read(path: Path, *, sealed: bool = False, least: int = 0) -> Contents:
         reading.torn()
     return Contents(
         entries=reading.in_order(),
-        warnings=reading.told(least),
+        warnings=reading.all_warnings(least),
         whole_bytes=whole_bytes,
         ends_line=ends_line,
         next_number=max(reading.lines, *reading.found, least) + 1 if reading.found else max(reading.lines, least) + 1,
@@ -161,7 +161,7 @@ class _Reading:
             return max(places, default=0)
         return max((n for n, entry in self.found.items() if not isinstance(entry, RunEnd)), default=0)
 
-    def told(self, least: int) -> list[str]:
+    def all_warnings(self, least: int) -> list[str]:
         """The warnings, with what no line by itself shows."""
         last = max([least, *self.found])
         first = 1 if self.sealed or not self.found else min(self.found)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bnnbench.results.errors import StoreError, refusal
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store, lock_run
 
@@ -18,8 +18,8 @@ def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
     require_store(store.path)
     folders = list(dict.fromkeys(store.folder(selector) for selector in selectors))
     needed: dict[str, list[str]] = {}
-    for capsule in Capsules(store.path).all():
-        needed.setdefault(capsule.run_id, []).append(capsule.name)
+    for baseline in Baselines(store.path).all():
+        needed.setdefault(baseline.run_id, []).append(baseline.name)
     for folder in folders:
         if folder.parent != store.runs_path:
             raise StoreError(f"{folder} is not a run of the store {store.runs_path}: name it by its id, with --store")
@@ -29,7 +29,7 @@ def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
             names = ", ".join(needed[folder.name])
             raise StoreError(
                 f"run {folder.name} is needed by the baseline {names}: save that baseline from another run first, or "
-                f"delete {Capsules(store.path).path / needed[folder.name][0]}"
+                f"delete {Baselines(store.path).path / needed[folder.name][0]}"
             )
     return folders
 

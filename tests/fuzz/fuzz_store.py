@@ -121,7 +121,7 @@ def use(store: Store, folder: Path, draws: bool) -> None:
     from bnnbench.results.measurements import to_parquet
     from bnnbench.results.ratios import compare
     from bnnbench.results.report import write
-    from bnnbench.results.report.beside import Beside
+    from bnnbench.results.report.page_context import PageContext
     from bnnbench.results.table import notes, table
     from bnnbench.results.verdict.rows import verdict_rows
 
@@ -141,7 +141,7 @@ def use(store: Store, folder: Path, draws: bool) -> None:
             with contextlib.suppress(ValueError):  # "there is nothing to draw"
                 chart.figure(frame, run.peaks)
     with nullcontext() if draws else patch.dict(CHARTS, clear=True):
-        write([run], folder, "html", Beside(history=frame))
+        write([run], folder, "html", PageContext(history=frame))
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from bnnbench.results.errors import StoreError
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.replaying import NOISE, RECORDING, write_engine
 
@@ -52,10 +52,10 @@ def replay(bench: Bench, **head: float) -> str:
         path = bench.write(f"{name}.sh", text)
         path.chmod(0o755)
         paths.append(path)
-    capsule = bench.folder / "store/baselines/main"
-    (kept,) = (capsule / "engines").iterdir()
+    baseline = bench.folder / "store/baselines/main"
+    (kept,) = (baseline / "engines").iterdir()
     sha = hashlib.sha256(paths[0].read_bytes()).hexdigest()
-    document = capsule / "capsule.json"
+    document = baseline / "capsule.json"
     document.write_text(document.read_text().replace(kept.name, sha))
     shutil.copy(paths[0], kept.with_name(sha))
     bench.trust_again(document)
@@ -193,11 +193,11 @@ def test_a_wrong_call_is_one_sentence(repository: Bench, words: list[str], said:
     assert said in one_sentence(done.stderr)
 
 
-def test_a_changed_capsule_is_refused(repository: Bench) -> None:
+def test_a_changed_baseline_is_refused(repository: Bench) -> None:
     (engine,) = (repository.folder / "store/baselines/main/engines").iterdir()
     engine.write_bytes(engine.read_bytes() + b"x")
     with pytest.raises(StoreError, match="is not what was saved"):
-        Capsules(repository.folder / "store").binaries("main", "native")
+        Baselines(repository.folder / "store").binaries("main", "native")
     done = repository.run("check", "--baseline", "main", "--store", "store")
     assert done.returncode == 2
     assert "is not what was saved" in one_sentence(done.stderr)

@@ -16,7 +16,7 @@ from bnnbench.harness.tasks.baselines import save_baseline
 from bnnbench.kernels.models.datasets import open_dataset
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 from tests.harness.bench import Bench
@@ -71,33 +71,33 @@ def with_other_weights(path: Path) -> None:
 
 
 def test_a_model_that_was_trained_again_is_refused_though_it_has_its_size(measured: Path, run: StoredRun) -> None:
-    capsules = Capsules(measured / "kept")
-    save_baseline(capsules, "main", run, trusts=True)
+    baselines = Baselines(measured / "kept")
+    save_baseline(baselines, "main", run, trusts=True)
     with_other_weights(measured / "m.tflite")
     with pytest.raises(CallError, match=f"m.tflite has changed since run {run.record.run_id}"):
-        save_baseline(capsules, "main", run, trusts=True)
+        save_baseline(baselines, "main", run, trusts=True)
 
 
 def test_a_model_of_an_older_record_is_known_by_its_plan(measured: Path, run: StoredRun) -> None:
     old = StoredRun(msgspec.structs.replace(run.record, models={}), run.entries, measured)
-    capsules = Capsules(measured / "kept-old")
-    save_baseline(capsules, "main", old, trusts=True)
+    baselines = Baselines(measured / "kept-old")
+    save_baseline(baselines, "main", old, trusts=True)
     with_other_weights(measured / "m.tflite")
     if any(case.kind == "model" for case in run.record.cases):
         with pytest.raises(CallError, match=r"m\.tflite has changed since run"):
-            save_baseline(capsules, "main", old, trusts=True)
+            save_baseline(baselines, "main", old, trusts=True)
 
 
 def test_a_data_set_that_changed_is_refused_where_it_was_measured_with(measured: Path, run: StoredRun) -> None:
     with np.load(measured / "images.npz") as kept:
         images, labels = kept["images"], kept["labels"]
     np.savez(measured / "images.npz", images=images[::-1], labels=labels, **SCALE)
-    capsules = Capsules(measured / "kept-set")
+    baselines = Baselines(measured / "kept-set")
     if not run.accuracies:
-        save_baseline(capsules, "main", run, trusts=True)
+        save_baseline(baselines, "main", run, trusts=True)
         return
     with pytest.raises(CallError, match=f"data set .*images.npz has changed since run {run.record.run_id}"):
-        save_baseline(capsules, "main", run, trusts=True)
+        save_baseline(baselines, "main", run, trusts=True)
 
 
 def test_an_imported_run_is_no_baseline_and_that_is_said(measured: Path, run: StoredRun) -> None:
@@ -105,4 +105,4 @@ def test_an_imported_run_is_no_baseline_and_that_is_said(measured: Path, run: St
         msgspec.structs.replace(run.record, suite={}, suite_name="pytest-benchmark"), run.entries, measured
     )
     with pytest.raises(CallError, match=r"was imported from pytest-benchmark and cannot be run again; "):
-        save_baseline(Capsules(measured / "kept-import"), "main", imported, trusts=True)
+        save_baseline(Baselines(measured / "kept-import"), "main", imported, trusts=True)

@@ -12,11 +12,11 @@ import pytest
 
 from bnnbench.harness.cli.exit_status import exit_status
 from bnnbench.harness.run.execute import RunResult
-from bnnbench.harness.tasks.told import doubts, told_of
+from bnnbench.harness.tasks.remarks import doubts, remarks_on
 from bnnbench.results.records import Status, Verdict, Verdicts
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.verdict.remarks import Unmeasured
 from bnnbench.results.verdict.rows import verdict_rows
-from bnnbench.results.verdict.told import Unmeasured
 from tests.harness.bench import SMALL_SUITE, Bench
 
 AWAY = '[device.off]\ntransport = "ssh"\nhost = "127.0.0.1"\nport = 1\nuser = "pi"\n'
@@ -135,7 +135,7 @@ def test_a_case_that_an_interrupted_check_did_not_finish_is_named(judged: Stored
     entries = [entry for entry in judged.entries if not isinstance(entry, Verdicts)]
     cut = RunResult(StoredRun(judged.record, entries, judged.path), "interrupted")
     (workload,) = {one.workload for one in judged.record.comparisons}
-    (left,) = told_of(cut, [], ours.store).unmeasured
+    (left,) = remarks_on(cut, [], ours.store).unmeasured
     assert left == Unmeasured(f"{workload} on local", "not finished, the run is interrupted")
 
 

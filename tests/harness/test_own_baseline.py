@@ -15,7 +15,7 @@ from bnnbench.harness.errors import CallError
 from bnnbench.harness.tasks.baselines import described, save_baseline
 from bnnbench.harness.tasks.check import planned
 from bnnbench.results.records import Build, Gate, RunEnd
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.signature import sign
 from bnnbench.results.store.stored_run import StoredRun
@@ -62,14 +62,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bench.folder
 
 
-def capsules(bench: Bench) -> Capsules:
-    return Capsules(bench.folder / "store")
+def baselines(bench: Bench) -> Baselines:
+    return Baselines(bench.folder / "store")
 
 
 def test_what_was_measured_is_kept_and_said(measured: Path) -> None:
-    capsule = Capsules(measured / "store").get("main")
-    assert (capsule.measured, capsule.not_kept) == (["mine"], {})
-    found = Capsules(measured / "store").declared("main", "mine")
+    baseline = Baselines(measured / "store").get("main")
+    assert (baseline.measured, baseline.not_kept) == (["mine"], {})
+    found = Baselines(measured / "store").declared("main", "mine")
     assert found is not None
     assert found.command == ["{binary}", "{files}"]
     assert Path(next(iter(found.binary.values()))).read_bytes() == (measured / "mine").read_bytes()
@@ -99,7 +99,7 @@ def test_from_elsewhere_its_programs_need_trust_and_a_suite(measured: Path, benc
     shutil.copytree(measured / "store", bench.folder / "store")  # without the key
     refused = bench.run("check", "--baseline", "main", "--store", "store")
     assert refused.returncode == 2
-    sha = capsules(bench).get("main").declared[0].binary
+    sha = baselines(bench).get("main").declared[0].binary
     assert f"would run engines/{next(iter(sha.values()))[:12]} (mine)" in one_sentence(refused.stderr)
     trusted = bench.run("check", "--baseline", "main", "--store", "store", "--trust")
     assert trusted.returncode == 2
@@ -114,14 +114,14 @@ def test_an_engine_that_changed_since_is_not_kept_as_what_was_measured(measured:
     try:
         path.write_bytes(before + b"\n")
         with pytest.raises(CallError, match="changed since run"):
-            save_baseline(capsules(bench), "x", run, trusts=True)
+            save_baseline(baselines(bench), "x", run, trusts=True)
         path.unlink()
         with pytest.raises(CallError, match="cannot be read"):
-            save_baseline(capsules(bench), "x", run, trusts=True)
+            save_baseline(baselines(bench), "x", run, trusts=True)
     finally:
         path.write_bytes(before)
         path.chmod(0o755)
-    assert not capsules(bench).names()
+    assert not baselines(bench).names()
 
 
 def made(run: StoredRun, folder: Path, **changed: Any) -> StoredRun:
@@ -135,7 +135,7 @@ def suite_of(run: StoredRun, **changed: Any) -> dict[str, Any]:
 
 def test_one_of_something_else_is_replaced_only_when_that_is_said(measured: Path, tmp_path: Path) -> None:
     """Another suite, filter, device, engine or metric; the same again needs no word, as in CI after each merge."""
-    store, run = Capsules(tmp_path), Store(measured / "store").run()
+    store, run = Baselines(tmp_path), Store(measured / "store").run()
     save_baseline(store, "main", run, trusts=True)
     assert save_baseline(store, "main", run, trusts=True).replaced is not None
     facts = dict(run.record.devices["local"])
@@ -179,12 +179,12 @@ def with_status(run: StoredRun, folder: Path, *statuses: str) -> StoredRun:
 def test_a_run_of_which_all_failed_is_no_baseline(measured: Path, tmp_path: Path, statuses: tuple[str, ...]) -> None:
     run = with_status(Store(measured / "store").run(), tmp_path, *statuses)
     with pytest.raises(CallError, match=r"no case of run .* was measured, so it is not a baseline \(w0 on mine, local"):
-        save_baseline(Capsules(tmp_path), "main", run, trusts=True)
+        save_baseline(Baselines(tmp_path), "main", run, trusts=True)
 
 
 def test_a_run_of_which_some_failed_is_kept_and_they_are_named(measured: Path, tmp_path: Path) -> None:
     run = with_status(Store(measured / "store").run(), tmp_path, "ok", "wrong_output")
-    saved = save_baseline(Capsules(tmp_path), "main", run, trusts=True)
+    saved = save_baseline(Baselines(tmp_path), "main", run, trusts=True)
     assert list(saved.warnings) == ["it holds nothing of w1 on mine, local: wrong output"]
 
 
@@ -195,7 +195,7 @@ def test_a_run_that_was_cut_off_is_finished_first(measured: Path, tmp_path: Path
     if outcome and run.end:
         entries.append(msgspec.structs.replace(run.end, outcome=outcome))
     with pytest.raises(CallError, match="is not complete; finish it with bnnbench run --resume"):
-        save_baseline(Capsules(tmp_path), "main", StoredRun(run.record, entries, tmp_path), trusts=True)
+        save_baseline(Baselines(tmp_path), "main", StoredRun(run.record, entries, tmp_path), trusts=True)
 
 
 def runtime_only(run: StoredRun, folder: Path) -> StoredRun:
@@ -217,8 +217,8 @@ def test_an_installed_runtime_is_kept_by_its_version_and_nothing_else_is_judged_
     measured: Path, tmp_path: Path
 ) -> None:
     store, run = Store(tmp_path), Store(measured / "store").run()
-    saved = save_baseline(Capsules(tmp_path), "main", runtime_only(run, tmp_path), trusts=True)
-    assert "larq-compute-engine==0.16.0 is installed and not a file" in saved.capsule.not_kept["lce"]
+    saved = save_baseline(Baselines(tmp_path), "main", runtime_only(run, tmp_path), trusts=True)
+    assert "larq-compute-engine==0.16.0 is installed and not a file" in saved.baseline.not_kept["lce"]
     words: dict[str, Any] = {"files": None, "devices": [], "inventory": None, "budget_s": None}
     with pytest.raises(CallError, match=r"holds none of the engines that it was measured with .lce: larq"):
         planned(store, ["main"], None, **words, trusts=True)
@@ -232,9 +232,9 @@ def test_a_baseline_of_before_that_lacks_what_it_was_measured_with_is_not_judged
     measured: Path, tmp_path: Path
 ) -> None:
     """Older versions kept native alone, whatever was measured."""
-    capsules = Capsules(tmp_path)
-    save_baseline(capsules, "main", Store(measured / "store").run(), trusts=True)
-    document = capsules.document("main")
+    baselines = Baselines(tmp_path)
+    save_baseline(baselines, "main", Store(measured / "store").run(), trusts=True)
+    document = baselines.document("main")
     old = {**json.loads(document.read_text()), "schema": 1}
     for key in ("declared", "measured", "not_kept"):
         del old[key]

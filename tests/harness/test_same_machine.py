@@ -108,11 +108,11 @@ def test_resume_after_a_reboot_says_so(ours: Bench) -> None:
 
 
 def test_a_baseline_of_another_machine_is_told(ours: Bench) -> None:
-    capsule = Path(ours.folder / "store/baselines/main/capsule.json")
-    document = json.loads(capsule.read_text())
+    baseline = Path(ours.folder / "store/baselines/main/capsule.json")
+    document = json.loads(baseline.read_text())
     document["devices"]["local"]["cpu_model"]["value"] = "another CPU"
-    capsule.write_text(json.dumps(document))
-    ours.trust_again(capsule)
+    baseline.write_text(json.dumps(document))
+    ours.trust_again(baseline)
     done = ours.run(
         *("check", "--baseline", "main", "--store", "store", "--budget", "1s", "--filter", "maxpool"),
         *("--format", "json"),

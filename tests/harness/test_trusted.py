@@ -38,9 +38,9 @@ def spied(path: Path, old: Path, document: Path, marker: Path) -> None:
     ],
 )
 def test_binaries_of_a_received_baseline_do_not_run(received: Bench, words: list[str]) -> None:
-    capsule, marker = received.folder / "store/baselines/main", received.folder / "it-ran"
-    (engine,) = (capsule / "engines").iterdir()
-    spied(received.folder / "spy", engine, capsule / "capsule.json", marker)
+    baseline, marker = received.folder / "store/baselines/main", received.folder / "it-ran"
+    (engine,) = (baseline / "engines").iterdir()
+    spied(received.folder / "spy", engine, baseline / "capsule.json", marker)
     done = received.run(*words, "--store", "store")
     assert done.returncode == 2
     said = one_sentence(done.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bnnbench.results.errors import StoreError, StoreWarning
-from bnnbench.results.store.baselines import Capsule, CapsuleEngine, Capsules
+from bnnbench.results.store.baselines import Baseline, BaselineEngine, Baselines
 
 STEPS = ("rename", "replace", "mkdir", "open", "fsync", "chmod", "fchmod", "rmdir", "unlink")
 
@@ -19,18 +19,18 @@ class Killed(BaseException):
     """What a kill is to this process: nothing after it runs, not even what tidies up after an error."""
 
 
-def capsule(version: str, engine: Path) -> tuple[Capsule, dict[str, Path]]:
+def baseline(version: str, engine: Path) -> tuple[Baseline, dict[str, Path]]:
     sha = hashlib.sha256(engine.read_bytes()).hexdigest()
-    engines = [CapsuleEngine(engine="native", triple="x", sha256=sha)]
-    made = Capsule(name="main", created=f"2026-01-0{version}", version=version, run_id="r", suite={}, engines=engines)
+    engines = [BaselineEngine(engine="native", triple="x", sha256=sha)]
+    made = Baseline(name="main", created=f"2026-01-0{version}", version=version, run_id="r", suite={}, engines=engines)
     return made, {sha: engine}
 
 
 def save(store: Path, version: str, folder: Path) -> None:
     engine = folder / f"engine{version}"
     engine.write_bytes(version.encode() * 9)
-    made, files = capsule(version, engine)
-    Capsules(store).save(made, files, {})
+    made, files = baseline(version, engine)
+    Baselines(store).save(made, files, {})
 
 
 @contextmanager
@@ -73,11 +73,11 @@ def test_a_save_that_is_cut_off_anywhere_loses_no_baseline(
         save(store, "1", tmp_path)
         with stopped(at, error, monkeypatch), suppress(Killed, StoreError, OSError):
             save(store, "2", tmp_path)
-        (found,) = Capsules(store).all()
+        (found,) = Baselines(store).all()
         assert found.version in ("1", "2"), at
-        assert Capsules(store).binaries("main", "native"), at
+        assert Baselines(store).binaries("main", "native"), at
         save(store, "3", tmp_path)
-        assert [one.version for one in Capsules(store).all()] == ["3"], at
+        assert [one.version for one in Baselines(store).all()] == ["3"], at
         left = [path.name for path in (store / "baselines").iterdir() if path.name != ".lock"]
         assert left == ["main"], at
 
@@ -88,16 +88,16 @@ def test_what_is_no_baseline_is_not_listed(tmp_path: Path) -> None:
         (tmp_path / "baselines" / name).mkdir()
         (tmp_path / "baselines" / name / "capsule.json").write_text("{")
     (tmp_path / "baselines" / "file").write_text("")
-    assert Capsules(tmp_path).names() == ["main"]
+    assert Baselines(tmp_path).names() == ["main"]
     with pytest.raises(StoreError, match=r"there is main$"):
-        Capsules(tmp_path).get("other")
+        Baselines(tmp_path).get("other")
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"[" * 100_000, b"{}", b'{"name":"\xed\xa0\x80"}'])
-def test_a_damaged_capsule_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_baseline_is_a_sentence(tmp_path: Path, content: bytes) -> None:
     save(tmp_path, "1", tmp_path)
     (tmp_path / "baselines" / "main" / "capsule.json").write_bytes(content)
     with pytest.raises(StoreError, match="is not a baseline"):
-        Capsules(tmp_path).get("main")
+        Baselines(tmp_path).get("main")
     with pytest.warns(StoreWarning, match="is not a baseline"):
-        assert Capsules(tmp_path).all() == []
+        assert Baselines(tmp_path).all() == []

@@ -16,11 +16,11 @@ import pytest
 from bnnbench.results.frames import load
 from bnnbench.results.records import CaseRecord, DeviceEvent, Gate, RunEnd, RunRecord
 from bnnbench.results.report import FORMATS, csv, html, write
-from bnnbench.results.report.beside import Beside
 from bnnbench.results.report.facts import facts
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
 from bnnbench.results.report.page import page
+from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.store.runs import StoredRun, StoreError
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "path", "use", "rect", "circle", "line"}
@@ -138,7 +138,7 @@ def test_command_lines_are_shown_on_demand(synthetic: StoredRun, rendered: str) 
     """They hold paths and addresses of whoever measured."""
     command = "bnnbench run synthetic.toml --device pi4"
     assert command not in rendered
-    assert command in html.render(synthetic, Beside(commands=True))
+    assert command in html.render(synthetic, PageContext(commands=True))
 
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}\x1b[31m</style></svg>"
@@ -357,7 +357,7 @@ def test_published_figures_are_hollow_and_in_no_table(family: StoredRun, rendere
 
     everything = published_frame()
     zoo = everything[(everything["device"] == "Pixel 1") & (everything["threads"] == 1)]
-    text = html.render(family, Beside(published=zoo))
+    text = html.render(family, PageContext(published=zoo))
     assert "published, not measured here" in text
     assert "QuickNetLarge" in text
     assert "QuickNetLarge" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.DOTALL)

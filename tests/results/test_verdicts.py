@@ -30,8 +30,8 @@ from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.formats import FORMATS, table
 from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.paired import needed, verdict, within_layout
+from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
-from bnnbench.results.verdict.told import Told, Unmeasured
 from tests.results.calibrated import calibrated
 
 RULES = Rules()
@@ -242,7 +242,7 @@ def test_snapshots(rows: list[VerdictRow], snapshot: Callable[[str, str], None],
 
 def in_terminal(rows: list[VerdictRow], width: int) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    table.show(rows, console, Told(origins={"native@main": "commit 0123456789, build abcdef0123"}))
+    table.show(rows, console, Remarks(origins={"native@main": "commit 0123456789, build abcdef0123"}))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -429,7 +429,7 @@ def test_what_was_not_measured_and_what_was_compared_is_named_in_every_format(
     rows: list[VerdictRow], format: str
 ) -> None:
     """All-green text says nothing of a device that was off."""
-    told = Told(
+    told = Remarks(
         [Unmeasured("device 'pi5'", "no route to <host>"), Unmeasured("baseline 'v1'", "it has\nno engine")],
         ["the baseline 'main' was also measured with mine; judge it with --head mine"],
         {"native@main": "commit 0123456789, build abcdef0123", "native": "build 9876543210"},

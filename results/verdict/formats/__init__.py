@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 from . import github, json, junit, markdown
 
@@ -12,7 +12,7 @@ from . import github, json, junit, markdown
 class Render(Protocol):
     """Rows, a title (the run's id) and what is told beside them to text."""
 
-    def __call__(self, rows: Sequence[VerdictRow], title: str, told: Told = NOTHING, /) -> str: ...
+    def __call__(self, rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING, /) -> str: ...
 
 
 FORMATS: dict[str, Render] = {

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 from bnnbench.results.printable import harmless
 from bnnbench.results.verdict.formats.sentence import name, sentence
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 
-def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
+def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -> str:
     """Workflow commands, one a line; equivalent cases have none."""
-    sides = [f"{side}: {', '.join(names)}" for side, names in told.sides(rows).items()]
-    lines = [f"::notice title=bnnbench::{_data('; '.join([told.headline(rows), *sides]))}"]
-    for one in told.unmeasured:
+    sides = [f"{side}: {', '.join(names)}" for side, names in remarks.sides(rows).items()]
+    lines = [f"::notice title=bnnbench::{_data('; '.join([remarks.headline(rows), *sides]))}"]
+    for one in remarks.unmeasured:
         lines.append(f"::error title={_property(f'not measured: {one.what}')}::{_data(one.reason)}")
-    lines += [f"::warning title=bnnbench::{_data(note)}" for note in told.notes]
+    lines += [f"::warning title=bnnbench::{_data(note)}" for note in remarks.notes]
     for row in rows:
         if row.word == "equivalent" or row.is_optional:
             continue

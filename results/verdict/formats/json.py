@@ -4,20 +4,20 @@ accuracy differences of shares."""
 import json
 from collections.abc import Sequence
 
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 SCHEMA = 1
 
 
-def render(rows: Sequence[VerdictRow], run_id: str, told: Told = NOTHING) -> str:
+def render(rows: Sequence[VerdictRow], run_id: str, remarks: Remarks = NOTHING) -> str:
     """The document; figures that were not measured are null."""
     document = {
         "schema": SCHEMA,
         "run_id": run_id,
-        "sides": told.sides(rows),
-        "not_measured": [{"what": one.what, "reason": one.reason} for one in told.unmeasured],
-        "notes": list(told.notes),
+        "sides": remarks.sides(rows),
+        "not_measured": [{"what": one.what, "reason": one.reason} for one in remarks.unmeasured],
+        "notes": list(remarks.notes),
         "verdicts": [entry(row) for row in rows],
     }
     return json.dumps(document, indent=1)

@@ -6,11 +6,11 @@ from xml.etree import ElementTree as Tree
 
 from bnnbench.results.printable import printable
 from bnnbench.results.verdict.formats.sentence import with_word
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 
-def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
+def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -> str:
     """The document, a suite for each device."""
     root = Tree.Element("testsuites", name="bnnbench")
     for device in dict.fromkeys(row.record.device for row in rows):
@@ -26,7 +26,7 @@ def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
         for key, kind in counts.items():
             suite.set(key, str(kinds.count(kind)))
         properties = Tree.SubElement(suite, "properties")
-        for side, names in told.sides(mine).items():
+        for side, names in remarks.sides(mine).items():
             Tree.SubElement(properties, "property", name=side, value=printable(", ".join(names)))
         for row, outcome in zip(mine, kinds, strict=True):
             threads = f" {row.record.threads} threads" if row.record.threads > 1 else ""
@@ -41,21 +41,21 @@ def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
                 Tree.SubElement(case, "system-out").text = text
             else:
                 Tree.SubElement(case, outcome, message=text)
-    if told.unmeasured or told.notes:
-        _beside(root, told)
+    if remarks.unmeasured or remarks.notes:
+        _beside(root, remarks)
     Tree.indent(root)
     return Tree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _beside(root: Tree.Element, told: Told) -> None:
+def _beside(root: Tree.Element, remarks: Remarks) -> None:
     """A suite of what was not measured: an error each."""
-    count = str(len(told.unmeasured))
+    count = str(len(remarks.unmeasured))
     suite = Tree.SubElement(root, "testsuite", name="bnnbench", tests=count, failures="0", errors=count, skipped="0")
-    for one in told.unmeasured:
+    for one in remarks.unmeasured:
         case = Tree.SubElement(suite, "testcase", classname="not measured", name=printable(one.what))
         Tree.SubElement(case, "error", message=f"not measured: {printable(one.reason)}")
-    if told.notes:
-        Tree.SubElement(suite, "system-out").text = printable("\n".join(told.notes))
+    if remarks.notes:
+        Tree.SubElement(suite, "system-out").text = printable("\n".join(remarks.notes))
 
 
 def _outcome(row: VerdictRow) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bnnbench.results.printable import printable
 from bnnbench.results.verdict.formats.sentence import sentence, with_word
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 LONGEST = 60_000
 """Characters; GitHub refuses comments above 65,536."""
@@ -18,14 +18,14 @@ _TITLES = ("", "case", "device", "metric", "effect", "interval", "MDE", "base", 
 _HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
 
 
-def render(rows: Sequence[VerdictRow], title: str, told: Told = NOTHING) -> str:
+def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -> str:
     """The comment."""
     first = [row for row in rows if row.is_bad or row.word == "improvement"]
     unclear = [row for row in rows if row.is_unclear]
-    parts = [f"### bnnbench: {_cell(told.headline(rows))}"]
-    beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in told.sides(rows).items()]
-    beside += [f"- ❌ **not measured**: {_cell(one.what)}: {_cell(one.reason)}" for one in told.unmeasured]
-    beside += [f"- {_cell(note)}" for note in told.notes]
+    parts = [f"### bnnbench: {_cell(remarks.headline(rows))}"]
+    beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in remarks.sides(rows).items()]
+    beside += [f"- ❌ **not measured**: {_cell(one.what)}: {_cell(one.reason)}" for one in remarks.unmeasured]
+    beside += [f"- {_cell(note)}" for note in remarks.notes]
     if beside:
         parts.append("\n".join(beside))
     if first:

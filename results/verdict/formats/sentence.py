@@ -9,16 +9,16 @@ def sentence(row: VerdictRow) -> str:
 
     Of accuracy: `-0.2 points (-1.1 .. +0.7) of accuracy, 91.50 % -> 91.30 %.`
     """
-    return _told(row) or f"{row.word.capitalize()}."
+    return _detail(row) or f"{row.word.capitalize()}."
 
 
 def with_word(row: VerdictRow) -> str:
     """The verdict, or the status where there is none, and the sentence: `skipped: Base: the engine has no such op.`"""
-    told = _told(row)
-    return f"{row.word}: {told}" if told else f"{row.word.capitalize()}."
+    remarks = _detail(row)
+    return f"{row.word}: {remarks}" if remarks else f"{row.word.capitalize()}."
 
 
-def _told(row: VerdictRow) -> str:
+def _detail(row: VerdictRow) -> str:
     """Nothing where there are neither figures nor reasons."""
     one = row.verdict
     about = ", ".join(part for part in (row.interval, f"{one.pairs} pairs" if one.pairs else "") if part)

@@ -8,8 +8,8 @@ from rich.text import Text
 from bnnbench.results.grouped import by_reason, some
 from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
 from bnnbench.results.verdict.formats.sentence import sentence
+from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
-from bnnbench.results.verdict.told import NOTHING, Told
 
 _STYLE = {
     "regression": "bold red",
@@ -26,17 +26,17 @@ _STYLE = {
 def show(
     rows: Sequence[VerdictRow],
     console: Console,
-    told: Told = NOTHING,
+    remarks: Remarks = NOTHING,
     again: str = THE_SAME,
 ) -> None:
     """The headline, which side is which, a row per verdict, and what has to be said of them.
 
     `again` is the command that shows what finds no room.
     """
-    say(console, told.headline(rows), "bold")
+    say(console, remarks.headline(rows), "bold")
     if not rows:
         return
-    for side, names in told.sides(rows).items():
+    for side, names in remarks.sides(rows).items():
         say(console, f"{side}: {some(names)}")
     _table(rows).print(console, again)
     for text in _meaning(rows):

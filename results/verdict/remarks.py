@@ -16,7 +16,7 @@ class Unmeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Remarks:
     """`origins` says of a side, by its name, where it is from: the commit of a baseline, its build. `notes` are
     sentences."""
 
@@ -40,13 +40,13 @@ class Told:
         }
 
 
-NOTHING = Told()
+NOTHING = Remarks()
 
 
-def together(told: Sequence[Told]) -> Told:
+def together(remarks: Sequence[Remarks]) -> Remarks:
     """Of several comparisons, in their order."""
-    return Told(
-        [one for each in told for one in each.unmeasured],
-        list(dict.fromkeys(note for each in told for note in each.notes)),
-        {name: origin for each in told for name, origin in each.origins.items()},
+    return Remarks(
+        [one for each in remarks for one in each.unmeasured],
+        list(dict.fromkeys(note for each in remarks for note in each.notes)),
+        {name: origin for each in remarks for name, origin in each.origins.items()},
     )

@@ -9,7 +9,7 @@ from bnnbench.results.store.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class PageContext:
     """Frames of what is no part of the runs: figures that others published, and all runs of the store; `timeline` are
     the runs whose history is drawn, `calibrations` the last one of each device. `commands`: also show command lines,
     which may hold paths and addresses."""
@@ -21,4 +21,4 @@ class Beside:
     commands: bool = False
 
 
-NOTHING = Beside()
+NOTHING = PageContext()

@@ -12,15 +12,15 @@ from bnnbench.results.history import histories, history_alone
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.quantity import percentage
 from bnnbench.results.records import ComparisonRecord, RunRecord, Strictness
-from bnnbench.results.store.baselines import Capsules
+from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
+from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, is_judged
-from bnnbench.results.verdict.told import Told, Unmeasured
 
 from ..run.execute import RunResult
 
 
-def told_of(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Told:
+def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Remarks:
     """What is to be told of a comparison beside its verdicts."""
     record = result.stored.record
     lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
@@ -29,7 +29,7 @@ def told_of(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Told
         for one in unfinished(result, rows)
         if one.device not in result.failures
     ]
-    return Told([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
+    return Remarks([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
 
 
 def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
@@ -63,7 +63,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def without_capsule(result: RunResult, store: Store) -> list[str]:
+def history_of_unjudged(result: RunResult, store: Store) -> list[str]:
     """What the history of the store says of cases that the baseline holds no binary for: less than a comparison
     would."""
     skips = [skip for skip in result.stored.record.skips if skip.code == "no_binary"]
@@ -79,7 +79,7 @@ def without_capsule(result: RunResult, store: Store) -> list[str]:
 def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
     """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
     builds = {case.id: case.engine_build for case in run.cases}
-    commits = {one.name: one.commit for one in Capsules(store).all()}
+    commits = {one.name: one.commit for one in Baselines(store).all()}
     found = {}
     for row in rows:
         for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):
