@@ -73,7 +73,8 @@ def test_every_image_is_predicted_as_the_reference_does(bench: Bench) -> None:
 def test_lce_predicts_the_same(bench: Bench, engine: str) -> None:
     if not installed("lce"):
         pytest.skip("run bnnbench engines install lce")
-    done = bench.run("eval", *MODELS, "-e", engine, "--images", "500", "--json", "--store", "store")
+    words = ("--images", "500", "--invocations", "0", "--json", "--store", "store")
+    done = bench.run("eval", *MODELS, "-e", engine, *words)
     assert done.returncode == 0, done.stderr
     for case in json.loads(done.stdout)["cases"]:
         one = case["evaluation"]
@@ -86,7 +87,8 @@ def test_lce_predicts_the_same(bench: Bench, engine: str) -> None:
 def test_lce_predicts_every_image_the_same(bench: Bench) -> None:
     if not installed("lce"):
         pytest.skip("run bnnbench engines install lce")
-    done = bench.run("eval", *MODELS, "-e", "lce", "-e", "native", "--json", "--store", "store", timeout=550)
+    words = ("--invocations", "0", "--json", "--store", "store")
+    done = bench.run("eval", *MODELS, "-e", "lce", "-e", "native", *words, timeout=550)
     assert done.returncode == 0, done.stderr
     for case in json.loads(done.stdout)["cases"]:
         one = case["evaluation"]
@@ -95,12 +97,12 @@ def test_lce_predicts_every_image_the_same(bench: Bench) -> None:
 
 
 def test_a_subset_says_so(bench: Bench) -> None:
-    done = bench.run("eval", "quicknet_xs", "--images", "300", "--seed", "3", "--store", "store")
+    done = bench.run("eval", "quicknet_xs", "--images", "300", "--seed", "3", "--invocations", "2", "--store", "store")
     assert done.returncode == 0, done.stderr
     share = right("quicknet_xs", 300, 3) / 300
     assert f"{share * 100:.2f} %" in done.stdout
     assert "300 of 10,000 images, drawn with seed 3" in done.stdout
-    assert "taken for" in done.stdout
+    assert "predicted as" in done.stdout
     assert "quicknet_xs on native, local takes " in done.stdout
     assert load(bench.store)["latency_ns"].notna().all()
 
@@ -122,7 +124,8 @@ def test_a_suite_has_both_latency_and_accuracy(bench: Bench) -> None:
 
 
 def test_over_ssh_it_is_the_same(bench: Bench, board: LoopbackSsh) -> None:
-    done = bench.run("eval", "quicknet_xs", "--images", "1500", "-d", "board", "-d", "local", "--json", "--store", "s")
+    words = ("--images", "1500", "--invocations", "0", "--json", "--store", "store")
+    done = bench.run("eval", "quicknet_xs", "-d", "board", "-d", "local", *words)
     assert done.returncode == 0, done.stderr
     here, there = (case["evaluation"] for case in json.loads(done.stdout)["cases"])
     assert here["predictions_sha256"] == there["predictions_sha256"]
@@ -224,11 +227,12 @@ def test_own_images(bench: Bench) -> None:
     np.savez(bench.folder / "floats.npz", images=fashion.inputs(slice(0, 120)), labels=fashion.labels[:120])
     found = []
     for name in ("own.npz", "floats.npz"):
-        done = bench.run("eval", "quicknet_s", "--dataset", name, "--json", "--store", "store")
+        words = ("--dataset", name, "--invocations", "0", "--json", "--store", "store")
+        done = bench.run("eval", "quicknet_xs", *words)
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout)["cases"][0]["evaluation"])
     assert found[0]["predictions_sha256"] == found[1]["predictions_sha256"]
-    classes = reference_classes(read(MODELS["quicknet_s"]), fashion)[:120]
+    classes = reference_classes(read(MODELS["quicknet_xs"]), fashion)[:120]
     assert found[0]["correct"] == int((classes == fashion.labels[:120]).sum())
 
 
@@ -363,13 +367,13 @@ def typed(bench: Bench, text: str) -> list[str]:
 def test_what_a_model_lacks_is_measured_by_the_command_that_is_named(bench: Bench) -> None:
     """Latency of one, accuracy of the other, in the order that a user may come to them."""
     own = bench.folder / "my net.tflite"
-    own.write_bytes(MODELS["quicknet_s"].read_bytes())
+    own.write_bytes(MODELS["quicknet_xs"].read_bytes())
     words = ("--invocations", "1", "--store", "store")
     assert bench.run("run", own.name, *words).returncode == 0
-    assert bench.run("eval", "quicknet_xs", "--images", "50", "--invocations", "0", "--store", "store").returncode == 0
+    assert bench.run("eval", "quicknet_s", "--images", "50", "--invocations", "0", "--store", "store").returncode == 0
     first = bench.run("chart", "latency-accuracy", "--store", "store")
     assert first.returncode == 2
-    assert "no latency for quicknet_xs on native, local: run `bnnbench run quicknet_xs --store store`" in first.stderr
+    assert "no latency for quicknet_s on native, local: run `bnnbench run quicknet_s --store store`" in first.stderr
     picked = bench.run("pick", "--max-latency", "1s", "--store", "store")
     assert picked.returncode == 0
     assert "no accuracy for my net on native, local: run `bnnbench eval 'my net.tflite' --store store`" in picked.stdout
