@@ -57,7 +57,7 @@ def test_a_clear_effect_stops_early(bench: Bench) -> None:
     ("settings", "verdict_status", "reason", "status"),
     [
         ({"dies_at": 8}, "failed", "head, at pair", 1),
-        ({"lies": 1}, "failed", "samples that cannot be", 1),
+        ({"lies": 1}, "failed", "impossible samples", 1),
         ({"drift": 0.06}, "unstable", "head gets slower while it is timed", 3),
         pytest.param({"throttle": 0.6}, "unstable", "throttle", 3, marks=pytest.mark.slow),
     ],
@@ -200,7 +200,7 @@ def test_two_models_that_chance_orders_are_no_regression(bench: Bench) -> None:
     assert (found["verdict"], found["effect_unit"]) == ("inconclusive", "difference")
     assert found["effect"] == pytest.approx(-2 / 60)
     assert found["low"] < found["effect"] < 0 < found["high"]
-    assert "of 60 images 3 are right on the base alone and 1 on the head alone" in found["reason"]
+    assert "of 60 images, 3 are right only on the base and 1 only on the head" in found["reason"]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_model_file_gives_the_model_and_its_binary_layers(bench: Bench) -> None:
         ("wrong", "wrong_output", "differ"),
         ("crash", "failed", "the accelerator caught fire"),
         ("rubbish", "failed", "not a valid reply"),
-        ("negative", "failed", "samples that cannot be"),
+        ("negative", "failed", "impossible samples"),
         ("liar", "failed", "protocol 99"),
         ("few-ops", "skipped", "no op bconv2d"),
     ],

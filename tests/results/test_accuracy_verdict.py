@@ -186,7 +186,7 @@ class TestTwoModels:
         assert worse.effect == -0.04
         assert worse.high is not None
         assert worse.high < 0
-        assert worse.reason == "of 1,000 images 60 are right on the base alone and 20 on the head alone"
+        assert worse.reason == "of 1,000 images, 60 are right only on the base and 20 only on the head"
 
     def test_a_difference_below_the_floor_is_not_called(self) -> None:
         found = of_models(100_000, 90_000, 900, 600)
@@ -229,7 +229,7 @@ class TestOneModel:
         found = accuracy_verdict("c", answers(base), answers(head))
         assert found is not None
         assert found.verdict == "equivalent"
-        assert found.reason == "right on the base alone: images 900, 901, on the head alone: image 902"
+        assert found.reason == "right only on the base: images 900, 901, only on the head: image 902"
         base, head = images(1000, 900, 20, 0)
         found = accuracy_verdict("c", answers(base), answers(head))
         assert found is not None

@@ -147,5 +147,10 @@ def test_a_sentence_folds_at_spaces() -> None:
         "effects of at least 5.0 % would have been detected with 90 % probability; pairs differ by 6.0 %\x1b[2J",
     )
     assert str(console.file.getvalue()).splitlines() == [  # type: ignore[attr-defined]
-        *("effects of at least 5.0 % on would", "have been called with 90 %;", "pairs differ by 6.0 %?[2J"),
+        *(
+            "effects of at least 5.0 %",
+            "would have been detected with",
+            "90 % probability; pairs differ",
+            "by 6.0 %?[2J",
+        ),
     ]

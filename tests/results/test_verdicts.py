@@ -164,7 +164,7 @@ def rows() -> list[VerdictRow]:
         base_value=0.92,
         head_value=0.9108,
         confirmed=True,
-        reason="of 10,000 images 270 are right on the base alone and 178 on the head alone",
+        reason="of 10,000 images, 270 are right only on the base and 178 only on the head",
     )
     names = {"slow": "quicknet", "same": "bgemm 64x64x256", "vague": HOSTILE, "broken": "tiny", "away": "other"}
     comparisons = [
