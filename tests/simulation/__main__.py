@@ -20,12 +20,12 @@ def main() -> None:
             "scenario",
             "noise",
             "sigma",
-            "called (95 %)",
+            "detected (95 %)",
             "equivalent",
             "inconclusive",
             "unstable",
             "pairs",
-            "at a call",
+            "pairs if detected",
         )
     )
     print("|---" * 9 + "|")
@@ -35,7 +35,7 @@ def main() -> None:
     print()
     print_accuracies(given.repetitions)
     print()
-    print(line("tool", "noise", "false alarms", "says slower at 2 %"))
+    print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
     for noise in (BASE, BIMODAL, CALM, WILD):
         for one in rivalry(noise, given.repetitions):
@@ -46,7 +46,9 @@ def main() -> None:
 
 def print_accuracies(repetitions: int) -> None:
     print(
-        line("head", "images", "right on one side alone", "called (95 %)", "equivalent", "inconclusive", "MDE stated")
+        line(
+            "head", "images", "right on one side only", "detected (95 %)", "equivalent", "inconclusive", "MDE reported"
+        )
     )
     print("|---" * 7 + "|")
     for setting in accuracy.SETTINGS:

@@ -91,9 +91,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("10 % slower", BASE, 0.1),
     Scenario("30 % slower", SHARED, 0.3),
     Scenario("30 % slower", WILD, 0.3),
-    Scenario("nothing but throttling", throttling(0.15)),
-    Scenario("nothing but throttling", throttling(0.3)),
-    Scenario("nothing but throttling", throttling(0.6)),
+    Scenario("only throttling", throttling(0.15)),
+    Scenario("only throttling", throttling(0.3)),
+    Scenario("only throttling", throttling(0.6)),
 )
 
 
