@@ -32,23 +32,23 @@ def ab(
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
-    """Compares two engines, builds or models in interleaved pairs, and says what is proven.
+    """Compares two engines, builds or models in interleaved pairs, with a verdict for each case.
 
-    What `bnnbench ab` does, with its options as arguments.
+    Does the same as `bnnbench ab`, with its options as arguments.
 
     Args:
         files: Suites (`.toml`) and models (`.tflite`), one or several; default: quickstart.
-        base: `ENGINE`, `ENGINE@FILE`, `ENGINE@BASELINE`, or a model: what it is held against.
-        head: The same: what is judged.
+        base: Reference side: `ENGINE`, `ENGINE@FILE`, `ENGINE@BASELINE`, or a model.
+        head: Candidate side, in the same forms.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         filter: Only workloads whose name matches this regular expression.
-        budget: Stop after so long: seconds, or text like "90s", "5min" or "1h".
-        trust: Also run and read what a baseline from elsewhere names.
-        store: Folder of the results; default `runs` in the project.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        budget: Time limit: seconds, or text such as "90s", "5min" or "1h".
+        trust: Trust a run or baseline from elsewhere: run its programs and read its files.
+        store: Folder of stored runs; default: `runs` in the project.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
         The stored run; its `verdicts` have a row for each case and metric.
@@ -56,7 +56,7 @@ def ab(
     Raises:
         CallError: An argument, a side, a suite or the inventory is wrong.
         MeasureError: Nothing could be measured.
-        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+        KeyboardInterrupt: The run was interrupted; the message has the command that finishes it.
 
     Example:
         >>> import bnnbench as bnn
@@ -80,10 +80,10 @@ class Check:
 
     Attributes:
         runs: The comparisons that were measured.
-        status: The exit status of `bnnbench check`: 0 fine, 1 a regression or a broken head, 3 not measured or too much
+        status: The exit status of `bnnbench check`: 0 passed; 1 regression or wrong output; 3 not measured, or too many
             inconclusive.
-        not_measured: What was asked for and has no verdict, with the reason: `{"device 'pi4'": "..."}`.
-        notes: Sentences: what else there is to know.
+        not_measured: Devices, baselines and cases without a verdict, with the reason: `{"device 'pi4'": "..."}`.
+        notes: Further remarks, as sentences.
     """
 
     runs: Runs
@@ -93,7 +93,7 @@ class Check:
 
     @property
     def is_fine(self) -> bool:
-        """Whether nothing got worse and enough could be judged."""
+        """Whether there is no regression, and enough cases have a verdict."""
         return self.status == 0
 
     @property
@@ -127,32 +127,32 @@ def check(
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Check:
-    """Runs the old version beside the new one, side by side, and says what got worse.
+    """Compares with a baseline, both sides measured now in interleaved pairs.
 
-    What `bnnbench check` does, with its options as arguments; it raises nothing where that has exit status 1.
+    Does the same as `bnnbench check`, with its options as arguments. A regression raises no exception.
 
     Args:
         files: Suites (`.toml`) and models (`.tflite`), one or several; default: the baseline's suite.
         baseline: Names of baselines, one or several.
-        head: What is judged: `ENGINE` or `ENGINE@FILE`; default what the baseline was measured with.
-        device: Names of the inventory, `local`, or addresses; default the devices that the baseline was measured on.
+        head: Candidate side: `ENGINE` or `ENGINE@FILE`; default: the baseline's engines.
+        device: Names of the inventory, `local`, or addresses; default: the baseline's devices.
         filter: Only workloads whose name matches this regular expression.
-        budget: Stop each comparison after so long: seconds, or text like "90s", "5min" or "1h".
-        strict: Whether a case without a verdict makes the status 3.
-        max_inconclusive: The share of cases that may lack a verdict, such as 0.2 or "20%".
-        trust: Also run and read what a baseline from elsewhere names.
-        store: Folder of the results; default `runs` in the project.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        budget: Time limit of each comparison: seconds, or text such as "90s", "5min" or "1h".
+        strict: Whether an inconclusive case makes the status 3.
+        max_inconclusive: Allowed share of inconclusive cases, such as 0.2 or "20%".
+        trust: Trust a run or baseline from elsewhere: run its programs and read its files.
+        store: Folder of stored runs; default: `runs` in the project.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
-        What became of it; `Check.is_fine`, `Check.verdicts`.
+        The result: `Check.is_fine`, `Check.verdicts`.
 
     Raises:
         CallError: An argument, a baseline, a suite or the inventory is wrong.
         MeasureError: Nothing could be measured.
-        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+        KeyboardInterrupt: The run was interrupted; the message has the command that finishes it.
 
     Example:
         >>> bnn.check(baseline="main", device="pi4").is_fine  # doctest: +SKIP

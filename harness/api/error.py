@@ -11,18 +11,18 @@ T = TypeVar("T")
 
 
 class Error(Exception):
-    """Whatever bnnbench says in one sentence: what is wrong, where, and what to do.
+    """An error with a message of one sentence: what is wrong, where, and what to do.
 
-    The error it was made of is its `__cause__`. Errors of the program itself are not among them.
+    The original error is its `__cause__`. Bugs of bnnbench raise other exceptions.
     """
 
 
 class CallError(Error, ValueError):
-    """The call is wrong: an argument, a suite, a model, an inventory or a store (status 2 of the command line)."""
+    """Usage error in an argument, a suite, a model, an inventory or a store (status 2 of the command line)."""
 
 
 class MeasureError(Error, RuntimeError):
-    """It could not be measured: a device, a build or an engine failed (status 3 of the command line)."""
+    """Not measured: a device, a build or an engine failed (status 3 of the command line)."""
 
 
 def plain(error: Exception) -> Exception:

@@ -59,27 +59,27 @@ def infer(
 ) -> "NDArray[Any] | dict[str, NDArray[Any]]":
     """Runs a model on inputs of your own, on any device.
 
-    What `bnnbench infer` does, with arrays in the place of files.
+    Does the same as `bnnbench infer`, with arrays instead of files.
 
     Args:
         model: A `.tflite` file, or the name of a shipped model.
-        input: The model's own input, such as [1, 28, 28, 1] of float32; one image of it; or several of either along the
+        input: The model's input, such as [1, 28, 28, 1] of float32; one image of it; or a batch of either along the
             first dimension.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         engine: The engine to run.
         threads: Number of threads, one per core.
         batch: Batch size.
-        all_outputs: Return every output by its name; needed for models with several.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        all_outputs: Return every output by its name; required for models with several outputs.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
-        The output: of one input as the model has it, of several with their number as the first dimension. With
-        all_outputs a dictionary of such arrays, by names made unique.
+        The output: for one input in the model's shape, for several with their number as the first dimension. With
+        all_outputs a dictionary of such arrays, by unique names.
 
     Raises:
-        CallError: An argument is wrong, or the array is not what the model takes.
+        CallError: An argument is wrong, or the array does not fit the model.
         MeasureError: The device or the engine failed.
 
     Example:

@@ -34,34 +34,34 @@ def run(
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
-    """Measures suites and models: verifies every case against the reference, then times it.
+    """Measures suites and models: checks every case against the reference, then times it.
 
-    What `bnnbench run` does, with its options as arguments. Devices are given back also after an error, and what was
-    measured by then is in the store.
+    Does the same as `bnnbench run`, with its options as arguments. After an error, devices are released too, and the
+    measurements up to then are in the store.
 
     Args:
         files: Suites (`.toml`), models (`.tflite`) and names of shipped models, one or several; default: quickstart.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
-        engine: Only these engines; default those of the suite.
-        invocations: Fresh processes per case; default as the suite says (7); 0 only verifies.
+        engine: Only these engines; default: the suite's.
+        invocations: Fresh processes per case; default: the suite's (7); 0: only verification.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         layers: Also measure each binary layer of the models.
         filter: Only workloads whose name matches this regular expression.
-        resume: Finish a run that was cut off: its id, a beginning of it, or "latest". Goes with store, inventory and
-            trust only.
+        resume: Finish a run that was cut off: its id, a unique prefix, or "latest". Only store, inventory and trust can
+            be given with it.
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
-        store: Folder of the results; default `runs` in the project.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        store: Folder of stored runs; default: `runs` in the project.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
-        The stored run. Devices that failed while others went on are in its `failures`.
+        The stored run. If some devices failed, they are in its `failures`.
 
     Raises:
         CallError: An argument, a suite, a model or the inventory is wrong.
         MeasureError: Nothing could be measured.
-        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+        KeyboardInterrupt: The run was interrupted; the message has the command that finishes it.
 
     Example:
         >>> import bnnbench as bnn
@@ -110,32 +110,33 @@ def evaluate(
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
-    """Measures the accuracy of models on a device, and their latency: every image is compared with its label.
+    """Measures the accuracy and the latency of models on labelled images.
 
-    What `bnnbench eval` does, with its options as arguments.
+    Does the same as `bnnbench eval`, with its options as arguments.
 
     Args:
         models: Models, one or several: `.tflite` files, or names of shipped ones.
         dataset: Labelled images: a name, an `.npz` file, or a folder of `.npy` files.
         images: Number of images, drawn with the seed; default: all.
-        reference_images: How many of these the reference checks, or "all"; default what takes about a minute.
-        seed: Of the drawing.
+        reference_images: Images to check against the reference, or "all"; default: as
+            many as take a minute, at least 100.
+        seed: Seed for drawing images.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         engine: Engines, one or several.
         threads: Number of threads, one per core.
         invocations: Fresh processes per model for its latency; 0: accuracy only.
-        store: Folder of the results; default `runs` in the project.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        store: Folder of stored runs; default: `runs` in the project.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
         The stored run; its frame has the columns `accuracy`, `accuracy_low` and `accuracy_high`, shares of 1.
 
     Raises:
-        CallError: An argument, a model or the data set is wrong.
+        CallError: An argument, a model or the dataset is wrong.
         MeasureError: Nothing could be measured.
-        KeyboardInterrupt: It was interrupted; the message says how to finish it.
+        KeyboardInterrupt: The run was interrupted; the message has the command that finishes it.
 
     Example:
         >>> import bnnbench as bnn

@@ -21,9 +21,9 @@ class Profile:
     Attributes:
         model: Its name, or its file.
         device: Where it ran.
-        total_ns: The whole inference, a median in ns.
-        trust: How far times of this device are to be trusted: high, medium or low.
-        doubts: What speaks against them, a word each.
+        total_ns: Median time of the whole inference, in ns.
+        trust: Trust in the times of this device: high, medium or low.
+        doubts: Reasons that lower the trust, a word each.
     """
 
     model: str
@@ -36,7 +36,7 @@ class Profile:
     @property
     def frame(self) -> "pd.DataFrame":
         """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, `share` of the whole,
-        `gops`, and `roof` with `roof_share`: what binds it, and how close it comes (1 is the roof)."""
+        `gops`, and `roof` with `roof_share`: the roof that limits it, and how close it is (1 is the roof)."""
         from dataclasses import asdict
 
         import pandas as pd
@@ -79,16 +79,16 @@ def profile(
 ) -> Profile:
     """Times every step of a model on the native engine: its share, its speed, and how close it is to the roof.
 
-    What `bnnbench profile` does; its options `--trace` and `--roofline` are methods of the result.
+    Does the same as `bnnbench profile`; its options `--trace` and `--roofline` are methods of the result.
 
     Args:
         model: A `.tflite` file, or the name of a shipped model.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         threads: Number of threads, one per core.
         runs: Number of timed runs.
-        inventory: Device list; default `devices.toml` here or above, then the user's own.
-        wait: Wait so long for a device that another benchmark holds: seconds, or text like "30s", "10m" or "1h".
-        progress: Show on stderr what goes on.
+        inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
+        progress: Show progress on stderr.
 
     Returns:
         The profile; its `frame` has a row per step.

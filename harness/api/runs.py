@@ -25,15 +25,15 @@ _MOST_ROWS = 60
 
 
 class Results:
-    """What one run has to show, or several."""
+    """The frames, charts and page of one run or several."""
 
     def __init__(self, stored: Sequence[StoredRun], store: Store) -> None:
         self._stored, self._store = list(stored), store
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row per case: workload, engine, device, status, latency_ns with its interval, and all else that
-        docs/store.md lists. Times are in ns; what was not measured is `pd.NA`."""
+        """A row per case: workload, engine, device, status, latency_ns with its interval, and the other columns of
+        docs/store.md. Times are in ns; a value that was not measured is `pd.NA`."""
         from bnnbench.results import load as load_frame
 
         return load_frame(self._stored)
@@ -47,10 +47,10 @@ class Results:
 
     @property
     def verdicts(self) -> pd.DataFrame:
-        """A row for each comparison and metric; none where nothing was compared.
+        """A row for each comparison and metric; empty if nothing was compared.
 
-        `verdict` is regression, improvement, equivalent or inconclusive, missing where there is none (`status` and
-        `reason` say why). `effect`, `low` and `high` are ratios minus 1, of accuracies differences of shares.
+        `verdict` is regression, improvement, equivalent or inconclusive; if it is missing, `status` and `reason` have
+        the cause. `effect`, `low` and `high` are ratios minus 1, for accuracies differences of shares.
         """
         from bnnbench.results.verdict.frame import verdict_frame
 
@@ -58,7 +58,7 @@ class Results:
 
     @raises_sentences
     def report(self, directory: str | PathLike[str] = "report", /, *, history: bool = False) -> Path:
-        """Writes one HTML page with charts, and CSV beside it, as `bnnbench report` does.
+        """Writes one HTML page with charts, and CSV files, as `bnnbench report` does.
 
         Args:
             directory: Folder to write to.
@@ -76,17 +76,17 @@ class Results:
 
     @raises_sentences
     def chart(self, kind: str, /, *, width: float = 8.0) -> Figure:
-        """Draws a chart: `pareto`, `latency`, `roofline` and the others that `bnnbench chart` knows.
+        """Draws a chart: `pareto`, `latency`, `roofline`, or another kind of `bnnbench chart`.
 
         Args:
-            kind: Which one; an unknown one is answered with the nearest there is.
-            width: In inches.
+            kind: Kind of the chart; the error for an unknown kind names the nearest one.
+            width: Width in inches.
 
         Returns:
-            A figure of its own, which pyplot does not know; notebooks show it, and it has `savefig`.
+            A figure that is not registered with pyplot; notebooks show it, and it has `savefig`.
 
         Raises:
-            CallError: There is no such chart, or nothing to draw.
+            CallError: The kind is unknown, or there is nothing to draw.
         """
         from bnnbench.devices.closest import there_is_no
         from bnnbench.results.charts import CHARTS
@@ -105,7 +105,7 @@ class Results:
             raise CallError(f"there is nothing to draw: {error}.") from None
 
     def _drawn(self, chart: Chart) -> pd.DataFrame:
-        """The rows that a chart is drawn of."""
+        """The rows for a chart."""
         return self.frame
 
     def _repr_html_(self) -> str:
@@ -116,12 +116,12 @@ class Results:
 
 
 class Run(Results):
-    """A run in a store, whole or cut off.
+    """A run in a store, complete or cut off.
 
     Attributes:
         id: Its id, which sorts by time: `20260131-142501-9f3a1c`.
         outcome: `complete`, `incomplete` or `interrupted`.
-        failures: Why devices failed, by their names.
+        failures: Failed devices, with their reasons.
     """
 
     def __init__(self, stored: StoredRun, store: Store, outcome: str, failures: dict[str, str]) -> None:
@@ -154,7 +154,7 @@ class Runs(Results, Sequence[Run]):
     def __getitem__(self, place: slice) -> Runs: ...
     @raises_sentences
     def __getitem__(self, place: int | str | slice) -> Run | Runs:
-        """By its place, by its id or a beginning of it; a slice of them. Raises IndexError, CallError."""
+        """Takes an index, an id, a unique prefix of an id, or a slice. Raises IndexError, CallError."""
         from ..errors import CallError
 
         if isinstance(place, slice):
@@ -208,10 +208,10 @@ def load(store: str | PathLike[str] | None = None, /) -> Runs:
     """Reads the runs of a store, or one run's folder.
 
     Args:
-        store: Folder of the results, or of one run in it; default `runs` in the project.
+        store: Folder of stored runs, or of one run in it; default: `runs` in the project.
 
     Returns:
-        The runs, oldest first: `runs[-1]` is the latest, `runs["20260131-14"]` the one whose id begins so.
+        The runs, oldest first: `runs[-1]` is the latest, `runs["20260131-14"]` the one whose id has this prefix.
 
     Raises:
         CallError: There is no store, or it cannot be read.
