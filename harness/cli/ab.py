@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import (
     DebugOption,
@@ -25,7 +25,10 @@ EXAMPLES = """Examples:
   bnnbench ab suite.toml --base native@v1.2 --head native          # against the baseline v1.2
   bnnbench ab suite.toml --base native@old --head native --budget 5min"""
 
+app = App(name="ab", help_epilogue=EXAMPLES)
 
+
+@app.default
 def ab(
     files: Annotated[
         list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")

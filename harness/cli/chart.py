@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 from bnnbench.results.charts import CHARTS
@@ -30,7 +30,10 @@ EXAMPLES = """Examples:
   bnnbench chart history                                       # every case over the runs of the store
   bnnbench chart size-accuracy --published "Pixel 1"           # with Larq Zoo's published figures"""
 
+app = App(name="chart", help_epilogue=EXAMPLES)
 
+
+@app.default
 def chart(
     kind: Annotated[
         str,

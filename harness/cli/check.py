@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
@@ -23,7 +23,10 @@ EXAMPLES = """Examples:
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
 Exit status: 0 passed; 1 regression or wrong output; 2 usage error; 3 not measured, or too many inconclusive."""
 
+app = App(name="check", help_epilogue=EXAMPLES)
 
+
+@app.default
 def check(
     files: Annotated[
         list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: the baseline's suite.")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, JsonOption, StoreOption
 
 EXAMPLES = """Examples:
   bnnbench compare 20260131-142501 latest      # ratios of two stored runs; for a verdict: bnnbench ab, check"""
 
+app = App(name="compare", help_epilogue=EXAMPLES)
 
+
+@app.default
 def compare(
     base: Annotated[str, Parameter(help="Reference run: its id, a unique prefix, or latest.")],
     head: Annotated[str, Parameter(help="Candidate run, in the same forms.")] = "latest",

@@ -1,4 +1,4 @@
-"""`bnnbench completion`, and the option that installs it."""
+"""`bnnbench completion`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ EXAMPLES = """Examples:
   source <(bnnbench completion bash)            # for this session
   bnnbench completion zsh > ~/.zfunc/_bnnbench
   bnnbench completion fish > ~/.config/fish/completions/bnnbench.fish"""
-INSTALL = "--install-completion"
+
+app = App(name="completion", help_epilogue=EXAMPLES)
 
 
-def add_completion(app: App) -> None:
-    """Gives the whole command line `completion`, and the option that installs it."""
+@app.default
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script to print.")],
+    /,
+    *,
+    debug: DebugOption = False,
+) -> None:
+    """Print the script that completes commands and options in a shell."""
+    from .main import app as whole
 
-    @app.command(help_epilogue=EXAMPLES)
-    def completion(
-        shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Shell to complete in.")],
-        /,
-        *,
-        debug: DebugOption = False,
-    ) -> None:
-        """Print a shell's completion script."""
-        print(app.generate_completion(shell=shell))
-
-    app.register_install_completion_command(INSTALL, help="Install completion for your shell.")
+    print(whole.generate_completion(shell=shell))

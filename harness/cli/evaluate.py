@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption, WaitOption
 
@@ -17,7 +17,10 @@ EXAMPLES = """Examples:
 A dataset of your own is an .npz file, or a folder of .npy files, with images and labels; uint8 images need a scale and
 an offset: the model sees x * scale + offset."""
 
+app = App(name="eval", help_epilogue=EXAMPLES)
 
+
+@app.default
 def evaluate(
     models: Annotated[list[str], Parameter(help="Models: .tflite files, or names of shipped ones.")],
     /,

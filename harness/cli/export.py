@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
@@ -16,7 +16,11 @@ EXAMPLES = """Examples:
   bnnbench export 20260131-142501 --format chrome-trace -o trace.json   # open it in Perfetto
   bnnbench import .benchmarks/*/0001_before.json                        # of pytest-benchmark"""
 
+app = App(name="export", help_epilogue=EXAMPLES)
+import_app = App(name="import", help_epilogue=EXAMPLES)
 
+
+@app.default
 def export(
     run: Annotated[str, Parameter(help="Run id, unique prefix, or latest.")] = "latest",
     /,
@@ -43,6 +47,7 @@ def export(
         output.write_text(text if text.endswith("\n") else text + "\n", "utf-8")
 
 
+@import_app.default
 def import_(
     files: Annotated[list[Path], Parameter(help="JSON files of pytest-benchmark.")],
     /,

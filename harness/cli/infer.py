@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption, WaitOption
 
@@ -13,7 +13,10 @@ EXAMPLES = """Examples:
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy -d pi4 -t 4"""
 
+app = App(name="infer", help_epilogue=EXAMPLES)
 
+
+@app.default
 def infer(
     model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,

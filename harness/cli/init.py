@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption
 
@@ -14,7 +14,10 @@ EXAMPLES = """Examples:
   bnnbench init                # suite.toml and devices.toml here
   bnnbench init bench && cd bench && bnnbench run suite.toml"""
 
+app = App(name="init", help_epilogue=EXAMPLES)
 
+
+@app.default
 def init(
     folder: Annotated[Path, Parameter(help="Folder to write to; made if missing.")] = Path(),
     /,

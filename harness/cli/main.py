@@ -10,59 +10,20 @@ from cyclopts import App, CycloptsError
 
 from bnnbench.results.printable import MOST, shorten
 
-from . import (
-    ab,
-    baseline,
-    chart,
-    check,
-    compare,
-    completion,
-    devices,
-    engines,
-    evaluate,
-    export,
-    infer,
-    init,
-    model,
-    peak,
-    pick,
-    profile,
-    report,
-    run,
-    runs,
-    selftest,
-)
+from .commands import COMMANDS, RUN_EXAMPLES
 from .failure import explain
 
 app = App(
     name="bnnbench",
     help="Benchmark and profile binarized neural networks on the devices they ship to.",
     help_format="plaintext",
-    help_epilogue=f"{run.EXAMPLES}\n  bnnbench report && open report/index.html",
+    help_epilogue=f"{RUN_EXAMPLES}\n  bnnbench report && open report/index.html",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
-app.command(run.run, help_epilogue=run.EXAMPLES)
-app.command(init.init, help_epilogue=init.EXAMPLES)
-app.command(runs.app)
-app.command(ab.ab, help_epilogue=ab.EXAMPLES)
-app.command(check.check, help_epilogue=check.EXAMPLES)
-app.command(baseline.app)
-app.command(compare.compare, help_epilogue=compare.EXAMPLES)
-app.command(report.report, help_epilogue=report.EXAMPLES)
-app.command(chart.chart, help_epilogue=chart.EXAMPLES)
-app.command(export.export, help_epilogue=export.EXAMPLES)
-app.command(export.import_, name="import", help_epilogue=export.EXAMPLES)
-app.command(pick.pick, help_epilogue=pick.EXAMPLES)
-app.command(devices.app)
-app.command(engines.app)
-app.command(model.app)
-app.command(evaluate.evaluate, name="eval", help_epilogue=evaluate.EXAMPLES)
-app.command(infer.infer, help_epilogue=infer.EXAMPLES)
-app.command(profile.profile, help_epilogue=profile.EXAMPLES)
-app.command(peak.peak, help_epilogue="Example: bnnbench peak --device pi4")
-app.command(selftest.selftest, help_epilogue=selftest.EXAMPLES)
-completion.add_completion(app)
+for name, command in COMMANDS.items():
+    app.command(f"{__package__}.{command.app}", name=name, help=command.help)
+app.register_install_completion_command("--install-completion", help="Install completion for your shell.")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from cyclopts import App
+
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
 
+app = App(name="peak", help_epilogue="Example: bnnbench peak --device pi4")
 
+
+@app.default
 def peak(
     *,
     device: OneDeviceOption = "local",

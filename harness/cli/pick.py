@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
@@ -28,10 +28,13 @@ EXAMPLES = """Examples:
   bnnbench pick -d pi4 --min-accuracy 0.9 --json
 Chooses among all models in the store. Measure them first with bnnbench eval."""
 
+app = App(name="pick", help_epilogue=EXAMPLES)
+
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _SIZES = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1048576.0}
 
 
+@app.default
 def pick(
     *,
     device: Annotated[

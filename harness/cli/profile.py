@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
 
@@ -15,7 +15,10 @@ EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto
   bnnbench profile quicknet.tflite --roofline steps.svg    # every step against the device's roofs"""
 
+app = App(name="profile", help_epilogue=EXAMPLES)
 
+
+@app.default
 def profile(
     model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
     /,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, JsonOption, StoreOption
 
@@ -21,7 +21,10 @@ EXAMPLES = """Examples:
   bnnbench report 20260131-142501 20260201-09 -o side-by-side
   bnnbench report --history       # and how every case changed over the runs of the store"""
 
+app = App(name="report", help_epilogue=EXAMPLES)
 
+
+@app.default
 def report(
     runs: Annotated[list[str] | None, Parameter(help="Run ids or unique prefixes; default: latest.")] = None,
     /,

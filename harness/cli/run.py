@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
+from .commands import RUN_EXAMPLES
 from .options import (
     DebugOption,
     DeviceOption,
@@ -19,14 +20,10 @@ from .options import (
     WaitOption,
 )
 
-EXAMPLES = """Examples:
-  bnnbench run                                  # the quickstart suite, here
-  bnnbench run model.tflite -d ssh://pi@pi4.lab # a whole model, on a Pi
-  bnnbench run model.tflite --layers            # and each of its binary layers
-  bnnbench run suite.toml -d pi4 -d local --engine native --filter 3x3
-  bnnbench run --resume latest                  # finish an interrupted run"""
+app = App(name="run", help_epilogue=RUN_EXAMPLES)
 
 
+@app.default
 def run(
     files: Annotated[
         list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")

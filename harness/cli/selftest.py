@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, WaitOption
 
@@ -15,7 +15,10 @@ EXAMPLES = """Examples:
   bnnbench selftest -d pi4 --quick        # fewer shapes, fewer pairs"""
 _WRONG = 1
 
+app = App(name="selftest", help_epilogue=EXAMPLES)
 
+
+@app.default
 def selftest(
     *,
     device: OneDeviceOption = "local",
