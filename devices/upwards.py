@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def _candidate(name: str) -> tuple[Path | None, bool]:
 
 def _is_ours_alone(path: Path) -> bool:
     """Whether this user owns it and no other can write to it; a group with the user's own number has no one else."""
+    if sys.platform == "win32":  # who may write is not in its mode there
+        return Path.home() in path.absolute().parents
     user, status = os.geteuid(), path.stat()
     others = stat.S_IWOTH | (0 if status.st_gid == user else stat.S_IWGRP)
     return status.st_uid == user and not status.st_mode & others

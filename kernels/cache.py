@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 from .errors import BuildError
@@ -35,6 +36,8 @@ def private_folder(*names: str) -> Path:
         folder /= name
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
+        if sys.platform == "win32":
+            continue
         if status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode) and status.st_mode & 0o077:
             folder.chmod(0o700)
     require_private(folder)
@@ -47,6 +50,8 @@ def require_private(path: Path) -> None:
     It and all folders above belong to the user or to root, and are not writable by others; a sticky folder protects
     what is in it, and a group with the user's own number has nobody else in it.
     """
+    if sys.platform == "win32":  # modes say nothing there; the user's cache folder is private by its access list
+        return
     real = path.resolve()
     trusted = {os.geteuid(), Path("/").stat().st_uid}
     for one in (real, *real.parents):

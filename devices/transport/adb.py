@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import time
@@ -44,6 +45,8 @@ class AdbTransport(PosixTransport):
         super().__init__(spec)
         self._serial = spec.serial or ""
         self._lost_after_s = lost_after_s
+        if platform.system() == "Windows":
+            raise Unreachable(f"{self._name()}: Android devices are not reached from Windows itself; work in WSL.")
         program = shutil.which("adb")
         if program is None:
             raise Unreachable(

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from bnnbench.devices.errors import CommandFailed, CommandTimeout
+from bnnbench.devices.host import require_measured_system
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.bounded import Bounded, collect
 from bnnbench.devices.transport.lines import LineProcess
 from bnnbench.devices.transport.marks import Sink
@@ -30,6 +32,11 @@ _OF_A_SHELL: Final = re.compile(r"SHELLOPTS|BASHOPTS|BASH_ENV|ENV|CDPATH|BASH_FU
 
 class LocalTransport(PosixTransport):
     """Runs things here, each in a session of its own, so that a deadline ends its children too."""
+
+    def __init__(self, spec: DeviceSpec) -> None:
+        """Raises DeviceError on a system that no engine runs on."""
+        require_measured_system()
+        super().__init__(spec)
 
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES

@@ -35,7 +35,10 @@ class Agent:
 
     def __init__(self, path: Path) -> None:
         """Connect. Raises AgentError."""
-        self._socket = socket.socket(socket.AF_UNIX)
+        family = getattr(socket, "AF_UNIX", None)
+        if family is None:
+            raise AgentError(f"the agent at {path} cannot be reached: this Python has no UNIX sockets")
+        self._socket = socket.socket(family)
         self._socket.settimeout(_LIST_S)
         try:
             self._socket.connect(str(path))

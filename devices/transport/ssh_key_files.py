@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import shlex
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def _private(path: Path, data: bytes | None) -> paramiko.PKey:
 def _is_read_by_others(path: Path) -> bool:
     """Whether ssh passes a private key over: it is the user's own file, and others may read, write or run it."""
     found = path.stat()
-    return found.st_uid == os.getuid() and bool(found.st_mode & 0o077)
+    return sys.platform != "win32" and found.st_uid == os.getuid() and bool(found.st_mode & 0o077)
 
 
 def _public(data: bytes | None) -> bytes | None:

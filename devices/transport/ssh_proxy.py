@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -21,6 +23,8 @@ class Proxy:
 
     def __init__(self, command: str) -> None:
         """Start it. Raises OSError."""
+        if platform.system() == "Windows":
+            raise OSError(errno.ENOSYS, "a program cannot carry a connection on Windows")
         self.command = command
         self.socket, theirs = socket.socketpair()
         self._said = Tail(_SAID_MAX)

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -138,8 +139,11 @@ def _answer(argv: list[str], host: str) -> tuple[int, str, str]:
         try:
             output, errors = process.communicate(timeout=_ANSWER_S)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             raise InventoryError(
                 f"`ssh -G {host}` was not done after {_ANSWER_S:g} s; look for `Match exec` in ~/.ssh/config."
             ) from None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
-import pwd
 import re
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bnnbench.devices.errors import InventoryError
+
+if sys.platform != "win32":
+    import pwd
 
 _TOKEN: Final = re.compile(r"%(.?)|\$\{([^}]*)\}", re.DOTALL)
 HOST_NAME: Final = "h"
@@ -21,7 +25,11 @@ FILE: Final = "CLdhiklnpru"
 
 def home(user: str | None = None) -> str:
     """The user's home folder as ssh has it: by the password database, whatever $HOME says. Raises KeyError."""
-    return pwd.getpwnam(user).pw_dir if user else pwd.getpwuid(os.getuid()).pw_dir
+    if sys.platform != "win32":
+        return pwd.getpwnam(user).pw_dir if user else pwd.getpwuid(os.getuid()).pw_dir
+    if user:
+        raise KeyError(user)
+    return str(Path.home())
 
 
 def has_account() -> bool:
@@ -40,7 +48,16 @@ def own_home() -> str:
 
 def own_name() -> str:
     """The local user's name."""
-    return pwd.getpwuid(os.getuid()).pw_name if has_account() else os.environ.get("USER", str(os.getuid()))
+    if sys.platform != "win32":
+        return pwd.getpwuid(os.getuid()).pw_name if has_account() else os.environ.get("USER", str(os.getuid()))
+    return getpass.getuser()
+
+
+def own_number() -> str:
+    """The local user's number, 0 where users have none."""
+    if sys.platform != "win32":
+        return str(os.getuid())
+    return "0"
 
 
 def tilde(path: str) -> str:
@@ -95,7 +112,7 @@ class Tokens:
                 raise self._refused(keyword, text, "%C beside ProxyJump is not supported")
             return hashlib.sha1(f"{local}{self.host}{self.port}{self.user}".encode(), usedforsecurity=False).hexdigest()
         values = {"h": self.host, "n": self.original, "p": str(self.port), "r": self.user}
-        values |= {"k": self.key_alias or self.original, "d": own_home(), "u": own_name(), "i": str(os.getuid())}
+        values |= {"k": self.key_alias or self.original, "d": own_home(), "u": own_name(), "i": own_number()}
         return (values | {"l": local, "L": local.partition(".")[0]})[letter]
 
     def _refused(self, keyword: str, text: str, why: str) -> InventoryError:

@@ -40,7 +40,7 @@ def score_batches(
         return found
     scores: dict[int, Scores] = {}
     tell(0)
-    with _processes(min(len(os.sched_getaffinity(0)), len(batches))) as (pool, count):
+    with _processes(min(_cpus(), len(batches))) as (pool, count):
         left = iter(enumerate(batches))
         running = {pool.submit(_scores, graph, batch(), variant): at for at, batch in _some(left, 2 * count)}
         while running:
@@ -49,6 +49,13 @@ def score_batches(
             tell(len(scores))
             running |= {pool.submit(_scores, graph, batch(), variant): at for at, batch in _some(left, 1)}
     return [scores[at] for at in range(len(batches))]
+
+
+def _cpus() -> int:
+    """How many this process may use; all, where the system does not say."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _some(left: Iterator[tuple[int, Callable[[], Scores]]], count: int) -> Iterator[tuple[int, Callable[[], Scores]]]:

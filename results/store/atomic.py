@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from bnnbench.results.errors import refusal
 
 def sync_folder(folder: Path) -> None:
     """Makes new names in `folder` survive a power cut."""
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -28,7 +31,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would keep colleagues from reading a shared store
+            Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep colleagues from reading a shared store
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = None

@@ -216,7 +216,7 @@ class Journal:
         self.path = path
         self._mutex = threading.Lock()
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
             try:
                 self._size = 0 if contents is None else contents.whole_bytes
                 self._number = 1 if contents is None else contents.next_number
@@ -248,9 +248,10 @@ class Journal:
                 raise refusal(error, self.path) from error
 
     def _write(self, data: bytes) -> None:
+        os.lseek(self._descriptor, self._size, os.SEEK_SET)
         written = 0
         while written < len(data):
-            written += os.pwrite(self._descriptor, data[written:], self._size + written)
+            written += os.write(self._descriptor, data[written:])
         os.fsync(self._descriptor)
         self._size += len(data)
 

@@ -88,7 +88,7 @@ def _state(journal: Path) -> str | None:
 def _last_line(path: Path) -> bytes | None:
     """Without its newline; None when there is no such regular file, or it is empty."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
         return None
     with os.fdopen(descriptor, "rb") as file:

@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 def read_regular(path: Path) -> bytes:
     """The content of a regular file. Raises OSError, also for a pipe, a device or a folder, on which one could wait
     for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))

@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def _key() -> bytes:
     """Raises OSError when there is none, ValueError when others could have read or made it."""
     with key_path().open("rb") as file:
         status = os.fstat(file.fileno())
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        # On Windows it is as private as the user's own folder, where it lies.
+        if sys.platform != "win32" and (status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077):
             raise ValueError(f"{key_path()} is not this user's alone")
         key = file.read()
     if len(key) != _KEY_BYTES:

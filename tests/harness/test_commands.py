@@ -40,7 +40,9 @@ print("loaded", *sys.modules)
 def test_a_call_without_a_command_loads_none(words: list[str]) -> None:
     modules = loaded(words)
     assert {name.removeprefix(OURS) for name in modules if name.startswith(OURS)} <= OF_EVERY_CALL
-    assert modules & set(HEAVY) <= ({"zipfile"} if words == ["--version"] else set())  # importlib.metadata is made of it
+    assert modules & set(HEAVY) <= (
+        {"zipfile"} if words == ["--version"] else set()
+    )  # importlib.metadata is made of it
 
 
 def test_the_help_of_commands_loads_nothing_heavy() -> None:
