@@ -1,4 +1,4 @@
-"""The devices of the inventory: `bnnbench.inventory`."""
+"""The devices of the inventory: `bnnbench.devices`."""
 
 from dataclasses import dataclass, field
 from os import PathLike
@@ -46,7 +46,7 @@ class Device:
 
 
 @raises_sentences
-def inventory(path: str | PathLike[str] | None = None, /) -> list[Device]:
+def devices(path: str | PathLike[str] | None = None, /) -> list[Device]:
     """Lists the devices of the inventory; connects to none. `local` is always among them.
 
     Args:
@@ -60,7 +60,7 @@ def inventory(path: str | PathLike[str] | None = None, /) -> list[Device]:
 
     Example:
         >>> import bnnbench as bnn
-        >>> "local" in [device.name for device in bnn.inventory()]
+        >>> "local" in [device.name for device in bnn.devices()]
         True
     """
     from bnnbench.devices.inventory import open_inventory

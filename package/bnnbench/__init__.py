@@ -6,7 +6,7 @@
     run.frame
 
 `run`, `evaluate`, `ab`, `check`, `profile` and `infer` do what the commands of these names do and take their options as
-keyword arguments; `inventory` lists the devices, and `load` reads a store. Nothing is printed unless asked
+keyword arguments; `devices` lists the devices, and `load` reads a store. Nothing is printed unless asked
 (`progress=True`), and every error is a `bnnbench.Error`.
 
 Importing this package imports nothing else: each name is looked up when it is first used.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bnnbench.harness.api.comparison import ab as ab
     from bnnbench.harness.api.comparison import check as check
     from bnnbench.harness.api.device import Device as Device
-    from bnnbench.harness.api.device import inventory as inventory
+    from bnnbench.harness.api.device import devices as devices
     from bnnbench.harness.api.error import CallError as CallError
     from bnnbench.harness.api.error import Error as Error
     from bnnbench.harness.api.error import MeasureError as MeasureError
@@ -49,16 +49,15 @@ _HOMES = {
     "check": "comparison",
     "evaluate": "measuring",
     "infer": "inference",
-    "inventory": "device",
     "load": "runs",
     "profile": "profile",
     "run": "measuring",
 }
-"""Name -> module of the API that it is in."""
+"""Name -> module of the API that it is in. `devices` is a package, which can be called."""
 
 __all__ = [
     *("CallError", "Check", "Device", "Error", "MeasureError", "Profile", "Run", "Runs"),
-    *("ab", "check", "evaluate", "infer", "inventory", "load", "profile", "run"),
+    *("ab", "check", "devices", "evaluate", "infer", "load", "profile", "run"),
 ]
 
 
@@ -67,10 +66,12 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("bnnbench")
+    if name == "devices":
+        return import_module("bnnbench.devices")
     if name not in _HOMES:
         raise AttributeError(f"module 'bnnbench' has no attribute {name!r}")
     return getattr(import_module(f"{_API}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES, "__version__"])
+    return sorted([*globals(), *_HOMES, "devices", "__version__"])

@@ -67,11 +67,24 @@ def modules_after(code: str) -> set[str]:
     "code",
     [
         "import bnnbench; bnnbench.__all__; dir(bnnbench)",
-        "from bnnbench import Error, Run, run, infer, evaluate, ab, check, profile, inventory, load",
+        "from bnnbench import Error, Run, run, infer, evaluate, ab, check, profile, devices, load",
     ],
 )
 def test_the_package_loads_nothing_heavy(code: str) -> None:
     assert not modules_after(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import bnnbench as bnn\nbnn.devices(); from bnnbench.devices.probe import probe; bnn.devices()",
+        "import bnnbench.devices.probe\nbnnbench.devices(); bnnbench.devices.probe.probe",
+        "import bnnbench.devices.probe as probe; from bnnbench import devices\ndevices(); devices.probe.probe",
+        "from bnnbench.devices import probe; from bnnbench import *; devices(); probe.probe",
+    ],
+)
+def test_devices_are_listed_by_the_package_of_that_name(code: str, place: Path) -> None:
+    assert "bnnbench" in modules_after(code)
 
 
 def test_every_public_name_is_there_and_has_a_docstring() -> None:
@@ -259,11 +272,11 @@ def test_an_interrupted_run_ends_the_script_and_says_how_to_go_on(
 
 def test_the_inventory_is_listed_and_a_device_tells_its_facts(place: Path) -> None:
     (place / "lab.toml").write_text('[device.pi4]\ntransport = "ssh"\nhost = "pi4.lab"\nuser = "pi"\n')
-    found = {device.name: device for device in bnn.inventory("lab.toml")}
+    found = {device.name: device for device in bnn.devices("lab.toml")}
     assert found["pi4"].address == "ssh://pi@pi4.lab"
     assert str(found["local"].facts()["triple"]).startswith(platform.machine())
     with pytest.raises(bnn.CallError, match=r"nix\.toml does not exist"):
-        bnn.inventory("nix.toml")
+        bnn.devices("nix.toml")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def site(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_is_a_typed_package_that_works(site: Path, tmp_path: Path) -> None:
     assert (site / "bnnbench/py.typed").is_file()
-    code = "import bnnbench; print(bnnbench.__file__, bnnbench.__version__, [one.name for one in bnnbench.inventory()])"
+    code = "import bnnbench; print(bnnbench.__file__, bnnbench.__version__, [one.name for one in bnnbench.devices()])"
     python = site.parents[2] / "bin/python"
     done = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith(str(site / "bnnbench/__init__.py")), done.stderr

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import bnnbench as bnn
 from bnnbench import CallError, Check, Device, Error, MeasureError, Profile, Run, Runs
+from bnnbench.devices.inventory import Inventory, open_inventory
 
 assert_type(bnn.__version__, str)
 
@@ -54,9 +55,10 @@ assert_type(profile.total_ns, float)
 assert_type(profile.trace("steps.json"), Path)
 assert_type(profile.roofline(Path("steps.svg")), Path)
 
-devices = bnn.inventory()
+devices = bnn.devices()
 assert_type(devices, list[Device])
 assert_type(devices[0].facts(), dict[str, Any])
+assert_type(open_inventory(None), Inventory)  # the package of that name is there as well
 
 runs = bnn.load("store")
 assert_type(runs, Runs)
