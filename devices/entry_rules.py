@@ -103,7 +103,7 @@ def host_file(where: str, path: Path, value: Any) -> Path:
 
 
 def cores(where: str, _: Path, value: Any) -> Cores:
-    if value == "all" or value == "big":
+    if value in ("all", "big"):
         return value  # type: ignore[no-any-return]  # compared with both literals above
     numbers = isinstance(value, list) and all(type(cpu) is int and 0 <= cpu <= _MAX_CPU for cpu in value)
     if not numbers or not value or len(set(value)) != len(value):

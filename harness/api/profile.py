@@ -35,8 +35,11 @@ class Profile:
 
     @property
     def frame(self) -> "pd.DataFrame":
-        """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, `share` of the whole,
-        `gops`, and `roof` with `roof_share`: the roof that limits it, and how close it is (1 is the roof)."""
+        """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, and more.
+
+        `share` is of the total time; `roof` is the roof that limits the step, and `roof_share` how close it
+        comes (1 is the roof).
+        """
         from dataclasses import asdict
 
         import pandas as pd

@@ -32,8 +32,10 @@ class Results:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row per case: workload, engine, device, status, latency_ns with its interval, and the other columns of
-        docs/store.md. Times are in ns; a value that was not measured is `pd.NA`."""
+        """A row per case: workload, engine, device, status, latency_ns with its interval, and more.
+
+        docs/store.md lists all columns. Times are in ns; a value that was not measured is `pd.NA`.
+        """
         from bnnbench.results import load as load_frame
 
         return load_frame(self._stored)
@@ -145,7 +147,7 @@ class Runs(Results, Sequence[Run]):
     """Several runs, oldest first: a sequence of `Run`, with the rows of all of them in its frames."""
 
     def __init__(self, runs: Sequence[Run], store: Store) -> None:
-        super().__init__([run._stored[0] for run in runs], store)
+        super().__init__([run._stored[0] for run in runs], store)  # noqa: SLF001 - of the same base class
         self._runs = list(runs)
 
     @overload

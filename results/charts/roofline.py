@@ -6,7 +6,7 @@ memory can feed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -86,20 +86,8 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
         _line(ax, (max(begin, low), gops), (high, gops))
     for _, bandwidth in reads:
         _line(ax, (low, low * bandwidth), (top / bandwidth, top))
-    for x, row in zip(intensity, cases.to_dict("records"), strict=True):
-        ax.vlines(x, *gops_interval(row), color=tints[str(row["series"])].light, linewidth=1.6, alpha=0.5, zorder=3)
-        ax.plot(
-            x, float(row["gops"]), "o", color=tints[str(row["series"])].light, markersize=2 * _RADIUS,
-            markeredgecolor=style.SURFACE.light, zorder=4,
-        )  # fmt: skip
-    for axis, extent in ((ax.xaxis, high / low), (ax.yaxis, top / bottom)):
-        decades(axis, extent, width)
-        axis.set_major_formatter(lambda value, _: quantity.significant(value, 1))
-        axis.set_minor_formatter(lambda *_: "")
-    ax.grid(axis="both", color=style.GRID.light)
-    ax.set_axisbelow(True)
-    ax.set_xlabel("operations per byte" + (" that has to be moved (log scale)" if width >= 6.0 else ""))
-    ax.set_ylabel("GOPS (log scale)")
+    _points(ax, cases.assign(x=intensity), tints)
+    _axes(ax, high / low, top / bottom, width)
     legend(ax, tints, [(devices[0], 1)])
     style.settle(figure)
     uprights = _name_levels(ax, reads, top)
@@ -123,6 +111,29 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
         [*((low, gops, high, gops) for gops in levels.values()), *((x, y, x, y) for x, y in taken), *uprights],
     )
     return ax
+
+
+def _axes(ax: "Axes", across: float, up: float, width: float) -> None:
+    """Ticks and names of both; the largest figure on them is so many times the smallest."""
+    for axis, extent in ((ax.xaxis, across), (ax.yaxis, up)):
+        decades(axis, extent, width)
+        axis.set_major_formatter(lambda value, _: quantity.significant(value, 1))
+        axis.set_minor_formatter(lambda *_: "")
+    ax.grid(axis="both", color=style.GRID.light)
+    ax.set_axisbelow(True)
+    ax.set_xlabel("operations per byte" + (" that has to be moved (log scale)" if width >= 6.0 else ""))
+    ax.set_ylabel("GOPS (log scale)")
+
+
+def _points(ax: "Axes", cases: pd.DataFrame, tints: Mapping[str, style.Colour]) -> None:
+    """A dot for each case, at its column `x`, and a line over its interval."""
+    for row in cases.to_dict("records"):
+        colour = tints[str(row["series"])].light
+        ax.vlines(row["x"], *gops_interval(row), color=colour, linewidth=1.6, alpha=0.5, zorder=3)
+        ax.plot(
+            row["x"], float(row["gops"]), "o", color=colour, markersize=2 * _RADIUS,
+            markeredgecolor=style.SURFACE.light, zorder=4,
+        )  # fmt: skip
 
 
 def _line(ax: "Axes", begin: tuple[float, float], end: tuple[float, float]) -> None:

@@ -16,7 +16,7 @@ def fitting(dataset: Dataset, graph: Graph, model: str) -> Dataset:
         shapes = " and ".join("x".join(map(str, tensor.shape)) for tensor in outputs)
         raise DatasetError(f"{model} puts out {shapes}; accuracy needs one score for each class: 1xN.")
     shape, wanted = dataset.images.shape[1:], given.shape[1:]
-    if shape != wanted and (*shape, 1) != wanted:
+    if wanted not in (shape, (*shape, 1)):
         theirs, ours = ("x".join(map(str, sides)) for sides in (shape, wanted))
         raise DatasetError(f"the images of {dataset.name} are {theirs}, and {model} takes {ours}; resize them.")
     dtype = (
