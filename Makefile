@@ -1,7 +1,7 @@
 # make demo   measure this machine and open a page     make test   everything that is checked
 # Both set up what they need in .venv; nothing else has to be installed but python3 (3.11 or newer), git and make.
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed

@@ -96,10 +96,13 @@ def test_the_bill_of_materials_lists_what_it_carries(wheel: Path, manifest: Mani
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, sys.executable, tmp_path_factory.mktemp("installed"))
+
+
+def install(wheel: Path, base: str, folder: Path) -> Path:
     """The program of an environment with the wheel alone: its packages come from a folder, without any index."""
-    folder = tmp_path_factory.mktemp("installed")
     python = folder / "environment/bin/python"
-    subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True, timeout=INSTALL_S)
+    subprocess.run([base, "-m", "venv", folder / "environment"], check=True, timeout=INSTALL_S)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     packages = folder / "packages"
     subprocess.run([*pip, "download", "--dest", packages, wheel], check=True, timeout=INSTALL_S)
@@ -125,6 +128,22 @@ def without_network(command: list[str | Path], ssh_config: Path | None = None) -
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("device", ["local", "ssh", "qemu://cortex-a72"])
 def test_it_measures_without_a_compiler_and_without_a_network(installed: Path, device: str, tmp_path: Path) -> None:
+    assert_it_measures(installed, device, tmp_path)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_it_measures_with_every_python_that_is_here(wheel: Path, version: str, tmp_path: Path) -> None:
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        pytest.skip("the tests above are of this version")
+    python = shutil.which(f"python{version}")
+    # A version manager's stand-in may be on PATH without anything behind it.
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False, timeout=60).returncode:
+        pytest.skip(f"no python{version} on PATH starts")
+    assert_it_measures(install(wheel, python, tmp_path), "local", tmp_path)
+
+
+def assert_it_measures(installed: Path, device: str, tmp_path: Path) -> None:
     script = Path(__file__).with_name("in_an_empty_network.py")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("BNNBENCH_", "PYTHON"))}
     environment |= {"HOME": str(tmp_path), "BNNBENCH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(HERE)}
