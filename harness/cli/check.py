@@ -58,7 +58,7 @@ def check(
     wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> int:
-    """Compare with a baseline, both sides measured now in interleaved pairs; fail on regressions."""
+    """Compare with a baseline in interleaved pairs; fail on regressions."""
     from dataclasses import replace
 
     from bnnbench.results.store.runs import Store

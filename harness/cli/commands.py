@@ -9,7 +9,7 @@ RUN_EXAMPLES = """Examples:
   bnnbench run model.tflite -d ssh://pi@pi4.lab # a whole model, on a Pi
   bnnbench run model.tflite --layers            # and each of its binary layers
   bnnbench run suite.toml -d pi4 -d local --engine native --filter 3x3
-  bnnbench run --resume latest                  # finish what was cut off"""
+  bnnbench run --resume latest                  # finish an interrupted run"""
 """Of `bnnbench run --help`, and first in `bnnbench --help`."""
 
 
@@ -24,39 +24,43 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "run": Command("run:app", "Measure a suite: verify every case against the reference, then time it."),
-    "init": Command("init:app", "Write a suite and an inventory with comments, to start from; never overwrite one."),
-    "runs": Command("runs:app", "The runs of the store."),
-    "ab": Command("ab:app", "Compare two engines, builds or models in interleaved pairs, and say what is proven."),
-    "check": Command("check:app", "Run the old version beside the new one, side by side, and fail on what got worse."),
-    "baseline": Command("baseline:app", "Versions that are kept to be compared with: their engines, models and suite."),
+    "init": Command("init:app", "Write a commented suite and inventory to start from. Existing files are kept."),
+    "runs": Command("runs:app", "List, show and remove stored runs."),
+    "ab": Command(
+        "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
+    ),
+    "check": Command("check:app", "Compare with a baseline in interleaved pairs; fail on regressions."),
+    "baseline": Command("baseline:app", "Save runs as baselines, and list them."),
     "compare": Command(
         "compare:app",
-        "Show ratios of two stored runs, case by case. No verdict: other things than the code lie between two runs.",
+        "Show the ratios of two stored runs, case by case. No verdicts: more than the code differs between runs.",
     ),
-    "report": Command("report:app", "Write a run, or several side by side, as one HTML page with charts, and as CSV."),
-    "chart": Command("chart:app", "Draw one chart as a file for a paper, with a caption beside it."),
-    "export": Command("export:app", "Write a run in the format of another tool."),
-    "import": Command("export:import_app", "Take runs of pytest-benchmark into the store, as unverified ones."),
-    "pick": Command("pick:app", "Choose the best model under budgets, say why, and what more would buy."),
-    "devices": Command("devices:app", "The devices that can be measured on."),
-    "engines": Command("engines:app", "The programs that execute workloads."),
-    "model": Command("model:app", "Model files."),
+    "report": Command("report:app", "Write a run, or several side by side, as an HTML page with charts and as CSV."),
+    "chart": Command("chart:app", "Write one chart for a paper, and its caption."),
+    "export": Command("export:app", "Export a run in another tool's format."),
+    "import": Command("export:import_app", "Import pytest-benchmark results into the store, marked as unverified."),
+    "pick": Command(
+        "pick:app", "Choose the best model within budgets, with the reasons and what a larger budget buys."
+    ),
+    "devices": Command("devices:app", "Add, probe and prepare devices."),
+    "engines": Command("engines:app", "List, build, install and check engines."),
+    "model": Command("model:app", "Show model files, and list the shipped models."),
     "eval": Command(
         "evaluate:app",
-        "Measure a model's accuracy on a device, and its latency: every image is compared with its label.",
+        "Measure the accuracy and the latency of models on labelled images.",
     ),
-    "infer": Command("infer:app", "Run a model on inputs of your own, on any device."),
+    "infer": Command("infer:app", "Run a model on your own inputs, on any device."),
     "profile": Command(
         "profile:app",
-        "Time every step of a model on the native engine: its share, its speed, and how close it is to the roof.",
+        "Time each step of a model on the native engine: share of the time, speed, and distance to the roof.",
     ),
     "peak": Command(
         "peak:app",
-        "Measure a device's roofs per ISA level: xor-popcount-add and multiply-add on registers, and reading memory.",
+        "Measure a device's roofs per ISA level: popcount and multiply-add throughput, and memory bandwidth.",
     ),
     "selftest": Command(
         "selftest:app",
-        "Make a report of a device to attach to an issue, without names: kernels, roofs, noise, counters, facts.",
+        "Write a redacted test report of a device, to attach to an issue: kernels, roofs, noise, counters, facts.",
     ),
-    "completion": Command("completion:app", "Print the script that completes commands and options in a shell."),
+    "completion": Command("completion:app", "Print a shell's completion script."),
 }

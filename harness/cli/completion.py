@@ -19,12 +19,12 @@ app = App(name="completion", help_epilogue=EXAMPLES)
 
 @app.default
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script to print.")],
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Shell to complete in.")],
     /,
     *,
     debug: DebugOption = False,
 ) -> None:
-    """Print the script that completes commands and options in a shell."""
+    """Print a shell's completion script."""
     from .main import app as whole
 
     print(whole.generate_completion(shell=shell))

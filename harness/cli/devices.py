@@ -22,7 +22,7 @@ app = App(
   bnnbench devices probe pi4
   bnnbench devices doctor pi4                   # what makes its measurements unreliable, and how to fix it
   bnnbench devices restore pi4                  # undo what a crashed run changed there
-  bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
+  bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE, and the MDE
   bnnbench devices list""",
 )
 
