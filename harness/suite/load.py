@@ -20,6 +20,7 @@ from bnnbench.kernels.targets import TRIPLES
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
 from ..errors import SuiteError
+from .pairs import PairError, with_pairs
 from .tables import EngineTable, ModelTable, Suite
 from .wording import not_toml, reworded
 
@@ -68,7 +69,9 @@ def parse_suite(text: str, path: Path) -> Suite:
 
 def _from_document(document: dict[str, Any], path: Path) -> Suite:
     try:
-        suite = msgspec.convert(document, Suite)
+        suite = msgspec.convert(with_pairs(document), Suite)
+    except PairError as error:
+        raise SuiteError(f"{path}: {error}.") from None
     except (RecursionError, OverflowError):
         raise SuiteError(f"{path} is nested too deeply, or holds numbers too large, to be a suite.") from None
     except msgspec.ValidationError as error:

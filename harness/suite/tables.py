@@ -14,12 +14,15 @@ MOST_INVOCATIONS = 10_000
 """Of a case, and samples of an invocation: more would take days, and fill a journal."""
 MOST_VALUES = 2**30
 """Of a tensor of a kernel case."""
-Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+LARGEST_SIZE = 2**31 - 1
+"""Of a side, a count of channels, a stride."""
+Positive = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_SIZE)]
 Samples = Annotated[int, msgspec.Meta(ge=1, le=MOST_INVOCATIONS)]
 Threads = Annotated[int, msgspec.Meta(ge=1, le=MOST_INVOCATIONS)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Byte = Annotated[int, msgspec.Meta(ge=-128, le=255)]
 Pair = tuple[Positive, Positive]
+"""Vertical, horizontal; a suite may give one number for both, see `pairs.py`."""
 
 
 class BConv2dTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op", tag="bconv2d"):
