@@ -161,12 +161,13 @@ ls -1t | while IFS= read -r f; do
 done
 """
 
-# $1 folder, then FROM TO pairs.
+# $1 folder, then FROM TO pairs; folders that TO lies in are made.
 COPY: Final = """
 cd "$1" || exit 1
 shift
 while [ $# -gt 1 ]; do
   rm -f "./$2"
+  case $2 in */*) mkdir -p "./${2%/*}" || exit 1 ;; esac
   cp -p "./$1" "./$2" || exit 1
   shift 2
 done

@@ -129,7 +129,8 @@ class WorkFolder:
     def copy(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Copy files within the work folder, programs with their mode: (from, to), both relative to it."""
         words = [word for pair in pairs for word in pair]
-        self._shell(scripts.COPY, *words)
+        if words:
+            self._shell(scripts.COPY, *words)
 
     def remove_run_folder(self, run_id: str) -> None:
         """Remove a run's folder with all that is in it; one that isn't there is fine."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from bnnbench.devices.errors import CommandFailed, DeviceError
 from bnnbench.devices.transport.protocol import RemoteProcess, Transport
 from bnnbench.devices.workfolder import WorkFolder
-from bnnbench.kernels.engines import ENGINES, Engine, Start
+from bnnbench.kernels.engines import ENGINES, Engine, EngineFile, Start
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.errors import EngineError
@@ -113,14 +113,18 @@ class Lease:
     def copy_engines(self, names: Sequence[str]) -> None:
         """Gives these engines fresh copies of their programs, at paths of equal length for names of equal length: what
         a file's pages happen to lie on is drawn anew for each."""
-        blobs = {name: self.folder.blob(self.target.builds[name].build.path, executable=True) for name in names}
-        copies = {name: f"{self.scratch}/{name}" for name in names}
-        self.folder.copy([(blobs[name], copies[name]) for name in names])
+        copies: list[tuple[str, str]] = []
         for name in names:
-            self.paths[name] = [copies[name], *self.paths[name][1:]]
+            files = self.target.builds[name].files
+            places = _places(self.scratch, name, files) or [f"{self.scratch}/{name}" for _ in files[:1]]
+            blobs = [self.folder.blob(file.path, executable=True) for file in files[: len(places)]]
+            copies += zip(blobs, places, strict=True)
+            self.paths[name] = [*places, *self.paths[name][len(places) :]]
+        self.folder.copy(copies)
 
     def _start(self, name: str, threads: int, model: str = "", flags: Sequence[str] = ()) -> Start:
-        return Start(self.paths[name], self.target.isas.get(name), self.target.is_local, model, threads, flags)
+        isa, folder = self.target.isas.get(name), _own_folder(self.scratch, name)
+        return Start(self.paths[name], isa, self.target.is_local, model, threads, flags, folder)
 
     @property
     def _counts_file(self) -> str:
@@ -149,22 +153,23 @@ def lease(
     finds the device locked is told, `run_id` names the scratch folder. Raises DeviceError."""
     with locked(target, transport, what, stop) as (folder, launcher):
         try:
-            paths = {
-                name: [folder.blob(file.path, executable=file.executable) for file in target.builds[name].files]
-                for name in target.builds
-            }
+            files = {name: target.builds[name].files for name in target.builds}
+            paths = {name: [folder.blob(f.path, executable=f.executable) for f in files[name]] for name in files}
             blobs = folder.blobs(data)
             plugin = folder.blob(counter) if counter else ""
-            pushed = [path for files in paths.values() for path in files]
+            pushed = [path for one in paths.values() for path in one]
             folder.trim(CACHE_LIMIT_BYTES, keep={*blobs, *pushed, *([plugin] if plugin else [])})
+            scratch = folder.run_folder(run_id)
+            places = {name: named for name in files if (named := _places(scratch, name, files[name]))}
+            folder.copy([pair for name in places for pair in zip(paths[name], places[name], strict=True)])
             yield Lease(
                 target=target,
                 transport=transport,
                 folder=folder,
                 launcher=launcher,
-                scratch=folder.run_folder(run_id),
+                scratch=scratch,
                 engines={LAUNCHER: ENGINES[LAUNCHER], **engines},
-                paths=paths,
+                paths=paths | places,
                 counter=plugin,
                 stop=stop,
                 tell_left_behind=tell_left_behind,
@@ -172,6 +177,15 @@ def lease(
         finally:
             with suppress(DeviceError):  # a lost device: the first failure is the one to report
                 folder.remove_run_folder(run_id)
+
+
+def _places(scratch: str, engine: str, files: Sequence[EngineFile]) -> list[str]:
+    """Where files with names are copied to: a link would lead Python back to the folder of what has no name."""
+    return [f"{_own_folder(scratch, engine)}/{file.name}" for file in files if file.name]
+
+
+def _own_folder(scratch: str, engine: str) -> str:
+    return f"{scratch}/files-{engine}"
 
 
 def require_free(target: Target, transport: Transport, what: str) -> None:

@@ -69,8 +69,7 @@ def leased(
             raise CannotMeasure(f"device '{spec.name}' is emulated: its times mean nothing; use a real device.")
         for name in (LAUNCHER, engine.name):
             if name not in target.builds:
-                triple = target.facts.triple
-                refusal = engine.refusal(threads, triple, target.is_local) if triple else None
+                refusal = target.refusal(engine, threads)
                 reason = refusal.reason if refusal else "unknown CPU"
                 raise CannotMeasure(f"device '{spec.name}' cannot run the engine '{name}': {reason}.")
         if threads > len(target.cores):

@@ -16,7 +16,7 @@ from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Transport
-from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles
+from bnnbench.kernels.engines import ENGINES, Engine, EngineFiles, Refusal
 from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.instruction_counter import build_counter
 
@@ -48,6 +48,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
         cores = cores_of(spec, facts)
         isas: dict[str, str | None] = {}
         builds: dict[str, EngineFiles] = {}
+        lacks: dict[str, Refusal] = {}
         triple = facts.triple
         started = time.monotonic_ns()
         if triple is not None:
@@ -57,9 +58,14 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
                 **{e.name: e for e in engines},
             }.values():
                 if engine.refusal(1, triple, spec.is_local) is None:
-                    isas[engine.name] = engine.isa_for(triple, facts.isa_features)
-                    builds[engine.name] = engine.prepare(triple, isas[engine.name], tell)
-        target = Target(spec, facts, cores, isas, builds, builds[LAUNCHER].build.path if LAUNCHER in builds else Path())
+                    isa = engine.isa_for(triple, facts.isa_features)
+                    files = engine.prepare(triple, isa, tell)
+                    if lacking := _lacking(engine, files.program, transport):
+                        lacks[engine.name] = lacking
+                    else:
+                        isas[engine.name], builds[engine.name] = isa, files
+        launcher = builds[LAUNCHER].build.path if LAUNCHER in builds else Path()
+        target = Target(spec, facts, cores, isas, builds, launcher, lacks=lacks)
         if transport.emulator and triple is not None:
             target = _emulated(target, transport.emulator, tell)
         return Reached(target, transport, time.monotonic_ns() - started)
@@ -69,6 +75,22 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     except BaseException:
         transport.close()
         raise
+
+
+def _lacking(engine: Engine, program: str, transport: Transport) -> Refusal | None:
+    """Why an engine cannot be started by a program that should be on the device. Raises DeviceError."""
+    if not program:
+        return None
+    name = engine.recorded_as
+    if transport.emulator:
+        return Refusal(f"the engine '{name}' has no binary, and nothing else is run on an emulated CPU", "no_binary")
+    if transport.shell('command -v "$1" >/dev/null 2>&1', program).status == 0:
+        return None
+    return Refusal(
+        f"there is no program {program} on device '{transport.spec.name}', and the engine '{name}' is started with it; "
+        "install it there, or correct the engine's command",
+        "not_installed",
+    )
 
 
 def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:

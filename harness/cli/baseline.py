@@ -54,14 +54,15 @@ def save(
     baseline = saved.baseline
     engines = [f"{one.engine} for {one.isa or one.triple}" for one in baseline.engines]
     for own in baseline.declared:
-        digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files))
-        engines.append(f"{own.engine} for {' and '.join(own.binary)} ({digests})")
+        digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files)) or "no files"
+        on = f" for {' and '.join(own.binary)}" if own.binary else ""
+        engines.append(f"{own.engine}{on} ({digests})")
     print(f"baseline {name}: {', '.join(engines)}; {len(baseline.models)} models; kept in {saved.path}")
     print(f"of run {baseline.run_id}: {described(baseline)}")
     if saved.replaced:
         print(f"replaced: that of run {saved.replaced.run_id}, {described(saved.replaced)}")
     for own in baseline.declared:
-        if "{binary}" not in own.command[0]:
+        if not any(kept in own.command[0] for kept in ("{binary}", "{folder}")):
             print(f"not kept: {own.command[0]}, which starts {own.engine}: the device's own is run")
     for engine, why in baseline.not_kept.items():
         print(f"not kept: {engine}: {why}")

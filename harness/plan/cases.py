@@ -78,10 +78,9 @@ def schedule(cases: Sequence[Case], invocations: int, seed: int, device: str) ->
 
 
 def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -> Refusal | None:
-    triple = target.facts.triple
-    if triple is None:
+    if target.facts.triple is None:
         return Refusal(f"no engine is built for this device ({target.facts['triple'].source})")
-    if refusal := engine.refusal(threads, triple, target.is_local) or target.meter.refusal(engine, threads):
+    if refusal := target.refusal(engine, threads) or target.meter.refusal(engine, threads):
         return refusal
     if workload.payload(engine.accepts) is None:
         what = "kernel cases" if workload.kind == "kernel" else "models"

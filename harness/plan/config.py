@@ -37,9 +37,11 @@ class RunConfig(msgspec.Struct, frozen=True):
     """Whether the user named it; a file that was only found may not decide how this machine is used."""
 
     def chosen_engines(self) -> list[Engine]:
-        """Raises CallError for an engine that is neither built in nor in the suite."""
+        """Raises CallError for an engine that is neither built in nor in the suite, or is to be a file and has none."""
         if self.compare:
             sides = (("base", self.compare.base), ("head", self.compare.head))
+            for _, side in sides:
+                self._require_binary(side)
             return [side.side(name, self._engine_of(side)) for name, side in sides]
         return [self._engine(name) for name in dict.fromkeys(self.engines or self.suite.engines)]
 
@@ -58,6 +60,14 @@ class RunConfig(msgspec.Struct, frozen=True):
 
     def _engine_of(self, side: Selection) -> Engine:
         return _custom(side.engine, side.declared) if side.declared else self._engine(side.engine)
+
+    def _require_binary(self, side: Selection) -> None:
+        table = self.suite.engine.get(side.engine)
+        if table and side.binaries and not table.binary:
+            raise CallError(
+                f"{side.text!r}: [engine.{side.engine}] has no binary that another file could take the place of; "
+                "declare a second engine with the other files, and compare the two."
+            )
 
     def specs(self) -> list[DeviceSpec]:
         """The devices, each once. Raises InventoryError."""

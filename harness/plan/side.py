@@ -71,7 +71,8 @@ def base_of(baselines: Baselines, name: str, engine: str, trusts: bool) -> Selec
 def _table(name: str, own: BaselineDeclared) -> EngineTable:
     try:
         return msgspec.convert(
-            {key: value for key, value in msgspec.to_builtins(own).items() if key != "engine"}, EngineTable
+            {key: value for key, value in msgspec.to_builtins(own).items() if key not in ("engine", "names")},
+            EngineTable,
         )
     except msgspec.ValidationError as error:
         raise CallError(f"the baseline '{name}' declares the engine '{own.engine}' wrongly ({error}).") from None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.kernels.engines import EngineFiles
+from bnnbench.kernels.engines import Engine, EngineFiles, Refusal
 
 from .meter import WALL_CLOCK, Meter
 
@@ -33,6 +33,15 @@ class Target:
     """The plugin that makes the emulator count instructions."""
     meter: Meter = WALL_CLOCK
     """What is measured there."""
+    lacks: Mapping[str, Refusal] = field(default_factory=dict)
+    """Engine name -> what it is started with and the device has not."""
+
+    def refusal(self, engine: Engine, threads: int) -> Refusal | None:
+        """Why the engine cannot run there, as far as engine and device know; None also for an unknown CPU."""
+        triple = self.facts.triple
+        if triple is None:
+            return None
+        return engine.refusal(threads, triple, self.is_local) or self.lacks.get(engine.name)
 
     @property
     def stored_facts(self) -> dict[str, dict[str, Any]]:

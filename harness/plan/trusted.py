@@ -38,6 +38,7 @@ def require_own_baseline(baselines: Baselines, name: str, trusts: bool) -> None:
     folder = baselines.document(name).parent
     binaries = [
         *(f"engines/{sha[:12]} ({one.engine})" for one in baseline.declared for sha in one.binary.values()),
+        *(f"{' '.join(one.command)} ({one.engine})" for one in baseline.declared if not one.binary),
         *(f"engines/{one.sha256[:12]} ({one.engine})" for one in baseline.engines),
     ]
     raise CallError(

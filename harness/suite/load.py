@@ -12,14 +12,14 @@ from typing import Any, Literal
 import msgspec
 
 from bnnbench.devices.closest import closest, there_is_no
-from bnnbench.kernels.engines import DECLARED, ENGINES
+from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.models.datasets import DATASETS
 from bnnbench.kernels.models.shipped import shipped_models
-from bnnbench.kernels.targets import TRIPLES
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
 from ..errors import SuiteError
+from .own_engine import wrong_engine
 from .pairs import PairError, with_pairs
 from .tables import EngineTable, ModelTable, Suite
 from .wording import not_toml, reworded
@@ -30,7 +30,6 @@ DEFAULT_ENGINES = ("native", "numba")
 MOST_BYTES = 2**33
 """That one execution of a kernel case reads and writes."""
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
-_ARCHITECTURES = [triple.architecture for triple in TRIPLES.values()]
 
 
 def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
@@ -183,20 +182,8 @@ def _check_engines(suite: Suite, path: Path) -> None:
             raise SuiteError(f"{path}: [engine.{name}] has the name of a built-in engine; choose another.")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
             raise SuiteError(f"{path}: engine name {name!r} may hold letters, digits, '.', '_' and '-' only.")
-        words = suite.engine[name].command
-        kind = DECLARED[str(suite.engine[name].protocol)]
-        for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
-            if placeholder not in kind.placeholders:
-                raise SuiteError(
-                    f"{path}: [engine.{name}] command: {placeholder} is none of {', '.join(kind.placeholders)}."
-                )
-        for placeholder in kind.required:
-            if not any(placeholder in word for word in words):
-                raise SuiteError(f"{path}: [engine.{name}] command: {words} does not say where the {placeholder} goes.")
-        for architecture in suite.engine[name].binary:
-            if architecture not in _ARCHITECTURES:
-                hint = f"{closest(architecture, _ARCHITECTURES)}; there are {', '.join(dict.fromkeys(_ARCHITECTURES))}"
-                raise SuiteError(f"{path}: [engine.{name}] binary: unknown architecture {architecture!r}{hint}.")
+        if wrong := wrong_engine(suite.engine[name]):
+            raise SuiteError(f"{path}: [engine.{name}] {wrong}.")
     for name in suite.engines:
         if name not in known:
             raise SuiteError(f"{path}: unknown engine {name!r}{closest(name, known)}; there are {', '.join(known)}.")

@@ -16,7 +16,7 @@ PAIR_KEYS = {
 
 
 class PairError(ValueError):
-    """The sentence about a value that is no pair and no number for one, without a full stop."""
+    """The sentence about a value that is not a pair and no number for one, without a full stop."""
 
 
 def with_pairs(document: dict[str, Any]) -> dict[str, Any]:

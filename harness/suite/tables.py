@@ -151,10 +151,11 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[engine.NAME]`: the user's own engine; `binary` maps an architecture to a file."""
+    """`[engine.NAME]`: the user's own engine; `binary` maps an architecture to a file, and is empty where `command`
+    starts with a program that the device has."""
 
     command: list[str]
-    binary: dict[str, str]
+    binary: dict[str, str] = {}
     protocol: Literal[1, "none"] = 1
     """"none": it prints the summary of `benchmark_model`, and `command` also holds {model} and {threads}.
     Flags for inputs and outputs are appended to it."""

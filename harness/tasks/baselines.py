@@ -76,7 +76,7 @@ def save_baseline(
     )
     if old is not None and not replaces:
         _require_alike(old, baseline)
-    return Saved(baseline, baselines.save(baseline, engines.files, model_files), old, warnings)
+    return Saved(baseline, baselines.save(baseline, engines.files, model_files, engines.named), old, warnings)
 
 
 def described(baseline: Baseline) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bnnbench.kernels.cache import cache_folder
+from bnnbench.kernels.engines.custom import files_on, identity
 from bnnbench.kernels.engines.installation import RUNTIMES
 from bnnbench.kernels.engines.tflite import TFLITE_ENGINES
 from bnnbench.kernels.targets import TRIPLES
@@ -24,11 +25,13 @@ _RUNTIMES = {engine.name: RUNTIMES[engine.runtime].packages[0] for engine in TFL
 
 @dataclass(slots=True)
 class KeptEngines:
-    """`files` maps digests to what is copied; `not_kept` says of the other measured engines why, and what is known."""
+    """`files` maps digests to what is copied, and `named` (`SHA/NAME`) to what keeps its name; `not_kept` says of the
+    other measured engines why, and what is known."""
 
     built: list[BaselineEngine] = field(default_factory=list)
     declared: list[BaselineDeclared] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
+    named: dict[str, Path] = field(default_factory=dict)
     not_kept: dict[str, str] = field(default_factory=dict)
 
 
@@ -38,7 +41,7 @@ def kept_engines(record: RunRecord, suite: Suite) -> KeptEngines:
     _keep_built(record, kept)
     for name in dict.fromkeys(case.engine for case in record.cases):
         if name in suite.engine:
-            kept.declared.append(_declared(name, suite.engine[name], record, kept.files))
+            kept.declared.append(_declared(name, suite.engine[name], record, kept))
         elif name in _RUNTIMES:
             kept.not_kept[name] = f"{_RUNTIMES[name]} is installed and not a file; only its version is kept"
         elif not any(one.engine == name for one in kept.built):
@@ -61,36 +64,41 @@ def _keep_built(record: RunRecord, kept: KeptEngines) -> None:
         )
 
 
-def _declared(name: str, table: EngineTable, record: RunRecord, copied: dict[str, Path]) -> BaselineDeclared:
+def _declared(name: str, table: EngineTable, record: RunRecord, kept: KeptEngines) -> BaselineDeclared:
     """Its files, which must still be those that were measured."""
     binary: dict[str, str] = {}
     digests: dict[str, str] = {}
+    names = [] if table.binary else [Path(path).name for path in table.files]
     for build in record.builds:
         architecture = TRIPLES[build.triple].architecture if build.triple in TRIPLES else ""
-        if build.engine != name or architecture not in table.binary:
+        if build.engine != name or (table.binary and architecture not in table.binary):
             continue
-        together, paths = hashlib.sha256(), [table.binary[architecture], *table.files]
+        paths, contents = files_on(table.binary, table.files, architecture), []
         for path in paths:
             try:
-                content = Path(path).read_bytes()
+                contents.append(Path(path).read_bytes())
             except OSError as error:
                 raise CallError(
                     f"{path} of engine '{name}' cannot be read ({error.strerror}), so run {record.run_id} cannot be "
                     "kept; build it, and run again."
                 ) from None
-            together.update(content)
-            digests[path] = hashlib.sha256(content).hexdigest()
-        if together.hexdigest() != build.sha256:
+            digests[path] = hashlib.sha256(contents[-1]).hexdigest()
+        if identity(contents, names) != build.sha256:
             raise CallError(
                 f"{', '.join(paths)} of engine '{name}' changed since run {record.run_id}; run again, then save."
             )
-        binary[architecture] = digests[table.binary[architecture]]
-    copied.update({digest: Path(path) for path, digest in digests.items()})
+        if table.binary:
+            binary[architecture] = digests[table.binary[architecture]]
+    if names:
+        kept.named.update({f"{digest}/{Path(path).name}": Path(path) for path, digest in digests.items()})
+    else:
+        kept.files.update({digest: Path(path) for path, digest in digests.items()})
     return BaselineDeclared(
         engine=name,
         command=table.command,
         binary=binary,
         files=[digests[path] for path in table.files],
+        names=names,
         protocol=table.protocol,
         accepts=list(table.accepts),
     )

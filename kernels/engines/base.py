@@ -30,9 +30,10 @@ RunKey = Literal["watch", "counters"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How an engine is started. `paths` are where its files were pushed to, relative to the working folder; `isa`
-    forces a level; `local`: on this machine. `model`, `threads` and `flags`, further words for it, are for a program
-    without a protocol, which is started once for each measurement."""
+    """How an engine is started. `paths` are where its files were pushed to, and `folder` is its own one, which holds
+    those with names, all relative to the working folder; `isa` forces a level; `local`: on this machine. `model`,
+    `threads` and `flags`, further words for it, are for a program without a protocol, which is started once for each
+    measurement."""
 
     paths: Sequence[str]
     isa: str | None = None
@@ -40,22 +41,26 @@ class Start:
     model: str = ""
     threads: int = 1
     flags: Sequence[str] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFile:
-    """A file that must lie on the device before the engine can start."""
+    """A file that must lie on the device before the engine can start: with a `name`, in the engine's own folder."""
 
     path: Path
     executable: bool
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFiles:
-    """What to push and how to start it. `build` identifies the engine in records."""
+    """What to push and how to start it. `build` identifies the engine in records; `program` is what the device must
+    have already, empty where that is nothing."""
 
     build: EngineBuild
     files: tuple[EngineFile, ...]
+    program: str = ""
 
 
 class Engine(Protocol):

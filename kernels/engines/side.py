@@ -78,7 +78,7 @@ class SideEngine:
         path = self._binary(triple)
         if path is None:
             files = self.engine.prepare(triple, isa, progress)
-            return EngineFiles(replace(files.build, engine=self.name), files.files)
+            return replace(files, build=replace(files.build, engine=self.name))
         try:
             sha = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:

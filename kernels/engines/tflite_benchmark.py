@@ -149,7 +149,7 @@ def _number(text: str, name: str) -> float:
 class SummaryEngine(CustomEngine):
     """A user's binary; `command_line` also holds `{model}` and `{threads}`, and further flags are appended to it."""
 
-    placeholders = ("{binary}", "{files}", "{model}", "{threads}")
+    placeholders = ("{binary}", "{files}", "{folder}", "{model}", "{threads}")
     required = ("{binary}", "{model}")
     only_accepts = frozenset[Accepts]({"tflite", "lce"})
     protocol: int | None = None

@@ -3,6 +3,7 @@
 <store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
 <store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
 <store>/baselines/<name>/engines/<sha256>   engine binaries, and all files of engines that the suite declared
+<store>/baselines/<name>/files/<sha256>/<file>   files of declared engines that keep their names on a device
 <store>/baselines/<name>/models/<sha256>.tflite
 """
 
@@ -15,6 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import filelock
@@ -44,7 +46,8 @@ class BaselineEngine(msgspec.Struct, frozen=True, kw_only=True):
 class BaselineDeclared(msgspec.Struct, frozen=True, kw_only=True):
     """An engine that the suite declared: its `[engine.NAME]`, with what its files are instead of where they were.
 
-    `binary` maps architectures to files, `files` are the others, in order.
+    `binary` maps architectures to files, `files` are the others, in order; `names` are what these are called where
+    there is no binary.
     """
 
     engine: str
@@ -53,6 +56,14 @@ class BaselineDeclared(msgspec.Struct, frozen=True, kw_only=True):
     files: list[str]
     protocol: int | str
     accepts: list[str]
+    names: list[str] = []
+
+    @property
+    def places(self) -> list[str]:
+        """Where `files` lie in the baseline's folder."""
+        if self.names:
+            return [f"files/{sha}/{name}" for sha, name in zip(self.files, self.names, strict=True)]
+        return [f"engines/{sha}" for sha in self.files]
 
 
 class BaselineModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,9 +179,12 @@ class Baselines:
         found = next((one for one in self.get(name).declared if one.engine == engine), None)
         if found is None:
             return None
-        path = {sha: str(self._file(name, f"engines/{sha}", sha)) for sha in (*found.binary.values(), *found.files)}
+        if found.names and (len(found.names) != len(found.files) or not all(map(_is_file_name, found.names))):
+            raise StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
+        path = {sha: str(self._file(name, f"engines/{sha}", sha)) for sha in found.binary.values()}
         binary = {architecture: path[sha] for architecture, sha in found.binary.items()}
-        return msgspec.structs.replace(found, binary=binary, files=[path[sha] for sha in found.files])
+        files = [str(self._file(name, place, sha)) for place, sha in zip(found.places, found.files, strict=True)]
+        return msgspec.structs.replace(found, binary=binary, files=files)
 
     def models(self, name: str) -> dict[str, str]:
         """Path of the model by the name of its workload, each checked. Raises StoreError."""
@@ -179,8 +193,16 @@ class Baselines:
             for one in self.get(name).models
         }
 
-    def save(self, baseline: Baseline, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
-        """Writes a baseline, replacing an older one of this name. `engines` and `models` map digests to files.
+    def save(
+        self,
+        baseline: Baseline,
+        engines: Mapping[str, Path],
+        models: Mapping[str, Path],
+        named: Mapping[str, Path] = MappingProxyType({}),
+    ) -> Path:
+        """Writes a capsule, in the place of an older one of its name. `engines` and `models` map digests to files,
+        `named` digests with names, `SHA/NAME`.
+
         Raises StoreError; the older one is then still there, also when this process is killed in the middle."""
         folder = self.path / checked(baseline.name)
         try:
@@ -189,18 +211,20 @@ class Baselines:
             raise refusal(error, folder) from error
         with self._alone(folder):
             self._mend(baseline.name)
-            return self._save(baseline, engines, models)
+            return self._save(baseline, {"engines": engines, "files": named, "models": models})
 
-    def _save(self, baseline: Baseline, engines: Mapping[str, Path], models: Mapping[str, Path]) -> Path:
+    def _save(self, baseline: Baseline, kinds: Mapping[str, Mapping[str, Path]]) -> Path:
         folder, old = self.path / baseline.name, self._old(baseline.name)
         temporary: Path | None = None
         try:
             temporary = Path(tempfile.mkdtemp(prefix=_SAVING, dir=self.path))
-            for kind, files, suffix in (("engines", engines, ""), ("models", models, ".tflite")):
-                (temporary / kind).mkdir()
-                for sha, path in files.items():
-                    shutil.copyfile(path, temporary / kind / f"{sha}{suffix}")
-                    (temporary / kind / f"{sha}{suffix}").chmod(0o755 if kind == "engines" else 0o644)
+            for kind, files in kinds.items():
+                suffix, mode = (".tflite", 0o644) if kind == "models" else ("", 0o755)
+                for name, path in files.items():
+                    place = temporary / kind / f"{name}{suffix}"
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, place)
+                    place.chmod(mode)
             document = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
             write_atomically(temporary / "capsule.json", document)
             sign(temporary / "capsule.json")
@@ -274,6 +298,10 @@ class Baselines:
         if hashlib.sha256(content).hexdigest() != sha:
             raise StoreError(f"{path} of baseline '{name}' is not what was saved: restore it, or save it again")
         return path
+
+
+def _is_file_name(name: str) -> bool:
+    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
 def checked(name: str) -> str:

@@ -44,7 +44,7 @@ def test_quickstart_has_the_four_classic_shapes() -> None:
         ("treads = [1]\n" + CONV, "unknown key 'treads' (did you mean 'threads'?)"),
         ('engines = ["natve"]\n' + CONV, "unknown engine 'natve' (did you mean 'native'?); there are native"),
         (CONV + '[engine.native]\ncommand = ["{binary}"]\nbinary = {}\n', "the name of a built-in engine"),
-        (CONV + '[engine.x]\ncommand = ["run"]\nbinary = {}\n', "does not say where the {binary} goes"),
+        (CONV + '[engine.x]\ncommand = ["run"]\nbinary = {arm = "x"}\n', "does not say where the {binary} goes"),
         (
             CONV + '[engine.x]\ncommand = ["{binary}"]\nbinary = {arm64 = "x"}\n',
             "unknown architecture 'arm64' (did you mean 'arm'?); there are",
