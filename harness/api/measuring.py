@@ -98,6 +98,8 @@ def evaluate(
     /,
     *,
     dataset: str = "fashion-mnist",
+    resize: Literal["crop", "stretch", "larq-zoo"] | None = None,
+    normalize: str | None = None,
     images: int | None = None,
     reference_images: int | Literal["all"] | None = None,
     seed: int = 0,
@@ -116,7 +118,9 @@ def evaluate(
 
     Args:
         models: Models, one or several: `.tflite` files, or names of shipped ones.
-        dataset: Labelled images: a name, an `.npz` file, or a folder of `.npy` files.
+        dataset: Labelled images: a name, an `.npz` file, or a folder of `.npy`, or of JPEG and PNG files.
+        resize: Resizing of a folder's images: "crop", "stretch" or "larq-zoo"; default: none.
+        normalize: Scaling of their values: "[-1,1]", "[0,1]", "[0,255]", "imagenet", or "mean=0.5 std=0.25".
         images: Number of images, drawn with the seed; default: all.
         reference_images: Images to check against the reference, or "all"; default: as
             many as take a minute, at least 100.
@@ -151,7 +155,8 @@ def evaluate(
         raise CallError(f"--reference-images {str(reference_images)!r} is neither a number from 1 nor all.")
     if threads < 1:
         raise CallError("--threads and --images are at least 1.")
-    asked = {"dataset": dataset, "images": images, "reference_images": reference_images, "seed": seed}
+    prepared = {"resize": resize, "normalize": normalize}
+    asked = {"dataset": dataset, **prepared, "images": images, "reference_images": reference_images, "seed": seed}
     where = {"device": device, "engine": engine, "store": store, "inventory": inventory}
     said = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **where})
     with calling(said, progress, store, device, inventory, threads) as call:
@@ -159,6 +164,8 @@ def evaluate(
             call,
             [str(model) for model in paths(models)],
             dataset=dataset,
+            resize=resize,
+            normalize=normalize,
             images=images,
             reference_images=reference_images,
             seed=seed,

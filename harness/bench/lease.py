@@ -144,7 +144,7 @@ def lease(
     *,
     what: str,
     run_id: str,
-    data: Sequence[bytes] = (),
+    data: Sequence[bytes | Path] = (),
     counter: Path | None = None,
     stop: Stop,
     tell_left_behind: LeftBehind,

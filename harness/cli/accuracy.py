@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .terminal import Console
 
 _CONFUSIONS = 3
+_NAMED = 3
 
 
 def print_accuracies(result: RunResult, console: Console, again: str) -> None:
@@ -125,12 +127,18 @@ def print_accuracies_json(result: RunResult) -> None:
 
 def described(one: Accuracy) -> str:
     """What was predicted."""
+    left_out = f"; {len(one.excluded)} left out: {_some(one.excluded)}" if one.excluded else ""
     if one.images == one.of_images:
-        return f"{one.dataset}: all {one.images:,} images"
+        return f"{one.dataset}: all {one.images:,} images{left_out}"
     return (
         f"{one.dataset}: {one.images:,} of {one.of_images:,} images, drawn with seed {one.seed}; "
-        "the interval is that of so many"
+        f"the interval is that of so many{left_out}"
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return "; ".join([*names[:_NAMED], *more])
 
 
 def most_confused(one: Accuracy) -> list[str]:

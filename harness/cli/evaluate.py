@@ -14,8 +14,10 @@ EXAMPLES = """Examples:
   bnnbench eval quicknet_s -d pi4 --images 500               # a subset, for a slow board or link
   bnnbench eval large.tflite --dataset photos.npz --reference-images 1000   # check 1000 of them against the reference
   bnnbench eval mine.tflite --dataset photos.npz -e native -e lce
-A dataset of your own is an .npz file, or a folder of .npy files, with images and labels; uint8 images need a scale and
-an offset: the model sees x * scale + offset."""
+  bnnbench eval quicknet.tflite --dataset val --resize larq-zoo --normalize imagenet --images 500
+A dataset of your own is a folder with a folder of JPEG and PNG files for each class, or with such files and a
+labels.csv (file,label); or an .npz file, or a folder of .npy files, with images and labels, where uint8 images need a
+scale and an offset: the model sees x * scale + offset."""
 
 app = App(name="eval", help_epilogue=EXAMPLES)
 
@@ -28,6 +30,19 @@ def evaluate(
     dataset: Annotated[
         str, Parameter(help="Labelled images: a dataset's name, an .npz file, or a folder.")
     ] = "fashion-mnist",
+    resize: Annotated[
+        str | None,
+        Parameter(
+            help="Resizing of a folder's images: crop, stretch or larq-zoo; default: none, they have the model's size."
+        ),
+    ] = None,
+    normalize: Annotated[
+        str | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Scaling of their values: [-1,1], [0,1], [0,255], imagenet, or mean=0.5 std=0.25.",
+        ),
+    ] = None,
     images: Annotated[int | None, Parameter(help="Number of images, drawn with the seed; default: all.")] = None,
     reference_images: Annotated[
         str | None,
@@ -70,6 +85,8 @@ def evaluate(
             call,
             models,
             dataset=dataset,
+            resize=resize,
+            normalize=normalize,
             images=images,
             reference_images=compared,
             seed=seed,

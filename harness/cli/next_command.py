@@ -68,7 +68,7 @@ def missing_figures(
     from bnnbench.results.metrics import OBJECTIVES
 
     tables, addresses = _asked(runs)
-    dataset = next((table.dataset for table in reversed(tables.values()) if table.dataset), None)
+    like = next((table for table in reversed(tables.values()) if table.dataset), None)
     found: dict[tuple[str, ...], Missing] = {}
     for row in frame.to_dict("records"):
         names = (str(row["workload"]), str(row["engine"]), str(row["device"]))
@@ -78,7 +78,7 @@ def missing_figures(
             command: str | None = None
             if figure != "latency" or row["emulated"] is not True:
                 where = {**row, "device": addresses.get(names[2], names[2])}
-                command = with_store(_command(_VERBS[figure], where, tables.get(names[0]), dataset), store)
+                command = with_store(_command(_VERBS[figure], where, tables.get(names[0]), like), store)
             found.setdefault((*names, figure, str(command)), Missing(*names, figure, command))
     return list(found.values())
 
@@ -89,10 +89,13 @@ def sentences(missing: Sequence[Missing]) -> list[str]:
     return [one.sentence for one in missing[:_MOST]] + more
 
 
-def _command(verb: str, row: dict[Any, Any], table: ModelTable | None, dataset: str | None) -> str:
+def _command(verb: str, row: dict[Any, Any], table: ModelTable | None, like: ModelTable | None) -> str:
+    """`like` is a model whose accuracy was measured: with the same images."""
     words = ["bnnbench", verb, _argument(str(row["workload"]), table)]
-    if verb == "eval" and dataset not in (None, "fashion-mnist"):
-        words += ["--dataset", _short(str(dataset))]
+    if verb == "eval" and like is not None and like.dataset != "fashion-mnist":
+        asked = {"resize": like.resize, "normalize": like.normalize}
+        words += ["--dataset", _short(str(like.dataset))]
+        words += [word for option, value in asked.items() if value for word in (f"--{option}", value)]
     for option, key, default in (("-d", "device", "local"), ("-e", "engine", "native"), ("-t", "threads", 1)):
         if row[key] != default:
             words += [option, str(row[key])]

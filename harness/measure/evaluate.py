@@ -23,7 +23,7 @@ from bnnbench.results.records import Accuracy, Status
 from ..bench.workbench import Workbench, load
 from ..clock import now
 from ..plan.cases import Case
-from ..workload.model import IMAGES_AT_ONCE, NUMPY, ModelWorkload
+from ..workload.model import NUMPY, ModelWorkload
 from ..workload.output_match import compare_array, tolerance
 from .sign_flips import explain
 
@@ -63,9 +63,12 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
         dataset=dataset.name,
         dataset_sha256=(dataset.whole or dataset).sha256,
         images=len(dataset),
-        of_images=len(dataset.whole or dataset),
+        of_images=dataset.of_images,
         seed=dataset.seed,
         classes=list(dataset.classes),
+        resize=dataset.resize,
+        normalize=dataset.normalize,
+        excluded=list(dataset.excluded),
         compared=len(workload.compared),
         differing=verdict.differing,
         explained=verdict.explained,
@@ -123,9 +126,10 @@ def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: Engi
     prepared = dataset.preprocessing
     u8 = None if prepared is None else (prepared.scale, prepared.offset)
     path, scores, spent = f"{bench.lease.scratch}/{case.record.id}.scores", [], 0
+    at_once = workload.images_at_once
     for number, images in enumerate(workload.image_paths):
-        show(number * IMAGES_AT_ONCE, len(dataset))
-        count = min(IMAGES_AT_ONCE, len(dataset) - number * IMAGES_AT_ONCE)
+        show(number * at_once, len(dataset))
+        count = min(at_once, len(dataset) - number * at_once)
         with bench.timed():
             done = client.infer(
                 "case",

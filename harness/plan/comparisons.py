@@ -12,7 +12,7 @@ from bnnbench.kernels.engines import Engine
 from bnnbench.results.records import ComparisonRecord
 
 from ..suite.tables import ModelTable, Suite
-from ..workload.of_suite import workloads
+from ..workload.of_suite import Show, workloads
 from .cases import Case, Plan, make_plan, matching
 from .side import Selection
 from .target import Target
@@ -43,9 +43,10 @@ class Compare(msgspec.Struct, frozen=True):
             tables = [_standing_in(table, side.models) for table in suite.model]
             return msgspec.structs.replace(suite, model=tables)
         like = suite.model[0] if len(suite.model) == 1 else None
-        table = ModelTable(
-            file=side.model, dataset=like.dataset if like else None, images=like.images if like else None
-        )
+        table = ModelTable(file=side.model)
+        if like:
+            asked = {key: getattr(like, key) for key in ("dataset", "images", "resize", "normalize")}
+            table = msgspec.structs.replace(table, **asked)
         return msgspec.structs.replace(suite, model=[table], kernel=[])
 
 
@@ -56,14 +57,15 @@ def make_comparison_plan(
     threads: Sequence[int],
     targets: Sequence[Target],
     pattern: str | None,
+    show: Show = lambda text, done, of: None,
 ) -> tuple[Plan, list[ComparisonRecord]]:
     """Both sides' cases and their pairs. What one side cannot run is skipped."""
     base_engine, head_engine = engines
     by_name = compare.base.model is None and compare.head.model is None
     suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
-    base = matching(workloads(suites[0]), compare.within)
+    base = matching(workloads(suites[0], show), compare.within)
     # What is right is computed once.
-    head = base if suites[0] == suites[1] else matching(workloads(suites[1]), compare.within)
+    head = base if suites[0] == suites[1] else matching(workloads(suites[1], show), compare.within)
     plans = [
         make_plan(these, [engine], threads, targets, pattern)
         for these, engine in ((base, base_engine), (head, head_engine))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bnnbench.results.records import ComparisonRecord
 
@@ -39,7 +40,8 @@ class Ready:
 def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | None = None) -> Iterator[Ready]:
     """`known` are the only devices to go to: a resumed run's are those that answered when it began."""
     engines = config.chosen_engines()
-    cases = [] if config.compare else workloads(config.suite)
+    show = partial(watcher.phase, "reading")
+    cases = [] if config.compare else workloads(config.suite, show)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
     # What runs none of the workloads is listed as skipped, and neither built nor pushed for that.
     useful = [one for one in engines if config.compare or any(case.payload(one.accepts) is not None for case in cases)]
@@ -56,7 +58,7 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
         comparisons: list[ComparisonRecord] = []
         if config.compare:
             plan, comparisons = make_comparison_plan(
-                config.compare, config.suite, engines, counts, targets, config.filter
+                config.compare, config.suite, engines, counts, targets, config.filter, show
             )
         else:
             plan = make_plan(cases, engines, counts, targets, config.filter)

@@ -13,8 +13,8 @@ import msgspec
 
 from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import ENGINES
-from bnnbench.kernels.errors import KernelError
-from bnnbench.kernels.models.datasets import DATASETS
+from bnnbench.kernels.errors import DatasetError, KernelError
+from bnnbench.kernels.models.datasets import DATASETS, require_preparation
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
@@ -126,6 +126,13 @@ def located(table: ModelTable, folder: Path) -> ModelTable:
         raise SuiteError(f"the model {table.file} has images = {table.images} and no dataset; name one.")
     if table.reference_images is not None and dataset is None:
         raise SuiteError(f"the model {table.file} has reference_images and no dataset; name one.")
+    for key, value in (("resize", table.resize), ("normalize", table.normalize)):
+        if value is not None and dataset is None:
+            raise SuiteError(f"the model {table.file} has {key} = {value!r} and no dataset; name one.")
+    try:
+        require_preparation(table.resize, table.normalize)
+    except DatasetError as error:
+        raise SuiteError(f"the model {table.file}: {error}") from None
     if dataset is not None and dataset not in DATASETS:
         path = (folder / dataset).resolve()
         if not path.exists():

@@ -144,6 +144,10 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     dataset: str | None = None
     """Labelled images to measure its accuracy with: a name, or the path of an .npz file or a folder."""
+    resize: str | None = None
+    """How images of a folder get the model's size: crop, stretch or larq-zoo; default: they have it."""
+    normalize: str | None = None
+    """What becomes of their values: "[-1,1]", "[0,1]", "[0,255]", "imagenet" or "mean=... std=..."."""
     images: Positive | None = None
     """How many of them, drawn with the suite's seed; default all."""
     reference_images: Positive | Literal["all"] | None = None

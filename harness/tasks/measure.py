@@ -83,6 +83,8 @@ def evaluate_models(
     models: Sequence[str],
     *,
     dataset: str,
+    resize: str | None = None,
+    normalize: str | None = None,
     images: int | None,
     reference_images: int | Literal["all"] | None,
     seed: int,
@@ -92,10 +94,9 @@ def evaluate_models(
     """Models, files or names of shipped ones, on labelled images. Raises SuiteError, CallError, and as `measure`."""
     if min(call.threads or [1]) < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")
-    tables = [
-        located(ModelTable(file=model, dataset=dataset, images=images, reference_images=reference_images), Path())
-        for model in models
-    ]
+    asked = ModelTable(file="", dataset=dataset, images=images, reference_images=reference_images)
+    asked = structs.replace(asked, resize=resize, normalize=normalize)
+    tables = [located(structs.replace(asked, file=model), Path()) for model in models]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
     return measure(call, with_invocations(suite, invocations), engines=engines)
 

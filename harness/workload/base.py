@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Payload:
     """
 
     keys: Mapping[str, str]
-    blobs: tuple[bytes, ...]
+    blobs: tuple[bytes | Path, ...]
     inputs: tuple[str, ...] = ()
 
 

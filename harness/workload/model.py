@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from bnnbench.kernels.models.predictions import Progress, affordable, reference_
 from bnnbench.results.records import Kind
 
 from .base import Payload
+from .image_blobs import ImageBlobs, at_once, image_blobs
 from .inputs import EDGES
 from .judges import Opinions, opinions
 from .output_match import Match, compare_outputs, not_finite
@@ -31,9 +33,6 @@ from .output_match import Match, compare_outputs, not_finite
 INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
 some of them, and says nothing against it."""
-
-IMAGES_AT_ONCE = 1000
-"""How many labelled images an engine is given with one request."""
 
 NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
@@ -115,12 +114,13 @@ class ModelWorkload:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
             inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
-            blobs: tuple[bytes, ...] = (self.plan_bytes, *inputs, *self.image_blobs)
+            blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self._images.sources)
             return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
         if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
-            blobs = (self.model.path.read_bytes(), *inputs, *self.image_blobs)
-            return Payload({"model": _path(blobs[0])}, blobs, tuple(map(_path, inputs)))
+            file = self.model.path.read_bytes()
+            blobs = (file, *inputs, *self._images.sources)
+            return Payload({"model": _path(file)}, blobs, tuple(map(_path, inputs)))
         return None
 
     @property
@@ -129,17 +129,20 @@ class ModelWorkload:
         return any(op.name.startswith("Lce") for op in self.model.ops)
 
     @cached_property
-    def image_blobs(self) -> tuple[bytes, ...]:
-        """The dataset's images as they are pushed: `IMAGES_AT_ONCE` in each."""
-        if self.dataset is None:
-            return ()
-        images = self.dataset.images
-        return tuple(images[at : at + IMAGES_AT_ONCE].tobytes() for at in range(0, len(images), IMAGES_AT_ONCE))
+    def _images(self) -> ImageBlobs:
+        """The dataset's images as they are pushed: `images_at_once` in each."""
+        return ImageBlobs(()) if self.dataset is None else image_blobs(self.dataset.images)
 
     @property
+    def images_at_once(self) -> int:
+        """How many images an engine is given with one request."""
+        assert self.dataset is not None
+        return at_once(self.dataset.images)
+
+    @cached_property
     def image_paths(self) -> tuple[str, ...]:
         """Where they lie on a device."""
-        return tuple(map(_path, self.image_blobs))
+        return tuple(map(_path, self._images.sources))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the reference: for each input of the gate, and for labelled images."""
@@ -270,5 +273,6 @@ def _rounds_sums(node: Node) -> bool:
     return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
 
 
-def _path(blob: bytes) -> str:
-    return f"blobs/{hashlib.sha256(blob).hexdigest()}"
+def _path(blob: bytes | Path) -> str:
+    content = blob if isinstance(blob, bytes) else blob.read_bytes()
+    return f"blobs/{hashlib.sha256(content).hexdigest()}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from bnnbench.kernels.data import make_data
 from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
-from bnnbench.kernels.models.datasets import Dataset, fitting, open_dataset
+from bnnbench.kernels.models.datasets import Dataset, labelled
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec
@@ -19,12 +20,15 @@ from .base import Workload
 from .kernel import KernelWorkload
 from .model import ModelWorkload
 
+Show = Callable[[str, int, int], None]
+"""Is told what takes a while, how many are done, and of how many."""
 
-def workloads(suite: Suite) -> list[Workload]:
+
+def workloads(suite: Suite, show: Show = lambda text, done, of: None) -> list[Workload]:
     """All workloads of a suite. Raises SuiteError."""
     found: list[KernelWorkload | ModelWorkload] = []
     for table in suite.model:
-        found += of_model(table, suite.seed)
+        found += of_model(table, suite.seed, show)
     for kernel in suite.kernel:
         spec = kernel.spec()
         found.append(KernelWorkload(kernel.name or _short(spec), spec, make_data(spec, suite.seed)))
@@ -47,7 +51,9 @@ def _short(spec: KernelSpec) -> str:
     return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
-def of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkload]:
+def of_model(
+    table: ModelTable, seed: int, show: Show = lambda text, done, of: None
+) -> list[KernelWorkload | ModelWorkload]:
     """The whole model, its binary layers, or both, as the table's `measure` says. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
@@ -58,7 +64,8 @@ def of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkloa
             whole = ModelWorkload(label, model, seed)
             _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
             if table.dataset is not None:
-                whole = replace(whole, dataset=_images(table, whole, seed), reference_images=table.reference_images)
+                images = _images(table, whole, seed, show)
+                whole = replace(whole, dataset=images, reference_images=table.reference_images)
             found.append(whole)
         if "layers" in table.measure:
             found += _layers(model, label, seed)
@@ -67,11 +74,19 @@ def of_model(table: ModelTable, seed: int) -> list[KernelWorkload | ModelWorkloa
     return found
 
 
-def _images(table: ModelTable, workload: ModelWorkload, seed: int) -> Dataset:
+def _images(table: ModelTable, workload: ModelWorkload, seed: int, show: Show) -> Dataset:
     """The table's dataset, which fits the model. DatasetError."""
     assert table.dataset is not None
-    dataset = fitting(open_dataset(table.dataset), workload.graph, str(workload.model.path.name))
-    return dataset if table.images is None else dataset.subset(table.images, seed)
+    return labelled(
+        table.dataset,
+        workload.graph,
+        workload.model.path.name,
+        images=table.images,
+        seed=seed,
+        resize=table.resize,
+        normalize=table.normalize,
+        progress=lambda done, of: show(f"the images of {table.dataset}", done, of),
+    )
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:

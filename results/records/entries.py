@@ -147,7 +147,8 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     them. `correct` and `correct_top5` were right; `confusion[label][predicted]` counts images. `differing` predictions
     are not the reference's, and signs too close to zero to call explain `explained` of these. `right` holds which
     images were right (`results/image_flags.py`). The reference was run on `compared` images, drawn with the seed; None:
-    on all, in records of before. `infer_ns` is the engine's time for all images.
+    on all, in records of before. `infer_ns` is the engine's time for all images. Of a folder of images, `resize` and
+    `normalize` say how they were prepared, and `excluded` which were left out, each with its reason.
     """
 
     case_id: str
@@ -162,6 +163,9 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     correct_top5: Size | None = None
     confusion: list[list[Whole]] | None = None
     classes: list[str] = []
+    resize: str | None = None
+    normalize: str | None = None
+    excluded: list[str] = []
     compared: Count | None = None
     differing: Size | None = None
     explained: Whole | None = None

@@ -146,7 +146,7 @@ def test_placeholders_of_both_protocols() -> None:
         ('command = ["python3", "{folder}/s.py"]', "speaks of files, and none are given; name them with files = [...]"),
         ('command = ["python3", "{files}"]', "speaks of files, and none are given"),
         ('command = ["python3", "{files}"]\nfiles = ["s.py", "x/s.py"]', "files: two are called s.py"),
-        ('command = ["python3", "{file}"]\nfiles = ["s.py"]', "{file} is none of {binary}, {files}, {folder}."),
+        ('command = ["python3", "{file}"]\nfiles = ["s.py"]', "{file} is not one of {binary}, {files}, {folder}."),
         ('command = ["python3", "{files}"]\nfiles = ["nix.py"]', "nix.py does not exist"),
         ('command = ["{binary}", "{folder}"]\nbinary = { arm = "s.py" }', "{folder} is for an engine without binary"),
         ('protocol = "none"\ncommand = ["tool"]', "does not say where the {model} goes"),

@@ -2,6 +2,18 @@
 
 from .dataset import Dataset, Preprocessing
 from .fit import fitting
+from .labelled import labelled
+from .preparation import require_preparation
+from .resize import RESIZES
 from .sources import DATASETS, open_dataset
 
-__all__ = ("DATASETS", "Dataset", "Preprocessing", "fitting", "open_dataset")
+__all__ = (
+    "DATASETS",
+    "RESIZES",
+    "Dataset",
+    "Preprocessing",
+    "fitting",
+    "labelled",
+    "open_dataset",
+    "require_preparation",
+)

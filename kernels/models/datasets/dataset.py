@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import DatasetError
 
+_HASHED_AT_ONCE = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
@@ -29,7 +31,9 @@ class Preprocessing:
 class Dataset:
     """`images` [n, H, W, C] u8 with a `preprocessing`, or f32 or i8 as the model takes them; `labels` [n] int64.
 
-    A subset knows the whole it was drawn from: `chosen` are its places in it, ascending, drawn with `seed`.
+    A subset knows the whole it was drawn from: `chosen` are its places in it, ascending, drawn with `seed`. Of a folder
+    of images it is known how they were prepared (`resize`, `normalize`), and what was left out, with the reason;
+    `broken` of these were drawn.
     """
 
     name: str
@@ -41,6 +45,12 @@ class Dataset:
     whole: Dataset | None = None
     chosen: NDArray[np.intp] | None = None
     seed: int | None = None
+    resize: str | None = None
+    normalize: str | None = None
+    excluded: tuple[str, ...] = ()
+    broken: int = 0
+    digest: str | None = None
+    """In the place of `sha256` for a whole folder of images, of which `images` holds none."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -48,10 +58,18 @@ class Dataset:
     @cached_property
     def sha256(self) -> str:
         """Of everything a prediction depends on: images, labels, preprocessing."""
+        if self.digest is not None:
+            return self.digest
         digest = hashlib.sha256(f"{self.images.dtype} {self.images.shape} {self.preprocessing}".encode())
-        digest.update(np.ascontiguousarray(self.images).tobytes())
+        for at in range(0, len(self.images), _HASHED_AT_ONCE):
+            digest.update(np.ascontiguousarray(self.images[at : at + _HASHED_AT_ONCE]).tobytes())
         digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
+
+    @property
+    def of_images(self) -> int:
+        """How many there are to draw from."""
+        return len(self.whole or self) - self.broken
 
     def inputs(self, which: slice | NDArray[np.intp]) -> NDArray[Any]:
         """Some images as the model sees them."""
