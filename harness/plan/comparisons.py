@@ -12,7 +12,8 @@ from bnnbench.kernels.engines import Engine
 from bnnbench.results.records import ComparisonRecord
 
 from ..suite.tables import ModelTable, Suite
-from ..workload.of_suite import Show, workloads
+from ..workload.of_suite import workloads
+from ..workload.opened_images import OpenedImages
 from .cases import Case, Plan, make_plan, matching
 from .side import Selection
 from .target import Target
@@ -57,15 +58,16 @@ def make_comparison_plan(
     threads: Sequence[int],
     targets: Sequence[Target],
     pattern: str | None,
-    show: Show = lambda text, done, of: None,
+    images: OpenedImages | None = None,
 ) -> tuple[Plan, list[ComparisonRecord]]:
     """Both sides' cases and their pairs. What one side cannot run is skipped."""
     base_engine, head_engine = engines
+    images = images or OpenedImages()
     by_name = compare.base.model is None and compare.head.model is None
     suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
-    base = matching(workloads(suites[0], show), compare.within)
+    base = matching(workloads(suites[0], images), compare.within)
     # What is right is computed once.
-    head = base if suites[0] == suites[1] else matching(workloads(suites[1], show), compare.within)
+    head = base if suites[0] == suites[1] else matching(workloads(suites[1], images), compare.within)
     plans = [
         make_plan(these, [engine], threads, targets, pattern)
         for these, engine in ((base, base_engine), (head, head_engine))

@@ -19,6 +19,7 @@ from ..plan.cases import Plan, make_plan
 from ..plan.comparisons import make_comparison_plan
 from ..plan.config import RunConfig
 from ..workload.of_suite import workloads
+from ..workload.opened_images import OpenedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Ready:
 def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | None = None) -> Iterator[Ready]:
     """`known` are the only devices to go to: a resumed run's are those that answered when it began."""
     engines = config.chosen_engines()
-    show = partial(watcher.phase, "reading")
-    cases = [] if config.compare else workloads(config.suite, show)
+    images = OpenedImages(partial(watcher.phase, "reading"))
+    cases = [] if config.compare else workloads(config.suite, images)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
     # What runs none of the workloads is listed as skipped, and neither built nor pushed for that.
     useful = [one for one in engines if config.compare or any(case.payload(one.accepts) is not None for case in cases)]
@@ -58,7 +59,7 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
         comparisons: list[ComparisonRecord] = []
         if config.compare:
             plan, comparisons = make_comparison_plan(
-                config.compare, config.suite, engines, counts, targets, config.filter, show
+                config.compare, config.suite, engines, counts, targets, config.filter, images
             )
         else:
             plan = make_plan(cases, engines, counts, targets, config.filter)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from bnnbench.kernels.data import make_data
 from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
-from bnnbench.kernels.models.datasets import Dataset, labelled
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec
@@ -19,16 +17,15 @@ from ..suite.tables import ModelTable, Suite
 from .base import Workload
 from .kernel import KernelWorkload
 from .model import ModelWorkload
-
-Show = Callable[[str, int, int], None]
-"""Is told what takes a while, how many are done, and of how many."""
+from .opened_images import OpenedImages
 
 
-def workloads(suite: Suite, show: Show = lambda text, done, of: None) -> list[Workload]:
-    """All workloads of a suite. Raises SuiteError."""
+def workloads(suite: Suite, images: OpenedImages | None = None) -> list[Workload]:
+    """All workloads of a suite; `images` are those of suites that are measured with it. Raises SuiteError."""
+    images = images or OpenedImages()
     found: list[KernelWorkload | ModelWorkload] = []
     for table in suite.model:
-        found += of_model(table, suite.seed, show)
+        found += of_model(table, suite.seed, images)
     for kernel in suite.kernel:
         spec = kernel.spec()
         found.append(KernelWorkload(kernel.name or _short(spec), spec, make_data(spec, suite.seed)))
@@ -51,9 +48,7 @@ def _short(spec: KernelSpec) -> str:
     return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
-def of_model(
-    table: ModelTable, seed: int, show: Show = lambda text, done, of: None
-) -> list[KernelWorkload | ModelWorkload]:
+def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -> list[KernelWorkload | ModelWorkload]:
     """The whole model, its binary layers, or both, as the table's `measure` says. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
@@ -64,29 +59,14 @@ def of_model(
             whole = ModelWorkload(label, model, seed)
             _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
             if table.dataset is not None:
-                images = _images(table, whole, seed, show)
-                whole = replace(whole, dataset=images, reference_images=table.reference_images)
+                dataset = (images or OpenedImages()).of(table, whole, seed)
+                whole = replace(whole, dataset=dataset, reference_images=table.reference_images)
             found.append(whole)
         if "layers" in table.measure:
             found += _layers(model, label, seed)
     except (ModelError, DatasetError) as error:
         raise SuiteError(str(error)) from None
     return found
-
-
-def _images(table: ModelTable, workload: ModelWorkload, seed: int, show: Show) -> Dataset:
-    """The table's dataset, which fits the model. DatasetError."""
-    assert table.dataset is not None
-    return labelled(
-        table.dataset,
-        workload.graph,
-        workload.model.path.name,
-        images=table.images,
-        seed=seed,
-        resize=table.resize,
-        normalize=table.normalize,
-        progress=lambda done, of: show(f"the images of {table.dataset}", done, of),
-    )
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from msgspec import structs
 
 from bnnbench.harness.cli.next_command import _command
 from bnnbench.harness.errors import SuiteError
@@ -20,6 +21,8 @@ from bnnbench.harness.suite.load import located, parse_suite
 from bnnbench.harness.suite.tables import ModelTable, Suite
 from bnnbench.harness.workload import image_blobs as blobs
 from bnnbench.harness.workload.model import ModelWorkload
+from bnnbench.harness.workload.of_suite import workloads
+from bnnbench.harness.workload.opened_images import OpenedImages
 from bnnbench.kernels.models.datasets import open_dataset
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.kernels.models.tflite_file import read
@@ -146,6 +149,22 @@ def test_commands_that_are_named_prepare_images_alike() -> None:
     words = _command("eval", row, None, table)
     assert words.endswith("--dataset /val --resize larq-zoo --normalize imagenet")
     assert "--resize" not in _command("run", row, None, table)
+
+
+def test_images_that_models_take_alike_are_read_once(images: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    table = ModelTable(file=str(shipped_models()["quicknet_xs"]), dataset=str(images / "shoes"), normalize="[0,1]")
+    suite = Suite(name="s", model=[structs.replace(table, name=name) for name in ("a", "b")])
+    one, two = workloads(suite, OpenedImages(lambda *words: told.append(words)))
+    assert isinstance(one, ModelWorkload)
+    assert isinstance(two, ModelWorkload)
+    assert one.dataset is two.dataset is not None
+    assert told == [(f"the images of {images / 'shoes'}", done, COUNT + 1) for done in (0, 128)]
+    other = structs.replace(suite.model[1], normalize="[-1,1]")
+    one, two = workloads(structs.replace(suite, model=[suite.model[0], other]))
+    assert isinstance(two, ModelWorkload)
+    assert one.identity != two.identity
+    assert two.images_sha256 is not None
 
 
 def test_relative_folders_are_found_from_the_suite(tmp_path: Path) -> None:
