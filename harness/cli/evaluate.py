@@ -39,7 +39,6 @@ def evaluate(
     normalize: Annotated[
         str | None,
         Parameter(
-            allow_leading_hyphen=True,
             help="Scaling of their values: [-1,1], [0,1], [0,255], imagenet, or mean=0.5 std=0.25.",
         ),
     ] = None,

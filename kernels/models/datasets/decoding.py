@@ -84,7 +84,7 @@ def _as_bytes(image: Image) -> Image:
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64) >> 8
         return PIL.Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
-    return image.convert("RGBA") if image.mode == "P" else image
+    return image
 
 
 def _first_line(error: Exception) -> str:
