@@ -19,7 +19,7 @@ from .options import (
 )
 
 EXAMPLES = """Examples:
-  bnnbench ab suite.toml --base native@build/old --head native     # an older binary against this checkout
+  bnnbench ab suite.toml --base native@build/old --head native     # an older binary
   bnnbench ab suite.toml --base numba --head native -d pi4
   bnnbench ab --base small.tflite --head large.tflite              # two models
   bnnbench ab suite.toml --base native@v1.2 --head native          # against the baseline v1.2

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from .examples import give_own_examples
 from .options import DebugOption, JsonOption, StoreOption, TrustOption
 
 app = App(
@@ -15,6 +16,7 @@ app = App(
     help_epilogue="""Examples:
   bnnbench run suite.toml && bnnbench baseline save main
   bnnbench baseline save v1.2 --pin            # drift is measured against the oldest pinned one
+  bnnbench baseline list
   bnnbench check --baseline main --baseline v1.2""",
 )
 
@@ -112,3 +114,6 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     console = Console()
     sheet.print(console)
     console.print(f"baselines in {found.path}", style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+give_own_examples(app)

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from bnnbench.results.store.stored_run import StoredRun
 
 EXAMPLES = """Examples:
-  bnnbench chart latency-accuracy                              # of all runs, as latency-accuracy.pdf
+  bnnbench chart latency-accuracy                              # all runs, as a PDF
   bnnbench chart latency latest                                # of the last run alone
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
   bnnbench chart roofline --where "device == 'pi4'"            # kernels against the device's limits
-  bnnbench chart ecdf --where "workload == 'quicknet_s'"       # distribution of each engine's samples
-  bnnbench chart history                                       # every case over the runs of the store
+  bnnbench chart ecdf --where "workload == 'quicknet_s'"       # each engine's distribution
+  bnnbench chart history                                       # every case over all runs
   bnnbench chart size-accuracy --published "Pixel 1"           # with Larq Zoo's published figures"""
 
 app = App(name="chart", help_epilogue=EXAMPLES)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from bnnbench.results.verdict.rows import VerdictRow
 
 EXAMPLES = """Examples:
-  bnnbench check --baseline main                                   # the baseline's suite, on its device
+  bnnbench check --baseline main                                   # its suite, on its device
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
-Exit status: 0 passed; 1 regression or wrong output; 2 usage error; 3 not measured, or too many inconclusive."""
+Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or inconclusive."""
 
 app = App(name="check", help_epilogue=EXAMPLES)
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from .options import DebugOption, JsonOption, StoreOption
 
 EXAMPLES = """Examples:
-  bnnbench compare 20260131-142501 latest      # ratios of two stored runs; for a verdict: bnnbench ab, check"""
+  bnnbench compare 20260131-142501 latest      # ratios, no verdicts"""
 
 app = App(name="compare", help_epilogue=EXAMPLES)
 

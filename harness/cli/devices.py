@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.kinds import addresses
 
+from .examples import give_own_examples
 from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption, WaitOption
 
 app = App(
@@ -20,9 +21,9 @@ app = App(
   bnnbench devices add pixel adb://0A1B2C3D     # as `adb devices` lists it
   bnnbench devices add a72 qemu://cortex-a72    # no board: counts instructions
   bnnbench devices probe pi4
-  bnnbench devices doctor pi4                   # what makes its measurements unreliable, and how to fix it
+  bnnbench devices doctor pi4                   # what makes it unreliable, and the fix
   bnnbench devices restore pi4                  # undo what a crashed run changed there
-  bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE, and the MDE
+  bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
   bnnbench devices list""",
 )
 
@@ -205,3 +206,6 @@ def restore(
     stuck = [one.what for one in changes if one.outcome == "stuck"]
     if stuck:
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
+
+
+give_own_examples(app)

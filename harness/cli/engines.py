@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from bnnbench.devices.closest import there_is_no
 
 from .engines_check import check
+from .examples import give_own_examples
 from .options import DebugOption, JsonOption
 
 app = App(
@@ -18,9 +19,9 @@ app = App(
   bnnbench engines list
   bnnbench engines list --kernels             # the native engine's inner loops, by ISA level
   bnnbench engines build --target aarch64-linux-musl
-  bnnbench engines check ./my_engine -d pi4   # check your own engine against docs/protocol.md
+  bnnbench engines check ./my_engine -d pi4   # is its protocol right?
   bnnbench engines install lce                # Larq Compute Engine, to compare with
-  bnnbench engines install larq               # Larq and TensorFlow for training; prints the path of its Python""",
+  bnnbench engines install larq               # Larq and TensorFlow, for training""",
 )
 
 
@@ -172,3 +173,6 @@ def build(
 
 
 app.command(check)
+
+
+give_own_examples(app)

@@ -10,14 +10,14 @@ from cyclopts import App, Parameter
 from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
-  bnnbench eval quicknet_s                                   # a shipped model on the shipped images, here
+  bnnbench eval quicknet_s                                   # shipped model and images, here
   bnnbench eval quicknet_s -d pi4 --images 500               # a subset, for a slow board or link
-  bnnbench eval large.tflite --dataset photos.npz --reference-images 1000   # check 1000 of them against the reference
+  bnnbench eval large.tflite --dataset photos.npz --reference-images 1000
   bnnbench eval mine.tflite --dataset photos.npz -e native -e lce
   bnnbench eval quicknet.tflite --dataset val --resize larq-zoo --normalize imagenet --images 500
-A dataset of your own is a folder with a folder of JPEG and PNG files for each class, or with such files and a
-labels.csv (file,label); or an .npz file, or a folder of .npy files, with images and labels, where uint8 images need a
-scale and an offset: the model sees x * scale + offset."""
+Your own dataset: a folder with one folder of JPEG or PNG files per class, or with such files and a
+labels.csv (file,label); or an .npz file or a folder of .npy files with images and labels. There,
+uint8 images need a scale and an offset: the model sees x * scale + offset."""
 
 app = App(name="eval", help_epilogue=EXAMPLES)
 

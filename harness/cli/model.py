@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from .examples import give_own_examples
 from .options import DebugOption, JsonOption
 
 app = App(
@@ -72,3 +73,6 @@ def info(
         )
         return
     print_model(description, file, model.size_bytes)
+
+
+give_own_examples(app)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
   bnnbench report                 # the last run, into ./report
   bnnbench report 20260131-142501 20260201-09 -o side-by-side
-  bnnbench report --history       # and how every case changed over the runs of the store"""
+  bnnbench report --history       # with each case's history"""
 
 app = App(name="report", help_epilogue=EXAMPLES)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from .examples import give_own_examples
 from .options import DebugOption, JsonOption, StoreOption
 
 if TYPE_CHECKING:
@@ -214,3 +215,6 @@ def _document(result: RunResult, where: Store) -> dict[str, Any]:
         rows = verdict_rows(stored)
         return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, where)))}
     return document | {"cases": loads(load(stored).to_json(orient="records", date_format="iso"))}
+
+
+give_own_examples(app)

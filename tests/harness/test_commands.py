@@ -56,3 +56,23 @@ def test_the_list_says_what_the_command_says(name: str) -> None:
     said = inspect.getdoc(command.default_command) if command.default_command else command.help
     assert said == COMMANDS[name].help
     assert app[name] is command
+
+
+def every_command() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name in COMMANDS:
+        inner = [word for word in app[name] if not word.startswith("-")] if not app[name].default_command else []
+        found += [(name, word) for word in inner] or [(name,)]
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_help_page_ends_with_examples_of_its_command(words: tuple[str, ...]) -> None:
+    page = app
+    for word in words:
+        page = page[word]
+    title, *lines = str(page.help_epilogue).splitlines()
+    call = f"bnnbench {' '.join(words)}"
+    assert title.startswith("Example")
+    assert any(call in line for line in [title, *lines])
+    assert all(len(line) <= 100 for line in lines), "it would be folded in most terminals"
