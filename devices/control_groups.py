@@ -37,7 +37,7 @@ def quota(sections: Sections) -> Fact:
     if not section.rows:
         return Fact(None, f"tried {section.source}")
     found = [{"cpus": cpus, "path": path} for path, cpus in _limits(section).items() if cpus < _PLENTY]
-    return Fact(sorted(found, key=lambda one: (one["cpus"], one["path"])), section.source)
+    return Fact(sorted(found, key=lambda item: (item["cpus"], item["path"])), section.source)
 
 
 def throttle_counters(sections: Sections) -> Fact:

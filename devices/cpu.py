@@ -136,16 +136,18 @@ def find_clusters(
                         max((capacity[number] for number in numbers if number in capacity), default=None),
                     )
                 )
-    strengths = {one.cpus: part.strength for one in clusters if (part := part_of(one.implementer, one.part))}
-    by_capacity, by_part = all(one.capacity for one in clusters), len(strengths) == len(clusters)
+    strengths = {
+        cluster.cpus: part.strength for cluster in clusters if (part := part_of(cluster.implementer, cluster.part))
+    }
+    by_capacity, by_part = all(cluster.capacity for cluster in clusters), len(strengths) == len(clusters)
     return sorted(
         clusters,
-        key=lambda one: (
-            -(one.capacity or 0) if by_capacity else 0,
-            -strengths[one.cpus] if by_part else 0,
-            kinds.get(one.cpus[0], 0),
-            -(one.max_hz or 0),
-            one.cpus,
+        key=lambda cluster: (
+            -(cluster.capacity or 0) if by_capacity else 0,
+            -strengths[cluster.cpus] if by_part else 0,
+            kinds.get(cluster.cpus[0], 0),
+            -(cluster.max_hz or 0),
+            cluster.cpus,
         ),
     )
 

@@ -40,7 +40,7 @@ Check = Callable[[DeviceSpec, DeviceFacts], Iterator[Finding]]
 def diagnose(spec: DeviceSpec, facts: DeviceFacts) -> list[Finding]:
     """All findings, worst first."""
     found = [finding for check in CHECKS for finding in check(spec, facts)]
-    return sorted(found, key=lambda one: ("low", "grade", "none").index(one.weight))
+    return sorted(found, key=lambda item: ("low", "grade", "none").index(item.weight))
 
 
 def _emulated(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:

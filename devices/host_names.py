@@ -20,13 +20,13 @@ USER_RULE: Final = (
 
 def is_host(name: str) -> bool:
     """Whether `ssh` would take it as a host name."""
-    bad = any(one in _NOT_IN_HOSTS or one.isspace() or _is_control(one) for one in name)
+    bad = any(char in _NOT_IN_HOSTS or char.isspace() or _is_control(char) for char in name)
     return bool(name) and not name.startswith("-") and not bad
 
 
 def is_user(name: str) -> bool:
     """Whether `ssh` would take it as a remote user's name; control characters are refused as since version 10.1."""
-    bad = any(one in _NOT_IN_USERS or _is_control(one) for one in name)
+    bad = any(item in _NOT_IN_USERS or _is_control(item) for item in name)
     after_space = any(one.isspace() and following == "-" for one, following in pairwise(name))
     return bool(name) and not (bad or after_space or name.startswith("-") or name.endswith("\\"))
 

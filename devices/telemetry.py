@@ -138,7 +138,7 @@ class Sampler:
     def within(self, begin_s: float, end_s: float) -> dict[str, Any]:
         """Figures of the samples between two times since boot: `power_w`, `power_source` and `power_hz` of at
         least two, and `temperature_celsius_max`, `clock_hz_min`, `clock_hz_max`."""
-        chosen = [one for one in self.samples if begin_s <= one[0] <= end_s]
+        chosen = [sample for sample in self.samples if begin_s <= sample[0] <= end_s]
         found: dict[str, Any] = {}
         powers = [power for _, power, _ in chosen if power is not None]
         if len(powers) >= 2 and self.source and end_s > begin_s:
@@ -147,7 +147,7 @@ class Sampler:
             found["power_hz"] = len(powers) / (end_s - begin_s)
         each = [readings({path: [text, text] for path, text in texts.items()}) for _, _, texts in chosen]
         for name, most in (("temperature_celsius", max), ("clock_hz", max), ("clock_hz", min)):
-            values = [one[name][0] for one in each if name in one]
+            values = [item[name][0] for item in each if name in item]
             if values:
                 found[f"{name}_{most.__name__}"] = most(values)
         return found

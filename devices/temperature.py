@@ -69,34 +69,34 @@ def place_of(name: str) -> Place:
 def sensors(sections: Sections) -> tuple[list[Sensor], list[Sensor]]:
     """Those to go by, and those left out: the CPU's zones, else a CPU's own chip, else zones of an unclear place."""
     zones, chips = _zones(sections), _chips(sections)
-    of_cpu = [one for one in zones if one.place == "cpu" and one.degrees is not None]
-    unclear = [one for one in zones if one.place == "unclear" and one.degrees is not None]
+    of_cpu = [zone for zone in zones if zone.place == "cpu" and zone.degrees is not None]
+    unclear = [zone for zone in zones if zone.place == "unclear" and zone.degrees is not None]
     chosen = of_cpu or _best(chips) or unclear
-    return chosen, [one for one in zones if one not in chosen]
+    return chosen, [zone for zone in zones if zone not in chosen]
 
 
 def temperatures(sections: Sections) -> Fact:
     """`{sensor: degrees}`; sensors of one name get their zone or chip."""
     chosen, left_out = sensors(sections)
     degrees: dict[str, float] = {}
-    for one in chosen:
-        name = f"{one.name} ({one.path.split('/')[-2]})" if one.name in degrees else one.name
-        degrees[name] = one.degrees or 0.0
+    for entry in chosen:
+        name = f"{entry.name} ({entry.path.split('/')[-2]})" if entry.name in degrees else entry.name
+        degrees[name] = entry.degrees or 0.0
     if degrees:
         return Fact(degrees, sections["zone_temp" if "thermal_zone" in chosen[0].path else "hwmon_temp"].source)
     tried = f"tried {sections['zone_temp'].source}, {sections['hwmon_temp'].source}"
-    return Fact(None, f"{tried}; left out: {', '.join(one.name for one in left_out)}" if left_out else tried)
+    return Fact(None, f"{tried}; left out: {', '.join(item.name for item in left_out)}" if left_out else tried)
 
 
 def temperature_files(sections: Sections) -> Fact:
     """The files of `temperature_celsius`, in its order."""
-    paths = [one.path for one in sensors(sections)[0]]
+    paths = [sensor.path for sensor in sensors(sections)[0]]
     return Fact(paths or None, temperatures(sections).source)
 
 
 def left_out(sections: Sections) -> Fact:
     """`{sensor: why}` of zones that are not gone by."""
-    found = {one.name: _why(one) for one in sensors(sections)[1][:_LONGEST_LIST]}
+    found = {sensor.name: _why(sensor) for sensor in sensors(sections)[1][:_LONGEST_LIST]}
     return Fact(found or None, sections["zone_type"].source if found else f"tried {sections['zone_type'].source}")
 
 
@@ -130,8 +130,8 @@ def _chips(sections: Sections) -> list[Sensor]:
 
 def _best(chips: Sequence[Sensor]) -> list[Sensor]:
     """The CPU's own chip, by its best label."""
-    of_cpu = [one for one in chips if one.place == "cpu" and one.degrees is not None]
+    of_cpu = [chip for chip in chips if chip.place == "cpu" and chip.degrees is not None]
     for pattern in _LABELS:
-        if found := [one for one in of_cpu if re.search(pattern, one.name.partition(" ")[2], re.IGNORECASE)]:
+        if found := [item for item in of_cpu if re.search(pattern, item.name.partition(" ")[2], re.IGNORECASE)]:
             return found
     return []

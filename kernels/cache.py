@@ -54,8 +54,8 @@ def require_private(path: Path) -> None:
         return
     real = path.resolve()
     trusted = {os.geteuid(), Path("/").stat().st_uid}
-    for one in (real, *real.parents):
-        status = one.stat()
+    for item in (real, *real.parents):
+        status = item.stat()
         if status.st_uid not in trusted:
             trouble = f"belongs to user {status.st_uid}"
         elif status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode):
@@ -67,7 +67,7 @@ def require_private(path: Path) -> None:
         else:
             continue
         raise BuildError(
-            f"{path} is not used, because {one} {trouble}: somebody else could have replaced it; mend the owner and "
+            f"{path} is not used, because {item} {trouble}: somebody else could have replaced it; mend the owner and "
             "mode, or set BNNBENCH_CACHE to a folder that only you can write to."
         )
 

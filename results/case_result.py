@@ -113,13 +113,13 @@ def _with_accuracy(result: CaseResult, accuracy: Accuracy) -> CaseResult:
 
 def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> CaseResult:
     status, reason, code = _status(run, case, gate, invocations)
-    timed = [one for one in invocations if median_ns(one) is not None]
+    timed = [invocation for invocation in invocations if median_ns(invocation) is not None]
     last: Gate | Invocation | None = timed[-1] if timed else gate
     build = (last.engine_build if last else None) or case.engine_build
     isa = (last.isa if last else None) or case.isa
     if status not in _TIMED or not timed:
         return CaseResult(case, status, reason, build, isa, code)
-    arena = _largest([one.arena_bytes for one in timed])
+    arena = _largest([item.arena_bytes for item in timed])
     emulated = run.record.emulated(case.device)
     figures = {
         metric.key: figure
@@ -127,7 +127,7 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         if not (metric.is_time and emulated) and (figure := _figure(metric, timed)) is not None
     }
     intervals = {
-        key: level([value for one in timed if (value := of_invocation(one)) is not None])
+        key: level([value for item in timed if (value := of_invocation(item)) is not None])
         for key in figures
         if METRICS[key].low is not None and (of_invocation := METRICS[key].of_invocation) is not None
     }
@@ -135,13 +135,13 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return CaseResult(
             case, status, reason, build, isa, code, arena_bytes=arena, figures=figures, intervals=intervals
         )
-    latency = level([statistics.median(one.samples_ns) for one in timed])
-    beyond = beyond_roof(case, latency.value, [one for one in run.peaks if one.device == case.device])
+    latency = level([statistics.median(item.samples_ns) for item in timed])
+    beyond = beyond_roof(case, latency.value, [peak for peak in run.peaks if peak.device == case.device])
     if beyond is not None:
         (status, reason), code = beyond, None
     if status not in _TIMED:
         return CaseResult(case, status, reason, build, isa)
-    grade, doubts = trust(gate, timed, [one for one in run.events if one.device == case.device])
+    grade, doubts = trust(gate, timed, [event for event in run.events if event.device == case.device])
     return CaseResult(
         case,
         status,
@@ -152,9 +152,9 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         trust=grade,
         trust_reasons=tuple(doubt.sentence for doubt in doubts),
         trust_words=tuple(dict.fromkeys(doubt.word for doubt in doubts)),
-        energy_mj=_median_of(timed, lambda one: number(one.telemetry.get("energy_mj"))),
+        energy_mj=_median_of(timed, lambda item: number(item.telemetry.get("energy_mj"))),
         latency=latency,
-        p90_ns=statistics.median(quantile(one.samples_ns, 0.9) for one in timed),
+        p90_ns=statistics.median(quantile(item.samples_ns, 0.9) for item in timed),
         arena_bytes=arena,
         figures={_LATENCY.key: latency.value, **figures},
         intervals=intervals,
@@ -174,15 +174,15 @@ def _status(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return _unreached(run, case, "not measured")
     if gate.status not in _TIMED:
         return _Standing(gate.status, gate.reason)
-    wrong = [one for one in invocations if one.status == "wrong_output"]
+    wrong = [invocation for invocation in invocations if invocation.status == "wrong_output"]
     if wrong:
         return _Standing("wrong_output", wrong[0].reason or "an invocation's output differs from the verified one")
     planned = run.record.invocations_per_case
     if case.device in run.record.counted:
         planned = min(1, planned)
-    timed = [one for one in invocations if median_ns(one) is not None]
-    failed = [one for one in invocations if median_ns(one) is None]
-    why = next((one.reason for one in failed if one.reason), "no reason recorded")
+    timed = [invocation for invocation in invocations if median_ns(invocation) is not None]
+    failed = [invocation for invocation in invocations if median_ns(invocation) is None]
+    why = next((item.reason for item in failed if item.reason), "no reason recorded")
     if failed and not timed:
         return _Standing("failed", why)
     if not planned:
@@ -193,7 +193,7 @@ def _status(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         return _Standing("unstable", f"{len(failed)} of {planned} invocations failed: {why}")
     if gate.status != "ok":
         return _Standing(gate.status, gate.reason)
-    unsteady = [one for one in timed if one.status != "ok"]
+    unsteady = [item for item in timed if item.status != "ok"]
     if unsteady:
         return _Standing(unsteady[0].status, unsteady[0].reason)
     if len(timed) < planned:
@@ -215,12 +215,12 @@ def _unfinished(run: StoredRun, case: CaseRecord, status: Status, what: str) -> 
 
 
 def _loss(run: StoredRun, case: CaseRecord) -> str | None:
-    events = [one for one in run.events if one.device == case.device and one.kind in _LOSING_EVENTS]
+    events = [event for event in run.events if event.device == case.device and event.kind in _LOSING_EVENTS]
     return events[-1].message if events else None
 
 
 def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:
-    figures = [value for one in timed if (value := figure(one)) is not None]
+    figures = [value for item in timed if (value := figure(item)) is not None]
     return statistics.median(figures) if figures else None
 
 
@@ -228,7 +228,7 @@ def _figure(metric: Metric, timed: Sequence[Invocation]) -> float | None:
     """Of a metric of which every invocation has a figure."""
     if metric.of_invocation is None:
         return None
-    figures = [value for one in timed if (value := metric.of_invocation(one)) is not None]
+    figures = [value for item in timed if (value := metric.of_invocation(item)) is not None]
     if not figures:
         return None
     return int(metric.combined(figures)) if metric.is_whole else metric.combined(figures)

@@ -86,7 +86,7 @@ def with_speedup(frame: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     counts = Counter(_line_of(row) for row in timed.to_dict("records"))
     speedups = [_speedup(row, slowest.get(_line_of(row)), counts[_line_of(row)]) for row in frame.to_dict("records")]
     for name, kind in _SPEEDUP.items():
-        frame[name] = pd.Series([one.get(name, pd.NA) for one in speedups], index=frame.index, dtype=kind)
+        frame[name] = pd.Series([speedup.get(name, pd.NA) for speedup in speedups], index=frame.index, dtype=kind)
     return frame
 
 
@@ -100,7 +100,7 @@ def _speedup(row: dict[Any, Any], rival: dict[Any, Any] | None, rivals: int) -> 
     ratio = {"speedup": rival["latency_ns"] / row["latency_ns"]}
     if row["series"] == rival["series"]:
         return ratio
-    ends = span(*((one["latency_low_ns"], one["latency_high_ns"]) for one in (rival, row)))
+    ends = span(*((item["latency_low_ns"], item["latency_high_ns"]) for item in (rival, row)))
     if ends is not None:
         ratio |= {"speedup_low": ends[0], "speedup_high": ends[1]}
     said = caveats(row, rival)

@@ -185,16 +185,16 @@ _TIMES_OF_THE_ENGINE = (
 
 def _invocation_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
     cases = {case.id: case for case in run.record.cases}
-    for one in run.invocations:
-        case = cases.get(one.case_id)
+    for invocation in run.invocations:
+        case = cases.get(invocation.case_id)
         if case is None:
             continue
         row = {
             **_run_columns(run.record, case.device),
             **_case_columns(case),
-            **_invocation_columns(one),
-            "isa": one.isa or case.isa,
-            "engine_build": one.engine_build or case.engine_build,
+            **_invocation_columns(invocation),
+            "isa": invocation.isa or case.isa,
+            "engine_build": invocation.engine_build or case.engine_build,
         }
         if run.record.emulated(case.device):
             row |= dict.fromkeys(_TIMES_OF_THE_ENGINE)

@@ -62,12 +62,12 @@ def histories(frame: pd.DataFrame) -> list[History]:
                 threads=int(threads),
                 run_ids=[str(run) for run in rows["run_id"]],
                 moments=list(rows["created"]),
-                commits=[None if pd.isna(one) else str(one) for one in rows["commit"]],
+                commits=[None if pd.isna(row) else str(row) for row in rows["commit"]],
                 values_ns=values,
                 changes=change_points(values),
             )
         )
-    return sorted(found, key=lambda one: -_largest(one))
+    return sorted(found, key=lambda item: -_largest(item))
 
 
 def sentences(history: History) -> list[str]:

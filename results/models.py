@@ -77,7 +77,7 @@ def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sa
     if newer.empty:
         return None
     last = newer.sort_values("created", kind="stable").iloc[-1]
-    mine, other = (Sample(int(one["accuracy_n"]), str(one["run_id"])) for one in (taken, last))
+    mine, other = (Sample(int(item["accuracy_n"]), str(item["run_id"])) for item in (taken, last))
     return mine, other
 
 

@@ -51,7 +51,7 @@ def pareto(
     models = frame.reset_index(drop=True).copy()
     models["between_runs"] = between_runs(models, history)
     whole = models[[objective.column for objective in chosen]].notna().all(axis=1)
-    keys = [*([] if across_devices else ["device"]), *(DATA_SET if any(one.in_points for one in chosen) else [])]
+    keys = [*([] if across_devices else ["device"]), *(DATA_SET if any(item.in_points for item in chosen) else [])]
     taking_part = models[whole]
     groups = taking_part.groupby(keys, dropna=False).indices.values() if keys else [np.arange(len(taking_part))]
     places = np.flatnonzero(whole.to_numpy())

@@ -56,7 +56,7 @@ def pick(frame: pd.DataFrame, **bounds: float | None) -> Pick:
         considered=len(rows),
         unknown=unknown,
         budgets=budgets,
-        moved=tuple(one for one in moved if one is not None),
+        moved=tuple(item for item in moved if item is not None),
     )
 
 

@@ -29,7 +29,7 @@ def printable(text: str, plain: bool = False) -> str:
 def in_ascii(text: str) -> str:
     """`text` in characters that every stream can hold: letters as JSON escapes them, so that names stay apart and JSON
     stays right, other signs as those that are like them, or a question mark."""
-    return "".join(one if one.isascii() else _escaped(one) for one in text.translate(_LIKE))
+    return "".join(item if item.isascii() else _escaped(item) for item in text.translate(_LIKE))
 
 
 def _escaped(character: str) -> str:

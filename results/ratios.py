@@ -69,12 +69,12 @@ def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
     unlike: list[tuple[str, str]] = []
     candidates = base.to_dict("records")
     for row in head.to_dict("records"):
-        same_name = [one for one in candidates if _text(one["workload"]) == _text(row["workload"])]
+        same_name = [candidate for candidate in candidates if _text(candidate["workload"]) == _text(row["workload"])]
         name = f"{_text(row['workload'])} on {_text(row['engine'])}"
         if not same_name:
             unlike.append((name, "the base has no such workload"))
             continue
-        nearest = min(same_name, key=lambda one: len(_differences(one, row)))
+        nearest = min(same_name, key=lambda item: len(_differences(item, row)))
         if differences := _differences(nearest, row):
             unlike.append((name, f"the runs differ in {'; '.join(differences)}"))
         elif pd.isna(row["latency_ns"]) or pd.isna(nearest["latency_ns"]):
@@ -95,7 +95,7 @@ def joined(frames: Sequence[pd.DataFrame]) -> list[list[Row | None]]:
     for place, frame in enumerate(frames):
         for row in frame[~equal(frame["status"], "skipped")].to_dict("records"):
             lines = found.setdefault(tuple(_text(row[column]) for column in _CASE), [])
-            line = next((one for one in lines if one[place] is None and _is_like(row, one)), None)
+            line = next((line for line in lines if line[place] is None and _is_like(row, line)), None)
             if line is None:
                 line = list[Row | None]([None] * len(frames))
                 lines.append(line)
@@ -108,7 +108,7 @@ _WHERE_KNOWN = ("isa", "device_model")
 
 
 def _is_like(row: Row, others: Sequence[Row | None]) -> bool:
-    known = [(row[column], one[column]) for one in others if one is not None for column in _WHERE_KNOWN]
+    known = [(row[column], other[column]) for other in others if other is not None for column in _WHERE_KNOWN]
     return all(pd.isna(mine) or pd.isna(theirs) or mine == theirs for mine, theirs in known)
 
 
@@ -140,7 +140,7 @@ def _interval(row: Row) -> tuple[float, float] | None:
 
 
 def _ratio(base: Row, head: Row) -> Ratio:
-    intervals = [_interval(one) for one in (base, head)]
+    intervals = [_interval(item) for item in (base, head)]
     low, high = (None, None)
     if intervals[0] is not None and intervals[1] is not None:
         low, high = span(intervals[1], intervals[0]) or (None, None)

@@ -50,10 +50,10 @@ def device_trust(events: Sequence[DeviceEvent]) -> tuple[str, list[Doubt]]:
 def _graded(
     events: Sequence[DeviceEvent], unsteady: Sequence[Doubt], signs: Sequence[Doubt], stopped: Sequence[Doubt]
 ) -> tuple[str, list[Doubt]]:
-    reported = [one for one in events if one.kind in (DISTRUST, DISTRUST_LOW)]
-    device = [Doubt(word_of(one.code) or one.message.replace(";", ","), one.message) for one in reported]
+    reported = [event for event in events if event.kind in (DISTRUST, DISTRUST_LOW)]
+    device = [Doubt(word_of(item.code) or item.message.replace(";", ","), item.message) for item in reported]
     grade = len(GRADES) - 1 - bool(device) - bool(unsteady) - bool(signs)
-    if stopped or any(one.kind == DISTRUST_LOW for one in events):
+    if stopped or any(event.kind == DISTRUST_LOW for event in events):
         grade = 0
     return GRADES[max(0, grade)], [*device, *stopped, *unsteady, *signs]
 
@@ -70,7 +70,7 @@ def _count(text: str) -> int:
 
 
 def _stopped(timed: Sequence[Invocation]) -> list[Doubt]:
-    count = sum(times_stopped(one.watch) > 0 for one in timed)
+    count = sum(times_stopped(item.watch) > 0 for item in timed)
     if not count:
         return []
     said = f"its control group's limit of CPU time stopped it in {count} of {len(timed)} invocations"
@@ -88,11 +88,11 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
         reasons.append(Doubt("not settled", "its times did not settle during the warm-up"))
     if len(timed) == 1:
         reasons.append(Doubt("1 invocation", "it was measured once, so its repeatability is unknown"))
-    clocks = [clock for one in timed if one.clock_hz and (clock := statistics.median(one.clock_hz)) > 0]
+    clocks = [clock for item in timed if item.clock_hz and (clock := statistics.median(item.clock_hz)) > 0]
     if clocks and max(clocks) / min(clocks) - 1 > CLOCK_SHARE:
         share = (max(clocks) / min(clocks) - 1) * 100
         reasons.append(Doubt("clock moved", f"its clock differed by {share:.1f} % between invocations"))
-    degrees = [each for one in timed for each in _degrees(one)]
+    degrees = [each for item in timed for each in _degrees(item)]
     if (hottest := max(degrees, default=0.0)) >= HOT_CELSIUS:
         is_stuck = len(degrees) >= _MANY and len(set(degrees)) == 1
         how = ", exactly and all the time: at its limit, or its sensor is stuck" if is_stuck else ""
@@ -109,6 +109,8 @@ def _degrees(one: Invocation) -> list[float]:
 
 
 def _signs(timed: Sequence[Invocation]) -> list[Doubt]:
-    if all(one.clock_hz or any("throttled" in path or "cpufreq" in path for path in one.watch or {}) for one in timed):
+    if all(
+        item.clock_hz or any("throttled" in path or "cpufreq" in path for path in item.watch or {}) for item in timed
+    ):
         return []
     return [UNSEEN]

@@ -34,14 +34,14 @@ class HostKeyCheck:
     def preferred(self, supported: Sequence[str]) -> list[str]:
         """The algorithms to ask for, those first for which a key is known. Raises HostKeyError when none is left."""
         allowed = self.target.algorithms.host_keys
-        usable = [one for one in supported if allowed is None or one in allowed]
+        usable = [item for item in supported if allowed is None or item in allowed]
         if not usable:
             raise HostKeyError(
                 f"HostKeyAlgorithms of ~/.ssh/config leaves no supported algorithm for {self.target.title}; allow one "
                 f"of {', '.join(supported)}."
             )
         types = {key.type for key in self.known if not key.marker}
-        return sorted(usable, key=lambda one: (_RSA if one in _RSA_ALGORITHMS else one) not in types)
+        return sorted(usable, key=lambda item: (_RSA if item in _RSA_ALGORITHMS else item) not in types)
 
     def check(self, key: paramiko.PKey, address: str | None = None) -> None:
         """Raises HostKeyError unless `key` is known; `address` is the host's own, where ssh would look at it too."""
@@ -124,7 +124,7 @@ class HostKeyCheck:
 
     def _remove(self, changed: list[KnownKey]) -> str:
         """How to remove what each file has; lines that name hosts by patterns are not found by ssh-keygen."""
-        by_hand = [known.place for known in changed if any(one in known.names for one in "*?!")]
+        by_hand = [known.place for known in changed if any(item in known.names for item in "*?!")]
         files = dict.fromkeys(known.path for known in changed if known.place not in by_hand)
         name = shlex.quote(self.target.key_name)
         commands = [f"`ssh-keygen -R {name} -f {shlex.quote(str(file))}`" for file in files]

@@ -104,7 +104,7 @@ class _Questions(AuthHandler):
         }
 
     def _refused(self, message: paramiko.Message) -> None:
-        methods = tuple(one for one in message.get_list() if one)
+        methods = tuple(item for item in message.get_list() if item)
         self._answers.put(_Answer(MSG_USERAUTH_FAILURE, methods, message.get_boolean()))
 
     def _accepted(self, _: paramiko.Message) -> None:
@@ -146,7 +146,7 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
         outcomes.notes += found.useless
         outcomes.has_remedy = found.has_remedy and not found.keys
         if not _Attempt(transport, target, questions, outcomes).succeeds(iter(found.keys), len(found.keys)):
-            said = " ".join("".join(one if one.isprintable() else " " for one in questions.banner_text).split())
+            said = " ".join("".join(char if char.isprintable() else " " for char in questions.banner_text).split())
             raise AuthError(_refusal(target, outcomes, bool(found.keys), said[:_SAID_MAX]))
 
 

@@ -53,7 +53,7 @@ class KeyFile:
 def key_type(blob: bytes) -> str:
     """The type at a public key's start; only what may be printed of it."""
     text = paramiko.Message(blob).get_string()[:64].decode("latin-1")
-    return "".join(one for one in text if one.isprintable())
+    return "".join(char for char in text if char.isprintable())
 
 
 def fingerprint(blob: bytes) -> str:
@@ -130,7 +130,7 @@ def _private(path: Path, data: bytes | None) -> paramiko.PKey:
         kind = key_type(_inner_public(text) or b"")
         if kind == _DSA:
             raise KeyFileError(_NO_DSA, _MAKE)
-        known = next(one for one in _CLASSES if kind in one.identifiers())
+        known = next(item for item in _CLASSES if kind in item.identifiers())
         return known.from_private_key(io.StringIO(text.decode()))
     except TypeError as error:  # how it says that it needs a password
         raise locked from error

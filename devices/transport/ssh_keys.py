@@ -107,7 +107,7 @@ def _of_file(file: KeyFile, by_agent: Sequence[Key]) -> Key:
 
 
 def _of_agent(agent: Agent, key: AgentKey) -> Key:
-    comment = "".join(one for one in key.comment if one.isprintable())[:80]
+    comment = "".join(char for char in key.comment if char.isprintable())[:80]
     return Key(f"agent key {comment!r}", key.blob, lambda data, algorithm: agent.sign(key.blob, data, algorithm))
 
 

@@ -143,7 +143,7 @@ def _restrict(session: BoundedTransport, target: Endpoint) -> None:
         ("kex", "KexAlgorithms", allowed.key_exchanges),
     ):
         supported = getattr(options, name)
-        kept = [one for one in wanted or supported if one in supported]
+        kept = [item for item in wanted or supported if item in supported]
         if not kept:
             raise Unreachable(
                 f"{keyword} of ~/.ssh/config leaves no supported algorithm for {target.title}; allow one of "
@@ -163,7 +163,7 @@ def _nothing_in_common(session: BoundedTransport, error: IncompatiblePeer) -> st
     ):
         for theirs in (offered[name] for name in lists if name in offered):
             if not set(ours) & set(theirs):
-                kept = ", ".join(one for one in theirs if not one.startswith(_NO_ALGORITHMS))
+                kept = ", ".join(item for item in theirs if not item.startswith(_NO_ALGORITHMS))
                 return (
                     f"offers no {what} that bnnbench's SSH library has and ~/.ssh/config allows (only "
                     f"{printable(kept.encode()) or 'none'}): enable one of {', '.join(ours)} there ({keyword} in its "

@@ -53,4 +53,4 @@ class BoundedTransport(paramiko.Transport):
 
 def printable(text: bytes) -> str:
     """What a sentence on a terminal may hold of a server's text."""
-    return "".join(one for one in text.decode(errors="replace") if one.isprintable())[:_TEXT_MAX]
+    return "".join(char for char in text.decode(errors="replace") if char.isprintable())[:_TEXT_MAX]

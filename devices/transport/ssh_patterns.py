@@ -18,14 +18,14 @@ def matches(text: str, pattern: str) -> bool:
 def list_matches(text: str, patterns: str) -> bool:
     """Whether a list with commas matches: at least one pattern does, and none after a `!`."""
     parts = patterns.split(",")
-    return all_match(text, parts) and not any(len(one.removeprefix("!")) >= _TOO_LONG for one in parts)
+    return all_match(text, parts) and not any(len(part.removeprefix("!")) >= _TOO_LONG for part in parts)
 
 
 def all_match(text: str, patterns: list[str]) -> bool:
     """As `list_matches`, of patterns that stand by themselves."""
-    if any(matches(text, one[1:]) for one in patterns if one.startswith("!")):
+    if any(matches(text, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
         return False
-    return any(matches(text, one) for one in patterns if not one.startswith("!"))
+    return any(matches(text, pattern) for pattern in patterns if not pattern.startswith("!"))
 
 
 @cache

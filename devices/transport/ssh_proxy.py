@@ -47,7 +47,7 @@ class Proxy:
             how = "it still ran"
         else:
             how = f"it ended with status {status}" if status >= 0 else f"it was ended by signal {-status}"
-        said = " ".join("".join(one if one.isprintable() else " " for one in self._said.text()).split())
+        said = " ".join("".join(char if char.isprintable() else " " for char in self._said.text()).split())
         return f"{how} and said {said!r}" if said else f"{how} and printed no error"
 
     def close(self) -> None:

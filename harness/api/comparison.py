@@ -190,5 +190,5 @@ def check(
     if not runs:
         raise errors[0]
     everything = together(all_remarks)
-    left = {one.what: one.reason for one in everything.unmeasured}
+    left = {item.what: item.reason for item in everything.unmeasured}
     return Check(Runs(runs, where), worst(statuses), left, tuple(everything.notes))

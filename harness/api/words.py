@@ -35,7 +35,7 @@ def names(given: Names | None) -> list[str]:
 
 def paths(given: Files | None) -> list[Path]:
     """A list of what may be one file."""
-    return [Path(given)] if isinstance(given, str | PathLike) else [Path(one) for one in given or ()]
+    return [Path(given)] if isinstance(given, str | PathLike) else [Path(item) for item in given or ()]
 
 
 def path_of(given: File | None) -> Path | None:
@@ -106,7 +106,7 @@ def waits(function: Callable[P, R]) -> Callable[P, R]:
 
 def command(function: str, files: Files | None, options: Mapping[str, object]) -> list[str]:
     """What runs keep as the command that repeats them; options that were not given are left out."""
-    named = [str(one) for one in paths(files)]
+    named = [str(path) for path in paths(files)]
     said = [repr(named[0] if len(named) == 1 else named)] if named else []
     given = {key: one for key, one in options.items() if one is not None and one is not False}
     said += [f"{key}={_plain(one)!r}" for key, one in given.items() if one not in ((), [], "local")]

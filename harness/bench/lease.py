@@ -157,7 +157,7 @@ def lease(
             paths = {name: [folder.blob(f.path, executable=f.executable) for f in files[name]] for name in files}
             blobs = folder.blobs(data)
             plugin = folder.blob(counter) if counter else ""
-            pushed = [path for one in paths.values() for path in one]
+            pushed = [path for item in paths.values() for path in item]
             folder.trim(CACHE_LIMIT_BYTES, keep={*blobs, *pushed, *([plugin] if plugin else [])})
             scratch = folder.run_folder(run_id)
             places = {name: named for name in files if (named := _places(scratch, name, files[name]))}

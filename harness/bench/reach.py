@@ -125,7 +125,7 @@ def reach_all(
                 if isinstance(failure, InventoryError) or is_fault(failure):
                     raise failure
     except BaseException:
-        for one in reached:
-            one.transport.close()
+        for item in reached:
+            item.transport.close()
         raise
     return reached, failures

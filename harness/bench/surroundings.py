@@ -47,7 +47,7 @@ class Surroundings:
         """What an ended run left is put back; what is wrong with the device is recorded; what may be changed, is."""
         facts, spec = self.target.facts, self.target.spec
         self.put_back("an earlier run")
-        stored = [(one.device, one.message) for one in self.context.writer.read().events]
+        stored = [(event.device, event.message) for event in self.context.writer.read().events]
         for event in distrusted(spec, facts):
             if (event.device, event.message) not in stored:
                 self.context.append(event)

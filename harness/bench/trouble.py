@@ -34,7 +34,7 @@ def sentence(device: str, error: Exception) -> str:
     if not is_fault(error):
         return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1:]
-    place = "".join(f" in {Path(one.filename).name}, line {one.lineno}" for one in frame)
+    place = "".join(f" in {Path(item.filename).name}, line {item.lineno}" for item in frame)
     said = " ".join(str(error).split())[:_LONGEST]
     return (
         f"Device '{device}' was given up because of a bug in bnnbench, {type(error).__name__}{place}: {said}; please "

@@ -17,7 +17,7 @@ def keys_of(names: Sequence[str]) -> list[str]:
 
     Slashes would be folders in the archive, and a zero byte the end of the name.
     """
-    plain = ["".join("_" if one in "/\\" or not one.isprintable() else one for one in name) for name in names]
+    plain = ["".join("_" if char in "/\\" or not char.isprintable() else char for char in name) for name in names]
     keys: dict[int, str] = {}
     taken: set[str] = set()
     # Names that need no change keep theirs, whatever stands before them.

@@ -54,7 +54,7 @@ def save(
     baselines = Baselines(where.path)
     saved = save_baseline(baselines, name, where.run(run), pin=pin, trusts=trust, replaces=replace)
     baseline = saved.baseline
-    engines = [f"{one.engine} for {one.isa or one.triple}" for one in baseline.engines]
+    engines = [f"{engine.engine} for {engine.isa or engine.triple}" for engine in baseline.engines]
     for own in baseline.declared:
         digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files)) or "no files"
         on = f" for {' and '.join(own.binary)}" if own.binary else ""
@@ -76,8 +76,8 @@ def save(
             f"latency since {drifts[0].since}, the oldest pinned baseline (ratios of two runs, no verdict; for one: "
             f"bnnbench check --baseline {drifts[0].since}):"
         )
-        for one in sorted(drifts, key=lambda one: -one.ratio):
-            print(f"  {signed(one.ratio):>9}  {one.workload} on {one.device}")
+        for item in sorted(drifts, key=lambda drift: -drift.ratio):
+            print(f"  {signed(item.ratio):>9}  {item.workload} on {item.device}")
 
 
 @app.command(name="list")
@@ -102,14 +102,14 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
         *(Column("name", folds=True), Column("saved", rank=1), Column("commit", rank=2), Column("cases", right=True)),
         *(Column("devices", folds=True), Column("pinned")),
     )
-    for one in found.all():
+    for item in found.all():
         sheet.add(
-            one.name,
-            one.created[:16].replace("T", " "),
-            (one.commit or "")[:10],
-            str(len(one.figures)),
-            ", ".join(one.devices),
-            "pinned" if one.pinned else "",
+            item.name,
+            item.created[:16].replace("T", " "),
+            (item.commit or "")[:10],
+            str(len(item.figures)),
+            ", ".join(item.devices),
+            "pinned" if item.pinned else "",
         )
     console = Console()
     sheet.print(console)

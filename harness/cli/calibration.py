@@ -34,10 +34,10 @@ def print_calibration(done: Calibration, console: Console) -> None:
     low, high = f"{done.false_alarm_low * 100:.1f}", f"{done.false_alarm_high * 100:.1f}"
     rate = f"{done.false_alarms / done.comparisons * 100:.1f} %"
     sheet.add("none", str(done.comparisons), str(done.false_alarms), rate, f"{low} .. {high} %")
-    for one in done.slow_downs:
-        size = f"{one.extra_ppm / 1e4:.2g} %" + (f" ({one.times_mde:.2g} MDE)" if one.times_mde else "")
-        interval = f"{one.low * 100:.0f} .. {one.high * 100:.0f} %"
-        sheet.add(size, str(one.comparisons), str(one.called), f"{one.rate * 100:.0f} %", interval)
+    for down in done.slow_downs:
+        size = f"{down.extra_ppm / 1e4:.2g} %" + (f" ({down.times_mde:.2g} MDE)" if down.times_mde else "")
+        interval = f"{down.low * 100:.0f} .. {down.high * 100:.0f} %"
+        sheet.add(size, str(down.comparisons), str(down.called), f"{down.rate * 100:.0f} %", interval)
     sheet.print(console)
     lines = [
         f"of the comparisons of the engine with itself, {done.conclusive * 100:.0f} % had a verdict; "

@@ -43,7 +43,7 @@ def compare(
     if not found.ratios:
         raise CallError(f"nothing can be compared: {found.refused[0] if found.refused else 'the head has no cases'}.")
     if json:
-        rows = [asdict(one) | {"ratio": one.ratio} for one in found.ratios]
+        rows = [asdict(ratio) | {"ratio": ratio.ratio} for ratio in found.ratios]
         print(dumps({"ratios": rows, "refused": found.refused}, indent=1))
         return
     sheet = Sheet(
@@ -55,12 +55,12 @@ def compare(
         Column("ratio", right=True),
         Column("trust", folds=True),
     )
-    several = len({one.device for one in found.ratios}) > 1
-    for one in found.ratios:
-        threads = f" x{one.threads}" if one.threads > 1 else ""
-        interval = "no interval" if one.low is None or one.high is None else f"{one.low:.2f}-{one.high:.2f}"
-        ratio = f"{one.ratio:.3f} ({interval})"
-        sheet.add(one.workload, one.engine + threads, one.device * several, one.base, one.head, ratio, one.trust)
+    several = len({ratio.device for ratio in found.ratios}) > 1
+    for item in found.ratios:
+        threads = f" x{item.threads}" if item.threads > 1 else ""
+        interval = "no interval" if item.low is None or item.high is None else f"{item.low:.2f}-{item.high:.2f}"
+        ratio = f"{item.ratio:.3f} ({interval})"
+        sheet.add(item.workload, item.engine + threads, item.device * several, item.base, item.head, ratio, item.trust)
     console = Console()
     for side, run in sides.items():
         commit = f", commit {run.record.commit[:10]}" if run.record.commit else ""

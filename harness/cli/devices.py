@@ -203,7 +203,7 @@ def restore(
     spec = resolve(device, open_inventory(inventory))
     changes = restore_device(spec)
     print_changes(spec, changes, json)
-    stuck = [one.what for one in changes if one.outcome == "stuck"]
+    stuck = [change.what for change in changes if change.outcome == "stuck"]
     if stuck:
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
 

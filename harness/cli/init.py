@@ -28,6 +28,6 @@ def init(
     from ..tasks.init import init_folder
 
     written = init_folder(folder)
-    for one in written:
-        print(f"wrote {one.path}" if one.is_new else f"kept {one.path}, which was there already")
+    for item in written:
+        print(f"wrote {item.path}" if item.is_new else f"kept {item.path}, which was there already")
     print(f"next: bnnbench run {shlex.quote(str(written[0].path))}")

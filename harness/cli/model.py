@@ -34,8 +34,8 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
         print(dumps(recipes, indent=1))
         return
     table = Table("name", "size", "3x3 layers", "accuracy, held out", box=None, pad_edge=False)
-    for one in recipes:
-        table.add_row(one["name"], size(one["bytes"]), one["kind"], f"{one['held_out_accuracy'] * 100:.2f} %")
+    for item in recipes:
+        table.add_row(item["name"], size(item["bytes"]), item["kind"], f"{item['held_out_accuracy'] * 100:.2f} %")
     Console().print(table)
 
 

@@ -86,7 +86,7 @@ def missing_figures(
 def sentences(missing: Sequence[Missing]) -> list[str]:
     """A line each, the first of many."""
     more = [f"and {len(missing) - _MOST} more like these"] if len(missing) > _MOST else []
-    return [one.sentence for one in missing[:_MOST]] + more
+    return [item.sentence for item in missing[:_MOST]] + more
 
 
 def _command(verb: str, row: dict[Any, Any], table: ModelTable | None, like: ModelTable | None) -> str:

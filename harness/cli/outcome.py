@@ -62,4 +62,4 @@ def print_outcome(
 
 def remark_lines(remarks: Remarks) -> list[str]:
     """What was not measured, and the notes, a line each."""
-    return [f"not measured: {one.what}: {one.reason}" for one in remarks.unmeasured] + list(remarks.notes)
+    return [f"not measured: {item.what}: {item.reason}" for item in remarks.unmeasured] + list(remarks.notes)

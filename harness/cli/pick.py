@@ -287,9 +287,9 @@ def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample]
         "unknown": made.unknown,
         "budgets": {OBJECTIVES[name].column: value for name, value in made.budgets.items()},
         "moved": [
-            {"budget": OBJECTIVES[one.objective].column, "to": one.budget, "choice": as_json(one.choice)}
-            for one in made.moved
+            {"budget": OBJECTIVES[item.objective].column, "to": item.budget, "choice": as_json(item.choice)}
+            for item in made.moved
         ],
-        "missing": [asdict(one) for one in missing],
+        "missing": [asdict(item) for item in missing],
         "accuracy_sample": dict(zip(("taken", "newer"), map(asdict, samples), strict=True)) if samples else None,
     }

@@ -18,23 +18,23 @@ def published_frame() -> pd.DataFrame:
     from bnnbench.results.columns import CASE_COLUMNS, build
 
     rows = {
-        (one.model, one.device, one.threads, one.engine): {
+        (item.model, item.device, item.threads, item.engine): {
             "run_id": "published",
-            "created": one.date if len(one.date) == 10 else None,
-            "workload": one.model,
+            "created": item.date if len(item.date) == 10 else None,
+            "workload": item.model,
             "kind": "model",
             "status": "published",
-            "engine": one.engine,
-            "device": one.device,
-            "threads": one.threads,
-            "latency_ns": one.latency_ns,
-            "accuracy": one.top1,
-            "size_bytes": one.size_bytes,
-            "macs_1bit": one.macs_1bit,
-            "macs_32bit": one.macs_32bit,
+            "engine": item.engine,
+            "device": item.device,
+            "threads": item.threads,
+            "latency_ns": item.latency_ns,
+            "accuracy": item.top1,
+            "size_bytes": item.size_bytes,
+            "macs_1bit": item.macs_1bit,
+            "macs_32bit": item.macs_32bit,
             "dataset": DATASET,
-            "reason": f"published {one.date}: {one.source}",
+            "reason": f"published {item.date}: {item.source}",
         }
-        for one in published()
+        for item in published()
     }
     return build(rows.values(), CASE_COLUMNS)

@@ -176,8 +176,8 @@ def _print_head(record: RunRecord, console: Console) -> None:
     sheet.print(console)
     console.print()
     engines = Sheet(Column("engine"), Column("built for", folds=True), Column("build", rank=1), Column("SHA-256"))
-    for one in record.builds:
-        engines.add(one.engine, one.isa or one.triple, (one.build or "")[:12], one.sha256[:12])
+    for build in record.builds:
+        engines.add(build.engine, build.isa or build.triple, (build.build or "")[:12], build.sha256[:12])
     if record.builds:
         engines.print(console)
         console.print()

@@ -159,7 +159,7 @@ def _compare(
     mine, right = predicted.classes[places], workload.reference_classes()
     differing = np.flatnonzero(mine != right)
     if len(differing) > _MOST_EXPLAINED and not case.engine.traces and workload.rounds:
-        right = min(map(workload.reference_classes_under, VARIANTS), key=lambda one: (one != mine).sum())
+        right = min(map(workload.reference_classes_under, VARIANTS), key=lambda item: (item != mine).sum())
         differing = np.flatnonzero(mine != right)
     if len(differing) > _MOST_EXPLAINED:
         return _Verdict(len(differing), None, f"{len(differing)} of {len(right)} predictions are not the reference's")

@@ -59,9 +59,11 @@ def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
     """A trace's tensors of bits and of int8 by name, flat: words and steps."""
     kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1")}
     return {
-        one.name: np.frombuffer(content, kinds[one.dtype], one.bytes // kinds[one.dtype].itemsize, one.offset)
-        for one in trace.tensors
-        if one.dtype in kinds and one.offset + one.bytes <= len(content)
+        tensor.name: np.frombuffer(
+            content, kinds[tensor.dtype], tensor.bytes // kinds[tensor.dtype].itemsize, tensor.offset
+        )
+        for tensor in trace.tensors
+        if tensor.dtype in kinds and tensor.offset + tensor.bytes <= len(content)
     }
 
 

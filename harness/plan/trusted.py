@@ -37,9 +37,9 @@ def require_own_baseline(baselines: Baselines, name: str, trusts: bool) -> None:
         return
     folder = baselines.document(name).parent
     binaries = [
-        *(f"engines/{sha[:12]} ({one.engine})" for one in baseline.declared for sha in one.binary.values()),
-        *(f"{' '.join(one.command)} ({one.engine})" for one in baseline.declared if not one.binary),
-        *(f"engines/{one.sha256[:12]} ({one.engine})" for one in baseline.engines),
+        *(f"engines/{sha[:12]} ({item.engine})" for item in baseline.declared for sha in item.binary.values()),
+        *(f"{' '.join(item.command)} ({item.engine})" for item in baseline.declared if not item.binary),
+        *(f"engines/{engine.sha256[:12]} ({engine.engine})" for engine in baseline.engines),
     ]
     raise CallError(
         f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "

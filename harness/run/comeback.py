@@ -94,17 +94,17 @@ def _finished(context: RunContext, device: str) -> int:
     """How much of the device's work is done and will not be done again."""
     record = context.writer.record
     cases = {case.id for case in record.cases if case.device == device}
-    compared = {one.id for one in record.comparisons if one.device == device}
+    compared = {comparison.id for comparison in record.comparisons if comparison.device == device}
     count = 0
-    for one in context.writer.read().entries:
-        if isinstance(one, Pair):
-            count += one.comparison_id in compared
-        elif isinstance(one, Verdicts):
-            count += one.comparison_id in compared and all(each.status != "failed" for each in one.verdicts)
-        elif isinstance(one, Invocation):  # of a pair, only the whole counts
-            count += one.case_id in cases and one.comparison_id is None and one.status != "failed"
-        elif isinstance(one, Gate | Accuracy):
-            count += one.case_id in cases and one.status != "failed"
+    for entry in context.writer.read().entries:
+        if isinstance(entry, Pair):
+            count += entry.comparison_id in compared
+        elif isinstance(entry, Verdicts):
+            count += entry.comparison_id in compared and all(each.status != "failed" for each in entry.verdicts)
+        elif isinstance(entry, Invocation):  # of a pair, only the whole counts
+            count += entry.case_id in cases and entry.comparison_id is None and entry.status != "failed"
+        elif isinstance(entry, Gate | Accuracy):
+            count += entry.case_id in cases and entry.status != "failed"
     return count
 
 

@@ -49,7 +49,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
         seed=writer.record.seed,
     )
     plan, reached = ready.plan, ready.reached
-    sessions = {one.target.spec.name: _session(config, ready, one, context) for one in reached}
+    sessions = {item.target.spec.name: _session(config, ready, item, context) for item in reached}
     _compute_references(plan, watcher)
     for device, error in ready.unreached.items():
         writer.append(DeviceEvent(device=device, kind="unreached", message=sentence(device, error), started=now()))
@@ -57,7 +57,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
             keep_trace(writer.path, trace(device, error))
     before = len(writer.read().entries)
     started = time.monotonic_ns()
-    groups = machines((one.target.spec, one.target.facts.boot_id) for one in reached)
+    groups = machines((item.target.spec, item.target.facts.boot_id) for item in reached)
     with writer:
         ending = measure_machines([[spec.name for spec in group.devices] for group in groups], sessions, context)
         outcome: Outcome = "complete"

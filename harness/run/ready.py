@@ -45,16 +45,20 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
     cases = [] if config.compare else workloads(config.suite, images)
     specs = [spec for spec in config.specs() if known is None or spec.name in known]
     # What runs none of the workloads is listed as skipped, and neither built nor pushed for that.
-    useful = [one for one in engines if config.compare or any(case.payload(one.accepts) is not None for case in cases)]
+    useful = [
+        engine
+        for engine in engines
+        if config.compare or any(case.payload(engine.accepts) is not None for case in cases)
+    ]
     reached, unreached = reach_all(specs, useful, watcher.note)
     try:
         # Now, not after the reference's work, which may take minutes.
         busy = _unusable(reached)
         unreached |= busy
-        reached = [one for one in reached if one.target.spec.name not in busy]
+        reached = [item for item in reached if item.target.spec.name not in busy]
         if not reached:
             raise CannotMeasure(" ".join(map(str, unreached.values())))
-        targets = [one.target for one in reached]
+        targets = [item.target for item in reached]
         counts = config.thread_counts()
         comparisons: list[ComparisonRecord] = []
         if config.compare:
@@ -65,21 +69,21 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
             plan = make_plan(cases, engines, counts, targets, config.filter)
         yield Ready(plan, comparisons, reached, unreached)
     finally:
-        for one in reached:
-            one.transport.close()
+        for entry in reached:
+            entry.transport.close()
 
 
 def _unusable(reached: Sequence[Reached]) -> dict[str, Exception]:
     """Why devices cannot be had, by name: most often, another benchmark runs there. Their connections are closed."""
     reasons: dict[str, Exception] = {}
-    for one in reached:
-        if LAUNCHER not in one.target.builds:
+    for item in reached:
+        if LAUNCHER not in item.target.builds:
             continue  # no engine runs there, and its cases are skipped
         try:
-            require_free(one.target, one.transport, "bnnbench run")
+            require_free(item.target, item.transport, "bnnbench run")
         except Exception as error:
             if concerns_all(error):
                 raise
-            reasons[one.target.spec.name] = error
-            one.transport.close()
+            reasons[item.target.spec.name] = error
+            item.transport.close()
     return reasons

@@ -62,24 +62,24 @@ def run_result(stored: StoredRun) -> RunResult:
 
 def _is_complete(run: StoredRun) -> bool:
     failed = any(gate.status == "failed" for gate in run.gates.values())
-    failed = failed or any(one.status == "failed" for one in run.invocations)
-    failed = failed or any(one.status == "failed" for one in run.accuracies.values())
-    failed = failed or any(one.status == "failed" for one in run.verdicts)
-    judged = {one.comparison_id for one in run.verdicts}
-    missing = any(one.id not in judged for one in run.record.comparisons)
+    failed = failed or any(invocation.status == "failed" for invocation in run.invocations)
+    failed = failed or any(accuracy.status == "failed" for accuracy in run.accuracies.values())
+    failed = failed or any(verdict.status == "failed" for verdict in run.verdicts)
+    judged = {verdict.comparison_id for verdict in run.verdicts}
+    missing = any(comparison.id not in judged for comparison in run.record.comparisons)
     return run.end is not None and run.end.outcome == "complete" and not failed and not missing
 
 
 def _rebooted(record: RunRecord, reached: Sequence[Reached]) -> list[str]:
-    names = {one.target.spec.name: one.target.facts for one in reached}
+    names = {item.target.spec.name: item.target.facts for item in reached}
     return [name for name, facts in names.items() if rebooted(record.devices.get(name, {}), facts.to_dict())]
 
 
 def _require_same(record: RunRecord, ready: Ready) -> None:
     """A resumed run must be the same run: same machines, same workloads, same engine builds."""
-    for one in ready.reached:
-        name, address = one.target.spec.name, one.target.spec.address
-        if other := difference(record.devices.get(name, {}), one.target.stored_facts):
+    for item in ready.reached:
+        name, address = item.target.spec.name, item.target.spec.address
+        if other := difference(record.devices.get(name, {}), item.target.stored_facts):
             raise CallError(
                 f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is not the machine of before: "
                 f"{other}; connect the one that it began on, or start a new run."

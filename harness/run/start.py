@@ -22,7 +22,7 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
     with ready_to_run(config, watcher) as ready:
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
-        record = make_record(config, ready.plan, ready.comparisons, [one.target for one in ready.reached], command)
+        record = make_record(config, ready.plan, ready.comparisons, [item.target for item in ready.reached], command)
         writer = store.create(store.in_order(record))
         try:
             sign(writer.path / "run.json")
@@ -41,5 +41,5 @@ def _nothing(config: RunConfig, plan: Plan) -> str:
     if plan.skips:
         return f"nothing can be measured: {plan.skips[0].workload}: {plan.skips[0].reason}."
     within = config.compare.within if config.compare else None
-    filters = " and ".join(repr(one) for one in (config.filter, within) if one is not None)
+    filters = " and ".join(repr(item) for item in (config.filter, within) if item is not None)
     return f"no workload of suite '{config.suite.name}' matches the filter {filters}."

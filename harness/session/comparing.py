@@ -47,8 +47,10 @@ class Comparing(DeviceSession):
         judged = stored.judged
         self._stored, self._going = stored, []
         self._left = [record for record in self.comparisons if record.id not in judged]
-        for one in stored.invocations:
-            self._next_index[one.case_id] = max(self._next_index.get(one.case_id, 0), one.index + 1)
+        for invocation in stored.invocations:
+            self._next_index[invocation.case_id] = max(
+                self._next_index.get(invocation.case_id, 0), invocation.index + 1
+            )
         return bool(self._left)
 
     def measure(self, bench: Workbench) -> None:
@@ -63,7 +65,7 @@ class Comparing(DeviceSession):
             return
         self._going = begun
         if self.budget_s is not None and begun:
-            pairs_ns = [self._pair_ns(one) for one in begun]
+            pairs_ns = [self._pair_ns(item) for item in begun]
             self.rules = rules_for(self.rules, self.budget_s, pairs_ns)
             sigma = self.calibration.sigma if self.calibration else None
             self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, sigma))
@@ -125,26 +127,26 @@ class Comparing(DeviceSession):
     def _wave(self, bench: Workbench) -> bool:
         """Every comparison to its next look, the blocks of all of them in random order. False when the budget is
         spent."""
-        needs = {one.record.id: needed(self.rules, one.pairs) for one in self._going}
-        for one in [one for one in self._going if needs[one.record.id] is None]:
-            self._finish(bench, one)
+        needs = {item.record.id: needed(self.rules, item.pairs) for item in self._going}
+        for entry in [item for item in self._going if needs[item.record.id] is None]:
+            self._finish(bench, entry)
         chosen = self._going if self._deadline is None else self._nearest(needs)
         for stage in ("confirm", "screen"):
-            staged = [one for one in chosen if (need := needs[one.record.id]) and need.stage == stage]
+            staged = [item for item in chosen if (need := needs[item.record.id]) and need.stage == stage]
             if staged:
                 bench.lease.copy_engines(SIDES)
-            for one in self._blocks(staged, needs):
+            for block in self._blocks(staged, needs):
                 if self._deadline is not None and time.monotonic() > self._deadline:
                     return False
-                if one in self._going:
-                    self.show(f"comparing {one.record.workload}, {len(one.pairs)} pairs")
-                    self._block(bench, one, stage)
+                if block in self._going:
+                    self.show(f"comparing {block.record.workload}, {len(block.pairs)} pairs")
+                    self._block(bench, block, stage)
         return True
 
     def _nearest(self, needs: dict[str, Need | None]) -> list[Comparison]:
         """Under a budget: all at their first look, then the half that is nearest to a verdict: flagged ones, and those
         whose pairs agree best."""
-        fresh = [one for one in self._going if len(one.pairs) < self.rules.looks[0]]
+        fresh = [item for item in self._going if len(item.pairs) < self.rules.looks[0]]
         if fresh:
             return fresh
 
@@ -157,11 +159,11 @@ class Comparing(DeviceSession):
     def _blocks(self, staged: Iterable[Comparison], needs: dict[str, Need | None]) -> list[Comparison]:
         """A block of two pairs for each two that are missing, drawn by the seed and by how far the comparison is."""
         blocks: list[Comparison] = []
-        for one in staged:
-            need = needs[one.record.id]
+        for item in staged:
+            need = needs[item.record.id]
             assert need is not None
-            blocks += [one] * ((need.pairs - one.kept(need.stage) + 1) // 2)
-        place = sum(len(one.pairs) for one in blocks)
+            blocks += [item] * ((need.pairs - item.kept(need.stage) + 1) // 2)
+        place = sum(len(block.pairs) for block in blocks)
         random.Random(f"{self.context.seed} {self.name} {place}").shuffle(blocks)  # noqa: S311 - an order
         return blocks
 

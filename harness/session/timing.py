@@ -32,7 +32,9 @@ class Timing(DeviceSession):
 
     def begin(self, stored: StoredRun) -> bool:
         """The invocations that are not there yet."""
-        finished = {(one.case_id, one.index) for one in stored.invocations if one.status != "failed"}
+        finished = {
+            (invocation.case_id, invocation.index) for invocation in stored.invocations if invocation.status != "failed"
+        }
         meter, context = self.target.meter, self.context
         order = schedule(self.cases, meter.invocations(context.invocations), context.seed, self.name)
         self._left = [

@@ -66,7 +66,7 @@ def _steps(bench: Workbench, cases: Mapping[Side, Case]) -> str | None:
 def _medians(profiles: Sequence[Profile]) -> dict[tuple[int, str], float]:
     """Step -> median over the processes of its median time."""
     return {
-        (op.index, f"{op.op} {op.name}".strip()): median(median(one.ops[place].ns) for one in profiles)
+        (op.index, f"{op.op} {op.name}".strip()): median(median(profile.ops[place].ns) for profile in profiles)
         for place, op in enumerate(profiles[0].ops)
     }
 

@@ -44,7 +44,7 @@ class Place:
     def rewritten(self) -> str | None:
         """How the header of a table is to be written, where its brackets or its name are wrong."""
         kind, value, header = self.type, self.value, self.header
-        are_tables = isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+        are_tables = isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
         if isinstance(kind, ListType) and _tables(kind.item_type) and isinstance(value, dict):
             nested = next((f".{key}" for key, one in value.items() if isinstance(one, dict)), "")
             return f"write [[{header}]], not [{header}{nested}]"
@@ -63,7 +63,7 @@ class Place:
         inside = replace(self, value=value, words=f"{self.words}.{key}".strip("."), header=_dotted(self.header, key))
         struct = _table(self.type, self.value)
         found = next((field.type for field in struct.fields if field.name == key), None) if struct else None
-        tags = tuple(str(one.tag) for one in _tables(self.type) if one.tag_field == key)
+        tags = tuple(str(table.tag) for table in _tables(self.type) if table.tag_field == key)
         return replace(inside, type=found, tags=tags, is_named=False)
 
     def item(self, number: int) -> Place:
@@ -109,7 +109,7 @@ def _dotted(header: str, key: str) -> str:
 def _tables(kind: Type | None) -> list[StructType]:
     """The tables that may stand there."""
     kinds: Iterator[Type] | tuple[Type | None] = iter(kind.types) if isinstance(kind, UnionType) else (kind,)
-    return [one for one in kinds if isinstance(one, StructType)]
+    return [kind for kind in kinds if isinstance(kind, StructType)]
 
 
 def _table(kind: Type | None, value: Any) -> StructType | None:
@@ -118,7 +118,7 @@ def _table(kind: Type | None, value: Any) -> StructType | None:
     if len(found) == 1:
         return found[0]
     tagged = value if isinstance(value, dict) else {}
-    return next((one for one in found if tagged.get(str(one.tag_field)) == one.tag), None)
+    return next((item for item in found if tagged.get(str(item.tag_field)) == item.tag), None)
 
 
 def _fits(kind: Type, value: Any) -> bool:

@@ -167,14 +167,14 @@ class Drift:
 
 def drift_since_pinned(baselines: Baselines, name: str) -> list[Drift]:
     """Of the baseline `name` against the oldest pinned one, cases that both have."""
-    pinned = [one for one in baselines.all() if one.pinned and one.name != name]
+    pinned = [item for item in baselines.all() if item.pinned and item.name != name]
     if not pinned:
         return []
-    old = {_key(one): one for one in pinned[0].figures}
+    old = {_key(figure): figure for figure in pinned[0].figures}
     return [
-        Drift(one.workload, one.device, pinned[0].name, one.latency_ns / before.latency_ns - 1)
-        for one in baselines.get(name).figures
-        if (before := old.get(_key(one))) and one.latency_ns and before.latency_ns
+        Drift(figure.workload, figure.device, pinned[0].name, figure.latency_ns / before.latency_ns - 1)
+        for figure in baselines.get(name).figures
+        if (before := old.get(_key(figure))) and figure.latency_ns and before.latency_ns
     ]
 
 

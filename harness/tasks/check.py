@@ -111,7 +111,7 @@ def _pattern(baseline: Baseline, filter: str | None) -> str | None:
 
 def _heads(baseline: Baseline) -> list[str]:
     """The engines to judge: the user's own where it was measured with some, else native, or the first that it holds."""
-    measured, own = baseline.judged, [one.engine for one in baseline.declared]
+    measured, own = baseline.judged, [item.engine for item in baseline.declared]
     kept = [name for name in measured if name in baseline.kept]
     if own or not measured:
         return own or ["native"]

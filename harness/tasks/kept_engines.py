@@ -44,7 +44,7 @@ def kept_engines(record: RunRecord, suite: Suite) -> KeptEngines:
             kept.declared.append(_declared(name, suite.engine[name], record, kept))
         elif name in _RUNTIMES:
             kept.not_kept[name] = f"{_RUNTIMES[name]} is installed and not a file; only its version is kept"
-        elif not any(one.engine == name for one in kept.built):
+        elif not any(item.engine == name for item in kept.built):
             kept.not_kept[name] = "its binary is not in the build cache of this machine any more"
     return kept
 
@@ -58,7 +58,7 @@ def _keep_built(record: RunRecord, kept: KeptEngines) -> None:
             continue  # another's engine, or one from another machine
         kept.built.append(BaselineEngine(engine=build.engine, triple=build.triple, isa=build.isa, sha256=build.sha256))
         kept.files[build.sha256] = path
-    if not any(one.engine == LAUNCHER for one in kept.built):
+    if not any(item.engine == LAUNCHER for item in kept.built):
         raise CallError(
             f"the native engine of run {record.run_id} is not in the build cache of this machine any more; run again."
         )

@@ -46,7 +46,7 @@ def _require_as_measured(run: StoredRun, table: ModelTable, seed: int) -> None:
     for workload in of_model(table, seed):
         ids = {case.id for case in run.record.cases if case.workload == workload.name}
         plans = {case.plan_sha256 for case in run.record.cases if case.id in ids} - {None}
-        images = {one.dataset_sha256 for one in run.accuracies.values() if one.case_id in ids}
+        images = {accuracy.dataset_sha256 for accuracy in run.accuracies.values() if accuracy.case_id in ids}
         figures = workload.figures()
         if not is_known and plans and figures["plan_sha256"] not in plans:
             raise _changed("model", Path(table.file), run)

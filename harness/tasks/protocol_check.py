@@ -50,7 +50,7 @@ def look_at(
         return point.outcome != "failed"
 
     said: list[Hello] = []
-    if not look("hello", "says protocol 1 and itself", lambda one: said.append(first_hello(one)), subject):
+    if not look("hello", "says protocol 1 and itself", lambda item: said.append(first_hello(item)), subject):
         return found  # nothing else can be asked
     subject = replace(subject, hello=said[0])
     for name, what, how in points:

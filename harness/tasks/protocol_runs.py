@@ -112,7 +112,7 @@ def clock_goes_forward(subject: Subject) -> None:
     with subject.started() as (_, client):
         subject.loaded(client)
         runs: list[Ran] = [client.run("case", samples=2, iterations=1, limit_ns=LIMIT_NS) for _ in range(3)]
-    if any(one.start_ns is None or one.end_ns is None for one in runs):
+    if any(run.start_ns is None or run.end_ns is None for run in runs):
         raise Missing("its reply to run has no start_ns and end_ns")
     for before, after in pairwise(runs):
         if (after.start_ns or 0) < (before.end_ns or 0):

@@ -80,13 +80,13 @@ class Subject:
 
     def of_op(self, op: str) -> list[KernelWorkload]:
         """The workloads of an op, the simplest first."""
-        return [one for one in self.workloads if one.spec.op == op]
+        return [workload for workload in self.workloads if workload.spec.op == op]
 
     @property
     def ops(self) -> list[str]:
         """The ops that it claims; all where it names none."""
         claimed = self.hello.ops if self.hello else None
-        known = list(dict.fromkeys(one.spec.op for one in self.workloads))
+        known = list(dict.fromkeys(workload.spec.op for workload in self.workloads))
         return known if claimed is None else [op for op in known if op in claimed]
 
     def loaded(self, client: EngineClient, id: str = "case") -> KernelWorkload:

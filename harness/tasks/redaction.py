@@ -35,7 +35,7 @@ class Redactor:
     def __init__(self, known: dict[str, str]) -> None:
         """`known` maps values to their kinds."""
         usable = {value: kind for value, kind in known.items() if value not in _COMMON}
-        longest = sorted(usable.items(), key=lambda one: len(one[0]), reverse=True)
+        longest = sorted(usable.items(), key=lambda item: len(item[0]), reverse=True)
         self._known = [
             (re.compile(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"), kind) for value, kind in longest
         ]

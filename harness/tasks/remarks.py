@@ -25,9 +25,9 @@ def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> R
     record = result.stored.record
     lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
     left = [
-        Unmeasured(f"{one.workload} on {one.device}", f"not finished, the run is {result.outcome}")
-        for one in unfinished(result, rows)
-        if one.device not in result.failures
+        Unmeasured(f"{item.workload} on {item.device}", f"not finished, the run is {result.outcome}")
+        for item in unfinished(result, rows)
+        if item.device not in result.failures
     ]
     return Remarks([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
 
@@ -38,7 +38,7 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
     main, unclear = [row for row in rows if row.is_main], [row for row in rows if row.is_unclear]
     found = []
     if left := unfinished(result, rows):
-        found.append(f"{_count(len(left), 'case')} not finished: {some([one.workload for one in left])}")
+        found.append(f"{_count(len(left), 'case')} not finished: {some([item.workload for item in left])}")
     if not rows or not is_judged(rows):
         found.append("no case was judged")
     if wrong := [row for row in unclear if row.verdict.status in ("failed", "wrong_output", "unstable")]:
@@ -56,7 +56,7 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
 def unfinished(result: RunResult, rows: Sequence[VerdictRow]) -> list[ComparisonRecord]:
     """The comparisons that have no verdicts."""
     judged = {row.record.id for row in rows}
-    return [one for one in result.stored.record.comparisons if one.id not in judged]
+    return [comparison for comparison in result.stored.record.comparisons if comparison.id not in judged]
 
 
 def _count(number: int, what: str) -> str:
@@ -72,14 +72,14 @@ def history_of_unjudged(result: RunResult, store: Store) -> list[str]:
     lines = [f"{skips[0].device}: {skips[0].reason}; the store's history, which detects less:"]
     wanted = {(skip.workload, skip.device) for skip in skips}
     margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
-    found = [one for one in histories(load(store)) if (one.workload, one.device) in wanted]
-    return lines + ([history_alone(one, margin) for one in found] or ["no case has three runs"])
+    found = [history for history in histories(load(store)) if (history.workload, history.device) in wanted]
+    return lines + ([history_alone(item, margin) for item in found] or ["no case has three runs"])
 
 
 def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
     """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
     builds = {case.id: case.engine_build for case in run.cases}
-    commits = {one.name: one.commit for one in Baselines(store).all()}
+    commits = {item.name: item.commit for item in Baselines(store).all()}
     found = {}
     for row in rows:
         for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):

@@ -96,7 +96,7 @@ def selftest(
         }
         if not facts.emulated:
             document |= _times(lease, timed, said.isas, _QUICK_PAIRS if quick else _PAIRS, progress)
-        document["findings"] = [msgspec.to_builtins(one) for one in diagnose(spec, facts)]
+        document["findings"] = [msgspec.to_builtins(item) for item in diagnose(spec, facts)]
         document["facts"] = facts.to_dict()
         redactor = redactor_of(spec, names_over_there(lease.transport))
     document = redactor.value(document)
@@ -117,7 +117,7 @@ def _forced(lease: Lease, isa: str) -> Lease:
 def _correctness(lease: Lease, isa: str, workloads: Sequence[KernelWorkload], progress: Progress) -> dict[str, Any]:
     """How many cases are right, by op, and the first that are not. An engine that dies is started again."""
     failures: list[dict[str, str]] = []
-    ops = {op: {"cases": 0, "right": 0} for op in dict.fromkeys(one.spec.op for one in workloads)}
+    ops = {op: {"cases": 0, "right": 0} for op in dict.fromkeys(workload.spec.op for workload in workloads)}
     at = 0
     while at < len(workloads):
         try:

@@ -44,9 +44,9 @@ def read(text: str) -> Any:
 def _correctness(document: dict[str, Any]) -> str:
     rows, failed = [], []
     for isa, level in document["correctness"].items():
-        each = [f"{one['right']} of {one['cases']}" for one in level["ops"].values()]
+        each = [f"{item['right']} of {item['cases']}" for item in level["ops"].values()]
         rows.append([isa, f"{level['right']} of {level['cases']}", *each])
-        failed += [f"- {_text(isa)}: {_text(one['case'])}: {_text(one['why'])}" for one in level["failures"]]
+        failed += [f"- {_text(isa)}: {_text(item['case'])}: {_text(item['why'])}" for item in level["failures"]]
     ops = list(next(iter(document["correctness"].values()), {"ops": {}})["ops"])
     return "\n\n".join(
         [
@@ -92,7 +92,9 @@ def _counters(document: dict[str, Any]) -> str:
 
 
 def _findings(document: dict[str, Any]) -> str:
-    lines = [f"- {_text(one['weight'])}: {_text(one['what'])}; {_text(one['mend'])}" for one in document["findings"]]
+    lines = [
+        f"- {_text(item['weight'])}: {_text(item['what'])}; {_text(item['mend'])}" for item in document["findings"]
+    ]
     return "## What the doctor found\n\n" + ("\n".join(lines) or "Nothing.")
 
 

@@ -42,7 +42,7 @@ class ConstantBytes:
 
     def by_kind(self) -> dict[str, int]:
         """The same with the kinds as keys."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

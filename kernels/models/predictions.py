@@ -84,7 +84,7 @@ def compute_classes(
         variant,
         lambda done: progress(min(done * size, len(dataset)), len(dataset)),
     )
-    return np.concatenate([top1(one) for one in scores])[: len(dataset)]
+    return np.concatenate([top1(score) for score in scores])[: len(dataset)]
 
 
 def affordable(model: ModelFile, dataset: Dataset) -> int:

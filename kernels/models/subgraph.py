@@ -10,7 +10,7 @@ def subgraph(graph: Graph, node: Node) -> Graph:
 
     ValueError when the node is none of the graph's.
     """
-    if not any(one is node for one in graph.nodes):
+    if not any(item is node for item in graph.nodes):
         raise ValueError(f"op {node.index} ({node.op}) is not a node of this graph; take one of graph.nodes.")
     inputs = tuple(dict.fromkeys(tensor for tensor in node.inputs if tensor.data is None))
     return Graph((node,), inputs, (node.output,), graph.source)

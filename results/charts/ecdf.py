@@ -62,7 +62,7 @@ def ecdf(frame: pd.DataFrame, invocations: pd.DataFrame, ax: "Axes | None" = Non
     for (series, place, threads), samples in lines.items():
         marker = style.MARKERS[tracks.index((place, threads)) % len(style.MARKERS)]
         _line(ax, samples, tints[series].light, marker)
-    _axis(ax, min(one.iloc[0] for one in lines.values()), max(one.iloc[-1] for one in lines.values()), width)
+    _axis(ax, min(line.iloc[0] for line in lines.values()), max(line.iloc[-1] for line in lines.values()), width)
     of_what = shorten(workloads[0], 40 if width < 6.0 else 90)
     ax.set_xlabel(f"{ax.get_xlabel()}\n{of_what}", parse_math=False)
     drawn = dict.fromkeys(series for series, _, _ in lines)

@@ -48,7 +48,7 @@ def tradeoff_chart(name: str, title: str, objectives: tuple[str, ...], caption: 
         height,
         suits,
         per_data_set=is_rated(objectives),
-        is_of_times=any(OBJECTIVES[one].is_time for one in objectives),
+        is_of_times=any(OBJECTIVES[objective].is_time for objective in objectives),
         objectives=objectives,
         shows_every_run=True,  # a model's figures may be of several; `choices` takes the newest of each
     )
@@ -218,7 +218,7 @@ def _mark(
 
     published = row["status"] == "published"
     if not published:
-        (left, right), (low, high) = (_interval(row, one) for one in objectives)
+        (left, right), (low, high) = (_interval(row, objective) for objective in objectives)
         if right > left or high > low:
             box = Rectangle((left, low), right - left, high - low, facecolor=colour, edgecolor=colour)
             box.set(alpha=0.25, linewidth=1.0, zorder=3, in_layout=False)
@@ -247,7 +247,7 @@ def _staircase(ax: "Axes", front: pd.DataFrame, x: Metric, y: Metric) -> list[tu
     """The border of what the front reaches, a step at each of its members; returns its lines."""
     # Every objective that an x axis has is one to keep small.
     ordered = front.sort_values([x.column, y.column])
-    xs, ys = (ordered[one.column].astype(float).tolist() for one in (x, y))
+    xs, ys = (ordered[item.column].astype(float).tolist() for item in (x, y))
     ax.step(xs, ys, where="post", color=style.MUTED.light, linewidth=1.1, linestyle=(0, (4, 2)), zorder=2.5)
     corners = list(zip(xs, ys, xs[1:], ys[1:], strict=False))
     return [

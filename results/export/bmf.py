@@ -10,7 +10,7 @@ from bnnbench.results.store.stored_run import StoredRun
 
 def render(run: StoredRun) -> str:
     """The document."""
-    return json.dumps({one.name: _measures(one.result) for one in timed_cases(run)}, indent=1)
+    return json.dumps({case.name: _measures(case.result) for case in timed_cases(run)}, indent=1)
 
 
 def _measures(result: CaseResult) -> dict[str, dict[str, float]]:

@@ -34,7 +34,7 @@ def render(run: StoredRun) -> str:
         {
             "machine_info": {**record.host, "bnnbench": {"devices": record.devices}},
             "commit_info": {"id": record.commit, "dirty": None, "branch": None, "project": record.suite_name},
-            "benchmarks": [_benchmark(one) for one in timed_cases(run)],
+            "benchmarks": [_benchmark(case) for case in timed_cases(run)],
             "datetime": record.created,
             "version": "5.0.0",
         },
@@ -120,8 +120,8 @@ def from_json(text: str, source: str) -> tuple[RunRecord, Entries]:
         found = _entries(case, one)
         rounds = max(rounds, len(found) - 1)
         entries += found
-    if not any(isinstance(one, Invocation) and one.samples_ns for one in entries):
-        why = next((f" ({one.reason})" for one in entries if one.reason), "")
+    if not any(isinstance(entry, Invocation) and entry.samples_ns for entry in entries):
+        why = next((f" ({entry.reason})" for entry in entries if entry.reason), "")
         raise StoreError(f"{source} holds no benchmarks with times{why}: write one with --benchmark-json")
     created = moment.isoformat(timespec="milliseconds")
     record = RunRecord(
@@ -169,7 +169,7 @@ def _entries(case: CaseRecord, one: dict[str, Any]) -> list[Gate | Invocation]:
     except _BROKEN:
         return [Gate(case_id=case.id, status="failed", reason="the file has no times of it")]
     rounds = [_round(case, index, seconds) for index, seconds in enumerate(times)]
-    failed = [one for one in rounds if one.reason]
+    failed = [item for item in rounds if item.reason]
     if len(failed) == len(rounds):
         return [Gate(case_id=case.id, status="failed", reason=failed[0].reason), *rounds]
     left_out = f"; {len(failed)} of {len(rounds)} rounds left out: {failed[0].reason}" if failed else ""

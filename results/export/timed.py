@@ -25,7 +25,7 @@ class Timed:
     @property
     def medians_ns(self) -> list[float]:
         """A figure for each invocation."""
-        return [median for one in self.invocations if (median := median_ns(one)) is not None]
+        return [median for invocation in self.invocations if (median := median_ns(invocation)) is not None]
 
 
 def timed_cases(run: StoredRun) -> Iterator[Timed]:
@@ -33,5 +33,5 @@ def timed_cases(run: StoredRun) -> Iterator[Timed]:
     by_case = run.invocations_by_case
     for result in case_results(run):
         if result.latency is not None:
-            mine = [one for one in by_case.get(result.case.id, []) if median_ns(one) is not None]
+            mine = [item for item in by_case.get(result.case.id, []) if median_ns(item) is not None]
             yield Timed(result, mine)

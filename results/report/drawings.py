@@ -63,7 +63,7 @@ def _parts(chart: Chart, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         several = data_sets(frame)
         names = [name for name, _ in several]
         return [
-            (f" on {one[0]}" + (f" {one[1][:8]}" if names.count(one[0]) > 1 else ""), of_data_set(frame, one))
-            for one in several
+            (f" on {item[0]}" + (f" {item[1][:8]}" if names.count(item[0]) > 1 else ""), of_data_set(frame, item))
+            for item in several
         ]
     return []

@@ -65,8 +65,8 @@ def _accuracy(frame: pd.DataFrame) -> Claim | None:
     if found.empty or found["dataset_sha256"].nunique() > 1:
         return None
     best = max(found.to_dict("records"), key=lambda row: float(row["accuracy"]))
-    others = [figure_of(best, one) for one in OBJECTIVES.values() if one is not _ACCURACY]
-    figures = ", ".join(one.sentence for one in others if one.text)
+    others = [figure_of(best, item) for item in OBJECTIVES.values() if item is not _ACCURACY]
+    figures = ", ".join(other.sentence for other in others if other.text)
     own = figure_of(best, _ACCURACY)
     several = found["workload"].nunique()
     return Claim(

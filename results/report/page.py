@@ -137,7 +137,7 @@ def _changes(timeline: pd.DataFrame | None) -> list[tuple[str, str]]:
     """Case and sentence of every change of the history."""
     if timeline is None:
         return []
-    return [(one.name, sentence) for one in histories(timeline) for sentence in sentences(one)]
+    return [(history.name, sentence) for history in histories(timeline) for sentence in sentences(history)]
 
 
 def _troubles(frame: pd.DataFrame) -> list[Trouble]:
@@ -159,7 +159,9 @@ def _troubles(frame: pd.DataFrame) -> list[Trouble]:
         )
         for rows in found.values()
     ]
-    return sorted(troubles, key=lambda one: gravity.index(one.status) if one.status in gravity else len(gravity))
+    return sorted(
+        troubles, key=lambda trouble: gravity.index(trouble.status) if trouble.status in gravity else len(gravity)
+    )
 
 
 def _who(row: dict[Any, Any]) -> tuple[str, str]:

@@ -72,7 +72,7 @@ def table(frame: pd.DataFrame, peaks: Mapping[str, Sequence[Peak]] = MappingProx
     roofs = _roofs(peaks)
     figures = [_figures(record, roofs) for record in records]
     filled = {
-        column: sum(bool(one[column].text) for one in figures) / len(figures)
+        column: sum(bool(figure[column].text) for figure in figures) / len(figures)
         for column in (figures[0] if figures else ())
     }
     kept = [column for column, share in filled.items() if share >= _LEAST_FILLED or (share and column.style != "wide")]

@@ -28,8 +28,8 @@ _MEDIAN_ERROR = 1.2533
 
 def settled(*series: Sequence[float]) -> bool:
     """Whether the last two windows of each series are alike; empty ones say nothing, and a short one is not settled."""
-    given = [one for one in series if one]
-    return all(len(one) >= 2 * WINDOW and _alike(one[-2 * WINDOW : -WINDOW], one[-WINDOW:]) for one in given)
+    given = [item for item in series if item]
+    return all(len(item) >= 2 * WINDOW and _alike(item[-2 * WINDOW : -WINDOW], item[-WINDOW:]) for item in given)
 
 
 def _alike(before: Sequence[float], after: Sequence[float]) -> bool:

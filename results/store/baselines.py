@@ -115,7 +115,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def kept(self) -> list[str]:
         """The engines that it can run again."""
-        return list(dict.fromkeys([one.engine for one in self.declared] + [one.engine for one in self.engines]))
+        return list(dict.fromkeys([item.engine for item in self.declared] + [engine.engine for engine in self.engines]))
 
 
 _decoder: msgspec.json.Decoder[Baseline] = msgspec.json.Decoder(Baseline)
@@ -168,15 +168,15 @@ class Baselines:
         """Path of the engine's binary by triple, each checked against its digest. Raises StoreError."""
         baseline = self.get(name)
         files = {
-            one.triple: self._file(name, f"engines/{one.sha256}", one.sha256)
-            for one in baseline.engines
-            if one.engine == engine
+            item.triple: self._file(name, f"engines/{item.sha256}", item.sha256)
+            for item in baseline.engines
+            if item.engine == engine
         }
         return {triple: str(path) for triple, path in files.items()}
 
     def declared(self, name: str, engine: str) -> BaselineDeclared | None:
         """An engine that the suite declared, with the paths of its files, each checked. Raises StoreError."""
-        found = next((one for one in self.get(name).declared if one.engine == engine), None)
+        found = next((item for item in self.get(name).declared if item.engine == engine), None)
         if found is None:
             return None
         if found.names and (len(found.names) != len(found.files) or not all(map(_is_file_name, found.names))):
@@ -189,8 +189,8 @@ class Baselines:
     def models(self, name: str) -> dict[str, str]:
         """Path of the model by the name of its workload, each checked. Raises StoreError."""
         return {
-            one.workload: str(self._file(name, f"models/{one.sha256}.tflite", one.sha256))
-            for one in self.get(name).models
+            model.workload: str(self._file(name, f"models/{model.sha256}.tflite", model.sha256))
+            for model in self.get(name).models
         }
 
     def save(

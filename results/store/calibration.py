@@ -68,7 +68,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     def at_mde(self) -> Rate | None:
         """The rate of calls for an effect of exactly the stated MDE, interpolated between those measured."""
-        points = [Point(one.times_mde, one.called, one.comparisons) for one in self.slow_downs if one.times_mde]
+        points = [Point(down.times_mde, down.called, down.comparisons) for down in self.slow_downs if down.times_mde]
         return interpolated(points, 1.0) if len({point.x for point in points}) > 1 else None
 
     def summary(self) -> str:
@@ -99,11 +99,11 @@ def summarize(
     ValueError when no comparison of the engine with itself has a verdict."""
     judged = [(record, one) for run in runs for record, one in _latency(run)]
     same = [one for record, one in judged if not record.extra_ppm]
-    known = [one for one in same if one.status == "ok"]
+    known = [item for item in same if item.status == "ok"]
     if not known:
         raise ValueError("no comparison of the engine with itself has a verdict")
     record = runs[-1].record
-    alarms = sum(one.verdict in _CALLED for one in known)
+    alarms = sum(item.verdict in _CALLED for item in known)
     low, high = proportion_interval(alarms, len(known))
     rules = record.asked.suite.verdict
     latency = METRICS["latency"]
@@ -121,10 +121,10 @@ def summarize(
         false_alarms=alarms,
         false_alarm_low=low,
         false_alarm_high=high,
-        unstable=sum(one.status == "unstable" for one in same),
-        conclusive=sum(one.verdict != "inconclusive" for one in known) / len(known),
-        sigma=_median(one.sigma for one in known),
-        mde=_median(one.mde for one in known),
+        unstable=sum(item.status == "unstable" for item in same),
+        conclusive=sum(item.verdict != "inconclusive" for item in known) / len(known),
+        sigma=_median(item.sigma for item in known),
+        mde=_median(item.mde for item in known),
         invocation_ms=_median(
             one.run_request_ns / 1e6 for run in runs for one in run.invocations if one.run_request_ns is not None
         ),
@@ -148,7 +148,7 @@ def _slow_downs(judged: Sequence[tuple[ComparisonRecord, Verdict]], pilot_mde: f
         these = [one for record, one in judged if record.extra_ppm == ppm and one.status == "ok"]
         if not these:
             continue
-        called = sum(one.verdict == "regression" for one in these)
+        called = sum(item.verdict == "regression" for item in these)
         low, high = proportion_interval(called, len(these))
         found.append(
             Calls(
@@ -166,7 +166,11 @@ def _slow_downs(judged: Sequence[tuple[ComparisonRecord, Verdict]], pilot_mde: f
 
 def _latency(run: StoredRun) -> list[tuple[ComparisonRecord, Verdict]]:
     by_id = {record.id: record for record in run.record.comparisons}
-    return [(by_id[one.comparison_id], one) for one in run.verdicts if metric_of(one.metric, one.unit).is_paired]
+    return [
+        (by_id[verdict.comparison_id], verdict)
+        for verdict in run.verdicts
+        if metric_of(verdict.metric, verdict.unit).is_paired
+    ]
 
 
 def _median(figures: object) -> float | None:

@@ -49,7 +49,7 @@ def list_runs(store: Store) -> list[RunLine]:
             found.append(_line(store.runs_path / run_id))
         except StoreError as error:
             warnings.warn(StoreWarning(f"run {run_id} is left out: {error}"), stacklevel=2)
-    return [line for _, line in sorted(found, key=lambda one: one[0], reverse=True)]
+    return [line for _, line in sorted(found, key=lambda item: item[0], reverse=True)]
 
 
 def _line(folder: Path) -> tuple[tuple[str, str], RunLine]:

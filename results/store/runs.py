@@ -209,7 +209,7 @@ class Store:
             readable = self._records()
             if not readable:
                 read_record(folders[-1])  # says what is wrong with it
-            return max(readable, key=lambda one: one[1].place)[0]
+            return max(readable, key=lambda item: item[1].place)[0]
         matches = [folder for folder in folders if folder.name == selector]
         matches = matches or [folder for folder in folders if selector and folder.name.startswith(selector)]
         if len(matches) == 1:

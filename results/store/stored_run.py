@@ -79,7 +79,7 @@ class StoredRun:
         last: dict[str, dict[str, Verdict]] = {}
         for entry in self.entries:
             if isinstance(entry, Verdicts):
-                last[entry.comparison_id] = {one.metric: _with_side(one) for one in entry.verdicts}
+                last[entry.comparison_id] = {verdict.metric: _with_side(verdict) for verdict in entry.verdicts}
             elif isinstance(entry, Verdict):
                 last.setdefault(entry.comparison_id, {})[entry.metric] = _with_side(_with_today_s_effect(entry))
         return [one for metrics in last.values() for one in metrics.values()]
@@ -91,7 +91,7 @@ class StoredRun:
         Verdicts that were written one by one may lack some of them; such a comparison is judged again.
         """
         whole = {entry.comparison_id: entry.verdicts for entry in self.entries if isinstance(entry, Verdicts)}
-        return {id for id, those in whole.items() if those and all(one.status != "failed" for one in those)}
+        return {id for id, those in whole.items() if those and all(item.status != "failed" for item in those)}
 
     @property
     def accuracies(self) -> dict[str, Accuracy]:
@@ -131,7 +131,7 @@ def _with_side(old: Verdict) -> Verdict:
     """Verdicts of before said whose failure it is at the beginning of their reason only."""
     if old.side is not None or old.status not in ("failed", "wrong_output") or old.reason is None:
         return old
-    side: Side | None = next((one for one in SIDES if old.reason.startswith((f"{one}:", f"{one},"))), None)
+    side: Side | None = next((item for item in SIDES if old.reason.startswith((f"{item}:", f"{item},"))), None)
     return old if side is None else msgspec.structs.replace(old, side=side)
 
 

@@ -33,11 +33,11 @@ class Measured:
     ) -> Measured:
         """`invocations`: those of this case in this comparison. Times of failed ones, and of `pairs` that were dropped,
         are left out."""
-        done = [one for one in invocations if one.status == "ok"]
+        done = [invocation for invocation in invocations if invocation.status == "ok"]
         dropped = {pair.number for pair in pairs if pair.dropped is not None}
-        kept = [one for one in done if one.pair not in dropped]
+        kept = [item for item in done if item.pair not in dropped]
         figures = {
-            metric.key: [figure for one in (kept if metric.is_time else done) if (figure := read(one)) is not None]
+            metric.key: [figure for item in (kept if metric.is_time else done) if (figure := read(item)) is not None]
             for metric in METRICS.values()
             if (read := metric.of_invocation) is not None
         }
@@ -51,7 +51,7 @@ def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished:
         for metric in METRICS.values()
         if not metric.is_main
     ]
-    return [one for one in found if one is not None]
+    return [item for item in found if item is not None]
 
 
 def repeated_verdict(

@@ -28,7 +28,7 @@ class Remarks:
         """That of the rows, and the names of what was not measured."""
         if not self.unmeasured:
             return headline(rows)
-        return f"{headline(rows)}; not measured: {some([one.what for one in self.unmeasured])}"
+        return f"{headline(rows)}; not measured: {some([item.what for item in self.unmeasured])}"
 
     def sides(self, rows: Sequence[VerdictRow]) -> dict[str, list[str]]:
         """The names of what was compared, each once and with its origin, by side."""

@@ -140,8 +140,8 @@ def _hundredfold(share: float) -> str:
 def verdict_rows(run: StoredRun) -> list[VerdictRow]:
     """All verdicts of a run, in the order of its comparisons; those that are not reached yet are left out."""
     verdicts: dict[str, list[Verdict]] = {}
-    for one in run.verdicts:
-        verdicts.setdefault(one.comparison_id, []).append(one)
+    for verdict in run.verdicts:
+        verdicts.setdefault(verdict.comparison_id, []).append(verdict)
     pairs: dict[str, list[Pair]] = {}
     invocations: dict[tuple[str | None, str], list[Invocation]] = {}
     for entry in run.entries:
@@ -159,7 +159,7 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
             if id in results
         ]
         trust = _trust([results[side.case.id] for side in sides])
-        rows += [_row(record, one, of_it, sides, trust) for one in verdicts.get(record.id, [])]
+        rows += [_row(record, item, of_it, sides, trust) for item in verdicts.get(record.id, [])]
     return rows
 
 

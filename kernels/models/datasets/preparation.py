@@ -94,6 +94,6 @@ def _normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         raise DatasetError(f"normalize = {text!r} holds something that is not a number.") from None
     if not all(map(math.isfinite, mean + std)) or max(map(abs, mean)) > 1e6:
         raise DatasetError(f"normalize = {text!r} holds a number that cannot be.")
-    if not all(1e-6 <= one <= 1e6 for one in std):
+    if not all(1e-6 <= item <= 1e6 for item in std):
         raise DatasetError(f"normalize = {text!r}: every std must be above 0; both are of values from 0 to 1.")
     return mean, std

@@ -112,7 +112,7 @@ def _take_over(
         tensor = stage.tensor
         if stage.kind in ("add", "mul") and tensor is not None:
             root = roots[tensor]
-            reads = sum(roots[one] is root for one in step.reads)
+            reads = sum(roots[read] is root for read in step.reads)
             if dying is None and last[root] == place and reads == 1 and root not in pinned:
                 dying = tensor
         elif stage.kind == "store" and tensor is not None and dying is not None:

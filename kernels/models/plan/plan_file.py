@@ -89,7 +89,7 @@ def _tensor(tensor: Tensor, offset: int, data: _Data) -> list[int]:
 
 
 def _step(step: Step, numbers: Mapping[Tensor, int], data: _Data) -> list[int]:
-    arguments = [_word(one, numbers, data) for one in step.arguments]
+    arguments = [_word(argument, numbers, data) for argument in step.arguments]
     stages: list[int] = []
     for stage in step.stages:
         stages += _stage(stage, numbers, data)
@@ -98,7 +98,7 @@ def _step(step: Step, numbers: Mapping[Tensor, int], data: _Data) -> list[int]:
 
 
 def _stage(stage: Stage, numbers: Mapping[Tensor, int], data: _Data) -> list[int]:
-    arguments = [_word(one, numbers, data) for one in stage.arguments]
+    arguments = [_word(argument, numbers, data) for argument in stage.arguments]
     return [STAGES[stage.kind], len(arguments), *arguments]
 
 

@@ -129,7 +129,7 @@ class Step:
         """Every tensor that it writes, in order."""
         own = [] if self.streams else [self.arguments[1]]
         stored = [stage.tensor for stage in self.stages if stage.stores]
-        return [one for one in (*own, *stored) if isinstance(one, Tensor)]
+        return [item for item in (*own, *stored) if isinstance(item, Tensor)]
 
     @property
     def name(self) -> str:
@@ -140,10 +140,10 @@ class Step:
     @property
     def bytes_moved(self) -> int:
         """Tensors and constants, each once."""
-        constants = [one for one in self.arguments if isinstance(one, np.ndarray)]
+        constants = [argument for argument in self.arguments if isinstance(argument, np.ndarray)]
         constants += [one for stage in self.stages for one in stage.arguments if isinstance(one, np.ndarray)]
-        tensors = {id(one): one.bytes for one in (*self.reads, *self.writes)}
-        return sum(tensors.values()) + sum(one.nbytes for one in constants)
+        tensors = {id(item): item.bytes for item in (*self.reads, *self.writes)}
+        return sum(tensors.values()) + sum(constant.nbytes for constant in constants)
 
 
 def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:

@@ -12,8 +12,8 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
     """Workflow commands, one a line; equivalent cases have none."""
     sides = [f"{side}: {', '.join(names)}" for side, names in remarks.sides(rows).items()]
     lines = [f"::notice title=bnnbench::{_data('; '.join([remarks.headline(rows), *sides]))}"]
-    for one in remarks.unmeasured:
-        lines.append(f"::error title={_property(f'not measured: {one.what}')}::{_data(one.reason)}")
+    for item in remarks.unmeasured:
+        lines.append(f"::error title={_property(f'not measured: {item.what}')}::{_data(item.reason)}")
     lines += [f"::warning title=bnnbench::{_data(note)}" for note in remarks.notes]
     for row in rows:
         if row.word == "equivalent" or row.is_optional:

@@ -16,7 +16,7 @@ def render(rows: Sequence[VerdictRow], run_id: str, remarks: Remarks = NOTHING) 
         "schema": SCHEMA,
         "run_id": run_id,
         "sides": remarks.sides(rows),
-        "not_measured": [{"what": one.what, "reason": one.reason} for one in remarks.unmeasured],
+        "not_measured": [{"what": item.what, "reason": item.reason} for item in remarks.unmeasured],
         "notes": list(remarks.notes),
         "verdicts": [entry(row) for row in rows],
     }

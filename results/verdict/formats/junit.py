@@ -51,9 +51,9 @@ def _beside(root: Tree.Element, remarks: Remarks) -> None:
     """A suite of what was not measured: an error each."""
     count = str(len(remarks.unmeasured))
     suite = Tree.SubElement(root, "testsuite", name="bnnbench", tests=count, failures="0", errors=count, skipped="0")
-    for one in remarks.unmeasured:
-        case = Tree.SubElement(suite, "testcase", classname="not measured", name=printable(one.what))
-        Tree.SubElement(case, "error", message=f"not measured: {printable(one.reason)}")
+    for item in remarks.unmeasured:
+        case = Tree.SubElement(suite, "testcase", classname="not measured", name=printable(item.what))
+        Tree.SubElement(case, "error", message=f"not measured: {printable(item.reason)}")
     if remarks.notes:
         Tree.SubElement(suite, "system-out").text = printable("\n".join(remarks.notes))
 

@@ -24,7 +24,7 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
     unclear = [row for row in rows if row.is_unclear]
     parts = [f"### bnnbench: {_cell(remarks.headline(rows))}"]
     beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in remarks.sides(rows).items()]
-    beside += [f"- ❌ **not measured**: {_cell(one.what)}: {_cell(one.reason)}" for one in remarks.unmeasured]
+    beside += [f"- ❌ **not measured**: {_cell(item.what)}: {_cell(item.reason)}" for item in remarks.unmeasured]
     beside += [f"- {_cell(note)}" for note in remarks.notes]
     if beside:
         parts.append("\n".join(beside))
