@@ -149,10 +149,10 @@ def _unseen(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     }
     unseen = [what for what, is_missing in missing.items() if is_missing]
     if unseen:
-        said = re.search(r"\(status .*\)", facts["throttled"].source)
-        is_denied = bool(said) and "the firmware's throttle flags" in unseen
+        message = re.search(r"\(status .*\)", facts["throttled"].source)
+        is_denied = bool(message) and "the firmware's throttle flags" in unseen
         yield Finding(
-            "not-seen", f"not seen: {', '.join(unseen)}{f' {said[0]}' if said and is_denied else ''}",
+            "not-seen", f"not seen: {', '.join(unseen)}{f' {message[0]}' if message and is_denied else ''}",
             _ASK_FIRMWARE.format(spec.user or "USER") if is_denied else _COMPARE,
             "none" if facts.value("hypervisor") else "grade",  # of a virtual machine, which is in doubt anyway
         )  # fmt: skip

@@ -86,5 +86,5 @@ def told_as(kind: type[DeviceError], what: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_something(error):
             raise
-        said = " ".join(str(error).split())[:_LONGEST]
-        raise kind(f"{what}: {said or 'no reason given'} ({type(error).__name__}).") from error
+        message = " ".join(str(error).split())[:_LONGEST]
+        raise kind(f"{what}: {message or 'no reason given'} ({type(error).__name__}).") from error

@@ -27,7 +27,7 @@ def is_host(name: str) -> bool:
 def is_user(name: str) -> bool:
     """Whether `ssh` would take it as a remote user's name; control characters are refused as since version 10.1."""
     bad = any(item in _NOT_IN_USERS or _is_control(item) for item in name)
-    after_space = any(one.isspace() and following == "-" for one, following in pairwise(name))
+    after_space = any(value.isspace() and following == "-" for value, following in pairwise(name))
     return bool(name) and not (bad or after_space or name.startswith("-") or name.endswith("\\"))
 
 

@@ -78,8 +78,8 @@ class MachineLock:
             raise CommandFailed(f"{what}: its holder did not answer in time.") from error
         except EOFError as error:
             status = process.wait(time.monotonic() + 1)
-            said = process.stderr_tail().strip().splitlines()
-            because = said[-1].rstrip(".") if said else f"it ended with status {status}"
+            message = process.stderr_tail().strip().splitlines()
+            because = message[-1].rstrip(".") if message else f"it ended with status {status}"
             raise CommandFailed(f"{what}: {self._argv[0]!r} failed ({because}).") from error
         try:
             reply = json.loads(line)

@@ -224,8 +224,8 @@ def _throttled(sections: Sections) -> Fact:
         if match:
             return Fact(int(match[1], 16), sections[name].source)
     tool = sections["throttled_tool"]
-    said = " ".join(tool.text.split())[:_LONGEST_SAID]
-    failed = f" (status {tool.status}: {said})" if tool.status != _NOT_THERE and said else ""
+    message = " ".join(tool.text.split())[:_LONGEST_SAID]
+    failed = f" (status {tool.status}: {message})" if tool.status != _NOT_THERE and message else ""
     return Fact(None, f"tried {tool.source}{failed}, {sections['throttled_file'].source}")
 
 

@@ -87,26 +87,26 @@ _DEFAULTS: Final = {key.name: key.default for key in fields(DeviceSpec) if key.n
 
 def parse_entry(path: Path, name: str, table: Any) -> DeviceSpec:
     """The device that table `[device.NAME]` of `path` describes. Raises InventoryError."""
-    where = f"{path}: device {name!r}"
+    place = f"{path}: device {name!r}"
     if not NAME.fullmatch(name):
-        raise InventoryError(f"{where}: {NAME_RULE}.")
+        raise InventoryError(f"{place}: {NAME_RULE}.")
     if isinstance(table, list):
-        raise InventoryError(f"{where} must be a table of its own: write [device.{name}], not [[device.{name}]].")
+        raise InventoryError(f"{place} must be a table of its own: write [device.{name}], not [[device.{name}]].")
     if not isinstance(table, dict):
-        raise InventoryError(f"{where} must be a table; the keys of a device stand below its name, [device.NAME].")
-    kind = _kind(where, table)
+        raise InventoryError(f"{place} must be a table; the keys of a device stand below its name, [device.NAME].")
+    kind = _kind(place, table)
     for key in table:
         if key not in kind.keys:
             raise InventoryError(
-                f"{where}: unknown key {key!r}{closest(key, kind.keys)}; "
+                f"{place}: unknown key {key!r}{closest(key, kind.keys)}; "
                 f"transport {table['transport']!r} takes {', '.join(sorted(kind.keys))}."
             )
     for key in kind.required:
         if key not in table:
-            raise InventoryError(f"{where}: key {key!r} is missing.")
+            raise InventoryError(f"{place}: key {key!r} is missing.")
     if name == "local" and table["transport"] != "local":
-        raise InventoryError(f"{where}: the name 'local' is this machine; choose another name.")
-    return _spec(where, path, name, table)
+        raise InventoryError(f"{place}: the name 'local' is this machine; choose another name.")
+    return _spec(place, path, name, table)
 
 
 def parse_url(address: str) -> DeviceSpec:
@@ -121,22 +121,22 @@ def parse_url(address: str) -> DeviceSpec:
     return _spec(repr(address), Path(), name, {"transport": scheme, **entry})
 
 
-def _spec(where: str, path: Path, name: str, table: Mapping[str, Any]) -> DeviceSpec:
+def _spec(place: str, path: Path, name: str, table: Mapping[str, Any]) -> DeviceSpec:
     keys = KINDS[table["transport"]].keys
-    values = {key: keys[key](f"{where}, key {key!r}", path, value) for key, value in table.items()}
+    values = {key: keys[key](f"{place}, key {key!r}", path, value) for key, value in table.items()}
     options = {key: value for key, value in values.items() if key not in _DEFAULTS}
     return DeviceSpec(name=name, **{key: value for key, value in values.items() if key in _DEFAULTS}, options=options)
 
 
-def _kind(where: str, table: dict[str, Any]) -> Kind:
+def _kind(place: str, table: dict[str, Any]) -> Kind:
     if "transport" not in table:
         near = difflib.get_close_matches("transport", list(table), n=1)
         hint = f" ({near[0]!r} is unknown)" if near else ""
-        raise InventoryError(f"{where}: key 'transport' is missing{hint}; it is one of {', '.join(KINDS)}.")
+        raise InventoryError(f"{place}: key 'transport' is missing{hint}; it is one of {', '.join(KINDS)}.")
     transport = table["transport"]
     if not isinstance(transport, str) or transport not in KINDS:
         hint = closest(str(transport), KINDS)
-        raise InventoryError(f"{where}, key 'transport': {transport!r} is not one of {', '.join(KINDS)}{hint}.")
+        raise InventoryError(f"{place}, key 'transport': {transport!r} is not one of {', '.join(KINDS)}{hint}.")
     return KINDS[transport]
 
 

@@ -100,11 +100,11 @@ def left_out(sections: Sections) -> Fact:
     return Fact(found or None, sections["zone_type"].source if found else f"tried {sections['zone_type'].source}")
 
 
-def _why(one: Sensor) -> str:
-    at = f"reads {one.text[:20]}" if one.degrees is None else f"at {one.degrees:.0f} °C"
-    if one.place == "elsewhere":
+def _why(sensor: Sensor) -> str:
+    at = f"reads {sensor.text[:20]}" if sensor.degrees is None else f"at {sensor.degrees:.0f} °C"
+    if sensor.place == "elsewhere":
         return f"not the CPU's, {at}"
-    return f"{at}, which no running CPU has" if one.degrees is None else f"its place is not known, {at}"
+    return f"{at}, which no running CPU has" if sensor.degrees is None else f"its place is not known, {at}"
 
 
 def _zones(sections: Sections) -> list[Sensor]:

@@ -90,7 +90,8 @@ class WorkFolder:
         order = [_sha256(source) for source in sources]
         contents = dict(zip(order, sources, strict=True))
         self._sizes |= {
-            sha: len(one) if isinstance(one, bytes) else one.stat().st_size for sha, one in contents.items()
+            sha: len(content) if isinstance(content, bytes) else content.stat().st_size
+            for sha, content in contents.items()
         }
         there = self.have(contents, executable=executable)
         for sha, source in contents.items():

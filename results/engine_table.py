@@ -103,8 +103,8 @@ def _speedup(row: dict[Any, Any], rival: dict[Any, Any] | None, rivals: int) -> 
     ends = span(*((item["latency_low_ns"], item["latency_high_ns"]) for item in (rival, row)))
     if ends is not None:
         ratio |= {"speedup_low": ends[0], "speedup_high": ends[1]}
-    said = caveats(row, rival)
-    return {**ratio, "over": str(rival["series"]), "over_caveat": said or pd.NA}
+    message = caveats(row, rival)
+    return {**ratio, "over": str(rival["series"]), "over_caveat": message or pd.NA}
 
 
 def caveats(row: dict[Any, Any], rival: dict[Any, Any]) -> str:

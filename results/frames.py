@@ -117,8 +117,8 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "rounding": result.rounding,
         "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
         **{METRICS[key].column: figure for key, figure in result.figures.items()},
-        **{str(METRICS[key].low): _ends(one)[0] for key, one in result.intervals.items()},
-        **{str(METRICS[key].high): _ends(one)[1] for key, one in result.intervals.items()},
+        **{str(METRICS[key].low): _ends(interval)[0] for key, interval in result.intervals.items()},
+        **{str(METRICS[key].high): _ends(interval)[1] for key, interval in result.intervals.items()},
         "latency_low_ns": _ends(latency)[0],
         "latency_high_ns": _ends(latency)[1],
         "latency_n": latency and latency.n,
@@ -201,15 +201,15 @@ def _invocation_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _invocation_columns(one: Invocation) -> dict[str, Any]:
-    median = median_ns(one)
-    columns = {name: getattr(one, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__}
+def _invocation_columns(invocation: Invocation) -> dict[str, Any]:
+    median = median_ns(invocation)
+    columns = {name: getattr(invocation, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__}
     # An empty list is how the journal says that nothing was measured.
     columns |= {name: value or None for name, value in columns.items() if isinstance(value, list | dict)}
     if median is None:
         return columns
     return columns | {
         "median_ns": median,
-        "mean_ns": sum(one.samples_ns) / len(one.samples_ns),
-        "p90_ns": quantile(one.samples_ns, 0.9),
+        "mean_ns": sum(invocation.samples_ns) / len(invocation.samples_ns),
+        "p90_ns": quantile(invocation.samples_ns, 0.9),
     }

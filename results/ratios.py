@@ -122,11 +122,11 @@ def span(of: tuple[Any, Any], over: tuple[Any, Any]) -> tuple[float, float] | No
     return float(of[0]) / float(over[1]), float(of[1]) / float(over[0])
 
 
-def _differences(one: Row, other: Row) -> list[str]:
+def _differences(row: Row, other: Row) -> list[str]:
     return [
-        f"{word}: {shorten(_text(one[column]), 24)} and {shorten(_text(other[column]), 24)}"
+        f"{word}: {shorten(_text(row[column]), 24)} and {shorten(_text(other[column]), 24)}"
         for column, word in _LIKE.items()
-        if _text(one[column]) != _text(other[column])
+        if _text(row[column]) != _text(other[column])
     ]
 
 

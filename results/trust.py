@@ -73,8 +73,8 @@ def _stopped(timed: Sequence[Invocation]) -> list[Doubt]:
     count = sum(times_stopped(item.watch) > 0 for item in timed)
     if not count:
         return []
-    said = f"its control group's limit of CPU time stopped it in {count} of {len(timed)} invocations"
-    return [Doubt("CPU limit", said)]
+    message = f"its control group's limit of CPU time stopped it in {count} of {len(timed)} invocations"
+    return [Doubt("CPU limit", message)]
 
 
 def word_of(code: str | None) -> str | None:
@@ -100,9 +100,9 @@ def _unsteady(gate: Gate | None, timed: Sequence[Invocation]) -> list[Doubt]:
     return reasons
 
 
-def _degrees(one: Invocation) -> list[float]:
+def _degrees(invocation: Invocation) -> list[float]:
     """Before and after; a number alone in older journals."""
-    celsius = one.telemetry.get("temperature_celsius", [])
+    celsius = invocation.telemetry.get("temperature_celsius", [])
     return [
         float(each) for each in (celsius if isinstance(celsius, list) else [celsius]) if isinstance(each, int | float)
     ]

@@ -71,11 +71,11 @@ class AdbTransport(PosixTransport):
             state = self._client([*self._adb, "get-state"])
             if self._is_connected(state):
                 return
-        said = (state.stderr + state.stdout).decode("utf-8", "replace").strip()
-        if "unauthorized" in said:
+        message = (state.stderr + state.stdout).decode("utf-8", "replace").strip()
+        if "unauthorized" in message:
             raise AuthError(f"{self._name()} does not trust this machine yet; unlock it and accept its question.")
         known = (
-            "it is listed, and does not answer" if state.status == 0 else said.removeprefix("error: ") or "no answer"
+            "it is listed, and does not answer" if state.status == 0 else message.removeprefix("error: ") or "no answer"
         )
         raise Unreachable(f"{self._name()} cannot be reached by adb: {known}; see `adb devices`.")
 
@@ -158,9 +158,9 @@ class AdbTransport(PosixTransport):
 
     def cut_off(self, streams: Streams) -> DeviceError:
         """The error to raise for a command that did not tell its status."""
-        said = streams.stderr.said.decode("utf-8", "replace")
-        if streams.stdout.has_begun or _complaints(said) or not self.answers(self._lost_after_s):
-            return self.lost(said)
+        message = streams.stderr.said.decode("utf-8", "replace")
+        if streams.stdout.has_begun or _complaints(message) or not self.answers(self._lost_after_s):
+            return self.lost(message)
         return streams.refused(self._name())
 
     def _words(self, argv: Sequence[str], mark: Mark, cwd: str | None = None) -> list[str]:

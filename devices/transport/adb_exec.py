@@ -103,15 +103,15 @@ class ExecStream:
         try:
             self._socket.sendall(f"{len(text):04x}".encode() + text)
             answer = self._take(4)
-            said = self._take(int(self._take(4), 16)) if answer != b"OKAY" else b""
+            message = self._take(int(self._take(4), 16)) if answer != b"OKAY" else b""
         except (OSError, EOFError, ValueError) as error:
             raise DeviceLost(
                 f"The connection to {self._who} is lost: the adb server hung up; see `adb devices`."
             ) from error
         if answer != b"OKAY" and service.startswith("exec:"):
-            raise CommandFailed(f"{self._who} took no command: {quoted(said)}.")
+            raise CommandFailed(f"{self._who} took no command: {quoted(message)}.")
         if answer != b"OKAY":
-            raise DeviceLost(f"The connection to {self._who} is lost: {quoted(said)}; see `adb devices`.")
+            raise DeviceLost(f"The connection to {self._who} is lost: {quoted(message)}; see `adb devices`.")
 
     def _take(self, count: int) -> bytes:
         data = b""

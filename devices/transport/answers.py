@@ -13,8 +13,8 @@ def reason_of(done: Completed) -> str:
     lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     if lines:
         return lines[0].rstrip(".")
-    said = quoted(done.stdout)
-    return said if done.status == 0 else f"{said}, with status {done.status}"
+    message = quoted(done.stdout)
+    return message if done.status == 0 else f"{message}, with status {done.status}"
 
 
 def takes_input_away(transport: Transport) -> bool:

@@ -95,7 +95,7 @@ def _marker(line: str) -> tuple[Marker | None, str]:
 
 def _field(line: str, ends: str = _SPACE) -> tuple[str, str]:
     """The text up to one of the characters `ends`, and what follows."""
-    end = next((at for at, one in enumerate(line) if one in ends), len(line))
+    end = next((at for at, value in enumerate(line) if value in ends), len(line))
     return line[:end], line[end + 1 :].lstrip(_SPACE)
 
 

@@ -146,8 +146,8 @@ def log_in(transport: BoundedTransport, target: Endpoint, timeout_s: float) -> N
         outcomes.notes += found.useless
         outcomes.has_remedy = found.has_remedy and not found.keys
         if not _Attempt(transport, target, questions, outcomes).succeeds(iter(found.keys), len(found.keys)):
-            said = " ".join("".join(char if char.isprintable() else " " for char in questions.banner_text).split())
-            raise AuthError(_refusal(target, outcomes, bool(found.keys), said[:_SAID_MAX]))
+            message = " ".join("".join(char if char.isprintable() else " " for char in questions.banner_text).split())
+            raise AuthError(_refusal(target, outcomes, bool(found.keys), message[:_SAID_MAX]))
 
 
 @dataclass(slots=True)

@@ -121,9 +121,9 @@ class Login:
         """The error, or the ProxyCommand's own where there is one."""
         if target.jump or not target.proxy_command:
             return error
-        said = f" ({printable(str(error).encode())})" if str(error) else ""
+        message = f" ({printable(str(error).encode())})" if str(error) else ""
         hung = isinstance(error, TimeoutError)
-        what = "did not carry a connection in time" if hung else f"carries no SSH connection{said}"
+        what = "did not carry a connection in time" if hung else f"carries no SSH connection{message}"
         return Unreachable(
             f"The ProxyCommand `{target.proxy_command}` {what} for {target.title}: {self._proxies[-1].report()}."
         )
@@ -212,5 +212,5 @@ def _sentences(target: Endpoint) -> Iterator[None]:
     except EOFError as error:
         raise Unreachable(f"{where} {str(error) or 'hung up'}; see its log.") from error
     except SSHException as error:
-        said = printable(str(error).encode())  # it may hold what the server sent
-        raise Unreachable(f"{where} does not speak SSH: {said}.") from error
+        message = printable(str(error).encode())  # it may hold what the server sent
+        raise Unreachable(f"{where} does not speak SSH: {message}.") from error

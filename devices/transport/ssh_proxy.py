@@ -47,8 +47,8 @@ class Proxy:
             how = "it still ran"
         else:
             how = f"it ended with status {status}" if status >= 0 else f"it was ended by signal {-status}"
-        said = " ".join("".join(char if char.isprintable() else " " for char in self._said.text()).split())
-        return f"{how} and said {said!r}" if said else f"{how} and printed no error"
+        message = " ".join("".join(char if char.isprintable() else " " for char in self._said.text()).split())
+        return f"{how} and said {message!r}" if message else f"{how} and printed no error"
 
     def close(self) -> None:
         """End it and all that it started. Never raises."""

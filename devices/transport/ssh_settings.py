@@ -72,9 +72,10 @@ class OpenSsh:
         status, output, errors = _answer([*argv, "-G", "--", host], host)
         if status != 0:
             lines = [line.strip().rstrip(".") for line in errors.split("\n")]
-            said = "; ".join(line for line in lines if line and "terminating," not in line)[:_WORDS_MAX]
+            message = "; ".join(line for line in lines if line and "terminating," not in line)[:_WORDS_MAX]
             raise InventoryError(
-                f"ssh cannot read its configuration for host {host!r}: {said or f'status {status}'}; correct that file."
+                f"ssh cannot read its configuration for host {host!r}: {message or f'status {status}'}; "
+                "correct that file."
             )
         values: dict[str, tuple[str, ...]] = {}
         for line in output.split("\n"):

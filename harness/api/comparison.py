@@ -68,8 +68,8 @@ def ab(
 
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
-    said = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
-    with calling(said, progress, store, device, inventory, threads, filter) as call:
+    words = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
+    with calling(words, progress, store, device, inventory, threads, filter) as call:
         done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust)
     return run_of(done, call.store)
 
@@ -168,7 +168,7 @@ def check(
 
     budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
     asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget, "strict": strict}
-    said = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
+    words = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
     checks = planned(
         *(where, names(baseline), head),
         files=paths(files),
@@ -177,7 +177,7 @@ def check(
         budget_s=budget_s,
         trusts=trust,
     )
-    calls = lambda: calling(said, progress, store, device, inventory, None, filter)  # noqa: E731
+    calls = lambda: calling(words, progress, store, device, inventory, None, filter)  # noqa: E731
     runs, statuses, all_remarks, errors = [], [], [], []
     for done in checked(checks, calls, teller(progress), strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(where, lambda error: str(plain(error))))

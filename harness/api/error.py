@@ -44,9 +44,9 @@ def raises_sentences(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except Exception as error:
-            said = plain(error)
-            if said is error:
+            message = plain(error)
+            if message is error:
                 raise
-            raise said from error
+            raise message from error
 
     return called

@@ -71,7 +71,7 @@ def run(
     """
     from ..errors import CallError
 
-    where = opened(store)
+    results = opened(store)
     if resume is not None:
         from ..run.resume import resume_run
 
@@ -80,15 +80,15 @@ def run(
                 "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
             )
         with watched(progress) as watcher:
-            done = resume_run(where, resume, watcher, inventory=path_of(inventory), trusts=trust)
-        return run_of(done, where)
+            done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust)
+        return run_of(done, results)
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
-    said = command("run", files, {**asked, "filter": filter, "store": store, "inventory": inventory})
-    with calling(said, progress, store, device, inventory, threads, filter) as call:
+    words = command("run", files, {**asked, "filter": filter, "store": store, "inventory": inventory})
+    with calling(words, progress, store, device, inventory, threads, filter) as call:
         done = run_files(call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
-    return run_of(done, where)
+    return run_of(done, results)
 
 
 @raises_sentences
@@ -157,9 +157,9 @@ def evaluate(
         raise CallError("--threads and --images are at least 1.")
     prepared = {"resize": resize, "normalize": normalize}
     asked = {"dataset": dataset, **prepared, "images": images, "reference_images": reference_images, "seed": seed}
-    where = {"device": device, "engine": engine, "store": store, "inventory": inventory}
-    said = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **where})
-    with calling(said, progress, store, device, inventory, threads) as call:
+    options = {"device": device, "engine": engine, "store": store, "inventory": inventory}
+    words = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **options})
+    with calling(words, progress, store, device, inventory, threads) as call:
         done = evaluate_models(
             call,
             [str(model) for model in paths(models)],
@@ -185,10 +185,10 @@ def calling(
     threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
 ) -> "Iterator[Call]":
-    """The call that `said` is, watched where that is asked for. Raises harness.errors.CallError."""
+    """The call that `said` repeats, with progress if it is asked for. Raises harness.errors.CallError."""
     from ..cli.words import pattern
     from ..tasks.measure import Call
 
-    known, where = (counts(threads), pattern(filter)), opened(store)
+    known, results = (counts(threads), pattern(filter)), opened(store)
     with watched(progress) as watcher:
-        yield Call(where, watcher, said, names(device), path_of(inventory), *known)
+        yield Call(results, watcher, said, names(device), path_of(inventory), *known)

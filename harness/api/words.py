@@ -107,10 +107,10 @@ def waits(function: Callable[P, R]) -> Callable[P, R]:
 def command(function: str, files: Files | None, options: Mapping[str, object]) -> list[str]:
     """What runs keep as the command that repeats them; options that were not given are left out."""
     named = [str(path) for path in paths(files)]
-    said = [repr(named[0] if len(named) == 1 else named)] if named else []
-    given = {key: one for key, one in options.items() if one is not None and one is not False}
-    said += [f"{key}={_plain(one)!r}" for key, one in given.items() if one not in ((), [], "local")]
-    return ["python", "-c", f"import bnnbench; bnnbench.{function}({', '.join(said)})"]
+    words = [repr(named[0] if len(named) == 1 else named)] if named else []
+    given = {key: option for key, option in options.items() if option is not None and option is not False}
+    words += [f"{key}={_plain(value)!r}" for key, value in given.items() if value not in ((), [], "local")]
+    return ["python", "-c", f"import bnnbench; bnnbench.{function}({', '.join(words)})"]
 
 
 def _plain(value: object) -> object:

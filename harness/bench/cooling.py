@@ -51,8 +51,8 @@ class Cooling:
 
     def _hot(self, transport: Transport) -> dict[str, float]:
         """What is above where it should be, by its file."""
-        said = transport.shell(_READ_ALL, *self.names).stdout.decode("ascii", "replace").splitlines()
-        found = {path: degrees for path, text in zip(self.names, said, strict=False) if (degrees := celsius(text))}
+        lines = transport.shell(_READ_ALL, *self.names).stdout.decode("ascii", "replace").splitlines()
+        found = {path: degrees for path, text in zip(self.names, lines, strict=False) if (degrees := celsius(text))}
         return {path: degrees for path, degrees in found.items() if degrees > self._goal(path)}
 
     def _goal(self, path: str) -> float:

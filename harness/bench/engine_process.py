@@ -48,8 +48,8 @@ class EngineProcess:
         if lines and (report := read_report(lines[-1])) is not None:
             ending = report.words
             lines.pop()
-        said = " | ".join([line[:_LONGEST_LINE] for line in lines[-_STDERR_LINES:]])
-        return " ".join(part for part in (ending, f"It said: {said}" if said else "") if part)
+        message = " | ".join([line[:_LONGEST_LINE] for line in lines[-_STDERR_LINES:]])
+        return " ".join(part for part in (ending, f"It said: {message}" if message else "") if part)
 
     def __enter__(self) -> Self:
         return self

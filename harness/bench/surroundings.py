@@ -79,7 +79,9 @@ class Surroundings:
     def cool_down(self) -> None:
         """Waits until the device is as cool as its inventory entry wants, with a limit. Raises DeviceError."""
         if self._cooling is None and (wanted := self.target.spec.cool_to_celsius) is not None:
-            self._cooling = Cooling(self._sensors(), wanted, self._show, lambda said: self._tell(DISTRUST, said, "hot"))
+            self._cooling = Cooling(
+                self._sensors(), wanted, self._show, lambda message: self._tell(DISTRUST, message, "hot")
+            )
         if self._cooling is not None and self._cooling.names:
             self._cooling.wait(self.transport)
 

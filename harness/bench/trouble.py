@@ -35,10 +35,10 @@ def sentence(device: str, error: Exception) -> str:
         return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     place = "".join(f" in {Path(item.filename).name}, line {item.lineno}" for item in frame)
-    said = " ".join(str(error).split())[:_LONGEST]
+    message = " ".join(str(error).split())[:_LONGEST]
     return (
-        f"Device '{device}' was given up because of a bug in bnnbench, {type(error).__name__}{place}: {said}; please "
-        f"report it with {FAULTS} of the run's folder."
+        f"Device '{device}' was given up because of a bug in bnnbench, {type(error).__name__}{place}: {message}; "
+        f"please report it with {FAULTS} of the run's folder."
     )
 
 

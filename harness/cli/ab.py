@@ -68,11 +68,11 @@ def ab(
     from .terminal import Console
     from .words import pattern, seconds, thread_counts
 
-    where = Store(store)
-    with called(where, device, inventory, thread_counts(threads), pattern(filter)) as call:
+    results = Store(store)
+    with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
         result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust)
     rows = verdict_rows(result.stored)
-    remarks = remarks_on(result, rows, where)
+    remarks = remarks_on(result, rows, results)
     if json is not None:
         text = as_json.render(rows, result.stored.record.run_id, remarks)
         if str(json) == "-":

@@ -77,32 +77,40 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console, again:
         sheet.add(*(str(row[key]) for key in ("workload", *telling)), *_figures(one, row, plain))
     sheet.print(console, again)
     samples = [
-        f"{row['workload']} on {row['engine']}, {row['device']}: {said}"
-        for one, row in measured
-        if one.differing is not None
-        and (said := sample_sentence(one.differing, one.compared or one.images, one.images, result.stored.record.seed))
+        f"{row['workload']} on {row['engine']}, {row['device']}: {message}"
+        for value, row in measured
+        if value.differing is not None
+        and (
+            message := sample_sentence(
+                value.differing, value.compared or value.images, value.images, result.stored.record.seed
+            )
+        )
     ]
-    for text in dict.fromkeys([*(described(one) for one, _ in measured), *samples]):
+    for text in dict.fromkeys([*(described(value) for value, _ in measured), *samples]):
         say(console, text, "dim")
 
 
-def _figures(one: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
+def _figures(accuracy: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
     from bnnbench.results import quantity
     from bnnbench.results.agreement import agreement
     from bnnbench.results.metrics import accuracy_text
     from bnnbench.results.statistics.proportion import proportion_interval
 
     size = quantity.size(float(row["size_bytes"]))
-    if one.status != "ok" or one.correct is None:
-        return [size, one.status.replace("_", " "), "", "", "", ""]
-    low, high = proportion_interval(one.correct, one.images)
+    if accuracy.status != "ok" or accuracy.correct is None:
+        return [size, accuracy.status.replace("_", " "), "", "", "", ""]
+    low, high = proportion_interval(accuracy.correct, accuracy.images)
     return [
         size,
-        accuracy_text(one.correct / one.images),
+        accuracy_text(accuracy.correct / accuracy.images),
         f"{low * 100:.2f} {'-' if plain else '–'} {high * 100:.2f} %",
-        "" if one.correct_top5 is None else accuracy_text(one.correct_top5 / one.images),
-        "" if row["emulated"] is True or not one.infer_ns else quantity.duration(one.infer_ns / one.images, plain),
-        "" if one.differing is None else agreement(one.differing, one.compared or one.images, one.images),
+        "" if accuracy.correct_top5 is None else accuracy_text(accuracy.correct_top5 / accuracy.images),
+        ""
+        if row["emulated"] is True or not accuracy.infer_ns
+        else quantity.duration(accuracy.infer_ns / accuracy.images, plain),
+        ""
+        if accuracy.differing is None
+        else agreement(accuracy.differing, accuracy.compared or accuracy.images, accuracy.images),
     ]
 
 
@@ -125,13 +133,13 @@ def print_accuracies_json(result: RunResult) -> None:
     sys.stdout.write("\n")
 
 
-def described(one: Accuracy) -> str:
+def described(accuracy: Accuracy) -> str:
     """What was predicted."""
-    left_out = f"; {len(one.excluded)} left out: {_some(one.excluded)}" if one.excluded else ""
-    if one.images == one.of_images:
-        return f"{one.dataset}: all {one.images:,} images{left_out}"
+    left_out = f"; {len(accuracy.excluded)} left out: {_some(accuracy.excluded)}" if accuracy.excluded else ""
+    if accuracy.images == accuracy.of_images:
+        return f"{accuracy.dataset}: all {accuracy.images:,} images{left_out}"
     return (
-        f"{one.dataset}: {one.images:,} of {one.of_images:,} images, drawn with seed {one.seed}; "
+        f"{accuracy.dataset}: {accuracy.images:,} of {accuracy.of_images:,} images, drawn with seed {accuracy.seed}; "
         f"the interval is that of so many{left_out}"
     )
 
@@ -141,17 +149,17 @@ def _some(names: Sequence[str]) -> str:
     return "; ".join([*names[:_NAMED], *more])
 
 
-def most_confused(one: Accuracy) -> list[str]:
+def most_confused(accuracy: Accuracy) -> list[str]:
     """The largest cells off the diagonal, in words."""
-    if one.confusion is None:
+    if accuracy.confusion is None:
         return []
     cells = [
         (count, label, predicted)
-        for label, row in enumerate(one.confusion)
+        for label, row in enumerate(accuracy.confusion)
         for predicted, count in enumerate(row)
         if label != predicted and count
     ]
-    names = dict(enumerate(one.classes))
+    names = dict(enumerate(accuracy.classes))
     largest = sorted(cells, key=lambda cell: (-cell[0], cell[1:]))[:_CONFUSIONS]
     return [
         f"{names.get(label, label)} predicted as {names.get(predicted, predicted)} ({count} images)"

@@ -50,9 +50,9 @@ def save(
 
     from ..tasks.baselines import described, drift_since_pinned, save_baseline
 
-    where = Store(store)
-    baselines = Baselines(where.path)
-    saved = save_baseline(baselines, name, where.run(run), pin=pin, trusts=trust, replaces=replace)
+    results = Store(store)
+    baselines = Baselines(results.path)
+    saved = save_baseline(baselines, name, results.run(run), pin=pin, trusts=trust, replaces=replace)
     baseline = saved.baseline
     engines = [f"{engine.engine} for {engine.isa or engine.triple}" for engine in baseline.engines]
     for own in baseline.declared:
@@ -92,9 +92,9 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
 
     from .terminal import Console
 
-    where = Store(store).path
-    require_store(where)
-    found = Baselines(where)
+    results = Store(store).path
+    require_store(results)
+    found = Baselines(results)
     if json:
         print(encode(found.all()).decode())
         return

@@ -130,9 +130,9 @@ def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:
     try:
         return frame.query(expression, engine="python")
     except Exception as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CallError(
-            f"--where {expression!r} cannot be used ({said}); write it as \"device == 'pi4' and threads == 1\"."
+            f"--where {expression!r} cannot be used ({message}); write it as \"device == 'pi4' and threads == 1\"."
         ) from None
 
 

@@ -79,18 +79,18 @@ def check(
     if format not in ("table", *FORMATS):
         raise CallError(f"{there_is_no('format', format, ['table', *FORMATS])}.")
     most_unclear, budget_s, words = share(max_inconclusive, "--max-inconclusive"), seconds(budget), pattern(filter)
-    where = Store(store)
+    results = Store(store)
     rows: list[VerdictRow] = []
     statuses: list[int] = []
     all_remarks: list[Remarks] = []
     trouble: list[Exception] = []
     checks = planned(
-        where, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
+        results, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
     )
     run_ids: list[str] = []
-    calls = lambda: called(where, device, inventory, filter=words)  # noqa: E731
+    calls = lambda: called(results, device, inventory, filter=words)  # noqa: E731
     for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
-        all_remarks.append(done.remarks(where, lambda error: explain(error)[0]))
+        all_remarks.append(done.remarks(results, lambda error: explain(error)[0]))
         if done.result is None:
             trouble += [done.error] if done.error else []
             statuses.append(NOT_MEASURED)
@@ -100,12 +100,12 @@ def check(
         rows += done.rows
         run_ids.append(done.result.stored.record.run_id)
         statuses.append(exit_status(done.result, done.rows))
-        remarks = remarks_on(done.result, done.rows, where)
+        remarks = remarks_on(done.result, done.rows, results)
         if format == "table" or output is not None:
             print_outcome(done.result, done.rows, remarks, Console(), store)
         else:
             print(*remark_lines(remarks), sep="\n", end="\n" * bool(remark_lines(remarks)), file=sys.stderr)
-        for line in history_of_unjudged(done.result, where):
+        for line in history_of_unjudged(done.result, results):
             _tell(line)
     if format != "table":
         text = FORMATS[format](rows, ", ".join(run_ids), together(all_remarks))

@@ -37,8 +37,8 @@ def compare(
     from ..errors import CallError
     from .terminal import Console
 
-    where = Store(store)
-    sides = {"base": where.run(base), "head": where.run(head)}
+    results = Store(store)
+    sides = {"base": results.run(base), "head": results.run(head)}
     found = compare_frames(*(load(run) for run in sides.values()))
     if not found.ratios:
         raise CallError(f"nothing can be compared: {found.refused[0] if found.refused else 'the head has no cases'}.")

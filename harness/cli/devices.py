@@ -120,18 +120,18 @@ def calibrate(
         inventory=inventory_path(inventory),
         inventory_given=inventory is not None,
     )
-    where = Store(store)
+    results = Store(store)
     with Display(Console(stderr=True)) as display:
         done = measure(
             config,
             comparisons=comparisons,
             slow_downs=slow_down_sizes(slow_downs, each),
             layouts=layouts,
-            store=where,
+            store=results,
             watcher=display,
             command=["bnnbench", *sys.argv[1:]],
         )
-    path = save(where.path, done)
+    path = save(results.path, done)
     if json:
         print(encode(done).decode())
     else:

@@ -63,7 +63,7 @@ def import_(
 
     from ..errors import CallError
 
-    where = Store(store)
+    results = Store(store)
     for file in files:
         try:
             text = text_of(read_regular(file))
@@ -73,11 +73,11 @@ def import_(
             raise CallError(f"{file} cannot be read: {error.strerror}.") from None
         record, entries = from_json(text, str(file))
         digest = record.run_id.rpartition("-")[2]
-        known = next((run for run in where.run_ids() if run.endswith(f"-{digest}")), None)
-        if known is not None and where.run(known).is_finished:
+        known = next((run for run in results.run_ids() if run.endswith(f"-{digest}")), None)
+        if known is not None and results.run(known).is_finished:
             print(f"run {known}: {file} is in the store already")
             continue
-        with where.create(record) if known is None else where.reopen(known) as writer:
+        with results.create(record) if known is None else results.reopen(known) as writer:
             writer.append(*entries)
             finish(writer)
         print(f"run {record.run_id}: {len(record.cases)} benchmarks")

@@ -275,7 +275,7 @@ def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample]
         if row is None:
             return None
         names = {key: str(row[key]) for key in ("workload", "engine", "device")}
-        figures = {one.column: figure(row, name) for name, one in OBJECTIVES.items()}
+        figures = {value.column: figure(row, name) for name, value in OBJECTIVES.items()}
         return {**names, "threads": int(row["threads"]), **figures, "run_id": str(row["run_id"])}
 
     return {

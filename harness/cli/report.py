@@ -46,17 +46,17 @@ def report(
 
     from bnnbench.results.store.runs import Store
 
-    where = Store(store)
-    chosen = [where.run(selector) for selector in runs or ["latest"]]
+    results = Store(store)
+    chosen = [results.run(selector) for selector in runs or ["latest"]]
     paths = {
         format: str(path)
-        for format, path in write_report(chosen, output, where, history=history, commands=command).items()
+        for format, path in write_report(chosen, output, results, history=history, commands=command).items()
     }
     print(dumps(paths) if json else "\n".join(paths.values()))
 
 
 def write_report(
-    chosen: Sequence[StoredRun], output: Path, where: Store, *, history: bool = False, commands: bool = False
+    chosen: Sequence[StoredRun], output: Path, results: Store, *, history: bool = False, commands: bool = False
 ) -> dict[str, Path]:
     """Writes the page and what is beside it, by format; `history`: of all runs of the store. Raises StoreError."""
     from bnnbench.results import load
@@ -70,8 +70,8 @@ def write_report(
     names = set(frame.loc[equal(frame["kind"], "model"), "workload"].dropna())
     others = published_frame()
     related = others[others["workload"].isin(names)]
-    every = load(where) if history or equal(frame["kind"], "model").any() else None
-    calibrations = {name: _calibration(where.path, name) for name in dict.fromkeys(frame["device"].dropna())}
+    every = load(results) if history or equal(frame["kind"], "model").any() else None
+    calibrations = {name: _calibration(results.path, name) for name in dict.fromkeys(frame["device"].dropna())}
     context = PageContext(
         published=related.reset_index(drop=True) if len(related) else None,
         history=every,

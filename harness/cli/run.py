@@ -57,13 +57,13 @@ def run(
     from .outcome import show_run
     from .words import pattern, thread_counts
 
-    where = Store(store)
+    results = Store(store)
     if resume is not None:
         if files or device or engine or threads or filter or invocations or layers:
             raise CallError(
                 "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
             )
-        return show_run(finish(where, resume, inventory, trust), where, store, json)
-    with called(where, device, inventory, thread_counts(threads), pattern(filter)) as call:
+        return show_run(finish(results, resume, inventory, trust), results, store, json)
+    with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
         result = run_files(call, files or [], engines=engine, invocations=invocations, layers=layers)
-    return show_run(result, where, store, json)
+    return show_run(result, results, store, json)

@@ -40,8 +40,8 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
 
     from .terminal import Console
 
-    where = Store(store)
-    lines = list_runs(where)
+    results = Store(store)
+    lines = list_runs(results)
     if json:
         print(encode(lines).decode())
         return
@@ -62,7 +62,7 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
     console = Console()
     sheet.print(console)
     total = f"{len(lines)} run{'' if len(lines) == 1 else 's'}, {size(sum(line.size_bytes for line in lines))}"
-    say(console, f"{total} in {where.runs_path}", "dim")
+    say(console, f"{total} in {results.runs_path}", "dim")
 
 
 @app.command
@@ -85,16 +85,16 @@ def show(
     from .summary import print_summary
     from .terminal import Console
 
-    where = Store(store)
-    result = _result(where.run(run))
+    results = Store(store)
+    result = _result(results.run(run))
     if json:
-        print(dumps(_document(result, where), indent=1))
+        print(dumps(_document(result, results), indent=1))
         return
     console = Console()
     _print_head(result.stored.record, console)
     if result.stored.record.comparisons:
         rows = verdict_rows(result.stored)
-        print_outcome(result, rows, remarks_on(result, rows, where), console, store)
+        print_outcome(result, rows, remarks_on(result, rows, results), console, store)
     else:
         print_summary(result, console, store)
 
@@ -192,7 +192,7 @@ def _print_head(record: RunRecord, console: Console) -> None:
         console.print()
 
 
-def _document(result: RunResult, where: Store) -> dict[str, Any]:
+def _document(result: RunResult, results: Store) -> dict[str, Any]:
     """The run as `--json` shows it: what was planned, how it ended, and a row per case or verdict."""
     from json import loads
 
@@ -213,7 +213,7 @@ def _document(result: RunResult, where: Store) -> dict[str, Any]:
     document["config"] = whole["suite"]
     if record.comparisons:
         rows = verdict_rows(stored)
-        return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, where)))}
+        return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, results)))}
     return document | {"cases": loads(load(stored).to_json(orient="records", date_format="iso"))}
 
 

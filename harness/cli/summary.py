@@ -29,7 +29,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     from ..run.overhead import outside_timed_runs
 
     run_id = result.stored.record.run_id
-    where = f" --store {shlex.quote(str(store))}" if store else ""
+    store_option = f" --store {shlex.quote(str(store))}" if store else ""
     frame = load(result.stored)
     show(frame, console, again=again(run_id, store))
     if result.stored.accuracies:
@@ -53,11 +53,11 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
         console.print(f"not measured: device '{name}'", style="red", highlight=False, markup=False, soft_wrap=True)
     console.print(f"run {run_id} in {path}", highlight=False, markup=False, soft_wrap=True)
     if result.outcome == "complete" and "failed" in set(frame["status"]):
-        console.print(f"retry failed cases: bnnbench run --resume {run_id}{where}", markup=False, soft_wrap=True)
+        console.print(f"retry failed cases: bnnbench run --resume {run_id}{store_option}", markup=False, soft_wrap=True)
     if result.outcome == "complete":
-        console.print(f"next: bnnbench report {run_id}{where}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"next: bnnbench report {run_id}{store_option}", highlight=False, markup=False, soft_wrap=True)
     else:
-        hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{where}"
+        hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{store_option}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
 
 

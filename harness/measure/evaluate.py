@@ -168,8 +168,8 @@ def _compare(
         place = int(places[number])
         trouble = _trouble(bench, case, workload, client, place, predicted.scores[place])
         if trouble is not None:
-            said = f"class {mine[number]} where the reference says {right[number]}"
-            troubles.append(f"image {place} is {said}: {trouble}")
+            message = f"class {mine[number]} where the reference says {right[number]}"
+            troubles.append(f"image {place} is {message}: {trouble}")
     return _Verdict(len(differing), len(differing) - len(troubles), troubles[0] if troubles else None)
 
 

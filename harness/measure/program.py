@@ -52,10 +52,10 @@ def run_program(bench: Workbench, case: Case, flags: Sequence[str] = ()) -> Ende
         except TimeoutError:
             raise EngineError(f"it did not end within {_DEADLINE_S:.0f} s.") from None
         status = process.wait(time.monotonic() + _END_S)
-        said = process.stderr_tail()
+        message = process.stderr_tail()
         waited_ns = time.monotonic_ns() - began
     # Some builds print to stderr.
-    ended = Ended(status or 0, "\n".join([*lines, *said.splitlines()]), waited_ns)
+    ended = Ended(status or 0, "\n".join([*lines, *message.splitlines()]), waited_ns)
     if status is None:
         raise EngineError(f"it printed {length:,} bytes and did not end. It said: {ended.last_words}")
     return ended

@@ -46,8 +46,8 @@ class Written:
         if self.content is not None or self.too_long:
             return None
         if self.ended.status:
-            said = f"asked for them, it ended with status {self.ended.status} and said: {self.ended.last_words}"
-            return f"{why}: {said}; {_NEWER}"
+            message = f"asked for them, it ended with status {self.ended.status} and said: {self.ended.last_words}"
+            return f"{why}: {message}; {_NEWER}"
         return f"{why}; {_NEWER}, with a command that passes on the words behind it"
 
 

@@ -79,20 +79,20 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
         return RunResult(writer.read(), outcome, {**ready.failures, **ending.lost})
 
 
-def _session(config: RunConfig, ready: Ready, one: Reached, context: RunContext) -> DeviceSession:
-    cases = ready.plan.cases[one.target.spec.name]
+def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunContext) -> DeviceSession:
+    cases = ready.plan.cases[reached.target.spec.name]
     if config.compare is None:
-        return Timing(one.target, one.transport, cases, context, one.builds_ns)
-    mine = [record for record in ready.comparisons if record.device == one.target.spec.name]
+        return Timing(reached.target, reached.transport, cases, context, reached.builds_ns)
+    mine = [record for record in ready.comparisons if record.device == reached.target.spec.name]
     rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
-    budget_s, device = config.compare.budget_s, one.target.spec.name
+    budget_s, device = config.compare.budget_s, reached.target.spec.name
     known = latest(context.store, device)
     return Comparing(
-        one.target,
-        one.transport,
+        reached.target,
+        reached.transport,
         cases,
         context,
-        one.builds_ns,
+        reached.builds_ns,
         comparisons=mine,
         rules=rules,
         budget_s=budget_s,

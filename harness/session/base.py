@@ -39,7 +39,7 @@ class DeviceSession(ABC):
         """All that is not in the journal yet. Raises DeviceError, Interrupted, StoreError."""
         stored = self.context.writer.read()
         self.gates = {id: gate for id, gate in stored.gates.items() if gate.status != "failed"}
-        self.accuracies = {id: one for id, one in stored.accuracies.items() if one.status != "failed"}
+        self.accuracies = {id: accuracy for id, accuracy in stored.accuracies.items() if accuracy.status != "failed"}
         if not self.begin(stored):
             return
         self.show("pushing engines and data")

@@ -84,9 +84,10 @@ class Comparing(DeviceSession):
         value = self.target.facts["kernel"].value
         return None if value is None else str(value)
 
-    def _pair_ns(self, one: Comparison) -> float:
+    def _pair_ns(self, comparison: Comparison) -> float:
         return sum(
-            invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0) for gate in one.gates.values()
+            invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0)
+            for gate in comparison.gates.values()
         )
 
     def _measure_gates(self, bench: Workbench) -> None:
@@ -150,9 +151,12 @@ class Comparing(DeviceSession):
         if fresh:
             return fresh
 
-        def distance(one: Comparison) -> tuple[bool, float]:
-            need = needs[one.record.id]
-            return (need is None or need.stage == "screen", effective_sigma([difference(pair) for pair in one.pairs]))
+        def distance(comparison: Comparison) -> tuple[bool, float]:
+            need = needs[comparison.record.id]
+            return (
+                need is None or need.stage == "screen",
+                effective_sigma([difference(pair) for pair in comparison.pairs]),
+            )
 
         return sorted(self._going, key=distance)[: (len(self._going) + 1) // 2]
 
@@ -167,50 +171,50 @@ class Comparing(DeviceSession):
         random.Random(f"{self.context.seed} {self.name} {place}").shuffle(blocks)  # noqa: S311 - an order
         return blocks
 
-    def _block(self, bench: Workbench, one: Comparison, stage: str) -> None:
+    def _block(self, bench: Workbench, comparison: Comparison, stage: str) -> None:
         """AB and BA, in random order; the comparison is over when a side fails."""
         first = list(SIDES)
-        random.Random(f"{self.context.seed} {one.record.id} {len(one.pairs)}").shuffle(first)  # noqa: S311 - an order
+        random.Random(f"{self.context.seed} {comparison.record.id} {len(comparison.pairs)}").shuffle(first)  # noqa: S311 - an order
         for side in first:
-            if failure := one.measure_pair(bench, stage, side, self._take_index):
-                self._fail(one, failure)
+            if failure := comparison.measure_pair(bench, stage, side, self._take_index):
+                self._fail(comparison, failure)
                 return
 
-    def _finish(self, bench: Workbench, one: Comparison) -> None:
-        found = verdict(self.rules, one.record.id, one.pairs, now())
-        builds = {case.record.engine_build for case in one.cases.values()}
+    def _finish(self, bench: Workbench, comparison: Comparison) -> None:
+        found = verdict(self.rules, comparison.record.id, comparison.pairs, now())
+        builds = {case.record.engine_build for case in comparison.cases.values()}
         if self.calibration and len(builds) > 1:
             found = within_layout(found, self.calibration)
-        if found.verdict in ("regression", "improvement") and not one.record.extra_ppm:
-            found = msgspec.structs.replace(found, why=why(bench, one.cases, one.pairs, found))
-        self._judge(one, found)
+        if found.verdict in ("regression", "improvement") and not comparison.record.extra_ppm:
+            found = msgspec.structs.replace(found, why=why(bench, comparison.cases, comparison.pairs, found))
+        self._judge(comparison, found)
 
-    def _fail(self, one: Comparison, failure: Failure) -> None:
+    def _fail(self, comparison: Comparison, failure: Failure) -> None:
         metric = METRICS[self.target.meter.metric]
         main = Verdict(
-            comparison_id=one.record.id,
+            comparison_id=comparison.record.id,
             metric=metric.key,
             unit=metric.unit,
             status=failure.status,
             reason=failure.reason,
             side=failure.side,
-            pairs=sum(pair.dropped is None for pair in one.pairs),
+            pairs=sum(pair.dropped is None for pair in comparison.pairs),
             finished=now(),
         )
-        self._judge(one, main)
+        self._judge(comparison, main)
 
-    def _judge(self, one: Comparison, main: Verdict) -> None:
+    def _judge(self, comparison: Comparison, main: Verdict) -> None:
         """Ends a comparison: all its verdicts, in one record."""
         others: Sequence[Verdict] = ()
-        if not one.record.extra_ppm:
-            base, head = (self._measured(one, side) for side in SIDES)
-            others = other_verdicts(one.record.id, base, head, now())
-        self.context.append(Verdicts(comparison_id=one.record.id, verdicts=[main, *others]))
-        if one in self._going:
-            self._going.remove(one)
+        if not comparison.record.extra_ppm:
+            base, head = (self._measured(comparison, side) for side in SIDES)
+            others = other_verdicts(comparison.record.id, base, head, now())
+        self.context.append(Verdicts(comparison_id=comparison.record.id, verdicts=[main, *others]))
+        if comparison in self._going:
+            self._going.remove(comparison)
 
-    def _measured(self, one: Comparison, side: Side) -> Measured:
+    def _measured(self, comparison: Comparison, side: Side) -> Measured:
         """What is known of a side beside what is compared; where instructions are counted, nothing of its processes."""
-        case = one.cases[side].record
-        invocations = () if self.target.meter.is_exact else one.invocations[side]
-        return Measured.of(case, self.accuracies.get(case.id), invocations, one.pairs)
+        case = comparison.cases[side].record
+        invocations = () if self.target.meter.is_exact else comparison.invocations[side]
+        return Measured.of(case, self.accuracies.get(case.id), invocations, comparison.pairs)

@@ -17,19 +17,19 @@ from .pairs import Comparison
 _ORDER: tuple[tuple[int, Side], ...] = ((0, "base"), (0, "head"), (1, "head"), (1, "base"))
 
 
-def compare_counts(bench: Workbench, one: Comparison, take_index: Callable[[str], int]) -> Verdict:
+def compare_counts(bench: Workbench, comparison: Comparison, take_index: Callable[[str], int]) -> Verdict:
     """The verdict on instructions; `take_index` gives the next invocation's of a case.
 
     Raises DeviceError, Interrupted, StoreError.
     """
-    record, metric = one.record, METRICS[bench.target.meter.metric]
+    record, metric = comparison.record, METRICS[bench.target.meter.metric]
     counts: dict[Side, list[float]] = {"base": [], "head": []}
     for pair, side in _ORDER:
         bench.context.stop.check()
         bench.context.show(record.device, f"counting {record.workload} on the {side}", 0, 1)
-        case, index = one.cases[side], take_index(one.cases[side].record.id)
+        case, index = comparison.cases[side], take_index(comparison.cases[side].record.id)
         within = InPair(record.id, pair, record.extra_ppm if side == "head" else 0)
-        done = runner_of(case).invoke(bench, case, Place(index, index, within), one.gates[side])
+        done = runner_of(case).invoke(bench, case, Place(index, index, within), comparison.gates[side])
         bench.context.append(done)
         if done.status != "ok" or not done.counters:
             return Verdict(

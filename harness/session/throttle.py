@@ -36,13 +36,13 @@ def throttled(base: Invocation, head: Invocation) -> Throttled | None:
     return None
 
 
-def _risen(one: Invocation) -> str | None:
+def _risen(invocation: Invocation) -> str | None:
     """What shows that it was throttled: a watched throttle word that has a bit afterwards which it did not have before,
     or a limit of CPU time that stopped it."""
-    for path, (before, after) in (one.watch or {}).items():
+    for path, (before, after) in (invocation.watch or {}).items():
         if "throttle" in path and _word(after) & ~_word(before):
             return f"a throttle flag rose in {path}"
-    if (count := times_stopped(one.watch)) > 0:
+    if (count := times_stopped(invocation.watch)) > 0:
         return f"its control group's limit of CPU time stopped it {count} times"
     return None
 

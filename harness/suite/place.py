@@ -46,7 +46,7 @@ class Place:
         kind, value, header = self.type, self.value, self.header
         are_tables = isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
         if isinstance(kind, ListType) and _tables(kind.item_type) and isinstance(value, dict):
-            nested = next((f".{key}" for key, one in value.items() if isinstance(one, dict)), "")
+            nested = next((f".{key}" for key, item in value.items() if isinstance(item, dict)), "")
             return f"write [[{header}]], not [{header}{nested}]"
         if isinstance(kind, DictType) and _tables(kind.value_type) and are_tables:
             return f"write [{header}.NAME], not [[{header}]]"

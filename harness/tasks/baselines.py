@@ -178,8 +178,8 @@ def drift_since_pinned(baselines: Baselines, name: str) -> list[Drift]:
     ]
 
 
-def _key(one: BaselineFigure) -> tuple[str, str, str, int, str | None]:
-    return (one.workload, one.engine, one.device, one.threads, one.isa)
+def _key(figure: BaselineFigure) -> tuple[str, str, str, int, str | None]:
+    return (figure.workload, figure.engine, figure.device, figure.threads, figure.isa)
 
 
 def asked_of(baseline: Baseline) -> RunConfig:

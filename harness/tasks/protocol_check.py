@@ -49,10 +49,10 @@ def look_at(
         show(point)
         return point.outcome != "failed"
 
-    said: list[Hello] = []
-    if not look("hello", "says protocol 1 and itself", lambda item: said.append(first_hello(item)), subject):
+    message: list[Hello] = []
+    if not look("hello", "says protocol 1 and itself", lambda item: message.append(first_hello(item)), subject):
         return found  # nothing else can be asked
-    subject = replace(subject, hello=said[0])
+    subject = replace(subject, hello=message[0])
     for name, what, how in points:
         look(name, what, how, subject)
     for op in subject.ops:

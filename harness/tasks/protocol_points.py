@@ -194,12 +194,12 @@ def outputs_of(op: str) -> Look:
                 looked_at += 1
                 client.run(id, samples=1, iterations=1, limit_ns=LIMIT_NS)
                 path = f"{subject.lease.scratch}/{op}{number}.out"
-                said = client.output(id, path)
+                message = client.output(id, path)
                 raw = subject.lease.fetch(path, workload.output_bytes)
-                if hashlib.sha256(raw).hexdigest() != said.sha256:
+                if hashlib.sha256(raw).hexdigest() != message.sha256:
                     raise Broken(f"{workload.name}: the file that it wrote is not what its sha256 says")
-                if said.bytes not in (None, len(raw)):
-                    raise Broken(f"{workload.name}: it says {said.bytes} bytes and wrote {len(raw)}")
+                if message.bytes not in (None, len(raw)):
+                    raise Broken(f"{workload.name}: it says {message.bytes} bytes and wrote {len(raw)}")
                 if raw != workload.expected.tobytes():
                     raise Broken(f"{workload.name}: {workload.compare(raw, 0, False).wrong or 'the last bits differ'}")
         if not looked_at:

@@ -76,7 +76,7 @@ def selftest(
     progress("connecting and pushing", 0, 1)
     with leased(device, inventory, ENGINES[ENGINE], 1, "bnnbench selftest", tell, data=data) as lease:
         with lease.engine(ENGINE, 1, _DEADLINE_S) as (_, hello):
-            said = hello
+            message = hello
         facts, spec = lease.target.facts, lease.target.spec
         document: dict[str, Any] = {
             "schema": SCHEMA,
@@ -86,16 +86,16 @@ def selftest(
                 "bnnbench": version("bnnbench"),
                 "python": platform.python_version(),
                 "host": f"{platform.system()} {platform.machine()}",
-                "engine": f"{said.engine} {said.version}",
-                "engine build": said.build,
+                "engine": f"{message.engine} {message.version}",
+                "engine build": message.build,
                 "engine SHA-256": lease.target.builds[ENGINE].build.sha256,
             },
             "transport": spec.transport,
             "emulated": bool(facts.emulated),
-            "correctness": {isa: _correctness(_forced(lease, isa), isa, workloads, progress) for isa in said.isas},
+            "correctness": {isa: _correctness(_forced(lease, isa), isa, workloads, progress) for isa in message.isas},
         }
         if not facts.emulated:
-            document |= _times(lease, timed, said.isas, _QUICK_PAIRS if quick else _PAIRS, progress)
+            document |= _times(lease, timed, message.isas, _QUICK_PAIRS if quick else _PAIRS, progress)
         document["findings"] = [msgspec.to_builtins(item) for item in diagnose(spec, facts)]
         document["facts"] = facts.to_dict()
         redactor = redactor_of(spec, names_over_there(lease.transport))

@@ -99,9 +99,11 @@ def _findings(document: dict[str, Any]) -> str:
 
 
 def _facts(document: dict[str, Any]) -> str:
-    seen = [[name, str(one["value"])] for name, one in document["facts"].items() if one["value"] is not None]
+    seen = [[name, str(value["value"])] for name, value in document["facts"].items() if value["value"] is not None]
     missing = [
-        f"- {_text(name)}: {_text(one['source'])}" for name, one in document["facts"].items() if one["value"] is None
+        f"- {_text(name)}: {_text(value['source'])}"
+        for name, value in document["facts"].items()
+        if value["value"] is None
     ]
     table = _table(
         ["fact", "value"], [[name, value if len(value) <= 200 else value[:197] + "..."] for name, value in seen]

@@ -190,8 +190,8 @@ class EngineClient:
         except (msgspec.DecodeError, UnicodeError) as error:
             shown = answer if len(answer) <= 80 else answer[:77] + "..."
             raise EngineError(f"{where} answered {verb} with {shown!r}, not a valid reply: {error}.") from None
-        said = outcome.error.strip()[:_LONGEST_ERROR] or "it does not say why"
-        raise EngineError(f"{where} refused {verb}: {said.rstrip('.')}.")
+        message = outcome.error.strip()[:_LONGEST_ERROR] or "it does not say why"
+        raise EngineError(f"{where} refused {verb}: {message.rstrip('.')}.")
 
     def _refuse(self, verb: str, contradiction: str | None) -> None:
         if contradiction:

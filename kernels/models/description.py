@@ -130,7 +130,8 @@ def describe(model: ModelFile) -> Description:
         inputs=tuple(map(_port, model.inputs)),
         outputs=tuple(map(_port, model.outputs)),
         subgraphs=tuple(
-            Part(one.name, one.signatures, ops[place], is_run=place == 0) for place, one in enumerate(model.subgraphs)
+            Part(subgraph.name, subgraph.signatures, ops[place], is_run=place == 0)
+            for place, subgraph in enumerate(model.subgraphs)
         ),
         macs_1bit=sum(row.macs_1bit for row in rows if row.subgraph == 0),
         macs_32bit=sum(row.macs_32bit for row in rows if row.subgraph == 0),

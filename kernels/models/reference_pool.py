@@ -60,7 +60,7 @@ def _cpus() -> int:
 
 def _some(left: Iterator[tuple[int, Callable[[], Scores]]], count: int) -> Iterator[tuple[int, Callable[[], Scores]]]:
     """The next ones, so that only the inputs of what runs soon are in memory."""
-    return (one for _, one in zip(range(count), left, strict=False))
+    return (value for _, value in zip(range(count), left, strict=False))
 
 
 def _scores(graph: Graph, given: Scores, variant: str | None) -> Scores:

@@ -37,19 +37,19 @@ def _counters(invocation: Invocation) -> dict[str, float]:
     return {column: figure for column, figure in found.items() if figure is not None}
 
 
-def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
-    medians = one.medians_ns
+def _entries(timed: Timed, family: int) -> list[dict[str, Any]]:
+    medians = timed.medians_ns
     common = {
         "family_index": family,
         "per_family_instance_index": 0,
-        "run_name": one.name,
-        "threads": one.result.case.threads,
+        "run_name": timed.name,
+        "threads": timed.result.case.threads,
         "time_unit": "ns",
         "repetitions": len(medians),
     }
     rounds = [
         {
-            "name": one.name,
+            "name": timed.name,
             **common,
             "run_type": "iteration",
             "repetition_index": index,
@@ -58,7 +58,7 @@ def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
             "cpu_time": ns,
             **_counters(invocation),
         }
-        for index, (invocation, ns) in enumerate(zip(one.invocations, medians, strict=True))
+        for index, (invocation, ns) in enumerate(zip(timed.invocations, medians, strict=True))
     ]
     aggregates = {
         "mean": statistics.fmean(medians),
@@ -67,7 +67,7 @@ def _entries(one: Timed, family: int) -> list[dict[str, Any]]:
     }
     return rounds + [
         {
-            "name": f"{one.name}_{name}",
+            "name": f"{timed.name}_{name}",
             **common,
             "run_type": "aggregate",
             "aggregate_name": name,

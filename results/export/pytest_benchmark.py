@@ -42,29 +42,29 @@ def render(run: StoredRun) -> str:
     )
 
 
-def _benchmark(one: Timed) -> dict[str, Any]:
-    case = one.result.case
+def _benchmark(timed: Timed) -> dict[str, Any]:
+    case = timed.result.case
     return {
         "group": case.workload,
-        "name": one.name,
-        "fullname": f"bnnbench::{one.name}",
+        "name": timed.name,
+        "fullname": f"bnnbench::{timed.name}",
         "params": {"engine": case.engine, "device": case.device, "threads": case.threads},
         "param": f"{case.engine}-{case.device}-{case.threads}",
         "extra_info": {
-            "isa": one.result.isa,
-            "engine_build": one.result.engine_build,
-            "status": one.result.status,
-            **{metric.column: one.result.figure(metric) for metric in METRICS.values() if not metric.is_paired},
+            "isa": timed.result.isa,
+            "engine_build": timed.result.engine_build,
+            "status": timed.result.status,
+            **{metric.column: timed.result.figure(metric) for metric in METRICS.values() if not metric.is_paired},
         },
         "options": {
             "disable_gc": False,
             "timer": "bnnbench",
-            "min_rounds": len(one.invocations),
+            "min_rounds": len(timed.invocations),
             "max_time": 0.0,
             "min_time": 0.0,
             "warmup": True,
         },
-        "stats": statistics_of([ns / _NS for ns in one.medians_ns], one.invocations[0].iterations or 1),
+        "stats": statistics_of([ns / _NS for ns in timed.medians_ns], timed.invocations[0].iterations or 1),
     }
 
 
@@ -105,7 +105,7 @@ def from_json(text: str, source: str) -> tuple[RunRecord, Entries]:
     """
     try:
         document = json.loads(text)
-        benchmarks = [(_case(one, place), one) for place, one in enumerate(document["benchmarks"])]
+        benchmarks = [(_case(value, place), value) for place, value in enumerate(document["benchmarks"])]
         moment = _moment(document.get("datetime"))
         commit, machine = document.get("commit_info") or {}, document.get("machine_info") or {}
         host = {_text(key): _text(value) for key, value in machine.items() if isinstance(value, str)}
@@ -149,8 +149,8 @@ def _moment(written: object) -> datetime:
         return datetime.now(UTC)
 
 
-def _case(one: dict[str, Any], place: int) -> CaseRecord:
-    name = _text(one.get("fullname")) or _text(one.get("name")) or f"benchmark {place + 1}"
+def _case(value: dict[str, Any], place: int) -> CaseRecord:
+    name = _text(value.get("fullname")) or _text(value.get("name")) or f"benchmark {place + 1}"
     return CaseRecord(
         id=hashlib.sha256(f"{place} {name}".encode()).hexdigest()[:16],
         workload=name,
@@ -158,14 +158,14 @@ def _case(one: dict[str, Any], place: int) -> CaseRecord:
         engine="pytest-benchmark",
         device="local",
         threads=1,
-        source=_text(one.get("group")) or None,
+        source=_text(value.get("group")) or None,
     )
 
 
-def _entries(case: CaseRecord, one: dict[str, Any]) -> list[Gate | Invocation]:
+def _entries(case: CaseRecord, value: dict[str, Any]) -> list[Gate | Invocation]:
     """What became of a benchmark: how it stands, and each of its rounds."""
     try:
-        times = _times(one)
+        times = _times(value)
     except _BROKEN:
         return [Gate(case_id=case.id, status="failed", reason="the file has no times of it")]
     rounds = [_round(case, index, seconds) for index, seconds in enumerate(times)]
@@ -184,10 +184,10 @@ def _round(case: CaseRecord, index: int, seconds: float) -> Invocation:
     return Invocation(case_id=case.id, index=index, order=index, status="failed", reason=reason)
 
 
-def _times(one: dict[str, Any]) -> list[float]:
+def _times(item: dict[str, Any]) -> list[float]:
     """Seconds of every round; the median, or else the mean, where the data was not saved, unless it lies outside of
     what they were between."""
-    stats = one["stats"]
+    stats = item["stats"]
     if kept := stats.get("data"):
         return [float(value) if _is_number(value) else math.nan for value in kept]
     low, middle, high = (stats.get(name) for name in ("min", "median", "max"))

@@ -38,8 +38,8 @@ def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], context: PageContext) -
                     chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=context.published)
                     for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
                 )
-                said = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]
-                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), " ".join(said), wide, narrow))
+                message = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]
+                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), " ".join(message), wide, narrow))
     return drawn
 
 
@@ -50,8 +50,8 @@ def _of_report(chart: Chart, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     if not chart.is_of_times:
         return (frame[emulated] if chart.name == "instructions" else frame), []
     names = ", ".join(dict.fromkeys(map(str, frame.loc[emulated, "device"].dropna())))
-    said = f"Without {names}: of an emulated CPU instructions are counted, and no times are shown."
-    return frame[~emulated], [said] if names else []
+    message = f"Without {names}: of an emulated CPU instructions are counted, and no times are shown."
+    return frame[~emulated], [message] if names else []
 
 
 def _parts(chart: Chart, frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -53,8 +53,8 @@ def main_figure(record: Record) -> Figure:
 
 def doubt_of(record: Record, metric: Metric) -> tuple[str, ...]:
     """Why a time is trusted less; nothing of what is no time."""
-    said = doubt(record) if metric.is_time else None
-    return () if said is None else (said,)
+    message = doubt(record) if metric.is_time else None
+    return () if message is None else (message,)
 
 
 def interval(record: Record, metric: Metric) -> tuple[float, float] | None:
@@ -90,8 +90,8 @@ def speedup_of(record: Record) -> Figure:
     ends = None if low is None or high is None else (low, high)
     if pd.isna(record["over"]):
         return ratio(value, ends)
-    said = "" if pd.isna(record["over_caveat"]) else f" ({record['over_caveat']})"
-    return ratio(value, ends, f"over {record['over']}{said}")
+    message = "" if pd.isna(record["over_caveat"]) else f" ({record['over_caveat']})"
+    return ratio(value, ends, f"over {record['over']}{message}")
 
 
 def fine_ratio(value: float) -> str:

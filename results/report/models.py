@@ -46,7 +46,7 @@ class Models:
 def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models | None:
     """From a frame of `bnnbench.results.load`; None where fewer than two models can be compared."""
     found = choices(frame)
-    names = [name for name, one in OBJECTIVES.items() if found[one.column].notna().any()]
+    names = [name for name, value in OBJECTIVES.items() if found[value.column].notna().any()]
     fronts = pareto(found, names, history=history)
     # A choice is a device's, not a run's.
     fronts = labelled(fronts[fronts["on_front"].notna()].reset_index(drop=True).assign(run_id=""))

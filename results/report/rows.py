@@ -88,9 +88,9 @@ def table(frame: pd.DataFrame, peaks: Mapping[str, Sequence[Peak]] = MappingProx
             more=[
                 *([UNVERIFIED] if record["status"] == "unverified" else []),
                 *(
-                    f"{column.name.lower()} {one.sentence}"
-                    for column, one in own.items()
-                    if column not in kept and one.text
+                    f"{column.name.lower()} {value.sentence}"
+                    for column, value in own.items()
+                    if column not in kept and value.text
                 ),
             ],
             status=str(record["status"]).replace("_", " "),

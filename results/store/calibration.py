@@ -98,7 +98,7 @@ def summarize(
     """What the runs of a calibration came to. `pilot_mde` is the MDE that the slow-downs are multiples of. Raises
     ValueError when no comparison of the engine with itself has a verdict."""
     judged = [(record, one) for run in runs for record, one in _latency(run)]
-    same = [one for record, one in judged if not record.extra_ppm]
+    same = [value for record, value in judged if not record.extra_ppm]
     known = [item for item in same if item.status == "ok"]
     if not known:
         raise ValueError("no comparison of the engine with itself has a verdict")
@@ -135,17 +135,17 @@ def summarize(
     )
 
 
-def _beyond_noise(one: Verdict) -> float:
+def _beyond_noise(verdict: Verdict) -> float:
     """The size of an effect that is there for sure: the end of its interval that is nearer to none."""
-    if one.low is None or one.high is None or one.low <= 0 <= one.high:
+    if verdict.low is None or verdict.high is None or verdict.low <= 0 <= verdict.high:
         return 0.0
-    return min(abs(one.low), abs(one.high))
+    return min(abs(verdict.low), abs(verdict.high))
 
 
 def _slow_downs(judged: Sequence[tuple[ComparisonRecord, Verdict]], pilot_mde: float | None) -> list[Calls]:
     found = []
     for ppm in sorted({record.extra_ppm for record, _ in judged} - {0}):
-        these = [one for record, one in judged if record.extra_ppm == ppm and one.status == "ok"]
+        these = [value for record, value in judged if record.extra_ppm == ppm and value.status == "ok"]
         if not these:
             continue
         called = sum(item.verdict == "regression" for item in these)

@@ -68,7 +68,7 @@ def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished:
     return of_two_models(one, base.right, head.right)
 
 
-def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_], with_mde: bool = True) -> Verdict:
+def of_two_models(verdict: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_], with_mde: bool = True) -> Verdict:
     """`one` with what `base` and `head` ([images], which are right) show; `with_mde` False saves some milliseconds."""
     n, base_only, head_only = len(base), int((base & ~head).sum()), int((head & ~base).sum())
     effect = (head_only - base_only) / n
@@ -76,7 +76,7 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
     differs = p_value(base_only, head_only) < ALPHA
     mde = detectable_difference(n, base_only + head_only, ALPHA, _METRIC.floor) if with_mde else None
     reason = f"of {n:,} images, {base_only} are right only on the base and {head_only} only on the head"
-    found = replace(one, effect=effect, low=low, high=high, level=LEVEL, mde=mde, confirmed=differs, reason=reason)
+    found = replace(verdict, effect=effect, low=low, high=high, level=LEVEL, mde=mde, confirmed=differs, reason=reason)
     if differs and abs(effect) >= _METRIC.floor:
         return replace(found, verdict="regression" if effect < 0 else "improvement")
     if abs(effect) < _METRIC.floor and -_METRIC.margin <= low and high <= _METRIC.margin:
@@ -90,12 +90,12 @@ def of_two_models(one: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_]
     return replace(found, verdict="inconclusive", reason=f"{reason}; {why}")
 
 
-def _of_one_model(one: Verdict, base: Answers, head: Answers) -> Verdict:
-    effect = one.effect or 0.0
+def _of_one_model(value: Verdict, base: Answers, head: Answers) -> Verdict:
+    effect = value.effect or 0.0
     called = abs(effect) >= _METRIC.floor
     verdict = ("regression" if effect < 0 else "improvement") if called else "equivalent"
     return replace(
-        one,
+        value,
         verdict=verdict,
         low=effect,
         high=effect,

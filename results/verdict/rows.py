@@ -163,16 +163,18 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
     return rows
 
 
-def _row(record: ComparisonRecord, one: Verdict, pairs: list[Pair], sides: list[Measured], trust: str) -> VerdictRow:
+def _row(
+    record: ComparisonRecord, verdict: Verdict, pairs: list[Pair], sides: list[Measured], trust: str
+) -> VerdictRow:
     """With the levels that the verdict's figures are the middles of."""
-    row = VerdictRow(record, one)
-    if row.metric.compared not in ("paired", "unpaired") or one.base_value is None:
+    row = VerdictRow(record, verdict)
+    if row.metric.compared not in ("paired", "unpaired") or verdict.base_value is None:
         return row
     if row.metric.is_paired:
         kept = [pair for pair in pairs if pair.dropped is None]
         figures = [[pair.base_ns for pair in kept], [pair.head_ns for pair in kept]]
     else:
-        figures = [list(side.figures.get(one.metric, ())) for side in sides]
+        figures = [list(side.figures.get(verdict.metric, ())) for side in sides]
     if len(figures) < len(SIDES) or not all(figures):
         return row
     base, head = map(level, figures)

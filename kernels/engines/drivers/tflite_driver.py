@@ -412,8 +412,8 @@ def _version(package):
 
 def _flat(error):
     """One line, and text that is valid UTF-8 whatever the paths in it are."""
-    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-    text = " ".join(said.split()) or type(error).__name__
+    message = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    text = " ".join(message.split()) or type(error).__name__
     return text[:300].rstrip(". ").encode("utf-8", "replace").decode()
 
 

@@ -228,5 +228,5 @@ def _plain(value: NDArray[Any]) -> Any:
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:
-    said = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
-    return DatasetError(f"{path} cannot be read as a dataset ({said}); write it with numpy.savez or numpy.save.")
+    message = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
+    return DatasetError(f"{path} cannot be read as a dataset ({message}); write it with numpy.savez or numpy.save.")

@@ -76,7 +76,9 @@ class PlanStep:
     @property
     def reads(self) -> list[PlanTensor]:
         """Tensors that it or its stages read."""
-        own = [one for name, one in self.arguments.items() if isinstance(one, PlanTensor) and name != "out"]
+        own = [
+            argument for name, argument in self.arguments.items() if isinstance(argument, PlanTensor) and name != "out"
+        ]
         return own + [stage.arguments["tensor"] for stage in self.stages if _reads(stage)]
 
     @property

@@ -118,7 +118,9 @@ class Step:
     def reads(self) -> list[Tensor]:
         """Every tensor that it reads."""
         own = [
-            one for place, one in enumerate(self.arguments) if isinstance(one, Tensor) and (self.streams or place != 1)
+            argument
+            for place, argument in enumerate(self.arguments)
+            if isinstance(argument, Tensor) and (self.streams or place != 1)
         ]
         if self.kind == "constant":
             own = []

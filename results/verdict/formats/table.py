@@ -44,9 +44,9 @@ def show(
     trusts = by_reason((_about(row), row.trust) for row in rows if row.trust)
     for trust, names in trusts.items():
         say(console, trust if len(trusts) == 1 else f"{trust}: {some(names)}")
-    for said, names in by_reason((_about(row), _said(row)) for row in rows if not row.is_optional).items():
-        if said:
-            say(console, f"{some(names)}: {said}")
+    for message, names in by_reason((_about(row), _said(row)) for row in rows if not row.is_optional).items():
+        if message:
+            say(console, f"{some(names)}: {message}")
 
 
 def _table(rows: Sequence[VerdictRow]) -> Sheet:
