@@ -27,10 +27,13 @@ from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.signature import sign
 
+_Files = Mapping[str, Path]
+
 SCHEMA = 2
 _SAVING, _OLD = ".saving-", ".old-"
 _LOCK_S = 60.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -179,8 +182,8 @@ class Baselines:
         found = next((item for item in self.get(name).declared if item.engine == engine), None)
         if found is None:
             return None
-        if found.names and (len(found.names) != len(found.files) or not all(map(_is_file_name, found.names))):
-            raise StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
+        if found.names and (len(found.names) != len(found.files) or not all(map(_FILE.fullmatch, found.names))):
+            raise _foreign(name)
         path = {sha: str(self._file(name, f"engines/{sha}", sha)) for sha in found.binary.values()}
         binary = {architecture: path[sha] for architecture, sha in found.binary.items()}
         files = [str(self._file(name, place, sha)) for place, sha in zip(found.places, found.files, strict=True)]
@@ -193,17 +196,10 @@ class Baselines:
             for model in self.get(name).models
         }
 
-    def save(
-        self,
-        baseline: Baseline,
-        engines: Mapping[str, Path],
-        models: Mapping[str, Path],
-        named: Mapping[str, Path] = MappingProxyType({}),
-    ) -> Path:
-        """Writes a capsule, in the place of an older one of its name. `engines` and `models` map digests to files,
-        `named` digests with names, `SHA/NAME`.
-
-        Raises StoreError; the older one is then still there, also when this process is killed in the middle."""
+    def save(self, baseline: Baseline, engines: _Files, models: _Files, named: _Files = MappingProxyType({})) -> Path:
+        """Writes a baseline, replacing an older one of this name. `engines` and `models` map digests to files,
+        `named` digests with names (`SHA/NAME`). Raises StoreError; the older one is then still there, also when this
+        process is killed in the middle."""
         folder = self.path / checked(baseline.name)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -213,7 +209,7 @@ class Baselines:
             self._mend(baseline.name)
             return self._save(baseline, {"engines": engines, "files": named, "models": models})
 
-    def _save(self, baseline: Baseline, kinds: Mapping[str, Mapping[str, Path]]) -> Path:
+    def _save(self, baseline: Baseline, kinds: Mapping[str, _Files]) -> Path:
         folder, old = self.path / baseline.name, self._old(baseline.name)
         temporary: Path | None = None
         try:
@@ -290,7 +286,7 @@ class Baselines:
     def _file(self, name: str, relative: str, sha: str) -> Path:
         path = self._folder(checked(name)) / relative
         if not _SHA256.fullmatch(sha):
-            raise StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
+            raise _foreign(name)
         try:
             content = read_regular(path)
         except OSError as error:
@@ -300,8 +296,8 @@ class Baselines:
         return path
 
 
-def _is_file_name(name: str) -> bool:
-    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
+def _foreign(name: str) -> StoreError:
+    return StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
 
 
 def checked(name: str) -> str:
