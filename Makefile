@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo docs test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
+.PHONY: coverage demo docs test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -28,9 +28,22 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Counting lines costs a quarter of the processor time, so only tests of what decides verdicts do it: `make coverage`
+# counts all.
+OF_VERDICTS := $(patsubst %,tests/results/test_%.py,\
+	accuracy_verdict certainty comparing_statistics proportion ratios statistics verdicts)
+
 test: $(INSTALLED) lint
 	@scripts/system_packages.sh
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= $(OF_VERDICTS)
+	$(BIN)/pytest -n 2 --dist worksteal $(addprefix --ignore=,$(OF_VERDICTS))
+	@echo "statistics and verdicts: their tests cover $$($(BIN)/coverage report --include='results/statistics/*,results/verdict/*' --format=total) %"
+
+# Of every package, by the tests of `make test` in their own processes; programs that tests start are not counted.
+coverage: $(INSTALLED)
+	@scripts/system_packages.sh
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=
+	@$(BIN)/coverage report --skip-covered --sort=cover
 
 test-slow: $(INSTALLED)
 	@scripts/system_packages.sh
@@ -80,4 +93,4 @@ lock: $(INSTALLED)
 	@scripts/lock.sh
 
 clean:
-	rm -rf .venv .fuzz demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf .venv .fuzz demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .coverage
