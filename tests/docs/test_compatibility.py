@@ -20,11 +20,16 @@ from bnnbench.results.export import EXPORTS
 from bnnbench.results.records import bounds
 from bnnbench.results.store import baselines
 from bnnbench.results.verdict.formats import json as verdicts
+from bnnbench.results.verdict.rows import verdict_rows
+from tests.harness.bench import Bench
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "compatibility.md").read_text()
-FROZEN = sorted((HERE / "frozen").iterdir())
-"""A run of each version, as that version wrote it; none is ever written again."""
+FROZEN = sorted(path.parent for path in (HERE / "frozen").rglob("run.json"))
+"""The runs of each version, as that version wrote them; none is ever written again. Folders: the version, or
+version/runs/id."""
+STORE = HERE / "frozen/0.2.0"
+"""A store of 0.2.0: a run of an own engine, a comparison, an accuracy; and a baseline, without native's file."""
 
 
 def stated(what: str) -> int:
@@ -56,7 +61,7 @@ def test_exit_statuses_are_those_of_the_code() -> None:
     assert statuses == {0, exit_status.REGRESSION, 2, measuring.NOT_MEASURED, measuring.INTERRUPTED}
 
 
-@pytest.fixture(params=FROZEN, ids=lambda folder: folder.name)
+@pytest.fixture(params=FROZEN, ids=lambda folder: str(folder.relative_to(HERE / "frozen")))
 def frozen(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Store]:
     folder: Path = request.param
     run_id = json.loads((folder / "run.json").read_text())["run_id"]
@@ -69,14 +74,17 @@ def test_every_value_of_an_old_run_is_read(frozen: tuple[Path, Store]) -> None:
     """Columns may be added; those that there were keep name, type and values."""
     folder, store = frozen
     run = store.run("latest")
-    assert run.record.version == folder.name
+    assert run.record.version == folder.relative_to(HERE / "frozen").parts[0]
     found = {
         kind: {
             "types": frame.dtypes.astype(str).to_dict(),
             "rows": json.loads(frame.to_json(orient="records", date_format="iso", double_precision=15)),
         }
         for kind, frame in (("cases", load(run)), ("invocations", load_invocations(run)))
+        if len(frame)
     }
+    if run.record.comparisons:
+        found["verdicts"] = {"types": {}, "rows": [verdicts.entry(row) for row in verdict_rows(run)]}
     snapshot = folder / "values.json"
     if os.environ.get("BNNBENCH_UPDATE_SNAPSHOTS") == "1":
         snapshot.write_text(json.dumps(found, indent=1) + "\n")
@@ -98,3 +106,25 @@ def test_the_parquet_file_of_an_old_run_is_read(frozen: tuple[Path, Store]) -> N
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_old_run_is_exported(frozen: tuple[Path, Store], name: str) -> None:
     assert EXPORTS[name](frozen[1].run("latest"))
+
+
+def test_an_old_baseline_is_read(tmp_path: Path) -> None:
+    shutil.copytree(STORE / "baselines", tmp_path / "baselines")
+    found = baselines.Baselines(tmp_path)
+    assert found.names() == ["main"]
+    baseline = found.get("main")
+    assert (baseline.schema, baseline.version, [item.engine for item in baseline.declared]) == (2, "0.2.0", ["mine"])
+    assert [figure.workload for figure in baseline.figures] == ["bgemm 16x24x200"]
+    engine = found.declared("main", "mine")
+    assert engine is not None
+    assert Path(engine.files[0]).read_bytes() == (STORE / "my_engine.py").read_bytes()
+
+
+def test_an_old_engine_is_measured_in_an_old_suite(tmp_path: Path) -> None:
+    """Version 1 of the protocol as an engine of 0.2.0 speaks it, and a suite as it was written then."""
+    for name in ("suite.toml", "my_engine.py"):
+        shutil.copy(STORE / name, tmp_path / name)
+    bench = Bench(tmp_path)
+    done = bench.run("run", "suite.toml", "--store", "store", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [case["status"] for case in json.loads(done.stdout)["cases"]] == ["ok"]
