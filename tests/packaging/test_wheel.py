@@ -135,11 +135,11 @@ def test_it_measures_without_a_compiler_and_without_a_network(installed: Path, d
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_it_measures_with_every_python_that_is_here(wheel: Path, version: str, tmp_path: Path) -> None:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        pytest.skip("the tests above are of this version")
+        pytest.skip("another Python than that of the tests above is meant")
     python = shutil.which(f"python{version}")
     # A version manager's stand-in may be on PATH without anything behind it.
     if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False, timeout=60).returncode:
-        pytest.skip(f"no python{version} on PATH starts")
+        pytest.skip(f"another Python is not here: no python{version} on PATH starts")
     assert_it_measures(install(wheel, python, tmp_path), "local", tmp_path)
 
 
