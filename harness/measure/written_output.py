@@ -81,7 +81,7 @@ def run_writing(bench: Workbench, case: Case, which: int, flags: Sequence[str] =
     try:
         content = bench.lease.written(path, size_bytes)
     except TooMuchOutput:
-        too_long = f"the output has more than the {size_bytes} bytes that are right"
+        too_long = f"the output has more than {size_bytes} bytes"
     return Written(ended, content, too_long, ignored_flag(ended.text, asked))
 
 

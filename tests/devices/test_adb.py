@@ -83,7 +83,7 @@ def test_a_phone_without_exec_is_refused_with_the_reason(tmp_path: Path) -> None
     with (
         adb_server(tmp_path),
         FakeAdbd(tmp_path, "", has_exec=False) as phone,
-        pytest.raises(Unreachable, match="from before Android 5"),
+        pytest.raises(Unreachable, match="older than Android 5"),
     ):
         connect(DeviceSpec("old", "adb", serial=phone.serial))
 

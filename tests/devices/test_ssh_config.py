@@ -341,7 +341,7 @@ def test_two_ways_to_read_a_list_of_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a ").mkdir()
     (tmp_path / "a " / "b").touch()
     path = written(tmp_path, "Host board", f'  UserKnownHostsFile "{tmp_path}/a /b"')
-    with pytest.raises(InventoryError, match="two readings"):
+    with pytest.raises(InventoryError, match="is ambiguous"):
         endpoint(of("board"), installed(path))
 
 

@@ -184,7 +184,7 @@ def test_what_the_importer_misreads_is_not_proven(monkeypatch: pytest.MonkeyPatc
     path = _saved(_mul())
     wrong = opinions(ModelWorkload("mul", read(path), 0))
     assert wrong.contradicted is not None
-    assert "litert-reference (ai-edge-litert 2.3.0) reads the file otherwise: for random values" in wrong.contradicted
+    assert "litert-reference (ai-edge-litert 2.3.0) reads the file differently: for random values" in wrong.contradicted
 
 
 _FOLDER: dict[str, Path] = {}

@@ -191,7 +191,7 @@ def test_figures_that_cannot_be_stored_are_a_sentence(tmp_path: Path) -> None:
         # What needs no figure to say what it is of is stored as failed; anything else ends the run with a sentence.
         kept = context.append(Invocation(case_id="c", index=0, order=0, status="ok", first_ns=1e300, iterations=2**63))
         assert (kept.status, kept.first_ns) == ("failed", None)
-        with pytest.raises(CannotMeasure, match="reported what cannot be"):
+        with pytest.raises(CannotMeasure, match="reported an impossible value"):
             context.append(
                 Pair(comparison_id="c", stage="screen", number=0, first="base", base_ns=float("nan"), head_ns=1.0)
             )

@@ -48,10 +48,10 @@ def test_infer_reads_npz_and_one_input(bench: Bench) -> None:
     [
         (("missing.tflite", "-i", "images.npy", "-o", "x.npy"), "missing.tflite"),
         ((LARQ, "-i", "missing.npy", "-o", "x.npy"), "missing.npy"),
-        ((LARQ, "-i", "small.toml", "-o", "x.npy"), "no NumPy file"),
+        ((LARQ, "-i", "small.toml", "-o", "x.npy"), "not a NumPy file"),
         ((LARQ, "-i", "images.npy", "-o", "x.txt"), ".npy"),
         ((LARQ, "-i", "images.npy", "-o", "no/such/folder.npy"), "cannot be written"),
-        ((LARQ, "-i", "images.npy", "-o", "x.npy", "--batch", "3"), "no multiple"),
+        ((LARQ, "-i", "images.npy", "-o", "x.npy", "--batch", "3"), "not a multiple"),
         ((LARQ, "-i", "images.npy", "-o", "x.npy", "--engine", "numba"), "not models"),
         ((LARQ, "-i", "images.npy", "-o", "x.npy", "--engine", "tflit"), "there is no engine"),
         ((LARQ, "-i", "images.npy", "-o", "x.npy", "--threads", "99"), "cores"),

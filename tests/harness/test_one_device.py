@@ -100,7 +100,7 @@ def test_an_unexpected_error_ends_one_device_alone(
     if isinstance(error, CommandFailed | CannotMeasure):
         assert not (tmp_path / FAULTS).exists()
     else:
-        assert f"a fault of bnnbench, {type(error).__name__} in test_one_device.py, line " in event.message
+        assert f"a bug in bnnbench, {type(error).__name__} in test_one_device.py, line " in event.message
         assert "Traceback" in (tmp_path / FAULTS).read_text()
 
 

@@ -50,7 +50,7 @@ def test_more_threads_than_cores() -> None:
             return None
 
     (skip, *_) = make_plan(WORKLOADS, [Wide()], [3], [target()]).skips
-    assert skip.reason == "3 threads need as many cores, and 2 are chosen on this device"
+    assert skip.reason == "3 threads need as many cores; 2 are selected on this device"
 
 
 def test_pattern_keeps_what_it_finds() -> None:

@@ -107,7 +107,7 @@ def slowed(bench: Bench, ppm: int) -> dict[str, object]:
         (["run", "suite.toml", "-d", "a72", "--threads", "2"], "counted on one thread, not 2"),
         (["profile", "quicknet_xs", "-d", "a72"], "its times mean nothing"),
         (["peak", "-d", "a72"], "its times mean nothing"),
-        (["devices", "add", "x", "qemu://it's"], "is not a name of a CPU"),
+        (["devices", "add", "x", "qemu://it's"], "is not a valid name of a CPU"),
     ],
 )
 def test_wrong_calls(counting: Bench, words: list[str], said: str) -> None:

@@ -96,7 +96,7 @@ def test_resume_of_a_copied_store_is_refused(ours: Bench) -> None:
     cut_off(ours, copied)
     done = ours.run("run", "--resume", "latest", "--store", "store")
     assert done.returncode == 2
-    assert "is another machine than before" in one_sentence(done.stderr)
+    assert "is not the machine of before" in one_sentence(done.stderr)
 
 
 def test_resume_after_a_reboot_says_so(ours: Bench) -> None:

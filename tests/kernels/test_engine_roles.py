@@ -49,7 +49,7 @@ def test_hello_says_all_that_the_protocol_asks() -> None:
     ("line", "reason"),
     [
         (b"dance", "'dance' is unknown"),
-        (b"", "no request"),
+        (b"", "not a request"),
         (b"run id=x samples=1 iterations=1", "nothing is loaded as 'x'"),
         (b"load id=x op=bgemm m=1 n=1 k=0 out=i32 data=f", "k=0"),
         (b"load id=x op=bgemm m=1 n=1 k=1e3 out=i32 data=f", "k=1e3"),

@@ -127,7 +127,7 @@ def test_hello_and_load_describe_what_there_is(tmp_path: Path) -> None:
 
 
 BAD = [
-    (b"", "no request"),
+    (b"", "not a request"),
     (b"dance", "'dance' is unknown"),
     (b"peak limit_ns=1", "'peak' is unknown"),
     (b"hello there", "'there' is not key=value"),

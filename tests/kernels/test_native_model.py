@@ -192,7 +192,7 @@ def test_peak_measures_every_roof(engine: EngineProcess) -> None:
         ("trace id=m path=/no/such/folder", "cannot write"),
         ("trace id=m path=t more=1", "unknown"),
         ("load id=x plan=missing", "cannot read missing"),
-        ("load id=x plan=short", "no plan"),
+        ("load id=x plan=short", "not a plan"),
         ("load id=x model=short", "ops and plans only"),
         ("peak threads=999", "threads=999"),
     ],
@@ -306,8 +306,8 @@ def test_wrong_envelopes_are_named(engine: EngineProcess) -> None:
     def changed(place: int, content: bytes) -> bytes:
         return plan[:place] + content + plan[place + len(content) :]
 
-    assert "no plan" in (refused(engine, b"") or "")
-    assert "no plan" in (refused(engine, changed(0, b"X")) or "")
+    assert "not a plan" in (refused(engine, b"") or "")
+    assert "not a plan" in (refused(engine, changed(0, b"X")) or "")
     assert "version 2" in (refused(engine, changed(8, b"\2")) or "")
     assert "promises" in (refused(engine, plan + b"1") or "")
     assert "checksum" in (refused(engine, changed(len(plan) - 1, bytes([plan[-1] ^ 1]))) or "")

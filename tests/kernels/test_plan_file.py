@@ -93,7 +93,7 @@ def test_writer_and_reader_know_the_same_kinds() -> None:
 
 @pytest.mark.parametrize(
     ("place", "message"),
-    [(0, "no plan file"), (8, "of version"), (16, "damaged"), (30, "damaged"), (70, "damaged"), (-1, "damaged")],
+    [(0, "not a plan file"), (8, "of version"), (16, "damaged"), (30, "damaged"), (70, "damaged"), (-1, "damaged")],
 )
 def test_a_damaged_file_is_refused(place: int, message: str) -> None:
     content = bytearray(make_plan(chain()).to_bytes())
