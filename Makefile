@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: coverage demo docs test test-boards test-slow wheel test-wheel lint bench statistics fuzz lock clean help
+.PHONY: coverage demo docs test test-boards test-slow wheel test-wheel test-installed lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -62,6 +62,12 @@ wheel: $(INSTALLED)
 test-wheel: $(INSTALLED)
 	@scripts/system_packages.sh
 	$(BIN)/pytest -m wheel tests/packaging
+
+# The tests of `make test` against the wheel of dist/, with the source folders out of reach. Those of the checkout itself
+# (its documents, its build) are left out.
+test-installed: $(INSTALLED)
+	@scripts/system_packages.sh
+	@scripts/test_installed.sh -n 2 --dist worksteal tests/devices tests/harness tests/kernels tests/results
 
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)
