@@ -50,7 +50,7 @@ class Change:
         if self.outcome == "stuck":
             return f"{self.what} cannot be put back to {self.before}"
         if self.outcome == "left":
-            return f"{self.what} is {self.before or 'empty'}, changed by somebody else since: it is left like that"
+            return f"{self.what} is {self.before or 'empty'}, changed by somebody else since: it is left unchanged"
         return f"{self.what} {self.outcome}" + (
             f" from {self.before}" if self.outcome == "changed" else f": {self.before}"
         )

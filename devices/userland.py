@@ -51,7 +51,7 @@ def triple(sections: Sections) -> Fact:
     """The target whose static binaries run there, or None with the reason as the source."""
     system = sections["uname_s"].said
     if system and system != "Linux":
-        return Fact(None, f"its system is {system}, and engines are built for Linux and Android alone")
+        return Fact(None, f"its system is {system}, and engines are built only for Linux and Android")
     machine, source = _machine(sections)
     if machine is None:
         return Fact(None, source)

@@ -89,7 +89,7 @@ def history_alone(history: History, margin: float) -> str:
     """
     lines = sentences(history)
     if lines:
-        return f"{history.name} on {history.device}, by its {len(history.values_ns)} runs alone: {'; '.join(lines)}"
+        return f"{history.name} on {history.device}, from its {len(history.values_ns)} stored runs: {'; '.join(lines)}"
     steps = [math.log(after / before) for before, after in pairwise(history.values_ns)]
     sigma = robust_sigma(steps) / math.sqrt(2)
     runs = max(LEAST, math.ceil(2 * (2.576 + 1.282) ** 2 * (sigma / math.log1p(margin)) ** 2 / 0.955))

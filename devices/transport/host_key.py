@@ -102,9 +102,9 @@ class HostKeyCheck:
         if changed:
             return (
                 f"The host key of {self._whose} has changed (it is now {fingerprint(key.asbytes())}, and "
-                f"{' and '.join(known.place for known in changed)} has another): somebody may be in between, or the "
-                f"device was set up anew; if you know why, remove the old key with {self._remove(changed)} and accept "
-                f"the new one with {self._accept()}."
+                f"{' and '.join(known.place for known in changed)} has another): somebody may intercept the "
+                f"connection, or the device was reinstalled; if you know why, remove the old key with "
+                f"{self._remove(changed)} and accept the new one with {self._accept()}."
             )
         others = sorted({known.type for known in plain})
         beside = f"; known are {' and '.join(others)}, which it does not offer" if others else ""

@@ -69,7 +69,7 @@ class PosixTransport(ABC):
             if found is None:
                 raise CommandFailed(
                     f"{self._name()} did not report its home folder: {reason_of(done)}; a file of its login shell may "
-                    "start something that goes on printing."
+                    "start something that keeps printing."
                 )
             tool, home = found.groups()
             if not home.startswith("/"):

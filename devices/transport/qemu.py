@@ -43,7 +43,7 @@ class QemuTransport(LocalTransport):
         interface = _plugin_interface(_output_of(program, "--version"))
         if interface is None:
             raise Unreachable(
-                f"{self._name()}: {program} here is of a version whose interface for plugins bnnbench does not know, "
+                f"{self._name()}: {program} here has a plugin interface that bnnbench does not support, "
                 "so it cannot count instructions; put one of QEMU 6.0 to 11.0 first on the PATH."
             )
         known = [line.split()[0] for line in _output_of(program, "-cpu", "help").splitlines()[1:] if line.split()]

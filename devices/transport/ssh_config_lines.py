@@ -76,7 +76,7 @@ def criteria(line: Line) -> Iterator[tuple[str, bool, str]]:
     words = list(takewhile(lambda word: not word.startswith("#"), line.rest.split()))
     if not words or not all(map(_MATCH_WORD.fullmatch, words)):
         raise line.refused(
-            "a Match with quotes, backslashes or an = that stands apart, or without criteria, is not understood"
+            "a Match with quotes, backslashes or an = with spaces around it, or without criteria, is not understood"
         )
     rest = iter([part for word in words for part in word.split("=")])
     for word in rest:
@@ -86,7 +86,7 @@ def criteria(line: Line) -> Iterator[tuple[str, bool, str]]:
             raise line.refused(f"Match {name} lacks its value")
         yield name, word.startswith("!"), value
         if name == "all" and (word.startswith("!") or next(rest, None) is not None):
-            raise line.refused("Match all stands alone")
+            raise line.refused("Match all takes no other criteria")
 
 
 def some(line: Line, what: str) -> list[str]:

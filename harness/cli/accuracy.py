@@ -140,7 +140,7 @@ def described(accuracy: Accuracy) -> str:
         return f"{accuracy.dataset}: all {accuracy.images:,} images{left_out}"
     return (
         f"{accuracy.dataset}: {accuracy.images:,} of {accuracy.of_images:,} images, drawn with seed {accuracy.seed}; "
-        f"the interval is that of so many{left_out}"
+        f"the interval is for this number of images{left_out}"
     )
 
 

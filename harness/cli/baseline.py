@@ -59,10 +59,10 @@ def save(
         digests = ", ".join(sha[:12] for sha in (*own.binary.values(), *own.files)) or "no files"
         on = f" for {' and '.join(own.binary)}" if own.binary else ""
         engines.append(f"{own.engine}{on} ({digests})")
-    print(f"baseline {name}: {', '.join(engines)}; {len(baseline.models)} models; kept in {saved.path}")
+    print(f"baseline {name}: {', '.join(engines)}; {len(baseline.models)} models; saved in {saved.path}")
     print(f"of run {baseline.run_id}: {described(baseline)}")
     if saved.replaced:
-        print(f"replaced: that of run {saved.replaced.run_id}, {described(saved.replaced)}")
+        print(f"replaced: the baseline of run {saved.replaced.run_id}, {described(saved.replaced)}")
     for own in baseline.declared:
         if not any(kept in own.command[0] for kept in ("{binary}", "{folder}")):
             print(f"not kept: {own.command[0]}, which starts {own.engine}: the device's own is run")

@@ -49,7 +49,7 @@ def print_calibration(done: Calibration, console: Console) -> None:
     at_mde = done.at_mde()
     if at_mde:
         interval = f"{at_mde.low * 100:.0f} .. {at_mde.high * 100:.0f} %"
-        lines.append(f"at exactly the stated MDE, {at_mde.value * 100:.0f} % are called ({interval})")
+        lines.append(f"at exactly the stated MDE, {at_mde.value * 100:.0f} % are detected ({interval})")
     if done.layout is not None:
         lines.append(f"other link orders changed it by up to {done.layout * 100:.1f} % ({done.layouts} tried)")
     for line in lines:

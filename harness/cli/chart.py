@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   bnnbench chart latency-accuracy                              # all runs, as a PDF
-  bnnbench chart latency latest                                # of the last run alone
+  bnnbench chart latency latest                                # the last run only
   bnnbench chart pareto --width 3.3in --format svg             # a column of a paper
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
   bnnbench chart roofline --where "device == 'pi4'"            # kernels against the device's limits

@@ -29,5 +29,5 @@ def init(
 
     written = init_folder(folder)
     for item in written:
-        print(f"wrote {item.path}" if item.is_new else f"kept {item.path}, which was there already")
+        print(f"wrote {item.path}" if item.is_new else f"kept {item.path}, which exists")
     print(f"next: bnnbench run {shlex.quote(str(written[0].path))}")

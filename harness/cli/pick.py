@@ -260,8 +260,8 @@ def _sample_as_json(samples: tuple[Sample, Sample] | None) -> list[str]:
         return []
     taken, newer = samples
     return [
-        f"its accuracy is of {taken.images:,} images, of run {taken.run_id}; a newer one, of run {newer.run_id}, is of "
-        f"{newer.images:,} alone"
+        f"its accuracy is from run {taken.run_id} with {taken.images:,} images; a newer one, from run {newer.run_id}, "
+        f"has only {newer.images:,}"
     ]
 
 

@@ -72,7 +72,7 @@ def gate_written(bench: Workbench, case: Case) -> Gate:
 def run_writing(bench: Workbench, case: Case, which: int, flags: Sequence[str] = ()) -> Written:
     """A run on the case's input number `which`, asked for its outputs. Raises as `run_program`."""
     shown = case.workload.graph_and_input(which)
-    assert shown is not None, "programs without a protocol load models alone"
+    assert shown is not None, "programs without a protocol load only models"
     # A name that never was there: whatever the file holds is of this run.
     path = f"{bench.lease.scratch}/{case.record.id}-{secrets.token_hex(8)}.out"
     asked = output_flags([(payload_of(case).inputs[which], shown[1].shape)], path)

@@ -92,9 +92,7 @@ class InstructionCount:
         if threads > 1:
             return Refusal(f"instructions are counted on one thread, not {threads}")
         if engine.protocol is None:
-            return Refusal(
-                f"the engine '{engine.name}' does not say where its iterations are, so they cannot be counted"
-            )
+            return Refusal(f"the engine '{engine.name}' does not mark its iterations, so they cannot be counted")
         return None
 
     def invocations(self, wanted: int) -> int:

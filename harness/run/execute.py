@@ -104,7 +104,7 @@ def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
     """A store that fails in the middle is not a wrong call, and what it has can be gone on with."""
     if isinstance(trouble, StoreError):
         text = str(trouble).rstrip(".")
-        return CannotMeasure(f"{text}; then go on with bnnbench run --resume {writer.record.run_id}.")
+        return CannotMeasure(f"{text}; then continue with bnnbench run --resume {writer.record.run_id}.")
     return trouble
 
 

@@ -82,7 +82,7 @@ def _require_same(record: RunRecord, ready: Ready) -> None:
         if other := difference(record.devices.get(name, {}), item.target.stored_facts):
             raise CallError(
                 f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is not the machine of before: "
-                f"{other}; connect the one that it began on, or start a new run."
+                f"{other}; connect the original one, or start a new run."
             )
     planned = {case.id: case for case in record.cases}
     for case in ready.plan.records:

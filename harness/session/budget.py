@@ -42,7 +42,7 @@ def outlook(rules: Rules, budget_s: float, pairs_ns: Sequence[float], sigma: flo
     needed_s, count = sum(pairs_ns) * rules.looks[0] / 1e9, len(pairs_ns)
     budget = f"the budget of {budget_s:.0f} s"
     if needed_s > budget_s:
-        return f"{budget} is too short for {count} comparisons: their first look alone takes {needed_s:.0f} s"
+        return f"{budget} is too short for {count} comparisons: their first look takes {needed_s:.0f} s"
     text = f"{budget} allows up to {rules.looks[-1]} pairs for each of {count} comparisons"
     if sigma is None:
         return f"{text}; the MDE is unknown until bnnbench devices calibrate was run"

@@ -48,7 +48,7 @@ def _wrong_program(table: EngineTable) -> str | None:
     words = table.command
     if _names(words, _BINARY):
         return (
-            f"command: {_BINARY} stands there, and no binary is given; give one for each architecture, such as "
+            f"command: {_BINARY} is used, but no binary is given; give one for each architecture, such as "
             'binary = { aarch64 = "FILE" }, or start with a program that the device has'
         )
     if not words or not words[0].strip():
@@ -63,7 +63,7 @@ def _wrong_program(table: EngineTable) -> str | None:
     if says_where and not table.files:
         return f"command: {words} speaks of files, and none are given; name them with files = [...]"
     twice = [name for name, count in Counter(Path(file).name for file in table.files).items() if count > 1]
-    return f"files: two are called {twice[0]}, and they go into one folder; rename one" if twice else None
+    return f"files: two have the name {twice[0]}, but all go into one folder; rename one" if twice else None
 
 
 def _names(words: list[str], placeholder: str) -> bool:

@@ -54,7 +54,7 @@ class Place:
             return f"write [{header}], not [[{header}]]"
         if isinstance(kind, StructType) and self.is_named and not isinstance(value, dict):
             outer, _, key = header.rpartition(".")
-            return f"{key!r} stands in [{outer}], which holds tables with names: write [{outer}.NAME] above it"
+            return f"{key!r} is in [{outer}], which contains named tables: write [{outer}.NAME] above it"
         return None
 
     def at(self, key: str) -> Place:

@@ -92,12 +92,12 @@ def _suite(baseline: Baseline, models: Mapping[str, str], always: bool) -> tuple
     try:
         today = load_suites(list(map(Path, then.sources)), then.layers)
     except SuiteError as error:
-        return suite, [f"the suite cannot be read any more ({str(error).rstrip('.')}); it is checked as it was then"]
+        return suite, [f"the suite can no longer be read ({str(error).rstrip('.')}); its saved version is checked"]
     notes = []
     if any(getattr(today, key) != getattr(then.suite, key) for key in _CASES):
-        notes.append(f"the suite has changed {saved}; its cases of then are checked")
+        notes.append(f"the suite has changed {saved}; the baseline's cases are checked")
     gone = [name for name in then.suite.engine if name not in today.engine and name in baseline.judged]
-    notes += [f"the suite declares no engine {name} any more; it is run as it was declared then" for name in gone]
+    notes += [f"the suite no longer declares the engine {name}; its saved declaration is used" for name in gone]
     return msgspec.structs.replace(suite, engine={**suite.engine, **today.engine}), notes
 
 
@@ -132,7 +132,7 @@ def _notes(baseline: Baseline, judged: Sequence[str]) -> list[str]:
     if measured and not set(judged) & set(measured):
         return [f"the baseline '{baseline.name}' was measured with {', '.join(measured)}, not with {', '.join(judged)}"]
     gone = [name for name in others if name not in baseline.kept]
-    return [f"the baseline '{baseline.name}' was also measured with {name}, which is not judged" for name in gone] + [
+    return [f"the baseline '{baseline.name}' was also measured with {name}, which is not checked" for name in gone] + [
         f"the baseline '{baseline.name}' was also measured with {name}; judge it with --head {name}"
         for name in others
         if name not in gone

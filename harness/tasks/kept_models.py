@@ -27,7 +27,7 @@ def kept_models(run: StoredRun, suite: Suite) -> tuple[list[BaselineModel], dict
         except OSError as error:
             raise CallError(f"the model {path} of run {run.record.run_id} cannot be read: {error.strerror}.") from None
         if content[4:8] != _MODEL:
-            raise CallError(f"{path}, which run {run.record.run_id} names as a model, is none; run again.")
+            raise CallError(f"{path}, a model of run {run.record.run_id}, is not a model file; run again.")
         sha = hashlib.sha256(content).hexdigest()
         if run.record.models.get(table.file, sha) != sha:
             raise _changed("model", path, run)

@@ -111,7 +111,7 @@ def compare_sides(
     if (compare.base.model is None) != (compare.head.model is None):
         other = compare.base if compare.base.model is None else compare.head
         none = f"{other.text!r}{closest(other.text, shipped_models())}"
-        raise CallError(f"one side is a model and the other is none, {none}; give two models, or two engines.")
+        raise CallError(f"one side is a model and the other, {none}, is not; give two models, or two engines.")
     return measure(call, load_suites(files), compare=compare)
 
 

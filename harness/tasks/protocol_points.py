@@ -54,7 +54,7 @@ def one_line_each(subject: Subject) -> None:
             more = process.read_line(time.monotonic() + _END_S)
         except (EOFError, TimeoutError):
             return
-        raise Broken(f"it wrote {more[:60]!r} beside its replies")
+        raise Broken(f"it wrote {more[:60]!r} in addition to its replies")
 
 
 def unknown_verb(subject: Subject) -> None:
@@ -168,7 +168,7 @@ def end_of_input(subject: Subject) -> None:
 def _ends(process: RemoteProcess, what: str) -> None:
     status = process.wait(time.monotonic() + _END_S)
     if status is None:
-        raise Broken(f"it goes on {_END_S:.0f} s after {what}")
+        raise Broken(f"it still runs {_END_S:.0f} s after {what}")
     if status:
         raise Broken(f"it ended with status {status} after {what}")
     try:
@@ -210,9 +210,9 @@ def outputs_of(op: str) -> Look:
 
 POINTS: tuple[tuple[str, str, Look], ...] = (
     ("lines", "answers each request with one line, in order, and prints nothing else", one_line_each),
-    ("unknown verb", "is refused with a sentence, and it goes on", unknown_verb),
-    ("unknown key", "is refused with a sentence, and it goes on", unknown_key),
-    ("missing key", "is refused with a sentence, and it goes on", missing_keys),
+    ("unknown verb", "is refused with a sentence, and the engine continues", unknown_verb),
+    ("unknown key", "is refused with a sentence, and the engine continues", unknown_key),
+    ("missing key", "is refused with a sentence, and the engine continues", missing_keys),
     ("percent-encoding", "of values is decoded", encoded_values),
     ("long line", "is read whole and answered", long_line),
     ("unknown op", "is refused by load", unknown_op),

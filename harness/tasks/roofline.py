@@ -60,7 +60,7 @@ def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Pa
     chart = replace(
         CHARTS["roofline"],
         title=f"Steps of {title}",
-        caption=f"Every step that multiplies, medians of {done.runs} runs, {threads}, by the operations that it does "
+        caption=f"All multiplying steps, medians of {done.runs} runs, {threads}, by the operations that it does "
         "on each byte it must move at least. Level lines are the most that popcount and f32 instructions can do, "
         "sloping ones are what each level of the memory can feed.",
     )

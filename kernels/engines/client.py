@@ -144,7 +144,7 @@ class EngineClient:
         keys = {"id": id, "runs": runs, "threads": threads, "limit_ns": limit_ns}
         profile = self._ask("profile", keys, Profile, limit_ns / 1e9 + _SLACK_S)
         if len(profile.total_ns) != runs or any(len(op.ns) != runs for op in profile.ops):
-            raise EngineError(f"engine '{self._name}' answered profile with other than {runs} times for each op.")
+            raise EngineError(f"engine '{self._name}' answered profile without {runs} times for each op.")
         self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
         return profile
 

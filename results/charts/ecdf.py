@@ -129,8 +129,8 @@ def _draw(frame: pd.DataFrame, context: ChartContext, ax: "Axes") -> "Axes":
 CHART = Chart(
     "ecdf",
     "Samples by engine",
-    "The share of the samples that took at most so long, one line per engine; a marker stands at the median. A steep "
-    "line is an engine whose samples agree.",
+    "Share of the samples up to each latency, one line per engine; a marker shows the median. A steep line means that "
+    "the samples of this engine agree.",
     _draw,
     height,
     can_be_drawn,

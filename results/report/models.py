@@ -107,7 +107,7 @@ def _unsure(fronts: pd.DataFrame) -> str:
     part = "of some of them " if not unknown.all() else ""
     return (
         f"How far latency {part}moves from one run to another is unknown, for there are no two runs of the same build; "
-        "the probability is that of this session alone."
+        "the probability covers this session only."
     )
 
 

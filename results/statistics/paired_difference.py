@@ -21,7 +21,7 @@ def paired_difference_interval(base_only: int, head_only: int, n: int, confidenc
     from scipy.optimize import brentq
 
     if n < 1 or min(base_only, head_only) < 0 or base_only + head_only > n:
-        raise ValueError(f"of {n} images, {base_only} and {head_only} cannot be right on one side alone")
+        raise ValueError(f"of {n} images, {base_only} and {head_only} cannot be right on only one side")
     z, estimate = NormalDist().inv_cdf(0.5 + confidence / 2), (head_only - base_only) / n
 
     def score(d: float) -> float:

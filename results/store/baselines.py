@@ -297,7 +297,7 @@ class Baselines:
 
 
 def _foreign(name: str) -> StoreError:
-    return StoreError(f"baseline '{name}' names a file that is none of its own: restore it, or save it again")
+    return StoreError(f"baseline '{name}' names a file outside its folder: restore it, or save it again")
 
 
 def checked(name: str) -> str:

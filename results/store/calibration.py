@@ -77,7 +77,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         if self.mde is not None:
             text += f"; effects of at least {self.mde * 100:.1f} % are detected"
         if self.layout:
-            text += f"; the order of linking alone changes {self.layout * 100:.1f} %"
+            text += f"; the link order changes times by {self.layout * 100:.1f} %"
         return f"{text} ({self.created[:10]}, {self.suite})"
 
     def warning(self, kernel: str | None, now: datetime | None = None) -> str | None:

@@ -76,7 +76,7 @@ def _key() -> bytes:
         status = os.fstat(file.fileno())
         # On Windows it is as private as the user's own folder, where it lies.
         if sys.platform != "win32" and (status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077):
-            raise ValueError(f"{key_path()} is not this user's alone")
+            raise ValueError(f"{key_path()} can be accessed by other users")
         key = file.read()
     if len(key) != _KEY_BYTES:
         raise ValueError(f"{key_path()} is not a key")

@@ -102,7 +102,7 @@ def within_layout(found: Verdict, calibration: Calibration) -> Verdict:
         return found
     if abs(found.effect) >= floor:
         return found
-    reason = f"within layout noise: linking the same objects in other orders changes times here by {floor * 100:.1f} %"
+    reason = f"within layout noise: other link orders of the same objects change times here by {floor * 100:.1f} %"
     return replace(found, verdict="inconclusive", reason=reason)
 
 

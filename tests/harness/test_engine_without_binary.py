@@ -287,5 +287,5 @@ def test_names_of_a_hostile_baseline(measured: Path, tmp_path: Path, names: list
     document: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     document["declared"][0]["names"] = names
     path.write_bytes(msgspec.json.encode(document))
-    with pytest.raises(StoreError, match="names a file that is none of its own"):
+    with pytest.raises(StoreError, match="names a file outside its folder"):
         baselines.declared("main", "mine")

@@ -48,7 +48,7 @@ def test_nothing_is_overwritten(bench: Bench) -> None:
     (bench.folder / INVENTORY).symlink_to(nowhere)
     done = bench.run("init")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("which was there already") == 2
+    assert done.stdout.count("which exists") == 2
     assert (bench.folder / SUITE).read_text() == "mine"
     assert not nowhere.exists()
 

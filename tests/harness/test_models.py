@@ -93,7 +93,7 @@ def test_profile_draws_its_steps_against_the_roofs(bench: Bench) -> None:
     drawing = (bench.folder / "steps.svg").read_text()
     assert "<svg" in drawing
     caption = (bench.folder / "steps.txt").read_text()
-    assert "Every step that multiplies, medians of 3 runs, one thread" in caption
+    assert "All multiplying steps, medians of 3 runs, one thread" in caption
     assert "native" in caption
     refused = bench.run("profile", LARQ, "--roofline", "steps.gif")
     assert refused.returncode == 2

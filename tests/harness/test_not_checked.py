@@ -153,7 +153,7 @@ def test_an_own_engine_is_run_as_its_suite_declares_it_today(bench: Bench) -> No
     assert "has changed" not in done.stderr
     bench.write("own.toml", SUITE.replace("[8, 8, 33]", "[8, 8, 34]"))
     changed = bench.run(*CHECK, "--format", "json")
-    said = "the suite has changed since main was saved; its cases of then are checked"
+    said = "the suite has changed since main was saved; the baseline's cases are checked"
     assert said in changed.stderr
     assert said in json.loads(changed.stdout)["notes"]
     assert all("33" in name for name in verdicts(changed.stdout))

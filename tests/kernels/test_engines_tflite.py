@@ -138,7 +138,7 @@ BAD = [
     (b"load id=a model=model", "'a' is taken"),
     (b"load id=b model=nowhere", "nowhere: No such file"),
     (b"load id=b model=.", ".: Is a directory"),
-    (b"load id=b id=c model=model", "'id' stands twice"),
+    (b"load id=b id=c model=model", "'id' is given twice"),
     (b"load id=b model=%zz", "percent-encoded"),
     (b"load id=b model=a%00b", "percent-encoded"),
     (b"load id=b model=rubbish", "refuses the model"),

@@ -66,7 +66,7 @@ def test_what_is_no_image_with_a_label_is_left_out_and_named(tmp_path: Path) -> 
     assert found.labels.tolist() == [0, 1, 1]
     assert found.excluded == (
         "c: a link to a folder, which is not followed",
-        "loose.png: it lies beside the class folders, so it has no label",
+        "loose.png: it is outside the class folders, so it has no label",
         "a/gone.png: a link to nothing that can be read",
         "a/loop: a link to a folder, which is not followed",
         "a/pipe.png: not a regular file",
@@ -96,7 +96,7 @@ def test_labels_of_a_csv(tmp_path: Path) -> None:
         (b"file,label\n", "labels.csv names no image; write a line FILE,LABEL for each."),
         (b"file,label\na.png\n", "line 2: it has 1 columns, and must have two."),
         (b"file,label\na.png,1,2\n", "line 2: it has 3 columns"),
-        (b"file,label\na.png,1\na.png,1\n", "line 3: a.png stands there a second time"),
+        (b"file,label\na.png,1\na.png,1\n", "line 3: a.png is listed twice"),
         (b"file,label\nb.png,1\n", "line 2: b.png is not a file in"),
         (b"file,label\n../a.png,1\n", "line 2: '../a.png' is not a path of a file in this folder."),
         (b"file,label\n/etc/passwd,1\n", "line 2: '/etc/passwd' is not a path"),

@@ -147,7 +147,7 @@ def test_values_are_normalized(tmp_path: Path, normalize: str, mean: list[float]
 @pytest.mark.parametrize(
     ("normalize", "says"),
     [
-        ("[-1;1]", f"normalize = '[-1;1]' is none of {NORMALIZATIONS}."),
+        ("[-1;1]", f"normalize = '[-1;1]' is not one of {NORMALIZATIONS}."),
         ("", "is none of"),
         ("tf", "is none of"),
         ("mean=0.5", "is none of"),

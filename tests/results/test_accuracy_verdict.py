@@ -104,7 +104,7 @@ class TestPairedDifference:
 
     @pytest.mark.parametrize("case", [(1, 1, 1), (-1, 0, 5), (0, 0, 0)])
     def test_what_cannot_be(self, case: tuple[int, int, int]) -> None:
-        with pytest.raises(ValueError, match="cannot be right on one side alone"):
+        with pytest.raises(ValueError, match="cannot be right on only one side"):
             paired_difference_interval(*case, 0.95)
 
 

@@ -143,7 +143,7 @@ class Keys:
             if not key or "=" not in word:
                 raise Refused(f"'{word[:60]}' is not key=value")
             if key in self._values:
-                raise Refused(f"the key '{key[:60]}' stands twice")
+                raise Refused(f"the key '{key[:60]}' is given twice")
             if not re.fullmatch(r"(?:[^%]|%[0-9A-Fa-f]{2})*", value) or "%00" in value:
                 raise Refused(f"the value of '{key[:60]}' is not percent-encoded rightly")
             self._values[key] = os.fsdecode(unquote_to_bytes(value))

@@ -202,5 +202,5 @@ def _require_few(listing: Listing, broken: list[str], drawn: int) -> None:
     if len(broken) > max(1, int(drawn * _MOST_BROKEN)):
         raise DatasetError(
             f"{len(broken)} images of {listing.path} cannot be read, more than one in a hundred of {drawn:,} "
-            f"({'; '.join(broken[:3])}); mend or remove them."
+            f"({'; '.join(broken[:3])}); fix or remove them."
         )

@@ -64,7 +64,7 @@ def _of_class_folders(path: Path) -> Listing:
             f"{path} has no folders of images{linked}: sort its images (.jpg, .png) into a folder for each class, "
             f"or write a {LABELS} with the columns file and label."
         )
-    left_out += [f"{name}: it lies beside the class folders, so it has no label" for name in beside]
+    left_out += [f"{name}: it is outside the class folders, so it has no label" for name in beside]
     numbers = _numbers(folders)
     files: list[str] = []
     labels: list[int] = []
@@ -118,7 +118,7 @@ def _of_csv(path: Path) -> Listing:
         if not name or "\0" in name or Path(name).is_absolute() or ".." in parts:
             raise DatasetError(f"{where} {name!r} is not a path of a file in this folder.")
         if name in files:
-            raise DatasetError(f"{where} {name} stands there a second time; give every image one label.")
+            raise DatasetError(f"{where} {name} is listed twice; give every image one label.")
         if not (path / name).is_file():
             raise DatasetError(f"{where} {name} is not a file in {path}; correct the path, or remove the line.")
         files[name] = label

@@ -66,7 +66,7 @@ class Preparation:
 def preparation(resize: str | None, normalize: str | None, name: str) -> Preparation:
     """What a user said, `name` being the folder of images. Raises DatasetError."""
     if resize is not None and resize not in RESIZES:
-        raise DatasetError(f"resize = {resize!r} is none of {', '.join(RESIZES)}.")
+        raise DatasetError(f"resize = {resize!r} is not one of {', '.join(RESIZES)}.")
     if normalize is None:
         raise DatasetError(
             f"{name} is a folder of images, and how their values are normalized must be said, as the model was "
@@ -87,7 +87,7 @@ def _normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return named
     match = _MEAN_AND_DEVIATION.fullmatch(compact)
     if match is None:
-        raise DatasetError(f"normalize = {text!r} is none of {NORMALIZATIONS}.")
+        raise DatasetError(f"normalize = {text!r} is not one of {NORMALIZATIONS}.")
     try:
         mean, std = (tuple(map(float, part.split(","))) for part in match.groups())
     except ValueError:

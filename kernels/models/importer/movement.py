@@ -179,7 +179,7 @@ def transpose(scope: Scope) -> None:
     x = scope.value(0, "input", "f32", "i8")
     perm = scope.integers(1, "permutation")
     if sorted(perm) != list(range(len(x.shape))):
-        scope.fail(f"its permutation {perm} is none of {len(x.shape)} axes.")
+        scope.fail(f"its permutation {perm} does not fit {len(x.shape)} axes.")
     if scope.batch > 1 and perm[0] != 0:
         scope.fail("it moves the batch; import the model with its own batch.")
     scope.node(Transpose(tuple(perm)), [x], _output(scope, x, [x.shape[axis] for axis in perm]))
@@ -200,7 +200,7 @@ def _expect(scope: Scope, shape: list[int]) -> None:
 
 def _reshaped(scope: Scope, x: Tensor, shape: tuple[int, ...]) -> None:
     if min(shape, default=0) < 1 or prod(shape) != prod(x.shape):
-        scope.fail(f"it makes shape {list(shape)[:8]} of {list(x.shape)}, which holds other than as many values.")
+        scope.fail(f"it makes shape {list(shape)[:8]} of {list(x.shape)}, which has a different number of values.")
     scope.node(Reshape(), [x], _output(scope, x, shape))
 
 

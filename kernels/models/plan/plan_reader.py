@@ -121,7 +121,7 @@ def read_plan(content: bytes) -> PlanContent:
     ends = [tuple(reader.tensor_at(reader.word()) for _ in range(count)) for count in (inputs, outputs)]
     listed = tuple(reader.step() for _ in range(steps))
     if reader.at != words:
-        raise ModelError("The plan file's program goes on after its last step; make it again with make_plan.")
+        raise ModelError("The plan file's program continues after its last step; make it again with make_plan.")
     return PlanContent(arena_bytes, tuple(reader.tensors), ends[0], ends[1], listed)
 
 
