@@ -25,7 +25,7 @@ Outcome = Literal["noted", "changed", "same", "denied", "restored", "stuck", "le
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Setting:
     """One thing to change: a file's value, or a setting of Android's by its name. `absent` values are skipped over."""
 
     kind: Literal["file", "setting"]
@@ -191,20 +191,20 @@ if [ -f "$j.new" ]; then mv -f "$j.new" "$j"; else rm -f "$j"; fi
 )
 
 
-def steps(facts: DeviceFacts, cores: Sequence[int]) -> list[Step]:
+def steps(facts: DeviceFacts, cores: Sequence[int]) -> list[Setting]:
     """What steadies this device: its cores' governor, no turbo, Android's own modes. Files that are missing are passed
     over there."""
     wanted = []
     if facts.value("governor"):
-        wanted += [Step("file", f"{_CPU}/cpu{cpu}/cpufreq/scaling_governor", "performance") for cpu in cores]
+        wanted += [Setting("file", f"{_CPU}/cpu{cpu}/cpufreq/scaling_governor", "performance") for cpu in cores]
     if facts.value("machine") in ("x86_64", "i686"):
-        wanted += [Step("file", f"{_CPU}/intel_pstate/no_turbo", "1"), Step("file", f"{_CPU}/cpufreq/boost", "0")]
+        wanted += [Setting("file", f"{_CPU}/intel_pstate/no_turbo", "1"), Setting("file", f"{_CPU}/cpufreq/boost", "0")]
     if facts.is_android:
-        wanted += [Step("setting", name, value) for name, (_, _, value, _) in _SETTINGS.items()]
+        wanted += [Setting("setting", name, value) for name, (_, _, value, _) in _SETTINGS.items()]
     return wanted
 
 
-def apply(transport: Transport, folder: str, wanted: Sequence[Step]) -> list[Change]:
+def apply(transport: Transport, folder: str, wanted: Sequence[Setting]) -> list[Change]:
     """Make the changes, all journaled first; one that is not permitted says so. Only under the machine's lock."""
     journal, by_name = f"{folder}/{JOURNAL}", {step.what: step for step in wanted}
     found: list[Change] = []

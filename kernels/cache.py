@@ -67,8 +67,8 @@ def require_private(path: Path) -> None:
         else:
             continue
         raise BuildError(
-            f"{path} is not used, because {item} {trouble}: somebody else could have replaced it; correct the owner and "
-            "mode, or set BNNBENCH_CACHE to a folder that only you can write to."
+            f"{path} is not used, because {item} {trouble}: somebody else could have replaced it; correct the owner "
+            "and mode, or set BNNBENCH_CACHE to a folder that only you can write to."
         )
 
 

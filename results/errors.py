@@ -24,7 +24,7 @@ class StoreNotice(UserWarning):
     """Which store is used, when it is not the one that one would expect; one sentence."""
 
 
-def refusal(error: OSError, path: Path) -> StoreError:
+def store_error(error: OSError, path: Path) -> StoreError:
     """The sentence for a write to `path` that failed with `error`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{path} can't be written because the disk is full: free some space, or name another --store")

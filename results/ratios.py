@@ -51,7 +51,7 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RunComparison:
     """What could be compared, and each case of the head that could not, with the reason."""
 
     ratios: list[Ratio]
@@ -63,7 +63,7 @@ class Comparison:
         return [f"{name}: {reason}" for name, reason in self.unlike]
 
 
-def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
+def compare(base: pd.DataFrame, head: pd.DataFrame) -> RunComparison:
     """Frames of one run each, of `bnnbench.results.load`."""
     ratios: list[Ratio] = []
     unlike: list[tuple[str, str]] = []
@@ -82,7 +82,7 @@ def compare(base: pd.DataFrame, head: pd.DataFrame) -> Comparison:
             unlike.append((name, f"the {side} has no time, it is {str(of['status']).replace('_', ' ')}"))
         else:
             ratios.append(_ratio(nearest, row))
-    return Comparison(ratios, unlike)
+    return RunComparison(ratios, unlike)
 
 
 def joined(frames: Sequence[pd.DataFrame]) -> list[list[Row | None]]:

@@ -61,7 +61,7 @@ class Surroundings:
             with suppress(DeviceError):  # a lost device: it is put back by whoever connects next
                 self.put_back("this run")
 
-    def _tune(self, steps: Sequence[tuning.Step]) -> None:
+    def _tune(self, steps: Sequence[tuning.Setting]) -> None:
         try:
             changes = tuning.apply(self.transport, self.launcher.workdir, steps)
         except CommandFailed as error:

@@ -25,7 +25,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MeasurementPlan:
     """Cases by device, in the suite's order, and recorded skips."""
 
     cases: Mapping[str, tuple[Case, ...]]
@@ -46,7 +46,7 @@ def make_plan(
     threads: Sequence[int],
     targets: Iterable[Target],
     pattern: str | None = None,
-) -> Plan:
+) -> MeasurementPlan:
     """`pattern` keeps the workloads in whose name it is found. Every other combination is a case or a skip."""
     kept = matching(workloads, pattern)
     cases: dict[str, tuple[Case, ...]] = {}
@@ -62,7 +62,7 @@ def make_plan(
                     else:
                         skips.append(_skip(workload, engine, count, target, refusal))
         cases[target.spec.name] = tuple(chosen)
-    return Plan(cases, tuple(skips))
+    return MeasurementPlan(cases, tuple(skips))
 
 
 def matching(workloads: Sequence[Workload], pattern: str | None) -> list[Workload]:

@@ -14,12 +14,12 @@ from bnnbench.results.records import ComparisonRecord
 from ..suite.tables import ModelTable, Suite
 from ..workload.of_suite import workloads
 from ..workload.opened_images import OpenedImages
-from .cases import Case, Plan, make_plan, matching
+from .cases import Case, MeasurementPlan, make_plan, matching
 from .side import Selection
 from .target import Target
 
 
-class Compare(msgspec.Struct, frozen=True):
+class CompareConfig(msgspec.Struct, frozen=True):
     """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
     compared; `budget_s` ends it; `within` keeps the workloads in whose name it is found: those of a baseline.
 
@@ -52,14 +52,14 @@ class Compare(msgspec.Struct, frozen=True):
 
 
 def make_comparison_plan(
-    compare: Compare,
+    compare: CompareConfig,
     suite: Suite,
     engines: Sequence[Engine],
     threads: Sequence[int],
     targets: Sequence[Target],
     pattern: str | None,
     images: OpenedImages | None = None,
-) -> tuple[Plan, list[ComparisonRecord]]:
+) -> tuple[MeasurementPlan, list[ComparisonRecord]]:
     """Both sides' cases and their pairs. What one side cannot run is skipped."""
     base_engine, head_engine = engines
     images = images or OpenedImages()
@@ -81,7 +81,7 @@ def make_comparison_plan(
         cases[device] = tuple(case for key in both for case in (sides[0][key], sides[1][key]))
         for key in both:
             records += _comparisons(compare, sides[0][key], sides[1][key])
-    return Plan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
+    return MeasurementPlan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
 
 
 def _standing_in(table: ModelTable, models: Mapping[str, str]) -> ModelTable:
@@ -94,7 +94,7 @@ def _key(case: Case, by_name: bool) -> tuple[str, int]:
     return (case.workload.name if by_name else "", case.record.threads)
 
 
-def _comparisons(compare: Compare, base: Case, head: Case) -> list[ComparisonRecord]:
+def _comparisons(compare: CompareConfig, base: Case, head: Case) -> list[ComparisonRecord]:
     names = dict.fromkeys([base.workload.name, head.workload.name])
     found = []
     for ppm, repeats in compare.series:

@@ -15,7 +15,7 @@ from bnnbench.results.records import RunRecord
 
 from ..errors import CallError
 from ..suite.tables import EngineTable, Suite
-from .comparisons import Compare
+from .comparisons import CompareConfig
 from .engines import engine_named
 from .side import Selection
 
@@ -28,7 +28,7 @@ class RunConfig(msgspec.Struct, frozen=True):
     engines: list[str] | None = None
     threads: list[int] | None = None
     filter: str | None = None
-    compare: Compare | None = None
+    compare: CompareConfig | None = None
     sources: list[str] = []
     """The suite files and models that the suite was loaded from, absolute; where it is none of these, none."""
     layers: bool = False

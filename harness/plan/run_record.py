@@ -14,14 +14,14 @@ from bnnbench.results.records import Build, ComparisonRecord, RunRecord
 from bnnbench.results.store.runs import new_run_id
 
 from ..clock import now
-from .cases import Plan
+from .cases import MeasurementPlan
 from .config import RunConfig
 from .target import Target
 
 
 def make_record(
     config: RunConfig,
-    plan: Plan,
+    plan: MeasurementPlan,
     comparisons: Sequence[ComparisonRecord],
     targets: Sequence[Target],
     command: Sequence[str],

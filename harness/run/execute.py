@@ -17,11 +17,11 @@ from ..bench.reach import Reached
 from ..bench.trouble import is_fault, keep_trace, sentence, trace
 from ..clock import now
 from ..errors import CannotMeasure
-from ..plan.cases import Plan
+from ..plan.cases import MeasurementPlan
 from ..plan.config import RunConfig
 from ..session.base import DeviceSession
-from ..session.comparing import Comparing
-from ..session.timing import Timing
+from ..session.comparing import ComparingSession
+from ..session.timing import TimingSession
 from .overhead import overhead
 from .parallel import measure_machines
 from .ready import Ready
@@ -82,12 +82,12 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
 def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunContext) -> DeviceSession:
     cases = ready.plan.cases[reached.target.spec.name]
     if config.compare is None:
-        return Timing(reached.target, reached.transport, cases, context, reached.builds_ns)
+        return TimingSession(reached.target, reached.transport, cases, context, reached.builds_ns)
     mine = [record for record in ready.comparisons if record.device == reached.target.spec.name]
     rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
     budget_s, device = config.compare.budget_s, reached.target.spec.name
     known = latest(context.store, device)
-    return Comparing(
+    return ComparingSession(
         reached.target,
         reached.transport,
         cases,
@@ -108,7 +108,7 @@ def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
     return trouble
 
 
-def _compute_references(plan: Plan, watcher: Watcher) -> None:
+def _compute_references(plan: MeasurementPlan, watcher: Watcher) -> None:
     """Beforehand, because nothing may compute here while a block is timed."""
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
     watcher.note(f"computing the reference outputs of {len(planned)} workload{'s' * (len(planned) != 1)}")

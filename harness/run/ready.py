@@ -15,7 +15,7 @@ from ..bench.lease import require_free
 from ..bench.reach import Reached, reach_all
 from ..bench.trouble import concerns_all, sentence
 from ..errors import CannotMeasure
-from ..plan.cases import Plan, make_plan
+from ..plan.cases import MeasurementPlan, make_plan
 from ..plan.comparisons import make_comparison_plan
 from ..plan.config import RunConfig
 from ..workload.of_suite import workloads
@@ -26,7 +26,7 @@ from ..workload.opened_images import OpenedImages
 class Ready:
     """Connected devices, what is planned for them, and why the others did not answer, by name."""
 
-    plan: Plan
+    plan: MeasurementPlan
     comparisons: list[ComparisonRecord]
     reached: list[Reached]
     unreached: dict[str, Exception]

@@ -29,7 +29,7 @@ from .why import why
 
 
 @dataclass
-class Comparing(DeviceSession):
+class ComparingSession(DeviceSession):
     """`budget_s` ends it; `calibration` is the device's last one."""
 
     comparisons: list[ComparisonRecord]

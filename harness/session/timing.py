@@ -22,7 +22,7 @@ _PEAK_DEADLINE_S = 60.0
 
 
 @dataclass
-class Timing(DeviceSession):
+class TimingSession(DeviceSession):
     """`_done` of `_total` steps are over: gates, invocations and accuracies."""
 
     _left: list[tuple[Case, Place]] = field(default_factory=list, init=False)

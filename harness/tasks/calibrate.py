@@ -17,7 +17,7 @@ from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import Watcher
 from ..errors import CannotMeasure
-from ..plan.comparisons import Compare
+from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig
 from ..plan.side import Selection
 from ..run.start import start_run
@@ -53,7 +53,9 @@ def calibrate(
     device = config.specs()[0].name
 
     def measure(series: Sequence[tuple[int, int]], head: Selection = native) -> StoredRun:
-        compare = Compare(native, head, series=tuple((ppm, math.ceil(count / cases)) for ppm, count in series if count))
+        compare = CompareConfig(
+            native, head, series=tuple((ppm, math.ceil(count / cases)) for ppm, count in series if count)
+        )
         done = start_run(msgspec.structs.replace(config, compare=compare), store, watcher, command)
         if done.outcome != "complete" or done.failures:
             why = " ".join(done.failures.values()) or f"it was {done.outcome}"

@@ -16,7 +16,7 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.rows import VerdictRow
 
 from ..errors import CallError, SuiteError
-from ..plan.comparisons import Compare
+from ..plan.comparisons import CompareConfig
 from ..plan.side import Selection, base_of, select
 from ..plan.trusted import is_own_baseline
 from ..run.same_machine import Facts, difference
@@ -34,7 +34,7 @@ class Check:
     say what is judged where that is not all that the baseline was measured with."""
 
     baseline: str
-    config: Compare
+    config: CompareConfig
     suite: Suite
     devices: list[str]
     threads: list[int] | None = None
@@ -76,7 +76,7 @@ def planned(
             where = list(devices) or _devices(baseline, inventory)
             notes = [*changed, *_notes(baseline, heads if head is None else [judged.engine])] if not number else []
             then = asked_of(baseline)
-            compare = Compare(base, judged, budget_s, within=_pattern(baseline, then.filter))
+            compare = CompareConfig(base, judged, budget_s, within=_pattern(baseline, then.filter))
             checks.append(Check(name, compare, suite, where, then.threads, baseline.devices, notes))
     return checks
 

@@ -16,7 +16,7 @@ from bnnbench.results.store.runs import Store
 
 from ..bench.context import Watcher
 from ..errors import CallError
-from ..plan.comparisons import Compare
+from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig, inventory_path
 from ..plan.side import select
 from ..run.execute import RunResult
@@ -44,7 +44,7 @@ def measure(
     suite: Suite,
     *,
     engines: Sequence[str] | None = None,
-    compare: Compare | None = None,
+    compare: CompareConfig | None = None,
     files: Sequence[Path] = (),
     layers: bool = False,
 ) -> RunResult:
@@ -107,7 +107,7 @@ def compare_sides(
     """Two engines, builds or models in interleaved pairs; with `trusts` also a baseline from elsewhere. Raises
     CallError, StoreError, SuiteError, and as `measure`."""
     baselines = Baselines(call.store.path)
-    compare = Compare(select(base, baselines, trusts), select(head, baselines, trusts), budget_s)
+    compare = CompareConfig(select(base, baselines, trusts), select(head, baselines, trusts), budget_s)
     if (compare.base.model is None) != (compare.head.model is None):
         other = compare.base if compare.base.model is None else compare.head
         none = f"{other.text!r}{closest(other.text, shipped_models())}"

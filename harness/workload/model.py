@@ -20,7 +20,7 @@ from bnnbench.kernels.models.graph import Graph, Node
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.models.model import ModelFile
-from bnnbench.kernels.models.plan import Plan, make_plan
+from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
 from bnnbench.results.records import Kind
 
@@ -83,7 +83,7 @@ class ModelWorkload:
         return graph
 
     @cached_property
-    def plan(self) -> Plan:
+    def plan(self) -> ExecutionPlan:
         return make_plan(self.graph)
 
     @cached_property

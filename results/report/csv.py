@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.frames import load, load_invocations
 from bnnbench.results.printable import cell, harmless
 from bnnbench.results.report import Runs
@@ -38,7 +38,7 @@ def make_folder(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise refusal(error, directory) from error
+        raise store_error(error, directory) from error
 
 
 def text(frame: pd.DataFrame) -> str:

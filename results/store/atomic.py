@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bnnbench.results.errors import refusal
+from bnnbench.results.errors import store_error
 
 
 def sync_folder(folder: Path) -> None:
@@ -37,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary = None
         sync_folder(path.parent)
     except OSError as error:
-        raise refusal(error, path) from error
+        raise store_error(error, path) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

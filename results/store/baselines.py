@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from bnnbench.results.errors import StoreError, StoreWarning, refusal
+from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.signature import sign
@@ -204,7 +204,7 @@ class Baselines:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise refusal(error, folder) from error
+            raise store_error(error, folder) from error
         with self._alone(folder):
             self._mend(baseline.name)
             return self._save(baseline, {"engines": engines, "files": named, "models": models})
@@ -235,7 +235,7 @@ class Baselines:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
             self._mend(baseline.name)
-            raise refusal(error, folder) from error
+            raise store_error(error, folder) from error
         return folder
 
     def _names(self) -> list[str]:
@@ -277,7 +277,7 @@ class Baselines:
                 f"{folder} can't be saved: another process saves a baseline; wait for it, then try again"
             ) from None
         except OSError as error:
-            raise refusal(error, folder) from error
+            raise store_error(error, folder) from error
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 
-from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.metrics import METRICS, metric_of
 from bnnbench.results.records import ComparisonRecord, Verdict
 from bnnbench.results.statistics.power_curve import Point, Rate, interpolated
@@ -186,7 +186,7 @@ def save(store: Path, calibration: Calibration) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise refusal(error, folder) from error
+        raise store_error(error, folder) from error
     write_atomically(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
     return path
 

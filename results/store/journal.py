@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.records import Entry, RunEnd
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.seal import looks_sealed, number_of, seal_line
@@ -227,7 +227,7 @@ class Journal:
                 os.close(self._descriptor)
                 raise
         except OSError as error:
-            raise refusal(error, path) from error
+            raise store_error(error, path) from error
 
     def append(self, *entries: Entry) -> None:
         """Writes records and waits until they are on the disk.
@@ -245,7 +245,7 @@ class Journal:
             except OSError as error:
                 # Half a line would swallow the next one.
                 os.ftruncate(self._descriptor, self._size)
-                raise refusal(error, self.path) from error
+                raise store_error(error, self.path) from error
 
     def _write(self, data: bytes) -> None:
         os.lseek(self._descriptor, self._size, os.SEEK_SET)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bnnbench.results.errors import StoreError, refusal
+from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store, lock_run
@@ -42,6 +42,6 @@ def remove_run(folder: Path) -> None:
         (folder / "run.json").unlink()
         shutil.rmtree(folder)
     except OSError as error:
-        raise refusal(error, folder) from error
+        raise store_error(error, folder) from error
     finally:
         lock.release()

@@ -23,7 +23,7 @@ from typing import Self, TypeVar
 import filelock
 import msgspec
 
-from bnnbench.results.errors import StoreError, StoreWarning, refusal
+from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.records import DeviceEvent, Entry, RunEnd, RunRecord, just_after
 from bnnbench.results.store import journal
 from bnnbench.results.store.atomic import sync_folder, write_atomically
@@ -123,7 +123,7 @@ class Store:
         try:
             self.runs_path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise refusal(error, self.runs_path) from error
+            raise store_error(error, self.runs_path) from error
         try:
             folder.mkdir()
         except FileExistsError as error:
@@ -131,7 +131,7 @@ class Store:
                 f"{folder} exists already: resume it with --resume {record.run_id}, or choose a new id"
             ) from error
         except OSError as error:
-            raise refusal(error, folder) from error
+            raise store_error(error, folder) from error
         lock = lock_run(folder)
         try:
             journal_ = journal.Journal(folder / "journal.jsonl")
@@ -270,7 +270,7 @@ def lock_run(folder: Path) -> filelock.BaseFileLock:
             f"run {folder.name} is being written by another process: wait for it to end, or stop it first"
         ) from error
     except OSError as error:
-        raise refusal(error, folder) from error
+        raise store_error(error, folder) from error
     return lock
 
 

@@ -12,7 +12,7 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Completed
-from bnnbench.devices.tuning import JOURNAL, Change, Step, apply, restore, steps
+from bnnbench.devices.tuning import JOURNAL, Change, Setting, apply, restore, steps
 
 from .test_probe import recorded
 
@@ -30,7 +30,7 @@ def test_nothing_outside_sys_is_written(transport: Transport, tmp_path: Path) ->
     victim = tmp_path / "victim"
     victim.write_text("untouched\n")
     folder = transport.home()
-    (change,) = apply(transport, folder, [Step("file", str(victim), "performance")])
+    (change,) = apply(transport, folder, [Setting("file", str(victim), "performance")])
     assert (change.outcome, change.before) == ("denied", "untouched")
     assert victim.read_text() == "untouched\n"
     # What may not be changed is not in the journal: it would be put back over what its owner sets later.
@@ -62,7 +62,7 @@ def test_nothing_to_restore(transport: Transport) -> None:
 
 
 def test_a_missing_file_is_passed_over(transport: Transport) -> None:
-    assert apply(transport, transport.home(), [Step("file", "/sys/no/such/file", "1")]) == []
+    assert apply(transport, transport.home(), [Setting("file", "/sys/no/such/file", "1")]) == []
 
 
 # `/sys` and Android's commands, made up in a folder: what the scripts do with values that can be written.
@@ -92,7 +92,7 @@ def phone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport
 
 
 AWAKE = "stay_on_while_plugged_in"
-ANDROID = [Step("setting", "fixed-performance", "true"), Step("setting", "stay-awake", "7")]
+ANDROID = [Setting("setting", "fixed-performance", "true"), Setting("setting", "stay-awake", "7")]
 
 
 def told(changes: list[Change]) -> list[tuple[str, str, str]]:

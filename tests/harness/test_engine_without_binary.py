@@ -18,7 +18,7 @@ from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.harness.bench.reach import _lacking
 from bnnbench.harness.errors import CallError, SuiteError
-from bnnbench.harness.plan.comparisons import Compare
+from bnnbench.harness.plan.comparisons import CompareConfig
 from bnnbench.harness.plan.config import RunConfig
 from bnnbench.harness.plan.side import Selection
 from bnnbench.harness.plan.trusted import require_own_baseline
@@ -214,7 +214,7 @@ def test_no_file_stands_in_for_a_binary_that_it_has_not(tmp_path: Path) -> None:
     engine(tmp_path)
     suite = parse_suite(SUITE, tmp_path / "own.toml")
     side = Selection("mine@other.py", "mine", {"": "/other.py"})
-    config = RunConfig(suite, ["local"], compare=Compare(Selection("native"), side))
+    config = RunConfig(suite, ["local"], compare=CompareConfig(Selection("native"), side))
     with pytest.raises(CallError, match=r"'mine@other\.py': \[engine\.mine\] has no binary that another file could"):
         config.chosen_engines()
 

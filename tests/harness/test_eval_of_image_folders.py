@@ -15,7 +15,7 @@ from msgspec import structs
 
 from bnnbench.harness.cli.next_command import _command
 from bnnbench.harness.errors import SuiteError
-from bnnbench.harness.plan.comparisons import Compare
+from bnnbench.harness.plan.comparisons import CompareConfig
 from bnnbench.harness.plan.side import Selection
 from bnnbench.harness.suite.load import located, parse_suite
 from bnnbench.harness.suite.tables import ModelTable, Suite
@@ -132,7 +132,7 @@ def test_what_is_wrong_in_a_suite(text: str, says: str) -> None:
 
 def test_the_other_side_of_a_comparison_sees_the_same() -> None:
     table = ModelTable(file="a", dataset="val", images=9, resize="crop", normalize="imagenet")
-    compare = Compare(Selection("a", model="a"), Selection("b", model="b"))
+    compare = CompareConfig(Selection("a", model="a"), Selection("b", model="b"))
     (other,) = compare.suite_of(Suite(name="s", model=[table]), compare.head).model
     assert (other.file, other.dataset, other.images, other.resize, other.normalize) == (
         "b",

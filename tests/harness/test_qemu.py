@@ -81,7 +81,7 @@ def test_half_a_per_cent_more_is_seen(counting: Bench, monkeypatch: pytest.Monke
 def slowed(bench: Bench, ppm: int) -> dict[str, object]:
     """A head that really executes so many more iterations; only `devices calibrate` asks for that."""
     from bnnbench.harness.bench.context import Silent
-    from bnnbench.harness.plan.comparisons import Compare
+    from bnnbench.harness.plan.comparisons import CompareConfig
     from bnnbench.harness.plan.config import RunConfig
     from bnnbench.harness.plan.side import Selection
     from bnnbench.harness.run.start import start_run
@@ -92,7 +92,7 @@ def slowed(bench: Bench, ppm: int) -> dict[str, object]:
         suite=load_suites([bench.folder / "suite.toml"]),
         devices=["a72"],
         inventory=str(bench.folder / "devices.toml"),
-        compare=Compare(Selection("native"), Selection("native"), series=((ppm, 1),)),
+        compare=CompareConfig(Selection("native"), Selection("native"), series=((ppm, 1),)),
     )
     done = start_run(config, Store(bench.folder / "slowed"), Silent(), ["test"])
     (verdict, *_) = [one for one in done.stored.verdicts if one.metric == "instructions"]

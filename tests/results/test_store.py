@@ -200,9 +200,9 @@ class TestRefusals:
         assert run.warnings == []
 
     def test_the_sentence_for_a_full_disk(self) -> None:
-        from bnnbench.results.errors import refusal
+        from bnnbench.results.errors import store_error
 
-        sentence = str(refusal(OSError(errno.ENOSPC, "No space left on device"), Path("x/journal.jsonl")))
+        sentence = str(store_error(OSError(errno.ENOSPC, "No space left on device"), Path("x/journal.jsonl")))
         assert sentence == (
             "x/journal.jsonl can't be written because the disk is full: free some space, or name another --store"
         )

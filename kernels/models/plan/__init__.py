@@ -1,5 +1,5 @@
 """Plans: a graph lowered to steps, fused, placed in memory, and written as a file."""
 
-from .plan import Plan, make_plan
+from .plan import ExecutionPlan, make_plan
 
-__all__ = ("Plan", "make_plan")
+__all__ = ("ExecutionPlan", "make_plan")

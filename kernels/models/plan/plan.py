@@ -16,7 +16,7 @@ from .steps import Step
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExecutionPlan:
     """Steps in the order in which they run; `content` is the file.
 
     `live_bytes` is the largest sum of tensors that are needed at one time, `arena_bytes` what they take.
@@ -39,7 +39,7 @@ class Plan:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def make_plan(graph: Graph, *, without: Collection[str] = ()) -> Plan:
+def make_plan(graph: Graph, *, without: Collection[str] = ()) -> ExecutionPlan:
     """`without` names fusions to leave out, for tests (`fusion.FUSIONS`).
 
     Raises ModelError for an operation that no step can do, or a fusion that does not exist. QuickNetSmall's 63 ops
@@ -50,4 +50,4 @@ def make_plan(graph: Graph, *, without: Collection[str] = ()) -> Plan:
     steps = fuse(lowered, graph.outputs, without)
     arena = plan_memory(lowered, steps, graph, without)
     content = encode(steps, graph.inputs, graph.outputs, arena.offsets, arena.bytes)
-    return Plan(tuple(steps), graph.inputs, graph.outputs, arena.bytes, arena.live_bytes, content)
+    return ExecutionPlan(tuple(steps), graph.inputs, graph.outputs, arena.bytes, arena.live_bytes, content)

@@ -12,19 +12,19 @@ _STRIDES = " ".join(f"i:{side}_{axis}" for side in "ab" for axis in "nhwc")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StepKind:
     """A step's or stage's name, and its arguments: name -> tensor, integer, float, constant, value (as x's dtype)."""
 
     name: str
     arguments: Mapping[str, str]
 
 
-def _kind(name: str, *arguments: str) -> Kind:
+def _kind(name: str, *arguments: str) -> StepKind:
     pairs = (word.split(":") for word in " ".join(arguments).split())
-    return Kind(name, {argument: _SORTS[sort] for sort, argument in pairs})
+    return StepKind(name, {argument: _SORTS[sort] for sort, argument in pairs})
 
 
-KINDS: Mapping[int, Kind] = {
+KINDS: Mapping[int, StepKind] = {
     0: _kind("read", "t:x i:channel i:channels"),
     1: _kind("conv", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:groups c:weights c:bias"),
     2: _kind("depthwise", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:multiplier c:weights c:bias"),
@@ -55,7 +55,7 @@ KINDS: Mapping[int, Kind] = {
     27: _kind("constant", "t:same t:out c:values"),
 }
 
-STAGE_KINDS: Mapping[int, Kind] = {
+STAGE_KINDS: Mapping[int, StepKind] = {
     0: _kind("scale", "c:values"),
     1: _kind("shift", "c:values"),
     2: _kind("clamp", "f:low f:high"),

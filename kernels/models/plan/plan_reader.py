@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from .plan_layout import KINDS, STAGE_KINDS, Kind
+from .plan_layout import KINDS, STAGE_KINDS, StepKind
 
 _HEADER_BYTES, _BODY_HEADER_BYTES, _ALIGN = 64, 64, 64
 _DTYPES = ("f32", "i8", "bits", "i32")
@@ -186,7 +186,7 @@ class _Reader:
                 arguments[name] = self.constant(arguments[name], dtype, (shape[3],))
         return PlanStage(kind.name, arguments)
 
-    def arguments(self, kind: Kind, words: list[int]) -> dict[str, Any]:
+    def arguments(self, kind: StepKind, words: list[int]) -> dict[str, Any]:
         if len(words) != len(kind.arguments):
             raise ModelError(f"A {kind.name} of the plan file has {len(words)} arguments, not {len(kind.arguments)}.")
         found: dict[str, Any] = {}
