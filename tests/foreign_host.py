@@ -32,7 +32,8 @@ HIDDEN = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios"
 MISSING: dict[ModuleType, tuple[str, ...]] = {
     os: (
         *("fork", "forkpty", "geteuid", "getgid", "getgroups", "getloadavg", "getpgid", "getuid", "killpg", "mkfifo"),
-        *("pread", "pwrite", "sched_getaffinity", "sched_setaffinity", "set_blocking", "setsid", "statvfs", "sysconf"),
+        *("posix_fallocate", "pread", "pwrite", "sched_getaffinity", "sched_setaffinity", "set_blocking", "setsid"),
+        *("statvfs", "sysconf"),
         *("O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "uname", "wait4"),
     ),
     select: ("epoll", "poll", "POLLIN", "POLLOUT"),

@@ -168,6 +168,8 @@ def check(
 
     budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
     asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget, "strict": strict}
+    if max_inconclusive != "100%":
+        asked["max_inconclusive"] = max_inconclusive
     words = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
     checks = planned(
         *(where, names(baseline), head),

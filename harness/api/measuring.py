@@ -75,9 +75,11 @@ def run(
     if resume is not None:
         from ..run.resume import resume_run
 
-        if files or engine or threads or filter or invocations or layers or names(device) not in ([], ["local"]):
+        elsewhere = names(device) not in ([], ["local"])
+        if files or engine or threads or filter or invocations is not None or layers or elsewhere:
             raise CallError(
-                "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
+                "resume goes with store, inventory, wait, trust and progress only: a run knows its own suite, devices "
+                "and engines."
             )
         with watched(progress) as watcher:
             done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust)

@@ -109,8 +109,13 @@ def command(function: str, files: Files | None, options: Mapping[str, object]) -
     named = [str(path) for path in paths(files)]
     words = [repr(named[0] if len(named) == 1 else named)] if named else []
     given = {key: option for key, option in options.items() if option is not None and option is not False}
-    words += [f"{key}={_plain(value)!r}" for key, value in given.items() if value not in ((), [], "local")]
+    words += [f"{key}={_plain(value)!r}" for key, value in given.items() if not _is_default(function, value)]
     return ["python", "-c", f"import bnnbench; bnnbench.{function}({', '.join(words)})"]
+
+
+def _is_default(function: str, value: object) -> bool:
+    """`check` is made on the baseline's devices, the others here."""
+    return value in ((), []) or (value == "local" and function != "check")
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
-from .options import DebugOption, DeviceOption, FilterOption, InventoryOption, StoreOption, TrustOption, WaitOption
+from .options import DEVICE_HELP, DebugOption, FilterOption, InventoryOption, StoreOption, TrustOption, WaitOption
 
 if TYPE_CHECKING:
     from bnnbench.results.verdict.remarks import Remarks
@@ -21,7 +21,8 @@ EXAMPLES = """Examples:
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
-Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or inconclusive."""
+Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or too many
+inconclusive cases."""
 
 app = App(name="check", help_epilogue=EXAMPLES)
 
@@ -40,7 +41,10 @@ def check(
         str | None,
         Parameter(help="Candidate side: ENGINE or ENGINE@FILE; default: the baseline's engines."),
     ] = None,
-    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    device: Annotated[
+        list[str],
+        Parameter(name=["--device", "-d"], negative="", show_default="the baseline's", help=DEVICE_HELP),
+    ] = [],  # noqa: B006 - the parser copies it
     filter: FilterOption = None,
     budget: Annotated[str | None, Parameter(help="Time limit of each comparison, such as 90s, 5min or 1h.")] = None,
     format: Annotated[str, Parameter(help="table, markdown, json, junit or github (annotations).")] = "table",

@@ -111,8 +111,13 @@ def _argument(workload: str, table: ModelTable | None) -> str:
 
 
 def _short(path: str) -> str:
-    """From here, where that is shorter."""
-    return min(path, os.path.relpath(path), key=len) if Path(path).is_absolute() else path
+    """From here, where that is shorter, and there is a way from here: on Windows there is none to another drive."""
+    if not Path(path).is_absolute():
+        return path
+    try:
+        return min(path, os.path.relpath(path), key=len)
+    except ValueError:
+        return path
 
 
 def _asked(runs: Sequence[StoredRun]) -> tuple[dict[str, ModelTable], dict[str, str]]:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from bnnbench.devices.kinds import addresses
 
-_DEVICE_HELP = f"Device name, local, or an address: {addresses()}."
+DEVICE_HELP = f"Device name, local, or an address: {addresses()}."
 
 StoreOption = Annotated[
     Path | None, Parameter(name="--store", help="Folder of stored runs; default: runs in the project.")
@@ -20,10 +20,10 @@ InventoryOption = Annotated[
 ]
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON.")]
 DeviceOption = Annotated[
-    list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=_DEVICE_HELP)
+    list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=DEVICE_HELP)
 ]
-OneDeviceOption = Annotated[str, Parameter(name=["--device", "-d"], help=_DEVICE_HELP)]
-DeviceArgument = Annotated[str, Parameter(help=_DEVICE_HELP)]
+OneDeviceOption = Annotated[str, Parameter(name=["--device", "-d"], help=DEVICE_HELP)]
+DeviceArgument = Annotated[str, Parameter(help=DEVICE_HELP)]
 ThreadCountsOption = Annotated[str | None, Parameter(name=["--threads", "-t"], help="Thread counts, like 1,4.")]
 FilterOption = Annotated[
     str | None, Parameter(name="--filter", help="Only workloads whose name matches this regular expression.")

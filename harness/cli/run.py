@@ -32,7 +32,8 @@ def run(
     *,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
-        list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: all.")
+        list[str] | None,
+        Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: the suite's."),
     ] = None,
     invocations: Annotated[int | None, Parameter(help="Fresh processes per case; default: the suite's (7).")] = None,
     threads: ThreadCountsOption = None,
@@ -59,9 +60,10 @@ def run(
 
     results = Store(store)
     if resume is not None:
-        if files or device or engine or threads or filter or invocations or layers:
+        if files or device or engine or threads or filter or invocations is not None or layers:
             raise CallError(
-                "--resume goes with --store and --trust only: a run knows its own suite, devices and engines."
+                "--resume goes with --store, --inventory, --wait, --trust and --json only: a run knows its own suite, "
+                "devices and engines."
             )
         return show_run(finish(results, resume, inventory, trust), results, store, json)
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:

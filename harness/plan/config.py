@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.records import RunRecord
 
 from ..errors import CallError
+from ..suite.own_engine import wrong_engine, wrong_name
 from ..suite.tables import EngineTable, Suite
 from .comparisons import CompareConfig
 from .engines import engine_named
@@ -45,14 +47,22 @@ class RunConfig(msgspec.Struct, frozen=True):
             return [side.side(name, self._engine_of(side)) for name, side in sides]
         return [self._engine(name) for name in dict.fromkeys(self.engines or self.suite.engines)]
 
+    def commands(self) -> list[str]:
+        """What starts the engines that the suite or a side declares."""
+        return [shlex.join(table.command) for table in self._declared()]
+
     def files(self) -> list[str]:
         """Every file outside the store that the run names: programs first."""
-        sides = (self.compare.base, self.compare.head) if self.compare else ()
-        tables = [*self.suite.engine.values(), *(side.declared for side in sides if side.declared)]
-        found = [path for table in tables for path in (*table.binary.values(), *table.files)]
-        for side in sides:
+        found = [path for table in self._declared() for path in (*table.binary.values(), *table.files)]
+        for side in self._sides():
             found += [*side.binaries.values(), *([side.model] if side.model else []), *side.models.values()]
         return found + [table.file for table in self.suite.model] + ([self.inventory] if self.inventory else [])
+
+    def _sides(self) -> tuple[Selection, ...]:
+        return (self.compare.base, self.compare.head) if self.compare else ()
+
+    def _declared(self) -> list[EngineTable]:
+        return [*self.suite.engine.values(), *(side.declared for side in self._sides() if side.declared)]
 
     def _engine(self, name: str) -> Engine:
         declared = {name: _custom(name, table) for name, table in self.suite.engine.items()}
@@ -105,6 +115,9 @@ def config_of(record: RunRecord) -> RunConfig:
 
 
 def _custom(name: str, table: EngineTable) -> Engine:
+    """Raises CallError for a table that no suite may hold; that of a stored run or baseline was read by nobody else."""
+    if wrong := wrong_name(name) or wrong_engine(table):
+        raise CallError(f"[engine.{name}]: {wrong}.")
     binary: Mapping[str, Path] = {architecture: Path(file) for architecture, file in table.binary.items()}
     files = tuple(map(Path, table.files))
     kind = DECLARED[str(table.protocol)]

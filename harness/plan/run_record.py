@@ -29,7 +29,7 @@ def make_record(
     """A new run's record, with an id of its own."""
     suite = config.suite
     builds = {
-        (files.build.engine, files.build.sha256): Build(
+        (files.build.engine, files.build.triple, files.build.sha256): Build(
             engine=files.build.engine,
             triple=files.build.triple,
             isa=files.build.isa,

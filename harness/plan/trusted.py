@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from bnnbench.results.printable import printable, shorten
 from bnnbench.results.store.baselines import Baselines
@@ -12,21 +14,32 @@ from bnnbench.results.store.stored_run import StoredRun
 
 from ..errors import CallError
 
-_MOST, _LONGEST = 4, 120
+_MOST, _LONGEST, _LONGEST_COMMAND = 4, 120, 2000
 
 
-def require_own_run(run: StoredRun, files: Sequence[str], devices: Sequence[str], verb: str, trusts: bool) -> None:
-    """`verb` is what would be done with the run; `files` outside the store and `devices` are what it names.
+class Named(Protocol):
+    """What a run names outside the store: commands, files and devices."""
+
+    @property
+    def devices(self) -> list[str]: ...
+    def commands(self) -> list[str]: ...
+    def files(self) -> list[str]: ...
+
+
+def require_own_run(run: StoredRun, named: Named, verb: str, trusts: bool) -> None:
+    """`verb` is what would be done with the run.
 
     Raises CallError when it came from elsewhere and is not trusted.
     """
     path = (run.path or Path()) / "run.json"
     if trusts or is_signed(path):
         return
-    what = f"would use {_listed(files)}" if files else f"would connect to {_listed(devices)}"
+    commands, files = named.commands(), named.files()
+    parts = [f"run {_whole(commands)}"] * bool(commands) + [f"use {_listed(files)}"] * bool(files)
+    what = " and ".join(parts or [f"connect to {_listed(named.devices)}"])
     raise CallError(
         f"run {printable(run.record.run_id)} was not made here by you (or by a version that signed nothing), and to "
-        f"{verb} it {what}; read {path}, then add --trust."
+        f"{verb} it would {what}; read {path}, then add --trust."
     )
 
 
@@ -36,20 +49,26 @@ def require_own_baseline(baselines: Baselines, name: str, trusts: bool) -> None:
     if trusts or is_own_baseline(baselines, name):
         return
     folder = baselines.document(name).parent
+    commands = [shlex.join(item.command) for item in baseline.declared]
     binaries = [
         *(f"engines/{sha[:12]} ({item.engine})" for item in baseline.declared for sha in item.binary.values()),
-        *(f"{' '.join(item.command)} ({item.engine})" for item in baseline.declared if not item.binary),
         *(f"engines/{engine.sha256[:12]} ({engine.engine})" for engine in baseline.engines),
     ]
+    parts = [_whole(commands)] * bool(commands) + [f"{_listed(binaries)} of {folder}"] * bool(binaries)
     raise CallError(
         f"the baseline '{name}' was not saved here by you (or by a version that signed nothing), and comparing with it "
-        f"would run {_listed(binaries)} of {folder}; if you trust its origin, add --trust."
+        f"would run {' and '.join(parts)}; if you trust its origin, add --trust."
     )
 
 
 def is_own_baseline(baselines: Baselines, name: str) -> bool:
     """Whether this user saved it on this machine."""
     return is_signed(baselines.document(name))
+
+
+def _whole(commands: Iterable[str]) -> str:
+    """Commands are what is decided on, so none is left out, and each is long enough to be read."""
+    return ", ".join(f"`{shorten(command, _LONGEST_COMMAND)}`" for command in dict.fromkeys(commands))
 
 
 def _listed(names: Iterable[str]) -> str:

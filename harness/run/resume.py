@@ -43,7 +43,7 @@ def resume_run(
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure{missing}")
         return result
     config = config_of(stored.record)
-    require_own_run(stored, config.files(), config.devices, "resume", trusts)
+    require_own_run(stored, config, "resume", trusts)
     if inventory is not None:
         config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
     with store.reopen(selector) as writer, ready_to_run(config, watcher, known=writer.record.devices) as ready:

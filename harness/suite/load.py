@@ -19,7 +19,7 @@ from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
 from ..errors import SuiteError
-from .own_engine import wrong_engine
+from .own_engine import wrong_engine, wrong_name
 from .pairs import PairError, with_pairs
 from .tables import EngineTable, ModelTable, Suite
 from .wording import not_toml, reworded
@@ -187,8 +187,8 @@ def _check_engines(suite: Suite, path: Path) -> None:
     for name in suite.engine:
         if name in ENGINES:
             raise SuiteError(f"{path}: [engine.{name}] has the name of a built-in engine; choose another.")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-            raise SuiteError(f"{path}: engine name {name!r} may hold letters, digits, '.', '_' and '-' only.")
+        if wrong := wrong_name(name):
+            raise SuiteError(f"{path}: {wrong}.")
         if wrong := wrong_engine(suite.engine[name]):
             raise SuiteError(f"{path}: [engine.{name}] {wrong}.")
     for name in suite.engines:

@@ -16,6 +16,13 @@ _ARCHITECTURES = [triple.architecture for triple in TRIPLES.values()]
 _BINARY, _FILES, _FOLDER = "{binary}", "{files}", "{folder}"
 
 
+def wrong_name(name: str) -> str | None:
+    """A sentence on the name of an engine, without a full stop; None when it can be one."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        return None
+    return f"engine name {name!r} may hold letters, digits, '.', '_' and '-' only"
+
+
 def wrong_engine(table: EngineTable) -> str | None:
     """The first thing that is wrong, to follow the table's name, without a full stop; None when nothing is."""
     return _wrong_placeholder(table) or (_wrong_binary(table) if table.binary else _wrong_program(table))
@@ -26,6 +33,8 @@ def _wrong_placeholder(table: EngineTable) -> str | None:
     for placeholder in re.findall(r"\{[^{}]*\}", " ".join(words)):
         if placeholder not in kind.placeholders:
             return f"command: {placeholder} is not one of {', '.join(kind.placeholders)}"
+    if any(_FILES in word and word != _FILES for word in words):
+        return f"command: {_FILES} becomes several words, so it must be a word by itself"
     for placeholder in kind.required:
         is_needed = table.binary or placeholder != _BINARY
         if is_needed and not _names(words, placeholder):
@@ -53,6 +62,8 @@ def _wrong_program(table: EngineTable) -> str | None:
         )
     if not words or not words[0].strip():
         return "command: it must start with a program that the device has, or with {binary} and a binary given"
+    if "{" in words[0] and not (words[0].startswith(f"{_FOLDER}/") and len(words[0]) > len(f"{_FOLDER}/")):
+        return f"command: it must start with a program's name, a path from /, or {_FOLDER}/FILE, not {words[0]!r}"
     if "/" in words[0] and not words[0].startswith(("/", f"{_FOLDER}/")):
         return f"command: {words[0]!r} must be a program's name, a path from /, or one of {_FOLDER}/"
     says_where = any(_names(words, placeholder) for placeholder in (_FILES, _FOLDER))

@@ -53,7 +53,7 @@ def save_baseline(
             f"run {record.run_id} is not complete; finish it with bnnbench run --resume {record.run_id}, then save it."
         )
     config = config_of(record)
-    require_own_run(run, config.files(), config.devices, "save", trusts)
+    require_own_run(run, config, "save", trusts)
     warnings = _not_measured(run, config)
     engines = kept_engines(record, config.suite)
     models, model_files = kept_models(run, config.suite)

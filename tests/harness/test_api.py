@@ -145,6 +145,15 @@ def test_a_run_keeps_a_command_that_repeats_it(made: bnn.Run) -> None:
     assert "bnnbench.run('quick.toml', engine=['native'], invocations=2, store='store')" in code
     (*_, code) = command("ab", ["a.toml", Path("b.toml")], {"threads": 0, "trust": False, "store": Path("s")})
     assert code == "import bnnbench; bnnbench.ab(['a.toml', 'b.toml'], threads=0, store='s')"
+    (*_, code) = command("check", None, {"baseline": "main", "device": "local"})
+    assert code == "import bnnbench; bnnbench.check(baseline='main', device='local')"
+    (*_, code) = command("run", None, {"device": "local"})
+    assert code == "import bnnbench; bnnbench.run()"
+
+
+def test_a_run_that_is_resumed_takes_no_number_of_invocations(made: bnn.Run) -> None:
+    with pytest.raises(bnn.CallError, match="resume goes with store"):
+        bnn.run(resume=made.id, store="store", invocations=0)
 
 
 def test_a_notebook_shows_the_table_of_the_report_and_no_markup_of_others(made: bnn.Run) -> None:

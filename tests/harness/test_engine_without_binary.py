@@ -137,18 +137,27 @@ def test_placeholders_of_both_protocols() -> None:
 @pytest.mark.parametrize(
     ("engine", "sentence"),
     [
-        ('command = ["{binary}"]', "{binary} stands there, and no binary is given; give one for each architecture"),
-        ('command = ["{binary}"]\nbinary = {}', "and no binary is given"),
+        ('command = ["{binary}"]', "{binary} is used, but no binary is given; give one for each architecture"),
+        ('command = ["{binary}"]\nbinary = {}', "but no binary is given"),
         ("command = []", "command: it must start with a program that the device has"),
         ('command = [" "]', "command: it must start with a program that the device has"),
         ('command = ["./run"]', "command: './run' must be a program's name, a path from /, or one of {folder}/."),
         ('command = ["python3"]\nfiles = ["s.py"]', "does not say where the files go: {folder} is the folder with all"),
         ('command = ["python3", "{folder}/s.py"]', "speaks of files, and none are given; name them with files = [...]"),
         ('command = ["python3", "{files}"]', "speaks of files, and none are given"),
-        ('command = ["python3", "{files}"]\nfiles = ["s.py", "x/s.py"]', "files: two are called s.py"),
+        ('command = ["python3", "{files}"]\nfiles = ["s.py", "x/s.py"]', "files: two have the name s.py"),
         ('command = ["python3", "{file}"]\nfiles = ["s.py"]', "{file} is not one of {binary}, {files}, {folder}."),
         ('command = ["python3", "{files}"]\nfiles = ["nix.py"]', "nix.py does not exist"),
         ('command = ["{binary}", "{folder}"]\nbinary = { arm = "s.py" }', "{folder} is for an engine without binary"),
+        (
+            'command = ["{files}"]\nfiles = ["s.py"]',
+            "must start with a program's name, a path from /, or {folder}/FILE",
+        ),
+        ('command = ["{folder}"]\nfiles = ["s.py"]', "or {folder}/FILE, not '{folder}'"),
+        ('command = ["{folder}/"]\nfiles = ["s.py"]', "or {folder}/FILE, not '{folder}/'"),
+        ('protocol = "none"\ncommand = ["{threads}", "{model}"]', "or {folder}/FILE, not '{threads}'"),
+        ('command = ["python3", "--x={files}"]\nfiles = ["s.py"]', "{files} becomes several words, so it must be a"),
+        ('command = ["{binary}", "-{files}"]\nbinary = { arm = "s.py" }', "so it must be a word by itself"),
         ('protocol = "none"\ncommand = ["tool"]', "does not say where the {model} goes"),
     ],
 )
@@ -257,7 +266,7 @@ def test_both_sides_of_a_comparison_have_a_folder_of_their_own(measured: Path, b
 
 def test_from_elsewhere_what_it_would_run_is_told(measured: Path) -> None:
     """The key is its user's and not that of this process."""
-    with pytest.raises(CallError, match=r"would run python3 \{folder\}/run it\.py \(mine\), engines/"):
+    with pytest.raises(CallError, match=r"would run `python3 '\{folder\}/run it\.py'` and engines/"):
         require_own_baseline(Baselines(measured / "store"), "main", trusts=False)
 
 

@@ -96,9 +96,9 @@ def test_what_was_done_is_told_and_unlike_figures_are_kept_apart(bench: Bench, i
         ((), "shoes is a folder of images, and how their values are normalized must be said"),
         (
             ("--normalize", "tf"),
-            "the model quicknet_xs: normalize = 'tf' is none of [-1,1], [0,1], [0,255], imagenet",
+            "the model quicknet_xs: normalize = 'tf' is not one of [-1,1], [0,1], [0,255], imagenet",
         ),
-        (("--normalize", "[0,1]", "--resize", "fit"), "resize = 'fit' is none of crop, stretch, larq-zoo."),
+        (("--normalize", "[0,1]", "--resize", "fit"), "resize = 'fit' is not one of crop, stretch, larq-zoo."),
         (("--normalize", "imagenet"), "has 3 values, and the model takes images of 1 channel"),
     ],
 )
@@ -118,9 +118,9 @@ MODEL = 'name = "s"\n[[model]]\nfile = "quicknet_xs"\n'
         (MODEL + 'normalize = "[0,1]"\n', "quicknet_xs has normalize = '[0,1]' and no dataset; name one."),
         (
             MODEL + 'dataset = "x"\nresize = "crp"\n',
-            "the model quicknet_xs: resize = 'crp' is none of crop, stretch, larq",
+            "the model quicknet_xs: resize = 'crp' is not one of crop, stretch, larq",
         ),
-        (MODEL + 'dataset = "x"\nnormalize = "tf"\n', "the model quicknet_xs: normalize = 'tf' is none of"),
+        (MODEL + 'dataset = "x"\nnormalize = "tf"\n', "the model quicknet_xs: normalize = 'tf' is not one of"),
         (MODEL + 'dataset = "x"\nnormalize = 1\n', "expected text or null, got a whole number in model 1.normalize"),
     ],
 )

@@ -100,7 +100,9 @@ def test_from_elsewhere_its_programs_need_trust_and_a_suite(measured: Path, benc
     refused = bench.run("check", "--baseline", "main", "--store", "store")
     assert refused.returncode == 2
     sha = baselines(bench).get("main").declared[0].binary
-    assert f"would run engines/{next(iter(sha.values()))[:12]} (mine)" in one_sentence(refused.stderr)
+    said = one_sentence(refused.stderr)
+    assert "would run `" in said
+    assert f"and engines/{next(iter(sha.values()))[:12]} (mine)" in said
     trusted = bench.run("check", "--baseline", "main", "--store", "store", "--trust")
     assert trusted.returncode == 2
     assert "name the suite that declares it here" in one_sentence(trusted.stderr)

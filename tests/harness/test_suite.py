@@ -102,7 +102,7 @@ def test_where_only_some_values_are_right_they_are_listed(text: str, sentence: s
         (CONV + ENGINE.replace("[engine.x]", "[[engine.x]]"), "write [engine.x], not [[engine.x]]"),
         (
             CONV + ENGINE.replace("[engine.x]", "[engine]"),
-            "'command' stands in [engine], which holds tables with names",
+            "'command' is in [engine], which contains named tables",
         ),
     ],
 )

@@ -79,8 +79,46 @@ def test_a_received_run_is_not_resumed(received: Bench) -> None:
     assert done.returncode == 2
     said = one_sentence(done.stderr)
     assert "was not made here by you" in said
+    assert "it would run `'{binary}'` and use " in said
     assert str(program) in said
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "says"),
+    [
+        ("theirs", ["sh", "-c", "touch it-ran"], "`sh -c 'touch it-ran'`; read "),
+        ("theirs", ["sh", "-c", "x" * 300, "{binary}"], "x" * 300),
+    ],
+)
+def test_what_a_received_run_would_start_is_shown_whole(
+    received: Bench, name: str, command: list[str], says: str
+) -> None:
+    path = cut_off(received)
+    record = json.loads((path / "run.json").read_text())
+    tables = {f"other{number}": {"command": ["true"]} for number in range(6)}
+    record["suite"]["suite"]["engine"] = {**tables, name: {"command": command}}
+    (path / "run.json").write_text(json.dumps(record))
+    done = received.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "says"),
+    [("x/../../../y", ["true"], "engine name 'x/../../../y' may hold"), ("x", [], "it must start with a program")],
+)
+def test_an_engine_that_no_suite_may_declare_is_refused_with_trust_too(
+    received: Bench, name: str, command: list[str], says: str
+) -> None:
+    path = cut_off(received)
+    record = json.loads((path / "run.json").read_text())
+    record["suite"]["engines"] = ["native", name]
+    record["suite"]["suite"]["engine"] = {name: {"command": command}}
+    (path / "run.json").write_text(json.dumps(record))
+    done = received.run("run", "--resume", "latest", "--store", "store", "--trust")
+    assert done.returncode == 2
+    assert says in one_sentence(done.stderr.splitlines()[-1] + "\n")
 
 
 def test_a_run_of_ours_that_somebody_changed_is_not_resumed(ours: Bench) -> None:
@@ -107,7 +145,7 @@ def test_a_baseline_of_a_received_run_is_not_saved(received: Bench) -> None:
     assert str(secret) in one_sentence(done.stderr)
     trusted = received.run("baseline", "save", "theirs", "--store", "store", "--trust")
     assert trusted.returncode == 2
-    assert "names as a model, is none" in one_sentence(trusted.stderr)
+    assert "is not a model file" in one_sentence(trusted.stderr)
     assert not (received.folder / "store/baselines/theirs").exists()
 
 

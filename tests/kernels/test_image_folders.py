@@ -6,6 +6,7 @@ import io
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -59,6 +60,7 @@ def test_what_is_no_image_with_a_label_is_left_out_and_named(tmp_path: Path) -> 
     (path / "a" / "zero.png").symlink_to("/dev/zero")
     os.mkfifo(path / "a" / "pipe.png")
     (path / "a" / "loop").symlink_to("..")
+    (path / "a" / "self.png").symlink_to("self.png")
     (path / "c").symlink_to("a")
     (tmp_path / "other.png").write_bytes(one)
     (path / "b" / "linked.png").symlink_to(tmp_path / "other.png")  # as DVC and git-annex lay them out
@@ -70,6 +72,7 @@ def test_what_is_no_image_with_a_label_is_left_out_and_named(tmp_path: Path) -> 
         "a/gone.png: a link to nothing that can be read",
         "a/loop: a link to a folder, which is not followed",
         "a/pipe.png: not a regular file",
+        "a/self.png: a link to nothing that can be read",
         "a/x.webp: neither .jpg nor .png",
         "a/zero.png: a link to nothing that can be read",
     )
@@ -97,6 +100,7 @@ def test_labels_of_a_csv(tmp_path: Path) -> None:
         (b"file,label\na.png\n", "line 2: it has 1 columns, and must have two."),
         (b"file,label\na.png,1,2\n", "line 2: it has 3 columns"),
         (b"file,label\na.png,1\na.png,1\n", "line 3: a.png is listed twice"),
+        (b"file,label\na.png,1\n./a.png,2\n", "line 3: ./a.png is listed twice"),
         (b"file,label\nb.png,1\n", "line 2: b.png is not a file in"),
         (b"file,label\n../a.png,1\n", "line 2: '../a.png' is not a path of a file in this folder."),
         (b"file,label\n/etc/passwd,1\n", "line 2: '/etc/passwd' is not a path"),
@@ -191,6 +195,31 @@ def test_a_file_that_is_no_longer_there(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a" / "0.png")  # which is not waited for
     found = decoded(listing, (5, 5, 3), preparation(None, "[0,1]", ""), "m")
     assert found.excluded == ("a/0.png: neither JPEG nor PNG",)
+
+
+def test_what_was_not_drawn_counts_against_all(tmp_path: Path) -> None:
+    listing = listed(folder(tmp_path, a=[png(COLOUR)] * 200))
+    drawn = decoded(listing, (5, 5, 3), preparation(None, "[0,1]", ""), "m", count=10).chosen
+    assert drawn is not None
+    gone = [place for place in range(200) if place not in drawn][:2]
+    for place in gone:
+        (tmp_path / listing.files[place]).unlink()
+    found = decoded(listing, (5, 5, 3), preparation(None, "[0,1]", ""), "m", count=10)
+    assert (len(found), found.broken) == (10, 0)
+    assert found.excluded == tuple(f"{listing.files[place]}: No such file or directory" for place in gone)
+
+
+def test_folders_that_are_too_deep_are_a_sentence(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "/".join("d" * 60)
+    deep.mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"more than 50 folders deep; move its images up\.$"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize(("resize", "normalize"), [(["crop"], "[0,1]"), (None, [-1, 1]), (None, (0.5, 0.5))])
+def test_what_is_not_text_is_a_sentence(resize: Any, normalize: Any) -> None:
+    with pytest.raises(DatasetError, match="must be text, such as"):
+        preparation(resize, normalize, "")
 
 
 SOURCES = (png(COLOUR), png(np.dstack([GREY] * 3), "P"), of_16_bits(DEEP))

@@ -148,10 +148,10 @@ def test_values_are_normalized(tmp_path: Path, normalize: str, mean: list[float]
     ("normalize", "says"),
     [
         ("[-1;1]", f"normalize = '[-1;1]' is not one of {NORMALIZATIONS}."),
-        ("", "is none of"),
-        ("tf", "is none of"),
-        ("mean=0.5", "is none of"),
-        ("std=0.5 mean=0.5", "is none of"),
+        ("", "is not one of"),
+        ("tf", "is not one of"),
+        ("mean=0.5", "is not one of"),
+        ("std=0.5 mean=0.5", "is not one of"),
         ("mean=0.5 std=0", "every std must be above 0"),
         ("mean=0.5 std=-1", "every std must be above 0"),
         ("mean=1e999 std=1", "a number that cannot be"),
@@ -174,7 +174,7 @@ def test_as_many_values_as_channels(tmp_path: Path) -> None:
 def test_nothing_is_guessed() -> None:
     with pytest.raises(DatasetError, match=r"val is a folder of images, and how their values are normalized must"):
         preparation("crop", None, "val")
-    with pytest.raises(DatasetError, match=r"resize = 'fit' is none of crop, stretch, larq-zoo\."):
+    with pytest.raises(DatasetError, match=r"resize = 'fit' is not one of crop, stretch, larq-zoo\."):
         preparation("fit", "[0,1]", "val")
 
 

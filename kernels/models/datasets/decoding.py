@@ -82,8 +82,8 @@ def _as_bytes(image: Image) -> Image:
     import PIL.Image
 
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64) >> 8
-        return PIL.Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+        values = np.asarray(image) >> 8
+        return PIL.Image.fromarray(np.clip(values, 0, 255, out=values).astype(np.uint8))
     return image
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ _LARGEST_FILE = 256 << 20
 _AT_ONCE = 128
 _MOST_BROKEN = 0.01
 _THREADS = 4
+_UNBLOCKED: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,17 @@ def decoded(
     whole = hashlib.sha256(f"images {prepared.resize} {prepared.mean} {prepared.std} {shape}".encode())
     kept: list[int] = []
     broken: list[str] = []
-    for place, read in enumerate(_in_order(task, set(drawn.tolist()), progress)):
+    undrawn: list[str] = []
+    chosen_places = set(drawn.tolist())
+    for place, read in enumerate(_in_order(task, chosen_places, progress)):
         whole.update(f"{read.sha256} {listing.labels[place]}\n".encode())
         if read.values is not None:
             images[len(kept)] = read.values
             kept.append(place)
         elif read.broken is not None:
-            broken.append(read.broken)
-            _require_few(listing, broken, len(drawn))
+            here, of = (broken, len(drawn)) if place in chosen_places else (undrawn, total)
+            here.append(read.broken)
+            _require_few(listing, here, of)
     if not kept:
         raise DatasetError(f"no image of {listing.path} can be read ({broken[0]}).")
     chosen = np.array(kept, np.intp)
@@ -147,7 +152,7 @@ def decoded(
         seed=seed if is_part else None,
         resize=prepared.resize,
         normalize=prepared.normalize,
-        excluded=(*broken, *listing.left_out),
+        excluded=(*broken, *undrawn, *listing.left_out),
         broken=len(broken),
     )
 
@@ -165,7 +170,7 @@ def _in_order(task: _Task, drawn: set[int], progress: Progress) -> Iterator[_Rea
 def _content(path: Path) -> bytes:
     """Raises UndecodableError. What became a pipe since it was listed is not waited for."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | _UNBLOCKED), "rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise UndecodableError(error.strerror or "cannot be read") from None
@@ -189,13 +194,21 @@ def _room(task: _Task, count: int) -> NDArray[Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+            _allocate(file, size)
             return np.memmap(file, task.dtype, "r+", shape=shape)
     except OSError as error:
         raise DatasetError(
             f"{count:,} images of {task.listing.path} take {size / 1e9:.1f} GB in {folder} while they are used "
             f"({error.strerror}); choose fewer, or set BNNBENCH_CACHE to a folder with room."
         ) from None
+
+
+def _allocate(file: IO[bytes], size: int) -> None:
+    """Takes the room at once where the system can, so that a full disk is an error here. Raises OSError."""
+    if sys.platform == "linux":
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 def _require_few(listing: Listing, broken: list[str], drawn: int) -> None:

@@ -17,7 +17,7 @@ from ...errors import DatasetError
 LABELS = "labels.csv"
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _LARGEST_CSV = 256 << 20
-_MOST_CLASSES = 1 << 20
+_DEEPEST = 50
 _NUMBER = re.compile(r"[0-9]{1,7}")
 
 
@@ -56,8 +56,8 @@ def _of_class_folders(path: Path) -> Listing:
     folders = [
         entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
     ]
-    left_out = [_links(entry.name) for entry in entries if entry.is_symlink() and entry.is_dir()]
-    beside = [entry.name for entry in entries if entry.is_file() and _is_image(entry.name)]
+    left_out = [_links(entry.name) for entry in entries if entry.is_symlink() and Path(entry.path).is_dir()]
+    beside = [entry.name for entry in entries if Path(entry.path).is_file() and _is_image(entry.name)]
     if not folders:
         linked = "; links to folders are not followed" if left_out else ""
         raise DatasetError(
@@ -87,19 +87,21 @@ def _numbers(folders: list[str]) -> list[int]:
 
 def _below(path: Path, folder: str, left_out: list[str]) -> Iterator[str]:
     """The images of a class folder and its own folders, in order; hidden files are passed over."""
+    if folder.count("/") >= _DEEPEST:
+        raise DatasetError(f"{path / folder} is more than {_DEEPEST} folders deep; move its images up.")
     for entry in sorted(os.scandir(path / folder), key=lambda entry: entry.name):
         name = f"{folder}/{entry.name}"
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _below(path, name, left_out)
-        elif entry.is_dir():
+        elif Path(entry.path).is_dir():
             left_out.append(_links(name))
         elif not _is_image(name):
             left_out.append(f"{name}: neither .jpg nor .png")
-        elif entry.is_symlink() and not entry.is_file():
+        elif entry.is_symlink() and not Path(entry.path).is_file():
             left_out.append(f"{name}: a link to nothing that can be read")
-        elif not entry.is_file():
+        elif not Path(entry.path).is_file():
             left_out.append(f"{name}: not a regular file")
         else:
             yield name
@@ -117,11 +119,11 @@ def _of_csv(path: Path) -> Listing:
         parts = Path(name).parts
         if not name or "\0" in name or Path(name).is_absolute() or ".." in parts:
             raise DatasetError(f"{where} {name!r} is not a path of a file in this folder.")
-        if name in files:
-            raise DatasetError(f"{where} {name} is listed twice; give every image one label.")
         if not (path / name).is_file():
             raise DatasetError(f"{where} {name} is not a file in {path}; correct the path, or remove the line.")
-        files[name] = label
+        if (key := Path(name).as_posix()) in files:
+            raise DatasetError(f"{where} {name} is listed twice; give every image one label.")
+        files[key] = label
     if not files:
         raise DatasetError(f"{source} names no image; write a line FILE,LABEL for each.")
     labels, classes = _labels(source, list(files.values()))

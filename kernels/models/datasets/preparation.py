@@ -65,6 +65,9 @@ class Preparation:
 
 def preparation(resize: str | None, normalize: str | None, name: str) -> Preparation:
     """What a user said, `name` being the folder of images. Raises DatasetError."""
+    for key, value, example in (("resize", resize, "crop"), ("normalize", normalize, "[-1,1]")):
+        if value is not None and not isinstance(value, str):
+            raise DatasetError(f"{key} = {value!r} must be text, such as {example!r}.")
     if resize is not None and resize not in RESIZES:
         raise DatasetError(f"resize = {resize!r} is not one of {', '.join(RESIZES)}.")
     if normalize is None:
