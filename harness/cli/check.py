@@ -69,7 +69,6 @@ def check(
     from bnnbench.results.verdict.formats import FORMATS
     from bnnbench.results.verdict.remarks import together
 
-    from ..errors import CallError
     from ..tasks.check import planned
     from ..tasks.checking import checked
     from ..tasks.remarks import history_of_unjudged, remarks_on
@@ -80,8 +79,7 @@ def check(
     from .terminal import Console
     from .words import pattern, seconds, share
 
-    if format not in ("table", *FORMATS):
-        raise CallError(f"{there_is_no('format', format, ['table', *FORMATS])}.")
+    _require_writable(format, output)
     most_unclear, budget_s, words = share(max_inconclusive, "--max-inconclusive"), seconds(budget), pattern(filter)
     results = Store(store)
     rows: list[VerdictRow] = []
@@ -120,6 +118,20 @@ def check(
     if not run_ids:
         raise trouble[0]
     return worst(statuses)
+
+
+def _require_writable(format: str, output: Path | None) -> None:
+    """Before anything is measured. Raises CallError."""
+    from bnnbench.results.verdict.formats import FORMATS
+
+    from ..errors import CallError
+
+    if format not in ("table", *FORMATS):
+        raise CallError(f"{there_is_no('format', format, ['table', *FORMATS])}.")
+    if output is not None and format == "table":
+        raise CallError(f"--output takes the other formats, the table is printed: add --format {' or '.join(FORMATS)}.")
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise CallError(f"--output {output} cannot be written: name a file in an existing folder.")
 
 
 def _tell(line: str) -> None:

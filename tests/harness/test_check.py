@@ -182,6 +182,12 @@ def test_a_model_s_accuracy_and_size_are_gated(bench: Bench) -> None:
     [
         (["check", "--baseline", "gone"], "there is no baseline 'gone'"),
         (["check", "--baseline", "main", "--format", "pdf"], "there is no format 'pdf'"),
+        (
+            ["check", "--baseline", "main", "-o", "x.md"],
+            "--output takes the other formats, the table is printed: add --f",
+        ),
+        (["check", "--baseline", "main", "-o", "no/x", "--format", "json"], "--output no/x cannot be written: name a"),
+        (["check", "--baseline", "main", "-o", ".", "--format", "json"], "--output . cannot be written: name a file"),
         (["check", "--baseline", "main", "--head", "numba"], "holds no engine 'numba', only native"),
         (["check", "--baseline", "main", "--max-inconclusive", "many"], "is not a share"),
         (["baseline", "save", "../main"], "is not a name for a baseline"),
