@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bnnbench.devices.platforms import ABIS, BY_TRIPLE, EMULATED, PLATFORMS, WIDER
-from bnnbench.harness.suite.load import _ARCHITECTURES
+from bnnbench.harness.suite.own_engine import _ARCHITECTURES
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
 
 
