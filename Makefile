@@ -52,7 +52,7 @@ test-slow: $(INSTALLED)
 # On emulated machines: what this one's processor cannot run.
 test-boards: $(INSTALLED)
 	@scripts/system_packages.sh boards
-	$(BIN)/pytest -m board tests/boards
+	$(BIN)/pytest -m board -n 2 --dist loadfile tests/boards
 
 # The sdist, the wheel that is built from it, with engines inside, and its SBOM: in dist/.
 wheel: $(INSTALLED)

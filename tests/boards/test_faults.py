@@ -134,16 +134,22 @@ def test_clock_stepped_back_an_hour(bench: Bench, pi: Board) -> None:
     assert all(0 < sample < 1e10 for one in invocations(bench) for sample in one["samples_ns"])
 
 
-def test_disk_full_then_resumed(bench: Bench, pi: Board) -> None:
+def test_a_full_disk_is_told_before_anything_is_begun(bench: Bench, pi: Board) -> None:
     bench.write("suite.toml", SUITE.format(invocations=2))
     bench.add_device(pi.spec(workdir="/small/bnnbench"))
     with connect(pi.spec()) as transport:
+        transport.shell("dd if=/dev/zero of=/small/spare bs=1024 count=64")
         transport.shell("dd if=/dev/zero of=/small/filler bs=1024 count=100000")
         done = bench.run("run", "suite.toml", "-d", "board", "--store", "store")
         assert done.returncode == 3, done.stderr + done.stdout
-        assert "the disk is full; free some space" in done.stdout
+        assert "the disk is full; free some space" in done.stderr
+        transport.shell("rm /small/spare")  # room for the folder, and not for an engine
+        done = bench.run("run", "suite.toml", "-d", "board", "--store", "store")
+        assert done.returncode == 3, done.stderr + done.stdout
+        assert "Device 'board' is full" in done.stderr
+        assert not list((bench.folder / "store").glob("runs/*"))
         transport.shell("rm /small/filler")
-    done = bench.run("run", "--resume", "latest", "--store", "store")
+    done = bench.run("run", "suite.toml", "-d", "board", "--store", "store")
     assert done.returncode == 0, done.stderr
     assert len(invocations(bench)) == 4
 
@@ -256,7 +262,7 @@ def test_a_board_that_stays_away_is_given_up_and_the_others_go_on(bench: Bench, 
     try:
         _, err = process.communicate(timeout=200)
         assert process.returncode == 3
-        assert "did not come back within" in err or "did not come back within" in (
+        assert "did not return within" in err or "did not return within" in (
             " ".join(one.get("message", "") for one in entries(bench))
         )
         devices = {case.id: case.device for case in bench.store.run("latest").record.cases}
