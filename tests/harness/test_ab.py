@@ -211,7 +211,7 @@ def test_two_models_that_chance_orders_are_no_regression(bench: Bench) -> None:
         (["--base", "native@", "--head", "native"], "is not a side to compare"),
         (["--base", "native", "--head", "native", "--budget", "soon"], "is not a length of time"),
         (["--base", "missing.tflite", "--head", "native"], "missing.tflite does not exist"),
-        (["--base", "quicknet_s", "--head", "native"], "one side is a model and the other is none"),
+        (["--base", "quicknet_s", "--head", "native"], "one side is a model and the other, 'native', is not"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(bench: Bench, words: list[str], said: str) -> None:

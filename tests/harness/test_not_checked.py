@@ -160,7 +160,7 @@ def test_an_own_engine_is_run_as_its_suite_declares_it_today(bench: Bench) -> No
     (bench.folder / "own.toml").unlink()
     gone = bench.run(*CHECK)
     assert "own.toml does not exist" in gone.stderr
-    assert "it is checked as it was then" in gone.stderr
+    assert "its saved version is checked" in gone.stderr
 
 
 def test_a_model_is_no_suite_that_changed(bench: Bench) -> None:

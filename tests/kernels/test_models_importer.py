@@ -259,7 +259,7 @@ def test_what_a_batch_cannot_do_is_said(
 NONSENSE: dict[str, tuple[Callable[[], Builder], str]] = {
     "unknown op": (lambda: _simple("CUMSUM", (1, 4, 6, 8)), "op is not supported"),
     "wrong output": (lambda: _simple("ABS", (1, 4, 6, 9)), r"shape \[1, 4, 6, 9\] where \[1, 4, 6, 8\] follows"),
-    "negative size": (lambda: _simple("RESHAPE", (1, -4, -48)), "holds other than as many"),
+    "negative size": (lambda: _simple("RESHAPE", (1, -4, -48)), "has a different number of values"),
     "reshape that says two things": (
         lambda: _simple("RESHAPE", (1, 24, 8), None, ints(1, 12, 16)),
         r"\[1, 12, 16\] where its output has \[1, 24, 8\]",

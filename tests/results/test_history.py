@@ -78,7 +78,7 @@ def test_hostile_names_are_only_names(frame: pd.DataFrame, name: str) -> None:
 
 def test_without_a_baseline_it_says_what_it_could_not_see(frame: pd.DataFrame) -> None:
     changed, *_, steady = histories(frame)
-    assert "runs alone: +4." in history_alone(changed, 0.02)
+    assert "from its 30 stored runs: +4." in history_alone(changed, 0.02)
     told = history_alone(steady, 0.02)
     assert "no change over 30 runs" in told
     assert "a step of 2 % would show after about" in told
