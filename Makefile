@@ -64,10 +64,14 @@ test-wheel: $(INSTALLED)
 	$(BIN)/pytest -m wheel tests/packaging
 
 # The tests of `make test` against the wheel of dist/, with the source folders out of reach. Those of the checkout itself
-# (its documents, its build) are left out.
+# are left out: its documents, its sdist, and builds of engines that the wheel has.
+OF_THE_CHECKOUT := --ignore=tests/harness/test_packaged.py \
+	--deselect=tests/kernels/test_toolchain.py::test_same_bytes_from_another_folder_and_cache \
+	--deselect=tests/kernels/test_toolchain.py::test_two_processes_at_once_build_once
 test-installed: $(INSTALLED)
 	@scripts/system_packages.sh
-	@scripts/test_installed.sh -n 2 --dist worksteal tests/devices tests/harness tests/kernels tests/results
+	@scripts/test_installed.sh -n 2 --dist worksteal $(OF_THE_CHECKOUT) \
+		tests/devices tests/harness tests/kernels tests/results
 
 # Alone on a quiet machine: it measures.
 bench: $(INSTALLED)
