@@ -121,7 +121,7 @@ def test_throttled_pairs_are_dropped_and_measured_again(bench: Bench) -> None:
 
 
 def test_an_interrupted_comparison_goes_on(bench: Bench) -> None:
-    words = replayed(bench, cases=2, factor=1.04)
+    words = replayed(bench, cases=2, factor=1.08)
     process = bench.start(*words)
     wait_for(lambda: sum('"type":"pair"' in line for line in journal(bench)) >= 5)
     process.send_signal(signal.SIGINT)
