@@ -11,7 +11,7 @@ from typing import Final, Literal
 from bnnbench.devices.facts import DeviceFacts, cpu_list, keeper
 from bnnbench.devices.platforms import BY_TRIPLE, WIDER
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.devices.tuning import steps
+from bnnbench.devices.tuning import settings
 
 HOT_CELSIUS = 70.0
 BUSY_SHARE = 0.1
@@ -71,7 +71,7 @@ def _throttled(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
 def _governor(spec: DeviceSpec, facts: DeviceFacts) -> Iterator[Finding]:
     governors = {each for each in str(facts.value("governor") or "").split(", ") if each}
     if governors - {"performance"} and not spec.tune and not facts.emulated:
-        files = [step.what for step in steps(facts, facts.allowed_cpus) if step.kind == "file"]
+        files = [step.what for step in settings(facts, facts.allowed_cpus) if step.kind == "file"]
         # Every path in full: a wildcard of sudoers also stands for slashes and further arguments.
         sudoers = f"{spec.user or 'USER'} ALL=(root) NOPASSWD: " + ", ".join(f"/usr/bin/tee {path}" for path in files)
         yield Finding(

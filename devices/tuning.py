@@ -191,7 +191,7 @@ if [ -f "$j.new" ]; then mv -f "$j.new" "$j"; else rm -f "$j"; fi
 )
 
 
-def steps(facts: DeviceFacts, cores: Sequence[int]) -> list[Setting]:
+def settings(facts: DeviceFacts, cores: Sequence[int]) -> list[Setting]:
     """What steadies this device: its cores' governor, no turbo, Android's own modes. Files that are missing are passed
     over there."""
     wanted = []

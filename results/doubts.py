@@ -30,7 +30,7 @@ def by_device(frame: pd.DataFrame) -> list[str]:
     doubtful = doubtful[doubtful["trust"].notna() & ~equal(doubtful["trust"], GRADES[-1])]
     for device, rows in doubtful.groupby("device", sort=False):
         grades = " or ".join(grade for grade in GRADES if equal(rows["trust"], grade).any())
-        words = ", ".join(dict.fromkeys(word for words in rows["trust_words"].dropna() for word in words.split("; ")))
+        words = ", ".join(dict.fromkeys(word for text in rows["trust_words"].dropna() for word in text.split("; ")))
         sentences.append(f"Times on {device} have {grades} trust" + (f": {words}." if words else "."))
     return sentences
 

@@ -62,12 +62,12 @@ def histories(frame: pd.DataFrame) -> list[History]:
                 threads=int(threads),
                 run_ids=[str(run) for run in rows["run_id"]],
                 moments=list(rows["created"]),
-                commits=[None if pd.isna(row) else str(row) for row in rows["commit"]],
+                commits=[None if pd.isna(commit) else str(commit) for commit in rows["commit"]],
                 values_ns=values,
                 changes=change_points(values),
             )
         )
-    return sorted(found, key=lambda item: -_largest(item))
+    return sorted(found, key=lambda history: -_largest(history))
 
 
 def sentences(history: History) -> list[str]:

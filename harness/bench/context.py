@@ -82,5 +82,5 @@ def _without_figures(entry: _Recorded, why: str) -> _Recorded:
     """What says which record it is, and no more."""
     kept = {field.name: getattr(entry, field.name) for field in msgspec.structs.fields(entry) if field.required}
     if "status" in kept:
-        kept |= {"status": "failed", "reason": f"the device's facts cannot be stored: {why}"}
+        kept |= {"status": "failed", "reason": f"the measured values cannot be stored: {why}"}
     return type(entry)(**kept)

@@ -55,15 +55,15 @@ class Surroundings:
         self.counters = () if facts.emulated else COUNTERS
         try:
             if spec.tune and not self.target.meter.is_exact:
-                self._tune(tuning.steps(facts, self.target.cores))
+                self._tune(tuning.settings(facts, self.target.cores))
             yield
         finally:
             with suppress(DeviceError):  # a lost device: it is put back by whoever connects next
                 self.put_back("this run")
 
-    def _tune(self, steps: Sequence[tuning.Setting]) -> None:
+    def _tune(self, settings: Sequence[tuning.Setting]) -> None:
         try:
-            changes = tuning.apply(self.transport, self.launcher.workdir, steps)
+            changes = tuning.apply(self.transport, self.launcher.workdir, settings)
         except CommandFailed as error:
             self._tell(DISTRUST, f"its environment could not be prepared: {error}", "untuned")
             return

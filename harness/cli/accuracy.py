@@ -53,7 +53,6 @@ def _latency(row: dict[Any, Any], plain: bool) -> str:
 
 def print_table(result: RunResult, frame: pd.DataFrame, console: Console, again: str) -> None:
     """A row for each case whose accuracy was measured, and what with."""
-    from bnnbench.results.agreement import sample_sentence
     from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
     plain, accuracies = is_plain(console), result.stored.accuracies
@@ -78,16 +77,20 @@ def print_table(result: RunResult, frame: pd.DataFrame, console: Console, again:
     sheet.print(console, again)
     samples = [
         f"{row['workload']} on {row['engine']}, {row['device']}: {message}"
-        for value, row in measured
-        if value.differing is not None
-        and (
-            message := sample_sentence(
-                value.differing, value.compared or value.images, value.images, result.stored.record.seed
-            )
-        )
+        for accuracy, row in measured
+        if (message := _sample(accuracy, result.stored.record.seed))
     ]
-    for text in dict.fromkeys([*(described(value) for value, _ in measured), *samples]):
+    for text in dict.fromkeys([*(described(accuracy) for accuracy, _ in measured), *samples]):
         say(console, text, "dim")
+
+
+def _sample(accuracy: Accuracy, seed: int) -> str | None:
+    """That only some images were compared with the reference, and what follows; None where all were, or none."""
+    from bnnbench.results.agreement import sample_sentence
+
+    if accuracy.differing is None:
+        return None
+    return sample_sentence(accuracy.differing, accuracy.compared or accuracy.images, accuracy.images, seed)
 
 
 def _figures(accuracy: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:

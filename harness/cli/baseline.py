@@ -92,9 +92,9 @@ def list_(*, store: StoreOption = None, json: JsonOption = False, debug: DebugOp
 
     from .terminal import Console
 
-    results = Store(store).path
-    require_store(results)
-    found = Baselines(results)
+    folder = Store(store).path
+    require_store(folder)
+    found = Baselines(folder)
     if json:
         print(encode(found.all()).decode())
         return

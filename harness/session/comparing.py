@@ -136,12 +136,12 @@ class ComparingSession(DeviceSession):
             staged = [item for item in chosen if (need := needs[item.record.id]) and need.stage == stage]
             if staged:
                 bench.lease.copy_engines(SIDES)
-            for block in self._blocks(staged, needs):
+            for comparison in self._blocks(staged, needs):
                 if self._deadline is not None and time.monotonic() > self._deadline:
                     return False
-                if block in self._going:
-                    self.show(f"comparing {block.record.workload}, {len(block.pairs)} pairs")
-                    self._block(bench, block, stage)
+                if comparison in self._going:
+                    self.show(f"comparing {comparison.record.workload}, {len(comparison.pairs)} pairs")
+                    self._block(bench, comparison, stage)
         return True
 
     def _nearest(self, needs: dict[str, Need | None]) -> list[Comparison]:

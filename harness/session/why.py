@@ -74,7 +74,7 @@ def _medians(profiles: Sequence[Profile]) -> dict[tuple[int, str], float]:
 def explain_steps(base: Mapping[tuple[int, str], float], head: Mapping[tuple[int, str], float]) -> str | None:
     """Which steps make the difference, from ns of each; None when the models have other steps, or none stands out."""
     if base.keys() != head.keys():
-        return f"the candidate has other steps: {len(head)} where the base has {len(base)}"
+        return f"the head has other steps: {len(head)} where the base has {len(base)}"
     total = sum(head.values()) - sum(base.values())
     if not total:
         return None

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.errors import DatasetError
+from bnnbench.kernels.models.datasets.image_folder import MOST_IN_MEMORY
 
 MOST_AT_ONCE = 1000
 """How many images an engine is given with one request, at most."""
 MOST_BYTES_AT_ONCE = 64 << 20
 """And how many bytes of them, since it holds them in its memory."""
-MOST_IN_MEMORY = 512 << 20
-"""Of all images; beyond that they lie in files."""
 _PREFIX = "images-"
 _LEFT_BEHIND_S = 24 * 3600
 

@@ -167,8 +167,8 @@ def _beside(published: pd.DataFrame, measured: pd.DataFrame, rated: bool) -> pd.
 
 
 def _front(frame: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    labelled_points = pareto(frame, objectives)
-    return labelled_points[labelled_points["on_front"].notna()].reset_index(drop=True)
+    models = pareto(frame, objectives)
+    return models[models["on_front"].notna()].reset_index(drop=True)
 
 
 def _axes(ax: "Axes", every: pd.DataFrame, x: Metric, y: Metric, width: float) -> None:
@@ -260,12 +260,12 @@ def _staircase(ax: "Axes", front: pd.DataFrame, x: Metric, y: Metric) -> list[tu
 def _labels(every: pd.DataFrame, x: Metric, y: Metric, area: Sequence[Metric]) -> list[Label]:
     """Those of the front first, so that they find a place."""
     ordered = every.assign(last=~every["on_front"].fillna(False).astype(bool)).sort_values("last", kind="stable")
-    labels, labelled_points = [], set()
+    labels, seen = [], set()
     for row in ordered.to_dict("records"):
         name = shorten(str(row["workload"]), 26)
         text = name if not area else f"{name}, {area[0].text(float(row[area[0].column]))}"
         at = (float(row[x.column]), float(row[y.column]))
-        if (text, at) not in labelled_points:
-            labelled_points.add((text, at))
+        if (text, at) not in seen:
+            seen.add((text, at))
             labels.append(Label(*at, float(row["dot"]) ** 0.5 / 2 + 0.7, text))
     return labels

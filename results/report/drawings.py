@@ -38,8 +38,8 @@ def drawings(frame: pd.DataFrame, peaks: Sequence[Peak], context: PageContext) -
                     chart.svg(part, peaks, width, f"{chart.name}-{name}-{number}", published=context.published)
                     for width, name in ((_WIDE, "wide"), (_NARROW, "narrow"))
                 )
-                message = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]
-                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), " ".join(message), wide, narrow))
+                notes = [chart.caption, *without, *(by_device(part) if chart.is_of_times else [])]
+                drawn.append(Drawing(chart.title + of_whom * (len(parts) > 1), " ".join(notes), wide, narrow))
     return drawn
 
 

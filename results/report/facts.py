@@ -40,8 +40,8 @@ _IDENTITY = ("machine_id", "address")
 
 def facts(raw: Mapping[str, Any]) -> list[Fact]:
     """The facts of a device, or of the host: the known ones first, each group in its own order."""
-    facts = [_fact(name, value) for name, value in raw.items() if name not in _IDENTITY]
-    return sorted(facts, key=lambda fact: fact.text is None)
+    found = [_fact(name, value) for name, value in raw.items() if name not in _IDENTITY]
+    return sorted(found, key=lambda fact: fact.text is None)
 
 
 def _fact(name: str, raw: Any) -> Fact:

@@ -12,18 +12,18 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import Completed
-from bnnbench.devices.tuning import JOURNAL, Change, Setting, apply, restore, steps
+from bnnbench.devices.tuning import JOURNAL, Change, Setting, apply, restore, settings
 
 from .test_probe import recorded
 
 
 def test_steps_of_devices() -> None:
-    pi = steps(recorded("pi4_64bit"), (2, 3))
-    assert [step.what for step in pi] == [
+    pi = settings(recorded("pi4_64bit"), (2, 3))
+    assert [setting.what for setting in pi] == [
         f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_governor" for cpu in (2, 3)
     ]
-    assert [step.what for step in steps(recorded("android_adb"), (0,))] == ["fixed-performance", "stay-awake"]
-    assert [step.value for step in steps(recorded("x86_vm"), (0,))] == ["1", "0"]
+    assert [setting.what for setting in settings(recorded("android_adb"), (0,))] == ["fixed-performance", "stay-awake"]
+    assert [setting.value for setting in settings(recorded("x86_vm"), (0,))] == ["1", "0"]
 
 
 def test_nothing_outside_sys_is_written(transport: Transport, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ FROZEN = sorted(path.parent for path in (HERE / "frozen").rglob("run.json"))
 version/runs/id."""
 STORE = HERE / "frozen/0.2.0"
 """A store of 0.2.0: a run of an own engine, a comparison, an accuracy; and a baseline, without native's file."""
+(ENGINE,) = (STORE / "baselines/main/files").glob("*/my_engine.py")
 
 
 def stated(what: str) -> int:
@@ -117,13 +118,13 @@ def test_an_old_baseline_is_read(tmp_path: Path) -> None:
     assert [figure.workload for figure in baseline.figures] == ["bgemm 16x24x200"]
     engine = found.declared("main", "mine")
     assert engine is not None
-    assert Path(engine.files[0]).read_bytes() == (STORE / "my_engine.py").read_bytes()
+    assert Path(engine.files[0]).read_bytes() == ENGINE.read_bytes()
 
 
 def test_an_old_engine_is_measured_in_an_old_suite(tmp_path: Path) -> None:
     """Version 1 of the protocol as an engine of 0.2.0 speaks it, and a suite as it was written then."""
-    for name in ("suite.toml", "my_engine.py"):
-        shutil.copy(STORE / name, tmp_path / name)
+    for path in (STORE / "suite.toml", ENGINE):
+        shutil.copy(path, tmp_path / path.name)
     bench = Bench(tmp_path)
     done = bench.run("run", "suite.toml", "--store", "store", "--json")
     assert done.returncode == 0, done.stderr

@@ -108,7 +108,7 @@ class TestWhy:
         assert told.startswith("it is spread over many steps")
 
     def test_other_steps(self) -> None:
-        assert explain_steps(self.BASE, {(0, "conv a"): 1.0}) == "the candidate has other steps: 1 where the base has 3"
+        assert explain_steps(self.BASE, {(0, "conv a"): 1.0}) == "the head has other steps: 1 where the base has 3"
 
 
 def measured(size: int, correct: int | None, rss: list[int], sha: str = "d") -> Measured:
