@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 PAGE = (HERE.parents[1] / "docs" / "compatibility.md").read_text()
 FROZEN = sorted(path.parent for path in (HERE / "frozen").rglob("run.json"))
 """The runs of each version, as that version wrote them; none is ever written again. Folders: the version, or
-version/runs/id."""
+version/id."""
 STORE = HERE / "frozen/0.2.0"
 """A store of 0.2.0: a run of an own engine, a comparison, an accuracy; and a baseline, without native's file."""
 (ENGINE,) = (STORE / "baselines/main/files").glob("*/my_engine.py")
@@ -60,6 +60,13 @@ def test_versions_are_those_of_the_code(what: str, version: int) -> None:
 def test_exit_statuses_are_those_of_the_code() -> None:
     statuses = {int(number) for number in re.findall(r"^\| (\d+) \| ", PAGE, re.MULTILINE)}
     assert statuses == {0, exit_status.REGRESSION, 2, measuring.NOT_MEASURED, measuring.INTERRUPTED}
+
+
+def test_every_version_has_runs_and_one_is_a_comparison() -> None:
+    """A folder that git ignores would leave none."""
+    kept = {folder.relative_to(HERE / "frozen").parts[0] for folder in FROZEN}
+    assert kept == {folder.name for folder in (HERE / "frozen").iterdir()}
+    assert any(json.loads((folder / "run.json").read_text())["comparisons"] for folder in FROZEN)
 
 
 @pytest.fixture(params=FROZEN, ids=lambda folder: str(folder.relative_to(HERE / "frozen")))
