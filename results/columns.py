@@ -71,6 +71,7 @@ _COLUMNS: Mapping[str, str] = {
     "dataset_sha256": _TEXT,
     "reason_code": _TEXT,
     "caveat": _TEXT,
+    "comparison": _TRUTH,
 }
 
 CASE_COLUMNS: Mapping[str, str] = {
