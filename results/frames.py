@@ -4,7 +4,7 @@ Columns have pandas' nullable types, and what was not measured is missing (`pd.N
 emulated devices are missing too: they mean nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,19 +13,21 @@ import pandas as pd
 from bnnbench.results.case_rows import case_rows, invocation_rows
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
 from bnnbench.results.index.read import Wanted, read
+from bnnbench.results.index.where import Value
 from bnnbench.results.index.where import where as condition
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun, is_run, read_run
 from bnnbench.results.tables.arrow import moment
 
+Condition = str | Mapping[str, Value | Collection[Value]]
 Source = Store | StoredRun | Iterable[StoredRun] | Path | str
 
 
 def load(
     source: Source,
     *,
-    where: str | None = None,
+    where: Condition | None = None,
     columns: Sequence[str] | None = None,
     since: str | datetime | None = None,
 ) -> pd.DataFrame:
@@ -33,8 +35,9 @@ def load(
     skipped.
 
     `source` is a store, a run, several, or the folder of a store or run. `where` is a condition over columns, such as
-    `"device == 'pi4' and status == 'ok'"`, `columns` are those to return, `since` leaves out runs that began before (a
-    date or time, in UTC unless it has a zone). Of an indexed store, only what these ask for is read.
+    `"device == 'pi4' and threads > 1"` or `{"device": "pi4", "status": ["ok", "unstable"]}`. `columns` are those to
+    return. `since` leaves out runs that began before a date or time, in UTC unless it has a zone. Of an indexed store,
+    only what these ask for is read.
 
     Raises StoreError when it can't be read, or there is none; ValueError for a condition, column or time that can't
     be used. The frame of an empty store has no rows.
@@ -66,7 +69,7 @@ def _of_store(store: Store, wanted: Wanted) -> pd.DataFrame:
     return read(store.path, store.runs_path, wanted)
 
 
-def _wanted(where: str | None, columns: Sequence[str] | None, since: str | datetime | None) -> Wanted:
+def _wanted(where: Condition | None, columns: Sequence[str] | None, since: str | datetime | None) -> Wanted:
     names = tuple(CASE_COLUMNS if columns is None else dict.fromkeys(columns))
     unknown = [name for name in names if name not in CASE_COLUMNS]
     if unknown:

@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "chart": Command("chart:app", "Write one chart for a paper, and its caption."),
     "export": Command("export:app", "Export a run in another tool's format."),
     "import": Command("export:import_app", "Import pytest-benchmark results into the store, marked as unverified."),
+    "query": Command("query:app", "Ask the store a question in SQL. Needs DuckDB: pip install 'bnnbench[query]'."),
     "pick": Command(
         "pick:app", "Choose the best model within budgets, with the reasons and what a larger budget buys."
     ),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnnbench.results.errors import StoreError
+from bnnbench.results.records import RunRecord
 from bnnbench.results.store.listing import folder_size
 from bnnbench.results.store.parts import State, state_of
 from bnnbench.results.store.runs import lock_run
@@ -22,6 +23,12 @@ class EndedRun:
     tables: RunTables
 
 
+def current_tables(folder: Path) -> RunTables:
+    """The tables of a run as it is now, ended or not; nothing is written. Raises StoreError."""
+    kept = _kept(folder, read_record(folder))
+    return tables_of(read_run(folder)) if kept is None else kept
+
+
 def ended_run(folder: Path) -> EndedRun | str | None:
     """The tables of a run, which are written beside its journal where they are not there; a sentence for why they can't
     be taken; None for a run that has not ended."""
@@ -30,13 +37,9 @@ def ended_run(folder: Path) -> EndedRun | str | None:
         return None
     try:
         record = read_record(folder)
-        notes = fresh_files(folder)
-        if notes is not None:
-            cases, verdicts = (read_table(folder, name, notes) for name in (CASES, VERDICTS))
-            if cases is not None and verdicts is not None:
-                size = folder_size(folder)
-                run = run_table(record, notes.outcome, notes.wall_ns, size)
-                return EndedRun(record.place, state, RunTables(run, device_table(record), cases, verdicts))
+        kept = _kept(folder, record)
+        if kept is not None:
+            return EndedRun(record.place, state, kept)
         read = read_run(folder)
         if not read.is_finished:
             return None
@@ -48,3 +51,15 @@ def ended_run(folder: Path) -> EndedRun | str | None:
         return EndedRun(record.place, state, tables_of(read))
     except StoreError as error:
         return str(error)
+
+
+def _kept(folder: Path, record: RunRecord) -> RunTables | None:
+    """The tables of a run's own files, where these are fresh."""
+    notes = fresh_files(folder)
+    if notes is None:
+        return None
+    cases, verdicts = (read_table(folder, name, notes) for name in (CASES, VERDICTS))
+    if cases is None or verdicts is None:
+        return None
+    run = run_table(record, notes.outcome, notes.wall_ns, folder_size(folder))
+    return RunTables(run, device_table(record), cases, verdicts)

@@ -6,12 +6,15 @@ cannot match are not read.
 
 import ast
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
+
+from bnnbench.results.arrow_types import schema
 
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -29,6 +32,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 _LARGEST = 1 << 53
 """Whole numbers up to it are exact also as reals, in which Arrow may compare."""
+Value = str | int | float | bool
 
 
 class _NotForArrowError(Exception):
@@ -46,15 +50,20 @@ class Conjunct:
 @dataclass(frozen=True, slots=True)
 class Where:
     """A condition on rows: `text` for pandas, `conjuncts` of it for Arrow; `names` are all columns that it may be
-    about, `fixed` the texts that columns must equal."""
+    about, `fixed` the texts that columns must equal; `values` are those that columns may have."""
 
-    text: str
+    text: str | None
     names: frozenset[str]
     conjuncts: tuple[Conjunct, ...] = ()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Sequence[Value]] = field(default_factory=dict)
 
     def rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows that meet it. Raises ValueError."""
+        for name, wanted in self.values.items():
+            frame = frame[frame[name].isin(wanted).fillna(False).astype(bool)]
+        if self.text is None:
+            return frame.reset_index(drop=True)
         try:
             return frame.query(self.text, engine="python").reset_index(drop=True)
         except Exception as error:
@@ -73,8 +82,29 @@ class Where:
         return found
 
 
-def where(text: str, columns: Mapping[str, str]) -> Where:
-    """Reads a condition over columns with their pandas types. A text that Python cannot read is pandas' alone."""
+def where(given: str | Mapping[str, Value | Collection[Value]], columns: Mapping[str, str]) -> Where:
+    """A condition over columns with their pandas types: a text, or for columns the value, or values, that they may
+    have. A text that Python cannot read is pandas' alone. Raises ValueError for a column that there is not."""
+    return _text(given, columns) if isinstance(given, str) else _values(given, columns)
+
+
+def _values(given: Mapping[str, Value | Collection[Value]], columns: Mapping[str, str]) -> Where:
+    values = {
+        name: [wanted] if isinstance(wanted, str | int | float) else list(wanted) for name, wanted in given.items()
+    }
+    unknown = [name for name in values if name not in columns]
+    if unknown:
+        raise ValueError(f"there is no column {unknown[0]!r}; the columns are {', '.join(columns)}")
+    conjuncts = [
+        Conjunct(_among(name, wanted, columns, True), frozenset((name,)))
+        for name, wanted in values.items()
+        if all(_suits(value, columns[name]) for value in wanted)
+    ]
+    fixed = {name: str(wanted[0]) for name, wanted in values.items() if len(wanted) == 1 and columns[name] == "string"}
+    return Where(None, frozenset(values), tuple(conjuncts), fixed, values)
+
+
+def _text(text: str, columns: Mapping[str, str]) -> Where:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -122,11 +152,24 @@ def _expression(node: ast.expr, columns: Mapping[str, str]) -> Any:
             return _column(name, columns).is_null()
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="notna" | "notnull"), args=[], keywords=[]):
             return _column(name, columns).is_valid()
-        case ast.Compare(left=ast.Name(id=name), ops=[ast.In()], comparators=[ast.List() | ast.Tuple() as items]):
-            return _column(name, columns).isin([_constant(item, name, columns) for item in items.elts])
+        case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.List() | ast.Tuple() as items]):
+            if type(op) not in (ast.In, ast.NotIn):
+                raise _NotForArrowError
+            return _among(
+                name, [_constant(item, name, columns) for item in items.elts], columns, isinstance(op, ast.In)
+            )
         case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[item]) if type(op) in _COMPARISONS:
-            return _COMPARISONS[type(op)](_column(name, columns), _constant(item, name, columns))
+            value = _constant(item, name, columns)
+            if isinstance(value, str) and isinstance(op, ast.Eq | ast.NotEq):  # as pandas reads it: (not) in [value]
+                return _among(name, [value], columns, isinstance(op, ast.Eq))
+            return _COMPARISONS[type(op)](_column(name, columns), value)
     raise _NotForArrowError
+
+
+def _among(name: str, values: Sequence[Value], columns: Mapping[str, str], are_meant: bool) -> Any:
+    """Whether a column has one of these values, or has none of them; a missing one is none."""
+    found = pc.field(name).isin(pa.array(values, schema({name: columns[name]}).field(0).type))
+    return found if are_meant else ~found
 
 
 def _column(name: str, columns: Mapping[str, str]) -> Any:
@@ -138,11 +181,16 @@ def _column(name: str, columns: Mapping[str, str]) -> Any:
 def _constant(node: ast.expr, name: str, columns: Mapping[str, str]) -> Any:
     """Of the column's own type: what pandas makes of others is its own affair."""
     value = node.value if isinstance(node, ast.Constant) else None
-    if type(value) not in _PYTHON_TYPES[columns[name]]:
-        raise _NotForArrowError
-    if isinstance(value, int | float) and abs(value) > _LARGEST:
+    if not _suits(value, columns.get(name, "")):
         raise _NotForArrowError
     return value
+
+
+def _suits(value: object, kind: str) -> bool:
+    """Whether a value is of a column's own type, and means the same to Arrow."""
+    if type(value) not in _PYTHON_TYPES.get(kind, ()):
+        return False
+    return not isinstance(value, int | float) or abs(value) <= _LARGEST
 
 
 def _fixed(node: ast.expr) -> dict[str, str]:

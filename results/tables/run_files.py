@@ -103,7 +103,7 @@ def fresh_files(folder: Path) -> RunFiles | None:
     notes = noted_files(folder)
     if notes is None or notes.sources.keys() != set(_SOURCES):
         return None
-    return notes if all(_is_noted(folder / name, note) for name, note in notes.sources.items()) else None
+    return notes if all(is_noted(folder / name, note) for name, note in notes.sources.items()) else None
 
 
 def read_table(folder: Path, name: str, notes: RunFiles) -> pa.Table | None:
@@ -118,7 +118,8 @@ def read_table(folder: Path, name: str, notes: RunFiles) -> pa.Table | None:
         return None
 
 
-def _is_noted(path: Path, note: FileNote) -> bool:
+def is_noted(path: Path, note: FileNote) -> bool:
+    """Whether a file is what was noted."""
     return _noted_content(path, note) is not None
 
 

@@ -206,7 +206,7 @@ def _journal(record: RunRecord, number: int, dice: random.Random) -> list[Entry]
             figures[case.id] = _level(case, number, dice)
     for index in range(record.invocations_per_case):
         entries += [_invocation(case, index, figures[case.id], dice) for case in record.cases if case.id in figures]
-    if dice.random() < 0.01:
+    if number % 40 == 30:  # it was cut off
         return entries[: len(entries) // 2]
     for case in record.cases:
         if case.kind == "model" and case.id in figures and record.suite_name == "models" and not record.comparisons:
