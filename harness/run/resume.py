@@ -10,6 +10,7 @@ import msgspec
 
 from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, RunRecord
+from bnnbench.results.same_machine import difference, rebooted
 from bnnbench.results.store.runs import Store, StoredRun
 
 from ..bench.context import Watcher
@@ -20,7 +21,6 @@ from ..plan.config import RunConfig, config_of, inventory_path
 from ..plan.trusted import require_own_run
 from .execute import RunResult, execute
 from .ready import Ready, ready_to_run
-from .same_machine import difference, rebooted
 
 _REBOOTED = "rebooted since the run began"
 

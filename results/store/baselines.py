@@ -23,6 +23,7 @@ import filelock
 import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning, store_error
+from bnnbench.results.records import Environment
 from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.signature import sign
@@ -92,7 +93,8 @@ class BaselineFigure(msgspec.Struct, frozen=True, kw_only=True):
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from. `measured` names the engines of
-    the run's cases, and `not_kept` says of those that are no files why."""
+    the run's cases, and `not_kept` says of those that are no files why. `environment` is that of the run, but for the
+    devices' facts, which are in `devices`; None in baselines of before."""
 
     name: str
     created: str
@@ -108,7 +110,14 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     devices: dict[str, dict[str, Any]] = {}
     commit: str | None = None
     pinned: bool = False
+    environment: Environment | None = None
     schema: int = SCHEMA
+
+    @property
+    def surroundings(self) -> Environment:
+        """Where it was measured, as far as it is kept."""
+        known = self.environment or Environment(versions={"bnnbench": self.version})
+        return msgspec.structs.replace(known, devices=self.devices)
 
     @property
     def judged(self) -> list[str]:
