@@ -10,6 +10,7 @@ from bnnbench.results.columns import INVOCATION_COLUMNS
 from bnnbench.results.frames import load_invocations
 from bnnbench.results.records import SCHEMA
 from bnnbench.results.store.atomic import write_atomically
+from bnnbench.results.store.files import write_files
 from bnnbench.results.store.runs import RunWriter
 from bnnbench.results.store.stored_run import MEASUREMENTS, StoredRun
 
@@ -18,11 +19,12 @@ _DICTIONARIES = ("counters", "watch", "telemetry")
 
 
 def finish(writer: RunWriter) -> Path:
-    """Writes what a run has when it ends, `journal.end` and `measurements.parquet`, and returns the path of the latter.
-    Raises StoreError."""
+    """Writes what a run has when it ends, `journal.end`, `measurements.parquet` and, last, `files.json`, and returns
+    the path of the Parquet file. Raises StoreError."""
     writer.write_end()
     path = writer.path / MEASUREMENTS
     write_atomically(path, to_parquet(writer.read()))
+    write_files(writer.path)
     return path
 
 
@@ -53,7 +55,7 @@ def to_parquet(run: StoredRun) -> bytes:
     table = pa.Table.from_pydict(columns, schema=schema)
     table = table.replace_schema_metadata({"bnnbench_schema": str(SCHEMA), "run_id": run.record.run_id})
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
 
 

@@ -10,6 +10,7 @@ from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, Outcome, RunEnd
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import latest
+from bnnbench.results.store.files import write_files
 from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
 
 from ..bench.context import RunContext, Watcher
@@ -72,6 +73,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
             wall_ns = time.monotonic_ns() - started
             finish(writer)
             writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
+            write_files(writer.path)  # again: the end is a part of the journal
         except StoreError as error:
             ending.troubles.append(error)
         if ending.troubles:
