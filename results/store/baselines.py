@@ -100,6 +100,14 @@ class Baselines:
             )
         return baseline
 
+    def runs_needed(self) -> dict[str, list[str]]:
+        """The ids of runs that baselines were saved from, with the names of these. Raises StoreError for a damaged one:
+        which run it needs is not known."""
+        found: dict[str, list[str]] = {}
+        for name in self._names():
+            found.setdefault(self.get(name).run_id, []).append(name)
+        return found
+
     def document(self, name: str) -> Path:
         """Where a baseline's `capsule.json` is."""
         return self._folder(checked(name)) / "capsule.json"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import filelock
-
 from bnnbench.results.errors import StoreError
 from bnnbench.results.records import RunEnd
 from bnnbench.results.store.files import FileList, sum_of
+from bnnbench.results.store.locked import is_being_written
 from bnnbench.results.store.signature import is_signed
 from bnnbench.results.store.stored_run import END, StoredRun, is_sealed_run, read_journal, read_run
 from bnnbench.results.verify.derived import DERIVED
@@ -32,22 +31,6 @@ def verify_run(store: Path, folder: Path) -> PartResult:
         _derived(reading, run, whole)
     state = "being written" if is_written else "ended" if END in reading.contents else "unfinished"
     return reading.result("run", state, is_signed(folder / RECORD))
-
-
-def is_being_written(folder: Path) -> bool:
-    """Whether a process holds the run's lock now."""
-    path = folder / "journal.lock"
-    if not path.is_file():
-        return False
-    lock = filelock.FileLock(path, timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        return True
-    except OSError:
-        return False  # this user may only read it
-    lock.release()
-    return False
 
 
 def _has_grown(reading: Reading, sums: FileList | None) -> bool:

@@ -7,9 +7,12 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bnnbench.results.store.stored_run import read_record
 from tests.harness.bench import Bench, one_sentence
+from tests.harness.test_runs import asked
 
 FROZEN = Path(__file__).parents[1] / "docs/frozen/0.2.0"
 
@@ -39,7 +42,7 @@ def test_verify_says_that_a_store_is_whole(kept: Bench) -> None:
 
 def test_verify_names_damage_with_its_place_and_what_to_do(kept: Bench) -> None:
     journal = kept.folder / "store/runs/20261129-144422-0b63f8/journal.jsonl"
-    journal.write_bytes(journal.read_bytes().replace(b"case_id", b"case_ix"))
+    journal.write_bytes(journal.read_bytes().replace(b'"type"', b'"typo"'))
     (kept.folder / "store/runs/20261129-144330-c60e40/journal.end").write_text("x")
     done = kept.run("store", "verify", "--store", "store")
     assert done.returncode == 1
@@ -65,3 +68,67 @@ def test_verify_of_no_store_is_one_sentence(bench: Bench) -> None:
     done = bench.run("store", "verify", "--store", "nowhere")
     assert done.returncode == 2
     assert "there is no such folder" in one_sentence(done.stderr)
+
+
+def test_prune_shows_asks_and_removes(kept: Bench) -> None:
+    call = ("store", "prune", "--keep", "1", "--store", "store")
+    twin = kept.folder / "store/runs/20200101-000000-aaaaaa"
+    shutil.copytree(kept.folder / "store/runs/20261129-144330-c60e40", twin)
+    record = read_record(twin)
+    old = msgspec.structs.replace(record, run_id=twin.name, created="2020-01-01T00:00:00+00:00", after=None)
+    (twin / "run.json").write_bytes(msgspec.json.encode(old))
+    shown = kept.run(*call, "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert twin.name in shown.stdout
+    assert "kept: 3 runs among the newest" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    refused = kept.run(*call)
+    assert refused.returncode == 2
+    assert "add --yes to remove 1 run" in one_sentence(refused.stderr)
+    assert twin.name in refused.stdout
+    document = json.loads(kept.run(*call, "--json").stdout)
+    assert [one["run_id"] for one in document["to_remove"]] == [twin.name]
+    assert {one["reason"] for one in document["kept"]} == {"newest"}
+    assert document["removed"] == []
+    assert asked(kept, "n", *call) == 0
+    assert twin.is_dir()
+    assert asked(kept, "y", *call) == 0
+    assert not twin.exists()
+    assert len(kept.store.run_ids()) == 3
+    assert "nothing to remove" in kept.run(*call).stdout
+
+
+def test_prune_keeps_what_baselines_need(kept: Bench) -> None:
+    shutil.copytree(FROZEN / "baselines", kept.folder / "store/baselines")
+    done = kept.run("store", "prune", "--keep", "1d", "--store", "store", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    (baseline,) = (one for one in document["kept"] if one["reason"] == "baseline")
+    assert (baseline["run"]["run_id"], baseline["names"]) == ("20261129-144330-c60e40", ["main"])
+    assert kept.store.run_ids() == sorted(one["run"]["run_id"] for one in document["kept"])
+
+
+@pytest.mark.parametrize("rule", ["0", "soon"])
+def test_prune_takes_rules_only(kept: Bench, rule: str) -> None:
+    done = kept.run("store", "prune", "--keep", rule, "--store", "store", "--yes")
+    assert done.returncode == 2
+    assert "write it as 20, 90d, 12w, 6mo or 2y" in one_sentence(done.stderr)
+    done = kept.run("store", "prune", "--store", "store", "--yes")
+    assert done.returncode == 2
+    assert len(kept.store.run_ids()) == 3
+
+
+def test_prune_goes_on_after_a_run_that_it_can_not_remove(kept: Bench) -> None:
+    """One is called `latest`, which means another run."""
+    runs = kept.folder / "store/runs"
+    for name in ("latest", "20200101-000000-aaaaaa"):
+        shutil.copytree(runs / "20261129-144330-c60e40", runs / name)
+        record = read_record(runs / name)
+        old = msgspec.structs.replace(record, run_id=name, created="2020-01-01T00:00:00+00:00", after=None)
+        (runs / name / "run.json").write_bytes(msgspec.json.encode(old))
+    done = kept.run("store", "prune", "--keep", "1", "--store", "store", "--yes")
+    assert done.returncode == 1
+    assert "not removed: run latest can't be named" in done.stderr
+    assert "removed 1 run, " in done.stdout
+    assert not (runs / "20200101-000000-aaaaaa").exists()
+    assert len(kept.store.run_ids()) == 4
