@@ -127,6 +127,13 @@ def test_a_fact_of_a_newer_version_is_called_by_its_name() -> None:
     assert found == ["kernel a -> b", "zram size 1 -> x 2"]
 
 
+@pytest.mark.parametrize("name", ["cpus", "zram_size"])
+def test_a_value_that_is_nested_without_end_is_shown_in_short(name: str) -> None:
+    deep = msgspec.json.decode(b"[" * 800 + b"]" * 800)
+    (found,) = differences(of(**{name: deep}), of(**{name: 1}))
+    assert found.base.endswith("…")
+
+
 def test_another_machine_is_said_first_and_the_order_is_fixed() -> None:
     old = {name: value[0] for name, value in OTHERS.items()}
     new = {name: value[1] for name, value in OTHERS.items()}
