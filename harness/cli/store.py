@@ -12,9 +12,9 @@ app = App(
     name="store",
     help="Verify a store, and remove old runs.",
     help_epilogue="""Examples:
-  bnnbench store verify                        # every file of the store
-  bnnbench store verify latest --json          # one run
-  bnnbench store prune --keep 90d              # remove complete runs older than 90 days
+  bnnbench store verify                       # every file of the store
+  bnnbench store verify latest --json         # one run
+  bnnbench store prune --keep 90d             # all older complete runs
   bnnbench store prune --keep 20 --keep 1y --yes""",
 )
 app.command(verify)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from bnnbench.results.store.stored_run import read_record
+from tests.docs.blocks import blocks_of
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.test_runs import asked
 
@@ -132,3 +134,15 @@ def test_prune_goes_on_after_a_run_that_it_can_not_remove(kept: Bench) -> None:
     assert "removed 1 run, " in done.stdout
     assert not (runs / "20200101-000000-aaaaaa").exists()
     assert len(kept.store.run_ids()) == 4
+
+
+def test_the_commands_of_docs_store_md(kept: Bench) -> None:
+    document = Path(__file__).parents[2] / "docs/store.md"
+    (block,) = (one for one in blocks_of(document) if one.language == "sh")
+    (kept.folder / "store/runs").rename(kept.folder / "runs")
+    commands = [shlex.split(line, comments=True) for line in block.commands]
+    assert [words[:3] for words in commands] == [["bnnbench", "store", "prune"]] * 3
+    for words in commands:
+        done = kept.run(*words[1:])
+        assert done.returncode == 0, done.stderr
+    assert len(list((kept.folder / "runs").iterdir())) == 3  # there are fewer than the newest 20
