@@ -26,7 +26,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command("run:app", "Measure a suite: verify every case against the reference, then time it."),
     "init": Command("init:app", "Write a commented suite and inventory to start from. Existing files are kept."),
     "runs": Command("runs:app", "List, show and remove stored runs."),
-    "store": Command("store:app", "Index, check and tidy the store, and pack runs into archives."),
+    "store": Command("store:app", "Index, verify and prune the store, and pack runs into archives."),
     "ab": Command(
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),

@@ -29,6 +29,7 @@ def compare(
     from json import dumps
 
     from bnnbench.results import load
+    from bnnbench.results.environment import differences, entry_of, environment_of, lines_of
     from bnnbench.results.grouped import counted
     from bnnbench.results.ratios import compare as compare_frames
     from bnnbench.results.sheet import Column, Sheet, say
@@ -42,9 +43,11 @@ def compare(
     found = compare_frames(*(load(run) for run in sides.values()))
     if not found.ratios:
         raise CallError(f"nothing can be compared: {found.refused[0] if found.refused else 'the head has no cases'}.")
+    different = differences(*(environment_of(run) for run in sides.values()))
     if json:
         rows = [asdict(ratio) | {"ratio": ratio.ratio} for ratio in found.ratios]
-        print(dumps({"ratios": rows, "refused": found.refused}, indent=1))
+        environment = [entry_of(one) for one in different]
+        print(dumps({"ratios": rows, "refused": found.refused, "environment": environment}, indent=1))
         return
     sheet = Sheet(
         Column("workload", folds=True),
@@ -68,6 +71,10 @@ def compare(
     sheet.print(console)
     if found.unlike:
         say(console, counted(found.unlike, "not compared"), "yellow")
+    for line in lines_of(different):
+        say(console, line, "yellow")
+    if not different:
+        say(console, "same environment, as far as it is recorded", "dim")
     say(
         console,
         "ratio: head over base; ratios of two runs are no verdicts: use bnnbench ab, or check --baseline",

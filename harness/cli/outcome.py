@@ -52,6 +52,8 @@ def print_outcome(
     if run.skips:
         skips = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
         say(console, counted(skips, "skipped"), "dim")
+    for text in remarks.environment_lines:
+        say(console, text, "yellow")
     for text in remark_lines(remarks):
         say(console, text, "red")
     console.print(f"run {run.run_id} in {result.stored.path}", highlight=False, markup=False, soft_wrap=True)

@@ -10,6 +10,9 @@ from importlib.metadata import version
 
 import msgspec
 
+from bnnbench.kernels.compilers import installed
+from bnnbench.kernels.engines.installation import RUNTIMES
+from bnnbench.kernels.engines.tflite import TFLITE_ENGINES
 from bnnbench.results.records import Build, ComparisonRecord, RunRecord
 from bnnbench.results.store.runs import new_run_id
 
@@ -48,7 +51,7 @@ def make_record(
         suite=msgspec.to_builtins(config),
         suite_name=suite.name,
         seed=suite.seed,
-        host={"system": platform.platform(), "python": platform.python_version()},
+        host=_host(plan),
         counted=[target.spec.name for target in targets if target.meter.is_exact],
         devices={target.spec.name: target.stored_facts for target in targets},
         builds=list(builds.values()),
@@ -59,6 +62,19 @@ def make_record(
         invocations_per_case=0 if config.compare else suite.invocations,
         samples_per_invocation=suite.samples,
     )
+
+
+def _host(plan: MeasurementPlan) -> dict[str, str]:
+    """The system and versions of this machine: also of its compilers, and of the runtimes that are measured."""
+    compilers = installed()
+    host = {"system": platform.platform(), "python": platform.python_version()}
+    if compilers is not None:
+        host["compilers"] = f"zig {compilers.zig}, Numba {compilers.numba}, llvmlite {compilers.llvmlite}"
+    used = {case.engine for case in plan.records}
+    runtimes = sorted({engine.runtime for engine in TFLITE_ENGINES if engine.name in used})
+    if runtimes:
+        host["runtimes"] = ", ".join(RUNTIMES[name].packages[0].replace("==", " ") for name in runtimes)
+    return host
 
 
 def _commit() -> str | None:

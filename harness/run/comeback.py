@@ -9,13 +9,13 @@ from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKey
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import connect
 from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts
+from bnnbench.results.same_machine import difference, rebooted
 
 from ..bench.context import RunContext
 from ..bench.machine_lock import is_held_by
 from ..bench.workbench import run_words
 from ..clock import now
 from ..session.base import DeviceSession
-from .same_machine import difference, rebooted
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 15.0
 _LOSSES_IN_A_ROW = 4

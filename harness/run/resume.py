@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bnnbench.results.records import DeviceEvent, RunRecord
+from bnnbench.results.same_machine import difference, rebooted
 from bnnbench.results.store.runs import Store, StoredRun
 from bnnbench.results.tables.run_files import finish
 
@@ -21,7 +22,6 @@ from ..plan.trusted import require_own_run
 from .execute import RunResult, execute
 from .indexing import add_to_index
 from .ready import Ready, ready_to_run
-from .same_machine import difference, rebooted
 
 _REBOOTED = "rebooted since the run began"
 

@@ -10,6 +10,7 @@ import msgspec
 
 from bnnbench.results import load
 from bnnbench.results.columns import equal
+from bnnbench.results.environment import environment_of
 from bnnbench.results.store.baselines import Baseline, BaselineFigure, Baselines
 from bnnbench.results.store.stored_run import StoredRun
 
@@ -72,6 +73,7 @@ def save_baseline(
         figures=_figures(run),
         devices=record.devices,
         commit=record.commit,
+        environment=msgspec.structs.replace(environment_of(run), devices={}),
         pinned=pin or (old is not None and old.pinned),
     )
     if old is not None and not replaces:

@@ -11,6 +11,7 @@ import msgspec
 
 from bnnbench.devices.inventory import open_inventory
 from bnnbench.results.records import RunRecord
+from bnnbench.results.same_machine import Facts, difference
 from bnnbench.results.store.baselines import Baseline, Baselines
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.rows import VerdictRow
@@ -19,7 +20,6 @@ from ..errors import CallError, SuiteError
 from ..plan.comparisons import CompareConfig
 from ..plan.side import Selection, base_of, select
 from ..plan.trusted import is_own_baseline
-from ..run.same_machine import Facts, difference
 from ..suite.load import load_suites
 from ..suite.tables import Suite
 from .baselines import asked_of, with_files

@@ -3,17 +3,18 @@ its sides are from, and what the history says where the baseline has no binary."
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from bnnbench.results import load
+from bnnbench.results.environment import Difference, differences, environment_of
 from bnnbench.results.grouped import some
 from bnnbench.results.history import COLUMNS, histories, history_alone
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.quantity import percentage
 from bnnbench.results.records import ComparisonRecord, RunRecord, Strictness
-from bnnbench.results.store.baselines import Baselines
+from bnnbench.results.store.baselines import Baseline, Baselines
 from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, is_judged
 
@@ -29,7 +30,13 @@ def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> R
         for item in unfinished(result, rows)
         if item.device not in result.failures
     ]
-    return Remarks([*lost, *left], doubts(result, rows), _origins(rows, record, store.path))
+    baselines = {item.name: item for item in Baselines(store.path).all()}
+    return Remarks(
+        [*lost, *left],
+        doubts(result, rows),
+        _origins(rows, record, baselines),
+        _environment(rows, result.stored, baselines),
+    )
 
 
 def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
@@ -78,10 +85,10 @@ def history_of_unjudged(result: RunResult, store: Store) -> list[str]:
     return lines + ([history_alone(item, margin) for item in found] or ["no case has three runs"])
 
 
-def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[str, str]:
+def _origins(rows: Sequence[VerdictRow], run: RunRecord, baselines: Mapping[str, Baseline]) -> dict[str, str]:
     """Of both sides, by their names: the commit of a baseline, the build of what is measured."""
     builds = {case.id: case.engine_build for case in run.cases}
-    commits = {item.name: item.commit for item in Baselines(store).all()}
+    commits = {name: item.commit for name, item in baselines.items()}
     found = {}
     for row in rows:
         for name, case in ((row.record.base, row.record.base_case), (row.record.head, row.record.head_case)):
@@ -89,3 +96,19 @@ def _origins(rows: Sequence[VerdictRow], run: RunRecord, store: Path) -> dict[st
             words = [f"commit {commit[:10]}" if commit else "", f"build {build[:10]}" if build else ""]
             found[name] = ", ".join(word for word in words if word)
     return {name: text for name, text in found.items() if text}
+
+
+def _environment(
+    rows: Sequence[VerdictRow], run: StoredRun, baselines: Mapping[str, Baseline]
+) -> dict[str, list[Difference]]:
+    """What is different since each baseline that a side is from was measured: both sides were run in the surroundings
+    of now. A baseline that was saved again after the run is another one, and left out."""
+    sides = [name for row in rows for name in (row.record.base, row.record.head)]
+    names = [name for name in dict.fromkeys(side.partition("@")[2] for side in sides) if name in baselines]
+    now = environment_of(run)
+    found = {
+        name: differences(baselines[name].surroundings, now)
+        for name in names
+        if baselines[name].created <= run.record.created
+    }
+    return {name: different for name, different in found.items() if different}

@@ -29,37 +29,34 @@ def current_tables(folder: Path) -> RunTables:
     return tables_of(read_run(folder)) if kept is None else kept
 
 
-def ended_run(folder: Path) -> EndedRun | str | None:
-    """The tables of a run, which are written beside its journal where they are not there; a sentence for why they can't
-    be taken; None for a run that has not ended."""
+def ended_run(folder: Path) -> EndedRun | None:
+    """The tables of a run, which are written beside its journal where they are not there; None for one that has not
+    ended. Raises StoreError, also where lines of its journal are damaged."""
     state = state_of(str(folder))
     if state is None:
         return None
-    try:
-        record = read_record(folder)
-        kept = _kept(folder, record)
-        if kept is not None:
-            return EndedRun(record.place, state, kept)
-        read = read_run(folder)
-        if not read.is_finished:
-            return None
-        if read.warnings:
-            return "; ".join(read.warnings)
-        # A store that may only be read, or a run that is being resumed, has them in the index alone.
-        with suppress(StoreError), lock_run(folder):
-            write_tables(folder, read)
-        return EndedRun(record.place, state, tables_of(read))
-    except StoreError as error:
-        return str(error)
+    record = read_record(folder)
+    kept = _kept(folder, record)
+    if kept is not None:
+        return EndedRun(record.place, state, kept)
+    read = read_run(folder)
+    if not read.is_finished:
+        return None
+    if read.warnings:
+        raise StoreError("; ".join(read.warnings))
+    # A store that may only be read, or a run that is being resumed, has them in the index alone.
+    with suppress(StoreError), lock_run(folder):
+        write_tables(folder, read)
+    return EndedRun(record.place, state, tables_of(read))
 
 
 def _kept(folder: Path, record: RunRecord) -> RunTables | None:
     """The tables of a run's own files, where these are fresh."""
-    notes = fresh_files(folder)
-    if notes is None:
+    files = fresh_files(folder)
+    if files is None or files.tables is None:
         return None
-    cases, verdicts = (read_table(folder, name, notes) for name in (CASES, VERDICTS))
+    cases, verdicts = (read_table(folder, name, files) for name in (CASES, VERDICTS))
     if cases is None or verdicts is None:
         return None
-    run = run_table(record, notes.outcome, notes.wall_ns, folder_size(folder))
+    run = run_table(record, files.tables.outcome, files.tables.wall_ns, folder_size(folder))
     return RunTables(run, device_table(record), cases, verdicts)

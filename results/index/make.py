@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bnnbench.results.index.ended_run import EndedRun, ended_run
+from bnnbench.results.errors import StoreError
+from bnnbench.results.index.ended_run import ended_run
 from bnnbench.results.index.merge import by_rows, merge, merging, small_parts
 from bnnbench.results.index.write import write_runs
 from bnnbench.results.store.entries import entries_of
+from bnnbench.results.store.files import FILES
 from bnnbench.results.store.parts import (
     UNDER_WAY,
     PartError,
@@ -28,6 +30,7 @@ from bnnbench.results.store.parts import (
 )
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import RECORD
+from bnnbench.results.tables.run_files import TABLES
 
 _BATCH = 500
 """Runs that are read into a part before the next look at whether anything is timed."""
@@ -48,9 +51,10 @@ class Indexed:
 
 
 def add_run(store: Path, folder: Path) -> bool:
-    """Adds an ended run and merges small parts; whether it was added. Raises StoreError."""
+    """Adds a run and merges small parts; False for one that has not ended. Raises StoreError, also for a run whose
+    journal is damaged."""
     found = ended_run(folder)
-    if not isinstance(found, EndedRun):
+    if found is None:
         return False
     write_runs(store, [found])
     with merging(store) as is_ours:
@@ -72,26 +76,33 @@ def make_index(store: Path, runs_path: Path, pause: Pause = lambda done, of: Non
     entries = entries_of(store, names)
     standing = entries.standing(np.arange(len(entries.ids)), runs_path)
     known = {run for run, stands in zip(entries.ids, standing.tolist(), strict=True) if stands}
-    missing = [name for name in names if name not in known and (runs_path / name / RECORD).is_file()]
-    added, left_out = 0, {}
+    missing = [name for name in names if not (name in known and _has_tables(runs_path / name))]
+    missing = [name for name in missing if (runs_path / name / RECORD).is_file()]
+    added, left_out = set[str](), dict[str, str]()
     for start in range(0, len(missing), _BATCH):
         pause(start, len(missing))
-        batch = []
+        batch = {}
         for name in missing[start : start + _BATCH]:
-            found = ended_run(runs_path / name)
-            if isinstance(found, EndedRun):
-                batch.append(found)
-            elif found:
-                left_out[name] = found
-        write_runs(store, batch)
-        added += len(batch)
+            try:
+                found = ended_run(runs_path / name)
+            except StoreError as error:
+                left_out[name] = str(error)
+                continue
+            if found is not None and name not in known:
+                batch[name] = found
+        write_runs(store, list(batch.values()))
+        added |= batch.keys()
     pause(len(missing), len(missing))
     with merging(store) as is_ours:
         if is_ours:
             for group in by_rows(parts_of(store, DERIVATION)):
                 merge(store, runs_path, group)
             _clean(store)
-    return Indexed(len(known) + added, added, left_out)
+    return Indexed(len(known | added), len(added), left_out)
+
+
+def _has_tables(folder: Path) -> bool:
+    return all((folder / name).exists() for name in (*TABLES, FILES))
 
 
 def _is_readable(folder: Path) -> bool:

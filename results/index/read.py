@@ -202,8 +202,8 @@ def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wa
 def _cases(folder: Path) -> tuple[pa.Table, bool]:
     """The cases of a run, of its own table where that is fresh, and whether the run has ended. Warns (StoreWarning) of
     lines of its journal that can't be read. Raises StoreError."""
-    notes = fresh_files(folder)
-    kept = None if notes is None else read_table(folder, CASES, notes)
+    files = fresh_files(folder)
+    kept = None if files is None else read_table(folder, CASES, files)
     if kept is not None:
         return kept, True
     run = read_run(folder)

@@ -86,8 +86,8 @@ def invocations_of(store: Store) -> Iterator[ds.Dataset | pa.Table]:
     rest: list[pa.Table] = [schema(INVOCATION_COLUMNS).empty_table()]
     for run_id in store.run_ids():
         folder = store.runs_path / run_id
-        notes = fresh_files(folder)
-        if notes is not None and is_noted(folder / MEASUREMENTS, notes.tables[MEASUREMENTS]):
+        files = fresh_files(folder)
+        if files is not None and is_noted(folder / MEASUREMENTS, files.files.get(MEASUREMENTS)):
             fresh.append(str(folder / MEASUREMENTS))
             continue
         run = unless_damaged(read_run, folder)

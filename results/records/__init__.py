@@ -17,6 +17,7 @@ from bnnbench.results.records.entries import (
     Verdict,
     Verdicts,
 )
+from bnnbench.results.records.environment import Environment
 from bnnbench.results.records.plan import (
     Asked,
     Build,
@@ -40,6 +41,7 @@ __all__ = [
     "ComparisonRecord",
     "DeviceEvent",
     "Entry",
+    "Environment",
     "Gate",
     "Invocation",
     "Kind",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bnnbench.results.environment import differences, environment_of, lines_of
 from bnnbench.results.frames import load
 from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.ratios import Row, joined, span
@@ -37,12 +38,13 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """`common`: how many cases all runs have, of `cases`."""
+    """`common`: how many cases all runs have, of `cases`; `environment` says what differs from the first run."""
 
     heads: list[Head]
     lines: list[CaseLine]
     common: int
     cases: int
+    environment: list[str]
 
 
 def side_by_side(runs: Sequence[StoredRun]) -> SideBySide | None:
@@ -64,7 +66,18 @@ def side_by_side(runs: Sequence[StoredRun]) -> SideBySide | None:
         lines=[line for case in cases for line in _lines(case, len(places) > 1)],
         common=sum(all(row is not None for row in case) for case in cases),
         cases=len(cases),
+        environment=_environment(heads, runs),
     )
+
+
+def _environment(heads: Sequence[Head], runs: Sequence[StoredRun]) -> list[str]:
+    """`B, different on pi4: kernel 6.6.20 -> 6.12.1`: what differs between the first run and each later one."""
+    first, *later = map(environment_of, runs)
+    return [
+        f"{head.letter}, {line}"
+        for head, other in zip(heads[1:], later, strict=True)
+        for line in lines_of(differences(first, other))
+    ]
 
 
 def _lines(case: Sequence[Row | None], several_places: bool) -> list[CaseLine]:

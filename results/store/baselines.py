@@ -2,6 +2,7 @@
 
 <store>/baselines/<name>/capsule.json       what it holds, each file with its sha256
 <store>/baselines/<name>/capsule.json.signature  that this user made it here (signature.py)
+<store>/baselines/<name>/files.json         size and SHA-256 of every file of it (files.py)
 <store>/baselines/<name>/engines/<sha256>   engine binaries, and all files of engines that the suite declared
 <store>/baselines/<name>/files/<sha256>/<file>   files of declared engines that keep their names on a device
 <store>/baselines/<name>/models/<sha256>.tflite
@@ -17,108 +18,44 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import filelock
 import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.baseline import (
+    SCHEMA,
+    Baseline,
+    BaselineDeclared,
+    BaselineEngine,
+    BaselineFigure,
+    BaselineModel,
+)
+from bnnbench.results.store.files import write_files
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.signature import sign
 
+__all__ = [
+    "SCHEMA",
+    "Baseline",
+    "BaselineDeclared",
+    "BaselineEngine",
+    "BaselineFigure",
+    "BaselineModel",
+    "Baselines",
+    "checked",
+]
+
 _Files = Mapping[str, Path]
 
-SCHEMA = 2
-_SAVING, _OLD = ".saving-", ".old-"
+OLD = ".old-"
+"""Begins the name of a baseline that is being replaced."""
+_SAVING = ".saving-"
 _LOCK_S = 60.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class BaselineEngine(msgspec.Struct, frozen=True, kw_only=True):
-    """A binary: for `triple`, at `isa` where it holds one level only."""
-
-    engine: str
-    triple: str
-    sha256: str
-    isa: str | None = None
-
-
-class BaselineDeclared(msgspec.Struct, frozen=True, kw_only=True):
-    """An engine that the suite declared: its `[engine.NAME]`, with what its files are instead of where they were.
-
-    `binary` maps architectures to files, `files` are the others, in order; `names` are what these are called where
-    there is no binary.
-    """
-
-    engine: str
-    command: list[str]
-    binary: dict[str, str]
-    files: list[str]
-    protocol: int | str
-    accepts: list[str]
-    names: list[str] = []
-
-    @property
-    def places(self) -> list[str]:
-        """Where `files` lie in the baseline's folder."""
-        if self.names:
-            return [f"files/{sha}/{name}" for sha, name in zip(self.files, self.names, strict=True)]
-        return [f"engines/{sha}" for sha in self.files]
-
-
-class BaselineModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The `.tflite` behind a model table of the suite; `workload` is its name there."""
-
-    workload: str
-    sha256: str
-    size_bytes: int
-
-
-class BaselineFigure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a case was when the baseline was saved: a record, which no verdict rests on."""
-
-    workload: str
-    engine: str
-    device: str
-    threads: int
-    latency_ns: float | None = None
-    accuracy: float | None = None
-    dataset_sha256: str | None = None
-    isa: str | None = None
-
-
-class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """`suite` is the run's `RunConfig`; `pinned` ones are what drift is counted from. `measured` names the engines of
-    the run's cases, and `not_kept` says of those that are no files why."""
-
-    name: str
-    created: str
-    version: str
-    run_id: str
-    suite: dict[str, Any]
-    engines: list[BaselineEngine]
-    declared: list[BaselineDeclared] = []
-    measured: list[str] = []
-    not_kept: dict[str, str] = {}
-    models: list[BaselineModel] = []
-    figures: list[BaselineFigure] = []
-    devices: dict[str, dict[str, Any]] = {}
-    commit: str | None = None
-    pinned: bool = False
-    schema: int = SCHEMA
-
-    @property
-    def judged(self) -> list[str]:
-        """The engines that it was measured with; older baselines know them by their figures alone."""
-        return self.measured or list(dict.fromkeys(figure.engine for figure in self.figures))
-
-    @property
-    def kept(self) -> list[str]:
-        """The engines that it can run again."""
-        return list(dict.fromkeys([item.engine for item in self.declared] + [engine.engine for engine in self.engines]))
 
 
 _decoder: msgspec.json.Decoder[Baseline] = msgspec.json.Decoder(Baseline)
@@ -162,6 +99,14 @@ class Baselines:
                 f"{path} has schema {baseline.schema}, this bnnbench reads up to {SCHEMA}: update bnnbench"
             )
         return baseline
+
+    def runs_needed(self) -> dict[str, list[str]]:
+        """The ids of runs that baselines were saved from, with the names of these. Raises StoreError for a damaged one:
+        which run it needs is not known."""
+        found: dict[str, list[str]] = {}
+        for name in self._names():
+            found.setdefault(self.get(name).run_id, []).append(name)
+        return found
 
     def document(self, name: str) -> Path:
         """Where a baseline's `capsule.json` is."""
@@ -224,6 +169,7 @@ class Baselines:
             document = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
             write_atomically(temporary / "capsule.json", document)
             sign(temporary / "capsule.json")
+            write_files(temporary)
             temporary.chmod(0o755)
             sync_folder(temporary)
             if folder.exists():
@@ -231,11 +177,11 @@ class Baselines:
             temporary.rename(folder)
             sync_folder(self.path)
             shutil.rmtree(old, ignore_errors=True)
-        except OSError as error:
+        except (OSError, StoreError) as error:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
             self._mend(baseline.name)
-            raise store_error(error, folder) from error
+            raise store_error(error, folder) if isinstance(error, OSError) else error from error
         return folder
 
     def _names(self) -> list[str]:
@@ -246,7 +192,7 @@ class Baselines:
             return []
         except OSError as error:
             raise StoreError(f"{self.path} can't be read ({error.strerror}): check its permissions") from error
-        kept = {child.name.removeprefix(_OLD) for child in children if (child / "capsule.json").is_file()}
+        kept = {child.name.removeprefix(OLD) for child in children if (child / "capsule.json").is_file()}
         return sorted(name for name in kept if _NAME.fullmatch(name))
 
     def _folder(self, name: str) -> Path:
@@ -256,7 +202,7 @@ class Baselines:
         return old if not folder.exists() and old.exists() else folder
 
     def _old(self, name: str) -> Path:
-        return self.path / f"{_OLD}{name}"
+        return self.path / f"{OLD}{name}"
 
     def _mend(self, name: str) -> None:
         """Puts back, or takes away, what a save that was killed left. Only while no other process saves."""

@@ -16,6 +16,7 @@ from bnnbench.results.statistics.power_curve import Point, Rate, interpolated
 from bnnbench.results.statistics.proportion import proportion_interval
 from bnnbench.results.store.atomic import write_atomically
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
+from bnnbench.results.store.seal import is_whole, seal_document
 from bnnbench.results.store.stored_run import StoredRun
 
 OLD_DAYS = 30
@@ -187,7 +188,7 @@ def save(store: Path, calibration: Calibration) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise store_error(error, folder) from error
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    write_atomically(path, seal_document(msgspec.json.format(msgspec.json.encode(calibration), indent=1)))
     return path
 
 
@@ -196,10 +197,18 @@ def latest(store: Path, device: str) -> Calibration | None:
     files = sorted(_folder(store, device).glob("calibration-*.json"))
     if not files:
         return None
+    return read_calibration(files[-1])
+
+
+def read_calibration(path: Path) -> Calibration:
+    """What a file holds; one of a version before has no checksum. Raises StoreError."""
     try:
-        return decoded(read_regular(files[-1]), _decoder)
+        data = read_regular(path)
+        if not is_whole(data):
+            raise UnreadableError("its checksum is wrong")
+        return decoded(data, _decoder)
     except (OSError, UnreadableError) as error:
-        raise StoreError(f"{files[-1]} is not a calibration ({error}): remove it, and calibrate again") from error
+        raise StoreError(f"{path} is not a calibration ({error}): remove it, and calibrate again") from error
 
 
 def _folder(store: Path, device: str) -> Path:

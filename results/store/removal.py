@@ -14,13 +14,12 @@ from bnnbench.results.store.stored_run import RECORD
 def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
     """The folders of runs, each once, by their ids, unique beginnings of these, or `latest`.
 
-    Raises StoreError when one is not there, is a link, or is what a baseline was saved from.
+    Raises StoreError when one is not there, is a link, or is what a baseline was saved from, and when a baseline can't
+    be read.
     """
     require_store(store.path)
     folders = list(dict.fromkeys(store.folder(selector) for selector in selectors))
-    needed: dict[str, list[str]] = {}
-    for baseline in Baselines(store.path).all():
-        needed.setdefault(baseline.run_id, []).append(baseline.name)
+    needed = Baselines(store.path).runs_needed()
     for folder in folders:
         if folder.parent != store.runs_path:
             raise StoreError(f"{folder} is not a run of the store {store.runs_path}: name it by its id, with --store")

@@ -1,29 +1,27 @@
 """The Parquet files of an ended run, made of its journal: `cases`, `verdicts` and `measurements`.
 
-`files.json` names them with their SHA-256, and with those of the journal and `run.json` that they were made of. They
-are used only where all of these are as it says, and it was written by a version that makes them in the same way;
-anywhere else the journal is read. So a run folder may be copied, and what was changed in it is noticed.
+They are used where `files.json` says that they, the journal and `run.json` are as they were, and that they were made in
+the way of this version; anywhere else the journal is read. So a run folder may be copied, and what was changed in it is
+noticed.
 """
 
 import io
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bnnbench.results.errors import StoreError
 from bnnbench.results.records import SCHEMA
 from bnnbench.results.store.atomic import write_atomically
-from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
+from bnnbench.results.store.files import FileList, FileSum, TablesNote, read_files, sum_of, write_files
+from bnnbench.results.store.reading import read_regular
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.runs import RunWriter
-from bnnbench.results.store.seal import is_sealed, is_whole, seal_document
 from bnnbench.results.store.stored_run import JOURNAL, MEASUREMENTS, RECORD, StoredRun
 from bnnbench.results.tables.of_run import case_table, ending, invocation_table, verdict_table
 
-FILES = "files.json"
 CASES, VERDICTS = "cases.parquet", "verdicts.parquet"
 TABLES: Mapping[str, Callable[[StoredRun], pa.Table]] = {
     CASES: case_table,
@@ -31,29 +29,6 @@ TABLES: Mapping[str, Callable[[StoredRun], pa.Table]] = {
     MEASUREMENTS: invocation_table,
 }
 """What makes each file; the last one is written last, and shows that a run is finished."""
-_SOURCES = (RECORD, JOURNAL)
-
-
-class FileNote(msgspec.Struct, frozen=True):
-    """What a file was when it was noted."""
-
-    bytes: int
-    sha256: str
-
-
-class RunFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """`files.json`: `derivation` says how the tables were made, `sources` of which files, `tables` what they are;
-    `outcome` and `wall_ns` are those of the run."""
-
-    schema: int = 1
-    derivation: int = DERIVATION
-    outcome: str
-    wall_ns: float | None
-    sources: dict[str, FileNote]
-    tables: dict[str, FileNote]
-
-
-_decoder = msgspec.json.Decoder(RunFiles)
 
 
 def finish(writer: RunWriter) -> Path:
@@ -66,17 +41,12 @@ def finish(writer: RunWriter) -> Path:
 
 def write_tables(folder: Path, run: StoredRun) -> None:
     """Writes the tables of a run that nobody writes to, and `files.json`. Raises StoreError."""
-    sources = {name: _note(_content(folder / name)) for name in _SOURCES}
-    notes = {}
     for name, make in TABLES.items():
-        content = to_parquet(make(run), run.record.run_id)
-        write_atomically(folder / name, content)
-        notes[name] = _note(content)
+        write_atomically(folder / name, to_parquet(make(run), run.record.run_id))
     outcome, wall_ns = ending(run)
+    note = TablesNote(derivation=DERIVATION, outcome=outcome, wall_ns=wall_ns)
     # A journal with damaged lines is read every time, so that it is told every time.
-    if not run.warnings:
-        noted = RunFiles(outcome=outcome, wall_ns=wall_ns, sources=sources, tables=notes)
-        write_atomically(folder / FILES, _sealed(noted))
+    write_files(folder, None if run.warnings else note)
 
 
 def to_parquet(found: pa.Table, run_id: str) -> bytes:
@@ -87,29 +57,24 @@ def to_parquet(found: pa.Table, run_id: str) -> bytes:
     return buffer.getvalue()
 
 
-def noted_files(folder: Path) -> RunFiles | None:
-    """What `files.json` says, of this version's way of making tables; None where it is missing, damaged or of another
-    one."""
+def fresh_files(folder: Path) -> FileList | None:
+    """What `files.json` says of a run whose journal and `run.json` are those that its tables were made of, in the way
+    of this version; None of any other."""
     try:
-        data = read_regular(folder / FILES)
-        found = decoded(data, _decoder) if is_sealed(data) and is_whole(data) else None
-    except (OSError, UnreadableError):
+        found = read_files(folder)
+    except StoreError:
         return None
-    return found if found is not None and found.derivation == DERIVATION else None
-
-
-def fresh_files(folder: Path) -> RunFiles | None:
-    """As `noted_files`, where the journal and `run.json` are still those that the tables were made of."""
-    notes = noted_files(folder)
-    if notes is None or notes.sources.keys() != set(_SOURCES):
+    if found is None or found.tables is None or found.tables.derivation != DERIVATION:
         return None
-    return notes if all(is_noted(folder / name, note) for name, note in notes.sources.items()) else None
+    # An imported run may have no journal.
+    if not is_noted(folder / RECORD, found.files.get(RECORD)):
+        return None
+    return found if is_noted(folder / JOURNAL, found.files.get(JOURNAL)) else None
 
 
-def read_table(folder: Path, name: str, notes: RunFiles) -> pa.Table | None:
+def read_table(folder: Path, name: str, files: FileList) -> pa.Table | None:
     """A table of a run as it was noted; None where its file is another now."""
-    note = notes.tables.get(name)
-    content = None if note is None else _noted_content(folder / name, note)
+    content = _noted_content(folder / name, files.files.get(name))
     if content is None:
         return None
     try:
@@ -118,32 +83,16 @@ def read_table(folder: Path, name: str, notes: RunFiles) -> pa.Table | None:
         return None
 
 
-def is_noted(path: Path, note: FileNote) -> bool:
+def is_noted(path: Path, note: FileSum | None) -> bool:
     """Whether a file is what was noted."""
     return _noted_content(path, note) is not None
 
 
-def _noted_content(path: Path, note: FileNote) -> bytes | None:
+def _noted_content(path: Path, note: FileSum | None) -> bytes | None:
     try:
-        if path.stat().st_size != note.bytes:
+        if note is None or path.stat().st_size != note.size_bytes:
             return None
         content = read_regular(path)
     except OSError:
         return None
-    return content if _note(content) == note else None
-
-
-def _content(path: Path) -> bytes:
-    """Of a source; a run that was imported has an empty journal, or none."""
-    try:
-        return read_regular(path)
-    except FileNotFoundError:
-        return b""
-
-
-def _note(content: bytes) -> FileNote:
-    return FileNote(len(content), sha256(content).hexdigest())
-
-
-def _sealed(files: RunFiles) -> bytes:
-    return seal_document(msgspec.json.format(msgspec.json.encode(files), indent=1))
+    return content if sum_of(content) == note else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bnnbench.results.environment import Difference, lines_of
 from bnnbench.results.grouped import some
 from bnnbench.results.verdict.rows import VerdictRow, headline
 
@@ -18,11 +19,17 @@ class Unmeasured:
 @dataclass(frozen=True, slots=True)
 class Remarks:
     """`origins` says of a side, by its name, where it is from: the commit of a baseline, its build. `notes` are
-    sentences."""
+    sentences. `environment` says of a baseline, by its name, what is different since it was measured."""
 
     unmeasured: Sequence[Unmeasured] = ()
     notes: Sequence[str] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Sequence[Difference]] = field(default_factory=dict)
+
+    @property
+    def environment_lines(self) -> list[str]:
+        """`since main, different on pi4: kernel 6.6.20 -> 6.12.1`: a line for each baseline and place."""
+        return [f"since {name}, {line}" for name, found in self.environment.items() for line in lines_of(found)]
 
     def headline(self, rows: Sequence[VerdictRow]) -> str:
         """That of the rows, and the names of what was not measured."""
@@ -49,4 +56,5 @@ def together(remarks: Sequence[Remarks]) -> Remarks:
         [one for each in remarks for one in each.unmeasured],
         list(dict.fromkeys(note for each in remarks for note in each.notes)),
         {name: origin for each in remarks for name, origin in each.origins.items()},
+        {name: found for each in remarks for name, found in each.environment.items()},
     )

@@ -16,9 +16,11 @@ from bnnbench.harness.measure.runner import RUNNERS
 from bnnbench.harness.tasks import selftest
 from bnnbench.kernels.models.plan import plan_file
 from bnnbench.results import Store, load, load_invocations
+from bnnbench.results.environment import differences, environment_of
 from bnnbench.results.export import EXPORTS
 from bnnbench.results.records import bounds
 from bnnbench.results.store import baselines
+from bnnbench.results.store.stored_run import read_run
 from bnnbench.results.verdict.formats import json as verdicts
 from bnnbench.results.verdict.rows import verdict_rows
 from tests.harness.bench import Bench
@@ -136,3 +138,12 @@ def test_an_old_engine_is_measured_in_an_old_suite(tmp_path: Path) -> None:
     done = bench.run("run", "suite.toml", "--store", "store", "--json")
     assert done.returncode == 0, done.stderr
     assert [case["status"] for case in json.loads(done.stdout)["cases"]] == ["ok"]
+
+
+def test_what_differs_since_an_old_baseline_is_found() -> None:
+    """It has no environment of its own, only the facts of its devices."""
+    store = baselines.Baselines(STORE)
+    then = store.get("main").surroundings
+    (comparison,) = STORE.glob("*-93948e")
+    now = environment_of(read_run(comparison))
+    assert [(one.where, one.what) for one in differences(then, now)] == [("local", "device's Python")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bnnbench.harness.run.same_machine import difference, rebooted
+from bnnbench.results.same_machine import difference, rebooted
 from tests.harness.bench import Bench, one_sentence
 
 PI = {
@@ -119,3 +119,6 @@ def test_a_baseline_of_another_machine_is_told(ours: Bench) -> None:
     )
     (found,) = [one for one in json.loads(done.stdout)["verdicts"] if one["metric"] == "latency"]
     assert "the baseline was saved on another machine of this name (its CPU is" in found["why"]
+    changed = [one for one in json.loads(done.stdout)["environment"] if one["where"] == "local"]
+    assert [one["kind"] for one in changed][:2] == ["another_machine", "changed"]
+    assert (changed[0]["baseline"], changed[1]["what"], changed[1]["base"]) == ("main", "CPU", "another CPU")

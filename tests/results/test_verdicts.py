@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from bnnbench.results.environment import Difference
 from bnnbench.results.records import (
     CaseRecord,
     ComparisonRecord,
@@ -431,6 +432,7 @@ def test_what_was_not_measured_and_what_was_compared_is_named_in_every_format(
         [Unmeasured("device 'pi5'", "no route to <host>"), Unmeasured("baseline 'v1'", "it has\nno engine")],
         ["the baseline 'main' was also measured with mine; judge it with --head mine"],
         {"native@main": "commit 0123456789, build abcdef0123", "native": "build 9876543210"},
+        {"main": [Difference(where="pi4", what="governor", base="ondemand", head="userspace", is_device=True)]},
     )
     fine = [row for row in rows if row.word == "equivalent"]
     for given in (fine, []):
@@ -440,6 +442,8 @@ def test_what_was_not_measured_and_what_was_compared_is_named_in_every_format(
             assert word in plain, (word, plain)
         for word in ("commit 0123456789, build abcdef0123", "build 9876543210") if given and format != "json" else ():
             assert word in plain, (word, plain)
+        if given or format != "junit":
+            assert "governor ondemand -> userspace" in plain.replace("&gt;", ">")
     if format == "junit":
         from junitparser import Error, JUnitXml
 
@@ -450,6 +454,8 @@ def test_what_was_not_measured_and_what_was_compared_is_named_in_every_format(
         errors = [line for line in FORMATS["github"](fine, "r", told).splitlines() if line.startswith("::error ")]
         assert len(errors) == 2
     if format == "json":
+        (found,) = json.loads(text)["environment"]
+        assert (found["baseline"], found["where"], found["base"]) == ("main", "pi4", "ondemand")
         assert json.loads(text)["not_measured"][0] == {"what": "device 'pi5'", "reason": "no route to <host>"}
 
 

@@ -15,6 +15,7 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
     for item in remarks.unmeasured:
         lines.append(f"::error title={_property(f'not measured: {item.what}')}::{_data(item.reason)}")
     lines += [f"::warning title=bnnbench::{_data(note)}" for note in remarks.notes]
+    lines += [f"::notice title=bnnbench::{_data(line)}" for line in remarks.environment_lines]
     for row in rows:
         if row.word == "equivalent" or row.is_optional:
             continue

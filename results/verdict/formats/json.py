@@ -4,6 +4,7 @@ accuracy differences of shares."""
 import json
 from collections.abc import Sequence
 
+from bnnbench.results.environment import entry_of
 from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
 
@@ -18,6 +19,9 @@ def render(rows: Sequence[VerdictRow], run_id: str, remarks: Remarks = NOTHING) 
         "sides": remarks.sides(rows),
         "not_measured": [{"what": item.what, "reason": item.reason} for item in remarks.unmeasured],
         "notes": list(remarks.notes),
+        "environment": [
+            {"baseline": name, **entry_of(one)} for name, found in remarks.environment.items() for one in found
+        ],
         "verdicts": [entry(row) for row in rows],
     }
     return json.dumps(document, indent=1)

@@ -28,6 +28,8 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
         properties = Tree.SubElement(suite, "properties")
         for side, names in remarks.sides(mine).items():
             Tree.SubElement(properties, "property", name=side, value=printable(", ".join(names)))
+        for line in remarks.environment_lines:
+            Tree.SubElement(properties, "property", name="environment", value=printable(line))
         for row, outcome in zip(mine, kinds, strict=True):
             threads = f" {row.record.threads} threads" if row.record.threads > 1 else ""
             case = Tree.SubElement(

@@ -25,7 +25,7 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
     parts = [f"### bnnbench: {_cell(remarks.headline(rows))}"]
     beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in remarks.sides(rows).items()]
     beside += [f"- ❌ **not measured**: {_cell(item.what)}: {_cell(item.reason)}" for item in remarks.unmeasured]
-    beside += [f"- {_cell(note)}" for note in remarks.notes]
+    beside += [f"- {_cell(note)}" for note in [*remarks.notes, *remarks.environment_lines]]
     if beside:
         parts.append("\n".join(beside))
     if first:

@@ -19,11 +19,12 @@ from bnnbench.results.index import read
 from bnnbench.results.index.chunks import PLANNED
 from bnnbench.results.index.make import add_run, make_index
 from bnnbench.results.records import DeviceEvent, RunEnd
+from bnnbench.results.store.files import FILES
 from bnnbench.results.store.listing import list_runs
 from bnnbench.results.store.parts import index_folder, part_folders, parts_of
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import read_record
-from bnnbench.results.tables.run_files import CASES, FILES, VERDICTS, finish
+from bnnbench.results.tables.run_files import CASES, VERDICTS, finish
 from bnnbench.results.verdict.frame import verdict_frame
 from tests.results.generated_store import Team, write_run
 from tests.results.index.conftest import RUNS

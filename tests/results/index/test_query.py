@@ -112,7 +112,7 @@ def test_tables_are_joined(years: Store) -> None:
         "SELECT no_such FROM cases",
         "SELECT * FROM no_such",
         "SELECT 1 / 'a'",
-        "SELECT '\x00'",
+        "SELECT * FROM duckdb_extensions()",
     ],
 )
 def test_only_the_store_is_reached(years: Store, sql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,8 +131,6 @@ def test_the_configuration_is_locked(years: Store) -> None:
     names = "('enable_external_access', 'lock_configuration')"
     sql = f"SELECT value FROM duckdb_settings() WHERE name IN {names} ORDER BY name"  # noqa: S608
     assert query(years, sql).to_pydict()["value"] == ["false", "true"]
-    loaded = query(years, "SELECT extension_name, install_mode FROM duckdb_extensions() WHERE loaded").to_pydict()
-    assert set(loaded["install_mode"]) <= {"STATICALLY_LINKED"}
 
 
 SQL = "SELECT workload, count(*) AS n FROM cases WHERE workload LIKE 'quicknet%' GROUP BY workload ORDER BY workload"

@@ -43,8 +43,8 @@ def difference(before: Facts, after: Facts) -> str | None:
     old, new = _cpus(before), _cpus(after)
     if old and new and old != new:
         return f"it has {new} CPUs, and had {old}"
-    old, new = _value(before, "memory_bytes"), _value(after, "memory_bytes")
-    if old and new and abs(new / old - 1) > _MEMORY_SHARE:
+    old, new = _memory(before), _memory(after)
+    if old and new and max(old, new) / min(old, new) - 1 > _MEMORY_SHARE:
         return f"it has {new / 2**30:.1f} GiB of memory, and had {old / 2**30:.1f}"
     return None
 
@@ -63,3 +63,9 @@ def _value(facts: Facts, name: str) -> Any:
 def _cpus(facts: Facts) -> int | None:
     cpus = _value(facts, "cpus")
     return cpus.get("count") if isinstance(cpus, Mapping) else None
+
+
+def _memory(facts: Facts) -> float | None:
+    """In bytes; None where it is not told, or not as a positive number."""
+    told = _value(facts, "memory_bytes")
+    return told if isinstance(told, int | float) and told > 0 else None
