@@ -26,6 +26,10 @@ COMMANDS: dict[str, Command] = {
     "run": Command("run:app", "Measure a suite: verify every case against the reference, then time it."),
     "init": Command("init:app", "Write a commented suite and inventory to start from. Existing files are kept."),
     "runs": Command("runs:app", "List, show and remove stored runs."),
+    "store": Command("store:app", "Pack runs into files, and unpack them."),
+    "replay": Command(
+        "replay:app", "Judge an archive's verdicts again and draw its report, without running anything of it."
+    ),
     "ab": Command(
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),

@@ -29,12 +29,12 @@ def compare(
     from json import dumps
 
     from bnnbench.results import load
-    from bnnbench.results.grouped import counted
     from bnnbench.results.ratios import compare as compare_frames
-    from bnnbench.results.sheet import Column, Sheet, say
+    from bnnbench.results.sheet import say
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .ratio_table import print_ratios
     from .terminal import Console
 
     results = Store(store)
@@ -46,30 +46,8 @@ def compare(
         rows = [asdict(ratio) | {"ratio": ratio.ratio} for ratio in found.ratios]
         print(dumps({"ratios": rows, "refused": found.refused}, indent=1))
         return
-    sheet = Sheet(
-        Column("workload", folds=True),
-        Column("engine", folds=True),
-        Column("device", folds=True),
-        Column("base", folds=True),
-        Column("head", folds=True),
-        Column("ratio", right=True),
-        Column("trust", folds=True),
-    )
-    several = len({ratio.device for ratio in found.ratios}) > 1
-    for item in found.ratios:
-        threads = f" x{item.threads}" if item.threads > 1 else ""
-        interval = "no interval" if item.low is None or item.high is None else f"{item.low:.2f}-{item.high:.2f}"
-        ratio = f"{item.ratio:.3f} ({interval})"
-        sheet.add(item.workload, item.engine + threads, item.device * several, item.base, item.head, ratio, item.trust)
     console = Console()
     for side, run in sides.items():
         commit = f", commit {run.record.commit[:10]}" if run.record.commit else ""
         say(console, f"{side}: run {run.record.run_id} of {run.record.created[:16].replace('T', ' ')}{commit}", "dim")
-    sheet.print(console)
-    if found.unlike:
-        say(console, counted(found.unlike, "not compared"), "yellow")
-    say(
-        console,
-        "ratio: head over base; ratios of two runs are no verdicts: use bnnbench ab, or check --baseline",
-        "dim",
-    )
+    print_ratios(found, console)

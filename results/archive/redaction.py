@@ -22,10 +22,14 @@ from bnnbench.results.store.seal import seal_document
 from bnnbench.results.store.stored_run import StoredRun
 
 _KEPT_FACTS = frozenset(
-    "model machine kernel os_release elf_class triple cpu_model cpus clusters smt_siblings isa_features boot_id "
-    "machine_id memory_bytes memory_available_bytes page_size_bytes clock_hz firmware_clock_hz governor "
-    "temperature_celsius temperature_left_out throttled load_average cpu_quota revision firmware cooling battery "
-    "thermal_status wake_lock perf_event_paranoid hypervisor emulated container python3".split()
+    (
+        *("model", "machine", "kernel", "os_release", "elf_class", "triple", "cpu_model", "cpus", "clusters"),
+        *("smt_siblings", "isa_features", "boot_id", "machine_id", "memory_bytes", "memory_available_bytes"),
+        *("page_size_bytes", "clock_hz", "firmware_clock_hz", "governor", "temperature_celsius"),
+        *("temperature_left_out", "throttled", "load_average", "cpu_quota", "revision", "firmware", "cooling"),
+        *("battery", "thermal_status", "wake_lock", "perf_event_paranoid", "hypervisor", "emulated", "container"),
+        *("python3"),
+    )
 )
 _PATH_KEYS = frozenset(("file", "files", "sources", "inventory", "binaries", "binary", "models", "model", "dataset"))
 """Keys of a suite whose texts are paths, or names of what lies at one."""
@@ -126,7 +130,7 @@ def redacted(run: StoredRun, calibrations: Sequence[Calibration], known: Mapping
 
 
 def _of_record(names: Pseudonyms, record: RunRecord) -> RunRecord:
-    kept = _struct(names, record)
+    kept: RunRecord = _struct(names, record)
     return msgspec.structs.replace(
         kept,
         command=[*record.command[:1], *[word for word in record.command[1:2] if word.isalpha()], _ARGUMENTS]
@@ -140,10 +144,9 @@ def _of_record(names: Pseudonyms, record: RunRecord) -> RunRecord:
 
 def _struct(names: Pseudonyms, value: Any) -> Any:
     """A record without names; fields that can only be one of some words stay."""
+    kind: Any = type(value)
     changed = {
-        name: _value(names, getattr(value, name), name)
-        for name in value.__struct_fields__
-        if not _is_word(type(value), name)
+        name: _value(names, getattr(value, name), name) for name in value.__struct_fields__ if name not in _words(kind)
     }
     return msgspec.structs.replace(value, **changed)
 
@@ -217,8 +220,11 @@ def _parents(path: str) -> list[str]:
 
 
 @cache
-def _is_word(kind: type, field: str) -> bool:
-    """Whether a field's type is one of some given words."""
-    hint = get_type_hints(kind)[field]
+def _words(kind: Any) -> frozenset[str]:
+    """The fields of a kind of records whose type is one of some given words."""
+    return frozenset(name for name, hint in get_type_hints(kind).items() if _is_word(hint))
+
+
+def _is_word(hint: Any) -> bool:
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return any(get_origin(option) is Literal for option in options)

@@ -191,15 +191,17 @@ def save(store: Path, calibration: Calibration) -> Path:
     return path
 
 
-def latest(store: Path, device: str) -> Calibration | None:
-    """The newest one of a device. Raises StoreError for a damaged file."""
-    files = sorted(_folder(store, device).glob("calibration-*.json"))
-    if not files:
-        return None
-    try:
-        return decoded(read_regular(files[-1]), _decoder)
-    except (OSError, UnreadableError) as error:
-        raise StoreError(f"{files[-1]} is not a calibration ({error}): remove it, and calibrate again") from error
+def latest(store: Path, device: str, before: str | None = None) -> Calibration | None:
+    """The newest one of a device; with `before`, ISO 8601 in UTC, the newest that was made by then. Raises StoreError
+    for a damaged file."""
+    for file in sorted(_folder(store, device).glob("calibration-*.json"), reverse=True):
+        try:
+            found = decoded(read_regular(file), _decoder)
+        except (OSError, UnreadableError) as error:
+            raise StoreError(f"{file} is not a calibration ({error}): remove it, and calibrate again") from error
+        if before is None or found.created <= before:
+            return found
+    return None
 
 
 def _folder(store: Path, device: str) -> Path:
