@@ -136,9 +136,10 @@ def opened(path: Path) -> Iterator[Archive]:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise ArchiveError(f"{path} cannot be read ({error.strerror}): name an archive of a run") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ArchiveError(f"{path} is not a regular file: name an archive of a run")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ArchiveError(f"{path} is not a regular file: name an archive of a run")
         _require_plain_directory(path, file)
         try:
             zip_file = zipfile.ZipFile(file)

@@ -28,7 +28,7 @@ _KEPT_FACTS = frozenset(
         *("page_size_bytes", "clock_hz", "firmware_clock_hz", "governor", "temperature_celsius"),
         *("temperature_left_out", "throttled", "load_average", "cpu_quota", "revision", "firmware", "cooling"),
         *("battery", "thermal_status", "wake_lock", "perf_event_paranoid", "hypervisor", "emulated", "container"),
-        *("python3"),
+        "python3",
     )
 )
 _PATH_KEYS = frozenset(("file", "files", "sources", "inventory", "binaries", "binary", "models", "model", "dataset"))
@@ -40,12 +40,14 @@ _NOT_PATHS = re.compile(
 _PLACE = r"(?:~|[A-Za-z]:)?[\\/]"
 _QUOTED = re.compile(rf"(['\"`])({_PLACE}[^'\"`\n]+)\1")
 _ABSOLUTE = re.compile(rf"(?<![\w.}}<>*\\/])(?:file:)?{_PLACE}[^\s:,;'\"<>|()\[\]]+")
+_BELOW = re.compile(r"<path [0-9]+>[\\/][^\s:,;'\"<>|()\[\]]+")
+"""What lies in a folder that was taken out."""
 _HOSTS = re.compile(
     r"(?i)(?<![\w.-])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:local|localdomain|lan|lab|internal|intranet|corp|home|arpa|"
     r"com|net|org|edu|gov|io|dev|cloud|de|uk|fr|ch|at|eu|us|jp|cn|in)(?![\w-])"
 )
 _NAMED = re.compile(
-    r"(?i)\b((?P<kind>to host|hostname|host|user|username|login)(?: name)?\s*[:= ]\s*)(?P<name>[\w.@-]+)"
+    r"(?i)(?<![<\w])((?P<kind>to host|hostname|host|user|username|login)(?: name)?\s*[:= ]\s*)(?P<name>[\w.@-]+)"
 )
 _ARGUMENTS = "<arguments>"
 
@@ -67,7 +69,8 @@ class Pseudonyms(Redactor):
     def text(self, text: str) -> str:
         for pattern, new in self._device_words:
             text = pattern.sub(new, text)
-        text = _QUOTED.sub(lambda found: found[1] + self._path(found[2]) + found[1], super().text(text))
+        text = _BELOW.sub(lambda found: self._take("path", found[0]), super().text(text))
+        text = _QUOTED.sub(lambda found: found[1] + self._path(found[2]) + found[1], text)
         text = _ABSOLUTE.sub(lambda found: self._path(found[0]), text)
         text = _HOSTS.sub(lambda found: self._take("host", found[0]), text)
         return _NAMED.sub(self._named, text)
