@@ -22,7 +22,8 @@ EXAMPLES = """Examples:
   bnnbench replay run.bnn                    # its verdicts again; the report into ./replay-<run id>
   bnnbench replay run.bnn -o report --json
   bnnbench replay run.bnn --execute          # also measure again; needs a signature that you allow
-Exit status: 0 all verdicts are the same, 1 a verdict differs, 2 the archive is refused, 3 not measured."""
+Exit status: 0 all verdicts are the same, 1 a verdict differs, 2 the archive is refused,
+3 not measured, or not completely."""
 
 app = App(name="replay", help_epilogue=EXAMPLES)
 DIFFERS = 1

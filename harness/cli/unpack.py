@@ -11,7 +11,7 @@ from .options import DebugOption, JsonOption, SignersOption, StoreOption
 
 EXAMPLES = """Examples:
   bnnbench store unpack run.bnn
-  bnnbench store unpack run.bnn --allowed-signers team_signers   # refused unless one of them signed it"""
+  bnnbench store unpack run.bnn --allowed-signers team   # refused unless one of them signed it"""
 
 app = App(name="unpack", help_epilogue=EXAMPLES)
 

@@ -1,0 +1,389 @@
+"""Archives on the command line: verdicts judged again as the session judged them, and nothing of an archive is run."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bnnbench.harness.tasks.rejudge import rejudged
+from bnnbench.results.archive.pack import pack
+from bnnbench.results.records import Entry, Gate, Pair, RunEnd, RunRecord, Verdict, Verdicts
+from bnnbench.results.store import journal
+from bnnbench.results.store.calibration import Calibration
+from bnnbench.results.store.runs import Store, StoredRun
+from bnnbench.results.store.seal import seal_document
+from bnnbench.results.store.stored_run import read_run
+from tests.harness.bench import Bench, one_sentence
+from tests.harness.replaying import replayed
+
+FROZEN = Path(__file__).parents[1] / "docs/frozen"
+COMPARISON = FROZEN / "0.2.0/20261129-144442-93948e"
+NOT_JUDGED = {"finished", "why"}
+
+
+def judged_fields(verdict: Verdict) -> dict[str, Any]:
+    return {name: getattr(verdict, name) for name in Verdict.__struct_fields__ if name not in NOT_JUDGED}
+
+
+def require_same(run: StoredRun) -> int:
+    """That all verdicts are made again to the digit; how many there are."""
+    found = rejudged(run, {})
+    assert [item.differences for item in found] == [[] for _ in found]
+    for item in found:
+        assert [judged_fields(one) for one in item.again] == [judged_fields(one) for one in item.stored]
+    assert {item.record.id for item in found} == {verdict.comparison_id for verdict in run.verdicts}
+    return sum(len(item.again) for item in found)
+
+
+def changed(run: StoredRun, entries: Sequence[Entry], record: RunRecord | None = None) -> StoredRun:
+    return StoredRun(record or run.record, list(entries), run.path)
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent for path in FROZEN.rglob("run.json")), ids=lambda path: path.name)
+def test_verdicts_of_frozen_runs_are_the_same_to_the_digit(folder: Path) -> None:
+    run = read_run(folder)
+    assert require_same(run) == (4 if folder == COMPARISON else 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        ([], {"factor": 1.08}),
+        ([], {"dies_at": 8}),
+        (["--budget", "1s"], {}),
+        pytest.param([], {}, marks=pytest.mark.slow),
+        pytest.param([], {"factor": 0.14}, marks=pytest.mark.slow),
+        pytest.param([], {"drift": 0.06}, marks=pytest.mark.slow),
+        pytest.param([], {"flag": 0.5}, marks=pytest.mark.slow),
+        pytest.param(["--budget", "60s"], {"factor": 1.01}, marks=pytest.mark.slow),
+        pytest.param([], {"throttle": 0.08}, marks=pytest.mark.slow),
+        pytest.param([], {"lies": 1}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_a_session_s_verdicts_are_made_again(bench: Bench, words: list[str], settings: dict[str, float]) -> None:
+    done = bench.run(*replayed(bench, cases=2, **settings), *words)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert require_same(bench.store.run("latest")) >= 2
+
+
+@pytest.mark.slow
+def test_verdicts_of_a_run_that_was_resumed_are_made_again(bench: Bench) -> None:
+    process = bench.start(*replayed(bench, cases=3, factor=1.08), "--budget", "40s")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (bench.store.runs_path.exists() and verdicts_in(bench.store)):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert bench.store.run("latest").end is not None
+    done = bench.run("run", "--resume", "latest", "--store", "store")
+    assert done.returncode in (0, 1), done.stderr
+    run = bench.store.run("latest")
+    assert sum(isinstance(entry, RunEnd) for entry in run.entries) == 2
+    assert require_same(run) >= 3
+
+
+def verdicts_in(store: Store) -> bool:
+    return any(
+        b'"type":"verdicts"' in (folder / "journal.jsonl").read_bytes()
+        for folder in store.runs_path.iterdir()
+        if (folder / "journal.jsonl").exists()
+    )
+
+
+def test_a_pair_that_was_changed_is_noticed() -> None:
+    run = read_run(COMPARISON)
+    entries: list[Entry] = list(run.entries)
+    place = next(n for n, entry in enumerate(entries) if isinstance(entry, Pair) and entry.stage == "confirm")
+    pair = entries[place]
+    assert isinstance(pair, Pair)
+    entries[place] = msgspec.structs.replace(pair, head_ns=pair.head_ns * 3)
+    (found,) = rejudged(changed(run, entries), {})
+    assert any("latency: effect is -0.68" in text for text in found.differences), found.differences
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"verdict": "equivalent"},
+        {"effect": -0.68667545601},
+        {"low": None},
+        {"pairs": 23},
+        {"confirmed": False},
+        {"status": "unstable"},
+        {"reason": "because"},
+    ],
+    ids=str,
+)
+def test_a_verdict_that_was_changed_is_noticed(change: dict[str, Any]) -> None:
+    run = read_run(COMPARISON)
+    entries = [
+        msgspec.structs.replace(
+            entry, verdicts=[msgspec.structs.replace(entry.verdicts[0], **change), *entry.verdicts[1:]]
+        )
+        if isinstance(entry, Verdicts)
+        else entry
+        for entry in run.entries
+    ]
+    (found,) = rejudged(changed(run, entries), {})
+    (text,) = found.differences
+    (name,) = change
+    assert f"latency: {name} is " in text
+
+
+def test_a_verdict_that_is_left_out_is_noticed() -> None:
+    run = read_run(COMPARISON)
+    entries = [
+        msgspec.structs.replace(entry, verdicts=entry.verdicts[:-1]) if isinstance(entry, Verdicts) else entry
+        for entry in run.entries
+    ]
+    (found,) = rejudged(changed(run, entries), {})
+    assert [text.partition(": ")[2] for text in found.differences] == ["no verdict is stored, and one is made again"]
+
+
+def test_the_layout_of_a_calibration_is_heeded() -> None:
+    """As the session does: within what the link order changes nothing is said of the code."""
+    run = read_run(COMPARISON)
+    calibration = Calibration(
+        device="local",
+        created="2026-01-01",
+        version="0.2.0",
+        suite="x",
+        kernel=None,
+        floor=0.01,
+        margin=0.02,
+        comparisons=1,
+        false_alarms=0,
+        false_alarm_low=0.0,
+        false_alarm_high=1.0,
+        unstable=0,
+        conclusive=1.0,
+        sigma=None,
+        mde=None,
+        invocation_ms=None,
+        layout=0.9,
+    )
+    (found,) = rejudged(run, {"local": calibration})
+    assert any("verdict is improvement as stored, and inconclusive judged again" in text for text in found.differences)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        lambda entry: msgspec.structs.replace(entry, base_ns=-1.0) if isinstance(entry, Pair) else entry,
+        lambda entry: msgspec.structs.replace(entry, base_ns=0.0) if isinstance(entry, Pair) else entry,
+        lambda entry: msgspec.structs.replace(entry, head_ns=1e30) if isinstance(entry, Pair) else entry,
+        lambda entry: msgspec.structs.replace(entry, iterations=2**62) if isinstance(entry, Gate) else entry,
+        lambda entry: msgspec.structs.replace(entry, warmup_ns=-1e30) if isinstance(entry, Gate) else entry,
+        lambda entry: msgspec.structs.replace(entry, block_ns=-60e6) if isinstance(entry, Gate) else entry,
+        lambda entry: None if isinstance(entry, Gate) else entry,
+    ],
+)
+@pytest.mark.parametrize("extra_ppm", [0, 10_000])
+def test_a_hostile_journal_ends_in_differences(hostile: Callable[[Entry], Entry | None], extra_ppm: int) -> None:
+    run = read_run(COMPARISON)
+    record = msgspec.structs.replace(
+        run.record,
+        comparisons=[msgspec.structs.replace(item, extra_ppm=extra_ppm) for item in run.record.comparisons],
+    )
+    entries = [entry for entry in map(hostile, run.entries) if entry is not None]
+    started = time.monotonic()
+    (found,) = rejudged(changed(run, entries, record), {})
+    assert time.monotonic() - started < 30
+    assert found.differences or math.isfinite(found.again[0].effect or 0)
+
+
+def test_so_many_pairs_are_not_judged() -> None:
+    run = read_run(COMPARISON)
+    pairs = [entry for entry in run.entries if isinstance(entry, Pair)] * 200
+    (found,) = rejudged(changed(run, [*run.entries, *pairs]), {})
+    assert "more pairs than any comparison has" in found.differences[0]
+
+
+@pytest.fixture
+def compared(bench: Bench) -> Bench:
+    """A store with a frozen comparison, from elsewhere."""
+    shutil.copytree(COMPARISON, bench.folder / "store/runs" / COMPARISON.name)
+    return bench
+
+
+def packed(bench: Bench, *words: str) -> Path:
+    done = bench.run("store", "pack", "latest", "-o", "run.bnn", "--store", "store", *words)
+    assert done.returncode == 0, done.stderr
+    return bench.folder / "run.bnn"
+
+
+def test_from_one_store_to_another_and_replayed(compared: Bench) -> None:
+    packed(compared)
+    first = compared.run("store", "unpack", "run.bnn", "--store", "other")
+    assert (first.returncode, "unpacked into" in first.stdout) == (0, True), first.stderr
+    again = compared.run("store", "unpack", "run.bnn", "--store", "other")
+    assert (again.returncode, "is the same as the run that is already in" in again.stdout) == (0, True), again.stderr
+    shown = compared.run("runs", "show", "latest", "--store", "other")
+    assert "improvement" in shown.stdout
+    done = compared.run("replay", "run.bnn")
+    assert done.returncode == 0, done.stderr
+    assert "4 verdicts judged again: all as stored" in done.stdout
+    assert (compared.folder / f"replay-{COMPARISON.name}/index.html").is_file()
+
+
+def test_nothing_of_an_archive_is_executed(compared: Bench) -> None:
+    """No engine is built, none is started: there is no cache to build one in, and no program to be found."""
+    packed(compared)
+    compared.environment |= {"BNNBENCH_CACHE": str(compared.folder / "cache"), "PATH": ""}
+    done = compared.run("replay", "run.bnn", "-o", "again", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["schema"], found["run_id"], found["signer"]) == (1, COMPARISON.name, None)
+    assert [one["verdict"] for one in found["verdicts"]] == ["improvement", "regression", "equivalent", "regression"]
+    assert found["differences"] == []
+    assert found["cases"] == 2
+    assert Path(found["report"]["html"]) == Path("again/index.html")
+    assert not (compared.folder / "cache").exists()
+    assert not (compared.folder / "runs").exists()
+
+
+def test_what_differs_is_listed_and_fails(compared: Bench) -> None:
+    run = compared.store.run("latest")
+    assert run.path is not None
+    lines = []
+    for number, entry in enumerate(run.entries, 1):
+        if isinstance(entry, Verdicts):
+            first = msgspec.structs.replace(entry.verdicts[0], verdict="regression")
+            entry = msgspec.structs.replace(entry, verdicts=[first, *entry.verdicts[1:]])
+        lines.append(journal.encode(entry, number))
+    (run.path / "journal.jsonl").write_bytes(b"".join(lines))
+    packed(compared)
+    done = compared.run("replay", "run.bnn")
+    assert done.returncode == 1
+    assert "verdict is regression as stored, and improvement judged again" in done.stdout
+    assert json.loads(compared.run("replay", "run.bnn", "--json").stdout)["differences"]
+
+
+def test_an_archive_that_is_refused(compared: Bench) -> None:
+    path = packed(compared)
+    data = bytearray(path.read_bytes())
+    data[3000] ^= 1
+    path.write_bytes(data)
+    for words in (["replay", "run.bnn"], ["store", "unpack", "run.bnn", "--store", "other"]):
+        done = compared.run(*words)
+        assert done.returncode == 2
+        assert "run.bnn" in one_sentence(done.stderr)
+    assert not (compared.folder / f"replay-{COMPARISON.name}").exists()
+
+
+def test_redacted(compared: Bench) -> None:
+    compared.environment |= {"LOGNAME": "zebediah", "USER": "zebediah"}
+    path = packed(compared, "--redact")
+    done = compared.run("replay", "run.bnn", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["redacted"] is True
+    facts = read_run(COMPARISON).record.devices["local"]
+    shutil.unpack_archive(path, compared.folder / "content", "zip")
+    content = "".join(file.read_text() for file in (compared.folder / "content").iterdir())
+    for secret in (facts["boot_id"]["value"], facts["address"]["value"], "/tmp/frozen", "my_engine", "--store"):  # noqa: S108
+        assert secret not in content
+    refused = compared.run("replay", "run.bnn", "--execute")
+    assert "is not signed" in one_sentence(refused.stderr)
+
+
+@pytest.fixture
+def key(bench: Bench) -> Path:
+    """A key whose owner may sign, by the user's own file."""
+    key = bench.folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, timeout=30)
+    signers = bench.folder / "user-home/.config/bnnbench/allowed_signers"
+    signers.parent.mkdir(parents=True)
+    signers.write_text(f"ann@example.org {key.with_suffix('.pub').read_text()}")
+    return key
+
+
+def test_measured_again_beside_what_is_stored(bench: Bench, key: Path) -> None:
+    bench.measure("small.toml", "--filter", "maxpool", "--engine", "native", "--invocations", "1")
+    packed(bench, "--sign", str(key))
+    done = bench.run("replay", "run.bnn", "--execute", "--json", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["signer"] == "ann@example.org"
+    assert found["execution"]["outcome"] == "complete"
+    assert found["execution"]["run_id"] != found["run_id"]
+    (ratio,) = found["execution"]["ratios"]
+    assert ratio["engine"] == "native"
+    assert ratio["ratio"] > 0
+    assert len(bench.store.run_ids()) == 2
+
+
+def test_an_unsigned_archive_is_not_measured_again(compared: Bench, key: Path) -> None:
+    packed(compared)
+    done = compared.run("replay", "run.bnn", "--execute")
+    assert done.returncode == 2
+    assert "run.bnn is not signed" in one_sentence(done.stderr)
+    wrong = compared.run("replay", "run.bnn", "--device", "local")
+    assert (wrong.returncode, "add --execute" in wrong.stderr) == (2, True)
+
+
+def test_an_engine_that_cannot_be_built_again_is_named(compared: Bench, key: Path) -> None:
+    """It was made of other sources, or by other compilers."""
+    run = compared.store.run("latest")
+    assert run.path is not None
+    builds = [msgspec.structs.replace(build, build="f" * 64) for build in run.record.builds]
+    record = msgspec.structs.replace(run.record, builds=builds)
+    (run.path / "run.json").write_bytes(seal_document(msgspec.json.format(msgspec.json.encode(record), indent=1)))
+    packed(compared, "--sign", str(key))
+    done = compared.run("replay", "run.bnn", "--execute")
+    assert done.returncode == 2
+    said = one_sentence(done.stderr)
+    assert "the engine native of run" in said or "the engine numba of run" in said
+    assert "cannot be built again here: its build key is ffffffffffff" in said
+    assert len(compared.store.run_ids()) == 1
+
+
+def test_another_s_engine_is_never_run(bench: Bench, key: Path) -> None:
+    """It is signed, and still only named."""
+    record = read_run(FROZEN / "0.2.0/20261129-144330-c60e40").record
+    suite = {**record.suite["suite"], "engines": ["native", "mine"], "kernel": record.suite["suite"]["kernel"]}
+    suite["engine"] = {"mine": {**suite["engine"]["mine"], "command": ["touch", str(bench.folder / "executed")]}}
+    own = bench.measure("small.toml", "--filter", "maxpool", "--engine", "native", "--invocations", "1")
+    assert own.path is not None
+    asked = {**own.record.suite, "suite": {**own.record.suite["suite"], "engine": suite["engine"]}}
+    changed = msgspec.structs.replace(own.record, suite={**asked, "engines": ["native", "mine", "tflite"]})
+    (own.path / "run.json").write_bytes(seal_document(msgspec.json.format(msgspec.json.encode(changed), indent=1)))
+    packed(bench, "--sign", str(key))
+    done = bench.run("replay", "run.bnn", "--execute", "--json", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["execution"]["left_out"]) == {"mine", "tflite"}
+    assert "engine mine is not run: the suite declared it" in done.stderr
+    assert not (bench.folder / "executed").exists()
+    assert {case.engine for case in bench.store.run("latest").record.cases} == {"native"}
+
+
+def test_what_is_unpacked_is_from_elsewhere(ours: Bench) -> None:
+    """Also for its author, on the same machine."""
+    packed(ours)
+    assert ours.run("baseline", "save", "here", "--store", "store").returncode == 0
+    assert ours.run("store", "unpack", "run.bnn", "--store", "other").returncode == 0
+    done = ours.run("baseline", "save", "there", "--store", "other")
+    assert done.returncode == 2
+    assert "was not made here by you" in one_sentence(done.stderr)
+
+
+def test_packing_says_what_is_wrong(compared: Bench) -> None:
+    for words in (["-o", "no/folder/run.bnn"], ["-o", "."], ["--sign", "nothing"]):
+        done = compared.run("store", "pack", "latest", "--store", "store", *words)
+        assert done.returncode == 2
+        one_sentence(done.stderr)
+
+
+def test_a_path_is_where_a_run_is_too(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="is in no store"):
+        pack(StoredRun(read_run(COMPARISON).record, []), tmp_path / "run.bnn")
