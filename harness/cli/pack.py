@@ -40,6 +40,7 @@ def pack(
 ) -> None:
     """Pack a run into one file, with a manifest of digests."""
     from json import dumps
+    from sys import stderr
 
     from bnnbench.results.quantity import size
     from bnnbench.results.store.runs import Store
@@ -47,6 +48,10 @@ def pack(
     from ..tasks.archives import pack_run
 
     done = pack_run(Store(store), run, output, key=sign and sign.expanduser(), redacts=redact)
+    if not done.is_ended:
+        print(
+            f"warning: run {done.manifest.run_id} has not ended: the archive holds what is measured so far", file=stderr
+        )
     if json:
         document = {"run_id": done.manifest.run_id, "path": str(done.path), "size_bytes": done.size_bytes}
         print(dumps(document | {"signed": done.is_signed, "redacted": redact, "taken_out": dict(done.taken)}, indent=1))

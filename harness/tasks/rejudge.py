@@ -101,7 +101,7 @@ class _Judge:
             )
         try:
             return self._nearest(record, stored)
-        except (ArithmeticError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             return Rejudged(record, stored, [], [f"{_name(record)}: its pairs cannot be judged ({error})"])
 
     def _is_too_large(self, record: ComparisonRecord) -> bool:

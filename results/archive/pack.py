@@ -32,12 +32,13 @@ from bnnbench.results.store.stored_run import StoredRun
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """An archive that was written; `taken` is what was redacted, by kind."""
+    """An archive that was written; `is_ended` says whether its run had ended, `taken` what was redacted, by kind."""
 
     path: Path
     manifest: Manifest
     size_bytes: int
     is_signed: bool
+    is_ended: bool
     taken: Counter[str] = field(default_factory=Counter)
 
 
@@ -85,7 +86,7 @@ def pack(
     document = encoded(manifest)
     signed = {SIGNATURE: signature_of(document, key)} if key is not None else {}
     container.write(path, {MANIFEST: document, **signed, **contents})
-    return Packed(path, manifest, path.stat().st_size, key is not None, taken)
+    return Packed(path, manifest, path.stat().st_size, key is not None, run.end is not None, taken)
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -10,10 +10,31 @@ from pathlib import Path
 import pytest
 
 from bnnbench.results.archive.pack import pack
+from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.runs import Store
 
 FROZEN = Path(__file__).parents[2] / "docs/frozen/0.2.0"
 COMPARISON = "20261129-144442-93948e"
+
+
+CALIBRATION = Calibration(
+    device="local",
+    created="2026-11-01T00:00:00.000+00:00",
+    version="0.2.0",
+    suite="quick",
+    kernel="Linux 6.18.44",
+    floor=0.01,
+    margin=0.02,
+    comparisons=10,
+    false_alarms=0,
+    false_alarm_low=0.0,
+    false_alarm_high=0.3,
+    unstable=0,
+    conclusive=1.0,
+    sigma=0.01,
+    mde=0.02,
+    invocation_ms=100.0,
+)
 
 
 @pytest.fixture
@@ -30,7 +51,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def packed(store: Store, tmp_path: Path) -> Path:
     """An archive of a comparison, not signed."""
-    return pack(store.run(COMPARISON), tmp_path / "run.bnn").path
+    return pack(store.run(COMPARISON), tmp_path / "run.bnn", calibrations=[CALIBRATION]).path
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from pandas.testing import assert_frame_equal
 
 from bnnbench.results import load
@@ -16,10 +17,11 @@ from bnnbench.results.archive.container import opened
 from bnnbench.results.archive.error import ArchiveError
 from bnnbench.results.archive.manifest import FORMAT, MANIFEST
 from bnnbench.results.archive.pack import pack
-from bnnbench.results.archive.unpack import unpack
+from bnnbench.results.archive.unpack import unpack, unpack_aside
+from bnnbench.results.store.calibration import latest, save
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.signature import is_signed, sign
-from tests.results.archive.conftest import COMPARISON, FROZEN
+from tests.results.archive.conftest import CALIBRATION, COMPARISON, FROZEN
 
 RUNS = sorted(folder.name for folder in FROZEN.glob("2*"))
 
@@ -55,7 +57,7 @@ def test_equal_runs_are_equal_bytes(store: Store, packed: Path, tmp_path: Path) 
     with opened(packed) as archive:
         folder = unpack(archive, Store(tmp_path / "other")).path
     (folder / "journal.jsonl").chmod(0o600)
-    other = pack(Store(tmp_path / "other").run(COMPARISON), tmp_path / "other.bnn").path
+    other = pack(Store(tmp_path / "other").run(COMPARISON), tmp_path / "other.bnn", calibrations=[CALIBRATION]).path
     assert other.read_bytes() == packed.read_bytes()
 
 
@@ -93,6 +95,27 @@ def test_a_store_that_cannot_be_written_keeps_nothing(packed: Path, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with opened(packed) as archive, pytest.raises(Exception, match="a file is in its place"):
         unpack(archive, Store(tmp_path / "file"))
+
+
+def test_calibrations_are_for_reading_only(packed: Path, tmp_path: Path) -> None:
+    """Of a device elsewhere: they say nothing about one of this store that has its name."""
+    with opened(packed) as archive:
+        found = unpack(archive, Store(tmp_path / "other"))
+        (tmp_path / "aside").mkdir()
+        aside, run, calibrations = unpack_aside(archive, tmp_path / "aside")
+    assert calibrations == {"local": CALIBRATION}
+    assert latest(aside.path, "local") == CALIBRATION
+    assert run.record.run_id == COMPARISON
+    assert not (found.path / "calibrations").exists()
+    assert not (tmp_path / "other/devices").exists()
+
+
+def test_the_calibration_of_the_time_is_taken(tmp_path: Path) -> None:
+    for day in ("01", "02", "03"):
+        save(tmp_path, replace(CALIBRATION, created=f"2026-11-{day}T00:00:00.000+00:00"))
+    for moment, day in {"2026-11-02T12:00:00.000+00:00": "02", None: "03"}.items():
+        assert latest(tmp_path, "local", moment) == replace(CALIBRATION, created=f"2026-11-{day}T00:00:00.000+00:00")
+    assert latest(tmp_path, "local", "2026-10-01T00:00:00.000+00:00") is None
 
 
 def test_members_are_plain_files(packed: Path) -> None:

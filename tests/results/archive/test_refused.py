@@ -25,7 +25,7 @@ from tests.results.archive.conftest import COMPARISON
 from tests.results.archive.hostile_zip import RUN_ID, manifest_of, rewritten, write_bomb, write_zip
 
 GOOD = {"run.json": b"{}", "journal.jsonl": b""}
-OURS = ("run.json", "journal.jsonl", "journal.end")
+OURS = ("run.json", "journal.jsonl", "journal.end", "calibrations/0.json")
 
 
 def refusal(archive: Path, tmp_path: Path) -> str:
