@@ -148,7 +148,13 @@ def _print(document: dict[str, Any], run: StoredRun, measured: tuple[RunResult, 
     say(
         console,
         f"{document['cases']} cases, {count} verdicts judged again: "
-        + (f"{len(differences)} differences" if differences else "all as stored" if count else "none is stored"),
+        + (
+            f"{len(differences)} difference{'s' * (len(differences) != 1)}"
+            if differences
+            else "all as stored"
+            if count
+            else "none is stored"
+        ),
         "bold",
     )
     for text in differences:

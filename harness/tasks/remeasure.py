@@ -56,9 +56,12 @@ def remeasurement(run: StoredRun, *, redacted: bool) -> Remeasurement:
             f"run {record.run_id} has no engine that bnnbench builds ({', '.join(left_out)}), so nothing of it can be "
             "measured again."
         )
+    # In a comparison the builds have the names of its sides.
+    sides = {"base": config.compare.base.engine, "head": config.compare.head.engine} if config.compare else {}
     for build in record.builds:
-        if build.engine in RECIPES:
-            _require_same_build(record, build)
+        engine = sides.get(build.engine, build.engine)
+        if engine in RECIPES:
+            _require_same_build(record, engine, build)
     suite = structs.replace(config.suite, engine={}, model=[_verified(record, table) for table in config.suite.model])
     config = structs.replace(config, suite=suite, compare=_verified_sides(record, config.compare))
     return Remeasurement(config, engines, left_out)
@@ -93,10 +96,10 @@ def _require_ours(record: RunRecord, side: Selection, config: RunConfig) -> None
         )
 
 
-def _require_same_build(record: RunRecord, build: Build) -> None:
+def _require_same_build(record: RunRecord, engine: str, build: Build) -> None:
     """Raises CallError when this version and its compilers would build another binary, BuildError without compilers."""
-    what = f"the engine {build.engine} of run {record.run_id} for {build.isa or build.triple}"
-    key = build_key(build.engine, build.triple, build.isa) if build.triple in TRIPLES else None
+    what = f"the engine {engine} of run {record.run_id} for {build.isa or build.triple}"
+    key = build_key(engine, build.triple, build.isa) if build.triple in TRIPLES else None
     if build.build is None or key != build.build:
         raise CallError(
             f"{what} cannot be built again here: its build key is {(build.build or 'unknown')[:12]}, and this version "
