@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.harness.tasks.archives import known_names
 from bnnbench.results.archive.pack import pack
 from bnnbench.results.records import Verdicts
 from bnnbench.results.store import journal
@@ -199,3 +201,17 @@ def test_packing_says_what_is_wrong(compared: Bench) -> None:
 def test_a_path_is_where_a_run_is_too(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="is in no store"):
         pack(StoredRun(read_run(COMPARISON).record, []), tmp_path / "run.bnn")
+
+
+def test_names_of_the_inventory_are_known(bench: Bench) -> None:
+    """How a device is reached is not in its run, and stands in messages of ssh."""
+    bench.add_device(DeviceSpec(name="attic", host="rackbox", user="zebediah", identity_file=Path("/keys/of/mine")))
+    record = msgspec.structs.replace(
+        read_run(COMPARISON).record, devices={"attic": {}}, suite={"inventory": str(bench.folder / "devices.toml")}
+    )
+    known = known_names(record)
+    assert {"rackbox": "host", "zebediah": "user", "/keys/of/mine": "path"}.items() <= known.items()
+    assert "attic" not in known, "it becomes device-1"
+    assert known_names(msgspec.structs.replace(record, suite={"inventory": "/no/such/file"})).keys() >= {
+        str(Path.cwd())
+    }
