@@ -71,6 +71,7 @@ _COLUMNS: Mapping[str, str] = {
     "dataset_sha256": _TEXT,
     "reason_code": _TEXT,
     "caveat": _TEXT,
+    "comparison": _TRUTH,
 }
 
 CASE_COLUMNS: Mapping[str, str] = {
@@ -127,7 +128,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
 
 def equal(column: "pd.Series[Any]", value: object) -> "pd.Series[bool]":
     """Whether each row has this value; a missing one has not."""
-    return pd.Series([not pd.isna(item) and item == value for item in column], index=column.index, dtype=bool)
+    return (column == value).fillna(False).astype(bool)
 
 
 def build(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:

@@ -4,33 +4,55 @@ Columns have pandas' nullable types, and what was not measured is missing (`pd.N
 emulated devices are missing too: they mean nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from bnnbench.results.case_result import CaseResult, case_results, median_ns
+from bnnbench.results.case_rows import case_rows, invocation_rows
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS, build
-from bnnbench.results.metrics import METRICS
-from bnnbench.results.records import Accuracy, CaseRecord, Invocation, RunRecord, Skip
-from bnnbench.results.statistics.level import Level
-from bnnbench.results.statistics.proportion import proportion_interval
-from bnnbench.results.statistics.quantile import quantile
+from bnnbench.results.index.read import Wanted, read
+from bnnbench.results.index.where import Value
+from bnnbench.results.index.where import where as condition
+from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun, is_run, read_run
+from bnnbench.results.tables.arrow import moment
 
+Condition = str | Mapping[str, Value | Collection[Value]]
 Source = Store | StoredRun | Iterable[StoredRun] | Path | str
 
 
-def load(source: Source) -> pd.DataFrame:
+def load(
+    source: Source,
+    *,
+    where: Condition | None = None,
+    columns: Sequence[str] | None = None,
+    since: str | datetime | None = None,
+) -> pd.DataFrame:
     """A row per case, in `CASE_COLUMNS`: runs oldest first, cases in the order of the plan, then what was
     skipped.
 
-    `source` is a store, a run, several, or the folder of a store or run. Raises StoreError when it can't be read, or
-    there is none; the frame of an empty store has no rows.
+    `source` is a store, a run, several, or the folder of a store or run. `where` is a condition over columns, such as
+    `"device == 'pi4' and threads > 1"` or `{"device": "pi4", "status": ["ok", "unstable"]}`. `columns` are those to
+    return. `since` leaves out runs that began before a date or time, in UTC unless it has a zone. Of an indexed store,
+    only what these ask for is read.
+
+    Raises StoreError when it can't be read, or there is none; ValueError for a condition, column or time that can't
+    be used. The frame of an empty store has no rows.
     """
-    return build((row for run in _runs(source) for row in _case_rows(run)), CASE_COLUMNS)
+    wanted = _wanted(where, columns, since)
+    if isinstance(source, Store):
+        return _of_store(source, wanted)
+    if isinstance(source, Path | str) and not is_run(Path(source)):
+        return _of_store(Store(source), wanted)
+    found = build((row for run in _runs(source) for row in case_rows(run)), CASE_COLUMNS)
+    if wanted.since is not None:
+        found = found[(found["created"] >= pd.Timestamp(wanted.since)).to_numpy(bool)].reset_index(drop=True)
+    if wanted.where is not None:
+        found = wanted.where.rows(found)
+    return found[list(wanted.columns)]
 
 
 def load_invocations(source: Source) -> pd.DataFrame:
@@ -39,7 +61,23 @@ def load_invocations(source: Source) -> pd.DataFrame:
     `samples_ns`, `warmup_samples_ns`, `clock_hz` and `cpus_used` hold lists, `counters`, `watch` and
     `telemetry` dictionaries. Raises StoreError when the source can't be read.
     """
-    return build((row for run in _runs(source) for row in _invocation_rows(run)), INVOCATION_COLUMNS)
+    return build((row for run in _runs(source) for row in invocation_rows(run)), INVOCATION_COLUMNS)
+
+
+def _of_store(store: Store, wanted: Wanted) -> pd.DataFrame:
+    require_store(store.path)
+    return read(store.path, store.runs_path, wanted)
+
+
+def _wanted(where: Condition | None, columns: Sequence[str] | None, since: str | datetime | None) -> Wanted:
+    names = tuple(CASE_COLUMNS if columns is None else dict.fromkeys(columns))
+    unknown = [name for name in names if name not in CASE_COLUMNS]
+    if unknown:
+        raise ValueError(f"there is no column {unknown[0]!r}; the columns are {', '.join(CASE_COLUMNS)}")
+    begin = None if since is None else moment(since)
+    if since is not None and begin is None:
+        raise ValueError(f"{since!r} is no date or time; write it as 2026-01-31 or 2026-01-31T14:25")
+    return Wanted(names, None if where is None else condition(where, CASE_COLUMNS), begin)
 
 
 def _runs(source: Source) -> list[StoredRun]:
@@ -50,166 +88,3 @@ def _runs(source: Source) -> list[StoredRun]:
     if isinstance(source, Path | str):
         return [read_run(Path(source))] if is_run(Path(source)) else Store(source).runs()
     return list(source)
-
-
-def _run_columns(record: RunRecord, device: str) -> dict[str, Any]:
-    model, boot_id, emulated = (record.fact(device, name) for name in ("model", "boot_id", "emulated"))
-    return {
-        "run_id": record.run_id,
-        "created": record.created,
-        "commit": record.commit,
-        "device": device,
-        "device_model": None if model is None else str(model),
-        # Absent where the device could not tell.
-        "emulated": emulated if isinstance(emulated, bool) else None,
-        "boot_id": None if boot_id is None else str(boot_id),
-    }
-
-
-def _case_columns(case: CaseRecord) -> dict[str, Any]:
-    return {
-        "engine": case.engine,
-        "variant": case.variant,
-        "engine_build": case.engine_build,
-        "isa": case.isa,
-        "threads": case.threads,
-        "caveat": case.caveat,
-        **_workload_columns(case),
-    }
-
-
-def _workload_columns(case: CaseRecord | Skip) -> dict[str, Any]:
-    return {
-        "workload": case.workload,
-        "kind": case.kind,
-        "op": case.op,
-        "macs_1bit": case.macs_1bit,
-        "macs_32bit": case.macs_32bit,
-        "bytes_moved": case.bytes_moved,
-        "size_bytes": case.size_bytes,
-        "plan_sha256": case.plan_sha256,
-    }
-
-
-def _case_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
-    for result in case_results(run):
-        yield {
-            **_run_columns(run.record, result.case.device),
-            **_case_columns(result.case),
-            **_result_columns(result),
-        }
-    workloads = {case.workload: _workload_columns(case) for case in run.record.cases}
-    for skip in run.record.skips:
-        yield {**_run_columns(run.record, skip.device), **_skip_columns(skip, workloads)}
-
-
-def _result_columns(result: CaseResult) -> dict[str, Any]:
-    latency = result.latency
-    return {
-        "engine_build": result.engine_build,
-        "isa": result.isa,
-        "status": result.status,
-        "reason": result.reason,
-        "reason_code": result.reason_code,
-        "trust": result.trust,
-        "trust_reasons": "; ".join(result.trust_reasons) or None,
-        "trust_words": "; ".join(result.trust_words) or None,
-        "rounding": result.rounding,
-        "confirmed_by": None if result.confirmed_by is None else ("; ".join(result.confirmed_by) or "nobody"),
-        **{METRICS[key].column: figure for key, figure in result.figures.items()},
-        **{str(METRICS[key].low): _ends(interval)[0] for key, interval in result.intervals.items()},
-        **{str(METRICS[key].high): _ends(interval)[1] for key, interval in result.intervals.items()},
-        "latency_low_ns": _ends(latency)[0],
-        "latency_high_ns": _ends(latency)[1],
-        "latency_n": latency and latency.n,
-        "p90_ns": result.p90_ns,
-        "gops": result.gops,
-        "arena_bytes": result.arena_bytes,
-        "energy_mj": result.energy_mj,
-        **_accuracy_columns(result.accuracy),
-    }
-
-
-def _ends(level: Level | None) -> tuple[float, float] | tuple[None, None]:
-    """The ends of an interval; one figure has none."""
-    return (None, None) if level is None or level.n < 2 else (level.low, level.high)
-
-
-def _accuracy_columns(accuracy: Accuracy | None) -> dict[str, Any]:
-    if accuracy is None or accuracy.correct is None or not accuracy.images:
-        return {}
-    low, high = proportion_interval(accuracy.correct, accuracy.images)
-    top5 = accuracy.correct_top5
-    return {
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "accuracy_n": accuracy.images,
-        "accuracy_top5": None if top5 is None else top5 / accuracy.images,
-        "compared": None if accuracy.differing is None else accuracy.compared or accuracy.images,
-        "differing": accuracy.differing,
-        "dataset": accuracy.dataset,
-        "dataset_sha256": accuracy.dataset_sha256,
-    }
-
-
-def _skip_columns(skip: Skip, workloads: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    # A skip of before names its workload alone; what that is, another engine's case may know.
-    known = workloads.get(skip.workload, {}) if skip.kind is None else _workload_columns(skip)
-    return {
-        **known,
-        "workload": skip.workload,
-        "engine": skip.engine,
-        "variant": skip.variant,
-        "threads": skip.threads,
-        "status": "skipped",
-        "reason": skip.reason,
-        "reason_code": skip.code,
-    }
-
-
-_TIMES_OF_THE_ENGINE = (
-    "median_ns",
-    "mean_ns",
-    "p90_ns",
-    "first_ns",
-    "load_ns",
-    "samples_ns",
-    "warmup_samples_ns",
-    "clock_hz",
-    "start_ns",
-    "end_ns",
-    "run_request_ns",
-    "wall_ns",
-)
-
-
-def _invocation_rows(run: StoredRun) -> Iterable[dict[str, Any]]:
-    cases = {case.id: case for case in run.record.cases}
-    for invocation in run.invocations:
-        case = cases.get(invocation.case_id)
-        if case is None:
-            continue
-        row = {
-            **_run_columns(run.record, case.device),
-            **_case_columns(case),
-            **_invocation_columns(invocation),
-            "isa": invocation.isa or case.isa,
-            "engine_build": invocation.engine_build or case.engine_build,
-        }
-        if run.record.emulated(case.device):
-            row |= dict.fromkeys(_TIMES_OF_THE_ENGINE)
-        yield row
-
-
-def _invocation_columns(invocation: Invocation) -> dict[str, Any]:
-    median = median_ns(invocation)
-    columns = {name: getattr(invocation, name) for name in INVOCATION_COLUMNS if name in Invocation.__struct_fields__}
-    # An empty list is how the journal says that nothing was measured.
-    columns |= {name: value or None for name, value in columns.items() if isinstance(value, list | dict)}
-    if median is None:
-        return columns
-    return columns | {
-        "median_ns": median,
-        "mean_ns": sum(invocation.samples_ns) / len(invocation.samples_ns),
-        "p90_ns": quantile(invocation.samples_ns, 0.9),
-    }

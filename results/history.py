@@ -15,6 +15,11 @@ from bnnbench.results.statistics.robust_sigma import robust_sigma
 LEAST_RUNS = 3
 """Runs of a case that make a history; a change needs eight."""
 _CASE = ["workload", "series", "device", "threads"]
+COLUMNS = (
+    *("run_id", "created", "commit", "device", "emulated", "engine", "variant", "engine_build", "isa", "workload"),
+    *("threads", "status", "latency_ns", "trust", "trust_reasons", "trust_words"),
+)
+"""Columns of the rows that histories are made of, and drawn."""
 
 
 @dataclass(frozen=True, slots=True)

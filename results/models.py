@@ -1,13 +1,13 @@
 """The models of a store as choices: a row for each way to run one on one data set, with the newest of every figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
-from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.metrics import OBJECTIVES
 
 CHOICE = ("device", "engine", "variant", "threads", "workload", "size_bytes")
 """What tells choices apart: a model file, and where and how it runs."""
@@ -22,6 +22,16 @@ _ACCURACY = (
     "differing",
     *DATA_SET,
 )
+
+_NEEDED = (
+    *("run_id", "created", "kind", "status", "comparison", "emulated", "device_model", "isa", "engine_build"),
+    *("plan_sha256", "trust", "trust_words", "caveat", "latency_n"),
+    *(column for metric in OBJECTIVES.values() for column in (metric.column, metric.low, metric.high) if column),
+)
+COLUMNS = tuple(dict.fromkeys((*CHOICE, *_ACCURACY, *_NEEDED)))
+"""Columns of the rows that choices are made of."""
+OF_MODELS = "kind == 'model' and status == 'ok'"
+"""The rows that choices are made of, as `bnnbench.results.load` takes it."""
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:
@@ -81,9 +91,10 @@ def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sa
     return mine, other
 
 
-def without_comparisons(runs: Sequence[StoredRun]) -> list[StoredRun]:
-    """All runs but comparisons, whose cases are sides of one engine; these too where there are no others."""
-    return [run for run in runs if not run.record.comparisons] or list(runs)
+def without_comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of all runs but comparisons, whose cases are sides of one engine; of these where there are no others."""
+    kept = frame[~equal(frame["comparison"], True)]
+    return kept.reset_index(drop=True) if len(kept) else frame
 
 
 def newest(frame: pd.DataFrame) -> pd.DataFrame:

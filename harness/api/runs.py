@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from .error import raises_sentences
+from .found import Found, found
 from .words import opened
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ _MOST_ROWS = 60
 class Results:
     """The frames, charts and page of one run or several."""
 
-    def __init__(self, stored: Sequence[StoredRun], store: Store) -> None:
-        self._stored, self._store = list(stored), store
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def _stored(self) -> list[StoredRun]:
+        """The runs, whole: each journal is read once, when this is first asked for."""
+        raise NotImplementedError
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -99,7 +105,8 @@ class Results:
         if kind not in CHARTS:
             raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
         drawn = CHARTS[kind]
-        roofs = [peak for run in self._stored for peak in run.peaks if not run.record.emulated(peak.device)]
+        shown = self._stored if drawn.shows_roofs else []
+        roofs = [peak for run in shown for peak in run.peaks if not run.record.emulated(peak.device)]
         show_figures()
         try:
             return drawn.figure(self._drawn(drawn), roofs, width, invocations=lambda: self.invocations)
@@ -127,10 +134,26 @@ class Run(Results):
     """
 
     def __init__(self, stored: StoredRun, store: Store, outcome: str, failures: dict[str, str]) -> None:
-        super().__init__([stored], store)
+        super().__init__(store)
         self.id = stored.record.run_id
-        self.outcome = outcome
-        self.failures = failures
+        self._found = Found(stored, outcome, failures)
+
+    def _read(self) -> Found:
+        return self._found
+
+    @property
+    def _stored(self) -> list[StoredRun]:
+        return [self._read().stored]
+
+    @property
+    def outcome(self) -> str:
+        """How it ended."""
+        return self._read().outcome
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why devices failed, by name."""
+        return self._read().failures
 
     @property
     def path(self) -> Path:
@@ -143,12 +166,46 @@ class Run(Results):
         return f"<bnnbench.Run {self.id}: {record.suite_name}, {cases}, {self.outcome}>"
 
 
+class _UnreadRun(Run):
+    """A run of a store that is read when something of it is asked for."""
+
+    def __init__(self, run_id: str, store: Store) -> None:
+        Results.__init__(self, store)
+        self.id = run_id
+
+    @cached_property
+    def _now(self) -> Found:
+        return found(self._store.run(self.id))
+
+    def _read(self) -> Found:
+        return self._now
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._store.runs_path / self.id
+
+
 class Runs(Results, Sequence[Run]):
     """Several runs, oldest first: a sequence of `Run`, with the rows of all of them in its frames."""
 
-    def __init__(self, runs: Sequence[Run], store: Store) -> None:
-        super().__init__([run._stored[0] for run in runs], store)  # noqa: SLF001 - of the same base class
-        self._runs = list(runs)
+    def __init__(self, runs: Sequence[Run], store: Store, *, are_all: bool = False) -> None:
+        """`are_all`: they are the runs of the store, whose index knows their rows."""
+        super().__init__(store)
+        self._runs, self._are_all = list(runs), are_all
+
+    @property
+    def _stored(self) -> list[StoredRun]:
+        return [stored for run in self._runs for stored in run._stored]  # noqa: SLF001 - of the same base class
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per case of every run; of a store that has an index, without reading its journals."""
+        from bnnbench.results import load as load_frame
+
+        if not self._are_all:
+            return super().frame
+        return load_frame(self._store, where={"run_id": [run.id for run in self._runs]})
 
     @overload
     def __getitem__(self, place: int | str) -> Run: ...
@@ -163,11 +220,11 @@ class Runs(Results, Sequence[Run]):
             return Runs(self._runs[place], self._store)
         if isinstance(place, int):
             return self._runs[place]
-        found = [run for run in self._runs if run.id.startswith(place)]
-        if len(found) != 1:
-            there = ", ".join(run.id for run in (found or self._runs)[-8:]) or "none"
-            raise CallError(f"{len(found) or 'no'} runs begin with {place!r} in {self._store.runs_path}: {there}.")
-        return found[0]
+        named = [run for run in self._runs if run.id.startswith(place)]
+        if len(named) != 1:
+            there = ", ".join(run.id for run in (named or self._runs)[-8:]) or "none"
+            raise CallError(f"{len(named) or 'no'} runs begin with {place!r} in {self._store.runs_path}: {there}.")
+        return named[0]
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -177,12 +234,11 @@ class Runs(Results, Sequence[Run]):
 
     def _drawn(self, chart: Chart) -> pd.DataFrame:
         """Of each case the newest measurement, as `bnnbench chart` draws it."""
-        from bnnbench.results import load as load_frame
         from bnnbench.results.models import newest, without_comparisons
 
-        if chart.of_one_run and self._stored:
-            return load_frame(self._stored[-1])
-        frame = load_frame(without_comparisons(self._stored))
+        if chart.of_one_run and self._runs:
+            return self._runs[-1].frame
+        frame = without_comparisons(self.frame)
         return frame if chart.shows_every_run else newest(frame)
 
     def _repr_html_(self) -> str:
@@ -197,9 +253,12 @@ class Runs(Results, Sequence[Run]):
                 "cases": len(run.record.cases),
                 "outcome": run.end.outcome if run.end else "incomplete",
             }
-            for run in reversed(self._stored)
+            for item in reversed(self._runs[-_MOST_ROWS:])
+            for run in item._stored  # noqa: SLF001 - of the same base class
         ]
-        return str(pd.DataFrame(rows).to_html(index=False, max_rows=_MOST_ROWS))
+        table = str(pd.DataFrame(rows).to_html(index=False, max_rows=_MOST_ROWS))
+        left_out = len(self) - len(rows)
+        return table + (f"<p>and {left_out:,} older</p>" if left_out > 0 else "")
 
     def __repr__(self) -> str:
         return f"<bnnbench.Runs: {len(self)} in {self._store.path}>"
@@ -224,13 +283,15 @@ def load(store: str | PathLike[str] | None = None, /) -> Runs:
         >>> bnn.load("results")[-1].id == made.id
         True
     """
+    from bnnbench.results.store.listing import list_runs
     from bnnbench.results.store.stored_run import is_run, read_run
 
     if store is not None and is_run(Path(store)):
-        folder = Path(store)
-        return Runs([_of_store(read_run(folder), opened(folder.parent))], opened(folder.parent))
+        where = opened(Path(store).parent)
+        one = found(read_run(Path(store)))
+        return Runs([Run(one.stored, where, one.outcome, one.failures)], where)
     where = opened(store)
-    return Runs([_of_store(run, where) for run in where.runs()], where)
+    return Runs([_UnreadRun(line.run_id, where) for line in reversed(list_runs(where))], where, are_all=True)
 
 
 def run_of(result: RunResult, store: Store) -> Run:
@@ -240,13 +301,3 @@ def run_of(result: RunResult, store: Store) -> Run:
         again = f"bnnbench.run(resume={run_id!r}, store={str(store.path)!r})"
         raise KeyboardInterrupt(f"run {run_id} was interrupted; finish it with {again}")
     return Run(result.stored, store, result.outcome, dict(result.failures))
-
-
-def _of_store(stored: StoredRun, store: Store) -> Run:
-    from ..errors import HarnessError
-    from ..run.resume import run_result
-
-    failures: dict[str, str] = {}
-    with suppress(HarnessError):  # a run of another version, or from elsewhere
-        failures = run_result(stored).failures
-    return Run(stored, store, stored.end.outcome if stored.end else "incomplete", failures)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bnnbench.results.charts.chart import Chart
+    from bnnbench.results.records import Peak
     from bnnbench.results.store.runs import Store
     from bnnbench.results.store.stored_run import StoredRun
 
@@ -63,11 +64,11 @@ def chart(
     """Write one chart for a paper, and its caption."""
     from bnnbench.results import load, load_invocations
     from bnnbench.results.charts.paper import FORMATS, inches, save
-    from bnnbench.results.models import choices, newest
+    from bnnbench.results.models import choices
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from .next_command import FIRST, missing_figures, named_first, sentences, with_store
+    from .next_command import FIRST, missing_figures, named_first, records_of, sentences, with_store
 
     if kind not in CHARTS:
         raise CallError(f"{there_is_no('chart', kind, CHARTS)}.")
@@ -79,47 +80,56 @@ def chart(
         wide = inches(width)
     except ValueError as error:
         raise CallError(f"--width: {error}.") from None
+    results = Store(store)
     with named_first(store):
-        chosen = _chosen(Store(store), runs, CHARTS[kind])
-    frame = load(chosen)
-    if runs is None and not CHARTS[kind].shows_every_run:
-        frame = newest(frame)
-    frame = _where(frame, where)
+        named = _named(results, runs, CHARTS[kind])
+        frame = _rows(results, runs, CHARTS[kind]) if named is None else load(named)
+    is_empty, frame = frame.empty, _where(frame, where)
     beside = None if published is None else _published(published)
-    shown = set(frame["run_id"])
-    roofs = [
-        peak
-        for run in chosen
-        for peak in run.peaks
-        if run.record.run_id in shown and not run.record.emulated(peak.device)
-    ]
     path = output or Path(f"{kind}.{format}")
-    missing = missing_figures(choices(frame), CHARTS[kind].objectives, chosen, store)
+    found = choices(frame)
+    missing = missing_figures(found, CHARTS[kind].objectives, records_of(results, found), store)
     try:
         caption = save(
             *(CHARTS[kind], frame, path),
             width=wide,
-            roofs=roofs,
+            roofs=_roofs(named or _runs(results, frame)) if CHARTS[kind].shows_roofs else [],
             published=beside,
-            invocations=lambda: load_invocations(chosen),
+            invocations=lambda: load_invocations(named or _runs(results, frame)),
         )
     except ValueError as error:
-        steps = sentences(missing) or ([f"run `{with_store(FIRST, store)}`"] if not chosen else [])
+        steps = sentences(missing) or ([f"run `{with_store(FIRST, store)}`"] if is_empty else [])
         raise CallError(f"there is nothing to draw: {'; '.join([str(error), *steps])}.") from None
     print(f"{path}\n{caption}")
     for left_out in sentences(missing):
         print(f"not in it: {left_out}", file=sys.stderr)
 
 
-def _chosen(store: Store, runs: list[str] | None, chart: Chart) -> list[StoredRun]:
-    """The runs to draw: all but comparisons where none is named, of a chart of one run the latest."""
-    from bnnbench.results.models import without_comparisons
+def _named(store: Store, runs: list[str] | None, chart: Chart) -> list[StoredRun] | None:
+    """The runs that are named, of a chart of one run the latest; None for those of the whole store."""
+    if runs == ["all"] or (runs is None and not chart.of_one_run):
+        return None
+    return [store.run(selector) for selector in runs or ["latest"]]
+
+
+def _rows(store: Store, runs: list[str] | None, chart: Chart) -> pd.DataFrame:
+    """The rows of all runs, or of all but comparisons where none is named."""
+    from bnnbench.results import load
+    from bnnbench.results.models import newest, without_comparisons
 
     if runs == ["all"]:
-        return store.runs()
-    if runs is None and not chart.of_one_run:
-        return without_comparisons(store.runs())
-    return [store.run(selector) for selector in runs or ["latest"]]
+        return load(store)
+    frame = without_comparisons(load(store))
+    return frame if chart.shows_every_run else newest(frame)
+
+
+def _runs(store: Store, frame: pd.DataFrame) -> list[StoredRun]:
+    """The runs that a frame has rows of, oldest first."""
+    return [store.run(run_id) for run_id in frame["run_id"].dropna().unique()]
+
+
+def _roofs(runs: list[StoredRun]) -> list[Peak]:
+    return [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
 
 
 def _where(frame: pd.DataFrame, expression: str | None) -> pd.DataFrame:

@@ -26,7 +26,7 @@ COMMANDS: dict[str, Command] = {
     "run": Command("run:app", "Measure a suite: verify every case against the reference, then time it."),
     "init": Command("init:app", "Write a commented suite and inventory to start from. Existing files are kept."),
     "runs": Command("runs:app", "List, show and remove stored runs."),
-    "store": Command("store:app", "Pack runs into files, and unpack them."),
+    "store": Command("store:app", "Index, check and tidy the store, and pack runs into archives."),
     "replay": Command(
         "replay:app", "Judge an archive's verdicts again and draw its report, without running anything of it."
     ),
@@ -43,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "chart": Command("chart:app", "Write one chart for a paper, and its caption."),
     "export": Command("export:app", "Export a run in another tool's format."),
     "import": Command("export:import_app", "Import pytest-benchmark results into the store, marked as unverified."),
+    "query": Command("query:app", "Ask the store a question in SQL. Needs DuckDB: pip install 'bnnbench[query]'."),
     "pick": Command(
         "pick:app", "Choose the best model within budgets, with the reasons and what a larger budget buys."
     ),

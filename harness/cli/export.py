@@ -57,9 +57,9 @@ def import_(
 ) -> None:
     """Import pytest-benchmark results into the store, marked as unverified."""
     from bnnbench.results.export.pytest_benchmark import from_json
-    from bnnbench.results.measurements import finish
     from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
     from bnnbench.results.store.runs import Store
+    from bnnbench.results.tables.run_files import finish
 
     from ..errors import CallError
 

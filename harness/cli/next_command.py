@@ -17,7 +17,8 @@ from ..errors import CallError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bnnbench.results.store.stored_run import StoredRun
+    from bnnbench.results.records import RunRecord
+    from bnnbench.results.store.runs import Store
 
     from ..suite.tables import ModelTable
 
@@ -60,27 +61,41 @@ def named_first(store: Path | None) -> Iterator[None]:
 
 
 def missing_figures(
-    frame: pd.DataFrame, figures: Iterable[str], runs: Sequence[StoredRun], store: Path | None
+    frame: pd.DataFrame, figures: Iterable[str], records: Iterable[RunRecord], store: Path | None
 ) -> list[Missing]:
-    """What choices (`results.models.choices`) lack, in their order; `runs` know the files behind their names."""
+    """What choices (`results.models.choices`) lack, in their order; `records` of their runs know the files behind their
+    names, and are not asked where nothing lacks."""
     import pandas as pd
 
     from bnnbench.results.metrics import OBJECTIVES
 
-    tables, addresses = _asked(runs)
+    lacking = [
+        (row, figure)
+        for row in frame.to_dict("records")
+        for figure in figures
+        if figure in _VERBS and pd.isna(row[OBJECTIVES[figure].column])
+    ]
+    if not lacking:
+        return []
+    tables, addresses = _asked(records)
     like = next((table for table in reversed(tables.values()) if table.dataset), None)
     found: dict[tuple[str, ...], Missing] = {}
-    for row in frame.to_dict("records"):
+    for row, figure in lacking:
         names = (str(row["workload"]), str(row["engine"]), str(row["device"]))
-        for figure in figures:
-            if figure not in _VERBS or not pd.isna(row[OBJECTIVES[figure].column]):
-                continue
-            command: str | None = None
-            if figure != "latency" or row["emulated"] is not True:
-                where = {**row, "device": addresses.get(names[2], names[2])}
-                command = with_store(_command(_VERBS[figure], where, tables.get(names[0]), like), store)
-            found.setdefault((*names, figure, str(command)), Missing(*names, figure, command))
+        command: str | None = None
+        if figure != "latency" or row["emulated"] is not True:
+            where = {**row, "device": addresses.get(names[2], names[2])}
+            command = with_store(_command(_VERBS[figure], where, tables.get(names[0]), like), store)
+        found.setdefault((*names, figure, str(command)), Missing(*names, figure, command))
     return list(found.values())
+
+
+def records_of(store: Store, frame: pd.DataFrame) -> Iterator[RunRecord]:
+    """The records of the runs that a frame has rows of, oldest first."""
+    from bnnbench.results.store.stored_run import read_record
+
+    runs = frame[["created", "run_id"]].drop_duplicates().sort_values(["created", "run_id"], kind="stable")
+    return (read_record(store.runs_path / run_id) for run_id in runs["run_id"].dropna())
 
 
 def sentences(missing: Sequence[Missing]) -> list[str]:
@@ -120,7 +135,7 @@ def _short(path: str) -> str:
         return path
 
 
-def _asked(runs: Sequence[StoredRun]) -> tuple[dict[str, ModelTable], dict[str, str]]:
+def _asked(records: Iterable[RunRecord]) -> tuple[dict[str, ModelTable], dict[str, str]]:
     """The `[[model]]` table behind each workload, and what the user wrote for each device, by the newest run."""
     from bnnbench.devices.spec import parse_url
 
@@ -129,9 +144,9 @@ def _asked(runs: Sequence[StoredRun]) -> tuple[dict[str, ModelTable], dict[str, 
 
     tables: dict[str, ModelTable] = {}
     addresses: dict[str, str] = {}
-    for run in runs:
+    for record in records:
         try:
-            config = config_of(run.record)
+            config = config_of(record)
         except CallError:  # of another version
             continue
         tables |= {table.name or Path(table.file).stem: table for table in config.suite.model}

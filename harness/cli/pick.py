@@ -53,14 +53,14 @@ def pick(
 
     from bnnbench.devices.spec import parse_url
     from bnnbench.results import load
-    from bnnbench.results.models import choices, passed_over, without_comparisons
+    from bnnbench.results.models import COLUMNS, OF_MODELS, choices, passed_over, without_comparisons
     from bnnbench.results.pick import ORDER
     from bnnbench.results.pick import pick as choose
     from bnnbench.results.sheet import say
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
-    from .next_command import FIRST, missing_figures, named_first, with_store
+    from .next_command import FIRST, missing_figures, named_first, records_of, with_store
     from .next_command import sentences as next_steps
     from .terminal import Console
 
@@ -69,16 +69,16 @@ def pick(
         "max_size_bytes": _quantity("--max-size", max_size, _SIZES, "5MB"),
         "min_accuracy": _share(min_accuracy),
     }
+    results = Store(store)
     with named_first(store):
-        runs = without_comparisons(Store(store).runs())
-    measured = load(runs)
+        measured = without_comparisons(load(results, where=OF_MODELS, columns=COLUMNS))
     frame = choices(measured)
     if frame.empty:
         raise CallError(f"the store has no model that was measured; run `{with_store(FIRST, store)}`.")
     name = parse_url(device).name if device and "://" in device else device
     frame = _one(_newest_version(_one(frame, "dataset", dataset)), "device", name)
     made = choose(frame, **budgets)
-    missing = missing_figures(frame, dict.fromkeys([*made.budgets, ORDER[0]]), runs, store)
+    missing = missing_figures(frame, dict.fromkeys([*made.budgets, ORDER[0]]), records_of(results, frame), store)
     samples = passed_over(measured, made.best) if made.best is not None else None
     if json:
         print(dumps(_json(made, missing, samples), indent=1))

@@ -61,6 +61,9 @@ def write_report(
     """Writes the page and what is beside it, by format; `history`: of all runs of the store. Raises StoreError."""
     from bnnbench.results import load
     from bnnbench.results.columns import equal
+    from bnnbench.results.history import COLUMNS as HISTORY
+    from bnnbench.results.models import COLUMNS as MODELS
+    from bnnbench.results.models import OF_MODELS
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page_context import PageContext
 
@@ -70,12 +73,12 @@ def write_report(
     names = set(frame.loc[equal(frame["kind"], "model"), "workload"].dropna())
     others = published_frame()
     related = others[others["workload"].isin(names)]
-    every = load(results) if history or equal(frame["kind"], "model").any() else None
+    has_models = bool(equal(frame["kind"], "model").any())
     calibrations = {name: _calibration(results.path, name) for name in dict.fromkeys(frame["device"].dropna())}
     context = PageContext(
         published=related.reset_index(drop=True) if len(related) else None,
-        history=every,
-        timeline=every if history else None,
+        history=load(results, where=OF_MODELS, columns=MODELS) if has_models else None,
+        timeline=load(results, columns=HISTORY) if history else None,
         commands=commands,
         calibrations={name: known for name, known in calibrations.items() if known is not None},
     )

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 
 from bnnbench.devices.machines import machines
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, Outcome, RunEnd
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
+from bnnbench.results.tables.run_files import finish
 
 from ..bench.context import RunContext, Watcher
 from ..bench.reach import Reached
@@ -22,6 +22,7 @@ from ..plan.config import RunConfig
 from ..session.base import DeviceSession
 from ..session.comparing import ComparingSession
 from ..session.timing import TimingSession
+from .indexing import add_to_index
 from .overhead import overhead
 from .parallel import measure_machines
 from .ready import Ready
@@ -70,13 +71,15 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
             spent = {name: session.builds_ns + session.push_ns for name, session in sessions.items()}
             figures = overhead(new, plan.records, ending.wall_ns, spent)
             wall_ns = time.monotonic_ns() - started
-            finish(writer)
             writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
+            finish(writer)
         except StoreError as error:
             ending.troubles.append(error)
         if ending.troubles:
             raise _told(ending.troubles[0], writer)
-        return RunResult(writer.read(), outcome, {**ready.failures, **ending.lost})
+        result = RunResult(writer.read(), outcome, {**ready.failures, **ending.lost})
+    add_to_index(store, writer.path)
+    return result
 
 
 def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunContext) -> DeviceSession:

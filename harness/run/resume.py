@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, RunRecord
 from bnnbench.results.store.runs import Store, StoredRun
+from bnnbench.results.tables.run_files import finish
 
 from ..bench.context import Watcher
 from ..bench.reach import Reached
@@ -19,6 +19,7 @@ from ..errors import CallError
 from ..plan.config import RunConfig, config_of, inventory_path
 from ..plan.trusted import require_own_run
 from .execute import RunResult, execute
+from .indexing import add_to_index
 from .ready import Ready, ready_to_run
 from .same_machine import difference, rebooted
 
@@ -38,6 +39,7 @@ def resume_run(
         if not stored.is_finished:  # the disk was full at its end
             with store.reopen(selector) as writer:
                 finish(writer)
+            add_to_index(store, writer.path)
         result = run_result(stored)
         missing = f"; not in it: {', '.join(result.failures)}" if result.failures else ""
         watcher.note(f"run {stored.record.run_id} is complete: nothing is left to measure{missing}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bnnbench.results import load
 from bnnbench.results.grouped import some
-from bnnbench.results.history import histories, history_alone
+from bnnbench.results.history import COLUMNS, histories, history_alone
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.quantity import percentage
 from bnnbench.results.records import ComparisonRecord, RunRecord, Strictness
@@ -72,7 +72,9 @@ def history_of_unjudged(result: RunResult, store: Store) -> list[str]:
     lines = [f"{skips[0].device}: {skips[0].reason}; the store's history, which detects less:"]
     wanted = {(skip.workload, skip.device) for skip in skips}
     margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
-    found = [history for history in histories(load(store)) if (history.workload, history.device) in wanted]
+    workloads, devices = ({pair[place] for pair in wanted} for place in (0, 1))
+    rows = load(store, where={"workload": workloads, "device": devices}, columns=COLUMNS)
+    found = [history for history in histories(rows) if (history.workload, history.device) in wanted]
     return lines + ([history_alone(item, margin) for item in found] or ["no case has three runs"])
 
 

@@ -99,6 +99,8 @@ def _files(folder: Path) -> dict[str, bytes]:
             raise ArchiveError(f"{place} is a link: pack the run that it leads to")
         try:
             found[name] = read_regular(place)
+        except FileNotFoundError:
+            found[name] = b""  # an imported run may have no journal
         except OSError as error:
             raise ArchiveError(f"{place} cannot be read ({error.strerror}): check the folder of the run") from error
     return found

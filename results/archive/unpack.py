@@ -15,13 +15,13 @@ from bnnbench.results.archive.container import AGAIN, Archive
 from bnnbench.results.archive.error import ArchiveError
 from bnnbench.results.archive.manifest import END, JOURNAL, RUN
 from bnnbench.results.errors import StoreError, store_error
-from bnnbench.results.measurements import to_parquet
 from bnnbench.results.store import calibration as stored_calibration
-from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.atomic import sync_folder
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.reading import decoded, read_regular
 from bnnbench.results.store.runs import Store
-from bnnbench.results.store.stored_run import MEASUREMENTS, StoredRun, read_run
+from bnnbench.results.store.stored_run import StoredRun, read_run
+from bnnbench.results.tables.run_files import write_tables
 
 _UNPACKING = ".unpacking-"
 _RUN_FILES = (RUN, JOURNAL, END)
@@ -57,7 +57,7 @@ def unpack(archive: Archive, store: Store) -> Unpacked:
         assert folder is not None
         shutil.rmtree(folder / "calibrations", ignore_errors=True)  # which would count for this store's own devices
         if run.end is not None:
-            write_atomically(folder / MEASUREMENTS, to_parquet(run))
+            write_tables(folder, run)
         sync_folder(folder)
         folder.rename(target)
         sync_folder(store.runs_path)

@@ -35,7 +35,7 @@ class Chart:
 
     `objectives` are the figures that a model must have to be in it. Unless runs are named it is drawn of all runs, of
     each case the newest measurement; when it `shows_every_run`, of all of them, and when it is `of_one_run`, of the
-    latest run."""
+    latest run. One that `shows_roofs` is given those of the runs it shows."""
 
     name: str
     title: str
@@ -49,6 +49,7 @@ class Chart:
     is_of_times: bool = True
     objectives: tuple[str, ...] = ()
     shows_every_run: bool = False
+    shows_roofs: bool = False
     of_one_run: bool = False
 
     def figure(

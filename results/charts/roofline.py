@@ -225,4 +225,5 @@ CHART = Chart(
     can_be_drawn,
     per_device=True,
     of_one_run=True,
+    shows_roofs=True,
 )

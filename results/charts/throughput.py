@@ -153,4 +153,5 @@ CHART = Chart(
     _draw,
     height,
     _suits,
+    shows_roofs=True,
 )

@@ -2,21 +2,19 @@
 
 import os
 import stat
-import warnings
 from pathlib import Path
 
 import msgspec
 
-from bnnbench.results.errors import StoreError, StoreWarning
 from bnnbench.results.records import RunEnd
+from bnnbench.results.store.latest import Place, unless_damaged
+from bnnbench.results.store.parts import PartError, index_folder
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.reading import UnreadableError, decoded
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.seal import looks_sealed, number_of
-from bnnbench.results.store.stored_run import MEASUREMENTS, read_record
+from bnnbench.results.store.stored_run import JOURNAL, MEASUREMENTS, UNFINISHED, read_record
 
-UNFINISHED = "incomplete"
-"""The state of a run that did not end: it is going on, or was cut off."""
 _TAIL_BYTES = 1 << 16
 """The last record of a journal that ended is shorter than this."""
 _end_decoder = msgspec.json.Decoder(RunEnd)
@@ -43,18 +41,54 @@ def list_runs(store: Store) -> list[RunLine]:
     Raises StoreError when there is no such store.
     """
     require_store(store.path)
-    found = []
+    found = _indexed(store)
+    known = {line.run_id for _, line in found}
     for run_id in store.run_ids():
-        try:
-            found.append(_line(store.runs_path / run_id))
-        except StoreError as error:
-            warnings.warn(StoreWarning(f"run {run_id} is left out: {error}"), stacklevel=2)
+        if run_id in known:
+            continue
+        line = unless_damaged(_line, store.runs_path / run_id)
+        if line is not None:
+            found.append(line)
     return [line for _, line in sorted(found, key=lambda item: item[0], reverse=True)]
 
 
-def _line(folder: Path) -> tuple[tuple[str, str], RunLine]:
+def _indexed(store: Store) -> list[tuple[Place, RunLine]]:
+    """The runs that the index has as they are now."""
+    if not index_folder(store.path).is_dir():
+        return []
+    import numpy as np
+
+    from bnnbench.results.store.entries import each_once, entries_of
+
+    try:
+        entries = entries_of(store.path, store.names())
+    except PartError:
+        return []
+    rows = np.arange(len(entries.ids))
+    kept = each_once(entries, rows[entries.standing(rows, store.runs_path)])
+    listed = entries.runs.take(kept).to_pylist()
+    return [
+        (
+            (row["sorted_by"], row["run_id"]),
+            RunLine(
+                run_id=row["run_id"],
+                created=row["created_text"],
+                suite=row["suite"],
+                devices=row["devices"],
+                cases=row["cases"],
+                comparisons=row["comparisons"],
+                state=row["outcome"],
+                size_bytes=row["folder_bytes"],
+                path=str(store.runs_path / row["run_id"]),
+            ),
+        )
+        for row in listed
+    ]
+
+
+def _line(folder: Path) -> tuple[Place, RunLine]:
     record = read_record(folder)
-    state = _state(folder / "journal.jsonl")
+    state = _state(folder / JOURNAL)
     if state is None:
         # Runs of others and imported ones may have no journal that says it.
         state = "complete" if (folder / MEASUREMENTS).is_file() else UNFINISHED

@@ -8,6 +8,7 @@ from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store, lock_run
+from bnnbench.results.store.stored_run import RECORD
 
 
 def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
@@ -39,7 +40,7 @@ def remove_run(folder: Path) -> None:
     lock = lock_run(folder)
     try:
         # First: without this file the folder is not a run, so a removal that is cut off leaves none that looks whole.
-        (folder / "run.json").unlink()
+        (folder / RECORD).unlink()
         shutil.rmtree(folder)
     except OSError as error:
         raise store_error(error, folder) from error

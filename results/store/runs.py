@@ -14,11 +14,11 @@ import re
 import secrets
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import filelock
 import msgspec
@@ -27,10 +27,13 @@ from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.records import DeviceEvent, Entry, RunEnd, RunRecord, just_after
 from bnnbench.results.store import journal
 from bnnbench.results.store.atomic import sync_folder, write_atomically
+from bnnbench.results.store.latest import Place, latest_run, unless_damaged
 from bnnbench.results.store.place import default_path, require_store
 from bnnbench.results.store.seal import seal_document
 from bnnbench.results.store.stored_run import (
     END,
+    JOURNAL,
+    RECORD,
     StoredRun,
     is_run,
     is_sealed_run,
@@ -134,11 +137,11 @@ class Store:
             raise store_error(error, folder) from error
         lock = lock_run(folder)
         try:
-            journal_ = journal.Journal(folder / "journal.jsonl")
+            journal_ = journal.Journal(folder / JOURNAL)
             try:
                 # Last, because a folder counts as a run once it has this file.
                 write_atomically(
-                    folder / "run.json", seal_document(msgspec.json.format(msgspec.json.encode(record), indent=1))
+                    folder / RECORD, seal_document(msgspec.json.format(msgspec.json.encode(record), indent=1))
                 )
                 sync_folder(self.runs_path)
             except BaseException:
@@ -160,7 +163,7 @@ class Store:
         lock = lock_run(folder)
         try:
             contents = read_journal(folder, is_sealed_run(folder))
-            return RunWriter(folder, record, lock, journal.Journal(folder / "journal.jsonl", contents))
+            return RunWriter(folder, record, lock, journal.Journal(folder / JOURNAL, contents))
         except BaseException:
             lock.release()
             raise
@@ -182,18 +185,17 @@ class Store:
         Raises StoreError when there is no such store.
         """
         require_store(self.path)
-        found = [run for folder in self._folders() if (run := _unless_damaged(read_run, folder)) is not None]
+        found = [run for folder in self._folders() if (run := unless_damaged(read_run, folder)) is not None]
         for run in found:
             _warn_of(run)
         return sorted(found, key=lambda run: run.record.place)
 
     def in_order(self, record: RunRecord) -> RunRecord:
         """The record of a new run, such that it is the latest also where the clock was set back since the last one."""
-        places = [found.place for _, found in self._records()]
-        newest = max(places, default=record.place)
-        if newest < record.place:
+        newest = self._newest()
+        if newest is None or newest[0] < record.place:
             return record
-        return msgspec.structs.replace(record, after=just_after(newest[0]))
+        return msgspec.structs.replace(record, after=just_after(newest[0][0]))
 
     def run_ids(self) -> list[str]:
         """The ids of all runs, by name."""
@@ -201,17 +203,18 @@ class Store:
 
     def folder(self, selector: str) -> Path:
         """Where a run is: by its id, a unique beginning of it, its folder, or `latest`. Raises StoreError."""
+        if _RUN_ID.fullmatch(selector) and is_run(self.runs_path / selector):
+            return self.runs_path / selector
+        newest = self._newest() if selector == "latest" else None
+        if newest is not None:
+            return newest[1]
         folders = self._folders()
         if not folders and not is_run(Path(selector)):
             require_store(self.path)
             raise StoreError(f"{self.runs_path} holds no runs: make one with bnnbench run, or name a --store")
         if selector == "latest":
-            readable = self._records()
-            if not readable:
-                read_record(folders[-1])  # says what is wrong with it
-            return max(readable, key=lambda item: item[1].place)[0]
-        matches = [folder for folder in folders if folder.name == selector]
-        matches = matches or [folder for folder in folders if selector and folder.name.startswith(selector)]
+            return folders[-1]  # damaged, which reading it says
+        matches = [folder for folder in folders if selector and folder.name.startswith(selector)]
         if len(matches) == 1:
             return matches[0]
         if not matches and os.sep in selector and is_run(Path(selector)):
@@ -221,30 +224,20 @@ class Store:
         raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
 
     def _folders(self) -> list[Path]:
+        return [folder for name in self.names() if is_run(folder := self.runs_path / name)]
+
+    def names(self) -> list[str]:
+        """The names of all that is in the folder of runs, runs and others."""
         try:
-            children = sorted(self.runs_path.iterdir())
+            return sorted(os.listdir(self.runs_path))  # noqa: PTH208 - a store may have 100,000 runs
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise StoreError(f"{self.runs_path} can't be read ({error.strerror}): check its permissions") from error
-        return [child for child in children if is_run(child)]
 
-    def _records(self) -> list[tuple[Path, RunRecord]]:
-        """Every folder with its record, but damaged ones."""
-        found = ((folder, _unless_damaged(read_record, folder)) for folder in self._folders())
-        return [(folder, record) for folder, record in found if record is not None]
-
-
-T = TypeVar("T")
-
-
-def _unless_damaged(reader: Callable[[Path], T], folder: Path) -> T | None:
-    """What is read from a run's folder; None, and a warning, when it can't be."""
-    try:
-        return reader(folder)
-    except StoreError as error:
-        warnings.warn(StoreWarning(f"run {folder.name} is left out: {error}"), stacklevel=3)
-        return None
+    def _newest(self) -> tuple[Place, Path] | None:
+        """The latest run. Warns of damaged ones."""
+        return latest_run(self.path, self.runs_path, self.names())
 
 
 def _warn_of(run: StoredRun) -> None:
@@ -276,6 +269,6 @@ def lock_run(folder: Path) -> filelock.BaseFileLock:
 
 def _remove_empty_run(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for name in ("journal.jsonl", "journal.lock"):
+        for name in (JOURNAL, "journal.lock"):
             (folder / name).unlink(missing_ok=True)
         folder.rmdir()

@@ -28,9 +28,13 @@ from bnnbench.results.store import journal
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.seal import is_sealed, is_whole
 
+RECORD, JOURNAL = "run.json", "journal.jsonl"
+"""What a run is read from."""
 END = "journal.end"
 """The file that says how many records a journal had when its run ended."""
 MEASUREMENTS = "measurements.parquet"
+UNFINISHED = "incomplete"
+"""The outcome of a run that did not end: it is going on, or was cut off."""
 _decoder = msgspec.json.Decoder(RunRecord)
 
 
@@ -137,7 +141,7 @@ def _with_side(old: Verdict) -> Verdict:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is one of a run."""
-    return os.path.isfile(folder / "run.json")  # noqa: PTH113 - Path.is_file raises where one may not look
+    return os.path.isfile(folder / RECORD)  # noqa: PTH113 - Path.is_file raises where one may not look
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -156,7 +160,7 @@ def read_run(folder: Path) -> StoredRun:
 def read_journal(folder: Path, sealed: bool) -> journal.Contents:
     """Reads the journal of a run's folder; `sealed` says that the run was created with checksums. Raises StoreError."""
     least, warning = _records_at_the_end(folder / END)
-    contents = journal.read(folder / "journal.jsonl", sealed=sealed, least=least)
+    contents = journal.read(folder / JOURNAL, sealed=sealed, least=least)
     contents.warnings.extend(warning)
     return contents
 
@@ -167,7 +171,7 @@ def is_sealed_run(folder: Path) -> bool:
 
 
 def _read_record(folder: Path) -> tuple[RunRecord, bool]:
-    path = folder / "run.json"
+    path = folder / RECORD
     try:
         data = read_regular(path)
     except OSError as error:

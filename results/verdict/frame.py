@@ -1,6 +1,7 @@
 """Verdicts as a pandas frame, a row for each comparison and metric."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -24,5 +25,9 @@ VERDICT_COLUMNS = {
 
 def verdict_frame(runs: Iterable[StoredRun]) -> pd.DataFrame:
     """The verdicts of runs in `VERDICT_COLUMNS`; effects are ratios minus 1, of accuracies differences of shares."""
-    rows = ({"run_id": run.record.run_id, **entry(row)} for run in runs for row in verdict_rows(run))
-    return build(rows, VERDICT_COLUMNS)
+    return build((row for run in runs for row in verdict_row_values(run)), VERDICT_COLUMNS)
+
+
+def verdict_row_values(run: StoredRun) -> Iterator[dict[str, Any]]:
+    """The rows of a run, with more than `VERDICT_COLUMNS`."""
+    return ({"run_id": run.record.run_id, **entry(row)} for row in verdict_rows(run))

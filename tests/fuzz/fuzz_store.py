@@ -118,17 +118,17 @@ def use(store: Store, folder: Path, draws: bool) -> None:
     from bnnbench.results.charts import CHARTS
     from bnnbench.results.export import EXPORTS
     from bnnbench.results.history import histories
-    from bnnbench.results.measurements import to_parquet
     from bnnbench.results.ratios import compare
     from bnnbench.results.report import write
     from bnnbench.results.report.page_context import PageContext
     from bnnbench.results.table import notes, table
+    from bnnbench.results.tables.of_run import invocation_table
     from bnnbench.results.verdict.rows import verdict_rows
 
     run = store.run()
     frame = load(store)
     load_invocations(store)
-    to_parquet(run)
+    invocation_table(run)
     histories(frame)
     verdict_rows(run)
     compare(frame, frame)

@@ -19,10 +19,10 @@ from bnnbench.harness.errors import CallError, CannotMeasure, SuiteError
 from bnnbench.harness.run.resume import resume_run
 from bnnbench.harness.suite.load import load_suites
 from bnnbench.results.errors import StoreWarning
-from bnnbench.results.measurements import finish
 from bnnbench.results.printable import cell, harmless
 from bnnbench.results.records import DeviceEvent, Invocation, Pair, RunEnd
 from bnnbench.results.store.runs import Store
+from bnnbench.results.tables.run_files import finish
 from tests.results.conftest import synthetic_record
 from tests.results.family import write_family
 

@@ -14,7 +14,6 @@ from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.columns import CASE_COLUMNS, build
 from bnnbench.results.models import choices, newest
 from bnnbench.results.records import RunRecord
-from bnnbench.results.store.stored_run import StoredRun
 
 XS = shipped_models()["quicknet_xs"]
 ROW = {"kind": "model", "status": "ok", "engine": "native", "threads": 1, "size_bytes": 10, "device": "local"}
@@ -26,9 +25,9 @@ def frame(*rows: dict[str, object]) -> pd.DataFrame:
     return build(whole, CASE_COLUMNS)
 
 
-def run(*tables: ModelTable, devices: list[str]) -> StoredRun:
+def run(*tables: ModelTable, devices: list[str]) -> RunRecord:
     config = RunConfig(suite=Suite(name="s", model=list(tables)), devices=devices)
-    record = RunRecord(
+    return RunRecord(
         run_id="r",
         created="",
         version="0",
@@ -39,7 +38,6 @@ def run(*tables: ModelTable, devices: list[str]) -> StoredRun:
         samples_per_invocation=1,
         suite=msgspec.to_builtins(config),
     )
-    return StoredRun(record, [])
 
 
 def test_figures_of_two_devices_are_not_joined() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import (
     Build,
     CaseRecord,
@@ -23,6 +22,7 @@ from bnnbench.results.records import (
 )
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.tables.run_files import finish
 from tests.results.family import write_family
 
 # h, w, c, oc, kernel, stride, source

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, RunEnd, RunRecord
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.tables.run_files import finish
 
 # name, size, latency in us on the workstation, right answers of 10,000 (None: not evaluated)
 MODELS = [

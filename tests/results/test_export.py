@@ -22,9 +22,9 @@ from bnnbench.results.export import EXPORTS
 from bnnbench.results.export.chrome_trace import spans
 from bnnbench.results.export.pytest_benchmark import from_json, statistics_of
 from bnnbench.results.frames import load
-from bnnbench.results.measurements import finish
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import MEASUREMENTS, StoredRun
+from bnnbench.results.tables.run_files import finish
 
 
 def timed(run: StoredRun) -> int:

@@ -12,7 +12,6 @@ import pytest
 from bnnbench.results import load
 from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.errors import StoreError, StoreWarning
-from bnnbench.results.measurements import finish
 from bnnbench.results.models import choices
 from bnnbench.results.pareto import pareto
 from bnnbench.results.pick import pick
@@ -24,6 +23,7 @@ from bnnbench.results.report.models import models
 from bnnbench.results.report.page import page
 from bnnbench.results.store.runs import Store, StoredRun
 from bnnbench.results.table import notes, table
+from bnnbench.results.tables.run_files import finish
 from tests.fuzz.fuzz_store import INTERNAL, SILENT, damage, hostile
 
 NOTE = DeviceEvent(device="pi4", kind="note", message="a sentence with ä")

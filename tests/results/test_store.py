@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, Gate, Invocation, RunEnd, RunRecord
 from bnnbench.results.store import atomic
 from bnnbench.results.store import runs as store_module
 from bnnbench.results.store.runs import Store, StoredRun, StoreError, new_run_id
+from bnnbench.results.tables.run_files import finish
 
 NOTE = DeviceEvent(device="pi4", kind="note", message="hello")
 

@@ -1,0 +1,28 @@
+"""A stored run as Python's callers see it: with its outcome, and why devices failed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from bnnbench.results.store.stored_run import StoredRun
+
+
+class Found(NamedTuple):
+    """`outcome` is `complete`, `incomplete` or `interrupted`; `failures` are by the name of a device."""
+
+    stored: StoredRun
+    outcome: str
+    failures: dict[str, str]
+
+
+def found(stored: StoredRun) -> Found:
+    """A run as it was read."""
+    from ..errors import HarnessError
+    from ..run.resume import run_result
+
+    failures: dict[str, str] = {}
+    with suppress(HarnessError):  # a run of another version, or from elsewhere
+        failures = run_result(stored).failures
+    return Found(stored, stored.end.outcome if stored.end else "incomplete", failures)

@@ -1,0 +1,244 @@
+"""The rows of a store's cases: of the index where it stands, of the run folders for the rest."""
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from bnnbench.results.arrow_types import schema
+from bnnbench.results.columns import CASE_COLUMNS
+from bnnbench.results.errors import StoreError, StoreNotice, StoreWarning
+from bnnbench.results.index.chunks import OF_RUN, PLANNED, ROW, RUN, read_cases
+from bnnbench.results.index.where import Where
+from bnnbench.results.store.entries import Entries, each_once, entries_of
+from bnnbench.results.store.parts import PartError, part_folders
+from bnnbench.results.store.stored_run import RECORD, StoredRun, read_record, read_run
+from bnnbench.results.tables.arrow import frame, moment
+from bnnbench.results.tables.of_run import case_table
+from bnnbench.results.tables.run_files import CASES, fresh_files, read_table
+
+_ATTEMPTS = 4
+_MANY = 200
+"""Ended runs outside the index from which on reading is slow enough to say so."""
+_ROWS_OF_A_RUN = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`columns` with their types, of the rows that meet `where`, of runs that began at `since` or later."""
+
+    columns: tuple[str, ...]
+    where: Where | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows with all columns that are needed; `keys` sort them: the run's place among all runs, and the row in it."""
+
+    table: pa.Table
+    places: list[tuple[str, str]]
+    place: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+
+def read(store: Path, runs_path: Path, wanted: Wanted) -> pd.DataFrame:
+    """The rows of a store, runs oldest first. Warns (StoreWarning) of what can't be read. Raises StoreError, and
+    ValueError for a condition that pandas does not take."""
+    needed = [name for name in CASE_COLUMNS if name in wanted.columns or _is_asked(name, wanted.where)]
+    damaged: set[Path] = set()
+    for attempt in range(_ATTEMPTS):
+        ignored = damaged if attempt < _ATTEMPTS - 1 else part_folders(store)
+        names = _names(runs_path)
+        try:
+            entries = entries_of(store, names, frozenset(ignored))
+            pieces, others = _of_index(entries, runs_path, needed, wanted, names)
+            break
+        except PartError as error:
+            if error.folder.is_dir():  # else it was merged into another one meanwhile
+                damaged.add(error.folder)
+                warnings.warn(StoreWarning(f"{error}; make it again with bnnbench store index"), stacklevel=3)
+    pieces += _of_folders(runs_path, others, needed, wanted)
+    found = _together(pieces, needed)
+    if wanted.where is not None:
+        found = wanted.where.rows(found)
+    return found[list(wanted.columns)]
+
+
+def _is_asked(name: str, where: Where | None) -> bool:
+    return where is not None and name in where.names
+
+
+def _names(runs_path: Path) -> list[str]:
+    """Of everything in the folder of runs. Raises StoreError."""
+    try:
+        return os.listdir(runs_path)  # noqa: PTH208 - names alone: a store may have 100,000 runs
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{runs_path} can't be read ({error.strerror}): check its permissions") from error
+
+
+def _of_index(
+    entries: Entries, runs_path: Path, needed: Sequence[str], wanted: Wanted, names: Sequence[str]
+) -> tuple[list[_Piece], list[str]]:
+    """The rows that the index has, and the names of folders that must be read: those that it lacks, and those that
+    changed and may have rows that are wanted. Raises PartError."""
+    unknown = sorted(set(names) - set(entries.ids))
+    candidates = _candidates(entries, wanted)
+    stands = entries.standing(candidates, runs_path)
+    valid = each_once(entries, candidates[stands])
+    stale = {entries.ids[row] for row in candidates[~stands].tolist()} - {entries.ids[row] for row in valid.tolist()}
+    places = entries.places
+    pieces = []
+    for number, part in enumerate(entries.parts):
+        mine = valid[entries.part[valid] == number]
+        if not len(mine):
+            continue
+        columns = [RUN, ROW, *(name for name in needed if name not in OF_RUN)]
+        condition = None if wanted.where is None else wanted.where.about(CASE_COLUMNS.keys() - set(OF_RUN))
+        if len(mine) < part.manifest.runs:
+            chosen = pc.field(RUN).isin(pa.array(entries.local[mine], pa.int32()))
+            condition = chosen if condition is None else condition & chosen
+        found = read_cases(part, columns, wanted.where, condition)
+        pieces.append(_piece(found, entries, mine, places, needed))
+    return pieces, [*unknown, *sorted(stale)]
+
+
+def _candidates(entries: Entries, wanted: Wanted) -> NDArray[np.int64]:
+    """The entries whose runs may have rows that are wanted, by what `run.json` alone decides."""
+    rows = np.arange(len(entries.ids))
+    if wanted.since is not None:
+        rows = rows[_known(pc.greater_equal(entries.runs["created"], pa.scalar(wanted.since, _CREATED)))]
+    if wanted.where is None:
+        return rows
+    condition = wanted.where.about(OF_RUN)
+    if condition is not None and len(rows):
+        table = entries.runs.select(OF_RUN).append_column("_at", pa.array(np.arange(len(entries.ids))))
+        rows = np.intersect1d(rows, table.filter(condition)["_at"].to_numpy())
+    planned = wanted.where.about(PLANNED)
+    if planned is None:
+        return rows
+    found = [np.zeros(0, np.int64)]
+    for number, part in enumerate(entries.parts):
+        locals_ = np.unique(read_cases(part, [RUN], wanted.where, planned)[RUN].to_numpy())
+        mine = np.flatnonzero(entries.part == number)
+        found.append(mine[np.isin(entries.local[mine], locals_)])
+    return np.intersect1d(rows, np.concatenate(found))
+
+
+_CREATED = schema({"created": CASE_COLUMNS["created"]}).field("created").type
+
+
+def _known(truths: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(truths.fill_null(False).to_numpy(), bool)
+
+
+def _piece(
+    found: pa.Table,
+    entries: Entries,
+    mine: NDArray[np.int64],
+    places: list[tuple[str, str]],
+    needed: Sequence[str],
+) -> _Piece:
+    """Rows of a part with the columns that their runs have."""
+    locals_ = found[RUN].to_numpy()
+    row_of = np.zeros(int(entries.local[mine].max()) + 1, np.int64)
+    row_of[entries.local[mine]] = np.arange(len(mine))
+    at = row_of[locals_]
+    columns = {}
+    for name in needed:
+        if name in OF_RUN:
+            values = entries.runs[name].take(pa.array(mine)).combine_chunks()
+            columns[name] = _spread(values, at)
+        else:
+            columns[name] = found[name]
+    return _Piece(pa.table(columns), [places[row] for row in mine.tolist()], at, found[ROW].to_numpy().astype(np.int64))
+
+
+def _spread(values: pa.Array, at: NDArray[np.int64]) -> pa.Array:
+    """One value for each row; texts as dictionaries, which is what makes a million of them small."""
+    if not pa.types.is_string(values.type):
+        return values.take(pa.array(at))
+    encoded = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(at)), encoded.dictionary)
+
+
+def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wanted: Wanted) -> Iterator[_Piece]:
+    """The rows of runs that the index does not have."""
+    ended = 0
+    for name in names:
+        folder = runs_path / name
+        try:
+            if not (folder / RECORD).is_file():
+                continue
+            record = read_record(folder)
+            created = moment(record.created)
+            if wanted.since is not None and (created is None or created < wanted.since):
+                continue
+            found, is_ended = _cases(folder)
+        except StoreError as error:
+            warnings.warn(StoreWarning(f"run {name} is left out: {error}"), stacklevel=4)
+            continue
+        except OSError as error:
+            raise StoreError(f"{folder} can't be read ({error.strerror}): check its permissions") from error
+        ended += is_ended
+        rows = np.arange(found.num_rows)
+        yield _Piece(found.select(list(needed)), [record.place], np.zeros(len(rows), np.int64), rows)
+    if ended >= _MANY:
+        text = f"{ended:,} runs are not in the index of the store: bnnbench store index makes reading them faster"
+        warnings.warn(StoreNotice(text), stacklevel=4)
+
+
+def _cases(folder: Path) -> tuple[pa.Table, bool]:
+    """The cases of a run, of its own table where that is fresh, and whether the run has ended. Warns (StoreWarning) of
+    lines of its journal that can't be read. Raises StoreError."""
+    notes = fresh_files(folder)
+    kept = None if notes is None else read_table(folder, CASES, notes)
+    if kept is not None:
+        return kept, True
+    run = read_run(folder)
+    warn_of(run)
+    return case_table(run), run.is_finished
+
+
+def warn_of(run: StoredRun) -> None:
+    """Warns (StoreWarning) of the lines of a journal that can't be read."""
+    for warning in run.warnings:
+        warnings.warn(StoreWarning(f"run {run.record.run_id}: {warning}"), stacklevel=5)
+
+
+def _together(pieces: Sequence[_Piece], needed: Sequence[str]) -> pd.DataFrame:
+    """All rows in order: runs oldest first, rows as in their run."""
+    columns = {name: CASE_COLUMNS[name] for name in needed}
+    if not pieces:
+        return frame(schema(columns).empty_table(), columns)
+    every = sorted({place for piece in pieces for place in piece.places})
+    rank = {place: number for number, place in enumerate(every)}
+    keys = []
+    for piece in pieces:
+        ranks = np.array([rank[place] for place in piece.places], np.int64)
+        keys.append(ranks[piece.place] * _ROWS_OF_A_RUN + piece.row)
+    order = np.argsort(np.concatenate(keys), kind="stable")
+    tables = [_encoded(piece.table) for piece in pieces]
+    return frame(pa.concat_tables(tables), columns, order)
+
+
+def _encoded(table: pa.Table) -> pa.Table:
+    """Its texts as dictionaries of one type, as those of an index are."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        if pa.types.is_string(column.type):
+            column = column.dictionary_encode()
+        columns[name] = column
+    return pa.table(columns)
