@@ -62,8 +62,16 @@ def build(engine: str, triple: str, isa: str | None, progress: Progress | None =
     objects = objects_of(engine, triple, isa)
     if layout:
         random.Random(layout).shuffle(objects)  # noqa: S311 - an order
-    numba = numba_target(triple, isa) if isa and RECIPES[engine].is_reference else None
-    return _build(engine, triple, isa, numba, objects, progress)
+    return _build(engine, triple, isa, _numba_of(engine, triple, isa), objects, progress)
+
+
+def build_key(engine: str, triple: str, isa: str | None) -> str:
+    """The key that `build` would give the engine; builds nothing. Raises BuildError."""
+    return _key_of(engine, triple, _numba_of(engine, triple, isa), objects_of(engine, triple, isa))
+
+
+def _numba_of(engine: str, triple: str, isa: str | None) -> NumbaTarget | None:
+    return numba_target(triple, isa) if isa and RECIPES[engine].is_reference else None
 
 
 def _reference_files() -> dict[str, bytes]:
@@ -81,14 +89,7 @@ def _key(recipe: dict[str, object], files: dict[str, bytes]) -> str:
     return digest.hexdigest()
 
 
-def _build(
-    engine: str,
-    triple: str,
-    isa: str | None,
-    numba: NumbaTarget | None,
-    objects: list[Object],
-    progress: Progress | None,
-) -> EngineBuild:
+def _key_of(engine: str, triple: str, numba: NumbaTarget | None, objects: list[Object]) -> str:
     compilers = _compilers(engine, triple)
     recipe: dict[str, object] = {
         "engine": engine,
@@ -102,7 +103,18 @@ def _build(
     if numba is not None:
         recipe["numba"] = [compilers.numba, compilers.llvmlite, *astuple(numba)]
         files |= _reference_files()
-    key = _key(recipe, files)
+    return _key(recipe, files)
+
+
+def _build(
+    engine: str,
+    triple: str,
+    isa: str | None,
+    numba: NumbaTarget | None,
+    objects: list[Object],
+    progress: Progress | None,
+) -> EngineBuild:
+    key = _key_of(engine, triple, numba, objects)
     what = f"the engine {engine} for {isa or triple}"
 
     def make(scratch: Path) -> None:

@@ -27,6 +27,9 @@ COMMANDS: dict[str, Command] = {
     "init": Command("init:app", "Write a commented suite and inventory to start from. Existing files are kept."),
     "runs": Command("runs:app", "List, show and remove stored runs."),
     "store": Command("store:app", "Index, verify and prune the store, and pack runs into archives."),
+    "replay": Command(
+        "replay:app", "Judge an archive's verdicts again and draw its report, without running anything of it."
+    ),
     "ab": Command(
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),

@@ -30,12 +30,12 @@ def compare(
 
     from bnnbench.results import load
     from bnnbench.results.environment import differences, entry_of, environment_of, lines_of
-    from bnnbench.results.grouped import counted
     from bnnbench.results.ratios import compare as compare_frames
-    from bnnbench.results.sheet import Column, Sheet, say
+    from bnnbench.results.sheet import say
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .ratio_table import print_ratios
     from .terminal import Console
 
     results = Store(store)
@@ -49,34 +49,12 @@ def compare(
         environment = [entry_of(one) for one in different]
         print(dumps({"ratios": rows, "refused": found.refused, "environment": environment}, indent=1))
         return
-    sheet = Sheet(
-        Column("workload", folds=True),
-        Column("engine", folds=True),
-        Column("device", folds=True),
-        Column("base", folds=True),
-        Column("head", folds=True),
-        Column("ratio", right=True),
-        Column("trust", folds=True),
-    )
-    several = len({ratio.device for ratio in found.ratios}) > 1
-    for item in found.ratios:
-        threads = f" x{item.threads}" if item.threads > 1 else ""
-        interval = "no interval" if item.low is None or item.high is None else f"{item.low:.2f}-{item.high:.2f}"
-        ratio = f"{item.ratio:.3f} ({interval})"
-        sheet.add(item.workload, item.engine + threads, item.device * several, item.base, item.head, ratio, item.trust)
     console = Console()
     for side, run in sides.items():
         commit = f", commit {run.record.commit[:10]}" if run.record.commit else ""
         say(console, f"{side}: run {run.record.run_id} of {run.record.created[:16].replace('T', ' ')}{commit}", "dim")
-    sheet.print(console)
-    if found.unlike:
-        say(console, counted(found.unlike, "not compared"), "yellow")
+    print_ratios(found, console)
     for line in lines_of(different):
         say(console, line, "yellow")
     if not different:
         say(console, "same environment, as far as it is recorded", "dim")
-    say(
-        console,
-        "ratio: head over base; ratios of two runs are no verdicts: use bnnbench ab, or check --baseline",
-        "dim",
-    )

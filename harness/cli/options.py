@@ -47,3 +47,11 @@ WaitOption = Annotated[
 """`main` reads it, before the command begins."""
 ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Number of threads, one per core.")]
 OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="Engine to run; see bnnbench engines list.")]
+SignersOption = Annotated[
+    Path | None,
+    Parameter(
+        name="--allowed-signers",
+        help="Who may sign, as of ssh-keygen; with it, an unsigned archive is refused. Default: allowed_signers beside "
+        "your own devices.toml.",
+    ),
+]

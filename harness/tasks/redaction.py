@@ -1,87 +1,22 @@
-"""Takes out of a report what names people and machines: what is known, and what looks like it; counts what it took."""
+"""Who this user is, and how a device is reached: what a report of a device must not name."""
 
 from __future__ import annotations
 
 import getpass
-import ipaddress
 import platform
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.protocol import Transport
-
-_COMMON = {"root", "local", "localhost", "this machine", "/root", "/", "shell", ""}
-"""What everybody has is no secret, and stands in ordinary sentences."""
-_IDENTITIES = {"boot_id": "machine id", "machine_id": "machine id", "serial": "serial"}
-"""Keys whose values name one machine, also where these are facts with a `value` and a `source`."""
-_HOME = re.compile(r"(?:/home|/Users|/data/data|/media|/mnt|/run/user)/[^\s:,;'\"<>|)]+")
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-_MAC = re.compile(r"\b[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}\b")
-_MAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
-_URL = re.compile(r"\b(?:ssh|adb|https?)://[^\s'\"<>)]+")
-_IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_IPV6 = re.compile(r"(?<![0-9A-Za-z:])[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*(?:%\w+)?(?![0-9A-Za-z:])")
-_SERIAL = re.compile(r"(?i)\b(serial(?:[ _-]?(?:no|number))?\s*[:=]\s*)(\S+)")
-
-
-class Redactor:
-    """Replaces names by `<kind>`; `taken` counts what was replaced, by kind, and holds no value."""
-
-    def __init__(self, known: dict[str, str]) -> None:
-        """`known` maps values to their kinds."""
-        usable = {value: kind for value, kind in known.items() if value not in _COMMON}
-        longest = sorted(usable.items(), key=lambda item: len(item[0]), reverse=True)
-        self._known = [
-            (re.compile(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"), kind) for value, kind in longest
-        ]
-        self.taken: Counter[str] = Counter()
-
-    def text(self, text: str) -> str:
-        """The text without them."""
-        for pattern, kind in self._known:
-            text = self._replaced(pattern, kind, text)
-        for pattern, kind in ((_URL, "address"), (_UUID, "machine id"), (_MAC, "MAC"), (_MAIL, "user")):
-            text = self._replaced(pattern, kind, text)
-        text = _SERIAL.sub(lambda found: found[1] + self._take("serial"), text)
-        text = self._replaced(_HOME, "path", text)
-        text = _IPV4.sub(self._address, text)
-        return _IPV6.sub(self._address, text)
-
-    def value(self, value: Any, key: str = "") -> Any:
-        """A document of JSON types without them, in keys and values."""
-        if isinstance(value, dict):
-            of = {name: key if key in _IDENTITIES and name == "value" else str(name) for name in value}
-            return {self.text(str(name)): self.value(item, of[name]) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.value(item, key) for item in value]
-        if key in _IDENTITIES and value is not None:
-            return self._take(_IDENTITIES[key])
-        return self.text(value) if isinstance(value, str) else value
-
-    def _replaced(self, pattern: re.Pattern[str], kind: str, text: str) -> str:
-        return pattern.sub(lambda _: self._take(kind), text)
-
-    def _address(self, found: re.Match[str]) -> str:
-        try:
-            ipaddress.ip_address(found[0].partition("%")[0])
-        except ValueError:
-            return found[0]  # a version, a time
-        return self._take("address")
-
-    def _take(self, kind: str) -> str:
-        self.taken[kind] += 1
-        return f"<{kind}>"
+from bnnbench.results.redactor import Redactor
 
 
 def redactor_of(spec: DeviceSpec, over_there: Mapping[str, str]) -> Redactor:
     """One that knows this user, this machine, and how the device is reached; `over_there` maps what the device calls
     itself, its user and its folders to their kinds."""
-    return Redactor({value: kind for value, kind in (*_known(spec), *over_there.items()) if value})
+    return Redactor({value: kind for value, kind in (*known_here(), *known_of(spec), *over_there.items()) if value})
 
 
 def names_over_there(transport: Transport) -> dict[str, str]:
@@ -91,14 +26,20 @@ def names_over_there(transport: Transport) -> dict[str, str]:
     return {**found, transport.home(): "path"}
 
 
-def _known(spec: DeviceSpec) -> Iterator[tuple[str, str]]:
+def known_here() -> Iterator[tuple[str, str]]:
+    """This machine's name, this user's, and their folders, each with its kind."""
     node = platform.node()
     yield node, "host"
     yield node.partition(".")[0], "host"
     with suppress(KeyError, OSError):
         yield getpass.getuser(), "user"
-    for folder in (Path("~").expanduser(), Path.cwd()):
-        yield str(folder), "path"
+    with suppress(RuntimeError):
+        yield str(Path("~").expanduser()), "path"
+    yield str(Path.cwd()), "path"
+
+
+def known_of(spec: DeviceSpec) -> Iterator[tuple[str, str]]:
+    """How a device is reached, each part with its kind; some are empty."""
     for path in (spec.identity_file, spec.known_hosts, spec.workdir):
         yield str(path or ""), "path"
     yield spec.host or "", "host"

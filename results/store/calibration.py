@@ -192,12 +192,14 @@ def save(store: Path, calibration: Calibration) -> Path:
     return path
 
 
-def latest(store: Path, device: str) -> Calibration | None:
-    """The newest one of a device. Raises StoreError for a damaged file."""
-    files = sorted(_folder(store, device).glob("calibration-*.json"))
-    if not files:
-        return None
-    return read_calibration(files[-1])
+def latest(store: Path, device: str, before: str | None = None) -> Calibration | None:
+    """The newest one of a device; with `before`, ISO 8601 in UTC, the newest that was made by then. Raises StoreError
+    for a damaged file."""
+    for file in sorted(_folder(store, device).glob("calibration-*.json"), reverse=True):
+        found = read_calibration(file)
+        if before is None or found.created <= before:
+            return found
+    return None
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -16,6 +16,7 @@ from bnnbench.harness.measure.runner import RUNNERS
 from bnnbench.harness.tasks import selftest
 from bnnbench.kernels.models.plan import plan_file
 from bnnbench.results import Store, load, load_invocations
+from bnnbench.results.archive import manifest as archive
 from bnnbench.results.environment import differences, environment_of
 from bnnbench.results.export import EXPORTS
 from bnnbench.results.records import bounds
@@ -50,6 +51,7 @@ def stated(what: str) -> int:
         ("journal", bounds.SCHEMA),
         ("`measurements.parquet`", bounds.SCHEMA),
         ("baseline, `capsule.json`", baselines.SCHEMA),
+        ("archive, `manifest.json`", archive.FORMAT),
         ("engine protocol", max(version for version in RUNNERS if version is not None)),
         ("plan files", plan_file.VERSION),
         ("report of `selftest`", selftest.SCHEMA),

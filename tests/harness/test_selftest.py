@@ -14,11 +14,12 @@ import pytest
 from bnnbench.devices.doctor import Finding
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.harness.tasks import selftest as task
-from bnnbench.harness.tasks.redaction import Redactor, redactor_of
+from bnnbench.harness.tasks.redaction import redactor_of
 from bnnbench.harness.tasks.selftest import is_right
 from bnnbench.harness.tasks.selftest_report import read, render
 from bnnbench.kernels.ops import BGemm
 from bnnbench.kernels.targets import ISA_LEVELS
+from bnnbench.results.redactor import Redactor
 from tests.devices.sshd import LoopbackSsh
 from tests.harness.bench import Bench, one_sentence
 

@@ -115,7 +115,7 @@ def test_times_in_words(seconds: float, words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *(("run",), ("ab",), ("check",), ("eval",), ("infer",), ("profile",), ("peak",)),
+        *(("run",), ("ab",), ("check",), ("eval",), ("infer",), ("profile",), ("peak",), ("replay",)),
         *(("devices", "calibrate"), ("devices", "restore")),
     ],
     ids=" ".join,

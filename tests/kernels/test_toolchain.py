@@ -14,7 +14,7 @@ import pytest
 from bnnbench.kernels import sources
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.errors import BuildError
-from bnnbench.kernels.toolchain import build_native, build_numba
+from bnnbench.kernels.toolchain import build_key, build_native, build_numba
 
 HOST = "x86_64-linux-musl"
 BUILD = """
@@ -56,6 +56,14 @@ def test_same_bytes_from_another_folder_and_cache(empty_cache: Path, tmp_path: P
     here = build_native(HOST) if engine == "native" else build_numba(HOST, "avx2")
     assert (build, sha256) == (here.build, here.sha256)
     assert said == "1"  # one line for a build, none for what is there
+
+
+def test_a_key_is_known_without_a_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    native, numba = build_native("x86_64-linux-musl"), build_numba("x86_64-linux-musl", "avx2")
+    monkeypatch.setenv("BNNBENCH_CACHE", str(tmp_path / "cache"))
+    assert build_key("native", "x86_64-linux-musl", None) == native.build
+    assert build_key("numba", "x86_64-linux-musl", "avx2") == numba.build
+    assert not (tmp_path / "cache").exists()
 
 
 def test_two_processes_at_once_build_once(empty_cache: Path, tmp_path: Path) -> None:
