@@ -237,7 +237,7 @@ def run_of(result: RunResult, store: Store) -> Run:
     """A run that has just ended. Raises KeyboardInterrupt for one that was interrupted: nothing may go on after it."""
     if result.outcome == "interrupted":
         run_id = result.stored.record.run_id
-        again = f"bnnbench.run(resume={run_id!r}, store={str(store.path)!r})"
+        again = f"bnnbench.run(resume={run_id!r}, store={store.place!r})"
         raise KeyboardInterrupt(f"run {run_id} was interrupted; finish it with {again}")
     return Run(result.stored, store, result.outcome, dict(result.failures))
 

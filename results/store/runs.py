@@ -151,6 +151,11 @@ class Store:
             self.remote.exchange()
 
     @property
+    def place(self) -> str:
+        """How a user names this store: its folder, or its address in object storage."""
+        return str(self.path if self.remote is None else self.remote.address)
+
+    @property
     def runs_path(self) -> Path:
         """The folder that holds the run folders."""
         return self.path if self.path.name == "runs" else self.path / "runs"

@@ -1,0 +1,397 @@
+"""Hosts that share a store in object storage, against a real S3 server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bnnbench.results import load
+from bnnbench.results.errors import StoreError, StoreWarning
+from bnnbench.results.measurements import finish
+from bnnbench.results.records import DeviceEvent, RunEnd
+from bnnbench.results.store.baselines import Baseline, BaselineEngine, Baselines
+from bnnbench.results.store.calibration import latest, save
+from bnnbench.results.store.remote import live_run
+from bnnbench.results.store.removal import removable, remove_run
+from bnnbench.results.store.runs import RunWriter, Store
+from tests.results.calibrated import calibrated
+from tests.results.conftest import synthetic_record, write_synthetic
+from tests.results.remote.conftest import Host
+from tests.s3 import Storage, planted_in
+
+RUN = synthetic_record().run_id
+FINAL = ["journal.end", "journal.jsonl", "measurements.parquet", "run.json"]
+
+
+def note(number: int) -> DeviceEvent:
+    return DeviceEvent(device="pi4", kind="note", message=f"number {number}", started="2026-01-02T03:04:05Z")
+
+
+def begun(store: Store, run_id: str = RUN) -> RunWriter:
+    return store.create(msgspec.structs.replace(synthetic_record(), run_id=run_id))
+
+
+def messages(store: Store, run_id: str = RUN) -> list[str]:
+    return [event.message for event in store.run(run_id).events]
+
+
+def test_another_host_reads_the_same_run(host: Host, storage: Storage, tmp_path: Path) -> None:
+    with host("a") as store:
+        written = write_synthetic(store())
+    assert storage.keys() == [f"runs/{RUN}/{name}" for name in FINAL]
+    with host("b") as store:
+        other = store()
+        read = other.run()
+        assert read.entries == written.entries
+        assert read.record == written.record
+        assert read.is_finished
+        assert other.path.is_relative_to(tmp_path / "b")
+        assert written.path is not None
+        for name in FINAL:
+            assert (other.runs_path / RUN / name).read_bytes() == (written.path / name).read_bytes()
+        assert len(load(storage.url)) == len(load(written))
+
+
+def test_nothing_is_sent_twice(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        write_synthetic(store())
+        before = storage.client.head_object(Bucket=storage.bucket, Key=f"bench/results/runs/{RUN}/run.json")
+        storage.line.allowed = 3000  # one list
+        store()
+        storage.line.allowed = None
+        after = storage.client.head_object(Bucket=storage.bucket, Key=f"bench/results/runs/{RUN}/run.json")
+    assert after["LastModified"] == before["LastModified"]
+
+
+def test_a_live_run_grows_on_another_host_and_ends(
+    host: Host, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "EVERY_S", 0.0)
+    with host("a") as store:
+        writer = begun(store())
+        writer.append(note(1))
+        assert writer.share() is None
+    with host("b") as store:
+        assert messages(store()) == ["number 1"]
+    with host("a"):
+        writer.append(note(2), note(3))
+        writer.share()
+    with host("b") as store:
+        assert messages(store()) == ["number 1", "number 2", "number 3"]
+        assert store().run().end is None
+    assert sum("/journal-" in key for key in storage.keys()) == 2
+    with host("a"), writer:
+        writer.append(note(4))
+        finish(writer)
+        writer.append(RunEnd(finished="2026-01-02T03:09:10Z", outcome="complete", wall_ns=1, overhead={}))
+    assert storage.keys() == [f"runs/{RUN}/{name}" for name in FINAL]
+    with host("b") as store:
+        assert messages(store()) == [f"number {number}" for number in (1, 2, 3, 4)]
+        assert store().run().end is not None
+        assert storage.get(f"runs/{RUN}/journal.jsonl") == (store().runs_path / RUN / "journal.jsonl").read_bytes()
+
+
+def test_a_part_waits_for_its_time(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        writer = begun(store())
+        writer.append(note(1))
+        writer.share()
+        assert storage.keys() == []
+        writer.close()
+
+
+def test_a_run_that_is_resumed_after_its_end_replaces_its_files(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        with begun(store()) as writer:
+            writer.append(note(1))
+            finish(writer)
+        with host("b") as other:
+            assert messages(other()) == ["number 1"]
+        with store().reopen(RUN) as writer:
+            writer.append(note(2))
+            finish(writer)
+    assert storage.get(f"runs/{RUN}/journal.end") == b"2\n"
+    with host("b") as store:
+        assert messages(store()) == ["number 1", "number 2"]
+        assert (store().runs_path / RUN / "journal.end").read_bytes() == b"2\n"
+
+
+def test_a_run_that_was_cut_off_is_uploaded_by_the_next_command(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        writer = begun(store())
+        writer.append(note(1))
+        with (writer.path / "journal.jsonl").open("ab") as file:
+            file.write(b'{"type":"device_ev')  # in the middle of a line
+        writer._live = None  # the process is killed: nothing is uploaded, and its lock ends
+        writer.close()
+        assert storage.keys() == []
+        store()
+    assert [key for key in storage.keys() if "run.json" in key] == [f"runs/{RUN}/run.json"]
+    with host("b") as store:
+        assert messages(store()) == ["number 1"]
+    with host("a") as store, store().reopen(RUN) as writer:
+        writer.append(note(2))
+        finish(writer)
+    with host("b") as store:
+        assert messages(store()) == ["number 1", "number 2"]
+
+
+def test_a_server_that_is_away_costs_one_warning_and_nothing_is_lost(
+    host: Host, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_run, "EVERY_S", 0.0)
+    with host("a") as store:
+        writer = begun(store())
+        storage.line.cut()
+        writer.append(note(1))
+        said = writer.share()
+        assert said is not None
+        assert "the run goes on" in said
+        writer._live._next_s = 0.0  # type: ignore[union-attr]
+        assert writer.share() is None
+        with pytest.warns(StoreWarning, match="the next command with --store s3://") as warned, writer:
+            writer.append(note(2))
+            finish(writer)
+        assert len(warned) == 1
+        with pytest.warns(StoreWarning, match="the copy on this machine is used") as warned:
+            assert messages(store()) == ["number 1", "number 2"]
+        assert len(warned) == 1
+        assert storage.keys() == []
+        storage.line.mend()
+        store()
+    with host("b") as store:
+        assert messages(store()) == ["number 1", "number 2"]
+
+
+def test_an_upload_that_is_cut_at_any_byte_is_completed_later(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        written = write_synthetic(store())
+        assert written.path is not None
+        files = {name: (written.path / name).read_bytes() for name in FINAL}
+        size = sum(map(len, files.values()))
+        storage_of_before = storage.keys()
+        for cut in range(1, 8):
+            for key in storage.keys():
+                storage.delete(key)
+            mirror = store  # a host that never exchanged the run
+            with host(f"c{cut}") as other:
+                opened = other()
+                run = opened.runs_path / RUN
+                run.mkdir()
+                for name, content in files.items():
+                    (run / name).write_bytes(content)
+                storage.line.allowed = size * cut // 8
+                with pytest.warns(StoreWarning, match="can't be reached"):
+                    other()
+                storage.line.mend()
+                storage.line.allowed = None
+                seen = storage.keys()
+                assert seen != storage_of_before
+                # Whoever reads now sees the whole run, or none.
+                with host(f"d{cut}") as reader:
+                    assert reader().run_ids() == []
+                other()
+            assert storage.keys() == storage_of_before
+            assert all(storage.get(f"runs/{RUN}/{name}") == content for name, content in files.items())
+        del mirror
+
+
+def test_an_answer_that_is_lost_does_no_harm(host: Host, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object was made, and this host does not know it."""
+    monkeypatch.setattr(live_run, "EVERY_S", 0.0)
+    with host("a") as store:
+        writer = begun(store())
+        writer.append(note(1))
+        half = (writer.path / "journal.jsonl").read_bytes()
+        storage.put(f"runs/{RUN}/journal-{0:015d}.jsonl", half)
+        writer.append(note(2))
+        assert writer.share() is None
+        writer.share()
+        parts = [key for key in storage.keys() if "/journal-" in key]
+        assert len(parts) == 2
+        with host("b") as other:
+            assert messages(other()) == ["number 1", "number 2"]
+        finish(writer)
+        storage.put(f"runs/{RUN}/journal.jsonl", (writer.path / "journal.jsonl").read_bytes())
+        writer.close()
+    assert not [key for key in storage.keys() if "/journal-" in key]
+
+
+def test_a_run_of_the_same_id_is_never_overwritten(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        write_synthetic(store())
+    there = storage.get(f"runs/{RUN}/run.json")
+    with host("b") as store:
+        storage.line.cut()
+    with host("b") as store:
+        storage.line.mend()
+        for key in storage.keys():
+            storage.delete(key)
+        opened = store()
+        with opened.create(msgspec.structs.replace(synthetic_record(), seed=1)) as writer:
+            storage.put(f"runs/{RUN}/run.json", there)
+            writer.append(note(1))
+            finish(writer)
+            with pytest.warns(StoreWarning, match=f"run {RUN} is not uploaded"):
+                writer.close()
+    assert storage.get(f"runs/{RUN}/run.json") == there
+
+
+def test_a_removed_run_vanishes_everywhere_but_one_that_waits_does_not(host: Host, storage: Storage) -> None:
+    waiting = "20260103-000000-aaaaaa"
+    with host("a") as store:
+        write_synthetic(store())
+    with host("b") as store:
+        opened = store()
+        assert opened.run_ids() == [RUN]
+        storage.line.cut()
+        with pytest.warns(StoreWarning), begun(opened, waiting) as writer:
+            writer.append(note(1))
+            finish(writer)
+        storage.line.mend()
+    with host("a") as store:
+        opened = store()
+        for folder in removable(opened, [RUN]):
+            remove_run(opened, folder)
+    assert not [key for key in storage.keys() if RUN in key]
+    with host("b") as store:
+        assert store().run_ids() == [waiting]
+    with host("a") as store:
+        assert store().run_ids() == [waiting]
+
+
+def test_a_run_is_not_removed_while_the_server_is_away(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        opened = store()
+        write_synthetic(opened)
+        storage.line.cut()
+        with pytest.raises(StoreError, match="can't be reached"):
+            remove_run(opened, opened.runs_path / RUN)
+        assert opened.run_ids() == [RUN]
+
+
+def test_a_removal_that_was_cut_off_is_completed(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        write_synthetic(store())
+        storage.delete(f"runs/{RUN}/run.json")
+        with host("b") as other:
+            assert other().run_ids() == []
+        assert store().run_ids() == []
+    assert storage.keys() == []
+
+
+def test_a_run_that_is_discarded_leaves_nothing(host: Host, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_run, "EVERY_S", 0.0)
+    with host("a") as store:
+        writer = begun(store())
+        writer.append(note(1))
+        writer.share()
+        assert storage.keys()
+        writer.discard()
+        assert store().run_ids() == []
+    assert storage.keys() == []
+
+
+def saved(store: Store, folder: Path, version: str, created: str) -> None:
+    import hashlib
+
+    engine = folder / f"engine{version}"
+    engine.write_bytes(version.encode() * 5000)
+    sha = hashlib.sha256(engine.read_bytes()).hexdigest()
+    made = Baseline(
+        name="main",
+        created=created,
+        version=version,
+        run_id="r",
+        suite={},
+        engines=[BaselineEngine(engine="native", triple="x", sha256=sha)],
+    )
+    Baselines(store.path).save(made, {sha: engine}, {})
+
+
+def test_baselines_are_shared_and_the_last_one_stays(host: Host, storage: Storage, tmp_path: Path) -> None:
+    with host("a") as store:
+        opened = store()
+        saved(opened, tmp_path, "1", "2026-01-01T00:00:00+00:00")
+        opened.upload()
+    with host("b") as store:
+        opened = store()
+        assert Baselines(opened.path).get("main").version == "1"
+        binary = Path(Baselines(opened.path).binaries("main", "native")["x"])
+        assert binary.read_bytes() == b"1" * 5000
+        assert binary.stat().st_mode & 0o111
+        saved(opened, tmp_path, "3", "2026-01-03T00:00:00+00:00")
+        opened.upload()
+    with host("c") as store:
+        opened = store()
+        assert Baselines(opened.path).get("main").version == "3"
+    with host("a") as store:
+        # Saved before the one that is there now, while the server was away.
+        storage.line.cut()
+        with pytest.warns(StoreWarning):
+            opened = store()
+            saved(opened, tmp_path, "2", "2026-01-02T00:00:00+00:00")
+            opened.upload()
+        storage.line.mend()
+        assert Baselines(store().path).get("main").version == "3"
+    storage.delete("baselines/main.json")
+    with host("b") as store:
+        assert Baselines(store().path).names() == []
+
+
+def test_a_baseline_is_never_seen_half(host: Host, storage: Storage, tmp_path: Path) -> None:
+    with host("a") as store:
+        opened = store()
+        saved(opened, tmp_path, "1", "2026-01-01T00:00:00+00:00")
+        opened.upload()
+        saved(opened, tmp_path, "2", "2026-01-02T00:00:00+00:00")
+        storage.line.allowed = 6000  # the list, and a part of the engine
+        with pytest.warns(StoreWarning, match="can't be reached"):
+            opened.upload()
+        storage.line.allowed = None
+        storage.line.mend()
+        with host("b") as other:
+            assert Baselines(other().path).get("main").version == "1"
+        store()
+    with host("b") as other:
+        found = Baselines(other().path)
+        assert found.get("main").version == "2"
+        assert found.binaries("main", "native")
+
+
+def test_calibrations_are_shared(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        opened = store()
+        save(opened.path, calibrated())
+        opened.upload()
+        opened.upload()
+    assert storage.keys() == ["devices/pi4/calibration-20260101T000000.json"]
+    with host("b") as store:
+        assert latest(store().path, "pi4") == calibrated()
+        storage.delete(storage.keys()[0])
+        assert latest(store().path, "pi4") is None
+
+
+def test_two_stores_of_one_bucket_do_not_mix(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        write_synthetic(store())
+        assert Store(f"s3://{storage.bucket}/bench/result").run_ids() == []
+        assert Store(f"s3://{storage.bucket}").run_ids() == []
+
+
+def test_no_credential_is_in_any_file(host: Host, storage: Storage, tmp_path: Path) -> None:
+    with host("a") as store:
+        opened = store()
+        write_synthetic(opened)
+        saved(opened, tmp_path, "1", "2026-01-01T00:00:00+00:00")
+        opened.upload()
+        marker = json.loads((opened.path / "mirror.json").read_text())
+    assert marker == {"url": storage.url, "endpoint": storage.line.url}
+    assert planted_in(tmp_path) == []
+    assert storage.keys()
+    for key in storage.keys():
+        (tmp_path / "object").write_bytes(storage.get(key))
+        assert planted_in(tmp_path) == [], key
