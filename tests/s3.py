@@ -147,13 +147,13 @@ class Storage:
             "s3",
             endpoint_url=f"http://127.0.0.1:{port}",
             aws_access_key_id="judge",
-            aws_secret_access_key="judge",
+            aws_secret_access_key="judge",  # noqa: S106 - moto takes any
             region_name="us-east-1",
         )
         self.client.create_bucket(Bucket=bucket)
         self.url = f"s3://{bucket}/bench/results"
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Every key below the store's prefix, without it."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", ())]

@@ -50,9 +50,15 @@ class Bucket:
     Every method raises AwayError while the server cannot be reached, StoreError when it refuses.
     """
 
-    def __init__(self, address: Address, *, brief: bool = False) -> None:
+    def __init__(self, address: Address, session: Any = None) -> None:
+        """`session` is the boto3 session of a bucket that is used briefly; None: a new one."""
         self.address = address
-        self._client = _client(address, brief)
+        self._session = session or _session(address)
+        self._client = _client(address, self._session, is_brief=session is not None)
+
+    def brief(self) -> "Bucket":
+        """The same, which waits for a server no longer than `_BRIEF_S`, and tries nothing twice."""
+        return Bucket(self.address, self._session)
 
     @property
     def endpoint(self) -> str:
@@ -188,30 +194,43 @@ def is_content(item: Object, content: bytes | Path) -> bool:
     return item.size == size and (not is_digest or etag == _md5(content))
 
 
-def _client(address: Address, brief: bool) -> Any:
+def _session(address: Address) -> Any:
     try:
         import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError:
         raise StoreError(f"{address} needs boto3: pip install 'bnnbench[s3]'") from None
+    try:
+        return boto3.session.Session()
+    except (BotoCoreError, ValueError) as error:
+        raise _unusable(address, error) from None
+
+
+def _client(address: Address, session: Any, is_brief: bool) -> Any:
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
     config = Config(
-        connect_timeout=_BRIEF_S if brief else _CONNECT_S,
-        read_timeout=_BRIEF_S if brief else _READ_S,
-        retries={"mode": "standard", "total_max_attempts": 1 if brief else _ATTEMPTS},
+        connect_timeout=_BRIEF_S if is_brief else _CONNECT_S,
+        read_timeout=_BRIEF_S if is_brief else _READ_S,
+        retries={"mode": "standard", "total_max_attempts": 1 if is_brief else _ATTEMPTS},
         max_pool_connections=16,
         # Servers other than Amazon's may not know the newer checksums; uploads have a Content-MD5.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
     try:
-        client = boto3.session.Session().client("s3", config=config)
+        client = session.client("s3", config=config)
     except (BotoCoreError, ValueError) as error:
-        raise StoreError(
-            f"{address} can't be used ({type(error).__name__}): check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
-        ) from None
+        raise _unusable(address, error) from None
     _require_private(client.meta.endpoint_url)
     return client
+
+
+def _unusable(address: Address, error: Exception) -> StoreError:
+    return StoreError(
+        f"{address} can't be used ({type(error).__name__}): check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
+    )
 
 
 def _require_private(url: str) -> None:

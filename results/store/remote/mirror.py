@@ -50,7 +50,7 @@ class Mirror:
     def __init__(self, address: Address) -> None:
         self.address = address
         self._bucket = Bucket(address)
-        self._brief = Bucket(address, brief=True)
+        self._brief = self._bucket.brief()
         self._marker = _Marker(str(address), self._bucket.endpoint)
         digest = hashlib.sha256(f"{self._marker.url}\n{self._marker.endpoint}".encode()).hexdigest()[:16]
         self.path = _cache() / f"{address.bucket}-{digest}"
