@@ -40,6 +40,9 @@ class Line:
         self._open: set[socket.socket] = set()
         self.allowed: int | None = None
         """So many bytes go to the server before the line cuts itself; None: all."""
+        self.hangs = False
+        """Whether it lets nothing through then, instead of cutting itself."""
+        self.is_hanging = threading.Event()
         self.mend()
 
     @property
@@ -81,6 +84,9 @@ class Line:
                 if counts and self.allowed is not None:
                     self.allowed -= len(data)
                     if self.allowed < 0:
+                        if self.hangs:
+                            self.is_hanging.set()
+                            continue
                         self.cut()
                         break
                 target.sendall(data)

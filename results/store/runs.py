@@ -74,6 +74,7 @@ class RunWriter:
         self._lock = lock
         self._journal = journal_
         self._live = live
+        self._is_closed = False
 
     def read(self) -> StoredRun:
         """What is in the journal now, for a resumed run to see what it need not measure again. Reads the disk."""
@@ -104,21 +105,27 @@ class RunWriter:
 
     def discard(self) -> None:
         """Closes the run and removes its folder, and what was uploaded of it."""
-        live, self._live = self._live, None
-        self.close()
-        if live is not None:
-            live.discard()
+        if not self._is_closed:
+            self._close()
+        if self._live is not None:
+            self._live.discard()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Lets others write to this run, after it was uploaded if its store is in object storage. Idempotent."""
+        if self._is_closed:
+            return
         self._journal.close()
-        live, self._live = self._live, None
         try:
-            if live is not None:
-                live.end()
+            if self._live is not None:
+                self._live.end()
         finally:
-            self._lock.release()
+            self._close()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._journal.close()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 _MOST_OBJECTS = 5_000_000
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_CONNECT_S, _READ_S, _ATTEMPTS = 5, 30, 3
+_CONNECT_S, _READ_S, _ATTEMPTS = 5, 15, 3
 _BRIEF_S = 3
 """Between two measurements nothing is waited for longer than this, and nothing is tried twice."""
 

@@ -117,7 +117,7 @@ class Mirror:
                 "in letter case or accents: rename one of them"
             )
         self._remove_runs(listing, runs)
-        tasks = self._run_tasks(listing)
+        tasks = self._run_tasks(listing, runs)
         calibrations = CalibrationSync(self._bucket, self._states, self.path)
         for name in sorted(listing.calibrations.keys() | set(calibrations.names())):
             listed = listing.calibrations.get(name, {})
@@ -127,11 +127,11 @@ class Mirror:
             tasks.append(partial(saved.exchange, name, listing.baselines.get(name), baselines.get(name, State())))
         self._do(tasks)
 
-    def _run_tasks(self, listing: Listing) -> list[Callable[[], None]]:
+    def _run_tasks(self, listing: Listing, known: _Known) -> list[Callable[[], None]]:
         here = [path.parent.name for path in (self.path / "runs").glob(f"*/{RECORD}")]
         found: list[Callable[[], None]] = []
         for name in sorted(listing.runs.keys() | set(here)):
-            objects, state, run = listing.runs.get(name, RunObjects()), self._states.get("runs", name), self._run(name)
+            objects, state, run = listing.runs.get(name, RunObjects()), known.get(name, State()), self._run(name)
             if run.needs_fetch(objects, state) or run.needs_upload(state):
                 found.append(partial(self._exchange_run, name, objects))
         return found

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bnnbench.results.store.remote import bucket
+from bnnbench.results.store.remote.address import parse
 from bnnbench.results.store.runs import Store
 from tests.s3 import Storage, credentials, s3_port, storage
 
@@ -20,6 +22,8 @@ def host(tmp_path: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> H
     """`with host("a") as store:` is on one of several hosts; `store()` opens the store there, as a new process does."""
     for name, value in credentials(tmp_path, storage.line.url).items():
         monkeypatch.setenv(name, value)
+    session = bucket._session(parse(storage.url))  # making one for each store would take most of the time
+    monkeypatch.setattr(bucket, "_session", lambda address: session)
 
     @contextmanager
     def on(name: str) -> Iterator[Callable[[], Store]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from tests.results.conftest import synthetic_record, write_synthetic
 from tests.results.remote.conftest import Host
 from tests.s3 import Storage, planted_in
 
+ROOT = Path(__file__).parents[3]
 RUN = synthetic_record().run_id
 FINAL = ["journal.end", "journal.jsonl", "measurements.parquet", "run.json"]
 
@@ -291,6 +294,12 @@ def test_a_run_that_is_discarded_leaves_nothing(host: Host, storage: Storage, mo
         assert storage.names()
         writer.discard()
         assert store().run_ids() == []
+        assert storage.names() == []
+        writer = begun(store())  # as a run in which no device could be measured
+        writer.close()
+        assert storage.names()
+        writer.discard()
+        assert store().run_ids() == []
     assert storage.names() == []
 
 
@@ -370,6 +379,40 @@ def test_calibrations_are_shared(host: Host, storage: Storage) -> None:
         assert latest(store().path, "pi4") == calibrated()
         storage.delete(storage.names()[0])
         assert latest(store().path, "pi4") is None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_many_processes_write_and_read_at_once(host: Host, storage: Storage) -> None:
+    """Of two hosts, three processes each."""
+    code = """
+import sys, warnings
+warnings.simplefilter("error")
+from tests.results.remote.test_exchange import begun, note
+from bnnbench.results.measurements import finish
+from bnnbench.results.store.runs import Store
+for number in range(3):
+    store = Store(sys.argv[1])
+    with begun(store, f"{sys.argv[2]}-{number}") as writer:
+        writer.append(note(number), note(-number))
+        finish(writer)
+    for run in store.runs():
+        assert len(run.events) == 2, run.record.run_id
+"""
+    processes = []
+    for number in range(6):
+        with host("ab"[number % 2]):
+            words = [sys.executable, "-c", code, storage.url, f"run{number}"]
+            processes.append(subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, err = process.communicate(timeout=180)
+        assert process.returncode == 0, err
+    wanted = sorted(f"run{process}-{number}" for process in range(6) for number in range(3))
+    for name in "abc":
+        with host(name) as store:
+            opened = store()
+            assert opened.run_ids() == wanted
+            assert all(len(run.events) == 2 for run in opened.runs())
 
 
 def test_two_stores_of_one_bucket_do_not_mix(host: Host, storage: Storage) -> None:
