@@ -210,7 +210,7 @@ def load(store: str | PathLike[str] | None = None, /) -> Runs:
     """Reads the runs of a store, or one run's folder.
 
     Args:
-        store: Folder of stored runs, or of one run in it; default: `runs` in the project.
+        store: Folder of stored runs, or of one run in it, or `s3://bucket/prefix`; default: `runs` in the project.
 
     Returns:
         The runs, oldest first: `runs[-1]` is the latest, `runs["20260131-14"]` the one whose id has this prefix.
