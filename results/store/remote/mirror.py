@@ -29,7 +29,7 @@ from bnnbench.results.store.remote.baseline_sync import BaselineSync
 from bnnbench.results.store.remote.bucket import AwayError, Bucket
 from bnnbench.results.store.remote.calibration_sync import CalibrationSync
 from bnnbench.results.store.remote.layout import RECORD, Listing, RunObjects, sort
-from bnnbench.results.store.remote.progress import shown
+from bnnbench.results.store.remote.progress import counting
 from bnnbench.results.store.remote.run_sync import RunSync
 from bnnbench.results.store.remote.state import State, States
 from bnnbench.results.store.run_lock import lock_run
@@ -108,8 +108,7 @@ class Mirror:
     def _exchange(self) -> None:
         # Before the listing: what is known by then must be in it, or was removed since.
         runs, devices, baselines = map(self._states.all, (run_sync.KIND, calibration_sync.KIND, baseline_sync.KIND))
-        with shown(f"listing {self.address}", 1):
-            listing = sort(self._bucket.list())
+        listing = sort(self._bucket.list())
         self._make()
         if listing.refused:
             _warn(
@@ -173,7 +172,8 @@ class Mirror:
         if not tasks:
             return
         troubles: list[str] = []
-        with shown(f"exchanging with {self.address}", len(tasks)) as step, ThreadPoolExecutor(_AT_ONCE) as pool:
+        step = counting(f"exchanging runs and baselines with {self.address}", len(tasks))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             futures = [pool.submit(task) for task in tasks]
             try:
                 for future in as_completed(futures):

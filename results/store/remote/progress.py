@@ -1,26 +1,26 @@
-"""A bar on a terminal while objects are exchanged, if that takes long."""
+"""Lines on a terminal while objects are exchanged, if that takes long."""
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-_AFTER_S = 1.0
+_FIRST_S, _EVERY_S = 2.0, 5.0
 
 
-@contextmanager
-def shown(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each of `total` steps; draws nothing where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
+def counting(what: str, total: int) -> Callable[[], None]:
+    """A function to call after each of `total` steps, from any thread; it prints nothing where stderr is no terminal.
 
-    begun = time.monotonic()
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, auto_refresh=False, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(what, total=total, visible=False)
+    Plain lines and no bar: this package does not steer terminals.
+    """
+    lock, done, due_s = threading.Lock(), 0, time.monotonic() + _FIRST_S
 
-        def step() -> None:
-            late = time.monotonic() - begun > _AFTER_S
-            progress.update(task, advance=1, visible=late, refresh=late)
+    def step() -> None:
+        nonlocal done, due_s
+        with lock:
+            done += 1
+            if time.monotonic() >= due_s and sys.stderr.isatty():
+                due_s = time.monotonic() + _EVERY_S
+                print(f"{what}: {done:,} of {total:,}", file=sys.stderr)
 
-        yield step
+    return step
