@@ -45,7 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bnn-invocations", metavar="N", type=int, default=7, help="fresh processes per benchmark (default: 7)"
     )
     group.addoption("--bnn-inventory", metavar="FILE", help="device list (default: as bnnbench run)")
-    group.addoption("--bnn-store", metavar="DIR", help="folder of stored runs (default: as bnnbench run)")
+    group.addoption(
+        "--bnn-store", metavar="DIR", help="folder of stored runs, or s3://BUCKET/PREFIX (default: as bnnbench run)"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -27,7 +27,10 @@ _CHUNK_BYTES = 1 << 16
 _KILL_GRACE_S = 3.0
 _POLL_S = 0.01
 # What a bash called `sh` would take from its environment: options, functions and start files.
-_OF_A_SHELL: Final = re.compile(r"SHELLOPTS|BASHOPTS|BASH_ENV|ENV|CDPATH|BASH_FUNC_.*")
+_OF_A_SHELL: Final = r"SHELLOPTS|BASHOPTS|BASH_ENV|ENV|CDPATH|BASH_FUNC_.*"
+# Credentials for the store: an engine needs none, and what it prints when it fails is kept.
+_OF_THE_STORE: Final = r"AWS_.*"
+_KEPT_BACK: Final = re.compile(f"{_OF_A_SHELL}|{_OF_THE_STORE}")
 
 
 class LocalTransport(PosixTransport):
@@ -178,7 +181,7 @@ def start_process(argv: Sequence[str], cwd: str | None) -> subprocess.Popen[byte
         argv,
         executable=program,
         cwd=cwd,
-        env={name: value for name, value in os.environ.items() if not _OF_A_SHELL.fullmatch(name)},
+        env={name: value for name, value in os.environ.items() if not _KEPT_BACK.fullmatch(name)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -269,7 +269,7 @@ def load(store: str | PathLike[str] | None = None, /) -> Runs:
     """Reads the runs of a store, or one run's folder.
 
     Args:
-        store: Folder of stored runs, or of one run in it; default: `runs` in the project.
+        store: Folder of stored runs, or of one run in it, or `s3://bucket/prefix`; default: `runs` in the project.
 
     Returns:
         The runs, oldest first: `runs[-1]` is the latest, `runs["20260131-14"]` the one whose id has this prefix.
@@ -298,6 +298,6 @@ def run_of(result: RunResult, store: Store) -> Run:
     """A run that has just ended. Raises KeyboardInterrupt for one that was interrupted: nothing may go on after it."""
     if result.outcome == "interrupted":
         run_id = result.stored.record.run_id
-        again = f"bnnbench.run(resume={run_id!r}, store={str(store.path)!r})"
+        again = f"bnnbench.run(resume={run_id!r}, store={store.place!r})"
         raise KeyboardInterrupt(f"run {run_id} was interrupted; finish it with {again}")
     return Run(result.stored, store, result.outcome, dict(result.failures))

@@ -73,9 +73,11 @@ class RunContext:
         return entry
 
     def show(self, device: str, text: str, done: int, total: int) -> None:
-        """Updates the display, at a moment when nothing is timed here."""
+        """Updates the display, and what other hosts see of the run, at a moment when nothing is timed here."""
         with self.quiet:
             self.watcher.phase(device, text, done, total)
+            if trouble := self.writer.share():
+                self.watcher.note(trouble)
 
 
 def _without_figures(entry: _Recorded, why: str) -> _Recorded:

@@ -53,6 +53,7 @@ def save(
     results = Store(store)
     baselines = Baselines(results.path)
     saved = save_baseline(baselines, name, results.run(run), pin=pin, trusts=trust, replaces=replace)
+    results.upload()
     baseline = saved.baseline
     engines = [f"{engine.engine} for {engine.isa or engine.triple}" for engine in baseline.engines]
     for own in baseline.declared:

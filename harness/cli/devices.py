@@ -132,6 +132,7 @@ def calibrate(
             command=["bnnbench", *sys.argv[1:]],
         )
     path = save(results.path, done)
+    results.upload()
     if json:
         print(encode(done).decode())
     else:

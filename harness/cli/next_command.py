@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnnbench.results.errors import NoStoreError
+from bnnbench.results.store.remote.address import is_address, parse
 
 from ..errors import CallError
 
@@ -48,7 +49,10 @@ class Missing:
 
 def with_store(command: str, store: Path | None) -> str:
     """The command for the store that the user named."""
-    return command if store is None else f"{command} --store {shlex.quote(str(store))}"
+    if store is None:
+        return command
+    place = str(parse(store)) if is_address(store) else str(store)
+    return f"{command} --store {shlex.quote(place)}"
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from bnnbench.devices.kinds import addresses
 DEVICE_HELP = f"Device name, local, or an address: {addresses()}."
 
 StoreOption = Annotated[
-    Path | None, Parameter(name="--store", help="Folder of stored runs; default: runs in the project.")
+    Path | None,
+    Parameter(name="--store", help="Folder of stored runs, or s3://BUCKET/PREFIX; default: runs in the project."),
 ]
 InventoryOption = Annotated[
     Path | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ..run.execute import RunResult
 from ..tasks.remarks import remarks_on
 from .exit_status import resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
+from .next_command import with_store
 from .summary import again, print_json, print_summary
 from .terminal import Console
 
@@ -47,7 +47,7 @@ def print_outcome(
 ) -> None:
     """The verdicts, what went wrong, and where all of it is; `store` as the user named it."""
     run = result.stored.record
-    where = f" --store {shlex.quote(str(store))}" if store else ""
+    where = with_store("", store)
     table.show(rows, console, remarks, again(run.run_id, store))
     if run.skips:
         skips = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)

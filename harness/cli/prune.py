@@ -103,7 +103,7 @@ def _remove(store: Store, going: Sequence[Choice]) -> tuple[list[str], int]:
             (folder,) = removable(store, [one.run.run_id])
             if folder.name != one.run.run_id:  # a folder called `latest`
                 raise StoreError(f"run {one.run.run_id} can't be named: remove its folder {one.run.path}")
-            remove_run(folder)
+            remove_run(store, folder)
             removed.append(one.run.run_id)
         except StoreError as error:
             failed += 1

@@ -123,7 +123,8 @@ def rm(
     from ..errors import CallError
     from .terminal import Console
 
-    folders = removable(Store(store), runs)
+    results = Store(store)
+    folders = removable(results, runs)
     what = f"{len(folders)} run{'' if len(folders) == 1 else 's'} ({', '.join(folder.name for folder in folders)})"
     if not yes:
         if not sys.stdin.isatty():
@@ -133,7 +134,7 @@ def rm(
             return
     for folder in folders:
         freed = folder_size(folder)
-        remove_run(folder)
+        remove_run(results, folder)
         print(f"removed {folder.name}, {size(freed)}")
 
 

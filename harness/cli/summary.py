@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from .accuracy import print_table
+from .next_command import with_store
 from .terminal import Console
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     from ..run.overhead import outside_timed_runs
 
     run_id = result.stored.record.run_id
-    store_option = f" --store {shlex.quote(str(store))}" if store else ""
+    store_option = with_store("", store)
     frame = load(result.stored)
     show(frame, console, again=again(run_id, store))
     if result.stored.accuracies:
@@ -68,7 +68,7 @@ def missing(result: RunResult) -> list[str]:
 
 def again(run_id: str, store: Path | None) -> str:
     """The command that shows a stored run again, as wide as it is; it measures nothing that is measured."""
-    return f"bnnbench runs show {run_id}{f' --store {shlex.quote(str(store))}' if store else ''} | cat"
+    return f"{with_store(f'bnnbench runs show {run_id}', store)} | cat"
 
 
 def print_json(result: RunResult) -> None:

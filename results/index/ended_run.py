@@ -8,7 +8,7 @@ from bnnbench.results.errors import StoreError
 from bnnbench.results.records import RunRecord
 from bnnbench.results.store.listing import folder_size
 from bnnbench.results.store.parts import State, state_of
-from bnnbench.results.store.runs import lock_run
+from bnnbench.results.store.run_lock import lock_run
 from bnnbench.results.store.stored_run import read_record, read_run
 from bnnbench.results.tables.of_run import RunTables, device_table, run_table, tables_of
 from bnnbench.results.tables.run_files import CASES, VERDICTS, fresh_files, read_table, write_tables

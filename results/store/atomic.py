@@ -4,7 +4,10 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bnnbench.results.errors import store_error
 
@@ -25,13 +28,23 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises StoreError when it can't; what was at `path` before is then still there.
     """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block ends without an error: temporary file, fsync and rename.
+
+    Raises StoreError for an OSError, also one in the block; what was at `path` before is then still there.
+    """
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
-            Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep colleagues from reading a shared store
+            Path(temporary).chmod(mode)  # mkstemp's 0600 would keep colleagues from reading a shared store
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = None

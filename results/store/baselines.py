@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -145,30 +145,49 @@ class Baselines:
         """Writes a baseline, replacing an older one of this name. `engines` and `models` map digests to files,
         `named` digests with names (`SHA/NAME`). Raises StoreError; the older one is then still there, also when this
         process is killed in the middle."""
-        folder = self.path / checked(baseline.name)
+        kinds = {"engines": engines, "files": named, "models": models}
+
+        def fill(folder: Path) -> None:
+            for kind, files in kinds.items():
+                suffix, mode = (".tflite", 0o644) if kind == "models" else ("", 0o755)
+                for name, path in files.items():
+                    place = folder / kind / f"{name}{suffix}"
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, place)
+                    place.chmod(mode)
+            document = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
+            write_atomically(folder / "capsule.json", document)
+            sign(folder / "capsule.json")
+
+        return self.put(baseline.name, fill)
+
+    def put(self, name: str, fill: Callable[[Path], None]) -> Path:
+        """Makes a baseline of the files that `fill` writes into a folder, replacing an older one of this name.
+
+        Raises StoreError, and what `fill` raises; the older one is then still there.
+        """
+        folder = self.path / checked(name)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise store_error(error, folder) from error
         with self._alone(folder):
-            self._mend(baseline.name)
-            return self._save(baseline, {"engines": engines, "files": named, "models": models})
+            self._mend(name)
+            return self._swap(name, fill)
 
-    def _save(self, baseline: Baseline, kinds: Mapping[str, _Files]) -> Path:
-        folder, old = self.path / baseline.name, self._old(baseline.name)
+    def remove(self, name: str) -> None:
+        """Removes a baseline, if it is there. Raises StoreError."""
+        folder = self._folder(checked(name))
+        with self._alone(folder), contextlib.suppress(FileNotFoundError):
+            (folder / "capsule.json").unlink()  # first: without it the folder is no baseline
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _swap(self, name: str, fill: Callable[[Path], None]) -> Path:
+        folder, old = self.path / name, self._old(name)
         temporary: Path | None = None
         try:
             temporary = Path(tempfile.mkdtemp(prefix=_SAVING, dir=self.path))
-            for kind, files in kinds.items():
-                suffix, mode = (".tflite", 0o644) if kind == "models" else ("", 0o755)
-                for name, path in files.items():
-                    place = temporary / kind / f"{name}{suffix}"
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, place)
-                    place.chmod(mode)
-            document = msgspec.json.format(msgspec.json.encode(baseline), indent=1) + b"\n"
-            write_atomically(temporary / "capsule.json", document)
-            sign(temporary / "capsule.json")
+            fill(temporary)
             write_files(temporary)
             temporary.chmod(0o755)
             sync_folder(temporary)
@@ -180,8 +199,10 @@ class Baselines:
         except (OSError, StoreError) as error:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)
-            self._mend(baseline.name)
-            raise store_error(error, folder) if isinstance(error, OSError) else error from error
+            self._mend(name)
+            if isinstance(error, StoreError):
+                raise
+            raise store_error(error, folder) from error
         return folder
 
     def _names(self) -> list[str]:

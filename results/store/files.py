@@ -17,6 +17,8 @@ from bnnbench.results.store.seal import is_sealed, is_whole, seal_document
 
 FILES = "files.json"
 _LOCKS = ".lock"
+_OF_THIS_HOST = ("faults.txt",)
+"""Traces of errors, which may hold paths: they stay where they were written."""
 
 
 class FileSum(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ def file_names(folder: Path) -> list[str]:
         place = Path(where)
         for name in names:
             relative = (place / name).relative_to(folder).as_posix()
-            if relative != FILES and not name.startswith(".") and not name.endswith(_LOCKS):
+            if relative not in (FILES, *_OF_THIS_HOST) and not name.startswith(".") and not name.endswith(_LOCKS):
                 found.append(relative)
     return sorted(name for name in found if not (folder / name).is_symlink() and (folder / name).is_file())
 

@@ -19,7 +19,7 @@ from bnnbench.results.errors import StoreError
 from bnnbench.results.records import Strictness
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.listing import RunLine, list_runs
-from bnnbench.results.store.locked import is_being_written
+from bnnbench.results.store.run_lock import is_being_written
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import read_record
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.place import require_store
-from bnnbench.results.store.runs import Store, lock_run
+from bnnbench.results.store.run_lock import lock_run
+from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import RECORD
 
 
@@ -34,10 +35,15 @@ def removable(store: Store, selectors: Sequence[str]) -> list[Path]:
     return folders
 
 
-def remove_run(folder: Path) -> None:
-    """Removes a folder that `removable` gave. Raises StoreError, also while another process writes to the run."""
+def remove_run(store: Store, folder: Path) -> None:
+    """Removes a folder that `removable` gave, and its objects first if the store is in object storage.
+
+    Raises StoreError, also while another process writes to the run, or the server can't be reached.
+    """
     lock = lock_run(folder)
     try:
+        if store.remote is not None:
+            store.remote.remove_run(folder.name)
         # First: without this file the folder is not a run, so a removal that is cut off leaves none that looks whole.
         (folder / RECORD).unlink()
         shutil.rmtree(folder)

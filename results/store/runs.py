@@ -8,30 +8,31 @@
 A store folder that is itself named `runs` holds the run folders directly.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
 import secrets
-import shutil
 import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
-import filelock
 import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning, store_error
-from bnnbench.results.records import DeviceEvent, Entry, RunEnd, RunRecord, just_after
+from bnnbench.results.records import RunRecord, just_after
 from bnnbench.results.store import journal
 from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.latest import Place, latest_run, unless_damaged
 from bnnbench.results.store.place import default_path, require_store
+from bnnbench.results.store.remote.address import is_address, parse
+from bnnbench.results.store.run_lock import lock_run
+from bnnbench.results.store.run_writer import RunWriter
 from bnnbench.results.store.seal import seal_document
 from bnnbench.results.store.stored_run import (
-    END,
     JOURNAL,
     RECORD,
     StoredRun,
@@ -41,6 +42,10 @@ from bnnbench.results.store.stored_run import (
     read_record,
     read_run,
 )
+
+if TYPE_CHECKING:
+    from bnnbench.results.store.remote.live_run import LiveRun
+    from bnnbench.results.store.remote.mirror import Mirror
 
 __all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
 
@@ -53,61 +58,31 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-class RunWriter:
-    """The one writer of a run; several threads may append. Leaving its `with` block closes it."""
-
-    def __init__(self, folder: Path, record: RunRecord, lock: filelock.BaseFileLock, journal_: journal.Journal) -> None:
-        self.path = folder
-        self.record = record
-        self._lock = lock
-        self._journal = journal_
-
-    def read(self) -> StoredRun:
-        """What is in the journal now, for a resumed run to see what it need not measure again. Reads the disk."""
-        return read_run(self.path)
-
-    def append(self, *entries: Entry) -> None:
-        """Writes journal records and waits until they are on the disk.
-
-        Raises StoreError when the disk refuses it (what was written before stays whole), ValueError for a
-        record that would not read back.
-        """
-        self._journal.append(*entries)
-
-    def write_end(self) -> None:
-        """Writes `journal.end`. Raises StoreError."""
-        count = read_journal(self.path, is_sealed_run(self.path)).last_figure
-        write_atomically(self.path / END, b"%d\n" % count)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was measured so far, whatever happened to devices. Reads the disk."""
-        return all(isinstance(entry, DeviceEvent | RunEnd) for entry in self.read().entries)
-
-    def discard(self) -> None:
-        """Closes the run and removes its folder."""
-        self.close()
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def close(self) -> None:
-        """Lets others write to this run. Idempotent."""
-        self._journal.close()
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 class Store:
     """Runs under a folder, which need not exist before the first run is created; reading needs it."""
 
     def __init__(self, path: Path | str | None = None) -> None:
-        self.path = default_path() if path is None else Path(path)
+        """`path` is a folder, or `s3://bucket/prefix`: then `remote` is its mirror, which is brought up to date, and
+        the store's path is that of the mirror. Raises StoreError when the address can't be used."""
+        self.remote: Mirror | None = None
+        if path is not None and is_address(path):
+            from bnnbench.results.store.remote.mirror import open_mirror
+
+            self.remote = open_mirror(parse(path))
+            self.path = self.remote.path
+        else:
+            self.path = default_path() if path is None else Path(path)
+
+    def upload(self) -> None:
+        """Uploads what is new in a store in object storage; with a folder it does nothing. Warns (StoreWarning) when
+        the server is away: the next command with this store does it then. Raises StoreError."""
+        if self.remote is not None:
+            self.remote.exchange()
+
+    @property
+    def place(self) -> str:
+        """How a user names this store: its folder, or its address in object storage."""
+        return str(self.path if self.remote is None else self.remote.address)
 
     @property
     def runs_path(self) -> Path:
@@ -151,7 +126,7 @@ class Store:
             lock.release()
             _remove_empty_run(folder)
             raise
-        return RunWriter(folder, record, lock, journal_)
+        return RunWriter(folder, record, lock, journal_, self._live(folder))
 
     def reopen(self, run_id: str) -> RunWriter:
         """Opens a run to go on with it; a last journal line that a crash cut short is cut off.
@@ -163,7 +138,8 @@ class Store:
         lock = lock_run(folder)
         try:
             contents = read_journal(folder, is_sealed_run(folder))
-            return RunWriter(folder, record, lock, journal.Journal(folder / JOURNAL, contents))
+            journal_ = journal.Journal(folder / JOURNAL, contents)
+            return RunWriter(folder, record, lock, journal_, self._live(folder))
         except BaseException:
             lock.release()
             raise
@@ -223,6 +199,14 @@ class Store:
             raise StoreError(f"{selector!r} begins the ids {_listed(matches)} in {self.runs_path}: give more of the id")
         raise StoreError(f"no run {selector!r} in {self.runs_path}: there is {_listed(folders)}")
 
+    def _live(self, folder: Path) -> LiveRun | None:
+        """What uploads a run; None in a store that is a folder, and for a run that is not in this store."""
+        if self.remote is None or folder.parent != self.runs_path:
+            return None
+        from bnnbench.results.store.remote.live_run import LiveRun
+
+        return LiveRun(self.remote, folder)
+
     def _folders(self) -> list[Path]:
         return [folder for name in self.names() if is_run(folder := self.runs_path / name)]
 
@@ -250,21 +234,6 @@ def _listed(folders: Iterable[Path], most: int = 8) -> str:
     # Ids begin with the time, so the last ones are the newest.
     shown = ", ".join(names[-most:])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} older"
-
-
-def lock_run(folder: Path) -> filelock.BaseFileLock:
-    """The lock of the one writer of a run, taken. Raises StoreError while another process has it."""
-    # Held by the open file, so it ends with its process, however that dies.
-    lock = filelock.FileLock(folder / "journal.lock", timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise StoreError(
-            f"run {folder.name} is being written by another process: wait for it to end, or stop it first"
-        ) from error
-    except OSError as error:
-        raise store_error(error, folder) from error
-    return lock
 
 
 def _remove_empty_run(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bnnbench.results.errors import StoreError
 from bnnbench.results.records import RunEnd
 from bnnbench.results.store.files import FileList, sum_of
-from bnnbench.results.store.locked import is_being_written
+from bnnbench.results.store.run_lock import is_being_written
 from bnnbench.results.store.signature import is_signed
 from bnnbench.results.store.stored_run import END, StoredRun, is_sealed_run, read_journal, read_run
 from bnnbench.results.verify.derived import DERIVED

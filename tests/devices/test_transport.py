@@ -328,6 +328,16 @@ def test_what_a_bash_takes_from_this_machines_environment_changes_nothing(
         assert transport.run(["bash", "-c", "echo well"]) == Completed(0, b"well\n", b"")
 
 
+def test_engines_here_do_not_get_the_credentials_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "planted")
+    monkeypatch.setenv("BNNBENCH_OTHER", "kept")
+    with connect(DeviceSpec("here", "local")) as transport:
+        shown = transport.run(["/usr/bin/env"]).stdout
+        assert b"BNNBENCH_OTHER=kept" in shown
+        assert b"planted" not in shown
+
+
 @pytest.mark.parametrize("spoiled", [lambda data: data[:100] + b"!" + data[100:], lambda data: data[:100] + data[101:],
                                      lambda data: data[:100] + b"!" + data[101:], lambda data: data[:-1]])  # fmt: skip
 def test_a_file_that_arrives_damaged_is_not_taken(
