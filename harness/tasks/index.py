@@ -37,7 +37,7 @@ class _Pause:
         self._left_s = current().limit_s
 
     def __call__(self, done: int, total: int) -> None:
-        if total:
+        if done:
             self._watcher.phase("index", "runs", done, total)
         begun = time.monotonic()
         while is_timed_here():

@@ -46,7 +46,7 @@ def ended_run(folder: Path) -> EndedRun | None:
         raise StoreError("; ".join(read.warnings))
     # A store that may only be read, or a run that is being resumed, has them in the index alone.
     with suppress(StoreError), lock_run(folder):
-        write_tables(folder, read)
+        write_tables(folder, read, (CASES, VERDICTS))
     return EndedRun(record.place, state, tables_of(read))
 
 

@@ -6,7 +6,7 @@ noticed.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,10 +39,11 @@ def finish(writer: RunWriter) -> Path:
     return writer.path / MEASUREMENTS
 
 
-def write_tables(folder: Path, run: StoredRun) -> None:
-    """Writes the tables of a run that nobody writes to, and `files.json`. Raises StoreError."""
+def write_tables(folder: Path, run: StoredRun, names: Collection[str] = TABLES.keys()) -> None:
+    """Writes tables of a run that nobody writes to, and `files.json`. Raises StoreError."""
     for name, make in TABLES.items():
-        write_atomically(folder / name, to_parquet(make(run), run.record.run_id))
+        if name in names:
+            write_atomically(folder / name, to_parquet(make(run), run.record.run_id))
     outcome, wall_ns = ending(run)
     note = TablesNote(derivation=DERIVATION, outcome=outcome, wall_ns=wall_ns)
     # A journal with damaged lines is read every time, so that it is told every time.

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,11 +20,13 @@ from bnnbench.results import Store, load, load_invocations
 from bnnbench.results.archive import manifest as archive
 from bnnbench.results.environment import differences, environment_of
 from bnnbench.results.export import EXPORTS
+from bnnbench.results.index.make import make_index
 from bnnbench.results.records import bounds
 from bnnbench.results.store import baselines
 from bnnbench.results.store.stored_run import read_run
 from bnnbench.results.verdict.formats import json as verdicts
 from bnnbench.results.verdict.rows import verdict_rows
+from bnnbench.results.verify.runs import verify_run
 from tests.harness.bench import Bench
 
 HERE = Path(__file__).parent
@@ -49,7 +52,7 @@ def stated(what: str) -> int:
         ("verdicts as JSON", verdicts.SCHEMA),
         ("`run.json`", bounds.SCHEMA),
         ("journal", bounds.SCHEMA),
-        ("`measurements.parquet`", bounds.SCHEMA),
+        ("`measurements.parquet`, `cases.parquet`, `verdicts.parquet`", bounds.SCHEMA),
         ("baseline, `capsule.json`", baselines.SCHEMA),
         ("archive, `manifest.json`", archive.FORMAT),
         ("engine protocol", max(version for version in RUNNERS if version is not None)),
@@ -113,6 +116,23 @@ def test_the_parquet_file_of_an_old_run_is_read(frozen: tuple[Path, Store]) -> N
     assert table.schema.metadata[b"bnnbench_schema"] == b"1"
     known = load_invocations(store.run("latest"))
     assert table.column("median_ns").to_pylist() == known["median_ns"].tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_old_run_is_indexed(frozen: tuple[Path, Store]) -> None:
+    """It gets the tables that it lacks; what it had stays as it was."""
+    folder, store = frozen
+    rows = load(store.runs())
+    assert make_index(store.path, store.runs_path).added == 1
+    pd.testing.assert_frame_equal(load(store), rows)
+    for file in folder.iterdir():
+        assert (store.folder("latest") / file.name).read_bytes() == file.read_bytes()
+    kept = store.folder("latest")
+    assert (
+        pq.read_table(kept / "cases.parquet")["latency_ns"].to_pylist()
+        == rows["latency_ns"].astype(object).where(rows["latency_ns"].notna(), None).tolist()
+    )
+    assert verify_run(store.path, kept).findings == []
 
 
 @pytest.mark.parametrize("name", EXPORTS)
