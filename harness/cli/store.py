@@ -13,11 +13,11 @@ app = App(
     name="store",
     help="Index, verify and prune the store, and pack runs into archives.",
     help_epilogue="""Examples:
-  bnnbench store index                        # after copying runs into the store
-  bnnbench store index --wait 10m             # while a benchmark may run here
-  bnnbench store verify                       # every file of the store
-  bnnbench store verify latest --json         # one run
-  bnnbench store prune --keep 90d             # all older complete runs
+  bnnbench store index                   # after copying runs into the store
+  bnnbench store index --wait 10m        # while a benchmark may run here
+  bnnbench store verify                  # every file of the store
+  bnnbench store verify latest --json    # one run
+  bnnbench store prune --keep 90d        # all older complete runs
   bnnbench store prune --keep 20 --keep 1y --yes
   bnnbench store pack latest -o run.bnn --sign ~/.ssh/id_ed25519
   bnnbench store unpack run.bnn""",

@@ -79,7 +79,11 @@ def read_table(folder: Path, name: str, files: FileList) -> pa.Table | None:
     if content is None:
         return None
     try:
-        return pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+        return (
+            pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+            .read(use_threads=False)
+            .replace_schema_metadata(None)
+        )
     except (pa.ArrowException, OSError):
         return None
 
