@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,3 +28,16 @@ def found(stored: StoredRun) -> Found:
     with suppress(HarnessError):  # a run of another version, or from elsewhere
         failures = run_result(stored).failures
     return Found(stored, stored.end.outcome if stored.end else "incomplete", failures)
+
+
+def readable(read: Callable[[], Found]) -> list[StoredRun]:
+    """The run; none, and a warning (StoreWarning), where it cannot be read."""
+    from bnnbench.results.errors import StoreWarning
+
+    from .error import CallError
+
+    try:
+        return [read().stored]
+    except CallError as error:
+        warnings.warn(StoreWarning(f"a run is left out: {error}"), stacklevel=3)
+        return []

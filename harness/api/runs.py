@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from .error import raises_sentences
-from .found import Found, found
+from .found import Found, found, readable
 from .words import opened
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ class _UnreadRun(Run):
         self.id = run_id
 
     @cached_property
+    @raises_sentences
     def _now(self) -> Found:
         return found(self._store.run(self.id))
 
@@ -196,16 +197,14 @@ class Runs(Results, Sequence[Run]):
 
     @property
     def _stored(self) -> list[StoredRun]:
-        return [stored for run in self._runs for stored in run._stored]  # noqa: SLF001 - of the same base class
+        return [stored for run in self._runs for stored in readable(run._read)]  # noqa: SLF001 - of the same base class
 
     @property
     def frame(self) -> pd.DataFrame:
         """A row per case of every run; of a store that has an index, without reading its journals."""
         from bnnbench.results import load as load_frame
 
-        if not self._are_all:
-            return super().frame
-        return load_frame(self._store, where={"run_id": [run.id for run in self._runs]})
+        return load_frame(self._store) if self._are_all else super().frame
 
     @overload
     def __getitem__(self, place: int | str) -> Run: ...
@@ -254,7 +253,7 @@ class Runs(Results, Sequence[Run]):
                 "outcome": run.end.outcome if run.end else "incomplete",
             }
             for item in reversed(self._runs[-_MOST_ROWS:])
-            for run in item._stored  # noqa: SLF001 - of the same base class
+            for run in readable(item._read)  # noqa: SLF001 - of the same base class
         ]
         table = str(pd.DataFrame(rows).to_html(index=False, max_rows=_MOST_ROWS))
         left_out = len(self) - len(rows)

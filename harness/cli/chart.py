@@ -125,7 +125,12 @@ def _rows(store: Store, runs: list[str] | None, chart: Chart) -> pd.DataFrame:
 
 def _runs(store: Store, frame: pd.DataFrame) -> list[StoredRun]:
     """The runs that a frame has rows of, oldest first."""
-    return [store.run(run_id) for run_id in frame["run_id"].dropna().unique()]
+    from bnnbench.results.store.stored_run import is_run
+
+    wanted = list(frame["run_id"].dropna().unique())
+    if all(is_run(store.runs_path / run_id) for run_id in wanted):
+        return [store.run(run_id) for run_id in wanted]
+    return [run for run in store.runs() if run.record.run_id in wanted]  # some folders have other names
 
 
 def _roofs(runs: list[StoredRun]) -> list[Peak]:

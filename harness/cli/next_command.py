@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnnbench.results.errors import NoStoreError
+from bnnbench.results.errors import NoStoreError, StoreError
 from bnnbench.results.store.remote.address import is_address, parse
 
 from ..errors import CallError
@@ -99,7 +99,9 @@ def records_of(store: Store, frame: pd.DataFrame) -> Iterator[RunRecord]:
     from bnnbench.results.store.stored_run import read_record
 
     runs = frame[["created", "run_id"]].drop_duplicates().sort_values(["created", "run_id"], kind="stable")
-    return (read_record(store.runs_path / run_id) for run_id in runs["run_id"].dropna())
+    for run_id in runs["run_id"].dropna():
+        with suppress(StoreError):  # in a folder of another name: what it measured is known, but not from which file
+            yield read_record(store.runs_path / run_id)
 
 
 def sentences(missing: Sequence[Missing]) -> list[str]:

@@ -53,6 +53,7 @@ def pick(
 
     from bnnbench.devices.spec import parse_url
     from bnnbench.results import load
+    from bnnbench.results.columns import equal
     from bnnbench.results.models import COLUMNS, OF_MODELS, choices, passed_over, without_comparisons
     from bnnbench.results.pick import ORDER
     from bnnbench.results.pick import pick as choose
@@ -72,6 +73,9 @@ def pick(
     results = Store(store)
     with named_first(store):
         measured = without_comparisons(load(results, where=OF_MODELS, columns=COLUMNS))
+        if equal(measured["comparison"], True).any():  # then there must be no other runs at all
+            others = load(results, where="not comparison", columns=["run_id"])
+            measured = measured.iloc[: 0 if len(others) else None]
     frame = choices(measured)
     if frame.empty:
         raise CallError(f"the store has no model that was measured; run `{with_store(FIRST, store)}`.")

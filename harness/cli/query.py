@@ -123,9 +123,25 @@ def _csv(found: pa.Table) -> bytes:
 
 
 def _json(found: pa.Table) -> bytes:
+    """Numbers stay numbers; what JSON has no number for is null."""
+    from decimal import Decimal
     from json import dumps
+    from math import isfinite
 
-    return (dumps(found.to_pylist(), indent=1, default=str) + "\n").encode()
+    from ..errors import CallError
+
+    if len(set(found.column_names)) < found.num_columns:
+        raise CallError("two columns of the answer have one name; give each a name of its own with AS.")
+
+    def value(item: object) -> object:
+        if isinstance(item, Decimal):
+            return int(item) if item == item.to_integral_value() else float(item)
+        if isinstance(item, float) and not isfinite(item):
+            return None
+        return [value(each) for each in item] if isinstance(item, list) else item
+
+    rows = [{name: value(item) for name, item in row.items()} for row in found.to_pylist()]
+    return (dumps(rows, indent=1, default=str) + "\n").encode()
 
 
 def _parquet(found: pa.Table) -> bytes:

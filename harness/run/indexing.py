@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import warnings
 from pathlib import Path
 
-from bnnbench.results.errors import StoreError
+from bnnbench.results.errors import StoreWarning
 from bnnbench.results.store.runs import Store
 
 from ..bench.machine_lock import is_timed_here
@@ -18,5 +18,7 @@ def add_to_index(store: Store, folder: Path) -> None:
         return
     from bnnbench.results.index.make import add_run
 
-    with suppress(StoreError):
+    try:
         add_run(store.path, folder)
+    except Exception as error:  # whatever is wrong with a cache, the run has ended well
+        warnings.warn(StoreWarning(f"run {folder.name} is not in the index of the store: {error}"), stacklevel=2)

@@ -7,11 +7,12 @@ import msgspec
 
 from bnnbench.results.archive.error import ArchiveError
 from bnnbench.results.store.reading import UnreadableError, decoded
+from bnnbench.results.store.run_id import PATTERN, is_run_id
+from bnnbench.results.store.stored_run import JOURNAL, RECORD
 
 FORMAT = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
-RUN, JOURNAL, END = "run.json", "journal.jsonl", "journal.end"
-_REQUIRED = (RUN, JOURNAL)
+_REQUIRED = (RECORD, JOURNAL)
 _FILE = re.compile(r"run\.json|journal\.jsonl|journal\.end|calibrations/[0-9]{1,4}\.json")
 
 MOST_FILES = 256
@@ -20,8 +21,8 @@ MOST_BYTES = 2**30
 MOST_MANIFEST_BYTES = 2**18
 """Of the manifest and of the signature, each."""
 
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-RunId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+RunId = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 
 
 class ArchivedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +67,8 @@ def read_manifest(data: bytes, archive: str) -> Manifest:
         manifest = decoded(data, _decoder)
     except UnreadableError as error:
         raise ArchiveError(f"{archive}: {MANIFEST} cannot be read ({error}): get the archive again") from error
+    if not is_run_id(manifest.run_id):
+        raise ArchiveError(f"{archive} is of a run {manifest.run_id!r}, and no run has such an id: get it again")
     if number < 1:
         raise ArchiveError(f"{archive} has the unknown format {number}: get the archive again")
     for name in manifest.files:

@@ -11,23 +11,12 @@ import msgspec
 
 from bnnbench.results.archive import container
 from bnnbench.results.archive.error import ArchiveError
-from bnnbench.results.archive.manifest import (
-    END,
-    FORMAT,
-    JOURNAL,
-    MANIFEST,
-    MOST_BYTES,
-    RUN,
-    SIGNATURE,
-    ArchivedFile,
-    Manifest,
-    encoded,
-)
+from bnnbench.results.archive.manifest import FORMAT, MANIFEST, MOST_BYTES, SIGNATURE, ArchivedFile, Manifest, encoded
 from bnnbench.results.archive.redaction import redacted
 from bnnbench.results.archive.signature import signature_of
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.reading import read_regular
-from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.store.stored_run import END, JOURNAL, RECORD, StoredRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ def pack(
         contents = _files(run.path)
     else:
         clean = redacted(run, calibrations, known)
-        contents = {RUN: clean.record, JOURNAL: clean.journal}
+        contents = {RECORD: clean.record, JOURNAL: clean.journal}
         if (run.path / END).exists():
             contents[END] = b"%d\n" % clean.last
         calibrations, taken = clean.calibrations, clean.taken
@@ -91,7 +80,7 @@ def pack(
 
 def _files(folder: Path) -> dict[str, bytes]:
     """The files of a run that are no copies of what is in another one. Raises ArchiveError."""
-    names = [RUN, JOURNAL, *([END] if (folder / END).exists() else [])]
+    names = [RECORD, JOURNAL, *([END] if (folder / END).exists() else [])]
     found = {}
     for name in names:
         place = folder / name

@@ -13,18 +13,17 @@ import msgspec
 
 from bnnbench.results.archive.container import AGAIN, Archive
 from bnnbench.results.archive.error import ArchiveError
-from bnnbench.results.archive.manifest import END, JOURNAL, RUN
 from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store import calibration as stored_calibration
 from bnnbench.results.store.atomic import sync_folder
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.reading import decoded, read_regular
 from bnnbench.results.store.runs import Store
-from bnnbench.results.store.stored_run import StoredRun, read_run
+from bnnbench.results.store.stored_run import END, JOURNAL, RECORD, StoredRun, read_run
 from bnnbench.results.tables.run_files import write_tables
 
 _UNPACKING = ".unpacking-"
-_RUN_FILES = (RUN, JOURNAL, END)
+_RUN_FILES = (RECORD, JOURNAL, END)
 _decoder = msgspec.json.Decoder(Calibration)
 
 
@@ -112,7 +111,7 @@ def _run_in(archive: Archive, parent: Path) -> StoredRun:
         raise ArchiveError(f"{archive.path}: {said}: {AGAIN}, or update bnnbench") from error
     if run.record.run_id != run_id:
         raise ArchiveError(
-            f"{archive.path}: {RUN} is of run {run.record.run_id!r}, and the archive of {run_id}: {AGAIN}"
+            f"{archive.path}: {RECORD} is of run {run.record.run_id!r}, and the archive of {run_id}: {AGAIN}"
         )
     return run
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from bnnbench.results.errors import StoreError
-from bnnbench.results.index.ended_run import ended_run
 from bnnbench.results.index.merge import by_rows, merge, merging, small_parts
+from bnnbench.results.index.settled_run import settled_run
 from bnnbench.results.index.write import write_runs
 from bnnbench.results.store.entries import entries_of
 from bnnbench.results.store.files import FILES
@@ -29,7 +29,7 @@ from bnnbench.results.store.parts import (
     remove_part,
 )
 from bnnbench.results.store.run_columns import DERIVATION
-from bnnbench.results.store.stored_run import RECORD
+from bnnbench.results.store.stored_run import END, RECORD
 from bnnbench.results.tables.run_files import TABLES
 
 _BATCH = 500
@@ -42,7 +42,7 @@ Pause = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What making an index came to: runs in it, runs that were added, and the names of ended runs that could not be,
+    """What making an index came to: runs in it, runs that were added, and the names of runs that could not be,
     each with the reason."""
 
     runs: int
@@ -51,9 +51,9 @@ class Indexed:
 
 
 def add_run(store: Path, folder: Path) -> bool:
-    """Adds a run and merges small parts; False for one that has not ended. Raises StoreError, also for a run whose
+    """Adds a run and merges small parts; False while somebody writes to it. Raises StoreError, also for a run whose
     journal is damaged."""
-    found = ended_run(folder)
+    found = settled_run(folder)
     if found is None:
         return False
     write_runs(store, [found])
@@ -84,7 +84,7 @@ def make_index(store: Path, runs_path: Path, pause: Pause = lambda done, of: Non
         batch = {}
         for name in missing[start : start + _BATCH]:
             try:
-                found = ended_run(runs_path / name)
+                found = settled_run(runs_path / name)
             except StoreError as error:
                 left_out[name] = str(error)
                 continue
@@ -102,7 +102,9 @@ def make_index(store: Path, runs_path: Path, pause: Pause = lambda done, of: Non
 
 
 def _has_tables(folder: Path) -> bool:
-    return all((folder / name).exists() for name in (*TABLES, FILES))
+    """Whether a run has the tables of one that has ended, or has not ended."""
+    names = (*TABLES, FILES) if (folder / END).exists() else ()
+    return all((folder / name).exists() for name in names)
 
 
 def _is_readable(folder: Path) -> bool:

@@ -18,15 +18,15 @@ from bnnbench.results.arrow_types import schema
 from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.errors import StoreError, StoreNotice, StoreWarning
 from bnnbench.results.index.chunks import OF_RUN, PLANNED, ROW, RUN, read_cases
+from bnnbench.results.index.retry import with_index
 from bnnbench.results.index.where import Where
-from bnnbench.results.store.entries import Entries, each_once, entries_of
-from bnnbench.results.store.parts import PartError, part_folders
+from bnnbench.results.records import RunRecord
+from bnnbench.results.store.entries import Entries, each_once
 from bnnbench.results.store.stored_run import RECORD, StoredRun, read_record, read_run
 from bnnbench.results.tables.arrow import frame, moment
 from bnnbench.results.tables.of_run import case_table
-from bnnbench.results.tables.run_files import CASES, fresh_files, read_table
+from bnnbench.results.tables.run_files import CASES, fresh_files, most_rows, read_table
 
-_ATTEMPTS = 4
 _MANY = 200
 """Ended runs outside the index from which on reading is slow enough to say so."""
 _ROWS_OF_A_RUN = 1 << 24
@@ -55,18 +55,9 @@ def read(store: Path, runs_path: Path, wanted: Wanted) -> pd.DataFrame:
     """The rows of a store, runs oldest first. Warns (StoreWarning) of what can't be read. Raises StoreError, and
     ValueError for a condition that pandas does not take."""
     needed = [name for name in CASE_COLUMNS if name in wanted.columns or _is_asked(name, wanted.where)]
-    damaged: set[Path] = set()
-    for attempt in range(_ATTEMPTS):
-        ignored = damaged if attempt < _ATTEMPTS - 1 else part_folders(store)
-        names = _names(runs_path)
-        try:
-            entries = entries_of(store, names, frozenset(ignored))
-            pieces, others = _of_index(entries, runs_path, needed, wanted, names)
-            break
-        except PartError as error:
-            if error.folder.is_dir():  # else it was merged into another one meanwhile
-                damaged.add(error.folder)
-                warnings.warn(StoreWarning(f"{error}; make it again with bnnbench store index"), stacklevel=3)
+    pieces, others = with_index(
+        store, lambda: _names(runs_path), lambda entries: _of_index(entries, runs_path, needed, wanted)
+    )
     pieces += _of_folders(runs_path, others, needed, wanted)
     found = _together(pieces, needed)
     if wanted.where is not None:
@@ -89,11 +80,11 @@ def _names(runs_path: Path) -> list[str]:
 
 
 def _of_index(
-    entries: Entries, runs_path: Path, needed: Sequence[str], wanted: Wanted, names: Sequence[str]
+    entries: Entries, runs_path: Path, needed: Sequence[str], wanted: Wanted
 ) -> tuple[list[_Piece], list[str]]:
     """The rows that the index has, and the names of folders that must be read: those that it lacks, and those that
     changed and may have rows that are wanted. Raises PartError."""
-    unknown = sorted(set(names) - set(entries.ids))
+    unknown = sorted(entries.names - set(entries.ids))
     candidates = _candidates(entries, wanted)
     stands = entries.standing(candidates, runs_path)
     valid = each_once(entries, candidates[stands])
@@ -185,7 +176,7 @@ def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wa
             created = moment(record.created)
             if wanted.since is not None and (created is None or created < wanted.since):
                 continue
-            found, is_ended = _cases(folder)
+            found, is_ended = _cases(folder, record)
         except StoreError as error:
             warnings.warn(StoreWarning(f"run {name} is left out: {error}"), stacklevel=4)
             continue
@@ -199,11 +190,11 @@ def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wa
         warnings.warn(StoreNotice(text), stacklevel=4)
 
 
-def _cases(folder: Path) -> tuple[pa.Table, bool]:
+def _cases(folder: Path, record: RunRecord) -> tuple[pa.Table, bool]:
     """The cases of a run, of its own table where that is fresh, and whether the run has ended. Warns (StoreWarning) of
     lines of its journal that can't be read. Raises StoreError."""
     files = fresh_files(folder)
-    kept = None if files is None else read_table(folder, CASES, files)
+    kept = None if files is None else read_table(folder, CASES, files, most_rows(CASES, record, files))
     if kept is not None:
         return kept, True
     run = read_run(folder)

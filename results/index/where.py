@@ -5,8 +5,11 @@ cannot match are not read.
 """
 
 import ast
+import io
 import operator
+import tokenize
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,19 +98,19 @@ def _values(given: Mapping[str, Value | Collection[Value]], columns: Mapping[str
     unknown = [name for name in values if name not in columns]
     if unknown:
         raise ValueError(f"there is no column {unknown[0]!r}; the columns are {', '.join(columns)}")
-    conjuncts = [
-        Conjunct(_among(name, wanted, columns, True), frozenset((name,)))
-        for name, wanted in values.items()
-        if all(_suits(value, columns[name]) for value in wanted)
-    ]
+    conjuncts = []
+    for name, wanted in values.items():
+        with suppress(_NotForArrowError):
+            if all(_suits(value, columns[name]) for value in wanted):
+                conjuncts.append(Conjunct(_among(name, wanted, columns, True), frozenset((name,))))
     fixed = {name: str(wanted[0]) for name, wanted in values.items() if len(wanted) == 1 and columns[name] == "string"}
     return Where(None, frozenset(values), tuple(conjuncts), fixed, values)
 
 
 def _text(text: str, columns: Mapping[str, str]) -> Where:
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(_as_pandas_reads_it(text), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         return Where(text, frozenset(columns))
     names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) & columns.keys()
     found: list[Conjunct] = []
@@ -123,11 +126,19 @@ def _text(text: str, columns: Mapping[str, str]) -> Where:
     return Where(text, names, tuple(found), fixed)
 
 
+def _as_pandas_reads_it(text: str) -> str:
+    """`&` and `|` are `and` and `or`, also in what binds them."""
+    words = {"&": "and", "|": "or"}
+    tokens = tokenize.generate_tokens(io.StringIO(text.strip()).readline)
+    return tokenize.untokenize(
+        (tokenize.NAME, words[item.string]) if item.type == tokenize.OP and item.string in words else item[:2]
+        for item in tokens
+    )
+
+
 def _conjuncts(node: ast.expr) -> Sequence[ast.expr]:
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         return [part for value in node.values for part in _conjuncts(value)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd):
-        return [*_conjuncts(node.left), *_conjuncts(node.right)]
     return [node]
 
 
@@ -140,10 +151,6 @@ def _expression(node: ast.expr, columns: Mapping[str, str]) -> Any:
             for item in rest:
                 first = joined(first, item)
             return first
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _expression(left, columns) | _expression(right, columns)
-        case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
-            return _expression(left, columns) & _expression(right, columns)
         case ast.UnaryOp(op=ast.Not() | ast.Invert(), operand=operand):
             return ~_expression(operand, columns)
         case ast.Name(id=name) if columns.get(name) == "boolean":
@@ -168,6 +175,8 @@ def _expression(node: ast.expr, columns: Mapping[str, str]) -> Any:
 
 def _among(name: str, values: Sequence[Value], columns: Mapping[str, str], are_meant: bool) -> Any:
     """Whether a column has one of these values, or has none of them; a missing one is none."""
+    if columns[name] == "Int64" and any(value != int(value) for value in values):
+        raise _NotForArrowError  # Arrow would take them as whole
     found = pc.field(name).isin(pa.array(values, schema({name: columns[name]}).field(0).type))
     return found if are_meant else ~found
 

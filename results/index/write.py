@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from bnnbench.results.arrow_types import schema
 from bnnbench.results.index.chunks import OF_RUN, ROW, RUN, SCHEMA, chunks
-from bnnbench.results.index.ended_run import EndedRun
+from bnnbench.results.index.settled_run import SettledRun
 from bnnbench.results.store.entries import STORED_SCHEMA
 from bnnbench.results.store.parts import STATE_COLUMNS, PartFile, write_part
 from bnnbench.results.store.run_columns import DERIVATION
@@ -26,7 +26,7 @@ TABLES: Mapping[str, pa.Schema] = {
 _ROWS_OF_A_GROUP = 1 << 13
 
 
-def write_runs(store: Path, runs: Sequence[EndedRun]) -> None:
+def write_runs(store: Path, runs: Sequence[SettledRun]) -> None:
     """A part of these runs; none where there are none."""
     if not runs:
         return

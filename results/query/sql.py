@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bnnbench.results.index.chunks import OF_RUN, RUN
-from bnnbench.results.query.tables import COLUMNS, PLACE, invocations_of, tables_of
+from bnnbench.results.query.tables import COLUMNS, PLACE, Tables, invocations_of, tables_of
+from bnnbench.results.store.parts import is_part
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
 
@@ -22,6 +23,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     "temp_directory": "",
 }
+_ATTEMPTS = 3
 _ALLOWED = ("SELECT", "EXPLAIN")
 
 
@@ -34,13 +36,25 @@ def query(store: Store, sql: str, *, explain: bool = False) -> pa.Table:
 
     Raises QueryError, StoreError, and ImportError without DuckDB.
     """
+    require_store(store.path)
+    for _ in range(_ATTEMPTS - 1):
+        tables = tables_of(store)
+        try:
+            return _answer(store, tables, sql, explain)
+        except QueryError:
+            if all(is_part(folder) for folder in tables.folders):
+                raise  # else a part of the index was merged into another one meanwhile
+    return _answer(store, tables_of(store), sql, explain)
+
+
+def _answer(store: Store, tables: Tables, sql: str, explain: bool) -> pa.Table:
+    """Raises QueryError, StoreError."""
     import duckdb
 
-    require_store(store.path)
     connection = duckdb.connect(":memory:", config=_CONFIG)
     try:
         _require_select(connection, sql)
-        _create(connection, store, sql)
+        _create(connection, store, tables, sql)
         connection.execute("SET lock_configuration = true")
         found = connection.sql(f"EXPLAIN {sql}" if explain else sql)
         if explain:
@@ -55,13 +69,12 @@ def query(store: Store, sql: str, *, explain: bool = False) -> pa.Table:
 def _require_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type.name not in _ALLOWED:
-        kinds = " and ".join(statement.type.name for statement in statements) or "empty"
-        raise QueryError(f"it is {kinds}, and one SELECT is run: a query reads the store, and never changes it")
+        kinds = " and ".join(statement.type.name for statement in statements)
+        raise QueryError(f"it is {f'of type {kinds}' if kinds else 'empty'}: write one SELECT")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, store: Store, sql: str) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, store: Store, found: Tables, sql: str) -> None:
     """Makes the tables; that of invocations only where they are asked for, because each run has a file of them."""
-    found = tables_of(store)
     for name in ("runs", "devices", "verdicts"):
         connection.register(name, found.small[name])
     connection.register("_cases", found.small["cases"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,16 @@ from numpy.typing import NDArray
 
 from bnnbench.results.arrow_types import schema
 from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS
-from bnnbench.results.errors import StoreWarning
 from bnnbench.results.index.chunks import OF_RUN, SCHEMA
-from bnnbench.results.index.ended_run import current_tables
-from bnnbench.results.store.entries import Entries, each_once, entries_of, read_part_table
+from bnnbench.results.index.retry import with_index
+from bnnbench.results.index.settled_run import current_tables
+from bnnbench.results.store.entries import Entries, each_once, read_part_table
 from bnnbench.results.store.latest import unless_damaged
-from bnnbench.results.store.parts import PartError, part_folders
 from bnnbench.results.store.run_columns import RUN_COLUMNS
 from bnnbench.results.store.runs import Store
-from bnnbench.results.store.stored_run import MEASUREMENTS, is_run, read_run
+from bnnbench.results.store.stored_run import MEASUREMENTS, is_run, read_record, read_run
 from bnnbench.results.tables.of_run import DEVICE_COLUMNS, RunTables, invocation_table
-from bnnbench.results.tables.run_files import fresh_files, is_noted
+from bnnbench.results.tables.run_files import fresh_files, most_rows, table_file
 from bnnbench.results.verdict.frame import VERDICT_COLUMNS
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -36,7 +34,6 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "devices": DEVICE_COLUMNS,
 }
 """The tables with their columns and pandas types."""
-_ATTEMPTS = 4
 PLACE = "_place"
 """The column that joins the cases of a part with their runs."""
 
@@ -51,33 +48,28 @@ class PartCases:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """`small` are whole tables by name; those of cases are in parts, with `cases` for runs outside the index."""
+    """`small` are whole tables by name; those of cases are in parts, with `cases` for runs outside the index. `folders`
+    are those of the parts."""
 
+    folders: list[Path]
     parts: list[PartCases]
     small: dict[str, pa.Table]
 
 
 def tables_of(store: Store) -> Tables:
     """All tables but the invocations. Warns (StoreWarning) of what can't be read; raises StoreError."""
-    names = store.names()
-    damaged: set[Path] = set()
-    for attempt in range(_ATTEMPTS):
-        ignored = damaged if attempt < _ATTEMPTS - 1 else part_folders(store.path)
-        try:
-            entries = entries_of(store.path, names, frozenset(ignored))
-            rows = np.arange(len(entries.ids))
-            kept = each_once(entries, rows[entries.standing(rows, store.runs_path)])
-            parts, small = _of_index(entries, kept)
-            break
-        except PartError as error:
-            if error.folder.is_dir():
-                damaged.add(error.folder)
-                warnings.warn(StoreWarning(f"{error}; make it again with bnnbench store index"), stacklevel=2)
-    known = {entries.ids[row] for row in kept.tolist()}
-    for run in _others(store, sorted(set(names) - known)):
+
+    def of_index(entries: Entries) -> tuple[list[Path], list[PartCases], dict[str, list[pa.Table]], list[str]]:
+        rows = np.arange(len(entries.ids))
+        kept = each_once(entries, rows[entries.standing(rows, store.runs_path)])
+        others = entries.names - {entries.ids[row] for row in kept.tolist()}
+        return ([part.folder for part in entries.parts], *_of_index(entries, kept), sorted(others))
+
+    folders, parts, small, others = with_index(store.path, store.names, of_index)
+    for run in _others(store, others):
         for name, tables in small.items():
             tables.append(getattr(run, name).select(list(COLUMNS[name])))
-    return Tables(parts, {name: pa.concat_tables(found) for name, found in small.items()})
+    return Tables(folders, parts, {name: pa.concat_tables(found) for name, found in small.items()})
 
 
 def invocations_of(store: Store) -> Iterator[ds.Dataset | pa.Table]:
@@ -87,7 +79,11 @@ def invocations_of(store: Store) -> Iterator[ds.Dataset | pa.Table]:
     for run_id in store.run_ids():
         folder = store.runs_path / run_id
         files = fresh_files(folder)
-        if files is not None and is_noted(folder / MEASUREMENTS, files.files.get(MEASUREMENTS)):
+        record = unless_damaged(read_record, folder)
+        if record is None:
+            continue
+        most = 0 if files is None else most_rows(MEASUREMENTS, record, files)
+        if files is not None and table_file(folder, MEASUREMENTS, files, most) is not None:
             fresh.append(str(folder / MEASUREMENTS))
             continue
         run = unless_damaged(read_run, folder)

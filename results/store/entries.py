@@ -22,13 +22,14 @@ STORED_SCHEMA = pa.schema([*RUN_SCHEMA, *((name, pa.int64()) for name in STATE_C
 @dataclass(frozen=True, slots=True)
 class Entries:
     """All runs of all parts, a row each; `parts[part[i]]` has row `i`, as its row `local[i]`. A run of several parts
-    has a row for each."""
+    has a row for each. `names` are those of all folders, of runs in the index and others."""
 
     parts: list[Part]
     runs: pa.Table
     part: NDArray[np.int64]
     local: NDArray[np.int64]
     ids: list[str]
+    names: frozenset[str]
     states: NDArray[np.int64]
 
     @property
@@ -75,6 +76,7 @@ def entries_of(
         part=_joined(part),
         local=_joined(local),
         ids=runs["run_id"].to_pylist(),
+        names=frozenset(there),
         states=np.stack(states, axis=1) if states else np.zeros((0, len(STATE_COLUMNS)), np.int64),
     )
 

@@ -6,6 +6,8 @@ folder of a version before has none.
 
 import hashlib
 import os
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -30,11 +32,12 @@ class FileSum(msgspec.Struct, frozen=True, kw_only=True):
 
 class TablesNote(msgspec.Struct, frozen=True, kw_only=True):
     """Of a run whose tables were made of its journal: `derivation` counts the ways to make them, `outcome` and
-    `wall_ns` are how the run ended and what it took."""
+    `wall_ns` are how the run ended and what it took, `older` the tables that an older version made."""
 
     derivation: int
     outcome: str
     wall_ns: float | None = None
+    older: list[str] = []
 
 
 class FileList(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,14 +70,24 @@ def file_names(folder: Path) -> list[str]:
     return sorted(name for name in found if not (folder / name).is_symlink() and (folder / name).is_file())
 
 
-def write_files(folder: Path, tables: TablesNote | None = None) -> None:
-    """Writes `files.json` of what the folder has now. Raises StoreError."""
+def write_files(folder: Path, tables: TablesNote | None = None, kept: Collection[str] = ()) -> None:
+    """Writes `files.json` of what the folder has now; files named in `kept` have the sums that they had before, so that
+    damage since then is not taken for what was written. Raises StoreError."""
     try:
-        sums = {name: sum_of(read_regular(folder / name)) for name in file_names(folder)}
+        before = {}
+        if kept:
+            with suppress(StoreError):
+                before = {name: one for name, one in _sums(folder).items() if name in kept}
+        sums = {name: sum_of(read_regular(folder / name)) for name in file_names(folder)} | before
     except OSError as error:
         raise StoreError(f"{folder} can't be read ({error.strerror}): check its permissions") from error
     document = msgspec.json.format(msgspec.json.encode(FileList(files=sums, tables=tables)), indent=1)
     write_atomically(folder / FILES, seal_document(document))
+
+
+def _sums(folder: Path) -> dict[str, FileSum]:
+    found = read_files(folder)
+    return {} if found is None else found.files
 
 
 def read_files(folder: Path) -> FileList | None:

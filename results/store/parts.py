@@ -116,9 +116,14 @@ def read_part(folder: Path) -> Part | None:
         manifest = decoded(data, _decoder) if is_sealed(data) and is_whole(data) else None
     except (OSError, UnreadableError):
         return None
-    if manifest is None or any(Path(file.name).name != file.name for file in _files(manifest)):
+    if manifest is None or manifest.runs < 1 or any(Path(file.name).name != file.name for file in _files(manifest)):
         return None
     return Part(folder, manifest)
+
+
+def is_part(folder: Path) -> bool:
+    """Whether a part is there: it is not while it is being removed."""
+    return (folder / _MANIFEST).is_file()
 
 
 def write_part(store: Path, version: int, runs: int, files: Iterator[tuple[str, PartFile, bytes]]) -> Part:

@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
 import warnings
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +26,7 @@ from bnnbench.results.store.atomic import sync_folder, write_atomically
 from bnnbench.results.store.latest import Place, latest_run, unless_damaged
 from bnnbench.results.store.place import default_path, require_store
 from bnnbench.results.store.remote.address import is_address, parse
+from bnnbench.results.store.run_id import is_run_id, new_run_id
 from bnnbench.results.store.run_lock import lock_run
 from bnnbench.results.store.run_writer import RunWriter
 from bnnbench.results.store.seal import seal_document
@@ -48,14 +46,6 @@ if TYPE_CHECKING:
     from bnnbench.results.store.remote.mirror import Mirror
 
 __all__ = ["RunWriter", "Store", "StoreError", "StoredRun", "default_path", "new_run_id"]
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-def new_run_id(now: datetime | None = None) -> str:
-    """A run id that sorts by time and is unique between machines, for example `20260131-142501-9f3a1c`."""
-    moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
-    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Store:
@@ -95,7 +85,7 @@ class Store:
         Raises StoreError when the folder can't be written or the run exists; ValueError for an id that is no
         name.
         """
-        if not _RUN_ID.fullmatch(record.run_id):
+        if not is_run_id(record.run_id):
             raise ValueError(f"a run id is made of letters, digits and . _ -, not {record.run_id!r}")
         folder = self.runs_path / record.run_id
         try:
@@ -179,7 +169,7 @@ class Store:
 
     def folder(self, selector: str) -> Path:
         """Where a run is: by its id, a unique beginning of it, its folder, or `latest`. Raises StoreError."""
-        if _RUN_ID.fullmatch(selector) and is_run(self.runs_path / selector):
+        if is_run_id(selector) and is_run(self.runs_path / selector):
             return self.runs_path / selector
         newest = self._newest() if selector == "latest" else None
         if newest is not None:

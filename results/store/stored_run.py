@@ -165,6 +165,18 @@ def read_journal(folder: Path, sealed: bool) -> journal.Contents:
     return contents
 
 
+def has_ended(folder: Path) -> bool:
+    """Whether a run ended, and was not resumed since. Raises StoreError."""
+    record, sealed = _read_record(folder)
+    written, _ = _records_at_the_end(folder / END)
+    contents = read_journal(folder, sealed)
+    if written:
+        return contents.last_figure <= written
+    # Older versions wrote no number; imported runs may have no journal.
+    run = StoredRun(record, contents.entries, folder)
+    return run.is_finished and (run.end is not None or not run.entries)
+
+
 def is_sealed_run(folder: Path) -> bool:
     """Whether the run was created with checksums. Raises StoreError."""
     return _read_record(folder)[1]

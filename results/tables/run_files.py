@@ -12,8 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bnnbench.results.arrow_types import schema
+from bnnbench.results.columns import CASE_COLUMNS, INVOCATION_COLUMNS
 from bnnbench.results.errors import StoreError
-from bnnbench.results.records import SCHEMA
+from bnnbench.results.records import SCHEMA, RunRecord
 from bnnbench.results.store.atomic import write_atomically
 from bnnbench.results.store.files import FileList, FileSum, TablesNote, read_files, sum_of, write_files
 from bnnbench.results.store.reading import read_regular
@@ -21,6 +23,7 @@ from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.runs import RunWriter
 from bnnbench.results.store.stored_run import JOURNAL, MEASUREMENTS, RECORD, StoredRun
 from bnnbench.results.tables.of_run import case_table, ending, invocation_table, verdict_table
+from bnnbench.results.verdict.frame import VERDICT_COLUMNS
 
 CASES, VERDICTS = "cases.parquet", "verdicts.parquet"
 TABLES: Mapping[str, Callable[[StoredRun], pa.Table]] = {
@@ -29,6 +32,11 @@ TABLES: Mapping[str, Callable[[StoredRun], pa.Table]] = {
     MEASUREMENTS: invocation_table,
 }
 """What makes each file; the last one is written last, and shows that a run is finished."""
+SCHEMAS: Mapping[str, pa.Schema] = {
+    CASES: schema(CASE_COLUMNS),
+    VERDICTS: schema(VERDICT_COLUMNS),
+    MEASUREMENTS: schema(INVOCATION_COLUMNS),
+}
 
 
 def finish(writer: RunWriter) -> Path:
@@ -45,9 +53,10 @@ def write_tables(folder: Path, run: StoredRun, names: Collection[str] = TABLES.k
         if name in names:
             write_atomically(folder / name, to_parquet(make(run), run.record.run_id))
     outcome, wall_ns = ending(run)
-    note = TablesNote(derivation=DERIVATION, outcome=outcome, wall_ns=wall_ns)
+    older = [name for name in TABLES if name not in names]
+    note = TablesNote(derivation=DERIVATION, outcome=outcome, wall_ns=wall_ns, older=older)
     # A journal with damaged lines is read every time, so that it is told every time.
-    write_files(folder, None if run.warnings else note)
+    write_files(folder, None if run.warnings else note, older)
 
 
 def to_parquet(found: pa.Table, run_id: str) -> bytes:
@@ -73,19 +82,34 @@ def fresh_files(folder: Path) -> FileList | None:
     return found if is_noted(folder / JOURNAL, found.files.get(JOURNAL)) else None
 
 
-def read_table(folder: Path, name: str, files: FileList) -> pa.Table | None:
-    """A table of a run as it was noted; None where its file is another now."""
-    content = _noted_content(folder / name, files.files.get(name))
-    if content is None:
-        return None
+def read_table(folder: Path, name: str, files: FileList, most: int) -> pa.Table | None:
+    """A table of a run as it was noted, of at most so many rows; None where its file is another now, or one that this
+    version would not have made."""
+    file = table_file(folder, name, files, most)
     try:
-        return (
-            pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
-            .read(use_threads=False)
-            .replace_schema_metadata(None)
-        )
+        return None if file is None else file.read(use_threads=False).replace_schema_metadata(None)
     except (pa.ArrowException, OSError):
         return None
+
+
+def table_file(folder: Path, name: str, files: FileList, most: int) -> pq.ParquetFile | None:
+    """As `read_table`, before its rows are read."""
+    content = _noted_content(folder / name, files.files.get(name))
+    if content is None or files.tables is None or name in files.tables.older:
+        return None
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+    except (pa.ArrowException, OSError):
+        return None
+    return file if file.metadata.num_rows <= most and file.schema_arrow.equals(SCHEMAS[name]) else None
+
+
+def most_rows(name: str, record: RunRecord, files: FileList) -> int:
+    """More rows than any table of a run has."""
+    if name == CASES:
+        return len(record.cases) + len(record.skips)
+    journal = files.files.get(JOURNAL)
+    return 0 if journal is None else journal.size_bytes  # each row takes more than a byte of it
 
 
 def is_noted(path: Path, note: FileSum | None) -> bool:

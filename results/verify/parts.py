@@ -12,13 +12,13 @@ from bnnbench.results.errors import StoreError
 from bnnbench.results.store.baselines import OLD, Baselines
 from bnnbench.results.store.calibration import read_calibration
 from bnnbench.results.store.files import sum_of
-from bnnbench.results.store.parts import PartError, index_folder, read_part
+from bnnbench.results.store.parts import PartError, index_folder, is_part, read_part
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.signature import is_signed
-from bnnbench.results.store.stored_run import is_run
+from bnnbench.results.store.stored_run import JOURNAL, RECORD, is_run
 from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, PartResult, Reading
-from bnnbench.results.verify.runs import JOURNAL, RECORD, verify_run
+from bnnbench.results.verify.runs import verify_run
 
 _CAPSULE = "capsule.json"
 
@@ -89,6 +89,8 @@ def _index_part(store: Path, folder: Path) -> PartResult:
     reading = Reading(store, folder)
     reading.read_all()
     part = read_part(folder)
+    if part is None and not folder.exists():
+        return Reading(store, folder).result("index", name=f"index {folder.name}")  # it was merged meanwhile
     if part is None:
         reading.bad(folder / "part.json", f"it can't be read: {MAKE_AGAIN}")
     else:
@@ -96,7 +98,8 @@ def _index_part(store: Path, folder: Path) -> PartResult:
             for table in part.manifest.tables:
                 part.paths(table)
         except PartError as error:
-            reading.bad(folder, f"{str(error).removeprefix(f'{folder} ')}: {MAKE_AGAIN}")
+            if is_part(folder):
+                reading.bad(folder, f"{str(error).removeprefix(f'{folder} ')}: {MAKE_AGAIN}")
     return reading.result("index", name=f"index {folder.name}")
 
 

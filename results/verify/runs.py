@@ -7,15 +7,14 @@ from pathlib import Path
 
 from bnnbench.results.errors import StoreError
 from bnnbench.results.records import RunEnd
-from bnnbench.results.store.files import FileList, sum_of
+from bnnbench.results.store.files import FileList, TablesNote, sum_of
+from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.run_lock import is_being_written
 from bnnbench.results.store.signature import is_signed
-from bnnbench.results.store.stored_run import END, StoredRun, is_sealed_run, read_journal, read_run
+from bnnbench.results.store.stored_run import END, JOURNAL, RECORD, StoredRun, is_sealed_run, read_journal, read_run
 from bnnbench.results.verify.derived import DERIVED
 from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, PartResult, Reading
 from bnnbench.results.verify.lines import line_faults
-
-JOURNAL, RECORD = "journal.jsonl", "run.json"
 
 
 def verify_run(store: Path, folder: Path) -> PartResult:
@@ -28,7 +27,7 @@ def verify_run(store: Path, folder: Path) -> PartResult:
     whole = reading.compare(sums) if sums is not None and not has_grown else set()
     run = _journal(reading, is_written)
     if run is not None and run.end is not None and not is_written:
-        _derived(reading, run, whole)
+        _derived(reading, run, whole, None if sums is None else sums.tables)
     state = "being written" if is_written else "ended" if END in reading.contents else "unfinished"
     return reading.result("run", state, is_signed(folder / RECORD))
 
@@ -83,12 +82,13 @@ def _number_of_records(reading: Reading) -> None:
         reading.bad(folder / END, f"it says {told} records, and the journal has {contents.last_figure}: {RESTORE}")
 
 
-def _derived(reading: Reading, run: StoredRun, whole: set[str]) -> None:
-    """The files that are made of the journal. One whose bytes are what was written, and which differs, was made by
-    another version: no damage."""
+def _derived(reading: Reading, run: StoredRun, whole: set[str], made: TablesNote | None) -> None:
+    """The files that are made of the journal. One whose bytes are what was written, and which differs, may have been
+    made by another version: no damage, unless `files.json` says that it was made as this version makes it."""
     for name, check in DERIVED.items():
         if name not in reading.contents:
             continue
-        tell = reading.note if name in whole else reading.bad
+        is_older = made is None or made.derivation != DERIVATION or name in made.older
+        tell = reading.note if name in whole and is_older else reading.bad
         for text in check(run, reading.contents[name]):
             tell(reading.folder / name, f"{text}: {MAKE_AGAIN}")

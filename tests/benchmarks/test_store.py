@@ -42,7 +42,7 @@ OPERATIONS = {
     "list of runs": "rows = list_runs(store)",
 }
 PROGRAM = """
-import json, resource, sys, time
+import json, sys, time
 from scipy import stats
 from bnnbench.results import Store, load
 from bnnbench.results.history import COLUMNS as HISTORY, histories
@@ -55,7 +55,8 @@ store = Store(sys.argv[1])
 begun = time.perf_counter()
 {operation}
 took = time.perf_counter() - begun
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+status = open("/proc/self/status").read()
+peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024
 print(json.dumps([took, peak, len(rows)]))
 """
 

@@ -32,16 +32,25 @@ class AwayError(StoreError):
         super().__init__(f"{address} can't be reached ({why}): check the network and AWS_ENDPOINT_URL, then try again")
 
 
-class ExistsError(Exception):
+class ExistsError(StoreError):
     """There is an object of this name already, or another one than was expected."""
 
+    def __init__(self) -> None:
+        super().__init__("another program changed an object of the store at the same time: try again")
 
-class GoneError(Exception):
+
+class GoneError(StoreError):
     """There is no such object any more."""
 
+    def __init__(self) -> None:
+        super().__init__("another program removed an object of the store at the same time: try again")
 
-class _UnsupportedError(Exception):
+
+class _UnsupportedError(StoreError):
     """The server does not know conditional requests."""
+
+    def __init__(self) -> None:
+        super().__init__("the server of the store does not know a request that is needed: use another one")
 
 
 class Bucket:

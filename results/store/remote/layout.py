@@ -15,25 +15,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-RECORD, SIGNATURE, JOURNAL, END = "run.json", "run.json.signature", "journal.jsonl", "journal.end"
+from bnnbench.results.store.files import FILES
+from bnnbench.results.store.run_id import is_run_id
+from bnnbench.results.store.stored_run import END, JOURNAL, MEASUREMENTS, RECORD
+
+SIGNATURE = f"{RECORD}.signature"
 _MIB = 1 << 20
 
 RUN_FILES: dict[str, int] = {
     JOURNAL: 4096 * _MIB,
     SIGNATURE: 4096,
     END: 64,
-    "measurements.parquet": 4096 * _MIB,
+    MEASUREMENTS: 4096 * _MIB,
     "cases.parquet": 1024 * _MIB,
     "verdicts.parquet": 1024 * _MIB,
-    "files.json": _MIB,
+    FILES: _MIB,
     RECORD: 256 * _MIB,
 }
 """Files of a run that are exchanged, with the most bytes that are taken, in the order of uploads and fetches: with
 `run.json`, the last, a run becomes visible."""
-REPLACED = (JOURNAL, END, "measurements.parquet", "cases.parquet", "verdicts.parquet", "files.json")
+REPLACED = (JOURNAL, END, MEASUREMENTS, "cases.parquet", "verdicts.parquet", FILES)
 """Those that change when a run that ended is resumed; the others never do."""
 LARGEST = {"calibration": _MIB, "pointer": 4 * _MIB, "blob": 4096 * _MIB, "part": 4096 * _MIB}
-_RUN_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?")
 _PART = re.compile(r"journal-([0-9]{15})\.jsonl")
 _DEVICE = re.compile(r"(?!\.)[\w.-]{0,127}[\w-]")
 CALIBRATION = re.compile(r"calibration-[0-9T+-]{1,40}\.json")
@@ -121,7 +124,7 @@ def sort(objects: Iterable[Object]) -> Listing:
 
 
 def _known(kind: str, name: str, file: str, size: int) -> bool:
-    if kind == "runs" and _RUN_ID.fullmatch(name):
+    if kind == "runs" and is_run_id(name):
         most = LARGEST["part"] if _PART.fullmatch(file) else RUN_FILES.get(file, -1)
     elif kind == "devices" and _DEVICE.fullmatch(name) and CALIBRATION.fullmatch(file):
         most = LARGEST["calibration"]

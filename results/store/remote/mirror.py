@@ -12,7 +12,7 @@ was exchanged waits for its upload.
 import hashlib
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -28,11 +28,12 @@ from bnnbench.results.store.remote.address import Address
 from bnnbench.results.store.remote.baseline_sync import BaselineSync
 from bnnbench.results.store.remote.bucket import AwayError, Bucket
 from bnnbench.results.store.remote.calibration_sync import CalibrationSync
-from bnnbench.results.store.remote.layout import RECORD, Listing, RunObjects, sort
+from bnnbench.results.store.remote.layout import Listing, RunObjects, sort
 from bnnbench.results.store.remote.progress import counting
 from bnnbench.results.store.remote.run_sync import RunSync
 from bnnbench.results.store.remote.state import State, States
 from bnnbench.results.store.run_lock import lock_run
+from bnnbench.results.store.stored_run import RECORD
 
 _AT_ONCE = 8
 _MARKER = "mirror.json"
@@ -118,11 +119,11 @@ class Mirror:
         self._remove_runs(listing, runs)
         tasks = self._run_tasks(listing, runs)
         calibrations = CalibrationSync(self._bucket, self._states, self.path)
-        for name in sorted(listing.calibrations.keys() | set(calibrations.names())):
+        for name in _wanted(listing, calibration_sync.KIND, [*listing.calibrations, *calibrations.names()]):
             listed = listing.calibrations.get(name, {})
             tasks.append(partial(calibrations.exchange, name, listed, devices.get(name, State())))
         saved = BaselineSync(self._bucket, self._states, self.path)
-        for name in sorted(listing.baselines.keys() | set(saved.names())):
+        for name in _wanted(listing, baseline_sync.KIND, [*listing.baselines, *saved.names()]):
             tasks.append(partial(saved.exchange, name, listing.baselines.get(name), baselines.get(name, State())))
         self._do(tasks)
 
@@ -152,20 +153,37 @@ class Mirror:
                 run.upload(state)
 
     def _remove_runs(self, listing: Listing, known: _Known) -> None:
-        for name, state in known.items():
-            objects = listing.runs.get(name, RunObjects())
-            if RECORD not in state.files or RECORD in objects.files or f"runs/{name}" in listing.refused:
-                continue
-            folder = self.path / "runs" / name
-            if folder.is_dir():
-                with _locked(folder) as is_ours, suppress(OSError):
-                    if not is_ours:
-                        continue
-                    (folder / RECORD).unlink(missing_ok=True)
-                    shutil.rmtree(folder)
-            if objects.files or objects.parts:
-                self._run(name).remove()  # a removal was cut off
-            self._states.drop(run_sync.KIND, name)
+        """Removes the runs that others removed from the bucket; what a listing alone says is asked again."""
+        uploaded = [name for name, state in known.items() if RECORD in state.files]
+        gone = [
+            name
+            for name in _wanted(listing, run_sync.KIND, uploaded)
+            if RECORD not in listing.runs.get(name, RunObjects()).files
+        ]
+        if gone and len(gone) == len(uploaded) > 1:
+            _warn(
+                f"{self.address} has none of the {len(gone)} runs that it had: the copies on this machine are kept; "
+                f"delete {self.path} if they are not needed"
+            )
+            return
+        for name in gone:
+            if self._run(name).needs_upload(known[name]):
+                _warn(f"run {name} was removed from {self.address}, and was resumed here: the copy here is kept")
+            elif self._bucket.head(f"{run_sync.KIND}/{name}/{RECORD}") is None:
+                self._remove_copy(name, listing.runs.get(name, RunObjects()))
+
+    def _remove_copy(self, name: str, objects: RunObjects) -> None:
+        folder = self.path / "runs" / name
+        if folder.is_dir():
+            with _locked(folder) as is_ours, suppress(OSError):
+                if not is_ours:
+                    return
+                (folder / RECORD).unlink(missing_ok=True)
+                shutil.rmtree(folder)
+        if objects.files or objects.parts:
+            with suppress(StoreError):  # a removal was cut off; who may only read leaves its rest
+                self._run(name).remove()
+        self._states.drop(run_sync.KIND, name)
 
     def _do(self, tasks: list[Callable[[], None]]) -> None:
         """Some at once. Raises AwayError; what else goes wrong with one of them is warned of."""
@@ -181,7 +199,7 @@ class Mirror:
                         future.result()
                     except AwayError:
                         raise
-                    except StoreError as error:
+                    except (StoreError, OSError) as error:
                         troubles.append(str(error))
                     step()
             finally:
@@ -202,6 +220,11 @@ class Mirror:
         except OSError as error:
             raise store_error(error, self.path) from error
         write_atomically(self.path / _MARKER, msgspec.json.encode(self._marker) + b"\n")
+
+
+def _wanted(listing: Listing, kind: str, names: Iterable[str]) -> list[str]:
+    """Of these names, each once, those that are not left out for their letter case."""
+    return sorted(name for name in set(names) if f"{kind}/{name}" not in listing.refused)
 
 
 def open_mirror(address: Address) -> Mirror:

@@ -10,9 +10,6 @@ from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store.atomic import replacing
 from bnnbench.results.store.remote.bucket import Bucket, ExistsError, GoneError, is_content
 from bnnbench.results.store.remote.layout import (
-    END,
-    JOURNAL,
-    RECORD,
     REPLACED,
     RUN_FILES,
     SIGNATURE,
@@ -21,6 +18,7 @@ from bnnbench.results.store.remote.layout import (
     part_name,
 )
 from bnnbench.results.store.remote.state import State, States, synced
+from bnnbench.results.store.stored_run import END, JOURNAL, RECORD
 
 KIND = "runs"
 _TAIL_BYTES = 1 << 20

@@ -71,6 +71,11 @@ CONDITIONS = st.recursive(
         st.tuples(inner, inner).map(" and ".join),
         st.tuples(inner, inner).map(lambda pair: f"({pair[0]}) or ({pair[1]})"),
         st.tuples(inner, inner).map(lambda pair: f"({pair[0]}) & ({pair[1]})"),
+        st.tuples(inner, inner, st.sampled_from(["and", "or", "&", "|"])).map(
+            lambda part: f"{part[0]} {part[2]} {part[1]}"
+        ),
+        inner.map(lambda text: f"not {text}"),
+        inner.map(lambda text: f"~({text})"),
         inner.map(lambda text: f"not ({text})"),
     ),
     max_leaves=6,
@@ -112,6 +117,23 @@ def test_simple_conditions_are_told_whole() -> None:
     for text in ("device == 'pi4'", "threads in [1, 2] and not emulated", "latency_ns >= 1.5 or kind != 'model'"):
         pandas, arrow = taken(where(text, COLUMNS))
         assert pandas == arrow, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(device == 'pi4') and (kind == 'kernel') | (threads == 2)",
+        "(device == 'pi4') | (kind == 'kernel') and (threads == 2)",
+        "not (device == 'pi4') | (kind == 'kernel')",
+        "~(device == 'pi4') | (kind == 'kernel')",
+        "threads not in [1.5]",
+        "threads in [1.5, 2.0]",
+    ],
+)
+def test_operators_bind_as_with_pandas(text: str) -> None:
+    pandas, arrow = taken(where(text, COLUMNS))
+    assert pandas <= arrow
+    assert pandas
 
 
 def test_values_by_column() -> None:
