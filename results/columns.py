@@ -123,7 +123,9 @@ _NAMELESS = dict.fromkeys(("workload", "engine", "device", "run_id", "status"), 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with `unknown` for names that are missing, and 1 for a missing thread count."""
-    return frame.fillna({**_NAMELESS, "threads": 1})
+    names = {**_NAMELESS, "threads": 1}
+    missing = {name: names[name] for name in names.keys() & set(frame.columns) if frame[name].isna().any()}
+    return frame.fillna(missing) if missing else frame.copy(deep=False)
 
 
 def equal(column: "pd.Series[Any]", value: object) -> "pd.Series[bool]":

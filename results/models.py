@@ -1,6 +1,6 @@
 """The models of a store as choices: a row for each way to run one on one data set, with the newest of every figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,29 +40,44 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     Latency may come from one run and accuracy from another; of each, the newest that was measured stands, of accuracies
     of one plan that of the most images. A file that another one of its name has replaced is no choice any more.
     """
-    frame = named(frame)
-    found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
+    found = _models(frame)
     if found.empty:
         return found.reset_index(drop=True)
-    ordered = found.sort_values("created", kind="stable")
-    keys = list(CHOICE)
-    timed = ordered.drop(columns=list(_ACCURACY)).groupby(keys, dropna=False, sort=False).last().reset_index()
-    names = [timed[key] for key in keys if key != "size_bytes"]
+    ordered = _by_age(found).copy(deep=False)
+    # Numbered once: comparing the columns of a key again and again is what takes long.
+    ordered[_NUMBER] = ordered.groupby(list(CHOICE), dropna=False, sort=False).ngroup()
+    timed = ordered.drop(columns=list(_ACCURACY)).groupby(_NUMBER, sort=False).last().reset_index()
+    names = [timed[key] for key in CHOICE if key != "size_bytes"]
     newest = timed["created"].groupby(names, dropna=False).transform("max")
     timed = timed[timed["created"].isna() | (timed["created"] == newest)]
-    rated = _rated(ordered).drop_duplicates([*keys, *DATA_SET], keep="last")
-    merged = timed.merge(rated[[*keys, *_ACCURACY]], how="left", on=keys)
+    rated = _rated(ordered, [_NUMBER]).drop_duplicates([_NUMBER, *DATA_SET], keep="last")
+    merged = timed.merge(rated[[_NUMBER, *_ACCURACY]], how="left", on=_NUMBER)
     return merged[list(frame.columns)]
 
 
-def _rated(frame: pd.DataFrame) -> pd.DataFrame:
+_NUMBER = "_choice"
+
+
+def _models(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that choices are made of."""
+    wanted = equal(frame["kind"], "model") & equal(frame["status"], "ok")
+    return named(frame if wanted.all() else frame[wanted])
+
+
+def _by_age(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a store are in this order, unless a clock was set back."""
+    return frame if frame["created"].is_monotonic_increasing else frame.sort_values("created", kind="stable")
+
+
+def _rated(ordered: pd.DataFrame, choice: Sequence[str]) -> pd.DataFrame:
     """The accuracies of what each choice is now, by how many images they are of, then by age; one of another plan than
-    the newest is another model's."""
-    keys = [*CHOICE, *DATA_SET]
-    rated = frame[frame["accuracy"].notna()].sort_values("created", kind="stable")
-    now = rated.drop_duplicates(keys, keep="last")[[*keys, "plan_sha256"]]
-    same = rated.merge(now, on=[*keys, "plan_sha256"])
-    return same.sort_values("accuracy_n", kind="stable", na_position="first")
+    the newest is another model's. Rows are ordered by age, and the columns `choice` tell choices apart."""
+    columns = dict.fromkeys((*choice, *_ACCURACY, "plan_sha256", "created", "run_id"))
+    rated = ordered.loc[ordered["accuracy"].notna(), list(columns)]
+    of = rated.groupby([*choice, *DATA_SET], dropna=False, sort=False)
+    plan = rated["plan_sha256"].fillna("")
+    now = plan.groupby(of.ngroup()).transform("last")
+    return rated[plan == now].sort_values("accuracy_n", kind="stable", na_position="first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +90,10 @@ class Sample:
 
 def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sample] | None:
     """The sample that the accuracy of a row of `choices(frame)` is of, and a newer one of fewer images; else None."""
-    frame = named(frame)
-    found = frame[equal(frame["kind"], "model") & equal(frame["status"], "ok")]
+    found = _models(frame)
     for key in (*CHOICE, *DATA_SET):
         found = found[found[key].isna() if pd.isna(row[key]) else equal(found[key], row[key])]
-    rated = _rated(found)
+    rated = _rated(_by_age(found), CHOICE)
     if rated.empty or pd.isna(rated["accuracy_n"].iloc[-1]):
         return None
     taken = rated.iloc[-1]
@@ -93,7 +107,10 @@ def passed_over(frame: pd.DataFrame, row: Mapping[str, Any]) -> tuple[Sample, Sa
 
 def without_comparisons(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of all runs but comparisons, whose cases are sides of one engine; of these where there are no others."""
-    kept = frame[~equal(frame["comparison"], True)]
+    sides = equal(frame["comparison"], True)
+    if not sides.any():
+        return frame
+    kept = frame[~sides]
     return kept.reset_index(drop=True) if len(kept) else frame
 
 

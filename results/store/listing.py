@@ -13,7 +13,7 @@ from bnnbench.results.store.place import require_store
 from bnnbench.results.store.reading import UnreadableError, decoded
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.seal import looks_sealed, number_of
-from bnnbench.results.store.stored_run import JOURNAL, MEASUREMENTS, UNFINISHED, read_record
+from bnnbench.results.store.stored_run import JOURNAL, MEASUREMENTS, UNFINISHED, is_run, read_record
 
 _TAIL_BYTES = 1 << 16
 """The last record of a journal that ended is shorter than this."""
@@ -43,10 +43,9 @@ def list_runs(store: Store) -> list[RunLine]:
     require_store(store.path)
     found = _indexed(store)
     known = {line.run_id for _, line in found}
-    for run_id in store.run_ids():
-        if run_id in known:
-            continue
-        line = unless_damaged(_line, store.runs_path / run_id)
+    for name in sorted(set(store.names()) - known):
+        folder = store.runs_path / name
+        line = unless_damaged(_line, folder) if is_run(folder) else None
         if line is not None:
             found.append(line)
     return [line for _, line in sorted(found, key=lambda item: item[0], reverse=True)]
@@ -66,7 +65,7 @@ def _indexed(store: Store) -> list[tuple[Place, RunLine]]:
         return []
     rows = np.arange(len(entries.ids))
     kept = each_once(entries, rows[entries.standing(rows, store.runs_path)])
-    listed = entries.runs.take(kept).to_pylist()
+    listed, where = entries.runs.take(kept).to_pylist(), str(store.runs_path)
     return [
         (
             (row["sorted_by"], row["run_id"]),
@@ -79,7 +78,7 @@ def _indexed(store: Store) -> list[tuple[Place, RunLine]]:
                 comparisons=row["comparisons"],
                 state=row["outcome"],
                 size_bytes=row["folder_bytes"],
-                path=str(store.runs_path / row["run_id"]),
+                path=os.path.join(where, row["run_id"]),  # noqa: PTH118 - a store may have 100,000 runs
             ),
         )
         for row in listed
