@@ -24,8 +24,7 @@ _ACCURACY = (
 )
 
 _NEEDED = (
-    *("run_id", "created", "kind", "status", "comparison", "emulated", "device_model", "isa", "engine_build"),
-    *("plan_sha256", "trust", "trust_words", "caveat", "latency_n"),
+    *("run_id", "created", "kind", "status", "comparison", "emulated", "plan_sha256"),
     *(column for metric in OBJECTIVES.values() for column in (metric.column, metric.low, metric.high) if column),
 )
 COLUMNS = tuple(dict.fromkeys((*CHOICE, *_ACCURACY, *_NEEDED)))

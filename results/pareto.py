@@ -29,6 +29,8 @@ from bnnbench.results.models import CHOICE, DATA_SET
 from bnnbench.results.statistics.level import CONFIDENCE
 
 ALL = tuple(OBJECTIVES)
+COLUMNS = (*CHOICE, "kind", "status", "latency_ns")
+"""Columns of the rows that the spread between runs is made of."""
 _DRAWS = 4000
 _SEED = 20_200_329
 

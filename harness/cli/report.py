@@ -62,8 +62,8 @@ def write_report(
     from bnnbench.results import load
     from bnnbench.results.columns import equal
     from bnnbench.results.history import COLUMNS as HISTORY
-    from bnnbench.results.models import COLUMNS as MODELS
     from bnnbench.results.models import OF_MODELS
+    from bnnbench.results.pareto import COLUMNS as SPREAD
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page_context import PageContext
 
@@ -77,7 +77,7 @@ def write_report(
     calibrations = {name: _calibration(results.path, name) for name in dict.fromkeys(frame["device"].dropna())}
     context = PageContext(
         published=related.reset_index(drop=True) if len(related) else None,
-        history=load(results, where=OF_MODELS, columns=MODELS) if has_models else None,
+        history=load(results, where=OF_MODELS, columns=SPREAD) if has_models else None,
         timeline=load(results, columns=HISTORY) if history else None,
         commands=commands,
         calibrations={name: known for name, known in calibrations.items() if known is not None},

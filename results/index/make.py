@@ -17,16 +17,18 @@ from bnnbench.results.errors import StoreError
 from bnnbench.results.index.merge import by_rows, merge, merging, small_parts
 from bnnbench.results.index.settled_run import settled_run
 from bnnbench.results.index.write import write_runs
-from bnnbench.results.store.entries import entries_of
+from bnnbench.results.store.entries import entries_of, read_runs
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.parts import (
     UNDER_WAY,
     PartError,
+    forget_removed,
     index_folder,
     part_folders,
     parts_of,
     read_part,
     remove_part,
+    removed_runs,
 )
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import END, RECORD
@@ -73,6 +75,9 @@ def make_index(store: Path, runs_path: Path, pause: Pause = lambda done, of: Non
         is_damaged = version == str(DERIVATION) and not _is_readable(folder)
         if is_damaged or (version.isdigit() and int(version) < DERIVATION):
             remove_part(folder)
+    with merging(store) as is_ours:
+        if is_ours:
+            _drop_removed(store, runs_path)
     entries = entries_of(store, names)
     standing = entries.standing(np.arange(len(entries.ids)), runs_path)
     known = {run for run, stands in zip(entries.ids, standing.tolist(), strict=True) if stands}
@@ -117,6 +122,18 @@ def _is_readable(folder: Path) -> bool:
     except PartError:
         return False
     return True
+
+
+def _drop_removed(store: Path, runs_path: Path) -> None:
+    """Makes the parts anew that have rows of runs which were removed."""
+    gone = removed_runs(store)
+    if not gone:
+        return
+    for part in parts_of(store, DERIVATION):
+        if not gone.isdisjoint(read_runs(part)["run_id"].to_pylist()):
+            merge(store, runs_path, [part])
+    for run_id in gone:
+        forget_removed(store, run_id)
 
 
 def _clean(store: Path) -> None:

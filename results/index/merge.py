@@ -46,7 +46,7 @@ def by_rows(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def _rows(parts: Sequence[Part]) -> int:
-    return sum(file.rows for part in parts for file in part.manifest.tables.get("cases", []))
+    return sum(part.rows("cases") for part in parts)
 
 
 def merge(store: Path, runs_path: Path, parts: Sequence[Part]) -> None:
@@ -68,8 +68,8 @@ def merge(store: Path, runs_path: Path, parts: Sequence[Part]) -> None:
 
 def _merged(entries: Entries, kept: NDArray[np.int64]) -> dict[str, pa.Table]:
     """The tables of these entries. Raises PartError."""
-    places = entries.places
-    kept = np.array(sorted(kept.tolist(), key=lambda row: places[row]), np.int64)
+    placed = sorted(zip(entries.places(kept), kept.tolist(), strict=True))
+    kept = np.array([row for _, row in placed], np.int64)
     found: dict[str, list[pa.Table]] = {"devices": [], "verdicts": [], "cases": []}
     for number, part in enumerate(entries.parts):
         mine = np.flatnonzero(entries.part[kept] == number)  # places in the new part

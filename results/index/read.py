@@ -2,11 +2,12 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +24,16 @@ from bnnbench.results.index.where import Where
 from bnnbench.results.records import RunRecord
 from bnnbench.results.store.entries import Entries, each_once
 from bnnbench.results.store.stored_run import RECORD, StoredRun, read_record, read_run
-from bnnbench.results.tables.arrow import frame, moment
+from bnnbench.results.tables.arrow import frame, moment, series
 from bnnbench.results.tables.of_run import case_table
 from bnnbench.results.tables.run_files import CASES, fresh_files, most_rows, read_table
 
 _MANY = 200
 """Ended runs outside the index from which on reading is slow enough to say so."""
 _ROWS_OF_A_RUN = 1 << 24
+_MANY_ROWS = 1 << 18
+_AT_ONCE = 8
+"""Columns of many rows that are in memory as Arrow has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Rows with all columns that are needed; `keys` sort them: the run's place among all runs, and the row in it."""
+    """Some rows. `columns` gives columns of theirs by name; what sorts them are the places of their runs,
+    `places[place[i]]` of row `i`, and in its run `row[i]`."""
 
-    table: pa.Table
+    columns: Callable[[Sequence[str]], Mapping[str, pa.ChunkedArray]]
     places: list[tuple[str, str]]
     place: NDArray[np.int64]
     row: NDArray[np.int64]
@@ -55,11 +60,12 @@ def read(store: Path, runs_path: Path, wanted: Wanted) -> pd.DataFrame:
     """The rows of a store, runs oldest first. Warns (StoreWarning) of what can't be read. Raises StoreError, and
     ValueError for a condition that pandas does not take."""
     needed = [name for name in CASE_COLUMNS if name in wanted.columns or _is_asked(name, wanted.where)]
-    pieces, others = with_index(
-        store, lambda: _names(runs_path), lambda entries: _of_index(entries, runs_path, needed, wanted)
-    )
-    pieces += _of_folders(runs_path, others, needed, wanted)
-    found = _together(pieces, needed)
+
+    def rows(entries: Entries) -> pd.DataFrame:
+        pieces, others = _of_index(entries, runs_path, needed, wanted)
+        return _together([*pieces, *_of_folders(runs_path, others, wanted)], needed)
+
+    found = with_index(store, lambda: _names(runs_path), rows, OF_RUN)
     if wanted.where is not None:
         found = wanted.where.rows(found)
     return found[list(wanted.columns)]
@@ -89,19 +95,18 @@ def _of_index(
     stands = entries.standing(candidates, runs_path)
     valid = each_once(entries, candidates[stands])
     stale = {entries.ids[row] for row in candidates[~stands].tolist()} - {entries.ids[row] for row in valid.tolist()}
-    places = entries.places
     pieces = []
     for number, part in enumerate(entries.parts):
         mine = valid[entries.part[valid] == number]
         if not len(mine):
             continue
-        columns = [RUN, ROW, *(name for name in needed if name not in OF_RUN)]
         condition = None if wanted.where is None else wanted.where.about(CASE_COLUMNS.keys() - set(OF_RUN))
         if len(mine) < part.manifest.runs:
             chosen = pc.field(RUN).isin(pa.array(entries.local[mine], pa.int32()))
             condition = chosen if condition is None else condition & chosen
-        found = read_cases(part, columns, wanted.where, condition)
-        pieces.append(_piece(found, entries, mine, places, needed))
+        reading = partial(read_cases, part, where=wanted.where, condition=condition)
+        most = part.rows("cases") if wanted.where is None else 0
+        pieces.append(_piece(entries, mine, reading, needed, most))
     return pieces, [*unknown, *sorted(stale)]
 
 
@@ -135,25 +140,32 @@ def _known(truths: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def _piece(
-    found: pa.Table,
     entries: Entries,
     mine: NDArray[np.int64],
-    places: list[tuple[str, str]],
+    read_columns: Callable[[Sequence[str]], pa.Table],
     needed: Sequence[str],
+    rows: int,
 ) -> _Piece:
-    """Rows of a part with the columns that their runs have."""
-    locals_ = found[RUN].to_numpy()
+    """Rows of a part, at most so many, with the columns that their runs have. Raises PartError."""
+    stored = [name for name in needed if name not in OF_RUN]
+    # Of many rows, some columns at a time: they are made into pandas' own before the next ones are read.
+    is_large = rows > _MANY_ROWS
+    first = read_columns([RUN, ROW, *([] if is_large else stored)])
+    whole = None if is_large else first
     row_of = np.zeros(int(entries.local[mine].max()) + 1, np.int64)
     row_of[entries.local[mine]] = np.arange(len(mine))
-    at = row_of[locals_]
-    columns = {}
-    for name in needed:
-        if name in OF_RUN:
+    at = row_of[first[RUN].to_numpy()]
+
+    def columns(names: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+        kept = [name for name in names if name not in OF_RUN]
+        table = read_columns(kept) if whole is None else whole
+        found = {name: table[name] for name in kept}
+        for name in set(names) - set(kept):
             values = entries.runs[name].take(pa.array(mine)).combine_chunks()
-            columns[name] = _spread(values, at)
-        else:
-            columns[name] = found[name]
-    return _Piece(pa.table(columns), [places[row] for row in mine.tolist()], at, found[ROW].to_numpy().astype(np.int64))
+            found[name] = pa.chunked_array([_spread(values, at)])
+        return found
+
+    return _Piece(columns, entries.places(mine), at, first[ROW].to_numpy().astype(np.int64))
 
 
 def _spread(values: pa.Array, at: NDArray[np.int64]) -> pa.Array:
@@ -164,7 +176,7 @@ def _spread(values: pa.Array, at: NDArray[np.int64]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(at)), encoded.dictionary)
 
 
-def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wanted: Wanted) -> Iterator[_Piece]:
+def _of_folders(runs_path: Path, names: Sequence[str], wanted: Wanted) -> Iterator[_Piece]:
     """The rows of runs that the index does not have."""
     ended = 0
     for name in names:
@@ -184,7 +196,7 @@ def _of_folders(runs_path: Path, names: Sequence[str], needed: Sequence[str], wa
             raise StoreError(f"{folder} can't be read ({error.strerror}): check its permissions") from error
         ended += is_ended
         rows = np.arange(found.num_rows)
-        yield _Piece(found.select(list(needed)), [record.place], np.zeros(len(rows), np.int64), rows)
+        yield _Piece(partial(_columns, found), [record.place], np.zeros(len(rows), np.int64), rows)
     if ended >= _MANY:
         text = f"{ended:,} runs are not in the index of the store: bnnbench store index makes reading them faster"
         warnings.warn(StoreNotice(text), stacklevel=4)
@@ -209,7 +221,7 @@ def warn_of(run: StoredRun) -> None:
 
 
 def _together(pieces: Sequence[_Piece], needed: Sequence[str]) -> pd.DataFrame:
-    """All rows in order: runs oldest first, rows as in their run."""
+    """All rows in order: runs oldest first, rows as in their run. Raises PartError."""
     columns = {name: CASE_COLUMNS[name] for name in needed}
     if not pieces:
         return frame(schema(columns).empty_table(), columns)
@@ -220,16 +232,29 @@ def _together(pieces: Sequence[_Piece], needed: Sequence[str]) -> pd.DataFrame:
         ranks = np.array([rank[place] for place in piece.places], np.int64)
         keys.append(ranks[piece.place] * _ROWS_OF_A_RUN + piece.row)
     order = np.argsort(np.concatenate(keys), kind="stable")
-    tables = [_encoded(piece.table) for piece in pieces]
-    return frame(pa.concat_tables(tables), columns, order)
+    found = {}
+    groups = [needed[start : start + _AT_ONCE] for start in range(0, len(needed), _AT_ONCE)]
+    with ThreadPoolExecutor(1) as pool:  # reads the next columns while these are made into pandas' own
+        reading = [pool.submit(_read_group, pieces, names) for names in groups[:1]]
+        for number, names in enumerate(groups):
+            read_ = reading.pop().result()
+            reading = [pool.submit(_read_group, pieces, following) for following in groups[number + 1 : number + 2]]
+            for name in names:
+                chunks = [chunk for part in read_ for chunk in _encoded(part[name]).chunks]
+                found[name] = series(pa.chunked_array(chunks), columns[name], order)
+            del read_
+            pa.default_memory_pool().release_unused()
+    return pd.DataFrame(found, columns=list(needed), index=pd.RangeIndex(len(order)), copy=False)
 
 
-def _encoded(table: pa.Table) -> pa.Table:
-    """Its texts as dictionaries of one type, as those of an index are."""
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name]
-        if pa.types.is_string(column.type):
-            column = column.dictionary_encode()
-        columns[name] = column
-    return pa.table(columns)
+def _read_group(pieces: Sequence[_Piece], names: Sequence[str]) -> list[Mapping[str, pa.ChunkedArray]]:
+    return [piece.columns(names) for piece in pieces]
+
+
+def _columns(table: pa.Table, names: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
+    return {name: table[name] for name in names}
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as dictionaries, as those of an index are."""
+    return column.dictionary_encode() if pa.types.is_string(column.type) else column

@@ -1,7 +1,7 @@
 """Reading an index that other processes change meanwhile."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,8 +13,11 @@ T = TypeVar("T")
 _ATTEMPTS = 4
 
 
-def with_index(store: Path, names: Callable[[], Iterable[str]], read: Callable[[Entries], T]) -> T:
-    """What `read` makes of the entries of an index, of the runs that `names` gives just before. A part that was merged
+def with_index(
+    store: Path, names: Callable[[], Iterable[str]], read: Callable[[Entries], T], columns: Sequence[str]
+) -> T:
+    """What `read` makes of the entries of an index, of the runs that `names` gives just before, with these `columns`
+    of runs. A part that was merged
     meanwhile is looked for again, a damaged one is left out with a warning (StoreWarning).
 
     In the end, an index that changes all the time is left out whole. Raises what `read` raises, but no PartError.
@@ -22,9 +25,9 @@ def with_index(store: Path, names: Callable[[], Iterable[str]], read: Callable[[
     damaged: set[Path] = set()
     for _ in range(_ATTEMPTS):
         try:
-            return read(entries_of(store, names(), frozenset(damaged)))
+            return read(entries_of(store, names(), frozenset(damaged), columns=columns))
         except PartError as error:
             if is_part(error.folder):
                 damaged.add(error.folder)
                 warnings.warn(StoreWarning(f"{error}; make it again with bnnbench store index"), stacklevel=3)
-    return read(entries_of(store, names(), only=frozenset()))
+    return read(entries_of(store, names(), only=frozenset(), columns=columns))

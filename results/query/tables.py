@@ -65,7 +65,7 @@ def tables_of(store: Store) -> Tables:
         others = entries.names - {entries.ids[row] for row in kept.tolist()}
         return ([part.folder for part in entries.parts], *_of_index(entries, kept), sorted(others))
 
-    folders, parts, small, others = with_index(store.path, store.names, of_index)
+    folders, parts, small, others = with_index(store.path, store.names, of_index, list(RUN_COLUMNS))
     for run in _others(store, others):
         for name, tables in small.items():
             tables.append(getattr(run, name).select(list(COLUMNS[name])))

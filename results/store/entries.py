@@ -1,6 +1,6 @@
 """The runs that an index knows, and which of its rows still stand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bnnbench.results.arrow_types import schema
-from bnnbench.results.store.parts import STATE_COLUMNS, Part, PartError, parts_of, state_of
+from bnnbench.results.store.parts import STATE_COLUMNS, Part, PartError, parts_of, removed_runs, state_of
 from bnnbench.results.store.run_columns import DERIVATION, RUN_COLUMNS
 
 RUN_SCHEMA = schema(RUN_COLUMNS)
 STORED_SCHEMA = pa.schema([*RUN_SCHEMA, *((name, pa.int64()) for name in STATE_COLUMNS)])
 """Of `runs.parquet`: a run's row, and the state of its files before they were read."""
+_LEAST = ("run_id", "sorted_by", *STATE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Entries:
     names: frozenset[str]
     states: NDArray[np.int64]
 
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """What each run is sorted by."""
-        return list(zip(self.runs["sorted_by"].to_pylist(), self.ids, strict=True))
+    def places(self, rows: NDArray[np.int64]) -> list[tuple[str, str]]:
+        """What the runs of these rows are sorted by."""
+        moments = self.runs["sorted_by"].take(pa.array(rows)).to_pylist()
+        return [(moment, self.ids[row]) for moment, row in zip(moments, rows.tolist(), strict=True)]
 
     def standing(self, rows: NDArray[np.int64], runs_path: Path) -> NDArray[np.bool_]:
         """Whether the files of each of these rows' runs are in the state that was noted."""
@@ -53,22 +54,28 @@ def entries_of(
     names: Iterable[str],
     left_out: frozenset[Path] = frozenset(),
     only: frozenset[Path] | None = None,
+    columns: Sequence[str] = STORED_SCHEMA.names,
 ) -> Entries:
     """The entries of an index whose run is among the folders `names`; none of the parts `left_out`, and none but
-    `only` where these are given. Raises PartError."""
+    `only` where these are given. `columns` are those of the table of runs that are needed beside `_LEAST`. Raises
+    PartError."""
+    wanted = pa.schema([field for field in STORED_SCHEMA if field.name in {*_LEAST, *columns}])
     there = set(names)
+    known = there - removed_runs(store)
     parts: list[Part] = []
     tables, part, local = [], [], []
     for candidate in parts_of(store, DERIVATION):
         if candidate.folder in left_out or (only is not None and candidate.folder not in only):
             continue
-        found = read_runs(candidate)
-        kept = np.flatnonzero(np.fromiter((name in there for name in found["run_id"].to_pylist()), bool))
+        found = read_part_table(candidate, "runs", wanted)
+        listed = found["run_id"].to_pylist()
+        are_all = known.issuperset(listed)
+        kept = np.arange(len(listed)) if are_all else np.flatnonzero([name in known for name in listed])
         tables.append(found if len(kept) == found.num_rows else found.take(kept))
         part.append(np.full(len(kept), len(parts), np.int64))
         local.append(kept.astype(np.int64))
         parts.append(candidate)
-    runs = pa.concat_tables(tables) if tables else STORED_SCHEMA.empty_table()
+    runs = pa.concat_tables(tables) if tables else wanted.empty_table()
     states = [runs[name].to_numpy() for name in STATE_COLUMNS]
     return Entries(
         parts=parts,
@@ -99,7 +106,7 @@ def read_part_table(part: Part, table: str, wanted: pa.Schema) -> pa.Table:
     tables = [wanted.empty_table()]
     for path in part.paths(table):
         try:
-            tables.append(pq.read_table(path).cast(wanted))
+            tables.append(pq.read_table(path, columns=wanted.names).cast(wanted))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise PartError(part.folder, f"is damaged: {path.name}: {str(error).splitlines()[0]}") from error
     return pa.concat_tables(tables)

@@ -37,10 +37,10 @@ def _indexed(store: Path, runs_path: Path, names: Sequence[str]) -> tuple[list[t
     from bnnbench.results.store.entries import entries_of
 
     try:
-        entries = entries_of(store, names)
+        entries = entries_of(store, names, columns=())
     except PartError:
         return [], set()
-    places = entries.places
+    places = entries.places(np.arange(len(entries.ids)))
     changed: set[str] = set()
     for row in sorted(range(len(places)), key=lambda row: places[row], reverse=True):
         if entries.standing(np.array([row]), runs_path)[0]:

@@ -5,6 +5,7 @@
     <store>/index/<version>-<part>/devices.parquet      a row per device of a run
     <store>/index/<version>-<part>/verdicts.parquet     a row per verdict
     <store>/index/<version>-<part>/cases-0.parquet ...  a row per case, sorted by case
+    <store>/index/removed/<run id>                      empty: the run was removed since
 
 A part is complete as soon as it has its name. A run may be in several; of these, one stands whose noted state is that
 of the run's files now.
@@ -15,7 +16,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from bnnbench.results.store.stored_run import JOURNAL, RECORD
 
 INDEX = "index"
 _MANIFEST = "part.json"
+_REMOVED = "removed"
 UNDER_WAY = ".new-"
 """Begins the name of a part that is being written."""
 
@@ -72,6 +74,11 @@ class Part:
 
     folder: Path
     manifest: Manifest
+    _verified: set[str] = field(default_factory=set, compare=False)
+
+    def rows(self, table: str) -> int:
+        """How many rows a table has."""
+        return sum(file.rows for file in self.manifest.tables.get(table, []))
 
     def paths(self, table: str) -> list[Path]:
         """The files of a table, each compared with its SHA-256. Raises PartError."""
@@ -80,12 +87,15 @@ class Part:
     def verified(self, file: PartFile) -> Path:
         """The path of a file of it whose content is what was written. Raises PartError."""
         path = self.folder / file.name
+        if file.name in self._verified:
+            return path
         try:
             content = read_regular(path)
         except OSError as error:
             raise PartError(self.folder, f"can't be read: {file.name}: {error.strerror}") from error
         if sha256(content).hexdigest() != file.sha256:
             raise PartError(self.folder, f"is damaged: {file.name} has another SHA-256")
+        self._verified.add(file.name)
         return path
 
 
@@ -156,6 +166,33 @@ def remove_part(folder: Path) -> None:
     with suppress(OSError):
         (folder / _MANIFEST).unlink()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def note_removed(store: Path, run_id: str) -> None:
+    """Notes that a run was removed, so that rows of it are not taken for those of another run that gets its id. Raises
+    StoreError."""
+    folder = index_folder(store)
+    if not folder.is_dir():
+        return
+    try:
+        (folder / _REMOVED).mkdir(exist_ok=True)
+        (folder / _REMOVED / run_id).touch()
+    except OSError as error:
+        raise store_error(error, folder) from error
+
+
+def removed_runs(store: Path) -> set[str]:
+    """The runs that were removed since the index was made."""
+    try:
+        return {path.name for path in (index_folder(store) / _REMOVED).iterdir()}
+    except OSError:
+        return set()
+
+
+def forget_removed(store: Path, run_id: str) -> None:
+    """The index has no rows of a removed run any more."""
+    with suppress(OSError):
+        (index_folder(store) / _REMOVED / run_id).unlink()
 
 
 def state_of(folder: str) -> State | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bnnbench.results.errors import StoreError, store_error
 from bnnbench.results.store.baselines import Baselines
+from bnnbench.results.store.parts import note_removed
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.run_lock import lock_run
 from bnnbench.results.store.runs import Store
@@ -46,6 +47,7 @@ def remove_run(store: Store, folder: Path) -> None:
             store.remote.remove_run(folder.name)
         # First: without this file the folder is not a run, so a removal that is cut off leaves none that looks whole.
         (folder / RECORD).unlink()
+        note_removed(store.path, folder.name)
         shutil.rmtree(folder)
     except OSError as error:
         raise store_error(error, folder) from error

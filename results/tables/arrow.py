@@ -36,32 +36,25 @@ def moment(text: object) -> datetime | None:
         return None
 
 
-def frame(found: pa.Table, columns: Mapping[str, str], order: NDArray[np.int64] | None = None) -> pd.DataFrame:
-    """The columns of a table as pandas sees them, its rows in this order. `columns` are those to take, with their
-    types; a text that occurs often is one object."""
-    series = {name: _series(found.column(name), kind, order) for name, kind in columns.items()}
-    size = found.num_rows if order is None else len(order)
-    return pd.DataFrame(series, columns=list(columns), index=pd.RangeIndex(size))
+def frame(found: pa.Table, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The columns of a table as pandas sees them. `columns` are those to take, with their types."""
+    made = {name: series(found.column(name), kind) for name, kind in columns.items()}
+    return pd.DataFrame(made, columns=list(columns), index=pd.RangeIndex(found.num_rows), copy=False)
 
 
-def _series(column: pa.ChunkedArray, kind: str, order: NDArray[np.int64] | None) -> "pd.Series[Any]":
+def series(column: pa.ChunkedArray, kind: str, order: NDArray[np.int64] | None = None) -> "pd.Series[Any]":
+    """A column as pandas sees it, its rows in this order; a text that occurs often is one object."""
     if kind == "string":
-        return pd.Series(_texts(column, order))
-    if kind.startswith("datetime"):
-        times = column.cast(pa.int64()).combine_chunks()
-        values = times.fill_null(0).to_numpy(zero_copy_only=False).view("datetime64[us]").copy()
-        values[times.is_null().to_numpy(zero_copy_only=False)] = np.datetime64("NaT")
-        ordered = values if order is None else values[order]
-        return pd.Series(pd.DatetimeIndex(ordered).tz_localize("UTC").as_unit("us"))
+        return pd.Series(_texts(column, order), copy=False)
     if kind == "object":
         items = [pd.NA if item is None else item for item in column.to_pylist()]
         return pd.Series(items if order is None else [items[place] for place in order], dtype=object)
-    missing = column.is_null().combine_chunks().to_numpy(zero_copy_only=False)
-    filler = pa.scalar(False if kind == "boolean" else 0, column.type)
-    values = column.fill_null(filler).combine_chunks().to_numpy(zero_copy_only=False)
-    if order is not None:
-        values, missing = values[order], missing[order]
-    return pd.Series(_ARRAYS[kind](np.array(values), np.array(missing)))
+    if kind.startswith("datetime"):
+        values, missing = _numbers(column.cast(pa.int64()), order)
+        moments = values.view("datetime64[us]")
+        moments[missing] = np.datetime64("NaT")
+        return pd.Series(pd.DatetimeIndex(moments).tz_localize("UTC").as_unit("us"), copy=False)
+    return pd.Series(_ARRAYS[kind](*_numbers(column, order), copy=False), copy=False)
 
 
 _ARRAYS: Mapping[str, Any] = {
@@ -71,14 +64,42 @@ _ARRAYS: Mapping[str, Any] = {
 }
 
 
+def _numbers(column: pa.ChunkedArray, order: NDArray[np.int64] | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The values of a column, and which are missing; arrays of their own."""
+    size, nulls = len(column), column.null_count
+    values = np.empty(size, column.type.to_pandas_dtype())
+    if nulls == size:
+        values.fill(0)
+        return values, np.ones(size, bool)
+    filled = column.fill_null(False if pa.types.is_boolean(column.type) else 0) if nulls else column
+    _gather(filled, order, values)
+    missing = np.zeros(size, bool)
+    if nulls:
+        _gather(column.is_null(), order, missing)
+    return values, missing
+
+
+def _gather(column: pa.ChunkedArray, order: NDArray[np.int64] | None, into: NDArray[Any]) -> None:
+    chunks = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    whole = chunks[0] if len(chunks) == 1 else np.concatenate(chunks) if chunks else into[:0]
+    if order is None:
+        into[:] = whole
+    else:
+        whole.take(order, out=into, mode="clip")  # all places are in it: the check takes longer than the rest
+
+
 def _texts(column: pa.ChunkedArray, order: NDArray[np.int64] | None) -> Any:
     """Kept by Python: masks of Arrow's with missing values do not combine with those of numbers."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     encoded = encoded.unify_dictionaries()
     known: Sequence[str] = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
     lookup = np.array([*known, pd.NA], dtype=object)
-    chunks = [chunk.indices.fill_null(len(known)).to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
-    places = np.concatenate(chunks) if chunks else np.zeros(0, np.int64)
-    if order is not None:
-        places = places[order]
-    return pd.array(lookup[places], dtype=pd.StringDtype("python"))
+    if column.null_count == len(column) or (len(known) == 1 and not column.null_count):
+        texts = np.full(len(column), lookup[-1] if column.null_count else lookup[0], dtype=object)
+    else:
+        indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks])
+        places = np.empty(len(column), np.int32)
+        _gather(indices.fill_null(len(known)).cast(pa.int32()), order, places)
+        texts = lookup.take(places)
+    make: Any = pd.arrays.StringArray  # its stub does not know the type, without which pandas takes Arrow's
+    return make(texts, dtype=pd.StringDtype("python"))

@@ -22,6 +22,7 @@ import msgspec
 
 from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.store.atomic import write_atomically
+from bnnbench.results.store.parts import note_removed
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
 from bnnbench.results.store.remote import baseline_sync, calibration_sync, run_sync
 from bnnbench.results.store.remote.address import Address
@@ -179,6 +180,7 @@ class Mirror:
                 if not is_ours:
                     return
                 (folder / RECORD).unlink(missing_ok=True)
+                note_removed(self.path, name)
                 shutil.rmtree(folder)
         if objects.files or objects.parts:
             with suppress(StoreError):  # a removal was cut off; who may only read leaves its rest

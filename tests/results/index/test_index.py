@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -18,10 +20,11 @@ from bnnbench.results.errors import StoreError, StoreNotice, StoreWarning
 from bnnbench.results.index import read
 from bnnbench.results.index.chunks import PLANNED
 from bnnbench.results.index.make import add_run, make_index
-from bnnbench.results.records import DeviceEvent, RunEnd
+from bnnbench.results.records import DeviceEvent, RunEnd, RunRecord
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.listing import list_runs
-from bnnbench.results.store.parts import index_folder, part_folders, parts_of
+from bnnbench.results.store.parts import index_folder, part_folders, parts_of, removed_runs
+from bnnbench.results.store.removal import remove_run
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import read_record
 from bnnbench.results.tables.run_files import CASES, VERDICTS, finish
@@ -256,6 +259,23 @@ def test_a_run_that_is_written_is_not_added(years: Store) -> None:
         assert part_folders(years.path) == []
     assert add_run(years.path, folder)
     assert not (folder / CASES).exists()
+
+
+def test_another_run_may_get_the_id_of_a_removed_one(years: Store) -> None:
+    """As an archive that was redacted has it: on a device of another name."""
+    indexed(years)
+    folder = ended(years)[9]
+    record = years.run(folder.name).record
+    remove_run(years, folder)
+    same(years)
+    other = json.loads(msgspec.json.encode(record).replace(record.cases[0].device.encode(), b"device-1"))
+    write_run(years.runs_path, msgspec.convert(other, RunRecord), [NOTE])
+    for _ in range(2):
+        found = load(years, where={"device": "device-1"})
+        assert set(found["run_id"]) == {folder.name}
+        same(years)
+        indexed(years)
+    assert removed_runs(years.path) == set()
 
 
 def test_the_index_can_be_deleted_at_any_time(years: Store) -> None:
