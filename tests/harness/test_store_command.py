@@ -138,11 +138,17 @@ def test_prune_goes_on_after_a_run_that_it_can_not_remove(kept: Bench) -> None:
 
 def test_the_commands_of_docs_store_md(kept: Bench) -> None:
     document = Path(__file__).parents[2] / "docs/store.md"
-    (block,) = (one for one in blocks_of(document) if one.language == "sh")
+    blocks = [one for one in blocks_of(document) if one.runner == Path(__file__)]
     (kept.folder / "store/runs").rename(kept.folder / "runs")
-    commands = [shlex.split(line, comments=True) for line in block.commands]
-    assert [words[:3] for words in commands] == [["bnnbench", "store", "prune"]] * 3
+    commands = [shlex.split(line, comments=True) for block in blocks for line in block.commands]
+    assert [words[:3] for words in commands[:1] + commands[3:]] == [
+        ["bnnbench", "store", "index"],
+        *[["bnnbench", "store", "prune"]] * 3,
+    ]
+    assert [words[1] for words in commands[1:3]] == ["query"] * 2
     for words in commands:
         done = kept.run(*words[1:])
         assert done.returncode == 0, done.stderr
-    assert len(list((kept.folder / "runs").iterdir())) == 3  # there are fewer than the newest 20
+    runs = [path for path in (kept.folder / "runs").iterdir() if (path / "run.json").is_file()]
+    assert len(runs) == 3  # there are fewer than the newest 20
+    assert (kept.folder / "regressions.parquet").is_file()
