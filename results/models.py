@@ -45,7 +45,7 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     ordered = _by_age(found).copy(deep=False)
     # Numbered once: comparing the columns of a key again and again is what takes long.
     ordered[_NUMBER] = ordered.groupby(list(CHOICE), dropna=False, sort=False).ngroup()
-    timed = ordered.drop(columns=list(_ACCURACY)).groupby(_NUMBER, sort=False).last().reset_index()
+    timed = _newest_figures(ordered.drop(columns=list(_ACCURACY)))
     names = [timed[key] for key in CHOICE if key != "size_bytes"]
     newest = timed["created"].groupby(names, dropna=False).transform("max")
     timed = timed[timed["created"].isna() | (timed["created"] == newest)]
@@ -61,6 +61,15 @@ def _models(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that choices are made of."""
     wanted = equal(frame["kind"], "model") & equal(frame["status"], "ok")
     return named(frame if wanted.all() else frame[wanted])
+
+
+def _newest_figures(ordered: pd.DataFrame) -> pd.DataFrame:
+    """A row per choice, in the order of their first rows: of each column the last figure that there is."""
+    last = ordered.drop_duplicates(_NUMBER, keep="last").set_index(_NUMBER).sort_index()
+    for name in last.columns[last.isna().any()]:
+        if ordered[name].notna().any():
+            last[name] = ordered.groupby(_NUMBER)[name].last()
+    return last.reset_index()
 
 
 def _by_age(frame: pd.DataFrame) -> pd.DataFrame:

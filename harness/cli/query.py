@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Examples:
   bnnbench query "SELECT device, count(*) FROM cases GROUP BY device"
-  bnnbench query "SELECT created, latency_ns FROM cases WHERE workload = 'quicknet_s' ORDER BY created" --format csv
+  bnnbench query "SELECT created, latency_ns FROM cases ORDER BY created" --format csv
   bnnbench query "SELECT * FROM verdicts WHERE verdict = 'regression'" -o regressions.parquet
   bnnbench query "SELECT device, kernel, max(created) FROM devices GROUP BY ALL" --explain
 Tables: cases, invocations, verdicts, runs, devices; their columns are in docs/store.md."""
@@ -40,10 +40,7 @@ def query(
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Ask the store a question in SQL. Needs DuckDB: pip install 'bnnbench[query]'.
-
-    The query reads the store and nothing else: no files, no network, no extensions.
-    """
+    """Ask the store a question in SQL. Needs DuckDB: pip install 'bnnbench[query]'."""
     from bnnbench.results.query.sql import QueryError
     from bnnbench.results.query.sql import query as ask
     from bnnbench.results.store.atomic import write_atomically

@@ -1,6 +1,6 @@
 """Conditions on rows, as `bnnbench chart --where` takes them: what of them Arrow can test while it reads.
 
-pandas decides (`DataFrame.query`). Arrow is given those parts that it understands in the same way, so that rows which
+pandas decides (`DataFrame.eval`). Arrow is given those parts that it understands in the same way, so that rows which
 cannot match are not read.
 """
 
@@ -68,7 +68,11 @@ class Where:
         if self.text is None:
             return frame.reset_index(drop=True)
         try:
-            return frame.query(self.text, engine="python").reset_index(drop=True)
+            met: Any = frame.eval(self.text, engine="python")
+            if getattr(met, "dtype", None) not in ("bool", "boolean"):
+                raise ValueError("it is neither true nor false")
+            met = met.fillna(False).astype(bool)
+            return frame if met.all() else frame[met].reset_index(drop=True)
         except Exception as error:
             message = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ValueError(

@@ -11,11 +11,11 @@ import pytest
 
 from bnnbench.results import load
 from bnnbench.results.errors import StoreError, StoreWarning
-from bnnbench.results.measurements import finish
 from bnnbench.results.records import DeviceEvent, RunEnd
 from bnnbench.results.store.remote import live_run, progress
 from bnnbench.results.store.removal import removable, remove_run
 from bnnbench.results.store.runs import RunWriter, Store
+from bnnbench.results.tables.run_files import finish
 from tests.results.conftest import synthetic_record, write_synthetic
 from tests.results.remote.conftest import Host
 from tests.s3 import Storage
@@ -306,7 +306,7 @@ def test_many_processes_write_and_read_at_once(host: Host, storage: Storage) -> 
 import sys, warnings
 warnings.simplefilter("error")
 from tests.results.remote.test_exchange import begun, note
-from bnnbench.results.measurements import finish
+from bnnbench.results.tables.run_files import finish
 from bnnbench.results.store.runs import Store
 for number in range(3):
     store = Store(sys.argv[1])

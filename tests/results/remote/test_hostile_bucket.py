@@ -12,6 +12,7 @@ from bnnbench.results.errors import StoreWarning
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.remote.layout import RUN_FILES, Listing, Object, sort
 from bnnbench.results.store.runs import Store
+from bnnbench.results.tables.run_files import TABLES
 from tests.results.conftest import synthetic_record, write_synthetic
 from tests.results.remote.conftest import Host
 from tests.s3 import Storage
@@ -92,7 +93,8 @@ def test_hostile_keys_leave_nothing(host: Host, storage: Storage, tmp_path: Path
         opened.run()
     found = {name for name in files_below(tmp_path / "b") if not name.endswith(".lock")}
     mirror = opened.path.relative_to(tmp_path / "b")
-    kept = {f"runs/{RUN}/{name}" for name in ("run.json", "journal.jsonl", "journal.end", "measurements.parquet")}
+    names = ("run.json", "journal.jsonl", "journal.end", "files.json", *TABLES)
+    kept = {f"runs/{RUN}/{name}" for name in names}
     assert found == {f"{mirror}/{name}" for name in {*kept, "mirror.json", f".sync/runs/{RUN}.json"}}
 
 
