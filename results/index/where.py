@@ -179,8 +179,11 @@ def _expression(node: ast.expr, columns: Mapping[str, str]) -> Any:
 
 def _among(name: str, values: Sequence[Value], columns: Mapping[str, str], are_meant: bool) -> Any:
     """Whether a column has one of these values, or has none of them; a missing one is none."""
-    if columns[name] == "Int64" and any(value != int(value) for value in values):
+    numbers = [value for value in values if isinstance(value, float)]
+    if columns[name] == "Int64" and any(value != int(value) for value in numbers):
         raise _NotForArrowError  # Arrow would take them as whole
+    if columns[name] == "Float64" and 0 in values:
+        raise _NotForArrowError  # Arrow tells 0 from -0
     found = pc.field(name).isin(pa.array(values, schema({name: columns[name]}).field(0).type))
     return found if are_meant else ~found
 

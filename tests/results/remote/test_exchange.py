@@ -13,6 +13,7 @@ from bnnbench.results import load
 from bnnbench.results.errors import StoreError, StoreWarning
 from bnnbench.results.records import DeviceEvent, RunEnd
 from bnnbench.results.store.remote import live_run, progress
+from bnnbench.results.store.remote.layout import RUN_FILES, SIGNATURE
 from bnnbench.results.store.removal import removable, remove_run
 from bnnbench.results.store.runs import RunWriter, Store
 from bnnbench.results.tables.run_files import finish
@@ -22,7 +23,7 @@ from tests.s3 import Storage
 
 ROOT = Path(__file__).parents[3]
 RUN = synthetic_record().run_id
-FINAL = ["journal.end", "journal.jsonl", "measurements.parquet", "run.json"]
+FINAL = sorted(RUN_FILES.keys() - {SIGNATURE})
 
 
 def note(number: int) -> DeviceEvent:
