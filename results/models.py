@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
@@ -49,12 +50,12 @@ def choices(frame: pd.DataFrame) -> pd.DataFrame:
     names = [timed[key] for key in CHOICE if key != "size_bytes"]
     newest = timed["created"].groupby(names, dropna=False).transform("max")
     timed = timed[timed["created"].isna() | (timed["created"] == newest)]
-    rated = _rated(ordered, [_NUMBER]).drop_duplicates([_NUMBER, *DATA_SET], keep="last")
+    rated = _rated(ordered, [_NUMBER]).drop_duplicates(_OF, keep="last")
     merged = timed.merge(rated[[_NUMBER, *_ACCURACY]], how="left", on=_NUMBER)
     return merged[list(frame.columns)]
 
 
-_NUMBER = "_choice"
+_NUMBER, _OF = "_choice", "_choice_and_data"
 
 
 def _models(frame: pd.DataFrame) -> pd.DataFrame:
@@ -79,13 +80,17 @@ def _by_age(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _rated(ordered: pd.DataFrame, choice: Sequence[str]) -> pd.DataFrame:
     """The accuracies of what each choice is now, by how many images they are of, then by age; one of another plan than
-    the newest is another model's. Rows are ordered by age, and the columns `choice` tell choices apart."""
+    the newest is another model's. Rows are ordered by age, and the columns `choice` tell choices apart; `_OF` numbers
+    choices and data sets."""
     columns = dict.fromkeys((*choice, *_ACCURACY, "plan_sha256", "created", "run_id"))
     rated = ordered.loc[ordered["accuracy"].notna(), list(columns)]
-    of = rated.groupby([*choice, *DATA_SET], dropna=False, sort=False)
-    plan = rated["plan_sha256"].fillna("")
-    now = plan.groupby(of.ngroup()).transform("last")
-    return rated[plan == now].sort_values("accuracy_n", kind="stable", na_position="first")
+    rated[_OF] = rated.groupby([*choice, *DATA_SET], dropna=False, sort=False).ngroup()
+    of = rated[_OF].to_numpy()
+    plans = rated["plan_sha256"].fillna("").to_numpy(object)
+    now = np.empty(len(rated), object)
+    now[of] = plans  # of each the last one
+    stands = pd.Series(plans == now[of], index=rated.index)
+    return rated[stands].sort_values("accuracy_n", kind="stable", na_position="first")
 
 
 @dataclass(frozen=True, slots=True)

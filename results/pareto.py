@@ -109,11 +109,11 @@ def between_runs(frame: pd.DataFrame, history: pd.DataFrame | None) -> "pd.Serie
     unknown = pd.Series(pd.NA, index=frame.index, dtype="Float64")
     if history is None or history.empty or frame.empty:
         return unknown
-    past = history[equal(history["status"], "ok") & history["latency_ns"].notna()]
+    keys = list(CHOICE)
+    past = history.loc[equal(history["status"], "ok") & history["latency_ns"].notna(), [*keys, "latency_ns"]]
     if past.empty:
         return unknown
     logarithms = past.assign(logarithm=np.log(past["latency_ns"].astype(float)))
-    keys = list(CHOICE)
     spread = logarithms.groupby(keys, dropna=False)["logarithm"].std().rename("spread").reset_index()
     found = frame[keys].merge(spread, how="left", on=keys)["spread"]
     return pd.Series(found.to_numpy(), index=frame.index).astype("Float64")

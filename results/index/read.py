@@ -23,6 +23,7 @@ from bnnbench.results.index.retry import with_index
 from bnnbench.results.index.where import Where
 from bnnbench.results.records import RunRecord
 from bnnbench.results.store.entries import Entries, each_once
+from bnnbench.results.store.parts import Part
 from bnnbench.results.store.stored_run import RECORD, StoredRun, read_record, read_run
 from bnnbench.results.tables.arrow import frame, moment, series
 from bnnbench.results.tables.of_run import case_table
@@ -92,21 +93,16 @@ def _of_index(
     changed and may have rows that are wanted. Raises PartError."""
     unknown = sorted(entries.names - set(entries.ids))
     candidates = _candidates(entries, wanted)
-    stands = entries.standing(candidates, runs_path)
-    valid = each_once(entries, candidates[stands])
+    with ThreadPoolExecutor(1) as pool:  # reads rows while the files of their runs are looked at
+        found = [
+            (mine, pool.submit(_read, entries, part, mine, needed, wanted))
+            for number, part in enumerate(entries.parts)
+            if len(mine := candidates[entries.part[candidates] == number])
+        ]
+        stands = entries.standing(candidates, runs_path)
+        valid = each_once(entries, candidates[stands])
+        pieces = [_piece(entries, mine, valid, reading.result()) for mine, reading in found]
     stale = {entries.ids[row] for row in candidates[~stands].tolist()} - {entries.ids[row] for row in valid.tolist()}
-    pieces = []
-    for number, part in enumerate(entries.parts):
-        mine = valid[entries.part[valid] == number]
-        if not len(mine):
-            continue
-        condition = None if wanted.where is None else wanted.where.about(CASE_COLUMNS.keys() - set(OF_RUN))
-        if len(mine) < part.manifest.runs:
-            chosen = pc.field(RUN).isin(pa.array(entries.local[mine], pa.int32()))
-            condition = chosen if condition is None else condition & chosen
-        reading = partial(read_cases, part, where=wanted.where, condition=condition)
-        most = part.rows("cases") if wanted.where is None else 0
-        pieces.append(_piece(entries, mine, reading, needed, most))
     return pieces, [*unknown, *sorted(stale)]
 
 
@@ -139,33 +135,54 @@ def _known(truths: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(truths.fill_null(False).to_numpy(), bool)
 
 
-def _piece(
-    entries: Entries,
-    mine: NDArray[np.int64],
-    read_columns: Callable[[Sequence[str]], pa.Table],
-    needed: Sequence[str],
-    rows: int,
-) -> _Piece:
-    """Rows of a part, at most so many, with the columns that their runs have. Raises PartError."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a part: `first` has their runs, their places in them and, unless there are many, all of `stored`; `more`
+    reads columns of them."""
+
+    first: pa.Table
+    more: Callable[[Sequence[str]], pa.Table]
+
+
+def _read(entries: Entries, part: Part, mine: NDArray[np.int64], needed: Sequence[str], wanted: Wanted) -> _Rows:
+    """The rows of the runs `mine` of a part. Raises PartError."""
+    condition = None if wanted.where is None else wanted.where.about(CASE_COLUMNS.keys() - set(OF_RUN))
+    if len(mine) < part.manifest.runs:
+        chosen = pc.field(RUN).isin(pa.array(entries.local[mine], pa.int32()))
+        condition = chosen if condition is None else condition & chosen
+    read_columns = partial(read_cases, part, where=wanted.where, condition=condition)
     stored = [name for name in needed if name not in OF_RUN]
     # Of many rows, some columns at a time: they are made into pandas' own before the next ones are read.
-    is_large = rows > _MANY_ROWS
-    first = read_columns([RUN, ROW, *([] if is_large else stored)])
-    whole = None if is_large else first
-    row_of = np.zeros(int(entries.local[mine].max()) + 1, np.int64)
-    row_of[entries.local[mine]] = np.arange(len(mine))
-    at = row_of[first[RUN].to_numpy()]
+    if wanted.where is None and part.rows("cases") > _MANY_ROWS:
+        return _Rows(read_columns([RUN, ROW]), read_columns)
+    first = read_columns([RUN, ROW, *stored])
+    return _Rows(first, first.select)
+
+
+def _piece(entries: Entries, mine: NDArray[np.int64], valid: NDArray[np.int64], found: _Rows) -> _Piece:
+    """Those rows of the runs `mine` of a part whose runs are `valid`, with the columns that their runs have."""
+    kept = mine[np.isin(mine, valid)]
+    row_of = np.full(int(entries.local[mine].max()) + 1, -1, np.int64)
+    row_of[entries.local[kept]] = np.arange(len(kept))
+    at = row_of[found.first[RUN].to_numpy()]
+    row = found.first[ROW].to_numpy().astype(np.int64)
+    whole = len(kept) == len(mine)
+    places = np.flatnonzero(at >= 0)
+    if not whole:
+        at, row = at[places], row[places]
 
     def columns(names: Sequence[str]) -> Mapping[str, pa.ChunkedArray]:
-        kept = [name for name in names if name not in OF_RUN]
-        table = read_columns(kept) if whole is None else whole
-        found = {name: table[name] for name in kept}
-        for name in set(names) - set(kept):
-            values = entries.runs[name].take(pa.array(mine)).combine_chunks()
-            found[name] = pa.chunked_array([_spread(values, at)])
-        return found
+        stored = [name for name in names if name not in OF_RUN]
+        table = found.more(stored)
+        if not whole:
+            table = table.take(places)
+        made = {name: table[name] for name in stored}
+        for name in set(names) - set(stored):
+            values = entries.runs[name].take(pa.array(kept)).combine_chunks()
+            made[name] = pa.chunked_array([_spread(values, at)])
+        return made
 
-    return _Piece(columns, entries.places(mine), at, first[ROW].to_numpy().astype(np.int64))
+    return _Piece(columns, entries.places(kept), at, row)
 
 
 def _spread(values: pa.Array, at: NDArray[np.int64]) -> pa.Array:

@@ -26,6 +26,10 @@ from tests.s3 import ACCESS_KEY, SECRET_KEY, TOKEN, Storage, credentials, plante
 __all__ = ["s3_port", "storage"]
 pytestmark = pytest.mark.timeout(280)
 TINY = ("small.toml", "--filter", "maxpool", "--engine", "native", "--invocations", "1")
+FILES_OF_A_RUN = (
+    *("run.json", "run.json.signature", "journal.jsonl", "journal.end", "files.json"),
+    *("cases.parquet", "verdicts.parquet", "measurements.parquet"),
+)
 OFTEN = """
 import sys
 from bnnbench.results.store.remote import live_run
@@ -110,10 +114,7 @@ def test_a_run_is_on_another_host_and_no_credential_anywhere(
     out = a.run("run", *TINY).stdout
     run_id = next(iter(b.runs()))
     assert f"next: bnnbench report {run_id} --store {storage.url}\n" in out
-    assert sorted(storage.names()) == sorted(
-        f"runs/{run_id}/{name}"
-        for name in ("run.json", "run.json.signature", "journal.jsonl", "journal.end", "measurements.parquet")
-    )
+    assert sorted(storage.names()) == sorted(f"runs/{run_id}/{name}" for name in FILES_OF_A_RUN)
     assert planted_in(tmp_path) == []
     for name in storage.names():
         (tmp_path / "object").write_bytes(storage.get(name))
