@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from .options import DebugOption, JsonOption, StoreOption
 
 if TYPE_CHECKING:
-    from bnnbench.results.verify.finding import PartResult
-    from bnnbench.results.verify.parts import Part
+    from bnnbench.results.verify.finding import ItemResult
+    from bnnbench.results.verify.items import Item
 
     from .terminal import Console
 
@@ -33,12 +33,12 @@ def verify(
 ) -> int:
     """Check every line and file of the store against its checksum. Exit status 1: something is damaged."""
     from bnnbench.results.store.runs import Store
-    from bnnbench.results.verify.parts import parts
+    from bnnbench.results.verify.items import items
 
     from .terminal import Console
 
     results = Store(store)
-    done = _checked(parts(results, runs or ()))
+    done = _checked(items(results, runs or ()))
     if json:
         _print_json(done)
     else:
@@ -46,7 +46,7 @@ def verify(
     return _DAMAGED if any(part.is_damaged for part in done) else 0
 
 
-def _checked(to_check: Sequence[Part]) -> list[PartResult]:
+def _checked(to_check: Sequence[Item]) -> list[ItemResult]:
     """With a progress bar on stderr, where that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -70,7 +70,7 @@ def _checked(to_check: Sequence[Part]) -> list[PartResult]:
         return done
 
 
-def _print_json(done: Sequence[PartResult]) -> None:
+def _print_json(done: Sequence[ItemResult]) -> None:
     from json import dumps
 
     from msgspec import to_builtins
@@ -79,7 +79,7 @@ def _print_json(done: Sequence[PartResult]) -> None:
     print(dumps({"schema": 1, "whole": whole, "parts": [to_builtins(part) for part in done]}, indent=1))
 
 
-def _print(done: Sequence[PartResult], console: Console, store: str) -> None:
+def _print(done: Sequence[ItemResult], console: Console, store: str) -> None:
     """Damage, then notes, then what was checked."""
     from bnnbench.results.grouped import by_reason
     from bnnbench.results.quantity import size

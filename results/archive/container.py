@@ -31,6 +31,7 @@ from bnnbench.results.archive.manifest import (
 )
 from bnnbench.results.errors import store_error
 from bnnbench.results.printable import shorten
+from bnnbench.results.store.atomic import replacing
 
 AGAIN = "get the archive again"
 _END = struct.Struct("<4s4H2LH")
@@ -152,21 +153,11 @@ def opened(path: Path) -> Iterator[Archive]:
 def write(path: Path, contents: Mapping[str, bytes]) -> None:
     """Writes an archive of members in the given order; equal contents are equal bytes. The file is complete or absent.
     Raises StoreError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False) as zip_file:
-                for name, content in contents.items():
-                    info = zipfile.ZipInfo(name, _DATE)
-                    info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
-                    zip_file.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise store_error(error, path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=False) as zip_file:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo(name, _DATE)
+            info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+            zip_file.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
 
 
 def _require_plain_directory(path: Path, file: IO[bytes]) -> None:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bnnbench.results.index.chunks import RUN, SCHEMA
-from bnnbench.results.index.write import TABLES, write_tables
+from bnnbench.results.index.write import PART_SCHEMAS, write_part_tables
 from bnnbench.results.store.entries import Entries, each_once, entries_of, read_part_table
 from bnnbench.results.store.parts import Part, PartError, index_folder, remove_part
 
@@ -59,7 +59,7 @@ def merge(store: Path, runs_path: Path, parts: Sequence[Part]) -> None:
         if len(parts) == 1 and len(kept) == parts[0].manifest.runs:
             return  # nothing would change
         if len(kept):
-            write_tables(store, _merged(entries, kept))
+            write_part_tables(store, _merged(entries, kept))
     except PartError:
         return  # another process was faster, or a part is damaged: the next index is made without it
     for part in parts:
@@ -75,7 +75,7 @@ def _merged(entries: Entries, kept: NDArray[np.int64]) -> dict[str, pa.Table]:
         mine = np.flatnonzero(entries.part[kept] == number)  # places in the new part
         ids = pa.array([entries.ids[row] for row in kept[mine].tolist()], pa.string())
         for name in ("devices", "verdicts"):
-            table = read_part_table(part, name, TABLES[name])
+            table = read_part_table(part, name, PART_SCHEMAS[name])
             found[name].append(table.filter(pc.is_in(table["run_id"], ids)))
         cases = read_part_table(part, "cases", SCHEMA)
         new = np.full(max(part.manifest.runs, 1), -1, np.int32)

@@ -10,7 +10,7 @@ from bnnbench.results.store.listing import folder_size
 from bnnbench.results.store.parts import State, state_of
 from bnnbench.results.store.run_lock import is_being_written, lock_run
 from bnnbench.results.store.stored_run import has_ended, read_record, read_run
-from bnnbench.results.tables.of_run import RunTables, device_table, run_table, tables_of
+from bnnbench.results.tables.of_run import RunTables, device_table, run_table, tables_of_run
 from bnnbench.results.tables.run_files import CASES, TABLES, VERDICTS, fresh_files, most_rows, read_table, write_tables
 
 
@@ -26,7 +26,7 @@ class SettledRun:
 def current_tables(folder: Path) -> RunTables:
     """The tables of a run as it is now, ended or not; nothing is written. Raises StoreError."""
     kept = _kept(folder, read_record(folder))
-    return tables_of(read_run(folder)) if kept is None else kept
+    return tables_of_run(read_run(folder)) if kept is None else kept
 
 
 def settled_run(folder: Path) -> SettledRun | None:
@@ -65,7 +65,7 @@ def _read(folder: Path) -> SettledRun | None:
         return None
     if run.warnings:
         raise StoreError("; ".join(run.warnings))
-    return SettledRun(run.record.place, state, tables_of(run))
+    return SettledRun(run.record.place, state, tables_of_run(run))
 
 
 def _kept(folder: Path, record: RunRecord) -> RunTables | None:

@@ -17,7 +17,7 @@ from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.tables.of_run import DEVICE_COLUMNS
 from bnnbench.results.verdict.frame import VERDICT_COLUMNS
 
-TABLES: Mapping[str, pa.Schema] = {
+PART_SCHEMAS: Mapping[str, pa.Schema] = {
     "runs": STORED_SCHEMA,
     "devices": schema(DEVICE_COLUMNS),
     "verdicts": schema(VERDICT_COLUMNS),
@@ -37,7 +37,7 @@ def write_runs(store: Path, runs: Sequence[SettledRun]) -> None:
     for column, name in enumerate(STATE_COLUMNS):
         listed = listed.append_column(name, pa.array(states[:, column]))
     cases = [_numbered(item.cases, number) for number, item in enumerate(found)]
-    write_tables(
+    write_part_tables(
         store,
         {
             "runs": listed,
@@ -57,7 +57,7 @@ def _numbered(cases: pa.Table, run: int) -> pa.Table:
     return pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
 
 
-def write_tables(store: Path, tables: Mapping[str, pa.Table]) -> None:
+def write_part_tables(store: Path, tables: Mapping[str, pa.Table]) -> None:
     """A part of tables with these names. Raises StoreError."""
 
     def files() -> Iterator[tuple[str, PartFile, bytes]]:

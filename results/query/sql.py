@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bnnbench.results.index.chunks import OF_RUN, RUN
-from bnnbench.results.query.tables import COLUMNS, PLACE, Tables, invocations_of, tables_of
+from bnnbench.results.query.tables import COLUMNS, PLACE, QueryTables, invocations_of, query_tables
 from bnnbench.results.store.parts import is_part
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
@@ -38,16 +38,16 @@ def query(store: Store, sql: str, *, explain: bool = False) -> pa.Table:
     """
     require_store(store.path)
     for _ in range(_ATTEMPTS - 1):
-        tables = tables_of(store)
+        tables = query_tables(store)
         try:
             return _answer(store, tables, sql, explain)
         except QueryError:
             if all(is_part(folder) for folder in tables.folders):
                 raise  # else a part of the index was merged into another one meanwhile
-    return _answer(store, tables_of(store), sql, explain)
+    return _answer(store, query_tables(store), sql, explain)
 
 
-def _answer(store: Store, tables: Tables, sql: str, explain: bool) -> pa.Table:
+def _answer(store: Store, tables: QueryTables, sql: str, explain: bool) -> pa.Table:
     """Raises QueryError, StoreError."""
     import duckdb
 
@@ -73,7 +73,7 @@ def _require_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise QueryError(f"it is {f'of type {kinds}' if kinds else 'empty'}: write one SELECT")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, store: Store, found: Tables, sql: str) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, store: Store, found: QueryTables, sql: str) -> None:
     """Makes the tables; that of invocations only where they are asked for, because each run has a file of them."""
     for name in ("runs", "devices", "verdicts"):
         connection.register(name, found.small[name])

@@ -47,7 +47,7 @@ class PartCases:
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class QueryTables:
     """`small` are whole tables by name; those of cases are in parts, with `cases` for runs outside the index. `folders`
     are those of the parts."""
 
@@ -56,7 +56,7 @@ class Tables:
     small: dict[str, pa.Table]
 
 
-def tables_of(store: Store) -> Tables:
+def query_tables(store: Store) -> QueryTables:
     """All tables but the invocations. Warns (StoreWarning) of what can't be read; raises StoreError."""
 
     def of_index(entries: Entries) -> tuple[list[Path], list[PartCases], dict[str, list[pa.Table]], list[str]]:
@@ -69,7 +69,7 @@ def tables_of(store: Store) -> Tables:
     for run in _others(store, others):
         for name, tables in small.items():
             tables.append(getattr(run, name).select(list(COLUMNS[name])))
-    return Tables(folders, parts, {name: pa.concat_tables(found) for name, found in small.items()})
+    return QueryTables(folders, parts, {name: pa.concat_tables(found) for name, found in small.items()})
 
 
 def invocations_of(store: Store) -> Iterator[ds.Dataset | pa.Table]:

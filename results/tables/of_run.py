@@ -46,7 +46,7 @@ class RunTables:
     verdicts: pa.Table
 
 
-def tables_of(run: StoredRun) -> RunTables:
+def tables_of_run(run: StoredRun) -> RunTables:
     """All but the invocations, from the journal."""
     size = None if run.path is None else folder_size(run.path)
     listed = run_table(run.record, *ending(run), size)

@@ -27,7 +27,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     grade: Grade = "damage"
 
 
-class PartResult(msgspec.Struct, frozen=True, kw_only=True):
+class ItemResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was found in a part. `state` of a run is `ended`, `unfinished` or `being written`, of others `whole`;
     `signed` says whether this user made it on this machine, None where nothing is signed."""
 
@@ -108,9 +108,9 @@ class Reading:
 
     def result(
         self, kind: str, state: str = "whole", signed: bool | None = None, name: str | None = None
-    ) -> PartResult:
+    ) -> ItemResult:
         """What became of the part."""
-        return PartResult(
+        return ItemResult(
             name=name or self.folder.name,
             kind=kind,
             files=len(self.contents),

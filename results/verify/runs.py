@@ -13,11 +13,11 @@ from bnnbench.results.store.run_lock import is_being_written
 from bnnbench.results.store.signature import is_signed
 from bnnbench.results.store.stored_run import END, JOURNAL, RECORD, StoredRun, is_sealed_run, read_journal, read_run
 from bnnbench.results.verify.derived import DERIVED
-from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, PartResult, Reading
+from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, ItemResult, Reading
 from bnnbench.results.verify.lines import line_faults
 
 
-def verify_run(store: Path, folder: Path) -> PartResult:
+def verify_run(store: Path, folder: Path) -> ItemResult:
     """Everything in a run's folder. One that is being written now is checked as far as its lines are written."""
     reading = Reading(store, folder)
     is_written = is_being_written(folder)

@@ -18,8 +18,8 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.store.seal import number_of
 from bnnbench.results.store.signature import sign
 from bnnbench.results.tables.run_files import finish
-from bnnbench.results.verify.finding import PartResult
-from bnnbench.results.verify.parts import parts
+from bnnbench.results.verify.finding import ItemResult
+from bnnbench.results.verify.items import items
 
 STORE = Path(__file__).parents[1] / "docs/frozen/0.2.0"
 FLIPS = 100
@@ -76,8 +76,8 @@ def calibration() -> Calibration:
     )
 
 
-def checked(store: Store, *runs: str) -> dict[str, PartResult]:
-    return {part.name: part.check() for part in parts(store, runs)}
+def checked(store: Store, *runs: str) -> dict[str, ItemResult]:
+    return {part.name: part.check() for part in items(store, runs)}
 
 
 def damage(store: Store) -> dict[str, list[str]]:
@@ -112,7 +112,7 @@ def test_each_of_100_flipped_bits_is_found(store: Store) -> None:
     # Each file first, then by chance: a byte at random alone would almost always be of the largest one.
     chosen = [files[number % len(files)] for number in range(FLIPS)]
     assert 3 * len(files) < FLIPS
-    by_part = parts(store)
+    by_part = items(store)
     missed = []
     for path in chosen:
         whole = path.read_bytes()

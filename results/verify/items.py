@@ -1,4 +1,4 @@
-"""The parts of a store, to check one after another: runs, baselines, calibrations, and what is none of these."""
+"""What a store has, to check one after another: runs, baselines, calibrations, and what is none of these."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from bnnbench.results.store.place import require_store
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.signature import is_signed
 from bnnbench.results.store.stored_run import JOURNAL, RECORD, is_run
-from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, PartResult, Reading
+from bnnbench.results.verify.finding import MAKE_AGAIN, RESTORE, ItemResult, Reading
 from bnnbench.results.verify.runs import verify_run
 
 _CAPSULE = "capsule.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Item:
     """Something to check: `check` reads all of it, and raises nothing for damage."""
 
     name: str
-    check: Callable[[], PartResult]
+    check: Callable[[], ItemResult]
 
 
-def parts(store: Store, selectors: Sequence[str] = ()) -> list[Part]:
+def items(store: Store, selectors: Sequence[str] = ()) -> list[Item]:
     """All of a store, or the runs named by id, unique prefix or `latest`. Raises StoreError when there is no such store
     or run."""
     require_store(store.path)
     if selectors:
         folders = list(dict.fromkeys(store.folder(selector) for selector in selectors))
-        return [Part(folder.name, partial(verify_run, store.path, folder)) for folder in folders]
+        return [Item(folder.name, partial(verify_run, store.path, folder)) for folder in folders]
     return [*_runs(store), *_baselines(store), *_calibrations(store), *_index(store)]
 
 
-def _runs(store: Store) -> list[Part]:
+def _runs(store: Store) -> list[Item]:
     own = ("baselines", "devices") if store.runs_path == store.path else ()
     found = []
     for path in _children(store.runs_path):
         if is_run(path):
-            found.append(Part(path.name, partial(verify_run, store.path, path)))
+            found.append(Item(path.name, partial(verify_run, store.path, path)))
         elif path.name not in own and (path.name.startswith(".") or (path / JOURNAL).exists()):
-            found.append(Part(path.name, partial(_leftover, store.path, path)))
+            found.append(Item(path.name, partial(_leftover, store.path, path)))
     return found
 
 
-def _baselines(store: Store) -> list[Part]:
+def _baselines(store: Store) -> list[Item]:
     baselines = Baselines(store.path)
     found = []
     for path in _children(baselines.path):
@@ -60,31 +60,31 @@ def _baselines(store: Store) -> list[Part]:
         name = path.name.removeprefix(OLD)
         is_baseline = not path.name.startswith(".") or (name != path.name and not (baselines.path / name).exists())
         if (path / _CAPSULE).is_file() and is_baseline:
-            found.append(Part(f"baseline {name}", partial(_baseline, store.path, path, name, baselines)))
+            found.append(Item(f"baseline {name}", partial(_baseline, store.path, path, name, baselines)))
         elif path.name != ".lock":
-            found.append(Part(path.name, partial(_leftover, store.path, path)))
+            found.append(Item(path.name, partial(_leftover, store.path, path)))
     return found
 
 
-def _calibrations(store: Store) -> list[Part]:
+def _calibrations(store: Store) -> list[Item]:
     files = [path for folder in _children(store.path / "devices") for path in _children(folder)]
     return [
-        Part(path.name, partial(_calibration if _is_calibration(path) else _leftover, store.path, path))
+        Item(path.name, partial(_calibration if _is_calibration(path) else _leftover, store.path, path))
         for path in files
     ]
 
 
-def _index(store: Store) -> list[Part]:
+def _index(store: Store) -> list[Item]:
     found = []
     for path in _children(index_folder(store.path)):
         if path.name[:1].isdigit():
-            found.append(Part(f"index {path.name}", partial(_index_part, store.path, path)))
+            found.append(Item(f"index {path.name}", partial(_index_part, store.path, path)))
         elif path.name != ".lock":
-            found.append(Part(path.name, partial(_leftover, store.path, path)))
+            found.append(Item(path.name, partial(_leftover, store.path, path)))
     return found
 
 
-def _index_part(store: Path, folder: Path) -> PartResult:
+def _index_part(store: Path, folder: Path) -> ItemResult:
     """A part of the index, which is a cache: what is damaged is not used."""
     reading = Reading(store, folder)
     reading.read_all()
@@ -116,7 +116,7 @@ def _children(folder: Path) -> list[Path]:
         raise StoreError(f"{folder} can't be read ({error.strerror}): check its permissions") from error
 
 
-def _baseline(store: Path, folder: Path, name: str, baselines: Baselines) -> PartResult:
+def _baseline(store: Path, folder: Path, name: str, baselines: Baselines) -> ItemResult:
     reading = Reading(store, folder)
     reading.read_all()
     sums = reading.sums()
@@ -135,7 +135,7 @@ def _baseline(store: Path, folder: Path, name: str, baselines: Baselines) -> Par
     return reading.result("baseline", signed=is_signed(folder / _CAPSULE), name=name)
 
 
-def _calibration(store: Path, path: Path) -> PartResult:
+def _calibration(store: Path, path: Path) -> ItemResult:
     reading = Reading(store, path.parent)
     reading.read(path.name)
     if path.name in reading.contents:
@@ -146,7 +146,7 @@ def _calibration(store: Path, path: Path) -> PartResult:
     return reading.result("calibration", name=path.name)
 
 
-def _leftover(store: Path, path: Path) -> PartResult:
+def _leftover(store: Path, path: Path) -> ItemResult:
     """What is none of a store's files: a folder of a run whose `run.json` is gone, or what a killed process left."""
     reading = Reading(store, path.parent)
     if (path / JOURNAL).is_file():
