@@ -15,9 +15,10 @@ import numpy as np
 
 from bnnbench.results.errors import StoreError
 from bnnbench.results.index.merge import by_rows, merge, merging, small_parts
+from bnnbench.results.index.retry import with_index
 from bnnbench.results.index.settled_run import settled_run
 from bnnbench.results.index.write import write_runs
-from bnnbench.results.store.entries import entries_of, read_runs
+from bnnbench.results.store.entries import read_runs
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.parts import (
     UNDER_WAY,
@@ -78,7 +79,7 @@ def make_index(store: Path, runs_path: Path, pause: Pause = lambda done, of: Non
     with merging(store) as is_ours:
         if is_ours:
             _drop_removed(store, runs_path)
-    entries = entries_of(store, names)
+    entries = with_index(store, lambda: names, lambda found: found, ())
     standing = entries.standing(np.arange(len(entries.ids)), runs_path)
     known = {run for run, stands in zip(entries.ids, standing.tolist(), strict=True) if stands}
     missing = [name for name in names if not (name in known and _has_tables(runs_path / name))]
@@ -130,8 +131,9 @@ def _drop_removed(store: Path, runs_path: Path) -> None:
     if not gone:
         return
     for part in parts_of(store, DERIVATION):
-        if not gone.isdisjoint(read_runs(part)["run_id"].to_pylist()):
-            merge(store, runs_path, [part])
+        with suppress(PartError):  # one that another process has just removed has no rows any more
+            if not gone.isdisjoint(read_runs(part)["run_id"].to_pylist()):
+                merge(store, runs_path, [part])
     for run_id in gone:
         forget_removed(store, run_id)
 

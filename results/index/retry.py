@@ -17,8 +17,8 @@ def with_index(
     store: Path, names: Callable[[], Iterable[str]], read: Callable[[Entries], T], columns: Sequence[str]
 ) -> T:
     """What `read` makes of the entries of an index, of the runs that `names` gives just before, with these `columns`
-    of runs. A part that was merged
-    meanwhile is looked for again, a damaged one is left out with a warning (StoreWarning).
+    of runs. A part that was merged meanwhile is looked for again, a damaged one is left out with a warning
+    (StoreWarning).
 
     In the end, an index that changes all the time is left out whole. Raises what `read` raises, but no PartError.
     """
