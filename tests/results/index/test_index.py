@@ -20,10 +20,12 @@ from bnnbench.results.errors import StoreError, StoreNotice, StoreWarning
 from bnnbench.results.index import read
 from bnnbench.results.index.chunks import PLANNED
 from bnnbench.results.index.make import add_run, make_index
+from bnnbench.results.index.merge import merge
 from bnnbench.results.records import DeviceEvent, RunEnd, RunRecord
+from bnnbench.results.store import entries
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.listing import list_runs
-from bnnbench.results.store.parts import index_folder, part_folders, parts_of, removed_runs
+from bnnbench.results.store.parts import Part, index_folder, part_folders, parts_of, removed_runs
 from bnnbench.results.store.removal import remove_run
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import read_record
@@ -249,6 +251,35 @@ def test_runs_are_added_one_by_one_and_parts_merged(years: Store) -> None:
     assert len(part_folders(years.path)) < 20  # of some 58
     indexed(years)
     assert len(part_folders(years.path)) == 1
+    same(years)
+
+
+QUESTIONS: dict[str, Callable[[Store], object]] = {
+    "load": lambda store: len(load(store)),
+    "index": lambda store: make_index(store.path, store.runs_path).added,
+    "latest": lambda store: store.run("latest").record.run_id,
+    "list": lambda store: len(list_runs(store)),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_parts_that_are_merged_while_one_reads(years: Store, monkeypatch: pytest.MonkeyPatch, question: str) -> None:
+    ask = QUESTIONS[question]
+    for folder in ended(years)[:12]:
+        assert add_run(years.path, folder)
+    expected = RUNS - 12 if question == "index" else ask(years)
+    merged: list[Part] = []
+
+    def listed(store: Path, version: int) -> list[Part]:
+        parts = parts_of(store, version)
+        if not merged:
+            merged.extend(parts)
+            merge(store, years.runs_path, parts)
+        return parts
+
+    monkeypatch.setattr(entries, "parts_of", listed)
+    assert ask(years) == expected
+    assert len(merged) > 1
     same(years)
 
 
