@@ -29,4 +29,5 @@ for name, runtime in RUNTIMES.items():
 " "$wanted"
 lock kernels/engines/locks/lce.txt 3.10 "$wanted/lce.in"
 lock kernels/engines/locks/litert.txt 3.11 "$wanted/litert.in"
+lock kernels/engines/locks/onnxruntime.txt 3.11 "$wanted/onnxruntime.in"
 lock kernels/engines/locks/larq.txt 3.10 "$wanted/larq.in"

@@ -54,7 +54,7 @@ def list_(
         {
             "name": name,
             "runs": [
-                {"op": "kernels", "plan": "models", "tflite": "models"}[kind]
+                {"op": "kernels", "plan": "models", "tflite": "models", "onnx": "models"}[kind]
                 for kind in sorted(engine.accepts - {"lce"})
             ],
             "targets": isas if engine.builds else None,

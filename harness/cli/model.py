@@ -52,12 +52,12 @@ def info(
     from json import dumps
 
     from bnnbench.kernels.models import describe
-    from bnnbench.kernels.models.tflite_file import read
+    from bnnbench.kernels.models.formats import read_model
 
     from ..suite.load import model_path
     from .model_table import print_model
 
-    model = read(model_path(str(file), Path()))
+    model = read_model(model_path(str(file), Path()))
     description = describe(model)
     if json:
         print(

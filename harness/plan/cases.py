@@ -85,7 +85,7 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     if workload.payload(engine.accepts) is None:
         what = "kernel cases" if workload.kind == "kernel" else "models"
         if workload.kind == "model" and "tflite" in engine.accepts:
-            what = "models with LCE's ops"
+            what = "models with LCE's ops, or of another format"
         return Refusal(f"the engine '{engine.recorded_as}' runs no {what}")
     if threads > len(target.cores):
         return Refusal(f"{threads} threads need as many cores; {len(target.cores)} are selected on this device")

@@ -8,6 +8,7 @@ import msgspec
 
 from bnnbench.kernels.engines import Engine, SideEngine
 from bnnbench.kernels.engines.side import ANY
+from bnnbench.kernels.models.formats import is_model_file
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.baselines import BaselineDeclared, Baselines
 
@@ -36,11 +37,13 @@ class Selection(msgspec.Struct, frozen=True):
 
 def select(text: str, baselines: Baselines, trusts: bool = False) -> Selection:
     """What `text` names; with `trusts` also a baseline from elsewhere. Raises CallError, StoreError."""
-    if text.lower().endswith(".tflite") or text in shipped_models():
+    if is_model_file(text) or text in shipped_models():
         return Selection(text, model=str(model_path(text, Path())))
     engine, at, what = text.partition("@")
     if not engine or (at and not what):
-        raise CallError(f"{text!r} is not a side to compare; write ENGINE, ENGINE@FILE, ENGINE@BASELINE or a .tflite.")
+        raise CallError(
+            f"{text!r} is not a side to compare; write ENGINE, ENGINE@FILE, ENGINE@BASELINE or a model file."
+        )
     if not at:
         return Selection(text, engine)
     path = Path(what)

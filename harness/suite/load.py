@@ -15,6 +15,7 @@ from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import DatasetError, KernelError
 from bnnbench.kernels.models.datasets import DATASETS, require_preparation
+from bnnbench.kernels.models.formats import is_model_file
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
@@ -40,7 +41,7 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
     if not paths:
         return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text("utf-8"), Path(QUICKSTART))
     shipped = shipped_models()
-    models = [path for path in paths if path.suffix.lower() == ".tflite" or str(path) in shipped]
+    models = [path for path in paths if is_model_file(path.name) or str(path) in shipped]
     suites = [_read(path) for path in paths if path not in models]
     if models:
         measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
@@ -112,11 +113,13 @@ def _read(path: Path) -> Suite:
     try:
         return parse_suite(text_of(read_regular(path)), path)
     except UnreadableError as error:
-        raise SuiteError(f"{path} is not a suite: {error}, or give a model .tflite.") from None
+        raise SuiteError(f"{path} is not a suite: {error}, or give a model (.tflite or .onnx).") from None
     except FileNotFoundError:
         raise SuiteError(_missing(path)) from None
     except OSError as error:
-        raise SuiteError(f"{path} cannot be read: {error.strerror}; give a suite .toml or a model .tflite.") from None
+        raise SuiteError(
+            f"{path} cannot be read: {error.strerror}; give a suite .toml or a model (.tflite or .onnx)."
+        ) from None
 
 
 def located(table: ModelTable, folder: Path) -> ModelTable:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from bnnbench.kernels.engines import Engine
 from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.graph import Graph, Tensor
-from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.models.tflite_file import read
 
 from ..bench.one_off import one_off
 from ..bench.reach import Tell
@@ -49,7 +48,7 @@ def infer(
 ) -> Inference:
     """`inputs` is the model's own input, several along a new first dimension, or, where that has a batch, any multiple
     of it; of a batch of 1 also one image. Raises ModelError, CallError and what `one_off` raises."""
-    file = read(model)
+    file = read_model(model)
     plans = "plan" in engine.accepts
     if not plans and "tflite" not in engine.accepts:
         raise CallError(f"the engine '{engine.name}' runs kernel cases, not models; take --engine native.")
@@ -57,7 +56,7 @@ def infer(
         raise CallError(f"the engine '{engine.name}' has no LCE ops, which {model.name} needs; take --engine native.")
     if batch > 1 and not plans:
         raise CallError(f"the engine '{engine.name}' runs a model with its own batch; leave out --batch.")
-    graph = import_model(file, batch)
+    graph = graph_of(file, batch)
     if len(graph.inputs) != 1:
         raise CallError(f"{model} has {len(graph.inputs)} inputs; models with one can be run.")
     given = _checked(inputs, graph.inputs[0], batch)

@@ -8,9 +8,8 @@ from pathlib import Path
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.replies import Peaks
 from bnnbench.kernels.errors import EngineError
-from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.models.tflite_file import read
 from bnnbench.results.statistics.level import level
 from bnnbench.results.trust import device_trust
 
@@ -73,7 +72,7 @@ class ModelProfile:
 
 def profile(model: Path, *, device: str, inventory: Path | None, threads: int, runs: int, tell: Tell) -> ModelProfile:
     """By the native engine, which alone times steps. Raises ModelError and what `one_off` raises."""
-    plan = make_plan(import_model(read(model)))
+    plan = make_plan(graph_of(read_model(model)))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
         (blob,) = one.lease.folder.blobs([plan.to_bytes()])

@@ -17,7 +17,7 @@ from typing import Protocol
 from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.transport.local import LocalTransport
-from bnnbench.kernels.engines.base import Start
+from bnnbench.kernels.engines.base import Accepts, Start
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.installation import RUNTIMES, installed
 from bnnbench.kernels.engines.tflite import JUDGES, TFLiteEngine
@@ -35,6 +35,10 @@ class Judged(Protocol):
 
     @property
     def has_lce_ops(self) -> bool: ...
+
+    def is_taken(self, accepts: frozenset[Accepts]) -> bool:
+        """Whether an engine that accepts these loads the file."""
+        ...
 
     @property
     def graph(self) -> Graph: ...
@@ -75,7 +79,7 @@ def opinions(workload: Judged) -> Opinions:
     """Of every judge that is installed and knows the model's ops; what a judge refuses or fails at says nothing."""
     agreed: list[str] = []
     for judge in JUDGES:
-        if installed(judge.runtime) is None or (workload.has_lce_ops and "lce" not in judge.accepts):
+        if installed(judge.runtime) is None or not workload.is_taken(judge.accepts):
             continue
         if "lce" in judge.accepts and (not workload.has_lce_ops or _pads_as_lce_does_not(workload.graph)):
             continue

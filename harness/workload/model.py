@@ -16,8 +16,8 @@ from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
+from bnnbench.kernels.models.formats import graph_of
 from bnnbench.kernels.models.graph import Graph, Node
-from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
@@ -77,7 +77,7 @@ class ModelWorkload:
     @cached_property
     def graph(self) -> Graph:
         """Raises ModelError, also when the model has other than one input."""
-        graph = import_model(self.model)
+        graph = graph_of(self.model)
         if len(graph.inputs) != 1:
             raise ModelError(f"{self.model.path} has {len(graph.inputs)} inputs; models with one can be measured.")
         return graph
@@ -116,12 +116,16 @@ class ModelWorkload:
             inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
             blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self._images.sources)
             return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
-        if "lce" in accepts or ("tflite" in accepts and not self.has_lce_ops):
+        if self.is_taken(accepts):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
             file = self.model.path.read_bytes()
             blobs = (file, *inputs, *self._images.sources)
             return Payload({"model": _path(file)}, blobs, tuple(map(_path, inputs)))
         return None
+
+    def is_taken(self, accepts: frozenset[Accepts]) -> bool:
+        """Whether an engine that accepts these loads the file itself."""
+        return ("lce" if self.has_lce_ops else self.model.format) in accepts
 
     @property
     def has_lce_ops(self) -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 from bnnbench.kernels.data import make_data
 from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
+from bnnbench.kernels.models.formats import read_model
 from bnnbench.kernels.models.model import ModelFile
-from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.ops import BConv2d, KernelSpec
 
 from ..errors import SuiteError
@@ -54,7 +54,7 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
     label = table.name or path.stem
     found: list[KernelWorkload | ModelWorkload] = []
     try:
-        model = read(path)
+        model = read_model(path)
         if "model" in table.measure:
             whole = ModelWorkload(label, model, seed)
             _ = whole.plan  # what cannot be imported is told now, not in the middle of a run

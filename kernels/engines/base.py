@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from ..toolchain import EngineBuild, Progress
 
-Accepts = Literal["op", "plan", "tflite", "lce"]
-"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), and LCE's ops in
-these."""
+Accepts = Literal["op", "plan", "tflite", "lce", "onnx"]
+"""What an engine can load: kernel cases (`op=`), plan files (`plan=`), `.tflite` files (`model=`), LCE's ops in
+these, and `.onnx` files (`model=`)."""
 
 
 RefusalCode = Literal["unsupported", "no_binary", "not_installed"]

@@ -71,6 +71,14 @@ RUNTIMES = {
             size="50 MB",
             otherwise='measure it with benchmark_model, as an [engine.NAME] with protocol = "none"',
         ),
+        Runtime(
+            "onnxruntime",
+            ("onnxruntime==1.32.0", "numpy==2.4.6", "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2"),
+            pythons=("3.12", "3.11", "3.13"),
+            machines=("x86_64", "aarch64"),
+            size="40 MB",
+            otherwise="measure it as an [engine.NAME] of your own",
+        ),
         # No engine: what models are trained and converted with, see examples/fashion_mnist.
         Runtime(
             "larq",

@@ -85,6 +85,13 @@ JUDGES = (
         accepts=frozenset({"tflite"}),
     ),
     TFLiteEngine("lce", "lce", "Larq Compute Engine 0.16, default kernels: what is right for its ops"),
+    TFLiteEngine(
+        "onnxruntime",
+        "onnxruntime",
+        "onnxruntime, every node as the file has it: what is right for ONNX",
+        options=("unoptimized",),
+        accepts=frozenset({"onnx"}),
+    ),
 )
 """Interpreters of others that read a model file for themselves: whom the reference is compared with."""
 
@@ -110,6 +117,14 @@ TFLITE_ENGINES = (
         "LiteRT (TensorFlow Lite) with XNNPACK; no LCE ops",
         remote=True,
         accepts=frozenset({"tflite"}),
+        caveats=NO_BINARY_OPS,
+    ),
+    TFLiteEngine(
+        "onnxruntime",
+        "onnxruntime",
+        "onnxruntime on the CPU; binary layers as floats",
+        remote=True,
+        accepts=frozenset({"onnx"}),
         caveats=NO_BINARY_OPS,
     ),
 )

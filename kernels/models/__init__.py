@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def describe(model: ModelFile) -> Description:
     """Every op of a model with its multiply-accumulates and the bytes of its constants, and the totals."""
-    from .description import describe as describe_ops  # NumPy loads with it
+    from .formats import FORMATS  # NumPy loads with it
 
-    return describe_ops(model)
+    return FORMATS[model.format].describe(model)

@@ -111,8 +111,10 @@ class Dense:
 class BinaryConv2d:
     """LceBconv2d on bits. `spec.out` is f32 (an i8 output: see `stored_as`) or bits; arrays as in `BinaryLayer`.
 
-    `spec.n` is the batch. A float output is `(dot - K) * multiplier + shifted_bias`, K being the bits of a dot product:
-    Larq Compute Engine counts from the most that there can be, and its rounding is that of this order.
+    `spec.n` is the batch. `padding` is (above, below, left, right) where it is not that of `spec.pad`, which then says
+    nothing; the output's size follows from it. A float output is `(dot - K) * multiplier + shifted_bias`, K being the
+    bits of a dot product: Larq Compute Engine counts from the most that there can be, and its rounding is that of this
+    order.
     """
 
     spec: BConv2d
@@ -120,6 +122,14 @@ class BinaryConv2d:
     multiplier: NDArray[np.float32] | None
     bias: NDArray[np.float32] | None
     threshold: NDArray[np.int32] | None
+    padding: tuple[int, int, int, int] | None = None
+
+    @property
+    def window(self) -> Window:
+        """The sliding window."""
+        spec = self.spec
+        top, left = (spec.pad_top, spec.pad_left) if self.padding is None else self.padding[::2]
+        return Window(spec.kh, spec.kw, spec.sh, spec.sw, spec.dh, spec.dw, top, left)
 
     @property
     def shifted_bias(self) -> NDArray[np.float32]:

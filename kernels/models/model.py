@@ -75,9 +75,41 @@ class Subgraph:
     signatures: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OnnxPort:
+    """An input or output; None is a size that the file leaves open."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxNode:
+    """One node. An operand that is left out has an empty name."""
+
+    index: int
+    op: str
+    attributes: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxContent:
+    """What an ONNX file says. `version` is that of ONNX's own operator set."""
+
+    version: int
+    nodes: tuple[OnnxNode, ...]
+    constants: Mapping[str, NDArray[Any]]
+    inputs: tuple[OnnxPort, ...]
+    outputs: tuple[OnnxPort, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
-    """A whole model; `ops` in file order over all subgraphs, `inputs` and `outputs` those of the first."""
+    """A whole model; `ops` in file order over all subgraphs, `inputs` and `outputs` those of the first. `format` is a
+    key of `formats.FORMATS`; of ONNX, `onnx` is what its importer reads."""
 
     path: Path
     size_bytes: int
@@ -87,3 +119,5 @@ class ModelFile:
     inputs: tuple[TensorRef, ...]
     outputs: tuple[TensorRef, ...]
     subgraphs: tuple[Subgraph, ...]
+    format: str = "tflite"
+    onnx: OnnxContent | None = None

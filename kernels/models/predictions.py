@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..cache import cache_folder
 from .datasets import Dataset
 from .description import describe
-from .importer import import_model
+from .formats import graph_of
 from .model import ModelFile
 from .reference_pool import in_batches, padded, score_batches
 
@@ -72,7 +72,7 @@ def compute_classes(
 ) -> NDArray[np.int64]:
     """As `reference_classes`, always by running the reference, on all cores."""
     size = max(1, min(BATCH, len(dataset), _BATCH_MACS // _macs(model)))
-    graph = import_model(model, size)
+    graph = graph_of(model, size)
     parts = in_batches(len(dataset), size)
 
     def batch(part: slice) -> NDArray[Any]:

@@ -7,6 +7,7 @@ value in an array, a convolution is one matrix product per tap.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -66,9 +67,15 @@ def _taps(x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: 
     return np.moveaxis(taken, (4, 5), (0, 1))
 
 
-def _convolution(spec: BConv2d, arrays: Mapping[str, Array]) -> Array:
-    rows = _padding(spec.h, spec.kh, spec.sh, spec.dh, spec.pad)
-    columns = _padding(spec.w, spec.kw, spec.sw, spec.dw, spec.pad)
+def convolution(spec: BConv2d, arrays: Mapping[str, Array], padding: tuple[int, int, int, int] | None = None) -> Array:
+    """i32 [n, out_h, out_w, oc]: dot products, clamped by `spec.act`; padded (above, below, left, right) where that is
+    not what `spec.pad` says."""
+    return _finish(replace(spec, out="i32"), _convolution(spec, arrays, padding), arrays)
+
+
+def _convolution(spec: BConv2d, arrays: Mapping[str, Array], padding: tuple[int, int, int, int] | None = None) -> Array:
+    rows = _padding(spec.h, spec.kh, spec.sh, spec.dh, spec.pad) if padding is None else padding[:2]
+    columns = _padding(spec.w, spec.kw, spec.sw, spec.dw, spec.pad) if padding is None else padding[2:]
     image = _padded(_signs(arrays["x"], spec.c), rows, columns, float(spec.pad_value))
     filters = _signs(arrays["filter"], spec.c // spec.groups)
     taps = _taps(image, (spec.kh, spec.kw), (spec.sh, spec.sw), (spec.dh, spec.dw))

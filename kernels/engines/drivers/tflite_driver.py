@@ -1,4 +1,4 @@
-"""The engine protocol, version 1, in front of a TensorFlow Lite interpreter: `python tflite_driver.py --runtime NAME`.
+"""The engine protocol, version 1, in front of another runtime: `python tflite_driver.py --runtime NAME`.
 
 Runs where its runtime is installed, also on a board, so it needs Python 3.9, NumPy and that runtime, and nothing else.
 One file, because files are pushed under the name of their content.
@@ -123,7 +123,63 @@ class LiteRtRuntime:
         return LiteRtModel(made)
 
 
-RUNTIMES = {runtime.name: runtime for runtime in (LceRuntime, LiteRtRuntime)}
+class OnnxModel:
+    """A model in onnxruntime's session. Images come and go as NHWC, as in other runtimes; ONNX has NCHW. They are
+    turned where no time is taken."""
+
+    def __init__(self, session):
+        self._session, self._feed, self._latest = session, {}, []
+        ports = session.get_inputs()
+        self._names = [port.name for port in ports]
+        if any(port.type != "tensor(float)" for port in ports):
+            raise Refused("its inputs are not float32")
+        own = [tuple(size if isinstance(size, int) and size > 0 else 1 for size in port.shape) for port in ports]
+        self.inputs = [(_nhwc(shape), np.dtype("float32")) for shape in own]
+        self.set([np.zeros(shape, dtype) for shape, dtype in self.inputs])
+        self.run()  # of outputs, a file may leave sizes open
+        self.outputs = [(array.shape, array.dtype) for array in self.latest()]
+
+    def set(self, values):
+        """As LceModel's."""
+        arrays = [value.transpose(0, 3, 1, 2) if value.ndim == 4 else value for value in values]
+        self._feed = dict(zip(self._names, map(np.ascontiguousarray, arrays)))
+
+    def run(self):
+        """As LceModel's."""
+        self._latest = self._session.run(None, self._feed)
+
+    def latest(self):
+        """As LceModel's."""
+        found = [array.transpose(0, 2, 3, 1) if array.ndim == 4 else array for array in self._latest]
+        return [np.ascontiguousarray(array) for array in found]
+
+
+def _nhwc(shape):
+    return (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else shape
+
+
+class OnnxRuntime:
+    """onnxruntime on the CPU; with `unoptimized`, every node as the file has it."""
+
+    name, package = "onnxruntime", "onnxruntime"
+
+    def __init__(self, options):
+        self._module, self._options = importlib.import_module("onnxruntime"), options
+        self._module.set_default_logger_severity(4)
+        for option in options:
+            if option != "unoptimized":
+                raise Refused(f"onnxruntime has no option {option}")
+
+    def load(self, content, threads):
+        """As LceRuntime's."""
+        settings = self._module.SessionOptions()
+        settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+        if "unoptimized" in self._options:
+            settings.graph_optimization_level = self._module.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return OnnxModel(self._module.InferenceSession(content, settings, providers=["CPUExecutionProvider"]))
+
+
+RUNTIMES = {runtime.name: runtime for runtime in (LceRuntime, LiteRtRuntime, OnnxRuntime)}
 DTYPES = {"float32": "f32", "int8": "i8", "int32": "i32", "uint8": "u8"}
 MOST_SAMPLES, MOST_ITERATIONS, MOST_NS = 100_000, 10**9, 3_600_000_000_000
 MOST_WATCHED, MOST_WATCHED_BYTES = 16, 255

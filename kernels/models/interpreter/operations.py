@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,7 +136,7 @@ def _move(node: Node, operands: Sequence[Array]) -> Array:
         case Transpose(perm):
             return np.ascontiguousarray(x.transpose(perm))
         case Reshape():
-            return x.reshape(node.output.shape)
+            return x.reshape(node.output.storage_shape)
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__}")
 
 
@@ -146,7 +145,7 @@ def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
     if operation.threshold is not None:
         return oracle.run(spec, {**arrays, "threshold": operation.threshold})
     assert operation.multiplier is not None
-    dots = oracle.run(replace(spec, out="i32"), arrays)
+    dots = oracle.convolution(spec, arrays, operation.padding)
     sums = (dots - spec.dot_length).astype(np.float32)
     if node.output.dtype == "i8":
         multiplier, bias = operation.stored_as(integers.scale_of(node.output), node.output.zero_point)

@@ -170,19 +170,21 @@ def _dense(low: Lowered, node: Node, operation: Dense) -> None:
 
 def _bconv(low: Lowered, node: Node, operation: BinaryConv2d) -> None:
     spec, x, out = operation.spec, node.inputs[0], node.output
-    window = (spec.kh, spec.kw, spec.sh, spec.sw, spec.dh, spec.dw, spec.pad_top, spec.pad_left)
-    common = (*window, spec.groups, spec.pad_value)
+    _, out_h, out_w, _ = out.shape
+    common = (*_window(operation.window), spec.groups, spec.pad_value)
+    macs = out_h * out_w * spec.n * spec.oc * spec.dot_length
     if spec.out == "bits":
         assert operation.threshold is not None
-        low.direct(node, "bconv_bits", x, out, *common, operation.filter, operation.threshold, macs_1bit=spec.macs_1bit)
+        low.direct(node, "bconv_bits", x, out, *common, operation.filter, operation.threshold, macs_1bit=macs)
         return
     multiplier, bias, stored = _f32(operation.multiplier, spec.oc), operation.shifted_bias, out
     if out.dtype == "i8":
         multiplier, bias = operation.stored_as(_scale(out), out.zero_point)
         stored = Tensor(out.name, out.shape, "i8", 1.0, 0)
         low.aliases[stored] = out
-    arguments = (x, spec.out_h, spec.out_w, spec.oc, *common, *spec.clamp, operation.filter, multiplier, bias)
-    low.stream(node, "bconv", arguments, spec.oc, [_store_any(stored)], macs_1bit=spec.macs_1bit)
+    numbers = (*common, *spec.clamp)
+    arguments: tuple[Argument, ...] = (x, out_h, out_w, spec.oc, *numbers, operation.filter, multiplier, bias)
+    low.stream(node, "bconv", arguments, spec.oc, [_store_any(stored)], macs_1bit=macs)
 
 
 def _store_any(out: Tensor) -> Stage:

@@ -1,0 +1,87 @@
+"""The formats of model files: how one is read, and becomes a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelError
+from .graph import Graph
+from .model import ModelFile
+
+if TYPE_CHECKING:
+    from .description import Description
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFormat:
+    """`suffix` of its files, with a dot."""
+
+    suffix: str
+    read: Callable[[Path], ModelFile]
+    to_graph: Callable[[ModelFile, int], Graph]
+    describe: Callable[[ModelFile], Description]
+
+
+def _read_tflite(path: Path) -> ModelFile:
+    from .tflite_file import read
+
+    return read(path)
+
+
+def _tflite_graph(model: ModelFile, batch: int) -> Graph:
+    from .importer import import_model
+
+    return import_model(model, batch)
+
+
+def _describe_tflite(model: ModelFile) -> Description:
+    from .description import describe
+
+    return describe(model)
+
+
+def _describe_onnx(model: ModelFile) -> Description:
+    from .onnx_importer.description import describe_onnx
+
+    return describe_onnx(model)
+
+
+def _read_onnx(path: Path) -> ModelFile:
+    try:
+        from .onnx_file import read_onnx
+    except ImportError:
+        raise ModelError(f'{path} needs the package onnx; install it: pip install "bnnbench[onnx]".') from None
+    return read_onnx(path)
+
+
+def _onnx_graph(model: ModelFile, batch: int) -> Graph:
+    from .onnx_importer import import_onnx
+
+    return import_onnx(model, batch)
+
+
+FORMATS: Mapping[str, ModelFormat] = {
+    "tflite": ModelFormat(".tflite", _read_tflite, _tflite_graph, _describe_tflite),
+    "onnx": ModelFormat(".onnx", _read_onnx, _onnx_graph, _describe_onnx),
+}
+"""By the name that `ModelFile.format` has, which is also what engines that load such files accept."""
+
+
+def is_model_file(name: str) -> bool:
+    """Whether a file's name says that it is a model."""
+    return any(name.lower().endswith(known.suffix) for known in FORMATS.values())
+
+
+def read_model(path: str | Path) -> ModelFile:
+    """The model in a file, by its suffix; of another one, a TensorFlow Lite model is expected. Raises ModelError."""
+    path = Path(path)
+    found = next((known for known in FORMATS.values() if path.name.lower().endswith(known.suffix)), FORMATS["tflite"])
+    return found.read(path)
+
+
+def graph_of(model: ModelFile, batch: int = 1) -> Graph:
+    """What a model computes, for `batch` times the images that the file says. Raises ModelError."""
+    return FORMATS[model.format].to_graph(model, batch)

@@ -1,0 +1,211 @@
+"""The importer's table of ONNX ops, and the walk over a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from ...errors import KernelError, ModelError
+from ..graph import Graph, Node, Tensor
+from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
+from . import arithmetic, convolutions, movement, signs
+from .builder import MAX_RANK, Builder
+from .call import Call
+from .folding import FOLDERS, folded
+from .values import Stored, Value, channels_last, constant, tensors
+
+MAX_BATCH = 4096
+CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
+    "Conv": convolutions.conv,
+    "Gemm": convolutions.gemm,
+    "MatMul": convolutions.matmul,
+    "BatchNormalization": arithmetic.batch_normalization,
+    "Add": arithmetic.elementwise("add"),
+    "Sub": arithmetic.elementwise("sub"),
+    "Mul": arithmetic.elementwise("mul"),
+    "Div": arithmetic.div,
+    "Relu": arithmetic.relu,
+    "Clip": arithmetic.clip,
+    "LeakyRelu": arithmetic.leaky_relu,
+    "PRelu": arithmetic.prelu,
+    "HardSigmoid": arithmetic.hard_sigmoid,
+    "HardSwish": arithmetic.hard_swish,
+    "Sigmoid": arithmetic.unary("logistic"),
+    "Abs": arithmetic.unary("abs"),
+    "Neg": arithmetic.neg,
+    "Softmax": arithmetic.softmax,
+    "MaxPool": arithmetic.max_pool,
+    "AveragePool": arithmetic.average_pool,
+    "GlobalAveragePool": arithmetic.global_average_pool,
+    "ReduceMean": arithmetic.reduce_mean,
+    "Sign": signs.sign,
+    "BipolarQuant": signs.bipolar_quant,
+    "MultiThreshold": signs.multi_threshold,
+    "Greater": signs.compared("Greater"),
+    "GreaterOrEqual": signs.compared("GreaterOrEqual"),
+    "Less": signs.compared("Less"),
+    "LessOrEqual": signs.compared("LessOrEqual"),
+    "Where": signs.where,
+    "Round": signs.round_,
+    "Identity": movement.identity,
+    "Dropout": movement.identity,
+    "Cast": movement.cast,
+    "Transpose": movement.transpose,
+    "Reshape": movement.reshape,
+    "Flatten": movement.flatten,
+    "Squeeze": movement.squeeze,
+    "Unsqueeze": movement.unsqueeze,
+    "Concat": movement.concat,
+    "Split": movement.split,
+    "Slice": movement.slice_,
+    "Pad": movement.pad,
+    "DepthToSpace": movement.depth_to_space,
+    "Resize": movement.resize,
+    "Upsample": movement.resize,
+    "Shape": movement.shape,
+}
+"""Op -> its converter: a new op is a function and a row."""
+
+_MOST_NAMED = 8
+
+
+def import_onnx(model: ModelFile, batch: int = 1) -> Graph:
+    """The graph of a model, with `batch` images at a time. Its inputs and outputs of four dimensions are NHWC, others
+    are as ONNX has them.
+
+    Raises ModelError: for ops that are not supported, with all of them at once; for what makes no sense, with its
+    place.
+    """
+    if not 1 <= batch <= MAX_BATCH:
+        raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
+    content = model.onnx
+    assert content is not None
+    _require_known(model, content)
+    values = {name: constant(array) for name, array in content.constants.items()}
+    builder = Builder(batch, model.size_bytes)
+    inputs = [_input(model, port, builder) for port in content.inputs]
+    if not inputs or not content.outputs:
+        raise ModelError(f"{model.path} has no inputs or no outputs, so there is nothing to run; export it again.")
+    walk = _Walk(model, content, builder, values)
+    for port, tensor in zip(content.inputs, inputs, strict=True):
+        order = channels_last(len(tensor.shape))
+        shape = tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
+        walk.bind(port.name, Value(shape, stored=Stored(tensor, order)))
+    for node in content.nodes:
+        walk.convert(node)
+    outputs = tuple(walk.output(port) for port in content.outputs)
+    return Graph(_needed(builder.nodes, outputs), tuple(inputs), outputs, str(model.path))
+
+
+class _Walk:
+    """Values by name, and how often each tensor is still needed."""
+
+    def __init__(self, model: ModelFile, content: OnnxContent, builder: Builder, values: dict[str, Value]) -> None:
+        self._path, self._version, self._builder, self._values = model.path, content.version, builder, values
+        self._uses = Counter(name for node in content.nodes for name in node.inputs if name)
+        self._uses.update(port.name for port in content.outputs)
+        self._needed: Counter[Tensor] = Counter()
+
+    def bind(self, name: str, value: Value) -> None:
+        """Gives a value its name."""
+        if name in self._values:
+            raise ModelError(f"{self._path}: '{name[:80]}' is computed twice; export the model again.")
+        self._values[name] = value
+        for tensor in tensors(value):
+            self._needed[tensor] += self._uses[name]
+
+    def convert(self, node: OnnxNode) -> None:
+        """Adds a node to the graph. Raises ModelError with its place."""
+        where = f"{self._path}: node {node.index} ({node.op}) cannot be imported"
+        builder = self._builder
+        builder.index, builder.op = node.index, node.op
+        try:
+            if not node.outputs or not node.outputs[0]:
+                raise ModelError("it has no output.")
+            operands = [self._operand(name) for name in node.inputs]
+            used = [
+                value.stored.tensor if value is not None and value.stored is not None else None for value in operands
+            ]
+            is_last = [tensor is not None and self._needed[tensor] == 1 for tensor in used]
+            call = Call(builder, node.op, self._version, node.attributes, operands, node.outputs, is_last)
+            present = [value for value in operands if value is not None]
+            is_constant = node.op in FOLDERS and all(value.is_constant for value in present)
+            found = folded(call) if is_constant and (present or node.op == "Constant") else CONVERTERS[node.op](call)
+        except (ModelError, KernelError, ValueError) as error:
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            advice = "" if ";" in text else "; change the model there, or export it again."
+            raise ModelError(f"{where}: {text.removesuffix('.') if advice else text}{advice}") from error
+        for value in operands:
+            if value is not None:
+                for tensor in tensors(value):
+                    self._needed[tensor] -= 1
+        listed = found if isinstance(found, list) else [found]
+        for name, value in zip(node.outputs, listed, strict=False):
+            if name:
+                self.bind(name, value)
+
+    def output(self, port: OnnxPort) -> Tensor:
+        """An output, images as NHWC. Raises ModelError."""
+        value = self._values.get(port.name)
+        if value is None or value.is_constant:
+            raise ModelError(f"{self._path}: its output '{port.name[:80]}' is computed by no node; export it again.")
+        try:
+            tensor = self._builder.ordered(value, channels_last(len(value.shape)))
+        except ModelError as error:
+            raise ModelError(f"{self._path}: its output '{port.name[:80]}' cannot be given: {error}") from error
+        return tensor
+
+    def _operand(self, name: str) -> Value | None:
+        if not name:
+            return None
+        found = self._values.get(name)
+        if found is None:
+            raise ModelError(f"its operand '{name[:80]}' is used before anything computes it.")
+        return found
+
+
+def _require_known(model: ModelFile, content: OnnxContent) -> None:
+    """Raises ModelError with every op that is not supported: how often, and where first."""
+    known = CONVERTERS.keys() | FOLDERS.keys()
+    missing: dict[str, list[int]] = {}
+    for node in content.nodes:
+        if node.op not in known:
+            missing.setdefault(node.op, []).append(node.index)
+    if not missing:
+        return
+    listed = sorted(missing.items(), key=lambda item: -len(item[1]))
+    words = [f"{op} ({len(places)} times, first node {places[0]})" for op, places in listed[:_MOST_NAMED]]
+    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
+    kinds = len({node.op for node in content.nodes})
+    raise ModelError(
+        f"{model.path}: {len(listed)} of its {kinds} kinds of ops are not supported: "
+        f"{', '.join(words)}{more}; export it without them, or run it with onnxruntime."
+    )
+
+
+def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
+    what = f"{model.path}: its input '{port.name[:80]}'"
+    if port.dtype != "float32":
+        raise ModelError(f"{what} is {port.dtype}; float32 inputs are supported.")
+    if not 1 <= len(port.shape) <= MAX_RANK:
+        raise ModelError(f"{what} has {len(port.shape)} dimensions; 1 to {MAX_RANK} are supported.")
+    sizes = [1 if place == 0 and size is None else size for place, size in enumerate(port.shape)]
+    unknown = [place for place, size in enumerate(sizes) if size is None]
+    if unknown:
+        raise ModelError(f"{what} has no fixed size at axis {unknown[0]}; export the model with fixed sizes.")
+    fixed = [size for size in sizes if size is not None]
+    shape = [fixed[axis] * (builder.batch if axis == 0 else 1) for axis in channels_last(len(fixed))]
+    try:
+        return builder.tensor(port.name, shape)
+    except ModelError:
+        raise ModelError(f"{what} of shape {shape} is empty or takes more than 2 GiB.") from None
+
+
+def _needed(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> tuple[Node, ...]:
+    """The nodes that outputs are made of."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if node.output in wanted:
+            kept.append(node)
+            wanted.update(node.inputs)
+    return tuple(reversed(kept))

@@ -1,0 +1,318 @@
+"""Ops that move values: shapes, slices, padding; most of them move nothing, as a value knows how it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
+from .call import Call
+from .values import NO_PADDING, Parted, Stored, Value, channels_last, constant
+
+
+def identity(call: Call) -> Value:
+    """Identity, Dropout, Cast of floats: the same value."""
+    return call.value(0)
+
+
+def cast(call: Call) -> Value:
+    """Cast of computed values: truths and floats to floats."""
+    if call.attributes.get("to") not in (1, 10, 11):
+        call.fail("it makes others than floats of a computed value.")
+    return call.value(0)
+
+
+def transpose(call: Call) -> Value:
+    """Transpose."""
+    x = call.value(0)
+    rank = len(x.shape)
+    perm = call.numbers("perm", rank, range(rank)[::-1], 0, max(rank - 1, 0))
+    if sorted(perm) != list(range(rank)):
+        call.fail(f"its perm is {perm}.")
+    match x.made_of:
+        case Parted() as parted if perm == [0, 2, 1, 3, 4]:
+            n, first, second, h, w = x.shape
+            return Value((n, second, first, h, w), made_of=replace(parted, is_swapped=not parted.is_swapped))
+    shape = tuple(x.shape[axis] for axis in perm)
+    stored = call.builder.floats(x)
+    if stored.gather is not None:
+        stored = Stored(call.builder.in_order(stored, tuple(range(rank))), tuple(range(rank)))
+    return Value(shape, stored=replace(stored, order=tuple(perm.index(axis) for axis in stored.order), whole=None))
+
+
+def reshape(call: Call) -> Value:
+    """Reshape; 0 keeps a size, -1 is what is left."""
+    x, wanted = call.value(0), call.listed("shape", 1)
+    if wanted is None:
+        call.fail("its shape is missing.")
+    if not call.integer("allowzero", 0, 0, 1):
+        wanted = [x.shape[place] if size == 0 and place < len(x.shape) else size for place, size in enumerate(wanted)]
+    return reshaped(call, x, wanted)
+
+
+def flatten(call: Call) -> Value:
+    """Flatten."""
+    x = call.value(0)
+    axis = call.integer("axis", 1, -8, 8)
+    axis = axis + len(x.shape) if axis < 0 else axis
+    return reshaped(call, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+
+
+def squeeze(call: Call) -> Value:
+    """Squeeze."""
+    x = call.value(0)
+    given = call.listed("axes", 1)
+    rank = len(x.shape)
+    axes = call.axes(given, rank) if given is not None else [axis for axis in range(rank) if x.shape[axis] == 1]
+    if any(x.shape[axis] != 1 for axis in axes):
+        call.fail(f"it removes axes {list(axes)} of {list(x.shape)}.")
+    return reshaped(call, x, [size for axis, size in enumerate(x.shape) if axis not in axes])
+
+
+def unsqueeze(call: Call) -> Value:
+    """Unsqueeze."""
+    x, given = call.value(0), call.listed("axes", 1)
+    rank = len(x.shape) + len(given or ())
+    axes, sizes = call.axes(given or (), rank), iter(x.shape)
+    return reshaped(call, x, [1 if axis in axes else next(sizes) for axis in range(rank)])
+
+
+def reshaped(call: Call, x: Value, wanted: Sequence[int]) -> Value:
+    """The same numbers in another shape."""
+    shape = _shape(call, x, list(wanted))
+    if shape == x.shape:
+        return x
+    match x.made_of:
+        case Parted(image, groups, is_swapped) if shape == image.shape:
+            return channel_shuffle(call, image, groups) if is_swapped else image
+    if len(shape) == 5 and len(x.shape) == 4 and (shape[0], *shape[3:]) == (x.shape[0], *x.shape[2:]):
+        return Value(shape, made_of=Parted(x, shape[1]))
+    two = x.two
+    if two is not None and two.source is not None and two.padding == NO_PADDING:
+        return Value(shape, two=replace(two, source=reshaped(call, two.source, shape)))
+    stored = call.builder.floats(x)
+    if len(shape) == 2 and shape[0] == x.shape[0] and stored.order[0] == 0 and stored.gather is None:
+        return _flat(call, x, stored, shape)
+    plain = call.builder.in_order(stored, tuple(range(len(x.shape))))
+    order = channels_last(len(shape)) if sum(size > 1 for size in shape[1:]) < 2 else tuple(range(len(shape)))
+    out = call.builder.add(Reshape(), [plain], [shape[axis] for axis in order], call.name)
+    return Value(shape, stored=Stored(out, order))
+
+
+def _flat(call: Call, x: Value, stored: Stored, shape: tuple[int, ...]) -> Value:
+    """An image as a row, its numbers where they are: who needs ONNX's order sorts its weights."""
+    places = np.arange(prod(x.shape[1:])).reshape(x.shape[1:])
+    gather = places.transpose([axis - 1 for axis in stored.order[1:]]).reshape(-1)
+    in_order = bool((np.diff(gather) == 1).all())
+    out = call.builder.add(Reshape(), [stored.tensor], shape, call.name)
+    return Value(shape, stored=Stored(out, (0, 1), None if in_order else gather, None if in_order else x))
+
+
+def _shape(call: Call, x: Value, wanted: list[int]) -> tuple[int, ...]:
+    """Sizes with at most one -1; those of the file's own batch are of this one."""
+    batch, total = call.builder.batch, prod(x.shape)
+    if any(size < -1 for size in wanted) or wanted.count(-1) > 1:
+        call.fail(f"its shape is {wanted}.")
+    if -1 not in wanted and batch > 1 and wanted and prod(wanted) * batch == total:
+        wanted[0] *= batch
+    if -1 in wanted:
+        rest = prod(size for size in wanted if size != -1)
+        place = wanted.index(-1)
+        if batch > 1 and place > 0 and wanted[0] * batch == x.shape[0]:
+            wanted[0], rest = x.shape[0], rest * batch
+        if rest == 0 or total % rest:
+            call.fail(f"its shape {wanted} does not fit {list(x.shape)}.")
+        wanted[place] = total // rest
+    if prod(wanted) != total:
+        call.fail(f"its shape {wanted} does not fit {list(x.shape)}.")
+    return tuple(wanted)
+
+
+def concat(call: Call) -> Value:
+    """Concat of computed values."""
+    values = [call.value(place) for place in range(len(call.inputs))]
+    rank = len(values[0].shape)
+    axis = call.axis(call.integer("axis", 1, -8, 8), rank)
+    if any(value.is_constant or len(value.shape) != rank for value in values):
+        call.fail("it joins constants and computed values, or values of other ranks.")
+    order = channels_last(rank)
+    tensors = [call.builder.ordered(value, order) for value in values]
+    shape = list(values[0].shape)
+    for value in values[1:]:
+        if any(a != b for place, (a, b) in enumerate(zip(shape, value.shape, strict=True)) if place != axis):
+            call.fail("its operands have shapes that do not go together.")
+    shape[axis] = sum(value.shape[axis] for value in values)
+    out = call.builder.add(Concat(order.index(axis)), tensors, [shape[place] for place in order], call.name)
+    return Value(tuple(shape), stored=Stored(out, order))
+
+
+def split(call: Call) -> list[Value]:
+    """Split into parts of given sizes, or equal ones."""
+    x = call.value(0)
+    axis = call.axis(call.integer("axis", 0, -8, 8), len(x.shape))
+    sizes, parts, size = call.listed("split", 1), len(call.outputs), x.shape[axis]
+    if sizes is None:
+        each = -(-size // parts)
+        sizes = [each] * (parts - 1) + [size - each * (parts - 1)]
+    if len(sizes) != parts or sum(sizes) != size or min(sizes) < 1:
+        call.fail(f"its sizes {sizes} do not add up to {size}.")
+    starts = np.cumsum([0, *sizes[:-1]])
+    return [
+        _box(call, x, {axis: int(start)}, {axis: taken}, name)
+        for start, taken, name in zip(starts, sizes, call.outputs, strict=True)
+    ]
+
+
+def slice_(call: Call) -> Value:
+    """Slice with steps of 1."""
+    x = call.value(0)
+    starts, ends = call.listed("starts", 1), call.listed("ends", 2)
+    if starts is None or ends is None or len(starts) != len(ends):
+        call.fail("its starts and ends do not go together.")
+    given = call.listed("axes", 3)
+    axes = list(range(len(starts))) if given is None else [call.axis(axis, len(x.shape)) for axis in given]
+    steps = call.integers(4, "steps") if call.has(4) else [1] * len(starts)
+    if len(axes) != len(starts) or len(steps) != len(starts) or any(step != 1 for step in steps):
+        call.fail(f"its steps are {steps}; 1 is supported.")
+    first, taken = {}, {}
+    for axis, start, end in zip(axes, starts, ends, strict=True):
+        begin, stop, _ = slice(start, end).indices(x.shape[axis])
+        if stop <= begin:
+            call.fail("it takes nothing.")
+        first[axis], taken[axis] = begin, stop - begin
+    return _box(call, x, first, taken, call.name)
+
+
+def _box(call: Call, x: Value, first: dict[int, int], taken: dict[int, int], name: str) -> Value:
+    if 0 in first and (first[0] or taken[0] != x.shape[0]) and call.builder.batch > 1:
+        call.fail("it takes a part of the batch; import the model with its own batch.")
+    shape = tuple(taken.get(axis, size) for axis, size in enumerate(x.shape))
+    if shape == x.shape:
+        return x
+    stored = call.builder.floats(x)
+    if stored.gather is not None:
+        stored = Stored(call.builder.in_order(stored, (0, 1)), (0, 1))
+    start = tuple(first.get(axis, 0) for axis in stored.order)
+    out = call.builder.add(Slice(start), [stored.tensor], [shape[axis] for axis in stored.order], name)
+    return call.builder.value(out, stored, shape)
+
+
+def pad(call: Call) -> Value:
+    """Pad with a constant; of two values with the higher one it becomes a convolution's own padding."""
+    x = call.value(0)
+    rank = len(x.shape)
+    if call.text("mode", "constant") != "constant":
+        call.fail("its mode is not constant.")
+    pads = call.listed("pads", 1)
+    if pads is None:
+        call.fail("its pads are missing.")
+    if call.has(3):
+        axes = [call.axis(axis, rank) for axis in call.integers(3, "axes")]
+        if len(pads) != 2 * len(axes):
+            call.fail(f"its pads are {pads} for axes {axes}.")
+        whole = [0] * (2 * rank)
+        for place, axis in enumerate(axes):
+            whole[axis], whole[axis + rank] = pads[place], pads[place + len(axes)]
+        pads = whole
+    if len(pads) != 2 * rank or min(pads) < 0 or pads[0] or pads[rank] or x.is_constant:
+        call.fail(f"its pads are {pads} for an input of shape {list(x.shape)}.")
+    value = call.number("value", 0.0)
+    if call.has(2):
+        given = call.floats(2, "value")
+        value = float(given.reshape(-1)[0]) if given.size == 1 else call.fail("its value is not one number.")
+    if not any(pads):
+        return x
+    before, after = pads[:rank], pads[rank:]
+    shape = tuple(size + front + back for size, front, back in zip(x.shape, before, after, strict=True))
+    two = x.two
+    surrounds = rank == 4 and not (before[1] or after[1])
+    if two is not None and two.padding == NO_PADDING and surrounds and value == two.high:
+        return Value(shape, two=replace(two, padding=(before[2], after[2], before[3], after[3])))
+    stored = call.builder.floats(x)
+    if stored.gather is not None:
+        call.fail("it pads a flattened image.")
+    return call.like(Pad(tuple(before[axis] for axis in stored.order), value), [stored.tensor], stored, shape)
+
+
+def depth_to_space(call: Call) -> Value:
+    """DepthToSpace, DCR and CRD."""
+    block, x = call.integer("blocksize", 0, 1, 64), call.image()
+    n, h, w, c = x.shape
+    if c % (block * block):
+        call.fail(f"its input has {c} channels for blocks of {block}.")
+    deep = c // (block * block)
+    mode = call.text("mode", "DCR")
+    if mode not in ("DCR", "CRD"):
+        call.fail(f"its mode is {mode!r}.")
+    builder, name = call.builder, call.name
+    if mode == "CRD":
+        x = _swapped(call, x, (n * h * w, deep, block * block))
+    rows = builder.add(Reshape(), [x], (n * h, w, block, block * deep), f"{name} blocks")
+    moved = builder.add(Transpose((0, 2, 1, 3)), [rows], (n * h, block, w, block * deep), f"{name} lines")
+    return call.made(Reshape(), [moved], (n, h * block, w * block, deep))
+
+
+def _swapped(call: Call, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Channels in rows and columns, the other way round."""
+    rows, first, second = shape
+    seen = call.builder.add(Reshape(), [x], shape, f"{call.name} parts")
+    return call.builder.add(Transpose((0, 2, 1)), [seen], (rows, second, first), f"{call.name} swapped")
+
+
+def resize(call: Call) -> Value:
+    """Resize and Upsample to whole multiples, nearest."""
+    x = call.value(0)
+    image = call.image()
+    n, h, w, c = image.shape
+    old = call.op == "Upsample" or call.version < 11
+    mode = call.text("mode", "nearest")
+    rule = call.text("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
+    nearest = call.text("nearest_mode", "floor" if old else "round_prefer_floor")
+    if mode != "nearest":
+        call.fail(f"its mode is {mode!r}; nearest is supported.")
+    factors = _factors(call, x, old)
+    exact = (rule == "asymmetric" and nearest == "floor") or rule in ("half_pixel", "pytorch_half_pixel")
+    if not exact or any(factor != int(factor) or factor < 1 for factor in factors):
+        call.fail(f"it scales by {factors} with {rule} and {nearest}; whole multiples are supported.")
+    up, wide = (int(factor) for factor in factors)
+    builder, name = call.builder, call.name
+    if wide > 1:
+        seen = builder.add(Reshape(), [image], (n * h * w, 1, c), f"{name} pixels")
+        image = builder.add(Concat(1), [seen] * wide, (n * h * w, wide, c), f"{name} wider")
+    if up > 1:
+        seen = builder.add(Reshape(), [image], (n * h, 1, w * wide * c), f"{name} lines")
+        image = builder.add(Concat(1), [seen] * up, (n * h, up, w * wide * c), f"{name} higher")
+    return call.made(Reshape(), [image], (n, h * up, w * wide, c))
+
+
+def _factors(call: Call, x: Value, old: bool) -> tuple[float, float]:
+    place = 1 if old else 2
+    if call.has(place) and call.value(place).shape != (0,):
+        scales = call.floats(place, "scales").reshape(-1).tolist()
+    elif call.has(3):
+        scales = [size / own for size, own in zip(call.integers(3, "sizes"), x.shape, strict=False)]
+    else:
+        given = call.attributes.get("scales")
+        scales = [float(item) for item in given] if isinstance(given, list) else []
+    if len(scales) != 4 or scales[:2] != [1.0, 1.0]:
+        call.fail(f"its scales are {scales}.")
+    return scales[2], scales[3]
+
+
+def shape(call: Call) -> Value:
+    """Shape: a constant."""
+    sizes: NDArray[np.int64] = np.array(call.value(0).shape, np.int64)
+    start, end = call.integer("start", 0, -8, 8), call.integer("end", len(sizes), -8, 8)
+    return constant(sizes[start:end])
+
+
+def channel_shuffle(call: Call, x: Value, groups: int) -> Value:
+    """Channels `group, place` become `place, group`, as (n, groups, c / groups, h, w) transposed does."""
+    n, c, h, w = x.shape
+    image = call.builder.ordered(x, (0, 2, 3, 1))
+    moved = _swapped(call, image, (n * h * w, groups, c // groups))
+    return call.made(Reshape(), [moved], (n, h, w, c))

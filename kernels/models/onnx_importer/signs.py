@@ -1,0 +1,120 @@
+"""Ops that give two values: signs in the ways in which people and exporters write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Elementwise
+from .call import Call
+from .values import Clipped, TwoValued, Value
+
+
+def sign(call: Call) -> Value:
+    """Sign; of 0 it is 0 in ONNX, and +1 here."""
+    return two_valued(call.value(0), 1.0, -1.0)
+
+
+def bipolar_quant(call: Call) -> Value:
+    """QONNX BipolarQuant: scale where x is not negative, else -scale."""
+    scale = call.floats(1, "scale")
+    if scale.size != 1 or not scale.reshape(-1)[0] > 0:
+        call.fail("its scale is not one positive number.")
+    size = float(scale.reshape(-1)[0])
+    return two_valued(call.value(0), size, -size)
+
+
+def multi_threshold(call: Call) -> Value:
+    """FINN's MultiThreshold with one threshold for each channel, or one for all: x >= threshold."""
+    x, thresholds = call.value(0), call.floats(1, "thresholds", rank=2)
+    layout = call.text("data_layout", "NCHW" if len(x.shape) == 4 else "NC")
+    if thresholds.shape[1] != 1 or layout not in ("NCHW", "NC"):
+        call.fail("it has more than one threshold, or images that are not NCHW; one threshold is supported.")
+    scale, bias = call.number("out_scale", 1.0), call.number("out_bias", 0.0)
+    steps = thresholds[:, 0].reshape((1, -1) + (1,) * (len(x.shape) - 2)) if len(thresholds) > 1 else thresholds[0]
+    return two_valued(shifted(call, x, -steps), scale + bias, bias)
+
+
+def compared(op: str) -> Callable[[Call], Value]:
+    """Greater, GreaterOrEqual, Less, LessOrEqual of a computed value and a constant: 1 where it is true, else 0."""
+
+    def convert(call: Call) -> Value:
+        a, b = call.value(0), call.value(1)
+        kind = op
+        if a.is_constant:
+            a, b = b, a
+            kind = {"Greater": "Less", "Less": "Greater", "GreaterOrEqual": "LessOrEqual"}.get(op, "GreaterOrEqual")
+        if b.data is None or b.data.dtype.kind != "f":
+            call.fail("it compares two computed values; one of them must be constant.")
+        threshold = np.asarray(b.data, np.float32)
+        # x >= t as it stands; x < t is its opposite. x <= t is t - x >= 0, and x > t the opposite of that.
+        if kind in ("GreaterOrEqual", "Less"):
+            true, false = (1.0, 0.0) if kind == "GreaterOrEqual" else (0.0, 1.0)
+            return two_valued(shifted(call, a, -threshold), true, false)
+        true, false = (1.0, 0.0) if kind == "LessOrEqual" else (0.0, 1.0)
+        return two_valued(shifted(call, negative(call, a), threshold), true, false)
+
+    return convert
+
+
+def where(call: Call) -> Value:
+    """Where of a comparison and two constant numbers."""
+    condition = call.value(0, "condition")
+    if condition.two is None:
+        call.fail("its condition is not a comparison with a constant.")
+    chosen = [call.constant(place, "value") for place in (1, 2)]
+    if any(item.size != 1 or item.dtype.kind not in "fiu" for item in chosen):
+        call.fail("it chooses between others than two constant numbers.")
+    true, false = (float(item.reshape(-1)[0]) for item in chosen)
+    two = condition.two
+    return Value(condition.shape, two=replace(two, high=_of(two.high, true, false), low=_of(two.low, true, false)))
+
+
+def round_(call: Call) -> Value:
+    """Round of a value that was clipped to 0 and 1: 1 above a half, which rounds to 0."""
+    match call.value(0).made_of:
+        case Clipped(value, 0.0, 1.0):
+            half = np.array(0.5, np.float32)
+            return two_valued(shifted(call, negative(call, value), half), 0.0, 1.0)
+        case _:
+            return call.fail("only values that a Clip keeps from 0 to 1 can be rounded.")
+
+
+def two_valued(source: Value, high: float, low: float) -> Value:
+    """By the sign of a value. That of two values is theirs."""
+    two = source.two
+    if two is not None:
+        first, second = (high if value >= 0 else low for value in (two.high, two.low))
+        return Value(source.shape, two=replace(two, high=first, low=second))
+    return Value(source.shape, two=TwoValued(high, low, source))
+
+
+def mapped(value: Value, compute: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Value:
+    """A function of a value of two numbers has two numbers."""
+    two = value.two
+    assert two is not None
+    high, low = compute(np.array([two.high, two.low], np.float32)).tolist()
+    return Value(value.shape, two=replace(two, high=high, low=low))
+
+
+def shifted(call: Call, x: Value, offset: NDArray[np.float32]) -> Value:
+    """x + offset."""
+    if not offset.any():
+        return x
+    stored = call.builder.floats(x)
+    operand = call.builder.constant(call.builder.aligned(offset, stored, len(x.shape)))
+    return call.like(Elementwise("add"), [stored.tensor, operand], stored, x.shape)
+
+
+def negative(call: Call, x: Value) -> Value:
+    """-x."""
+    stored = call.builder.floats(x)
+    operand = call.builder.constant(np.array([-1.0]))
+    return call.like(Elementwise("mul"), [stored.tensor, operand], stored, x.shape)
+
+
+def _of(truth: float, true: float, false: float) -> float:
+    return true if truth else false

@@ -1,0 +1,123 @@
+"""What an ONNX value is while the graph grows: a constant, a tensor of the graph, or a value of two numbers.
+
+ONNX has images as NCHW, a graph as NHWC. A computed value therefore knows in which order its axes are stored, so that a
+Transpose moves nothing, and, when it is a flattened image, which number of it is stored where.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Tensor
+
+NO_PADDING = (0, 0, 0, 0)
+Padding = tuple[int, int, int, int]
+"""Rows above and below, columns left and right."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """How a computed value lies in its tensor: `order[i]` is the ONNX axis of stored axis i. Of a flattened image,
+    `gather[j]` is the ONNX place of what is stored at place j of the last axis, and `whole` the image."""
+
+    tensor: Tensor
+    order: tuple[int, ...]
+    gather: NDArray[np.intp] | None = None
+    whole: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TwoValued:
+    """`high` where `source` is not negative, else `low`; or by bits, `high` where the bit is 0.
+
+    `padding` surrounds the image with `high`.
+    """
+
+    high: float
+    low: float
+    source: Value | None = None
+    bits: Stored | None = None
+    padding: Padding = NO_PADDING
+
+    @property
+    def is_symmetric(self) -> bool:
+        return self.high == -self.low and self.high != 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """`minuend - subtrahend`: what exporters write to let a gradient pass adds the subtrahend again."""
+
+    minuend: Value
+    subtrahend: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clipped:
+    """`value` within `low` and `high`."""
+
+    value: Value
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parted:
+    """Images whose channels are seen as `groups` of them, or, swapped, as the places in these: five axes, which are
+    only a way to a channel shuffle."""
+
+    image: Value
+    groups: int
+    is_swapped: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or of channels in parts.
+    `made_of` is how it was made, where a later op may need to know."""
+
+    shape: tuple[int, ...]
+    data: NDArray[Any] | None = None
+    stored: Stored | None = None
+    two: TwoValued | None = None
+    made_of: Difference | Clipped | Parted | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        return self.data is not None
+
+
+def constant(data: NDArray[Any]) -> Value:
+    """A constant value."""
+    return Value(data.shape, data=data)
+
+
+def channels_last(rank: int) -> tuple[int, ...]:
+    """The order in which a graph stores a value of so many axes: images are NHWC."""
+    return (0, 2, 3, 1) if rank == 4 else tuple(range(rank))
+
+
+def tensors(value: Value) -> set[Tensor]:
+    """The tensors of a graph that a value still needs, however it is used later."""
+    two, made = value.two, value.made_of
+    found = set[Tensor]()
+    if value.stored is not None:
+        found.add(value.stored.tensor)
+        if value.stored.whole is not None:
+            found |= tensors(value.stored.whole)
+    if two is not None and two.bits is not None:
+        found.add(two.bits.tensor)
+    if two is not None and two.source is not None:
+        found |= tensors(two.source)
+    match made:
+        case Difference(minuend) if minuend.two is not None:
+            found |= tensors(minuend)
+        case Clipped(clipped):
+            found |= tensors(clipped)
+        case Parted(image):
+            found |= tensors(image)
+    return found
