@@ -83,15 +83,16 @@ class _Reader:
         versions = [item.version for item in proto.opset_import if item.domain in ("", "ai.onnx")]
         constants: dict[str, Array] = {}
         for tensor in graph.initializer:
-            if tensor.name in constants:
-                self._fail(f"the constant '{_shown(tensor.name)}' is there twice")
-            constants[tensor.name] = self.array(tensor)
+            name = _text(tensor.name)
+            if name in constants:
+                self._fail(f"the constant '{_shown(name)}' is there twice")
+            constants[name] = self.array(tensor)
         nodes = []
         for index, node in enumerate(graph.node):
             if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
                 if len(node.output) != 1 or node.output[0] in constants:
                     self._fail(f"node {index} (Constant) has no output of its own")
-                constants[node.output[0]] = self._constant(index, node)
+                constants[_text(node.output[0])] = self._constant(index, node)
             else:
                 nodes.append(self._node(index, node))
         content = OnnxContent(
@@ -184,8 +185,8 @@ class _Reader:
 
     def _node(self, index: int, node: onnx.NodeProto) -> OnnxNode:
         op = ("" if node.domain in _LOCAL else f"{_shown(node.domain)}::") + _shown(node.op_type)
-        attributes = {item.name: self._attribute(item) for item in node.attribute}
-        return OnnxNode(index, op, attributes, tuple(node.input), tuple(node.output))
+        attributes = {_text(item.name): self._attribute(item) for item in node.attribute}
+        return OnnxNode(index, op, attributes, tuple(map(_text, node.input)), tuple(map(_text, node.output)))
 
     def _attribute(self, item: onnx.AttributeProto) -> Any:
         match item.type:
@@ -212,7 +213,7 @@ def _port(port: onnx.ValueInfoProto) -> OnnxPort:
     shape = tuple(
         int(size.dim_value) if size.HasField("dim_value") and size.dim_value > 0 else None for size in kind.shape.dim
     )
-    return OnnxPort(port.name, _NAMES.get(kind.elem_type, f"of type {kind.elem_type}"), shape)
+    return OnnxPort(_text(port.name), _NAMES.get(kind.elem_type, f"of type {kind.elem_type}"), shape)
 
 
 def _op(node: OnnxNode, constants: Mapping[str, Array]) -> Op:
@@ -248,7 +249,17 @@ def _content(path: Path, model: Path) -> bytes:
         raise ModelError(f"{path}{what} can't be read ({error.strerror}).") from error
 
 
+def _text(name: object) -> str:
+    """A name of a message; one that is not UTF-8 comes as bytes. Raises ValueError."""
+    return name if isinstance(name, str) else _not_text()
+
+
+def _not_text() -> NoReturn:
+    raise ValueError("a name in it is not UTF-8")
+
+
 def _shown(name: str) -> str:
+    name = _text(name)
     text = "".join(character if character.isprintable() else "?" for character in name)
     return text if len(text) <= 80 else f"{text[:80]}..."
 

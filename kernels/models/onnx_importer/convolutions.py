@@ -13,8 +13,9 @@ from .call import Call
 from .values import NO_PADDING, Padding, Stored, Value
 
 MAX_EXTENT = 1 << 20
-_TOLERANCE = 1e-6
-"""Two weights of one size: exporters compute them as `sign(w) * a - c + c`, rounded each time."""
+_ROUNDED, _RELATIVE, _MOST = 2.4e-7, 1e-6, 1e-4
+"""How far two weights of one size may be apart: exporters compute them as `sign(w) * a - c + c` with c up to 1, and
+round each time. `_MOST` of the size itself."""
 
 
 def conv(call: Call) -> Value:
@@ -198,6 +199,7 @@ def _two_sized(weights: NDArray[np.float32]) -> NDArray[np.float64] | None:
     """f64[oc]: `a` of each output channel whose weights are +a and -a; None where they are not."""
     sizes = np.abs(weights.reshape(len(weights), -1).astype(np.float64))
     largest = sizes.max(axis=1)
-    if (largest <= 0).any() or (sizes.min(axis=1) < largest * (1 - _TOLERANCE)).any():
+    allowed = np.minimum(_ROUNDED + _RELATIVE * largest, _MOST * largest)
+    if (largest <= 0).any() or (largest - sizes.min(axis=1) > allowed).any():
         return None
     return np.asarray(sizes.mean(axis=1))
