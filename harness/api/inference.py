@@ -62,7 +62,7 @@ def infer(
     Does the same as `bnnbench infer`, with arrays instead of files.
 
     Args:
-        model: A `.tflite` file, or the name of a shipped model.
+        model: A `.tflite` or `.onnx` file, or the name of a shipped model.
         input: The model's input, such as [1, 28, 28, 1] of float32; one image of it; or a batch of either along the
             first dimension.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.

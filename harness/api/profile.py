@@ -85,7 +85,7 @@ def profile(
     Does the same as `bnnbench profile`; its options `--trace` and `--roofline` are methods of the result.
 
     Args:
-        model: A `.tflite` file, or the name of a shipped model.
+        model: A `.tflite` or `.onnx` file, or the name of a shipped model.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         threads: Number of threads, one per core.
         runs: Number of timed runs.

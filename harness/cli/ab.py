@@ -31,7 +31,7 @@ app = App(name="ab", help_epilogue=EXAMPLES)
 @app.default
 def ab(
     files: Annotated[
-        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite, .onnx); default: quickstart.")
     ] = None,
     /,
     *,

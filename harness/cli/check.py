@@ -30,7 +30,7 @@ app = App(name="check", help_epilogue=EXAMPLES)
 @app.default
 def check(
     files: Annotated[
-        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: the baseline's suite.")
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite, .onnx); default: the baseline's suite.")
     ] = None,
     /,
     *,

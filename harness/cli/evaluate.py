@@ -24,7 +24,7 @@ app = App(name="eval", help_epilogue=EXAMPLES)
 
 @app.default
 def evaluate(
-    models: Annotated[list[str], Parameter(help="Models: .tflite files, or names of shipped ones.")],
+    models: Annotated[list[str], Parameter(help="Models: .tflite or .onnx files, or names of shipped ones.")],
     /,
     *,
     dataset: Annotated[

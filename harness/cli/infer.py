@@ -18,7 +18,7 @@ app = App(name="infer", help_epilogue=EXAMPLES)
 
 @app.default
 def infer(
-    model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
+    model: Annotated[Path, Parameter(help="A .tflite or .onnx file, or the name of a shipped model.")],
     /,
     *,
     input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file with one input, or several: [N, ...].")],

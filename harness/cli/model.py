@@ -41,7 +41,7 @@ def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
 
 @app.command
 def info(
-    file: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
+    file: Annotated[Path, Parameter(help="A .tflite or .onnx file, or the name of a shipped model.")],
     /,
     *,
     json: JsonOption = False,

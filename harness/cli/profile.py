@@ -20,7 +20,7 @@ app = App(name="profile", help_epilogue=EXAMPLES)
 
 @app.default
 def profile(
-    model: Annotated[Path, Parameter(help="A .tflite file, or the name of a shipped model.")],
+    model: Annotated[Path, Parameter(help="A .tflite or .onnx file, or the name of a shipped model.")],
     /,
     *,
     device: OneDeviceOption = "local",

@@ -26,7 +26,7 @@ app = App(name="run", help_epilogue=RUN_EXAMPLES)
 @app.default
 def run(
     files: Annotated[
-        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite); default: quickstart.")
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite, .onnx); default: quickstart.")
     ] = None,
     /,
     *,

@@ -10,8 +10,16 @@ from bnnbench.results.records import Gate, Status
 
 from ..bench.workbench import payload_of
 from ..plan.cases import Case
+from ..workload.model import ZERO_SIGN
 from ..workload.output_match import Match
 from .warmup import Warmup
+
+
+def _variant_words(variant: str) -> str:
+    return _VARIANTS.get(variant, f"int8 is rounded as the variant {variant} does")
+
+
+_VARIANTS = {ZERO_SIGN: "of 0 its Sign is 0"}
 
 
 @dataclass
@@ -53,7 +61,7 @@ class Finding:
             self.status = "wrong_output"
             return
         self.input_index, self.output_sha256 = next(iter(right.items()))
-        rounding = f"int8 is rounded as the variant {self.variant} does" if self.variant else None
+        rounding = _variant_words(self.variant) if self.variant else None
         self.reason = "; ".join(part for part in (case.workload.remark, rounding) if part) or None
         others = case.workload.opinions
         if others is not None:

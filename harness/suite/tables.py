@@ -135,7 +135,7 @@ KernelTable = BConv2dTable | BGemmTable | BitPackTable | BMaxPool2dTable
 
 
 class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[model]]`: a `.tflite` as a whole (`model`), or its binary layers with their real weights (`layers`)."""
+    """`[[model]]`: a `.tflite` or `.onnx` as a whole (`model`), or its binary layers with their real weights (`layers`)."""
 
     file: str
     name: str | None = None
@@ -165,7 +165,7 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Flags for inputs and outputs are appended to it."""
     files: list[str] = []
     accepts: Annotated[list[Accepts], msgspec.Meta(min_length=1)] = msgspec.field(default_factory=lambda: ["op"])
-    """What its `load` takes: kernel cases, plan files, `.tflite` files."""
+    """What its `load` takes: kernel cases, plan files, `.tflite` files, `.onnx` files."""
 
 
 class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
-from bnnbench.kernels.models.formats import graph_of
+from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Graph, Node
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
 from bnnbench.kernels.models.model import ModelFile
@@ -33,6 +33,9 @@ from .output_match import Match, compare_outputs, not_finite
 INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
 some of them, and says nothing against it."""
+
+ZERO_SIGN = "zero_sign"
+"""The variant of an engine whose Sign of 0 is 0, as ONNX says; a bit is +1."""
 
 NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
@@ -233,8 +236,31 @@ class ModelWorkload:
 
     @property
     def remark(self) -> str | None:
-        """What is to be said of right outputs that are not finite."""
-        return not_finite(self.expected(0))
+        """What is to be said of right outputs: that they are not finite, or not what ONNX says."""
+        return not_finite(self.expected(0)) or self._signs_of_zero
+
+    @property
+    def _signs_of_zero(self) -> str | None:
+        """Of 0, ONNX's Sign is 0, and a bit is +1."""
+        signed = [node.inputs[0] for node in self.graph.nodes if (node.op, node.output.dtype) == ("Sign", "bits")]
+        values = [self.reference.values[tensor.name] for tensor in signed]
+        zeros, count = sum(int((array == 0).sum()) for array in values), sum(array.size for array in values)
+        if not zeros:
+            return None
+        return f"{zeros:,} of {count:,} values before a Sign are 0, of which ONNX makes 0, and bnnbench +1"
+
+    @cached_property
+    def _zeros_signed(self) -> bool:
+        """Whether it has a Sign, of which 0 may become 0 in other engines."""
+        return any((node.op, node.output.dtype) == ("Sign", "bits") for node in self.graph.nodes)
+
+    def _as_written(self, which: int) -> list[NDArray[Any]]:
+        """What the file says is right for an input."""
+        key = (which, ZERO_SIGN)
+        if key not in self._outputs:
+            graph = FORMATS[self.model.format].as_written(self.model)
+            self._outputs[key] = list(interpret(graph, [self.input(which)]).outputs)
+        return self._outputs[key]
 
     @cached_property
     def rounds(self) -> bool:
@@ -260,10 +286,16 @@ class ModelWorkload:
         """Floats within `FLOAT_TOLERANCE` of the largest value; i8 and bits equal.
 
         An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off where
-        the model rounds floats to int8, whose sums may have another order.
+        the model rounds floats to int8, whose sums may have another order; of 0 its Sign may be 0.
         """
         found = compare_outputs(raw, self.graph.outputs, self.expected(which))
-        if traced or not found.wrong or not self.rounds:
+        if traced or not found.wrong:
+            return found
+        if self._zeros_signed:
+            other = compare_outputs(raw, self.graph.outputs, self._as_written(which))
+            if not other.wrong:
+                return replace(other, variant=ZERO_SIGN)
+        if not self.rounds:
             return found
         for variant in (None, *VARIANTS):
             other = compare_outputs(raw, self.graph.outputs, self.expected(which, variant), self.others_steps)

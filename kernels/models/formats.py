@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFormat:
-    """`suffix` of its files, with a dot."""
+    """`suffix` of its files, with a dot. `as_written` gives a graph that computes what the file says where `to_graph`
+    computes something else on purpose; it may be slow."""
 
     suffix: str
     read: Callable[[Path], ModelFile]
     to_graph: Callable[[ModelFile, int], Graph]
     describe: Callable[[ModelFile], Description]
+    as_written: Callable[[ModelFile], Graph]
 
 
 def _read_tflite(path: Path) -> ModelFile:
@@ -31,7 +33,7 @@ def _read_tflite(path: Path) -> ModelFile:
     return read(path)
 
 
-def _tflite_graph(model: ModelFile, batch: int) -> Graph:
+def _tflite_graph(model: ModelFile, batch: int = 1) -> Graph:
     from .importer import import_model
 
     return import_model(model, batch)
@@ -63,9 +65,15 @@ def _onnx_graph(model: ModelFile, batch: int) -> Graph:
     return import_onnx(model, batch)
 
 
+def _onnx_as_written(model: ModelFile) -> Graph:
+    from .onnx_importer import import_onnx
+
+    return import_onnx(model, keeps_zeros=True)
+
+
 FORMATS: Mapping[str, ModelFormat] = {
-    "tflite": ModelFormat(".tflite", _read_tflite, _tflite_graph, _describe_tflite),
-    "onnx": ModelFormat(".onnx", _read_onnx, _onnx_graph, _describe_onnx),
+    "tflite": ModelFormat(".tflite", _read_tflite, _tflite_graph, _describe_tflite, _tflite_graph),
+    "onnx": ModelFormat(".onnx", _read_onnx, _onnx_graph, _describe_onnx, _onnx_as_written),
 }
 """By the name that `ModelFile.format` has, which is also what engines that load such files accept."""
 

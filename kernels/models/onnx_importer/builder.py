@@ -22,10 +22,13 @@ _SPARE_BYTES = 1 << 22
 
 @dataclass(slots=True)
 class Builder:
-    """`file_bytes` bounds the constants that are made. `index` and `op` are those of the ONNX node at work."""
+    """`file_bytes` bounds the constants that are made; `keeps_zeros`: a Sign of 0 is 0. `index` and `op` are those of
+    the ONNX node at work.
+    """
 
     batch: int
     file_bytes: int
+    keeps_zeros: bool = False
     nodes: list[Node] = field(default_factory=list)
     index: int = 0
     op: str = ""
@@ -121,7 +124,8 @@ class Builder:
             source = self.floats(two.source)
             order = channels_last(len(source.order)) if source.gather is None else source.order
             x = source.tensor if source.gather is not None else self.in_order(source, order)
-            out = self.add(BitQuantize(), [x], x.shape, f"{x.name} signs", "bits")
+            out = self.tensor(f"{x.name} signs", x.shape, "bits")
+            self.nodes.append(Node(*two.made_by, BitQuantize(), (x,), out))
             self._bits[key] = replace(source, tensor=out, order=order, whole=None)
         return self._bits[key]
 

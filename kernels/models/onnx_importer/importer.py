@@ -69,9 +69,9 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
 _MOST_NAMED = 8
 
 
-def import_onnx(model: ModelFile, batch: int = 1) -> Graph:
+def import_onnx(model: ModelFile, batch: int = 1, *, keeps_zeros: bool = False) -> Graph:
     """The graph of a model, with `batch` images at a time. Its inputs and outputs of four dimensions are NHWC, others
-    are as ONNX has them.
+    are as ONNX has them. With `keeps_zeros`, a Sign of 0 is 0, as ONNX says, and nothing that it makes is binary.
 
     Raises ModelError: for ops that are not supported, with all of them at once; for what makes no sense, with its
     place.
@@ -82,7 +82,7 @@ def import_onnx(model: ModelFile, batch: int = 1) -> Graph:
     assert content is not None
     _require_known(model, content)
     values = {name: constant(array) for name, array in content.constants.items()}
-    builder = Builder(batch, model.size_bytes)
+    builder = Builder(batch, model.size_bytes, keeps_zeros)
     inputs = [_input(model, port, builder) for port in content.inputs]
     if not inputs or not content.outputs:
         raise ModelError(f"{model.path} has no inputs or no outputs, so there is nothing to run; export it again.")

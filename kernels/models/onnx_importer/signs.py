@@ -8,14 +8,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Elementwise
+from ..graph import Clamp, Elementwise
 from .call import Call
 from .values import Clipped, TwoValued, Value
 
+_LARGEST = 3e38
+"""Times any normal number, it is beyond 1."""
+
 
 def sign(call: Call) -> Value:
-    """Sign; of 0 it is 0 in ONNX, and +1 here."""
-    return two_valued(call.value(0), 1.0, -1.0)
+    """Sign; of 0 it is 0 in ONNX, and +1 here unless the builder keeps zeros."""
+    x = call.value(0)
+    if call.builder.keeps_zeros and x.two is None:
+        stored = call.builder.floats(x)
+        largest = call.builder.constant(np.array([_LARGEST]))
+        return call.like(Elementwise("mul", Clamp(-1.0, 1.0)), [stored.tensor, largest], stored, x.shape)
+    return two_valued(call, call.value(0), 1.0, -1.0)
 
 
 def bipolar_quant(call: Call) -> Value:
@@ -24,7 +32,7 @@ def bipolar_quant(call: Call) -> Value:
     if scale.size != 1 or not scale.reshape(-1)[0] > 0:
         call.fail("its scale is not one positive number.")
     size = float(scale.reshape(-1)[0])
-    return two_valued(call.value(0), size, -size)
+    return two_valued(call, call.value(0), size, -size)
 
 
 def multi_threshold(call: Call) -> Value:
@@ -35,7 +43,7 @@ def multi_threshold(call: Call) -> Value:
         call.fail("it has more than one threshold, or images that are not NCHW; one threshold is supported.")
     scale, bias = call.number("out_scale", 1.0), call.number("out_bias", 0.0)
     steps = thresholds[:, 0].reshape((1, -1) + (1,) * (len(x.shape) - 2)) if len(thresholds) > 1 else thresholds[0]
-    return two_valued(shifted(call, x, -steps), scale + bias, bias)
+    return two_valued(call, shifted(call, x, -steps), scale + bias, bias)
 
 
 def compared(op: str) -> Callable[[Call], Value]:
@@ -53,9 +61,9 @@ def compared(op: str) -> Callable[[Call], Value]:
         # x >= t as it stands; x < t is its opposite. x <= t is t - x >= 0, and x > t the opposite of that.
         if kind in ("GreaterOrEqual", "Less"):
             true, false = (1.0, 0.0) if kind == "GreaterOrEqual" else (0.0, 1.0)
-            return two_valued(shifted(call, a, -threshold), true, false)
+            return two_valued(call, shifted(call, a, -threshold), true, false)
         true, false = (1.0, 0.0) if kind == "LessOrEqual" else (0.0, 1.0)
-        return two_valued(shifted(call, negative(call, a), threshold), true, false)
+        return two_valued(call, shifted(call, negative(call, a), threshold), true, false)
 
     return convert
 
@@ -78,18 +86,18 @@ def round_(call: Call) -> Value:
     match call.value(0).made_of:
         case Clipped(value, 0.0, 1.0):
             half = np.array(0.5, np.float32)
-            return two_valued(shifted(call, negative(call, value), half), 0.0, 1.0)
+            return two_valued(call, shifted(call, negative(call, value), half), 0.0, 1.0)
         case _:
             return call.fail("only values that a Clip keeps from 0 to 1 can be rounded.")
 
 
-def two_valued(source: Value, high: float, low: float) -> Value:
+def two_valued(call: Call, source: Value, high: float, low: float) -> Value:
     """By the sign of a value. That of two values is theirs."""
     two = source.two
     if two is not None:
         first, second = (high if value >= 0 else low for value in (two.high, two.low))
         return Value(source.shape, two=replace(two, high=first, low=second))
-    return Value(source.shape, two=TwoValued(high, low, source))
+    return Value(source.shape, two=TwoValued(high, low, source, made_by=(call.builder.index, call.op)))
 
 
 def mapped(value: Value, compute: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Value:

@@ -34,7 +34,7 @@ class Stored:
 class TwoValued:
     """`high` where `source` is not negative, else `low`; or by bits, `high` where the bit is 0.
 
-    `padding` surrounds the image with `high`.
+    `padding` surrounds the image with `high`. `made_by` is the node that says so.
     """
 
     high: float
@@ -42,6 +42,7 @@ class TwoValued:
     source: Value | None = None
     bits: Stored | None = None
     padding: Padding = NO_PADDING
+    made_by: tuple[int, str] = (0, "")
 
     @property
     def is_symmetric(self) -> bool:

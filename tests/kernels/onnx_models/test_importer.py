@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.formats import graph_of
+from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import BinaryConv2d, BitDequantize, Graph, Transpose
 from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.onnx_file import parse_onnx
@@ -150,6 +150,9 @@ def test_the_sign_of_zero_is_told_apart() -> None:
     content = build("Sign")
     assert not ran(content, x).any()
     assert computed(graph(content), x).any()
+    as_written = FORMATS["onnx"].as_written(parse_onnx(content, Path("model.onnx")))
+    for values in (x, *inputs().values()):
+        assert far(computed(as_written, values), ran(content, values)) < TOLERANCE
     for name in ("Where >", "Where <", "BipolarQuant", "Where <="):
         content = build(name)
         assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE
