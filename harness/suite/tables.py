@@ -135,7 +135,7 @@ KernelTable = BConv2dTable | BGemmTable | BitPackTable | BMaxPool2dTable
 
 
 class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[model]]`: a `.tflite` or `.onnx` as a whole (`model`), or its binary layers with their real weights (`layers`)."""
+    """`[[model]]`: a `.tflite` or `.onnx` as a whole (`model`), or its binary layers with their weights (`layers`)."""
 
     file: str
     name: str | None = None
