@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bnnbench.kernels.data import make_data
 from bnnbench.kernels.errors import DatasetError, ModelError
-from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
-from bnnbench.kernels.models.formats import read_model
+from bnnbench.kernels.models.binary_layers import arrays_for
+from bnnbench.kernels.models.formats import FORMATS, read_model
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.ops import BConv2d, KernelSpec
 
@@ -70,9 +70,10 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:
-    layers = binary_layers(model)
+    layers = FORMATS[model.format].layers(model)
     if not layers:
-        raise SuiteError(f"{model.path} has no binary convolution (LceBconv2d) to measure; convert it with LCE first.")
+        how = "convert it with LCE first" if model.format == "tflite" else "see docs/onnx.md for what becomes binary"
+        raise SuiteError(f"{model.path} has no binary convolution to measure; {how}.")
     return [
         KernelWorkload(
             name=f"{label}/op{layer.index} {_short(layer.spec)}",

@@ -12,19 +12,21 @@ from .graph import Graph
 from .model import ModelFile
 
 if TYPE_CHECKING:
+    from .binary_layers import BinaryLayer
     from .description import Description
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFormat:
     """`suffix` of its files, with a dot. `as_written` gives a graph that computes what the file says where `to_graph`
-    computes something else on purpose; it may be slow."""
+    computes something else on purpose; it may be slow. `layers` are its binary convolutions as kernel cases."""
 
     suffix: str
     read: Callable[[Path], ModelFile]
     to_graph: Callable[[ModelFile, int], Graph]
     describe: Callable[[ModelFile], Description]
     as_written: Callable[[ModelFile], Graph]
+    layers: Callable[[ModelFile], list[BinaryLayer]]
 
 
 def _read_tflite(path: Path) -> ModelFile:
@@ -51,6 +53,18 @@ def _describe_onnx(model: ModelFile) -> Description:
     return describe_onnx(model)
 
 
+def _tflite_layers(model: ModelFile) -> list[BinaryLayer]:
+    from .binary_layers import binary_layers
+
+    return binary_layers(model)
+
+
+def _onnx_layers(model: ModelFile) -> list[BinaryLayer]:
+    from .onnx_importer.layers import onnx_layers
+
+    return onnx_layers(model)
+
+
 def _read_onnx(path: Path) -> ModelFile:
     try:
         from .onnx_file import read_onnx
@@ -72,8 +86,12 @@ def _onnx_as_written(model: ModelFile) -> Graph:
 
 
 FORMATS: Mapping[str, ModelFormat] = {
-    "tflite": ModelFormat(".tflite", _read_tflite, _tflite_graph, _describe_tflite, _tflite_graph),
-    "onnx": ModelFormat(".onnx", _read_onnx, _onnx_graph, _describe_onnx, _onnx_as_written),
+    "tflite": ModelFormat(
+        ".tflite", _read_tflite, _tflite_graph, _describe_tflite, as_written=_tflite_graph, layers=_tflite_layers
+    ),
+    "onnx": ModelFormat(
+        ".onnx", _read_onnx, _onnx_graph, _describe_onnx, as_written=_onnx_as_written, layers=_onnx_layers
+    ),
 }
 """By the name that `ModelFile.format` has, which is also what engines that load such files accept."""
 

@@ -53,6 +53,16 @@ def test_it_is_measured_and_reported(bench: Bench) -> None:
     assert "net" in (bench.folder / "page/index.html").read_text()
 
 
+def test_its_layers_are_measured(bench: Bench) -> None:
+    write_model(bench.folder / "net.onnx")
+    done = bench.run("run", "net.onnx", "--layers", "-e", "native", *QUICK, "--store", "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = bench.store.run("latest")
+    names = [case.workload for case in run.record.cases if case.engine == "native"]
+    assert names == ["net", "net/op3 bconv2d 12x12x32->32 3x3 pad0", "net/op7 bconv2d 14x14x32->32 3x3 s2 valid pad0"]
+    assert {gate.status for gate in run.gates.values()} == {"ok"}
+
+
 def test_what_differs_at_zero_is_said(bench: Bench) -> None:
     """After a Relu half of the values are 0, of which ONNX's sign is 0."""
     write_model(bench.folder / "net.onnx", "Relu")

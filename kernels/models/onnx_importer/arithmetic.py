@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import inf
 from typing import Literal
 
@@ -91,7 +91,8 @@ def scaled(node: Node, gain: NDArray[np.float64], offset: NDArray[np.float64]) -
             made = replace(made, weights=made.weights * gain32, bias=_shifted(made.bias, gain, offset))
         case _:
             return None
-    return replace(node, operation=made)
+    found = [value for field in fields(made) if isinstance(value := getattr(made, field.name), np.ndarray)]
+    return replace(node, operation=made) if all(np.isfinite(array).all() for array in found) else None
 
 
 def _shifted(bias: Array | None, gain: NDArray[np.float64], offset: NDArray[np.float64]) -> Array:

@@ -114,6 +114,8 @@ def dense(call: Call, x: Value, weights: NDArray[np.float32], bias: NDArray[np.f
     units, depth = weights.shape
     if x.is_constant or not x.shape or x.shape[-1] != depth or not units:
         call.fail(f"its weights have shape {[depth, units]}, its input {list(x.shape)}.")
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        call.fail("its weights or its bias overflow.")
     shape = (*x.shape[:-1], units)
     binary = _binary_dense(call, x, weights, bias)
     if binary is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
@@ -91,8 +93,9 @@ def import_onnx(model: ModelFile, batch: int = 1, *, keeps_zeros: bool = False) 
         order = channels_last(len(tensor.shape))
         shape = tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
         walk.bind(port.name, Value(shape, stored=Stored(tensor, order)))
-    for node in content.nodes:
-        walk.convert(node)
+    with np.errstate(all="ignore"):  # what overflows is found in what comes out
+        for node in content.nodes:
+            walk.convert(node)
     outputs = tuple(walk.output(port) for port in content.outputs)
     return Graph(_needed(builder.nodes, outputs), tuple(inputs), outputs, str(model.path))
 
