@@ -254,6 +254,17 @@ def test_runs_are_added_one_by_one_and_parts_merged(years: Store) -> None:
     same(years)
 
 
+def test_a_run_that_two_processes_added_is_there_once(years: Store) -> None:
+    for folder in ended(years)[:3] * 2:
+        assert add_run(years.path, folder)
+    assert len(part_folders(years.path)) == 6
+    same(years)
+    assert len(list_runs(years)) == RUNS
+    indexed(years)
+    assert len(part_folders(years.path)) == 1
+    same(years)
+
+
 QUESTIONS: dict[str, Callable[[Store], object]] = {
     "load": lambda store: len(load(store)),
     "index": lambda store: make_index(store.path, store.runs_path).added,
