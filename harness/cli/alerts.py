@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 EXIT_STATUS = "Exit status: 0 done, 2 usage error, such as an id that no alert has."
 app = App(
     name="alerts",
-    help="List regressions and changes of the store's histories, and mark them as known or fixed.",
+    help="List regressions and changes of histories, and mark them as known or fixed.",
     help_epilogue=f"""Examples:
-  bnnbench alerts                                  # open regressions, newest first
+  bnnbench alerts                           # open regressions, newest first
   bnnbench alerts list --all -d pi4 --since 2026-01-31
-  bnnbench alerts list --json | jq -r '.alerts[] | select(.state == "new") | .id'
-  bnnbench alerts show 3f2a91                      # a unique prefix of the id
+  bnnbench alerts list --json | jq -r '.alerts[].id'
+  bnnbench alerts show 3f2a91               # a unique prefix of the id
   bnnbench alerts ack 3f2a91 --note "bisecting, Ann"
   bnnbench alerts fix 3f2a91 --note "fixed by 1a2b3c4"
   bnnbench alerts wontfix 3f2a91 --note "price of the new padding"
@@ -53,8 +53,8 @@ IdArgument = Annotated[str, Parameter(help="Id of an alert, or a unique prefix."
 NoteOption = Annotated[str | None, Parameter(name="--note", help="Note to keep with the alert.")]
 
 
+@app.command(name="list", help="List open regressions, newest first.")
 @app.default
-@app.command(name="list")
 def list_(
     *,
     device: DevicesOption = [],  # noqa: B006 - the parser copies it
@@ -64,7 +64,7 @@ def list_(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List open regressions of verdicts and histories, newest first."""
+    """List regressions and changes of histories, and mark them as known or fixed."""
     from json import dumps
 
     from bnnbench.results.alerts.alert import document
@@ -181,7 +181,7 @@ def _print(shown: list[Alert], others: int, results: Store, store: Path | None) 
 def _say_settling(command: str, needs: str | None, console: Console) -> None:
     from bnnbench.results.sheet import say
 
-    say(console, f"to settle it, measure both versions side by side: `{command}`")
+    say(console, f"to settle it: `{command}`")
     if needs:
         say(console, needs, "dim")
 

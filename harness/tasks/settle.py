@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.spec import parse_url
+from bnnbench.kernels.engines.tflite import TFLITE_ENGINES
 from bnnbench.results.alerts import Alert
 from bnnbench.results.errors import StoreError
 from bnnbench.results.store.baselines import Baseline, Baselines
@@ -20,12 +21,13 @@ from bnnbench.results.store.stored_run import read_record
 from ..errors import CallError
 from ..plan.config import RunConfig, config_of
 
+_RUNTIMES = frozenset(engine.name for engine in TFLITE_ENGINES)
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """A command; `needs` says what to put in the place of FILE, None where it can be typed as it is."""
+    """A command; `needs` says what to put in the place of FILE, or what the command cannot tell; None for nothing."""
 
     command: str
     needs: str | None = None
@@ -35,21 +37,24 @@ def settling(alert: Alert, store: Store, baselines: Sequence[Baseline] | None = 
     """`bnnbench ab` of the version before the alert and of the present one, on its device and case only.
 
     The version before is the side that its verdict was against, or the newest baseline that was saved before the
-    change and holds its engine. Where there is none, FILE stands for its binary. `baselines` are those of the store,
-    read where None.
+    change and holds its engine. Where there is none, FILE stands for its binary; an installed runtime, of which there
+    are no binaries, is only measured again. `baselines` are those of the store, read where None.
     """
     subject, config = alert.subject, _config(alert, store)
     known = Baselines(store.path).all() if baselines is None else baselines
     base = subject.against or _older(alert, known)
-    words = ["bnnbench", "ab", *map(_short, config.sources if config else ())]
-    words += ["--base", base or f"{subject.engine}@FILE", "--head", subject.engine]
-    words += ["-d", _address(subject.device, config), "-t", str(subject.threads)]
-    words += ["--filter", _exactly(subject.workload)]
+    sources = [_short(path) for path in (config.sources if config else ())]
+    where = ["-d", _address(subject.device, config), "-t", str(subject.threads)]
+    where += ["--filter", _exactly(subject.workload)]
+    if base is None and subject.engine in _RUNTIMES:
+        again = shlex.join(["bnnbench", "run", *sources, "-e", subject.engine, *where])
+        return Settling(again, f"No older version of {subject.engine} is kept, so the present one is measured again.")
+    sides = ["--base", base or f"{subject.engine}@FILE", "--head", subject.engine]
     needs = None
     if base is None:
         commit = f" at commit {alert.previous_commit[:12]}" if alert.previous_commit else ""
-        needs = f"FILE is the binary of {subject.engine} before run {alert.first_run}{commit}"
-    return Settling(shlex.join(words), needs)
+        needs = f"FILE is the binary of {subject.engine} before run {alert.first_run}{commit}."
+    return Settling(shlex.join(["bnnbench", "ab", *sources, *sides, *where]), needs)
 
 
 def _older(alert: Alert, baselines: Sequence[Baseline]) -> str | None:
