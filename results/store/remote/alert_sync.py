@@ -5,15 +5,15 @@ import io
 from pathlib import Path
 
 from bnnbench.results.errors import store_error
-from bnnbench.results.store.alert_states import FOLDER, AlertState, parse_state, read_state
+from bnnbench.results.store.alert_states import FILE, FOLDER, AlertState, parse_state, read_state
 from bnnbench.results.store.atomic import write_atomically
 from bnnbench.results.store.reading import read_regular
 from bnnbench.results.store.remote.bucket import Bucket, ExistsError, GoneError
-from bnnbench.results.store.remote.layout import ALERT, Object
+from bnnbench.results.store.remote.layout import Object
 from bnnbench.results.store.remote.state import State, States, synced
 
 KIND = FOLDER
-_FILE = "state"
+_STATE = "state"
 
 
 class AlertSync:
@@ -25,14 +25,14 @@ class AlertSync:
     def names(self) -> list[str]:
         """The ids of those in the mirror."""
         try:
-            return [found[1] for path in self._path.iterdir() if (found := ALERT.fullmatch(path.name)) is not None]
+            return [found[1] for path in self._path.iterdir() if (found := FILE.fullmatch(path.name)) is not None]
         except OSError:
             return []
 
     def exchange(self, name: str, listed: Object | None, before: State) -> None:
         """Brings one decision to the same state on both sides. `listed` is None where the bucket has none, `before`
         what was known before it was listed. Raises AwayError, StoreError."""
-        path, known = self._path / f"{name}.json", before.files.get(_FILE)
+        path, known = self._path / f"{name}.json", before.files.get(_STATE)
         is_changed = path.is_file() and (known is None or not known.is_still(path))
         if listed is None:
             if is_changed:
@@ -57,7 +57,7 @@ class AlertSync:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
-            self._states.put(KIND, name, State({_FILE: synced(path, etag)}))
+            self._states.put(KIND, name, State({_STATE: synced(path, etag)}))
         except OSError as error:
             raise store_error(error, path) from error
 
@@ -67,7 +67,7 @@ class AlertSync:
         key = f"{KIND}/{name}.json"
         with contextlib.suppress(ExistsError):  # another host decided at the same time: the next time
             new = self._bucket.create(key, content) if etag is None else self._bucket.replace(key, content, etag)
-            self._states.put(KIND, name, State({_FILE: synced(path, new)}))
+            self._states.put(KIND, name, State({_STATE: synced(path, new)}))
 
 
 def _rank(state: AlertState) -> tuple[str, str, str]:

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bnnbench.results.store.alert_states import FILE as ALERT
-from bnnbench.results.store.alert_states import MOST_BYTES
+from bnnbench.results.store.alert_states import FILE as ALERT_FILE
+from bnnbench.results.store.alert_states import MOST_BYTES as ALERT_BYTES
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.run_id import is_run_id
 from bnnbench.results.store.stored_run import END, JOURNAL, MEASUREMENTS, RECORD
@@ -40,7 +40,7 @@ RUN_FILES: dict[str, int] = {
 `run.json`, the last, a run becomes visible."""
 REPLACED = (JOURNAL, END, MEASUREMENTS, "cases.parquet", "verdicts.parquet", FILES)
 """Those that change when a run that ended is resumed; the others never do."""
-LARGEST = {"calibration": _MIB, "pointer": 4 * _MIB, "blob": 4096 * _MIB, "part": 4096 * _MIB, "alert": MOST_BYTES}
+LARGEST = {"calibration": _MIB, "pointer": 4 * _MIB, "blob": 4096 * _MIB, "part": 4096 * _MIB, "alert": ALERT_BYTES}
 _PART = re.compile(r"journal-([0-9]{15})\.jsonl")
 _DEVICE = re.compile(r"(?!\.)[\w.-]{0,127}[\w-]")
 CALIBRATION = re.compile(r"calibration-[0-9T+-]{1,40}\.json")
@@ -108,7 +108,7 @@ def sort(objects: Iterable[Object]) -> Listing:
             found = _POINTER.fullmatch(name)
             name, file = (found[1], "pointer") if found else ("", "")
         if kind == "alerts" and not file:
-            found = ALERT.fullmatch(name)
+            found = ALERT_FILE.fullmatch(name)
             name, file = (found[1], "alert") if found else ("", "")
         if _RESERVED.match(name) or "/" in file or not _known(kind, name, file, item.size):
             continue
