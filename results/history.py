@@ -1,9 +1,10 @@
 """Each case over runs and commits, and where it changed. Weaker than a comparison: days lie between its figures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import pandas as pd
 
@@ -28,6 +29,7 @@ class History:
 
     workload: str
     series: str
+    engine: str
     device: str
     threads: int
     run_ids: Sequence[str]
@@ -37,14 +39,23 @@ class History:
     changes: Sequence[ChangePoint]
 
     @property
+    def variant(self) -> str | None:
+        """What tells its series from others of its engine, None where nothing does."""
+        return self.series.removeprefix(self.engine).strip() or None
+
+    @property
     def name(self) -> str:
         threads = f" x{self.threads}" if self.threads > 1 else ""
         return f"{self.workload} · {self.series}{threads}"
 
 
-def histories(frame: pd.DataFrame) -> list[History]:
+Detect = Callable[[Sequence[float]], Sequence[ChangePoint]]
+
+
+def histories(frame: pd.DataFrame, detect: Detect = change_points) -> list[History]:
     """Of a frame of `bnnbench.results.load`: cases with a latency in `LEAST_RUNS` runs, those that changed most
-    first."""
+    first. `detect` finds the changes of a case; one that remembers what it found saves that work for cases without new
+    runs."""
     sides = equal(frame["variant"], "base") | equal(
         frame["variant"], "head"
     )  # of comparisons, which have verdicts of their own
@@ -58,18 +69,19 @@ def histories(frame: pd.DataFrame) -> list[History]:
         if len(rows) < LEAST_RUNS:
             continue
         workload, series, device, threads = map(str, key)
-        values = [float(value) for value in rows["latency_ns"]]
+        values: list[float] = rows["latency_ns"].to_numpy(float).tolist()
         found.append(
             History(
                 workload=workload,
                 series=series,
+                engine=str(rows["engine"].iloc[0]),
                 device=device,
                 threads=int(threads),
-                run_ids=[str(run) for run in rows["run_id"]],
-                moments=list(rows["created"]),
-                commits=[None if pd.isna(commit) else str(commit) for commit in rows["commit"]],
+                run_ids=rows["run_id"].tolist(),
+                moments=cast(Sequence[pd.Timestamp], pd.DatetimeIndex(rows["created"])),  # a list takes longer to make
+                commits=rows["commit"].astype(object).where(rows["commit"].notna(), None).tolist(),
                 values_ns=values,
-                changes=change_points(values),
+                changes=detect(values),
             )
         )
     return sorted(found, key=lambda history: -_largest(history))
