@@ -1,0 +1,1 @@
+"""The site: static pages of a store."""
