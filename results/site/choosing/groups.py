@@ -13,8 +13,22 @@ from bnnbench.results.models import choices, data_sets, of_data_set, without_com
 from bnnbench.results.pareto import pareto
 from bnnbench.results.site.page import digest
 
-PUBLISHED = "published"
 _DIGEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """A figure that others published: latency in ns, accuracy as a share, size in bytes; None where it was not."""
+
+    model: str
+    engine: str
+    device: str
+    threads: int
+    dataset: str
+    source: str
+    latency_ns: float | None = None
+    accuracy: float | None = None
+    size_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +80,10 @@ class Group:
 
 
 def groups(
-    rows: pd.DataFrame, history: pd.DataFrame | None = None, published: pd.DataFrame | None = None
+    rows: pd.DataFrame, history: pd.DataFrame | None = None, published: Sequence[PublishedModel] = ()
 ) -> list[Group]:
     """By device and data set, of the rows of models (`models.OF_MODELS`, with `models.COLUMNS`); `history` is what the
-    spread between runs is taken from, `published` has figures of others in the columns of `load`."""
+    spread between runs is taken from, `published` are figures of others."""
     found = choices(without_comparisons(rows))
     made = []
     for device in sorted(map(str, found["device"].dropna().unique())):
@@ -117,13 +131,22 @@ def _choices(part: pd.DataFrame, history: pd.DataFrame | None) -> Iterator[Choic
         )
 
 
-def _published(published: pd.DataFrame | None, dataset: str) -> list[Choice]:
-    if published is None or not dataset:
-        return []
-    mine = published[equal(published["dataset"], dataset)]
+def _published(published: Sequence[PublishedModel], dataset: str) -> list[Choice]:
+    """Those on this data set: accuracies on another one are not compared."""
     return [
-        Choice(**(_common(row) | {"engine": f"{row['engine']} on {row['device']}"}), source=str(row["reason"]))
-        for row in mine.to_dict("records")
+        Choice(
+            workload=one.model,
+            engine=f"{one.engine}, {one.device}",
+            threads=one.threads,
+            run_id="",
+            figures=(figures := {"size": one.size_bytes, "latency": one.latency_ns, "accuracy": one.accuracy}),
+            texts={
+                key: "" if (value := figures[key]) is None else metric.text(value) for key, metric in OBJECTIVES.items()
+            },
+            source=one.source,
+        )
+        for one in published
+        if dataset and one.dataset == dataset
     ]
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from bnnbench.results import quantity
 from bnnbench.results.records import Invocation
+from bnnbench.results.site.cases import CaseSummary
 from bnnbench.results.site.comparing.ab_command import AbCommand
 
-_STEPS = 60
+_STEPS = 40
 """Points of a line of samples at most."""
 _SIDES = ("base", "head")
 
@@ -43,8 +44,8 @@ class Details:
     environment: Sequence[str] = ()
     why: str = ""
     reason: str = ""
-    history: Sequence[tuple[str, str]] = field(default_factory=list)
-    """Links to cases: what each is called, and its path."""
+    histories: Sequence[CaseSummary] = field(default_factory=list)
+    """The cases over all runs, which have pages of their own."""
 
 
 def conditions(invocations: Sequence[Invocation], *, has_times: bool = True) -> Conditions:
@@ -67,6 +68,28 @@ def steps(base: Sequence[Invocation], head: Sequence[Invocation]) -> list[Step]:
         places = sorted({round(step * (count - 1) / _STEPS) for step in range(_STEPS + 1)}) if count else []
         found += [Step(side, samples[place], (place + 1) / count) for place in places]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A line of the samples as a table: `share` of them took at most so many ns; None of a side without samples."""
+
+    share: float
+    base_ns: float | None
+    head_ns: float | None
+
+
+def table(found: Sequence[Step]) -> list[Share]:
+    """The distributions at some shares."""
+    sides = {side: [step for step in found if step.side == side] for side in _SIDES}
+    return [
+        Share(share, *(next((step.ns for step in sides[side] if step.share >= share), None) for side in _SIDES))
+        for share in _SHARES
+        if found
+    ]
+
+
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 def _degrees(invocations: Sequence[Invocation]) -> list[float]:

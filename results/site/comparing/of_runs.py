@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from bnnbench.results.columns import CASE_COLUMNS, build
 from bnnbench.results.environment import Difference, differences, environment_of, lines_of
 from bnnbench.results.ratios import Ratio, compare
+from bnnbench.results.site.cases import CaseSummary
 from bnnbench.results.site.comparing.ab_command import (
     AbCommand,
     Case,
@@ -42,8 +44,8 @@ TRUST_WITHIN = (
     "No verdicts: these are ratios of figures of one run, which were not measured in pairs. A change is named where the "
     "intervals of both medians do not overlap and are 1 % apart or more. bnnbench ab gives a verdict."
 )
-History = Callable[[Mapping[str, Any]], tuple[str, str] | None]
-"""The link to the page of a case, by its row: what it is called, and its path; None where there is no such page."""
+History = Callable[[Mapping[str, Any]], CaseSummary | None]
+"""The case of a row over all runs; None where it has no page."""
 
 
 def compare_runs(
@@ -65,16 +67,16 @@ def compare_runs(
             other = _like(pair, one, cases["base"])
             row = _row(ratio, one, other)
             about = (one.row, *((other.row,) if other is not None else ()))
-            links = dict.fromkeys(link for each in about if (link := history(each)) is not None)
+            found_cases = [case for each in about if (case := history(each)) is not None]
             details = Details(
                 base=conditions(other.invocations if other is not None else []),
                 head=conditions(one.invocations),
                 steps=steps(other.invocations if other is not None else [], one.invocations),
                 ab=_ab(pair, base, head, one, baselines),
                 environment=_lines(different, ratio.device),
-                history=list(links),
+                histories=list({case.key: case for case in found_cases}.values()),
             )
-            rows.append(_with(row, details))
+            rows.append(replace(row, details=details))
     reasons += _only_in_base(pair, cases)
     ordered = in_order(rows)
     return Compared(
@@ -172,12 +174,6 @@ def _row(ratio: Ratio, head: Measured, base: Measured | None) -> ComparedRow:
     )
 
 
-def _with(row: ComparedRow, details: Details) -> ComparedRow:
-    from dataclasses import replace
-
-    return replace(row, details=details)
-
-
 def _lines(found: Sequence[Difference], device: str) -> list[str]:
     """What differs on the row's device, and what of no device."""
     names = device.split(" -> ")
@@ -194,7 +190,3 @@ def _ab(
         return of_engines(head.record, case, str(pair.base.engine), str(pair.head.engine))
     return of_runs(base.record, head.record, case, str(one.row["engine"]), baselines)
 
-
-def side_of(run: StoredRun) -> SideName:
-    """A whole run as a side."""
-    return SideName(run.record.run_id)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bnnbench.results.site.comparing.details import Details
+from bnnbench.results.site.page import digest
 
 NO_VERDICT = "no verdict: ratio of two runs"
 NOT_SETTLED = "within the intervals"
@@ -40,6 +41,11 @@ class ComparedRow:
     is_changed: bool
     is_worse: bool
     details: Details | None = None
+
+    @property
+    def id(self) -> str:
+        """Names the row in addresses."""
+        return f"row-{digest(self.workload, self.engine, self.device, self.threads, self.metric)[:10]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bnnbench.results.frames import load
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.models import COLUMNS, OF_MODELS
 from bnnbench.results.site.choosing.budgets import data_of, steps
-from bnnbench.results.site.choosing.groups import frames, groups
+from bnnbench.results.site.choosing.groups import PublishedModel, frames, groups
 from tests.results.generated_store import DEVICES, Team
 
 
@@ -30,10 +30,9 @@ def test_a_group_for_each_device_and_data_set(rows: pd.DataFrame) -> None:
 
 
 def test_published_figures_stand_beside_their_own_data_set_only(rows: pd.DataFrame) -> None:
-    published = rows.head(2).assign(status="published", dataset=["imagenet", "fashion-mnist"], reason="published 2020: x")
+    published = [PublishedModel("m", "lce", "Pixel 1", 1, dataset, "a paper") for dataset in ("imagenet", "fashion-mnist")]
     for one in groups(rows, published=published):
-        assert len(one.published) == (1 if one.dataset == "fashion-mnist" else 0)
-        assert all(choice.source for choice in one.published)
+        assert [choice.source for choice in one.published] == (["a paper"] if one.dataset == "fashion-mnist" else [])
 
 
 def test_two_versions_of_a_data_set_are_two_groups(rows: pd.DataFrame) -> None:
