@@ -1,1 +1,1 @@
-"""The site: static pages of a store."""
+"""The site of a store: static pages, made again only where a run changed them."""
