@@ -28,6 +28,7 @@ class History:
 
     workload: str
     series: str
+    engine: str
     device: str
     threads: int
     run_ids: Sequence[str]
@@ -35,6 +36,11 @@ class History:
     commits: Sequence[str | None]
     values_ns: Sequence[float]
     changes: Sequence[ChangePoint]
+
+    @property
+    def variant(self) -> str | None:
+        """What tells its series from others of its engine, None where nothing does."""
+        return self.series.removeprefix(self.engine).strip() or None
 
     @property
     def name(self) -> str:
@@ -63,6 +69,7 @@ def histories(frame: pd.DataFrame) -> list[History]:
             History(
                 workload=workload,
                 series=series,
+                engine=str(rows["engine"].iloc[0]),
                 device=device,
                 threads=int(threads),
                 run_ids=[str(run) for run in rows["run_id"]],

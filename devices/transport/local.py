@@ -30,7 +30,9 @@ _POLL_S = 0.01
 _OF_A_SHELL: Final = r"SHELLOPTS|BASHOPTS|BASH_ENV|ENV|CDPATH|BASH_FUNC_.*"
 # Credentials for the store: an engine needs none, and what it prints when it fails is kept.
 _OF_THE_STORE: Final = r"AWS_.*"
-_KEPT_BACK: Final = re.compile(f"{_OF_A_SHELL}|{_OF_THE_STORE}")
+# The address of the webhook, which is a secret: a checked engine may be a stranger's.
+_OF_NOTIFICATIONS: Final = r"BNNBENCH_NOTIFY_.*"
+_KEPT_BACK: Final = re.compile(f"{_OF_A_SHELL}|{_OF_THE_STORE}|{_OF_NOTIFICATIONS}")
 
 
 class LocalTransport(PosixTransport):

@@ -21,6 +21,7 @@ EXAMPLES = """Examples:
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
+  BNNBENCH_NOTIFY_URL=https://... bnnbench check --baseline main --notify
 Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or too many
 inconclusive cases."""
 
@@ -56,6 +57,17 @@ def check(
         bool, Parameter(negative="", show_default=False, help="Fail if any case is inconclusive.")
     ] = False,
     max_inconclusive: Annotated[str, Parameter(help="Allowed share of inconclusive cases.")] = "100%",
+    notify: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Post the verdicts to the webhook BNNBENCH_NOTIFY_URL of the environment if the check does not pass.",
+        ),
+    ] = False,
+    notify_always: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Post them also if it passes.")
+    ] = False,
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
@@ -71,15 +83,18 @@ def check(
 
     from ..tasks.check import planned
     from ..tasks.checking import checked
+    from ..tasks.notice import Notice
     from ..tasks.remarks import history_of_unjudged, remarks_on
+    from ..tasks.webhook import webhook
     from .exit_status import exit_status, worst
     from .failure import explain
-    from .measuring import NOT_MEASURED, called
+    from .measuring import INTERRUPTED, NOT_MEASURED, called
     from .outcome import print_outcome, remark_lines
     from .terminal import Console
     from .words import pattern, seconds, share
 
     _require_writable(format, output)
+    hook = webhook() if notify or notify_always else None
     most_unclear, budget_s, words = share(max_inconclusive, "--max-inconclusive"), seconds(budget), pattern(filter)
     results = Store(store)
     rows: list[VerdictRow] = []
@@ -110,14 +125,13 @@ def check(
         for line in history_of_unjudged(done.result, results):
             _tell(line)
     if format != "table":
-        text = FORMATS[format](rows, ", ".join(run_ids), together(all_remarks))
-        if output is not None:
-            output.write_text(text, "utf-8")
-        else:
-            print(text, end="" if text.endswith("\n") else "\n")
+        _write(FORMATS[format](rows, ", ".join(run_ids), together(all_remarks)), output)
+    status = worst(statuses)
+    if hook is not None and status != INTERRUPTED and (status or notify_always):
+        _tell(hook.told(Notice(rows, together(all_remarks), run_ids, status)))
     if not run_ids:
         raise trouble[0]
-    return worst(statuses)
+    return status
 
 
 def _require_writable(format: str, output: Path | None) -> None:
@@ -132,6 +146,14 @@ def _require_writable(format: str, output: Path | None) -> None:
         raise CallError(f"--output takes the other formats, the table is printed: add --format {' or '.join(FORMATS)}.")
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise CallError(f"--output {output} cannot be written: name a file in an existing folder.")
+
+
+def _write(text: str, output: Path | None) -> None:
+    """To the file, or to the terminal where there is none."""
+    if output is not None:
+        output.write_text(text, "utf-8")
+    else:
+        print(text, end="" if text.endswith("\n") else "\n")
 
 
 def _tell(line: str) -> None:

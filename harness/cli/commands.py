@@ -34,6 +34,7 @@ COMMANDS: dict[str, Command] = {
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),
     "check": Command("check:app", "Compare with a baseline in interleaved pairs; fail on regressions."),
+    "alerts": Command("alerts:app", "List regressions and changes of histories, and mark them as known or fixed."),
     "baseline": Command("baseline:app", "Save runs as baselines, and list them."),
     "compare": Command(
         "compare:app",

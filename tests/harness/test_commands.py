@@ -61,8 +61,8 @@ def test_the_list_says_what_the_command_says(name: str) -> None:
 def every_command() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for name in COMMANDS:
-        inner = [word for word in app[name] if not word.startswith("-")] if not app[name].default_command else []
-        found += [(name, word) for word in inner] or [(name,)]
+        inner = [(name, word) for word in app[name] if not word.startswith("-")]
+        found += [*inner, (name,)] if app[name].default_command else inner
     return found
 
 
