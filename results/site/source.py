@@ -12,6 +12,7 @@ import pandas as pd
 
 from bnnbench.results.frames import load
 from bnnbench.results.site.cases import COLUMNS, CaseKey, CaseSummary, by_case, case_rows, keys_of, summary_of
+from bnnbench.results.site.choosing.groups import PublishedModel
 from bnnbench.results.site.page import digest
 from bnnbench.results.site.state import State
 from bnnbench.results.store.listing import RunLine, list_runs
@@ -33,6 +34,8 @@ class Asked:
     last_runs: int = 3
     week_days: int = 7
     since: str | None = None
+    published: tuple[PublishedModel, ...] = ()
+    """Figures of others, which are shown beside models on the same data set."""
 
 
 @dataclass(slots=True)

@@ -22,9 +22,12 @@ class Kind(NamedTuple):
 # Name -> module with KIND.
 PAGES: dict[str, str] = {
     "overview": "bnnbench.results.site.pages.overview",
+    "compare": "bnnbench.results.site.pages.compare",
     "cases": "bnnbench.results.site.pages.cases",
     "case": "bnnbench.results.site.pages.case",
     "run": "bnnbench.results.site.pages.run",
+    "models": "bnnbench.results.site.pages.models",
+    "alerts": "bnnbench.results.site.pages.alerts",
 }
 
 
