@@ -146,7 +146,7 @@ def _like(pair: PairName, one: Measured, others: Sequence[Measured]) -> Measured
 
 def _is_of(ratio: Ratio, one: Measured, pair: PairName) -> bool:
     row = {**one.row, **_joining(pair)}
-    names = (row["workload"], row["engine"], row["device"], int(row["threads"] or 1), row["latency_ns"])
+    names = (row["workload"], row["engine"], row["device"], int(row["threads"] or 1), row.get("latency_ns"))
     return (ratio.workload, ratio.engine, ratio.device, ratio.threads, ratio.head_ns) == names
 
 
