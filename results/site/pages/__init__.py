@@ -24,6 +24,7 @@ PAGES: dict[str, str] = {
     "overview": "bnnbench.results.site.pages.overview",
     "cases": "bnnbench.results.site.pages.cases",
     "case": "bnnbench.results.site.pages.case",
+    "device": "bnnbench.results.site.pages.device",
     "run": "bnnbench.results.site.pages.run",
 }
 
