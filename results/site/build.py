@@ -74,11 +74,12 @@ def plan(source: Source) -> Iterator[tuple[str, Planned]]:
             yield name, planned
 
 
-def renderer(source: Source, scripts: tuple[str, ...] = ()) -> SiteRenderer:
-    """What makes text of the pages of this source."""
+def renderer(source: Source, scripts: tuple[str, ...] = (), *, live: bool = False) -> SiteRenderer:
+    """What makes text of the pages of this source; `scripts` are loaded by every page, and with `live` they may connect
+    to the server that the page is from."""
     kinds = [kind(name) for name in PAGES]
     nav = [Link(found.title, found.path) for found in kinds if found.path]
-    return SiteRenderer(nav, source.store.place, source.now, scripts)
+    return SiteRenderer(nav, source.store.place, source.now, scripts, live=live)
 
 
 def code_version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from bnnbench.results.statistics.change_point import change_points
 COLUMNS = (
     *("run_id", "created", "commit", "device", "emulated", "boot_id", "engine", "variant", "engine_build", "workload"),
     *("kind", "threads", "status", "latency_ns", "latency_low_ns", "latency_high_ns", "latency_n", "instructions"),
-    *("trust", "trust_words", "comparison"),
+    *("trust", "trust_words", "comparison", "gops", "macs_1bit", "bytes_moved"),
 )
 """Columns of the rows that cases are made of."""
 _KEY = ["device", "workload", "engine", "variant", "threads"]
@@ -55,8 +56,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A case: its key, `unit` (`ns` or `instructions`) of its figures, in `runs` runs that have one. `last_*` are of
-    its last run, with a figure or without; `recent` are the last figures, oldest first; `made_of` is a digest of its
-    whole history."""
+    its last run, with a figure or without, as are `gops` (10^9 operations per second) and `intensity` (operations per
+    byte moved); `recent` are the last figures, oldest first; `made_of` is a digest of its whole history."""
 
     device: str
     workload: str
@@ -75,6 +76,8 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_high: float | None
     last_n: int | None
     last_trust: str
+    gops: float | None
+    intensity: float | None
     recent: list[float]
     recent_runs: list[str]
     changes: list[Change]
@@ -172,6 +175,8 @@ def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = No
         last_high=high,
         last_n=None if pd.isna(last["latency_n"]) else int(last["latency_n"]),
         last_trust="" if pd.isna(last["trust"]) else str(last["trust"]),
+        gops=_number(last["gops"]),
+        intensity=_intensity(last["macs_1bit"], last["bytes_moved"]),
         recent=[float(f"{figure:.6g}") for figure in figures["value"].tail(_SPARK)],
         recent_runs=[str(run) for run in figures["run_id"].tail(_SPARK)],
         changes=_changes(figures),
@@ -182,6 +187,19 @@ def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = No
 def moment_text(moment: Any) -> str:
     """A column's time as ISO 8601 in UTC to the second; empty where there is none."""
     return "" if pd.isna(moment) else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment_ms(moment: str) -> int:
+    """ISO 8601 as milliseconds since 1970; 0 for what is no time."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return 0
+    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _intensity(macs: Any, moved: Any) -> float | None:
+    return None if pd.isna(macs) or pd.isna(moved) or not moved else 2 * float(macs) / float(moved)
 
 
 def _changes(figures: pd.DataFrame) -> list[Change]:

@@ -102,7 +102,7 @@ def _environment() -> Environment:
         "figure": figure,
         "signed": lambda share: f"{share * 100:+.1f} %",
         "percent": quantity.percentage,
-        "size": quantity.size,
+        "gops": lambda gops: "" if gops is None else quantity.rate(gops),
     }
     return environment
 

@@ -13,7 +13,7 @@ import pandas as pd
 from bnnbench.results.frames import load
 from bnnbench.results.site.cases import COLUMNS, CaseKey, CaseSummary, by_case, case_rows, keys_of, summary_of
 from bnnbench.results.site.choosing.groups import PublishedModel
-from bnnbench.results.site.page import digest
+from bnnbench.results.site.page import digest, slug
 from bnnbench.results.site.state import State
 from bnnbench.results.store.listing import RunLine, list_runs
 from bnnbench.results.store.parts import state_of
@@ -41,7 +41,8 @@ class Asked:
 @dataclass(slots=True)
 class Source:
     """A store at one moment. `runs` are newest first, `changed` those that are new or have other files than at the last
-    build. `kept` is what kinds of pages keep: see `memory`; `rows_read` are rows of cases that were read already."""
+    build; `known` says that all others are as they were, and none was removed. `kept` is what kinds of pages keep: see
+    `memory`; `rows_read` are rows of cases that were read already."""
 
     store: Store
     now: datetime
@@ -50,6 +51,7 @@ class Source:
     fingerprints: Mapping[str, str]
     changed: frozenset[str]
     cases: Mapping[CaseKey, CaseSummary]
+    known: bool = False
     kept: dict[str, msgspec.Raw] = field(default_factory=dict)
     watch: Watch = lambda what, done, of: None
     rows_read: dict[CaseKey, pd.DataFrame] = field(default_factory=dict)
@@ -62,6 +64,11 @@ class Source:
             wanted = {key, *beside} - self.rows_read.keys()
             self.rows_read |= rows_of(self.store, wanted, self.asked.since)
         return self.rows_read[key]
+
+    @property
+    def devices(self) -> list[str]:
+        """The names of all devices that a run is of."""
+        return sorted({device for line in self.runs for device in line.devices})
 
     def line(self, run_id: str) -> RunLine | None:
         """A run by its id."""
@@ -81,6 +88,11 @@ class Source:
             return msgspec.json.decode(self.kept[kind], type=type_)
         except (msgspec.ValidationError, msgspec.DecodeError):
             return None
+
+
+def device_path(device: str) -> str:
+    """Of a device's page."""
+    return f"device/{slug(device)}.html"
 
 
 def read_source(
@@ -105,6 +117,7 @@ def read_source(
         watch=watch,
     )
     is_whole = known is None or len(changed) > _MANY_RUNS or not before.keys() <= fingerprints.keys()
+    source.known = not is_whole
     cases = {} if is_whole or known is None else {case.key: case for case in known.cases}
     if is_whole:
         cases |= _all_cases(source, known)

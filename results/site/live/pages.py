@@ -64,7 +64,7 @@ class LivePages:
         StoreError."""
         with self._lock:
             moment = self._clock()
-            if self._source is not None and (moment - self._looked < _LOOK_EVERY_S or self._is_timed_here()):
+            if moment - self._looked < _LOOK_EVERY_S or self._is_timed_here():
                 return
             self._looked = moment
             token = self._store_token()
@@ -72,7 +72,7 @@ class LivePages:
                 return
             source = read_source(self._store, self._known(), self._asked, datetime.now(UTC), watch)
             self._planned = {planned.path: planned for _, planned in plan(source)}
-            self._renderer = renderer(source, LIVE_SCRIPTS)
+            self._renderer = renderer(source, LIVE_SCRIPTS, live=True)
             self._source, self._token = source, token
 
     def page(self, path: str) -> Rendered | None:

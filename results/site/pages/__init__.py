@@ -25,6 +25,7 @@ PAGES: dict[str, str] = {
     "compare": "bnnbench.results.site.pages.compare",
     "cases": "bnnbench.results.site.pages.cases",
     "case": "bnnbench.results.site.pages.case",
+    "device": "bnnbench.results.site.pages.device",
     "run": "bnnbench.results.site.pages.run",
     "models": "bnnbench.results.site.pages.models",
     "alerts": "bnnbench.results.site.pages.alerts",

@@ -14,7 +14,7 @@ from bnnbench.results.site.last_runs import last_runs, running
 from bnnbench.results.site.page import Page, Planned, digest
 from bnnbench.results.site.pages import Kind
 from bnnbench.results.site.run_paths import run_paths
-from bnnbench.results.site.source import Source
+from bnnbench.results.site.source import Source, device_path
 from bnnbench.results.site.sparkline import sparkline
 
 MOST_CHANGES = 60
@@ -68,7 +68,7 @@ def _page(source: Source) -> Page:
             "changed": len(week),
             "days": source.asked.week_days,
             "linked": run_paths(source),
-            "device_paths": {},
+            "device_paths": {name: device_path(name) for name in source.devices},
             "runs": len(source.runs),
             "cases": len(source.cases),
             "devices": len({case.device for case in source.cases.values()}),
