@@ -142,11 +142,17 @@
     figure.querySelector(".drawing").after(bar);
   }
 
-  for (const figure of document.querySelectorAll("figure.chart[data-spec]")) {
+  function start(figure) {
     draw(figure).catch((error) => {
       figure.querySelector(".drawing").hidden = true;
       figure.querySelector("details").open = true;
       console.error(error);
     });
+  }
+
+  for (const figure of document.querySelectorAll("figure.chart[data-spec]")) {
+    const closed = figure.parentElement.closest("details:not([open])");
+    if (closed) closed.addEventListener("toggle", () => start(figure), { once: true });
+    else start(figure);
   }
 })();
