@@ -94,9 +94,14 @@ def _row(source: Source, alert: Alert, paths: set[str], kept: Sequence[KeptBasel
         certainty=_certainty(alert),
         case_path="" if case is None else case.path,
         compare_path=_compare_path(alert, paths),
-        acknowledge=shlex.join(["bnnbench", "alerts", "ack", alert.id, "--note", "..."]),
+        acknowledge=acknowledging(alert.id),
         settle=_settle(source, alert, kept),
     )
+
+
+def acknowledging(alert_id: str) -> str:
+    """The command that says that somebody works on it."""
+    return shlex.join(["bnnbench", "alerts", "ack", alert_id, "--note", "who, and what is done"])
 
 
 def _certainty(alert: Alert) -> str:
