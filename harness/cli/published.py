@@ -51,8 +51,8 @@ def published_models() -> tuple[PublishedModel, ...]:
         PublishedModel(
             model=item.model,
             engine=item.engine,
-            device=item.device,
-            threads=item.threads,
+            device=item.device or "unknown device",
+            threads=item.threads or 1,
             dataset=DATASET,
             source=f"published {item.date}: {item.source}",
             latency_ns=item.latency_ns,

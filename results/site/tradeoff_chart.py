@@ -35,7 +35,9 @@ def tradeoff_chart(group: Group, x: str, y: str) -> dict[str, Any]:
     across, up = _encoding("x", OBJECTIVES[x]), _encoding("y", OBJECTIVES[y])
     say = {"field": "say", "type": "nominal"}
     kinds = [kind for kind in _KINDS if any(point["kind"] == kind for point in points)]
-    tints = dict(zip(_KINDS, (colour(style.ENGINES["native"]), colour(style.MUTED), colour(style.ENGINES["numba"])), strict=True))
+    tints = dict(
+        zip(_KINDS, (colour(style.ENGINES["native"]), colour(style.MUTED), colour(style.ENGINES["numba"])), strict=True)
+    )
     shapes = dict(zip(_KINDS, _SHAPES, strict=True))
     dots = {
         "data": {"name": "points"},
@@ -52,7 +54,10 @@ def tradeoff_chart(group: Group, x: str, y: str) -> dict[str, Any]:
     line = {
         "data": {"name": "front"},
         "mark": {
-            **{"type": "line", "interpolate": "step-after", "strokeDash": [4, 3], "aria": False},
+            "type": "line",
+            "interpolate": "step-after",
+            "strokeDash": [4, 3],
+            "aria": False,
             "color": colour(style.LINK),
         },
         "encoding": {"x": across, "y": up, "order": {"field": "x", "type": "quantitative"}},

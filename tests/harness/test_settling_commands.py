@@ -18,7 +18,7 @@ WORKLOADS = (
     "quicknet_m",
     "-e --head=x",
     "'; touch /tmp/x; echo '",
-    "$(reboot) `id` \\ \" & |",
+    '$(reboot) `id` \\ " & |',
     "tab\tnew\nline",
     "\u202etfel",
 )

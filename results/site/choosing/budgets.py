@@ -1,4 +1,4 @@
-"""The budgets of `pick` as sliders: the values that each can have, for a browser that picks as `results/pick.py` does."""
+"""The budgets of `pick` as sliders, for a browser that picks as `results/pick.py` does."""
 
 import math
 import shlex

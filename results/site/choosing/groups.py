@@ -33,9 +33,9 @@ class PublishedModel:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way to run a model. `figures` are by the key of an objective, in its unit, None where there is none; `texts` the
-    same for people, with their intervals. `on_front` is None of a choice that takes no part, `front_probability` 0 to 1.
-    `source` is of a published one where it is from."""
+    """A way to run a model. `figures` are by the key of an objective, in its unit, None where there is none; `texts`
+    the same for people, with their intervals. `on_front` is None of a choice that takes no part, `front_probability` 0
+    to 1. `source` is of a published one where it is from."""
 
     workload: str
     engine: str
@@ -89,7 +89,9 @@ def groups(
     for device in sorted(map(str, found["device"].dropna().unique())):
         mine = found[equal(found["device"], device)]
         for name, title, sha, part in _parts(mine):
-            made.append(Group(device, title, sha, [*_choices(part, history)], _published(published, name), _named(name)))
+            made.append(
+                Group(device, title, sha, [*_choices(part, history)], _published(published, name), _named(name))
+            )
     return made
 
 

@@ -31,18 +31,18 @@ from bnnbench.results.site.comparing.rows import (
     in_order,
     is_change,
 )
-from bnnbench.results.site.comparing.sides import Measured, PairName, SideName, measured
+from bnnbench.results.site.comparing.sides import Measured, PairName, measured
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.rows import signed
 
 TRUST = (
-    "No verdicts: these are ratios of two stored runs. They were measured one after the other, so load, temperature and "
-    "kernel may differ too. A change is named where the intervals of both medians do not overlap and are 1 % apart or "
+    "No verdicts: these are ratios of two stored runs. They were measured one after the other, so load, temperature "
+    "and kernel may differ too. A change is named where the intervals of both medians do not overlap and are 1 % apart or "
     "more. bnnbench ab measures both sides in pairs and gives a verdict."
 )
 TRUST_WITHIN = (
-    "No verdicts: these are ratios of figures of one run, which were not measured in pairs. A change is named where the "
-    "intervals of both medians do not overlap and are 1 % apart or more. bnnbench ab gives a verdict."
+    "No verdicts: these are ratios of figures of one run, which were not measured in pairs. A change is named where "
+    "the intervals of both medians do not overlap and are 1 % apart or more. bnnbench ab gives a verdict."
 )
 History = Callable[[Mapping[str, Any]], CaseSummary | None]
 """The case of a row over all runs; None where it has no page."""
@@ -207,4 +207,3 @@ def _ab(
     if pair.across_engines:
         return of_engines(head.record, case, str(pair.base.engine), str(pair.head.engine))
     return of_runs(base.record, head.record, case, str(one.row["engine"]), baselines)
-

@@ -10,8 +10,8 @@ from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.rows import VerdictRow, headline, verdict_rows
 
 TRUST = (
-    "Verdicts of a comparison in interleaved pairs. For sides without a difference, about 1 % of the verdicts on latency "
-    "are wrong."
+    "Verdicts of a comparison in interleaved pairs. For sides without a difference, about 1 % of the verdicts on "
+    "latency are wrong."
 )
 
 
@@ -101,6 +101,4 @@ def _details(run: StoredRun, one: VerdictRow) -> Details:
 
 def _invocations(run: StoredRun, record: ComparisonRecord, case_id: str) -> list[Invocation]:
     """Those of a side; in older journals they do not name their comparison."""
-    return [
-        one for one in run.invocations if one.case_id == case_id and one.comparison_id in (None, record.id)
-    ]
+    return [one for one in run.invocations if one.case_id == case_id and one.comparison_id in (None, record.id)]

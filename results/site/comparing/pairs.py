@@ -55,9 +55,7 @@ class Group:
     def pairs(self) -> list[PairName]:
         """All pairs of its runs; the base is the older one, or the run of a baseline."""
         ids = self.sides
-        return [
-            PairName(SideName(base), SideName(head)) for place, head in enumerate(ids) for base in ids[place + 1 :]
-        ]
+        return [PairName(SideName(base), SideName(head)) for place, head in enumerate(ids) for base in ids[place + 1 :]]
 
 
 def groups(lines: Iterable[RunLine], last: int, baselines: Mapping[str, str] | None = None) -> list[Group]:
@@ -115,8 +113,8 @@ def _each_two(sides: Sequence[SideName]) -> list[tuple[SideName, SideName]]:
 
 
 def path_of(pair: PairName) -> str:
-    """Where the page of a pair is, below the root of the site: `compare/BASE--HEAD.html`, for engines and devices with a
-    digest of their names; of ids that are too long for a file's name with a digest alone."""
+    """Where the page of a pair is, below the root of the site: `compare/BASE--HEAD.html`, for engines and devices with
+    a digest of their names; of ids that are too long for a file's name with a digest alone."""
     ids = (pair.base.run_id, pair.head.run_id)
     sides = (pair.base.device, pair.base.engine, pair.head.device, pair.head.engine)
     name = _BETWEEN.join(ids)

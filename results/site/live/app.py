@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from starlette.routing import Route
 
 from bnnbench.results.errors import StoreError
-from bnnbench.results.site.live.pages import LivePages, Rendered, Waiting
+from bnnbench.results.site.live.pages import LivePages, Rendered, WaitingError
 from bnnbench.results.site.live.running import EVERY_S, Running
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ _HEADERS = {
 TIMED_HERE = "bnnbench-timed-here"
 """A header of pages that may be older than the store, because a benchmark is timed on this machine."""
 _WAITING = (
-    "A benchmark is being timed on this machine, so this page is not drawn now. Reload it when the benchmark has ended.\n"
+    "A benchmark is being timed on this machine, so this page is not drawn now. Reload it when the benchmark has "
+    "ended.\n"
 )
 
 
@@ -90,7 +91,7 @@ def app(pages: LivePages, running: Running, hosts: Sequence[str], is_timed_here:
         try:
             async with asyncio.timeout(_SLOWEST_PAGE_S):
                 found = await run_in_threadpool(pages.page, path)
-        except Waiting:
+        except WaitingError:
             return _text(_WAITING, 503, {"Retry-After": "30"})
         except TimeoutError:
             return _text("The page takes too long; reload it later.", 503, {"Retry-After": "30"})

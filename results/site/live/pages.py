@@ -37,7 +37,7 @@ class Rendered:
     is_whole: bool = False
 
 
-class Waiting(Exception):
+class WaitingError(Exception):
     """A page is not rendered now, because something is timed on this machine, and was not rendered before."""
 
 
@@ -76,11 +76,11 @@ class LivePages:
             self._source, self._token = source, token
 
     def page(self, path: str) -> Rendered | None:
-        """The page at a path of the site; None where there is none. Raises Waiting, StoreError."""
+        """The page at a path of the site; None where there is none. Raises WaitingError, StoreError."""
         with self._lock:
             self.refresh()
             if self._source is None or self._renderer is None:
-                raise Waiting
+                raise WaitingError
             planned = self._planned.get(path) or planned_pair(self._source, path)
             if planned is None:
                 return None
@@ -90,7 +90,7 @@ class LivePages:
                 return kept[1]
             if self._is_timed_here():
                 if kept is None:
-                    raise Waiting
+                    raise WaitingError
                 return kept[1]
             page = planned.make()
             return None if page is None else self._keep(path, planned.made_of, page, self._renderer)

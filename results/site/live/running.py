@@ -169,11 +169,13 @@ class Running:
         ones are looked at."""
         with suppress(StoreError):
             names = sorted(self._store.names(), reverse=True)
-            found = []
+            found: list[str] = []
             for name in names[: 5 * _MOST_RUNS]:
-                changed = _changed_ns(self._store.runs_path / name / JOURNAL)
+                folder = self._store.runs_path / name
+                changed = _changed_ns(folder / JOURNAL)
                 is_new = time.time() - changed / 1e9 < _NEW_S
-                if is_new and self._over.get(name) != changed and len(found) < _MOST_RUNS:
+                has_ended = _changed_ns(folder / END) >= changed  # a run that is resumed is written to again
+                if is_new and not has_ended and self._over.get(name) != changed and len(found) < _MOST_RUNS:
                     found.append(name)
             return found
         return []
@@ -188,15 +190,15 @@ class Running:
             self._over[run_id] = _changed_ns(folder / JOURNAL)
             return None
         opened = _Journal(record, folder / JOURNAL, changed=moment, looked=moment - _SILENT_S)
-        if (folder / END).is_file():  # it ended, and may have been resumed
-            opened.changed = moment - _SILENT_S
         self._journals[run_id] = opened
         return opened
 
     def _is_dead(self, followed: _Journal, moment: float) -> bool:
         """Whether a run that tells nothing new was cut off. Looking takes the lock of a run that nobody writes to for a
         moment, so it is done rarely."""
-        if moment - followed.looked < _SILENT_S or (followed.changed != moment and moment - followed.changed < _SILENT_S):
+        if moment - followed.looked < _SILENT_S or (
+            followed.changed != moment and moment - followed.changed < _SILENT_S
+        ):
             return False
         followed.looked = moment
         return not is_being_written(followed.path.parent)

@@ -108,7 +108,9 @@ def _certainty(alert: Alert) -> str:
     """`99.98 % sure`: never rounded to all."""
     if alert.confidence is None:
         return "not known"
-    return "exact" if alert.confidence == 1.0 else "> 99.99 %" if alert.confidence > 0.9999 else _percent(alert.confidence)
+    return (
+        "exact" if alert.confidence == 1.0 else "> 99.99 %" if alert.confidence > 0.9999 else _percent(alert.confidence)
+    )
 
 
 def _percent(share: float) -> str:

@@ -61,9 +61,7 @@ def _page(source: Source, linked: dict[str, str]) -> Page:
 
 
 def _specs(found: list[Group]) -> dict[str, Any]:
-    return {
-        f"{group.key}-{x}-{y}": tradeoff_chart(group, x, y) for group in found for x, y in objectives_of(group)
-    }
+    return {f"{group.key}-{x}-{y}": tradeoff_chart(group, x, y) for group in found for x, y in objectives_of(group)}
 
 
 KIND = Kind(plan, "Models", PATH)

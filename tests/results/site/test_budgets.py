@@ -30,7 +30,9 @@ def test_a_group_for_each_device_and_data_set(rows: pd.DataFrame) -> None:
 
 
 def test_published_figures_stand_beside_their_own_data_set_only(rows: pd.DataFrame) -> None:
-    published = [PublishedModel("m", "lce", "Pixel 1", 1, dataset, "a paper") for dataset in ("imagenet", "fashion-mnist")]
+    published = [
+        PublishedModel("m", "lce", "Pixel 1", 1, dataset, "a paper") for dataset in ("imagenet", "fashion-mnist")
+    ]
     for one in groups(rows, published=published):
         assert [choice.source for choice in one.published] == (["a paper"] if one.dataset == "fashion-mnist" else [])
 

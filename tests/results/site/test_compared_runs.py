@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bnnbench.results.ratios import compare
 from bnnbench.results.frames import load
+from bnnbench.results.ratios import compare
 from bnnbench.results.site.comparing.ab_command import Case, KeptBaseline, filter_of, of_comparison, of_runs
 from bnnbench.results.site.comparing.of_runs import compare_runs
 from bnnbench.results.site.comparing.of_verdicts import compare_verdicts
@@ -19,9 +19,8 @@ from bnnbench.results.site.comparing.pairs import (
     device_pairs,
     engine_pairs,
     groups,
-    path_of,
     pairs_of_path,
-    verdicts_path,
+    path_of,
 )
 from bnnbench.results.site.comparing.sides import PairName, SideName
 from bnnbench.results.store.listing import list_runs
@@ -148,7 +147,13 @@ def test_paths_name_their_runs_and_nothing_else() -> None:
     assert dashed in pairs_of_path(path_of(dashed))
     engines = PairName(SideName("a", "pi4", "lce"), SideName("a", "pi4", "native"))
     assert re.fullmatch(r"compare/a--a--[0-9a-f]{10}\.html", path_of(engines))
-    for path in ("compare/../x--y.html", "compare/index.html", "run/a--b.html", "compare/a/b--c.html", "compare/--.html"):
+    for path in (
+        "compare/../x--y.html",
+        "compare/index.html",
+        "run/a--b.html",
+        "compare/a/b--c.html",
+        "compare/--.html",
+    ):
         assert pairs_of_path(path) == []
     hostile = PairName(SideName("a", "<script>/../\n", "e"), SideName("a", "\udc80" * 10_000, "f"))
     assert re.fullmatch(r"compare/a--a--[0-9a-f]{10}\.html", path_of(hostile))
@@ -158,7 +163,14 @@ def test_paths_name_their_runs_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     "workload",
-    ["bconv2d 56x56x64 to 64, 3x3", "a.b*c(d)[e]{2}|^$\\", "'; rm -rf ~ #", "tab\tand\nline", "\u202eright to left", "x" * 200],
+    [
+        "bconv2d 56x56x64 to 64, 3x3",
+        "a.b*c(d)[e]{2}|^$\\",
+        "'; rm -rf ~ #",
+        "tab\tand\nline",
+        "\u202eright to left",
+        "x" * 200,
+    ],
 )
 def test_the_filter_finds_the_workload_alone(workload: str) -> None:
     pattern = filter_of(workload)
@@ -185,7 +197,11 @@ def test_the_command_for_a_run_without_a_baseline_saves_one_first(store: Store) 
 
 def test_the_command_names_no_path_of_the_machine(store: Store) -> None:
     record = _last_two(store)[1].record
-    paths = {"/home/me/secret/suite.toml": "suite.toml", "bench/suite.toml": "bench/suite.toml", "~/x/suite.toml": "suite.toml"}
+    paths = {
+        "/home/me/secret/suite.toml": "suite.toml",
+        "bench/suite.toml": "bench/suite.toml",
+        "~/x/suite.toml": "suite.toml",
+    }
     for typed, shown in paths.items():
         made = msgspec.structs.replace(
             record, command=["bnnbench", "run", typed, "-d", "pi4"], suite={"sources": ["/home/me/secret/suite.toml"]}
@@ -213,4 +229,4 @@ def _slowed(run: StoredRun, factor: float, only: int) -> StoredRun:
         else entry
         for entry in run.entries
     ]
-    return StoredRun(run.record, entries, Path("."), [])
+    return StoredRun(run.record, entries, Path(), [])
