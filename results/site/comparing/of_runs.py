@@ -37,8 +37,8 @@ from bnnbench.results.verdict.rows import signed
 
 TRUST = (
     "No verdicts: these are ratios of two stored runs. They were measured one after the other, so load, temperature "
-    "and kernel may differ too. A change is named where the intervals of both medians do not overlap and are 1 % apart or "
-    "more. bnnbench ab measures both sides in pairs and gives a verdict."
+    "and kernel may differ too. A change is named where the intervals of both medians do not overlap and are 1 % apart "
+    "or more. bnnbench ab measures both sides in pairs and gives a verdict."
 )
 TRUST_WITHIN = (
     "No verdicts: these are ratios of figures of one run, which were not measured in pairs. A change is named where "
