@@ -1,7 +1,7 @@
 """Each case over runs and commits, and where it changed. Weaker than a comparison: days lie between its figures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -48,9 +48,13 @@ class History:
         return f"{self.workload} · {self.series}{threads}"
 
 
-def histories(frame: pd.DataFrame) -> list[History]:
+Detect = Callable[[Sequence[float]], Sequence[ChangePoint]]
+
+
+def histories(frame: pd.DataFrame, detect: Detect = change_points) -> list[History]:
     """Of a frame of `bnnbench.results.load`: cases with a latency in `LEAST_RUNS` runs, those that changed most
-    first."""
+    first. `detect` finds the changes of a case; one that remembers what it found saves that work for cases without new
+    runs."""
     sides = equal(frame["variant"], "base") | equal(
         frame["variant"], "head"
     )  # of comparisons, which have verdicts of their own
@@ -64,7 +68,7 @@ def histories(frame: pd.DataFrame) -> list[History]:
         if len(rows) < LEAST_RUNS:
             continue
         workload, series, device, threads = map(str, key)
-        values = [float(value) for value in rows["latency_ns"]]
+        values: list[float] = rows["latency_ns"].to_numpy(float).tolist()
         found.append(
             History(
                 workload=workload,
@@ -72,11 +76,11 @@ def histories(frame: pd.DataFrame) -> list[History]:
                 engine=str(rows["engine"].iloc[0]),
                 device=device,
                 threads=int(threads),
-                run_ids=[str(run) for run in rows["run_id"]],
-                moments=list(rows["created"]),
-                commits=[None if pd.isna(commit) else str(commit) for commit in rows["commit"]],
+                run_ids=rows["run_id"].tolist(),
+                moments=rows["created"].tolist(),
+                commits=rows["commit"].astype(object).where(rows["commit"].notna(), None).tolist(),
                 values_ns=values,
-                changes=change_points(values),
+                changes=detect(values),
             )
         )
     return sorted(found, key=lambda history: -_largest(history))

@@ -21,7 +21,7 @@ EXAMPLES = """Examples:
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
-  BNNBENCH_NOTIFY_URL=https://... bnnbench check --baseline main --notify
+  bnnbench check --baseline main --notify        # to the webhook BNNBENCH_NOTIFY_URL
 Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or too many
 inconclusive cases."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .terminal import Console
 
 _DAMAGED = 1
+_KINDS = ("run", "baseline", "calibration", "alert")
 _SHOWN = 5
 """Findings of one file in a terminal."""
 
@@ -92,7 +93,7 @@ def _print(done: Sequence[ItemResult], console: Console, store: str) -> None:
                 say(console, f"{word}: {where}: {text}", style)
             if len(texts) > _SHOWN:
                 say(console, f"{word}: {where}: {len(texts) - _SHOWN} more, all in --json", style)
-    kinds = [(kind, [part for part in done if part.kind == kind]) for kind in ("run", "baseline", "calibration")]
+    kinds = [(kind, [part for part in done if part.kind == kind]) for kind in _KINDS]
     counts = [f"{len(of_kind)} {kind}{'' if len(of_kind) == 1 else 's'}" for kind, of_kind in kinds if of_kind]
     files, bytes_ = sum(part.files for part in done), sum(part.size_bytes for part in done)
     checked = f"{', '.join(counts) or 'nothing'} checked in {store}, {files} files, {size(bytes_)}"

@@ -9,8 +9,9 @@ from bnnbench.results.alerts.in_verdicts import COLUMNS, SIDE_COLUMNS, verdict_a
 from bnnbench.results.alerts.matching import with_states
 from bnnbench.results.errors import StoreError
 from bnnbench.results.frames import load
-from bnnbench.results.history import histories
+from bnnbench.results.history import Detect, histories
 from bnnbench.results.index.verdicts import read_verdicts
+from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.store.alert_states import read_states
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
@@ -24,13 +25,18 @@ HISTORY_COLUMNS = (
 
 
 def alerts(
-    store: Store, *, since: str | datetime | None = None, devices: Sequence[str] = (), closed: bool = True
+    store: Store,
+    *,
+    since: str | datetime | None = None,
+    devices: Sequence[str] = (),
+    closed: bool = True,
+    detect: Detect = change_points,
 ) -> list[Alert]:
     """The alerts of a store: regressions first, of these the newest first.
 
     `since` leaves out alerts that began before a date or time, in UTC unless it has a zone; `devices` takes only those
-    on these devices; `closed` False leaves out those that were called fixed or that nobody will fix. Histories are read
-    whole, because a change is found among the runs before it.
+    on these devices; `closed` False leaves out those that were called fixed or that nobody will fix. `detect` is that
+    of `histories`. Histories are read whole, because a change is found among the runs before it.
 
     Raises StoreError when there is no such store, ValueError for a time that is none.
     """
@@ -44,7 +50,7 @@ def alerts(
         where["device"] = sides["device"] = list(devices)
     found = [
         alert
-        for history in histories(load(store, where=where, columns=HISTORY_COLUMNS))
+        for history in histories(load(store, where=where, columns=HISTORY_COLUMNS), detect)
         for alert in case_alerts(history)
     ]
     verdicts = read_verdicts(store, COLUMNS)

@@ -88,6 +88,14 @@ def read_state(path: Path) -> AlertState:
     """What a file says. Raises StoreError."""
     try:
         data = read_regular(path)
+    except OSError as error:
+        raise StoreError(f"{path} can't be read ({error.strerror or error}): check its permissions") from error
+    return parse_state(data, path)
+
+
+def parse_state(data: bytes, path: Path) -> AlertState:
+    """What the content of a file at `path` says. Raises StoreError."""
+    try:
         if len(data) > MOST_BYTES or not is_sealed(data) or not is_whole(data):
             raise UnreadableError("its checksum is wrong")
         found = decoded(data, _decoder)
@@ -95,7 +103,7 @@ def read_state(path: Path) -> AlertState:
             raise UnreadableError("it is about another alert")
         if found.schema > SCHEMA:
             raise UnreadableError(f"it has schema {found.schema}, this bnnbench reads up to {SCHEMA}")
-    except (OSError, UnreadableError) as error:
+    except UnreadableError as error:
         raise StoreError(f"{path} is not the state of an alert ({error}): remove it, and decide again") from error
     return found
 

@@ -1,4 +1,5 @@
-"""What a store has, to check one after another: runs, baselines, calibrations, and what is none of these."""
+"""What a store has, to check one after another: runs, baselines, calibrations, decisions about alerts, and what is none
+of these."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from bnnbench.results.errors import StoreError
+from bnnbench.results.store.alert_states import FILE, FOLDER, parse_state, states_folder
 from bnnbench.results.store.baselines import OLD, Baselines
 from bnnbench.results.store.calibration import read_calibration
 from bnnbench.results.store.files import sum_of
@@ -38,11 +40,11 @@ def items(store: Store, selectors: Sequence[str] = ()) -> list[Item]:
     if selectors:
         folders = list(dict.fromkeys(store.folder(selector) for selector in selectors))
         return [Item(folder.name, partial(verify_run, store.path, folder)) for folder in folders]
-    return [*_runs(store), *_baselines(store), *_calibrations(store), *_index(store)]
+    return [*_runs(store), *_baselines(store), *_calibrations(store), *_alerts(store), *_index(store)]
 
 
 def _runs(store: Store) -> list[Item]:
-    own = ("baselines", "devices") if store.runs_path == store.path else ()
+    own = ("baselines", "devices", FOLDER) if store.runs_path == store.path else ()
     found = []
     for path in _children(store.runs_path):
         if is_run(path):
@@ -71,6 +73,13 @@ def _calibrations(store: Store) -> list[Item]:
     return [
         Item(path.name, partial(_calibration if _is_calibration(path) else _leftover, store.path, path))
         for path in files
+    ]
+
+
+def _alerts(store: Store) -> list[Item]:
+    return [
+        Item(path.name, partial(_alert if FILE.fullmatch(path.name) else _leftover, store.path, path))
+        for path in _children(states_folder(store.path))
     ]
 
 
@@ -133,6 +142,17 @@ def _baseline(store: Path, folder: Path, name: str, baselines: Baselines) -> Ite
         elif sum_of(reading.contents[place]).sha256 != sha:
             reading.bad(folder / place, f"it is not what was saved: {RESTORE}, or save the baseline again")
     return reading.result("baseline", signed=is_signed(folder / _CAPSULE), name=name)
+
+
+def _alert(store: Path, path: Path) -> ItemResult:
+    reading = Reading(store, path.parent)
+    reading.read(path.name)
+    if path.name in reading.contents:
+        try:
+            parse_state(reading.contents[path.name], path)
+        except StoreError as error:
+            reading.bad(path, str(error).removeprefix(f"{path} "))
+    return reading.result("alert", name=path.name)
 
 
 def _calibration(store: Path, path: Path) -> ItemResult:

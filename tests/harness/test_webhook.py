@@ -1,4 +1,4 @@
-"""`check --notify`: what a real server gets, and that the webhook's address, a secret, is nowhere else."""
+"""Notifications: what a real server gets of them, and what becomes of those that it does not take."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,60 +19,9 @@ from bnnbench.harness.tasks.webhook import Webhook, webhook
 from bnnbench.results.records import ComparisonRecord, Verdict
 from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow
-from tests.harness.bench import Bench
-from tests.harness.test_check import replay
+from tests.harness.hook_server import SECRET, Hook
 
-SECRET = "T0K3N-f00dcafe"  # noqa: S105 - no real one
 pytestmark = pytest.mark.timeout(110)
-
-
-@dataclass
-class Hook:
-    """A server that answers with `statuses`, one after another, and then always with the last of them."""
-
-    statuses: list[int]
-    location: str = ""
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    server: ThreadingHTTPServer | None = None
-    scheme: str = "http"
-    slowly: threading.Event | None = None
-
-    def start(self, context: ssl.SSLContext | None = None) -> None:
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.got.append((self.path, dict(self.headers), body))
-                if hook.slowly is not None:
-                    hook.slowly.wait(30)
-                status = hook.statuses.pop(0) if len(hook.statuses) > 1 else hook.statuses[0]
-                self.send_response(status)
-                if hook.location:
-                    self.send_header("Location", hook.location)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if context is not None:
-            self.scheme = "https"
-            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        assert self.server is not None
-        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}/services/{SECRET}"
-
-    def close(self) -> None:
-        if self.server is not None:
-            if self.slowly is not None:
-                self.slowly.set()
-            self.server.shutdown()
-            self.server.server_close()
 
 
 @pytest.fixture
@@ -277,68 +224,3 @@ def test_the_format_is_that_of_the_host_unless_it_is_set() -> None:
     with pytest.raises(CallError, match="none of the formats slack and json"):
         webhook({module.URL: "https://example.org/x", module.FORMAT: "teams"})
     assert SECRET not in repr(webhook({module.URL: f"https://example.org/{SECRET}"}))
-
-
-# The command
-
-
-def traces(bench: Bench, *outputs: str) -> list[str]:
-    """Where the secret is found: in what was printed, or in any file of the user's folder."""
-    found = [f"output {number}" for number, text in enumerate(outputs) if SECRET in text]
-    for path in bench.folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and SECRET.encode() in path.read_bytes():
-            found.append(str(path))
-    return found
-
-
-def test_check_posts_a_regression_and_keeps_the_secret(repository: Bench, hook: Hook) -> None:
-    repository.environment |= {module.URL: hook.url, module.FORMAT: "slack"}
-    head = replay(repository, factor=1.04)
-    call = ("check", "--baseline", "main", "--head", head, "--store", "store")
-    done = repository.run(*call, "--notify", "--debug")
-    assert done.returncode == 1, done.stderr
-    assert "the verdicts were posted" in done.stderr
-    ((path, _, body),) = hook.got
-    assert path == f"/services/{SECRET}"
-    text = json.loads(body)["text"]
-    assert text.startswith("*bnnbench check: regression*\n1 case: 1 regression")
-    assert repository.store.run("latest").record.run_id in text
-    assert traces(repository, done.stdout, done.stderr) == []
-    (repository.folder / "leak").write_text(hook.url)
-    assert traces(repository) == [str(repository.folder / "leak")]
-
-
-def test_check_posts_what_passed_only_if_asked_and_is_not_changed_by_a_failure(repository: Bench, hook: Hook) -> None:
-    repository.environment |= {module.URL: hook.url}
-    call = ("check", "--baseline", "main", "--head", replay(repository), "--store", "store")
-    done = repository.run(*call, "--notify")
-    assert done.returncode == 0, done.stderr
-    assert hook.got == []
-    hook.statuses = [403]
-    done = repository.run(*call, "--notify-always", "--debug")
-    assert done.returncode == 0, done.stderr
-    assert "warning: the verdicts could not be posted: HTTP 403" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert traces(repository, done.stdout, done.stderr) == []
-    document = json.loads(hook.got[0][2])
-    assert (document["result"], document["exit_status"]) == ("passed", 0)
-    assert document["verdicts"][0]["verdict"] == "equivalent"
-
-
-def test_check_without_a_webhook_measures_nothing(repository: Bench) -> None:
-    before = repository.store.run_ids()
-    done = repository.run("check", "--baseline", "main", "--store", "store", "--notify")
-    assert done.returncode == 2
-    assert "set BNNBENCH_NOTIFY_URL in the environment" in done.stderr
-    assert repository.store.run_ids() == before
-
-
-def test_engines_do_not_get_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bnnbench.devices.inventory import LOCAL
-    from bnnbench.devices.transport.local import LocalTransport
-
-    monkeypatch.setenv(module.URL, f"https://example.org/{SECRET}")
-    monkeypatch.setenv("BNNBENCH_OTHER", "kept")
-    done = LocalTransport(LOCAL).run(["env"])
-    assert b"BNNBENCH_OTHER=kept" in done.stdout
-    assert SECRET.encode() not in done.stdout

@@ -13,16 +13,12 @@ import pytest
 from bnnbench.results.alerts import Alert, alerts, case_alerts, find, with_states
 from bnnbench.results.alerts.alert import alert_id, document
 from bnnbench.results.alerts.in_history import NEAR
-from bnnbench.results.alerts.in_verdicts import COLUMNS, SIDE_COLUMNS, verdict_alerts
-from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.errors import StoreError, StoreWarning
 from bnnbench.results.history import History
 from bnnbench.results.metrics import METRICS
-from bnnbench.results.statistics.change_point import change_points
+from bnnbench.results.statistics.change_point import ChangePoint, change_points
 from bnnbench.results.store.alert_states import AlertState, State, read_states, write_state
-from bnnbench.results.store.baseline import Baseline
 from bnnbench.results.store.runs import Store
-from bnnbench.results.verdict.frame import VERDICT_COLUMNS
 from tests.results.generated_store import Team
 
 BEGIN = pd.Timestamp("2026-01-01", tz="UTC")
@@ -168,148 +164,28 @@ def test_decisions_go_to_the_nearest_alert_and_each_once() -> None:
     assert [one.state for one in with_states([first, second], [other])] == ["new", "new"]
 
 
-def test_what_gets_worse_after_a_fix_is_a_new_alert() -> None:
-    values = stepped(31, (20, 1.05), (24, 1 / 1.05), (27, 1.05), noise=0.0002)
-    (before,) = (one for one in case_alerts(history(values[:24])) if one.subject.kind == "regression")
-    state = decided(before, "fixed")
-    after = [one for one in case_alerts(history(values)) if one.subject.kind == "regression"]
-    assert [one.first_run for one in after] == ["run-020", "run-027"] or len(after) == 1
-    again = [one for one in with_states(after, [state]) if one.first_run == "run-027"]
-    assert all(one.state == "new" for one in again)
-    late = msgspec.structs.replace(after[-1], when="2026-01-28T00:00:00.000000+00:00")
-    assert with_states([late], [state])[0].state == "new"
+def test_a_fixed_change_that_moves_stays_fixed_and_what_gets_worse_again_is_new() -> None:
+    """With 25 runs the first step seems to be at run 18, with 40 runs it is at run 20, and another one at run 25."""
+    values = stepped(40, (20, 1.05), (25, 1.04), noise=0.0002, seed=0)
+    (before,) = case_alerts(history(values[:25]))
+    state = decided(before, "fixed", "by a revert")
+    first, second = with_states(case_alerts(history(values)), [state])
+    assert (before.first_run, first.first_run, second.first_run) == ("run-018", "run-020", "run-025")
+    assert (first.id, first.state, first.note) == (before.id, "fixed", "by a revert")
+    assert second.state == "new"
+    assert second.id != first.id
+    # Run 25 was not known then, so the decision is not about it, even where nothing else is left.
+    (alone,) = with_states(case_alerts(history(values))[1:], [state])
+    assert (alone.id, alone.state) == (second.id, "new")
 
 
-# Verdicts
-
-
-def verdicts(*words: str | None, base: str = "native@main", build: str = "b1", first: int = 0) -> pd.DataFrame:
-    """A check a day with this verdict on latency."""
-    rows = [
-        {
-            "run_id": f"check-{number:03}",
-            "created": BEGIN + pd.Timedelta(days=number),
-            "commit": f"c{number}",
-            "workload": "quicknet_s",
-            "device": "pi4",
-            "threads": 1,
-            "metric": "latency",
-            "unit": "ns",
-            "base": base,
-            "status": "unstable" if word is None else "ok",
-            "verdict": word,
-            "effect_unit": "ratio",
-            "effect": {"regression": 0.04, "improvement": -0.04}.get(word or "", 0.0),
-            "low": 0.03,
-            "high": 0.05,
-            "level": 0.99,
-            "base_value": 1e6,
-            "head_value": 1.04e6,
-            "pairs": 30,
-            "why": "the clock differs" if word == "regression" else None,
-            "extra_ppm": 0,
-        }
-        for number, word in enumerate(words, first)
+def test_a_gain_takes_no_decision_about_a_loss() -> None:
+    values = stepped(60, (20, 1.05), (30, 1 / 1.05), (40, 1.05), noise=0.0002, seed=0)
+    (before,) = case_alerts(history(values[:29]))
+    found = with_states(case_alerts(history(values)), [decided(before, "fixed")])
+    assert [(one.subject.kind, one.state) for one in found] == [
+        *(("regression", "fixed"), ("improvement", "new"), ("regression", "new")),
     ]
-    kinds = {"created": "datetime64[us, UTC]", "commit": "string", **VERDICT_COLUMNS}
-    assert set(rows[0]) == {"run_id", "created", "commit", *COLUMNS}
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kinds[name]) for name in rows[0]})
-
-
-def sides(frame: pd.DataFrame, engine: str = "native", head: str | None = None, build: str = "b1") -> pd.DataFrame:
-    rows = [
-        {
-            "run_id": run_id,
-            "workload": "quicknet_s",
-            "device": "pi4",
-            "threads": 1,
-            "engine": engine if side == "base" else head or engine,
-            "variant": side,
-            "engine_build": build if side == "base" else f"of {run_id}",
-            "plan_sha256": "p",
-        }
-        for run_id in frame["run_id"]
-        for side in ("base", "head")
-    ]
-    return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=CASE_COLUMNS[name]) for name in SIDE_COLUMNS}
-    )
-
-
-def of(*words: str | None, states: Sequence[AlertState] = ()) -> list[Alert]:
-    frame = verdicts(*words)
-    return verdict_alerts(frame, sides(frame), states)
-
-
-def test_verdicts_that_repeat_are_one_alert() -> None:
-    (alert,) = of("equivalent", "regression", "inconclusive", None, "regression", "regression")
-    subject = alert.subject
-    assert (subject.kind, subject.source, subject.against) == ("regression", "verdicts", "native@main")
-    assert (alert.first_run, alert.first_commit) == ("check-001", "c1")
-    assert (alert.previous_run, alert.previous_commit) == ("check-000", "c0")
-    assert (alert.effect, alert.low, alert.high, alert.level, alert.pairs) == (0.04, 0.03, 0.05, 0.99, 30)
-    assert alert.runs_since == 3
-    assert alert.is_current
-    assert alert.why == "the clock differs"
-
-
-def test_an_equivalent_ends_an_alert_and_the_next_is_another() -> None:
-    first, second = of("regression", "equivalent", "regression")
-    assert (first.is_current, second.is_current) == (False, True)
-    assert first.id != second.id
-    assert second.previous_run == "check-001"
-    worse, better = of("regression", "improvement")
-    assert (worse.subject.kind, better.subject.kind) == ("regression", "improvement")
-    assert not worse.is_current
-
-
-def test_a_regression_after_its_fix_is_a_new_alert() -> None:
-    (alert,) = of("equivalent", "regression", "regression")
-    state = decided(alert, "fixed")
-    (same,) = with_states(of("equivalent", "regression", "regression", states=[state]), [state])
-    assert (same.id, same.state) == (alert.id, "fixed")
-    again = with_states(of("equivalent", "regression", "regression", "regression", states=[state]), [state])
-    assert [(one.first_run, one.state) for one in again] == [("check-001", "fixed"), ("check-003", "new")]
-    noted = decided(alert, "acknowledged")
-    (still,) = with_states(of("equivalent", "regression", "regression", "regression", states=[noted]), [noted])
-    assert (still.id, still.state, still.runs_since) == (alert.id, "acknowledged", 3)
-
-
-def test_another_build_of_the_baseline_is_another_question() -> None:
-    one, two = verdicts("regression"), verdicts("regression", first=1)
-    found = verdict_alerts(
-        pd.concat([one, two], ignore_index=True),
-        pd.concat([sides(one), sides(two, build="b2")], ignore_index=True),
-    )
-    assert [alert.first_run for alert in found] == ["check-000", "check-001"]
-
-
-def test_comparisons_of_engines_and_calibrations_are_no_alerts() -> None:
-    frame = verdicts("regression")
-    assert verdict_alerts(frame, sides(frame, "native", "numba")) == []
-    engines = verdicts("regression", base="numba")
-    assert verdict_alerts(engines, sides(engines)) == []
-    slowed = frame.assign(extra_ppm=pd.Series([20_000], dtype="Int64"))
-    assert verdict_alerts(slowed, sides(slowed)) == []
-    assert len(verdict_alerts(frame, sides(frame))) == 1
-
-
-def test_a_baseline_is_what_was_last_good() -> None:
-    frame = verdicts("regression")
-    saved = Baseline(
-        name="main",
-        created="2025-12-01T00:00:00+00:00",
-        version="1",
-        run_id="the-run",
-        commit="good",
-        suite={},
-        engines=[],
-    )
-    (alert,) = verdict_alerts(frame, sides(frame), (), {"main": saved})
-    assert (alert.previous_run, alert.previous_commit) == ("the-run", "good")
-    later = msgspec.structs.replace(saved, created="2026-06-01T00:00:00+00:00")
-    (alert,) = verdict_alerts(frame, sides(frame), (), {"main": later})
-    assert (alert.previous_run, alert.previous_commit) == (None, None)
 
 
 # Stores
@@ -334,6 +210,14 @@ def test_the_alerts_of_a_store(team: Path) -> None:
     assert alerts(Store(team), devices=[one]) == [alert for alert in found if alert.subject.device == one]
     middle = sorted(alert.when for alert in found)[len(found) // 2]
     assert alerts(Store(team), since=middle) == [alert for alert in found if alert.when >= middle]
+    seen: list[int] = []
+
+    def detect(values: Sequence[float]) -> list[ChangePoint]:
+        seen.append(len(values))
+        return []
+
+    assert alerts(Store(team), detect=detect) == [alert for alert in found if alert.subject.source == "verdicts"]
+    assert min(seen) >= 3
     with pytest.raises(ValueError, match="is no date or time"):
         alerts(Store(team), since="yesterday")
     with pytest.raises(StoreError, match="no such folder"):

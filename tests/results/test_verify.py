@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bnnbench.results.records import RunEnd
+from bnnbench.results.store.alert_states import AlertState, Subject, write_state
 from bnnbench.results.store.baselines import Baseline, BaselineEngine, BaselineModel, Baselines
 from bnnbench.results.store.calibration import Calibration, latest, save
 from bnnbench.results.store.files import FILES, file_names, sum_of, write_files
@@ -52,7 +53,31 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     )
     Baselines(path).save(baseline, {shas[0]: engine}, {shas[1]: model})
     save(path, calibration())
+    write_state(path, decision())
     return Store(path)
+
+
+def decision() -> AlertState:
+    subject = Subject(
+        kind="regression",
+        source="history",
+        device="pi4",
+        workload="quicknet_s",
+        engine="native",
+        variant=None,
+        threads=1,
+        metric="latency",
+    )
+    return AlertState(
+        id="0123456789ab",
+        state="acknowledged",
+        subject=subject,
+        first_run="r",
+        first_created="2026-01-01T00:00:00+00:00",
+        until="2026-01-02T00:00:00+00:00",
+        changed="2026-01-03T00:00:00+00:00",
+        note="bisecting",
+    )
 
 
 def calibration() -> Calibration:
@@ -96,9 +121,9 @@ def run_folder(store: Store, of: str = "60e40") -> Path:
 def test_what_was_written_is_whole(store: Store) -> None:
     found = checked(store)
     assert not [one for part in found.values() for one in part.findings]
-    assert {part.kind for part in found.values()} == {"run", "baseline", "calibration"}
+    assert {part.kind for part in found.values()} == {"run", "baseline", "calibration", "alert"}
     assert {part.state for part in found.values() if part.kind == "run"} == {"ended"}
-    assert all(part.signed for part in found.values() if part.kind != "calibration")
+    assert all(part.signed for part in found.values() if part.kind in ("run", "baseline"))
     assert {path.stat().st_size for path in store.path.rglob("*.lock")} <= {0}
     on_disk = [path for path in store.path.rglob("*") if path.is_file() and path.suffix != ".lock"]
     listed = sum(part.files for part in found.values()) + len(list(store.path.rglob(FILES)))

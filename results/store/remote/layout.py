@@ -1,10 +1,12 @@
-"""Which objects belong to a store, and which of them make a run, a baseline or a device's calibrations.
+"""Which objects belong to a store, and which of them make a run, a baseline, a device's calibrations or a decision
+about an alert.
 
     <prefix>/runs/<run id>/<file of RUN_FILES>
     <prefix>/runs/<run id>/journal-<offset>.jsonl   a part of the journal of a run that has not ended, from this byte on
     <prefix>/devices/<name>/calibration-*.json
     <prefix>/baselines/<name>.json                  the files of a baseline (baseline_sync.py)
     <prefix>/blobs/<sha256>                         the content of such files
+    <prefix>/alerts/<id>.json                       what was decided about an alert
 
 A bucket may hold any key. Only keys of this form are read, so none can name a file outside the mirror.
 """
@@ -15,6 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bnnbench.results.store.alert_states import FILE as ALERT_FILE
+from bnnbench.results.store.alert_states import MOST_BYTES as ALERT_BYTES
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.run_id import is_run_id
 from bnnbench.results.store.stored_run import END, JOURNAL, MEASUREMENTS, RECORD
@@ -36,7 +40,7 @@ RUN_FILES: dict[str, int] = {
 `run.json`, the last, a run becomes visible."""
 REPLACED = (JOURNAL, END, MEASUREMENTS, "cases.parquet", "verdicts.parquet", FILES)
 """Those that change when a run that ended is resumed; the others never do."""
-LARGEST = {"calibration": _MIB, "pointer": 4 * _MIB, "blob": 4096 * _MIB, "part": 4096 * _MIB}
+LARGEST = {"calibration": _MIB, "pointer": 4 * _MIB, "blob": 4096 * _MIB, "part": 4096 * _MIB, "alert": ALERT_BYTES}
 _PART = re.compile(r"journal-([0-9]{15})\.jsonl")
 _DEVICE = re.compile(r"(?!\.)[\w.-]{0,127}[\w-]")
 CALIBRATION = re.compile(r"calibration-[0-9T+-]{1,40}\.json")
@@ -85,6 +89,7 @@ class Listing:
     runs: dict[str, RunObjects] = field(default_factory=dict)
     calibrations: dict[str, dict[str, Object]] = field(default_factory=dict)
     baselines: dict[str, Object] = field(default_factory=dict)
+    alerts: dict[str, Object] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
 
@@ -102,6 +107,9 @@ def sort(objects: Iterable[Object]) -> Listing:
         if kind == "baselines" and not file:
             found = _POINTER.fullmatch(name)
             name, file = (found[1], "pointer") if found else ("", "")
+        if kind == "alerts" and not file:
+            found = ALERT_FILE.fullmatch(name)
+            name, file = (found[1], "alert") if found else ("", "")
         if _RESERVED.match(name) or "/" in file or not _known(kind, name, file, item.size):
             continue
         # Disks that know no case, or only one form of accents, would put two of them into one folder.
@@ -112,6 +120,8 @@ def sort(objects: Iterable[Object]) -> Listing:
             continue
         if kind == "baselines":
             listing.baselines[name] = item
+        elif kind == "alerts":
+            listing.alerts[name] = item
         elif kind == "devices":
             listing.calibrations.setdefault(name, {})[file] = item
         else:
@@ -128,8 +138,8 @@ def _known(kind: str, name: str, file: str, size: int) -> bool:
         most = LARGEST["part"] if _PART.fullmatch(file) else RUN_FILES.get(file, -1)
     elif kind == "devices" and _DEVICE.fullmatch(name) and CALIBRATION.fullmatch(file):
         most = LARGEST["calibration"]
-    elif kind == "baselines" and file == "pointer":
-        most = LARGEST["pointer"]
+    elif (kind, file) in (("baselines", "pointer"), ("alerts", "alert")):
+        most = LARGEST[file]
     else:
         return False
     return 0 <= size <= most

@@ -24,8 +24,9 @@ from bnnbench.results.errors import StoreError, StoreWarning, store_error
 from bnnbench.results.store.atomic import write_atomically
 from bnnbench.results.store.parts import note_removed
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
-from bnnbench.results.store.remote import baseline_sync, calibration_sync, run_sync
+from bnnbench.results.store.remote import alert_sync, baseline_sync, calibration_sync, run_sync
 from bnnbench.results.store.remote.address import Address
+from bnnbench.results.store.remote.alert_sync import AlertSync
 from bnnbench.results.store.remote.baseline_sync import BaselineSync
 from bnnbench.results.store.remote.bucket import AwayError, Bucket
 from bnnbench.results.store.remote.calibration_sync import CalibrationSync
@@ -109,7 +110,8 @@ class Mirror:
 
     def _exchange(self) -> None:
         # Before the listing: what is known by then must be in it, or was removed since.
-        runs, devices, baselines = map(self._states.all, (run_sync.KIND, calibration_sync.KIND, baseline_sync.KIND))
+        kinds = (run_sync.KIND, calibration_sync.KIND, baseline_sync.KIND, alert_sync.KIND)
+        runs, devices, baselines, alerts = map(self._states.all, kinds)
         listing = sort(self._bucket.list())
         self._make()
         if listing.refused:
@@ -126,6 +128,9 @@ class Mirror:
         saved = BaselineSync(self._bucket, self._states, self.path)
         for name in _wanted(listing, baseline_sync.KIND, [*listing.baselines, *saved.names()]):
             tasks.append(partial(saved.exchange, name, listing.baselines.get(name), baselines.get(name, State())))
+        decided = AlertSync(self._bucket, self._states, self.path)
+        for name in sorted({*listing.alerts, *decided.names()}):
+            tasks.append(partial(decided.exchange, name, listing.alerts.get(name), alerts.get(name, State())))
         self._do(tasks)
 
     def _run_tasks(self, listing: Listing, known: _Known) -> list[Callable[[], None]]:

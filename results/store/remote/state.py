@@ -48,7 +48,7 @@ _decoder = msgspec.json.Decoder(State)
 
 
 class States:
-    """The states of one mirror; `kind` is runs, devices or baselines."""
+    """The states of one mirror; `kind` is runs, devices, baselines or alerts."""
 
     def __init__(self, mirror: Path) -> None:
         self._path = mirror / FOLDER

@@ -6,9 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bnnbench.results.errors import StoreWarning
+from bnnbench.results.store.alert_states import AlertState, parse_state, read_states, write_state
 from bnnbench.results.store.baselines import Baseline, BaselineEngine, Baselines
 from bnnbench.results.store.calibration import latest, save
 from bnnbench.results.store.runs import Store
@@ -109,3 +111,56 @@ def test_no_credential_is_in_any_file(host: Host, storage: Storage, tmp_path: Pa
     for key in storage.names():
         (tmp_path / "object").write_bytes(storage.get(key))
         assert planted_in(tmp_path) == [], key
+
+
+def noted(store: Store, note: str, changed: str) -> None:
+    from tests.results.test_verify import decision
+
+    write_state(store.path, msgspec.structs.replace(decision(), note=note, changed=changed))
+    store.upload()
+
+
+def notes(store: Store) -> list[str]:
+    return [state.note for state in read_states(store.path)]
+
+
+def test_decisions_about_alerts_are_shared_and_the_last_one_stays(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        noted(store(), "first", "2026-01-01T00:00:00+00:00")
+    with host("b") as store:
+        opened = store()
+        assert notes(opened) == ["first"]
+        noted(opened, "third", "2026-01-03T00:00:00+00:00")
+    with host("a") as store:
+        folder = store().path
+        assert notes(store()) == ["third"]
+        write_state(folder, msgspec.structs.replace(read_states(folder)[0], note="older", changed="2026-01-02T00"))
+        assert notes(store()) == ["third"]
+    with host("c") as store:
+        assert notes(store()) == ["third"]
+
+
+def test_a_damaged_decision_is_neither_taken_from_a_bucket_nor_brought_there(host: Host, storage: Storage) -> None:
+    with host("a") as store:
+        opened = store()
+        noted(opened, "first", "2026-01-01T00:00:00+00:00")
+    key = "alerts/0123456789ab.json"
+    whole = storage.get(key)
+    storage.put(key, whole.replace(b"first", b"other"))
+    storage.put("alerts/run.json", whole)
+    storage.put("alerts/0123456789ab.json/x.json", whole)
+    with host("b") as store, pytest.warns(StoreWarning, match="not the state of an alert"):
+        assert notes(store()) == []
+    storage.delete(key)
+    with host("c") as store:
+        opened = store()
+        assert not (opened.path / "alerts").exists()
+        path = write_state(opened.path, read_states_of(whole))
+        path.write_bytes(whole.replace(b"first", b"other"))
+        with pytest.warns(StoreWarning, match="not the state of an alert"):
+            opened.upload()
+    assert key not in storage.names()
+
+
+def read_states_of(document: bytes) -> AlertState:
+    return parse_state(document, Path("0123456789ab.json"))
