@@ -88,7 +88,7 @@ def _new(source: Source) -> Iterator[_Seen]:
             warn(StoreWarning(f"run {line.run_id} is left out: {error}"), stacklevel=2)
             continue
         for device, facts in record.devices.items():
-            yield _Seen(line.run_id, line.created, device, {name: record.fact(device, name) for name in facts})
+            yield _Seen(line.run_id, line.created, device, {name: record.fact(device, name) for name in sorted(facts)})
 
 
 def _all(source: Source) -> Iterator[_Seen]:

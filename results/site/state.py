@@ -17,10 +17,11 @@ _OWN_PATH = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,160}(/(?!\.)[A-Za-z0-9._-]{1,160
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True):
-    """A file of the site: a digest of what it was made of, and the SHA-256 of its content."""
+    """A file of the site: a digest of what it was made of, and size and SHA-256 of its content."""
 
     made_of: str
     sha256: str
+    size: int
 
 
 class State(msgspec.Struct, kw_only=True):

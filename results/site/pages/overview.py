@@ -33,7 +33,8 @@ class News:
 
 def plan(source: Source) -> Iterable[Planned]:
     """One page, made at each build: it says when that was."""
-    yield Planned("index.html", digest(source.now.isoformat()), partial(_page, source))
+    made_of = digest(source.now.isoformat(), " ".join(source.fingerprints.values()))
+    yield Planned("index.html", made_of, partial(_page, source))
 
 
 def changes_since(source: Source, begin: str) -> list[tuple[CaseSummary, Change]]:

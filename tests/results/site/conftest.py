@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,11 +11,15 @@ import msgspec
 import pytest
 
 from bnnbench.results.records import Entry, RunRecord
+from bnnbench.results.report import html
+from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 from tests.results.generated_store import Team, write_run
 
 NOW = datetime(2024, 1, 22, 12, tzinfo=UTC)
 """Two weeks after the first run of a generated store."""
+WORKLOADS = ("bconv2d 56x56x64 to 64, 1x1", "bconv2d 56x56x64 to 64, 3x3", "quicknet_s")
 HOSTILE = (
     "<script>window.hacked = 1</script>",
     "\"' onmouseover='window.hacked = 1' x=\"",
@@ -27,10 +31,31 @@ HOSTILE = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def plain_reports() -> Generator[Callable[..., str]]:
+    """Reports of runs without charts, which take seconds each; gives what makes real ones."""
+    whole = html.render
+
+    def render(run: StoredRun, context: PageContext) -> str:
+        head = f'<!doctype html><html lang="en"><title>{run.record.run_id}</title><h1>{run.record.run_id}</h1>'
+        policy = "default-src 'none'; script-src 'self'"
+        link = f'<main><a href="{context.home}">overview</a></main>'
+        return f'{head}<meta http-equiv="Content-Security-Policy" content="{policy}">{link}'
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "render", render)
+        yield whole
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of 40 runs within a week."""
-    return written(tmp_path_factory.mktemp("small"), lambda store: Team(40, every=4).write(store))
+    """A store of 40 runs within a week, of few cases."""
+
+    def write(store: Path) -> None:
+        for number in range(40):
+            write_run(store / "runs", *limited(number))
+
+    return written(tmp_path_factory.mktemp("small"), write)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +67,18 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_run(store / "runs", *hostile_run(number))
 
     return written(tmp_path_factory.mktemp("hostile"), write)
+
+
+def limited(number: int) -> tuple[RunRecord, list[Entry]]:
+    """A run of a team with only those of its cases that few workloads are of."""
+    record, entries = Team(44, every=4).run(number)
+    if record.comparisons:
+        return record, entries
+    cases = [case for case in record.cases if case.workload in WORKLOADS]
+    kept = {case.id for case in cases}
+    return msgspec.structs.replace(record, cases=cases), [
+        one for one in entries if not hasattr(one, "case_id") or one.case_id in kept
+    ]
 
 
 def hostile_run(number: int) -> tuple[RunRecord, list[Entry]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import warnings
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,12 +14,15 @@ import pytest
 
 from bnnbench.results.errors import NoStoreError, StoreError, StoreWarning
 from bnnbench.results.index.make import add_run, make_index
+from bnnbench.results.report import html
+from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.site.build import Built, build
 from bnnbench.results.site.source import Asked
 from bnnbench.results.site.state import STATE
 from bnnbench.results.store.runs import Store
-from tests.results.generated_store import Team, write_run
-from tests.results.site.conftest import NOW
+from bnnbench.results.store.stored_run import StoredRun
+from tests.results.generated_store import write_run
+from tests.results.site.conftest import NOW, limited
 
 WITHOUT_RUNS = Asked(last_runs=0)
 
@@ -80,7 +84,7 @@ def site(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_link_leads_to_a_page(site: Path) -> None:
-    assert len(list(site.rglob("*.html"))) > 100
+    assert len(list(site.rglob("*.html"))) > 40
     assert broken_links(site) == []
 
 
@@ -116,24 +120,22 @@ def test_a_second_build_writes_nothing(small: Path, site: Path, tmp_path: Path) 
     assert (found.written, found.removed) == (0, 0)
 
 
-def test_after_one_more_run_only_its_pages_are_written(small: Path, site: Path, tmp_path: Path) -> None:
-    out, store = copied(site, tmp_path / "out"), copied(small, tmp_path / "small")
-    build(Store(small), out, WITHOUT_RUNS, now=NOW)
-    old = contents(out)
-    # The copy has other times, so the state must learn it first.
-    record, entries = Team(44, every=4).run(43)
+def test_after_one_more_run_only_its_pages_are_written(small: Path, tmp_path: Path) -> None:
+    out, store = tmp_path / "out", copied(small, tmp_path / "small")
     built(store, out)
+    old = contents(out)
+    record, entries = limited(43)
     write_run(store / "runs", record, entries)
     found = built(store, out)
     new = contents(out)
     changed = {path for path in new if new[path] != old.get(path)}
     device = next(iter(record.devices))
     assert {path.split("/")[0] for path in changed} == {"index.html", "cases.html", "case", "device", "devices.html"}
-    assert len([path for path in changed if path.startswith("case/")]) <= 2 * len(record.cases)
+    assert len([path for path in changed if path.startswith("case/")]) == len(record.cases)
     assert [path for path in changed if path.startswith("device/")] == [
         path for path in new if path.startswith(f"device/{device}-")
     ]
-    assert found.written <= len(changed) + 2
+    assert found.written == len(changed)
     built(store, tmp_path / "fresh")
     assert contents(tmp_path / "fresh") == new
 
@@ -141,8 +143,7 @@ def test_after_one_more_run_only_its_pages_are_written(small: Path, site: Path, 
 def test_after_a_run_was_removed_its_pages_are_gone(small: Path, tmp_path: Path) -> None:
     out, store = tmp_path / "out", copied(small, tmp_path / "small")
     asked = Asked(last_runs=1)
-    lone = Team(44, every=4).run(43)
-    folder = write_run(store / "runs", *lone)
+    folder = write_run(store / "runs", *limited(43))
     built(store, out, asked)
     assert (out / "run" / f"{folder.name}.html").is_file()
     shutil.rmtree(folder)
@@ -153,13 +154,30 @@ def test_after_a_run_was_removed_its_pages_are_gone(small: Path, tmp_path: Path)
     assert broken_links(out) == []
 
 
+def test_the_page_of_a_run_is_its_report_with_a_link_back(
+    small: Path, tmp_path: Path, plain_reports: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Store(small).run("latest")
+    asked: list[str] = []
+
+    def render(one: StoredRun, context: PageContext) -> str:
+        asked.append(one.record.run_id)
+        return plain_reports(one, context) if one.record.run_id == run.record.run_id else ""
+
+    monkeypatch.setattr(html, "render", render)
+    built(small, tmp_path, Asked(last_runs=1))
+    assert len(asked) == len(list((tmp_path / "run").iterdir()))
+    page = (tmp_path / "run" / f"{run.record.run_id}.html").read_text(encoding="utf-8")
+    linked = page.replace('<a href="../index.html">bnnbench · overview</a>', "bnnbench")
+    assert linked.replace('<meta name="generator" content="bnnbench site">\n', "") == plain_reports(run)
+
+
 def test_an_index_changes_nothing(small: Path, site: Path, tmp_path: Path) -> None:
     store = copied(small, tmp_path / "small")
     make_index(store, store / "runs")
     built(store, tmp_path / "out")
-    pages = contents(tmp_path / "out")
-    assert pages.keys() == contents(site).keys()
-    folder = write_run(store / "runs", *Team(44, every=4).run(43))
+    assert contents(tmp_path / "out").keys() == contents(site).keys()
+    folder = write_run(store / "runs", *limited(43))
     assert add_run(store, folder)
     built(store, tmp_path / "out")
     shutil.rmtree(store / "index")
@@ -190,14 +208,14 @@ def test_a_page_that_was_changed_by_hand_is_not_removed(small: Path, site: Path,
     page = next((out / "case").glob("*.html"))
     state = (out / STATE).read_text()
     (out / "old.html").write_text("mine")
-    (out / STATE).write_text(state.replace('"files":{', '"files":{"old.html":["x","y"],'))
+    (out / STATE).write_text(state.replace('"files":{', '"files":{"old.html":["x","y",1],'))
     with pytest.warns(StoreWarning, match=r"old\.html is no page of the site any more; it was changed and stays"):
         built(small, out)
     assert (out / "old.html").read_text() == "mine"
     assert page.is_file()
 
 
-@pytest.mark.parametrize("path", ["../outside.html", "/etc/hosts", "case/../../outside.html", ".hidden", "a//b"])
+@pytest.mark.parametrize("path", ["../outside.html", "case/../../outside.html"])
 def test_a_hostile_state_removes_nothing_outside(small: Path, site: Path, tmp_path: Path, path: str) -> None:
     import hashlib
 
@@ -206,12 +224,12 @@ def test_a_hostile_state_removes_nothing_outside(small: Path, site: Path, tmp_pa
     outside.write_text("mine")
     digest = hashlib.sha256(b"mine").hexdigest()
     state = (out / STATE).read_text()
-    (out / STATE).write_text(state.replace('"files":{', f'"files":{{"{path}":["x","{digest}"],'))
+    (out / STATE).write_text(state.replace('"files":{', f'"files":{{"{path}":["x","{digest}",4],'))
     built(small, out)
     assert outside.read_text() == "mine"
 
 
-@pytest.mark.parametrize("state", [b"", b"{", b'{"files": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize("state", [b"", b'{"files": 3}'])
 def test_after_a_damaged_state_all_is_made_again(small: Path, site: Path, tmp_path: Path, state: bytes) -> None:
     out = copied(site, tmp_path / "out")
     (out / STATE).write_bytes(state)
@@ -251,7 +269,7 @@ def test_since_leaves_older_runs_out(small: Path, tmp_path: Path) -> None:
     ids = Store(small).run_ids()
     with warnings.catch_warnings():
         warnings.simplefilter("error", StoreWarning)
-        found = built(small, tmp_path / "out", Asked(last_runs=0, since="2024-01-12T00:00:00.000000+00:00"))
+        found = built(small, tmp_path / "out", Asked(last_runs=0, since="2024-01-13T00:00:00.000000+00:00"))
     assert 0 < found.runs < len(ids)
     pages = b"".join(contents(tmp_path / "out").values())
     assert ids[0].encode() not in pages
