@@ -38,10 +38,7 @@ def site(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write the store as a site: static pages of devices, cases and runs, for any web server.
-
-    A second time, only pages that new runs changed are written. Files of the folder that are not of the site stay.
-    """
+    """Write the store as a site: static pages of devices, cases and runs, for any web server."""
     from dataclasses import asdict
     from json import dumps
 

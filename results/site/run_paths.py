@@ -9,7 +9,7 @@ from bnnbench.results.site.page import slug
 from bnnbench.results.site.source import Source
 
 _CHANGE_DAYS = 90
-_MOST_CHANGES = 60
+_MOST_CHANGES = 30
 
 
 def run_paths(source: Source) -> dict[str, str]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from bnnbench.results.charts import style
 from bnnbench.results.metrics import OBJECTIVES, Metric
+from bnnbench.results.printable import shorten
 from bnnbench.results.site.chart_spec import chart, colour, focus_ring
 from bnnbench.results.site.choosing.groups import Choice, Group
+from bnnbench.results.site.page import MOST_NAME
 
 _KINDS = ("on the front", "beaten", "published")
 _SHAPES = ("circle", "cross", "diamond")
@@ -79,7 +81,8 @@ def _points(choices: Sequence[Choice], x: str, y: str, kind: str) -> list[dict[s
                 "x": _scaled(across, OBJECTIVES[x]),
                 "y": _scaled(up, OBJECTIVES[y]),
                 "kind": of_it,
-                "say": f"{one.name}: {', '.join(texts)}, {of_it}" + (f", {one.source}" if one.source else ""),
+                "say": f"{shorten(one.name, MOST_NAME)}: {', '.join(texts)}, {of_it}"
+                + (f", {one.source}" if one.source else ""),
             }
         )
     return found

@@ -7,7 +7,9 @@ from typing import Any
 
 from bnnbench.results.metrics import OBJECTIVES, Metric
 from bnnbench.results.pick import ORDER
+from bnnbench.results.printable import harmless, shorten
 from bnnbench.results.site.choosing.groups import Group
+from bnnbench.results.site.page import MOST_NAME
 
 _DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _STEP = 0.005
@@ -35,11 +37,11 @@ def data_of(groups: Sequence[Group]) -> dict[str, Any]:
         ],
         "groups": {
             group.key: {
-                "title": group.title,
-                "command": _command(group),
+                "title": shorten(group.title, MOST_NAME),
+                "command": harmless(_command(group)),
                 "choices": [
                     {
-                        "name": one.name,
+                        "name": shorten(one.name, MOST_NAME),
                         "run": one.run_id,
                         "trust": one.trust,
                         "figures": one.figures,

@@ -67,13 +67,16 @@ class LivePages:
             if moment - self._looked < _LOOK_EVERY_S or self._is_timed_here():
                 return
             self._looked = moment
-            token = self._store_token()
-            if token == self._token:
+            folders, begun = self._folders_token(), time.time_ns()
+            if (folders, self._unfinished_token()) == self._token:
                 return
             source = read_source(self._store, self._known(), self._asked, datetime.now(UTC), watch)
             self._planned = {planned.path: planned for _, planned in plan(source)}
             self._renderer = renderer(source, LIVE_SCRIPTS, live=True)
-            self._source, self._token = source, token
+            self._source = source
+            unfinished = self._unfinished_token()
+            # A run that ended while it was read may have been read before its end.
+            self._token = None if max(unfinished, default=0) >= begun else (folders, unfinished)
 
     def page(self, path: str) -> Rendered | None:
         """The page at a path of the site; None where there is none. Raises WaitingError, StoreError."""
@@ -112,16 +115,18 @@ class LivePages:
             return None
         return State(runs=dict(source.fingerprints), cases=list(source.cases.values()), kept=source.kept)
 
-    def _store_token(self) -> object:
-        """Changes with what a page can show: runs that come, go, or go on, baselines, alerts and calibrations."""
+    def _folders_token(self) -> tuple[int, ...]:
+        """Changes with runs that come and go, baselines, alerts and calibrations."""
         folders = [self._store.runs_path, index_folder(self._store.path)]
         for name in ("baselines", "alerts", "devices"):
             folder = self._store.path / name
             folders += [folder, *(sorted(folder.iterdir()) if name != "alerts" and folder.is_dir() else [])]
-        unfinished = [] if self._source is None else [line for line in self._source.runs if line.state != "complete"]
-        # When a run ends, files are added to its folder; how far it is, events say.
-        folders += [self._store.runs_path / line.run_id for line in unfinished[:_MOST_UNFINISHED]]
-        return tuple(_changed_ns(path) for path in folders)
+        return tuple(map(_changed_ns, folders))
+
+    def _unfinished_token(self) -> tuple[int, ...]:
+        """Changes when a run ends, because files are added to its folder then; how far it is, events say."""
+        lines = [] if self._source is None else [line for line in self._source.runs if line.state != "complete"]
+        return tuple(_changed_ns(self._store.runs_path / line.run_id) for line in lines[:_MOST_UNFINISHED])
 
 
 def _changed_ns(path: Path) -> int:

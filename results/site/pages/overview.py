@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from markupsafe import Markup
 
-from bnnbench.results.site.cases import CaseSummary, Change
+from bnnbench.results.alerts.alert import Alert
+from bnnbench.results.site.alert_list import alert_list
+from bnnbench.results.site.cases import CaseKey, CaseSummary
 from bnnbench.results.site.last_runs import last_runs, running
 from bnnbench.results.site.page import Page, Planned, digest
 from bnnbench.results.site.pages import Kind
@@ -24,10 +26,14 @@ _LATEST = 10
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A change point of a case."""
+    """An alert: a change point of a case, or a verdict against a baseline. `effect` is in words, `size` what it is
+    sorted by; `path` is that of the case's page, empty where it has none."""
 
-    case: CaseSummary
-    change: Change
+    alert: Alert
+    name: str
+    path: str
+    effect: str
+    size: float
     spark: Markup
 
 
@@ -37,27 +43,22 @@ def plan(source: Source) -> Iterable[Planned]:
     yield Planned("index.html", made_of, partial(_page, source))
 
 
-def changes_since(source: Source, begin: str) -> list[tuple[CaseSummary, Change]]:
-    """The change points from a moment on, ISO 8601 in UTC: the largest first, slower before faster."""
-    found = [
-        (case, change)
-        for case in source.cases.values()
-        for change in case.changes
-        if change.created >= begin and change.before > 0
-    ]
-    return sorted(found, key=lambda item: (item[1].effect < 0, -abs(item[1].effect), item[0].path))
+def changes_since(found: Sequence[Alert], begin: str) -> list[Alert]:
+    """The alerts that are not closed from a moment on, ISO 8601 in UTC: what got worse first, the largest first."""
+    week = [alert for alert in found if alert.is_open and alert.when >= begin]
+    return sorted(week, key=lambda one: (one.subject.kind != "regression", -abs(one.effect), one.id))
 
 
-def latest_changes(source: Source, most: int) -> list[tuple[CaseSummary, Change]]:
-    """The newest change points of all."""
-    found = [(case, change) for case in source.cases.values() for change in case.changes]
-    return sorted(found, key=lambda item: (item[1].created, item[0].path), reverse=True)[:most]
+def latest_changes(found: Sequence[Alert], most: int) -> list[Alert]:
+    """The newest alerts of all."""
+    return sorted(found, key=lambda one: (one.when, one.id), reverse=True)[:most]
 
 
 def _page(source: Source) -> Page:
     begin = f"{source.now - timedelta(days=source.asked.week_days):%Y-%m-%dT%H:%M:%SZ}"
-    week = changes_since(source, begin)
-    shown = week[:MOST_CHANGES] or latest_changes(source, _LATEST)
+    found = alert_list(source)
+    week = changes_since(found, begin)
+    shown = week[:MOST_CHANGES] or latest_changes(found, _LATEST)
     return Page(
         path="index.html",
         template="overview.html",
@@ -65,7 +66,7 @@ def _page(source: Source) -> Page:
         context={
             "last": last_runs(source),
             "running": running(source),
-            "news": [News(case, change, _spark(case)) for case, change in shown],
+            "news": [_news(source, alert) for alert in shown],
             "changed": len(week),
             "days": source.asked.week_days,
             "linked": run_paths(source),
@@ -75,6 +76,21 @@ def _page(source: Source) -> Page:
             "devices": len({case.device for case in source.cases.values()}),
         },
         contents=[("last", "Last runs"), ("changes", "Changes"), ("running", "Running now")],
+    )
+
+
+def _news(source: Source, alert: Alert) -> News:
+    subject = alert.subject
+    key = CaseKey(subject.device, subject.workload, subject.engine, subject.variant or "", subject.threads)
+    case = source.cases.get(key)
+    threads = f" x{subject.threads}" if subject.threads > 1 else ""
+    return News(
+        alert=alert,
+        name=f"{subject.workload} · {subject.engine} {subject.variant or ''}".rstrip() + threads,
+        path="" if case is None else case.path,
+        effect=f"{alert.effect * 100:+.1f} {'points' if alert.effect_unit == 'difference' else '%'}",
+        size=alert.effect,
+        spark=Markup("") if case is None else _spark(case),
     )
 
 

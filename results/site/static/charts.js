@@ -66,14 +66,21 @@
       });
       view.initialize(place).hover();
       if (place.clientWidth) view.width(place.clientWidth);
+      await update();
+    }
+
+    async function update() {
       await view.runAsync();
-      const svg = place.querySelector("svg");
-      if (svg) svg.removeAttribute("tabindex");
+      // Groups of marks have no name; each mark in them has.
+      for (const group of place.querySelectorAll("g[role='graphics-symbol']:not([aria-label])")) {
+        group.removeAttribute("role");
+        group.removeAttribute("aria-roledescription");
+      }
     }
 
     function mark(index) {
       at = index;
-      try { view.signal("focus", index).runAsync(); } catch { /* a chart without a mark for the focus */ }
+      try { view.signal("focus", index); update(); } catch { /* a chart without a mark for the focus */ }
     }
 
     function walk(index) {
@@ -88,7 +95,8 @@
       if (!name) return;
       const domain = view.scale("x").domain().map(Number);
       const middle = (domain[0] + domain[1]) / 2, half = (domain[1] - domain[0]) / 2 / factor;
-      view.signal(name, [middle - half, middle + half]).runAsync();
+      view.signal(name, [middle - half, middle + half]);
+      update();
     }
 
     await render();
@@ -122,7 +130,8 @@
     new ResizeObserver(() => {
       if (Math.abs(place.clientWidth - width) < 2) return;
       width = place.clientWidth;
-      view.width(width).runAsync();
+      view.width(width);
+      update();
     }).observe(place);
   }
 

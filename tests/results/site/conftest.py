@@ -37,10 +37,11 @@ def plain_reports() -> Generator[Callable[..., str]]:
     whole = html.render
 
     def render(run: StoredRun, context: PageContext) -> str:
-        head = f'<!doctype html><html lang="en"><title>{run.record.run_id}</title><h1>{run.record.run_id}</h1>'
-        policy = "default-src 'none'; script-src 'self'"
-        link = f'<main><a href="{context.home}">overview</a></main>'
-        return f'{head}<meta http-equiv="Content-Security-Policy" content="{policy}">{link}'
+        title = run.record.run_id
+        head = f'<!doctype html><html lang="en"><head><title>{title}</title><link rel="icon" href="data:,">'
+        policy = "default-src 'none'; script-src 'self'; img-src data:"
+        head += f'<meta http-equiv="Content-Security-Policy" content="{policy}"></head>'
+        return f'{head}<body><main><h1>{title}</h1><a href="{context.home}">overview</a></main></body></html>'
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(html, "render", render)
