@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from bnnbench.harness.cli.serve import serve
+from bnnbench.harness.errors import CallError
 from tests.harness.bench import Bench
 
 pytest.importorskip("starlette", reason="starlette is not installed")
@@ -123,3 +126,13 @@ def test_what_is_wrong_is_one_sentence(bench: Bench, made: object, options: list
     assert done.returncode == 2
     assert said.format(taken=taken) in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("bnnbench.results.site.live.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "starlette"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    with pytest.raises(CallError, match=r"pip install 'bnnbench\[serve\]'"):
+        serve()
