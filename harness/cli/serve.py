@@ -15,7 +15,7 @@ EXAMPLES = """Examples:
   bnnbench serve                                   # http://127.0.0.1:8720
   bnnbench serve --port 9000 --store s3://team-results/bench
   bnnbench serve --host 0.0.0.0 --allow-host bench.lab   # for others; there is no password
-Ctrl-C ends it. It only reads the store."""
+Ctrl-C ends it. It only reads the store, and draws nothing while a benchmark is timed on this machine."""
 
 app = App(name="serve", help_epilogue=EXAMPLES)
 PORT = 8720
@@ -44,10 +44,7 @@ def serve(
     store: StoreOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the site of the store, always as it is now, with the runs that go on. Needs the extra bnnbench[serve].
-
-    It can only be read. Nothing is drawn while a benchmark is timed on this machine.
-    """
+    """Serve the site of the store, always as it is now, with the runs that go on. Needs the extra bnnbench[serve]."""
     from bnnbench.results.errors import StoreError
     from bnnbench.results.site.source import Asked
     from bnnbench.results.store.place import require_store
