@@ -72,4 +72,5 @@ def time_x(field: str = "t") -> dict[str, Any]:
 
 def quantity_y(field: str, title: str) -> dict[str, Any]:
     """Encoding of a figure; the axis does not begin at 0, because changes of few per cent are looked for."""
-    return {"field": field, "type": "quantitative", "title": title, "scale": {"zero": False, "nice": True}}
+    scale, axis = {"zero": False, "nice": True}, {"format": "~g"}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}

@@ -80,14 +80,16 @@ def roofline_chart(points: Sequence[Datum], peaks: Sequence[Peak]) -> dict[str, 
     best = max(single, key=lambda peak: peak.popcount_gops or 0)
     top = best.popcount_gops or 0.0
     least, most = min(point["x"] for point in points) / 4, max(point["x"] for point in points) * 4
-    lines = [{"x": least, "y": top, "roof": "popcount"}, {"x": most, "y": top, "roof": "popcount"}]
-    for level, bandwidth in (best.read_gb_s or {}).items():
-        if not bandwidth:
-            continue
-        ridge = min(max(top / bandwidth, least), most)
-        name = _LEVELS.get(level, level)
-        begin = min(least, ridge / 2)
-        lines += [{"x": at, "y": bandwidth * at, "roof": name} for at in (begin, ridge)]
+    ridges = {
+        _LEVELS.get(level, level): (top / bandwidth, bandwidth)
+        for level, bandwidth in (best.read_gb_s or {}).items()
+        if bandwidth
+    }
+    begin = min([least, *(ridge / 2 for ridge, _ in ridges.values())])
+    first = min((ridge for ridge, _ in ridges.values()), default=begin)
+    lines = [{"x": at, "y": top, "roof": "popcount"} for at in (first, max(most, first))]
+    for name, (ridge, bandwidth) in ridges.items():
+        lines += [{"x": at, "y": bandwidth * at, "roof": name} for at in (begin, min(ridge, max(most, first)))]
     log = {"type": "log"}
     x = {"field": "x", "type": "quantitative", "title": "operations per byte moved", "scale": log}
     y = {"field": "y", "type": "quantitative", "title": "GOPS", "scale": log}

@@ -13,6 +13,7 @@ from bnnbench.results.site.chart_spec import Layer, chart, colour, focus_ring, q
 
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _COUNTS = ((1e9, "G instructions"), (1e6, "M instructions"), (1e3, "k instructions"), (1.0, "instructions"))
+_EDGE = 0.15
 _SHAPES = {"measured": "circle", "unstable": "cross", "low trust": "diamond"}
 
 
@@ -95,11 +96,21 @@ def history_chart(
             {"t": one.at, "lo": scaled(one.low), "hi": scaled(one.high), "v": scaled(one.value)} for one in weeks
         ],
         "levels": [{"t": one.begin, "t2": one.end, "v": scaled(one.value)} for one in levels],
-        "changes": [{"t": one.at, "say": one.say, "text": one.text} for one in events if one.kind == "change point"],
+        "changes": _labels([one for one in events if one.kind == "change point"], [*points, *weeks]),
         "events": [{"t": one.at, "say": one.say, "kind": one.kind} for one in events if one.kind != "change point"],
     }
     layers = [*_thinned(x), *_changes(x), *_runs(x, y), *_events(x), focus_ring(x, y)]
     return chart(data, layers, datasets=others, height=320, zoom="t")
+
+
+def _labels(changes: Sequence[Event], runs: Sequence[Point | Week]) -> list[dict[str, Any]]:
+    """Change points with the places of their texts: in three rows, to the left of the line near the right edge."""
+    first, last = min(one.at for one in runs), max(one.at for one in runs)
+    edge = last - (last - first) * _EDGE
+    return [
+        {"t": one.at, "say": one.say, "text": one.text, "row": 8 + 13 * (number % 3), "late": one.at > edge}
+        for number, one in enumerate(changes)
+    ]
 
 
 def _scale(middle: float, unit: str) -> tuple[float, str]:
@@ -122,7 +133,7 @@ def _thinned(x: Mapping[str, Any]) -> list[Layer]:
 
 def _changes(x: Mapping[str, Any]) -> list[Layer]:
     rule = {"type": "rule", "color": colour(style.ALARM), "strokeWidth": 1.5, "tooltip": True}
-    text = {"type": "text", "align": "left", "dx": 4, "color": colour(style.ALARM), "aria": False}
+    row = {"field": "row", "type": "quantitative", "scale": None}
     say = {"field": "say", "type": "nominal"}
     return [
         {
@@ -130,11 +141,15 @@ def _changes(x: Mapping[str, Any]) -> list[Layer]:
             "mark": rule,
             "encoding": {"x": x, "description": say, "tooltip": say},
         },
-        {
-            "data": {"name": "changes"},
-            "mark": text,
-            "encoding": {"x": x, "y": {"value": 8}, "text": {"field": "text", "type": "nominal"}},
-        },
+        *(
+            {
+                "data": {"name": "changes"},
+                "transform": [{"filter": f"datum.late === {late}"}],
+                "mark": {"type": "text", "align": align, "dx": dx, "color": colour(style.ALARM), "aria": False},
+                "encoding": {"x": x, "y": row, "text": {"field": "text", "type": "nominal"}},
+            }
+            for late, align, dx in (("false", "left", 4), ("true", "right", -4))
+        ),
         {
             "data": {"name": "levels"},
             "mark": {"type": "rule", "strokeWidth": 4, "opacity": 0.35, "color": colour(style.ENGINES["native"])},
