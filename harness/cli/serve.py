@@ -15,7 +15,7 @@ EXAMPLES = """Examples:
   bnnbench serve                                   # http://127.0.0.1:8720
   bnnbench serve --port 9000 --store s3://team-results/bench
   bnnbench serve --host 0.0.0.0 --allow-host bench.lab   # for others; there is no password
-Ctrl-C ends it. It only reads the store, and draws nothing while a benchmark is timed on this machine."""
+Ctrl-C ends it. It only reads. While a benchmark is timed on this machine, nothing is drawn."""
 
 app = App(name="serve", help_epilogue=EXAMPLES)
 PORT = 8720
