@@ -124,7 +124,7 @@ def _weeks(older: pd.DataFrame, unit: str) -> list[Week]:
     if older.empty:
         return []
     days = older["created"].dt.floor("D")
-    begins = days - pd.to_timedelta(days.dt.dayofweek, unit="D")
+    begins = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     found = []
     for begin, group in older.groupby(begins):
         values = group["value"].astype(float)
