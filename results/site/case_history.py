@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -48,64 +48,75 @@ class CaseHistory:
 def case_history(case: CaseSummary, rows: pd.DataFrame, linked: Mapping[str, str]) -> CaseHistory:
     """Of a case and its rows, oldest run first; `linked` are the paths of runs that have a page."""
     figures = timed(rows, case.unit)
-    recent, older = figures.tail(MOST_RUNS), figures.iloc[: max(0, len(figures) - MOST_RUNS)]
-    records = recent.to_dict("records")
-    points = [_point(row, case.unit, linked) for row in records]
-    shown = {str(run) for run in rows["run_id"].tail(MOST_RUNS)}
-    runs = [_run(row, case.unit, linked) for row in rows.tail(MOST_RUNS).to_dict("records")]
-    times = {str(run): _ms(at) for run, at in zip(rows["run_id"], rows["created"], strict=True)}
+    older = figures.iloc[: max(0, len(figures) - MOST_RUNS)]
+    shown = _measured(rows.tail(MOST_RUNS), case.unit)
+    times = dict(zip(map(str, rows["run_id"]), map(_ms, rows["created"]), strict=True))
+    runs = [_run(one, case.unit, linked) for one in shown]
+    is_older = set(map(str, older["run_id"]))
+    points = [
+        _point(one, run)
+        for one, run in zip(shown, runs, strict=True)
+        if one.value is not None and one.status in ("ok", "unstable") and one.run_id not in is_older
+    ]
     return CaseHistory(
         points=points,
         weeks=_weeks(older, case.unit),
         levels=_levels(case, figures),
-        events=[*_changes(case, times), *_events(rows[rows["run_id"].isin(shown)])],
+        events=[*_changes(case, times), *_events(rows.tail(MOST_RUNS))],
         runs=runs[::-1],
         thinned=len(older),
     )
 
 
+class _Measured(NamedTuple):
+    """A row as plain values; None for what is missing."""
+
+    run_id: str
+    created: Any
+    commit: str | None
+    status: str
+    trust: str | None
+    trust_words: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int | None
+
+
+def _measured(rows: pd.DataFrame, unit: str) -> list[_Measured]:
+    value = ("latency_ns", "latency_low_ns", "latency_high_ns") if unit == "ns" else ("instructions",) * 3
+    names = ("run_id", "created", "commit", "status", "trust", "trust_words", *value, "latency_n")
+    columns = [rows[name].astype(object).where(rows[name].notna(), None).tolist() for name in names]
+    return [_Measured(*values) for values in zip(*columns, strict=True)]
+
+
 def _ms(moment: Any) -> int:
-    return 0 if pd.isna(moment) else int(moment.timestamp() * 1000)
+    return 0 if moment is None or pd.isna(moment) else int(moment.timestamp() * 1000)
 
 
-def _text(row: Mapping[Any, Any], unit: str) -> str:
-    value = row.get("value")
-    if value is None or pd.isna(value):
-        return ""
-    if unit != "ns":
-        return figure(float(value), unit)
-    low, high, n = row.get("low"), row.get("high"), row.get("latency_n")
-    ends = [None if end is None or pd.isna(end) else float(end) for end in (low, high)]
-    return duration_text(float(value), ends[0], ends[1], None if n is None or pd.isna(n) else int(n))
-
-
-def _point(row: Mapping[Any, Any], unit: str, linked: Mapping[str, str]) -> Point:
-    run = str(row["run_id"])
-    trust = short_trust(row)
-    kind = "unstable" if row["status"] == "unstable" else "low trust" if row["trust"] == "low" else "measured"
-    commit = "" if pd.isna(row["commit"]) else f", commit {str(row['commit'])[:8]}"
-    said = f"{_text(row, unit)}\n{day(moment_text(row['created']))}, run {run}{commit}"
-    said += f"\ntrust {trust}" if trust else ""
-    low, high = (None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high"))
-    href = f"../{linked[run]}" if run in linked else ""
-    return Point(_ms(row["created"]), float(row["value"]), low, high, kind, said, href)
-
-
-def _run(row: Mapping[Any, Any], unit: str, linked: Mapping[str, str]) -> RunRow:
-    run = str(row["run_id"])
-    column = "latency_ns" if unit == "ns" else "instructions"
-    value = None if pd.isna(row[column]) else float(row[column])
-    ends = {"low": row["latency_low_ns"], "high": row["latency_high_ns"]}
+def _run(one: _Measured, unit: str, linked: Mapping[str, str]) -> RunRow:
+    trust = {"trust": one.trust, "trust_words": one.trust_words}
+    value = ""
+    if one.value is not None:
+        is_time = unit == "ns"
+        value = duration_text(one.value, one.low, one.high, one.n) if is_time else figure(one.value, unit)
     return RunRow(
-        run_id=run,
-        href=f"../{linked[run]}" if run in linked else "",
-        created=moment_text(row["created"]),
-        commit="" if pd.isna(row["commit"]) else str(row["commit"])[:12],
-        value=_text({**row, **ends, "value": value}, unit),
-        sort=value,
-        status=str(row["status"]),
-        trust=short_trust(row),
+        run_id=one.run_id,
+        href=f"../{linked[one.run_id]}" if one.run_id in linked else "",
+        created=moment_text(one.created),
+        commit=(one.commit or "")[:12],
+        value=value,
+        sort=one.value,
+        status=one.status,
+        trust=short_trust(trust),
     )
+
+
+def _point(one: _Measured, run: RunRow) -> Point:
+    kind = "unstable" if one.status == "unstable" else "low trust" if one.trust == "low" else "measured"
+    commit = f", commit {one.commit[:8]}" if one.commit else ""
+    said = f"{run.value}\n{day(run.created)}, run {run.run_id}{commit}" + (f"\ntrust {run.trust}" if run.trust else "")
+    return Point(_ms(one.created), float(one.value or 0.0), one.low, one.high, kind, said, run.href)
 
 
 def _weeks(older: pd.DataFrame, unit: str) -> list[Week]:
@@ -113,7 +124,7 @@ def _weeks(older: pd.DataFrame, unit: str) -> list[Week]:
     if older.empty:
         return []
     days = older["created"].dt.floor("D")
-    begins = days - pd.to_timedelta(days.dt.dayofweek, unit="D")
+    begins = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     found = []
     for begin, group in older.groupby(begins):
         values = group["value"].astype(float)
@@ -128,7 +139,7 @@ def _levels(case: CaseSummary, figures: pd.DataFrame) -> list[Level]:
     """A level before the first change, and one from each change on."""
     if not case.changes:
         return []
-    times = {str(run): _ms(at) for run, at in zip(figures["run_id"], figures["created"], strict=True)}
+    times = dict(zip(map(str, figures["run_id"]), map(_ms, figures["created"]), strict=True))
     edges = [_ms(figures["created"].iloc[0])]
     edges += [times.get(change.run_id, 0) for change in case.changes]
     edges += [_ms(figures["created"].iloc[-1])]

@@ -186,7 +186,7 @@ def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = No
 
 def moment_text(moment: Any) -> str:
     """A column's time as ISO 8601 in UTC to the second; empty where there is none."""
-    return "" if pd.isna(moment) else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return "" if moment is None or pd.isna(moment) else f"{moment.isoformat()[:19]}Z"
 
 
 def moment_ms(moment: str) -> int:

@@ -42,7 +42,8 @@ class Asked:
 class Source:
     """A store at one moment. `runs` are newest first, `changed` those that are new or have other files than at the last
     build; `known` says that all others are as they were, and none was removed. `kept` is what kinds of pages keep: see
-    `memory`; `rows_read` are rows of cases that were read already."""
+    `memory`; `linked` are the runs that pages of cases link to, with their paths; `rows_read` are rows of cases that
+    were read already."""
 
     store: Store
     now: datetime
@@ -54,6 +55,7 @@ class Source:
     known: bool = False
     kept: dict[str, msgspec.Raw] = field(default_factory=dict)
     watch: Watch = lambda what, done, of: None
+    linked: dict[str, str] = field(default_factory=dict)
     rows_read: dict[CaseKey, pd.DataFrame] = field(default_factory=dict)
     _by_id: dict[str, RunLine] = field(default_factory=dict)
 
@@ -162,4 +164,6 @@ def _touched_cases(source: Source) -> dict[CaseKey, CaseSummary]:
 
 
 def _fingerprint(line: RunLine) -> str:
-    return digest(state_of(line.path))[:12]
+    """By size and time of content of a run's files: links to them and copies with their times are no change."""
+    state = state_of(line.path) or (0, 0, 0, 0, 0, 0)
+    return digest(state[0], state[1], state[3], state[4])[:12]

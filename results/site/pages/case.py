@@ -6,27 +6,47 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+import msgspec
+
 from bnnbench.results.site.case_history import case_history
 from bnnbench.results.site.cases import CaseKey, CaseSummary, neighbours
 from bnnbench.results.site.history_chart import history_chart
 from bnnbench.results.site.page import Page, Planned, digest
 from bnnbench.results.site.pages import Kind
-from bnnbench.results.site.run_paths import run_paths
+from bnnbench.results.site.run_paths import run_path, run_paths
 from bnnbench.results.site.source import Source
+
+_KEPT = "case_links"
+
+
+class _Links(msgspec.Struct, frozen=True, array_like=True):
+    """The runs that the page of a case links to, and the digest of the case that it was made of."""
+
+    made_of: str
+    runs: list[str]
 
 
 def plan(source: Source) -> Iterable[Planned]:
     """A page for each case."""
     paths = run_paths(source)
+    before, now = source.memory(_KEPT, dict[str, _Links]) or {}, {}
     of_workload: dict[str, list[CaseSummary]] = defaultdict(list)
     for case in source.cases.values():
         of_workload[case.workload].append(case)
     later = _Batch(source)
     for case in source.cases.values():
-        linked = {run: paths[run] for run in case.linkable if run in paths}
+        stands = before.get(case.path)
+        runs = [run for run in case.linkable if run in paths]
+        if stands is not None and stands.made_of == case.made_of:
+            # The runs that it links to keep their pages, so that it need not be written again.
+            runs = [run for run in stands.runs if source.line(run) is not None]
+        linked = {run: run_path(run) for run in runs}
+        now[case.path] = _Links(case.made_of, runs)
+        source.linked |= linked
         beside = neighbours(case, of_workload[case.workload])
         made_of = digest(case.made_of, sorted(linked), [other.path for other in beside])
         yield Planned(case.path, made_of, partial(later.page, case, linked, beside))
+    source.remember(_KEPT, now)
 
 
 class _Batch:

@@ -1,4 +1,4 @@
-"""The pages of single runs: the report of each, with a link back."""
+"""The pages of single runs: the report of each, with a link back, and without charts, which take seconds to draw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bnnbench.results.store.stored_run import read_run
 
 def plan(source: Source) -> Iterable[Planned]:
     """A page for each run that pages link to."""
-    for run_id, path in run_paths(source).items():
+    for run_id, path in {**run_paths(source), **source.linked}.items():
         yield Planned(path, digest(source.fingerprints[run_id]), partial(_page, source, run_id, path))
 
 
@@ -31,7 +31,7 @@ def _page(source: Source, run_id: str, path: str) -> WholePage | None:
     except StoreError as error:
         warn(StoreWarning(f"run {run_id} has no page: {error}"), stacklevel=2)
         return None
-    return WholePage(path, lambda home: html.render(run, PageContext(home=home)))
+    return WholePage(path, lambda home: html.render(run, PageContext(home=home, charts=False)))
 
 
 KIND = Kind(plan)
