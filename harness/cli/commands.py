@@ -41,6 +41,13 @@ COMMANDS: dict[str, Command] = {
         "Show the ratios of two stored runs, case by case. No verdicts: more than the code differs between runs.",
     ),
     "report": Command("report:app", "Write a run, or several side by side, as an HTML page with charts and as CSV."),
+    "site": Command(
+        "site:app", "Write the store as a site: static pages of devices, cases and runs, for any web server."
+    ),
+    "serve": Command(
+        "serve:app",
+        "Serve the site of the store, always as it is now, with the runs that go on. Needs the extra bnnbench[serve].",
+    ),
     "chart": Command("chart:app", "Write one chart for a paper, and its caption."),
     "export": Command("export:app", "Export a run in another tool's format."),
     "import": Command("export:import_app", "Import pytest-benchmark results into the store, marked as unverified."),

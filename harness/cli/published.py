@@ -9,6 +9,8 @@ from bnnbench.kernels.models.published import published
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bnnbench.results.site.choosing.groups import PublishedModel
+
 DATASET = "imagenet"
 
 
@@ -38,3 +40,24 @@ def published_frame() -> pd.DataFrame:
         for item in published()
     }
     return build(rows.values(), CASE_COLUMNS)
+
+
+def published_models() -> tuple[PublishedModel, ...]:
+    """The same for the site."""
+    from bnnbench.results.site.choosing.groups import PublishedModel
+
+    newest = {(item.model, item.device, item.threads, item.engine): item for item in published()}
+    return tuple(
+        PublishedModel(
+            model=item.model,
+            engine=item.engine,
+            device=item.device or "unknown device",
+            threads=item.threads or 1,
+            dataset=DATASET,
+            source=f"published {item.date}: {item.source}",
+            latency_ns=item.latency_ns,
+            accuracy=item.top1,
+            size_bytes=item.size_bytes,
+        )
+        for item in newest.values()
+    )

@@ -43,6 +43,7 @@ def render(runs: Runs, context: PageContext | None = None) -> str:
     light, dark = style.variables()
     text = environment.get_template("page.html").render(
         page=page(every, context or PageContext()),
+        home=(context or PageContext()).home,
         css=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=script,
         # The page runs this script and no other, whatever got into it.

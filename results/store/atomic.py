@@ -23,17 +23,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes `path` through a temporary file beside it, fsync and rename.
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Writes `path` through a temporary file beside it, fsync and rename; without fsync where it need not be `durable`.
 
     Raises StoreError when it can't; what was at `path` before is then still there.
     """
-    with replacing(path) as file:
+    with replacing(path, durable=durable) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o644, *, durable: bool = True) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends without an error: temporary file, fsync and rename.
 
     Raises StoreError for an OSError, also one in the block; what was at `path` before is then still there.
@@ -45,10 +45,12 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             Path(temporary).chmod(mode)  # mkstemp's 0600 would keep colleagues from reading a shared store
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = None
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise store_error(error, path) from error
     finally:

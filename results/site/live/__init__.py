@@ -1,0 +1,1 @@
+"""The site, rendered when it is asked for: what `bnnbench serve` serves."""
