@@ -30,7 +30,11 @@ LINKED = (
 DATA = (
     ("bnnbench/kernels/models/datasets/", "Fashion-MNIST's test images", "MIT"),
     ("bnnbench/kernels/models/fashion_mnist/", "models of this project, trained on Fashion-MNIST", "Apache-2.0"),
-    ("bnnbench/results/site/static/vendor/", "Vega, Vega-Lite and vega-interpreter, for the pages of a site", "BSD-3-Clause"),
+    (
+        "bnnbench/results/site/static/vendor/",
+        "Vega, Vega-Lite and vega-interpreter, for the pages of a site",
+        "BSD-3-Clause",
+    ),
 )
 
 

@@ -73,7 +73,7 @@ ENGINE = '[engine.x]\ncommand = ["{binary}"]\nbinary = {}\n'
         (CONV + "act = 1\n", "kernel 1.act; it is one of none, relu, relu6, relu_n1_to_1"),
         (CONV.replace('op = "bconv2d"\n', ""), "field 'op' in kernel 1; it is one of bconv2d, bgemm"),
         (CONV + ENGINE + "protocol = 2\n", "2 in engine.x.protocol; it is one of 1, none"),
-        (CONV + ENGINE + 'accepts = ["OP"]\n', "engine.x.accepts 1 (did you mean 'op'?); it is one of lce, op,"),
+        (CONV + ENGINE + 'accepts = ["OP"]\n', "engine.x.accepts 1 (did you mean 'op'?); it is one of lce, onnx,"),
         (
             'name = "s"\n[[model]]\nfile = "x"\nmeasure = ["modl"]\n',
             "(did you mean 'model'?); it is one of layers, model",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from bnnbench.results.records import Entry, RunRecord
 from bnnbench.results.report import html
 from bnnbench.results.report.page_context import PageContext
+from bnnbench.results.site.pages import run as run_pages
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 from tests.results.generated_store import Team, write_run
@@ -33,8 +35,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="session", autouse=True)
 def plain_reports() -> Generator[Callable[..., str]]:
-    """Reports of runs without charts, which take seconds each; gives what makes real ones."""
-    whole = html.render
+    """Reports of runs on the site's pages as a heading, for they take seconds each; gives what makes real ones."""
 
     def render(run: StoredRun, context: PageContext) -> str:
         title = run.record.run_id
@@ -44,8 +45,8 @@ def plain_reports() -> Generator[Callable[..., str]]:
         return f'{head}<body><main><h1>{title}</h1><a href="{context.home}">overview</a></main></body></html>'
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "render", render)
-        yield whole
+        patch.setattr(run_pages, "html", SimpleNamespace(render=render))
+        yield html.render
 
 
 @pytest.fixture(scope="session")

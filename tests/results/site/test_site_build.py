@@ -8,15 +8,16 @@ import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from bnnbench.results.errors import NoStoreError, StoreError, StoreWarning
 from bnnbench.results.index.make import add_run, make_index
-from bnnbench.results.report import html
 from bnnbench.results.report.page_context import PageContext
 from bnnbench.results.site.build import Built, build
+from bnnbench.results.site.pages import run as run_pages
 from bnnbench.results.site.source import Asked
 from bnnbench.results.site.state import STATE
 from bnnbench.results.store.runs import Store
@@ -171,7 +172,7 @@ def test_the_page_of_a_run_is_its_report_with_a_link_back(
         asked.append(one.record.run_id)
         return plain_reports(one, context) if one.record.run_id == run.record.run_id else ""
 
-    monkeypatch.setattr(html, "render", render)
+    monkeypatch.setattr(run_pages, "html", SimpleNamespace(render=render))
     built(small, tmp_path, Asked(last_runs=1))
     assert len(asked) == len(list((tmp_path / "run").iterdir()))
     page = (tmp_path / "run" / f"{run.record.run_id}.html").read_text(encoding="utf-8")
