@@ -251,11 +251,9 @@ def _content(path: Path, model: Path) -> bytes:
 
 def _text(name: object) -> str:
     """A name of a message; one that is not UTF-8 comes as bytes. Raises ValueError."""
-    return name if isinstance(name, str) else _not_text()
-
-
-def _not_text() -> NoReturn:
-    raise ValueError("a name in it is not UTF-8")
+    if not isinstance(name, str):
+        raise ValueError("a name in it is not UTF-8")
+    return name
 
 
 def _shown(name: str) -> str:
