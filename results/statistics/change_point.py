@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bnnbench.results.statistics.midranks import midranks
+
 LEAST = 4
 """Figures that a part has at least: with 4 and 4, the most uneven of 70 orders is found by chance once in 35."""
 ALPHA = 0.01
@@ -62,9 +64,7 @@ def _cuts(x: NDArray[np.float64], offset: int, alpha: float, seed: int) -> list[
     n = len(x)
     if n < 2 * LEAST:
         return []
-    from scipy.stats import rankdata
-
-    ranks = rankdata(x)
+    ranks = midranks(x)
     u = _walk(ranks[None, :])[0]
     at = LEAST + int(np.argmax(u))
     p = _p_value(ranks, float(u.max()), alpha, np.random.default_rng((seed, offset, n)))

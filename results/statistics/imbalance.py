@@ -7,6 +7,6 @@ If throttling hit both sides alike, each drop would be due to either with probab
 
 def imbalance_p(base: int, head: int) -> float:
     """How likely a split of `base` to `head` drops, or one more uneven, is by chance; 1.0 without drops."""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(head, base + head).pvalue) if base + head else 1.0
+    return min(1.0, 2 * float(bdtr(min(base, head), base + head, 0.5)))

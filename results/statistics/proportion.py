@@ -9,6 +9,9 @@ E. B. Wilson, "Probable inference, the law of succession, and statistical infere
 Statistical Association 22 (1927), 209-212.
 """
 
+import math
+from statistics import NormalDist
+
 CONFIDENCE = 0.95
 
 
@@ -17,7 +20,10 @@ def proportion_interval(successes: int, n: int, confidence: float = CONFIDENCE) 
 
     Raises ValueError unless 0 <= successes <= n and n >= 1.
     """
-    from scipy.stats import binomtest
-
-    found = binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
+    if not 0 <= successes <= n or n < 1:
+        raise ValueError(f"{successes} of {n} is no share of trials")
+    z, p = NormalDist().inv_cdf((1 + confidence) / 2), successes / n
+    middle, scale = p + z * z / (2 * n), 1 + z * z / n
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low, high = (middle - half) / scale, (middle + half) / scale
+    return (0.0 if successes == 0 else low), (1.0 if successes == n else high)

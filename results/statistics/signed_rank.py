@@ -16,6 +16,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bnnbench.results.statistics.midranks import midranks
+
 EXACT_UP_TO = 200
 """Pairs up to which the distribution is counted out; more than any comparison takes."""
 
@@ -50,9 +52,7 @@ def null_counts(n: int) -> NDArray[np.float64]:
 
 def _doubled_ranks(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     """Twice the midranks, which are whole numbers also where sizes are equal."""
-    from scipy.stats import rankdata
-
-    return np.asarray(np.rint(2 * rankdata(sizes)), np.int64)
+    return np.asarray(np.rint(2 * midranks(sizes)), np.int64)
 
 
 def _counts_of(doubled: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from scipy import stats
 
 from bnnbench.results.statistics.bootstrap import bootstrap_interval
@@ -154,6 +155,11 @@ class TestImbalanceAndBootstrap:
     @pytest.mark.parametrize(("base", "head", "p"), [(0, 0, 1.0), (0, 5, 0.0625), (0, 6, 0.03125), (5, 5, 1.0)])
     def test_imbalance(self, base: int, head: int, p: float) -> None:
         assert imbalance_p(base, head) == pytest.approx(p)
+
+    @given(st.integers(0, 200), st.integers(0, 200))
+    def test_imbalance_as_scipy_says(self, base: int, head: int) -> None:
+        judge = binomtest(head, base + head).pvalue if base + head else 1.0
+        assert imbalance_p(base, head) == pytest.approx(judge, rel=1e-9)
 
     def test_bootstrap_covers_the_median(self) -> None:
         rng = np.random.default_rng(10)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from bnnbench.results.statistics.proportion import proportion_interval
 
@@ -28,5 +29,15 @@ def test_it_holds_the_share_and_stays_within_bounds(case: tuple[int, int]) -> No
 
 @pytest.mark.parametrize(("successes", "n"), [(1, 0), (-1, 5), (6, 5)])
 def test_what_is_no_share(successes: int, n: int) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - scipy's own words
+    with pytest.raises(ValueError, match="no share"):
         proportion_interval(successes, n)
+
+
+@given(
+    st.integers(1, 10_000_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from((0.5, 0.9, 0.95, 0.99, 0.9999)),
+)
+def test_as_scipy_says(case: tuple[int, int], confidence: float) -> None:
+    successes, n = case
+    judge = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    assert proportion_interval(successes, n, confidence) == pytest.approx((judge.low, judge.high), rel=1e-9, abs=1e-15)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from bnnbench.results.statistics.level import coverage, depth, level
+from bnnbench.results.statistics.midranks import midranks
 from bnnbench.results.statistics.quantile import quantile
 
 FIGURES = st.lists(st.floats(-1e300, 1e300, allow_nan=False), min_size=1, max_size=40)
@@ -89,3 +91,9 @@ def test_quantile_is_numpys(figures: list[float], p: float) -> None:
 def test_what_has_no_quantile(figures: list[float], p: float) -> None:
     with pytest.raises(ValueError, match="quantile"):
         quantile(figures, p)
+
+
+@given(st.lists(st.one_of(st.floats(-1e300, 1e300), st.integers(-3, 3).map(float)), max_size=60))
+def test_midranks_as_scipy_ranks(figures: list[float]) -> None:
+    x = np.array(figures)
+    assert (midranks(x) == rankdata(x)).all()
