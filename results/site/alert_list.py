@@ -60,7 +60,8 @@ def _of_histories(source: Source, keys: set[CaseKey]) -> Mapping[CaseKey, list[A
     if len(keys) < len(source.cases):
         where |= {name: sorted({getattr(key, name) for key in keys}) for name in ("device", "workload", "engine")}
     found: dict[CaseKey, list[Alert]] = {}
-    for history in histories(load(source.store, where=where, columns=HISTORY_COLUMNS, since=source.asked.since)):
+    rows = load(source.store, where=where, columns=HISTORY_COLUMNS, since=source.asked.since)
+    for history in histories(rows, source.detect):
         key = CaseKey(history.device, history.workload, history.engine, history.variant or "", history.threads)
         found.setdefault(key, []).extend(case_alerts(history))
     return found

@@ -11,7 +11,7 @@ import msgspec
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
-from bnnbench.results.history import LEAST_RUNS
+from bnnbench.results.history import LEAST_RUNS, Detect
 from bnnbench.results.site.page import digest, slug
 from bnnbench.results.statistics.change_point import change_points
 
@@ -149,7 +149,9 @@ def timed(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
     return found.assign(value=found[column], low=found[low], high=found[high])
 
 
-def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = None) -> CaseSummary:
+def summary_of(
+    key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = None, detect: Detect = change_points
+) -> CaseSummary:
     """What is kept of a case, of its rows of `by_case`; `before` is returned where it was made of the same rows."""
     made_of = digest(rows["_hash"].to_numpy().tobytes().hex())
     if before is not None and before.made_of == made_of:
@@ -179,7 +181,7 @@ def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = No
         intensity=_intensity(last["macs_1bit"], last["bytes_moved"]),
         recent=[float(f"{figure:.6g}") for figure in figures["value"].tail(_SPARK)],
         recent_runs=[str(run) for run in figures["run_id"].tail(_SPARK)],
-        changes=_changes(figures),
+        changes=_changes(figures, detect),
         made_of=made_of,
     )
 
@@ -202,7 +204,7 @@ def _intensity(macs: Any, moved: Any) -> float | None:
     return None if pd.isna(macs) or pd.isna(moved) or not moved else 2 * float(macs) / float(moved)
 
 
-def _changes(figures: pd.DataFrame) -> list[Change]:
+def _changes(figures: pd.DataFrame, detect: Detect) -> list[Change]:
     stable = figures[figures["status"] == "ok"]
     values = [float(value) for value in stable["value"]]
     if len(values) < LEAST_RUNS or not all(map(math.isfinite, values)):
@@ -219,7 +221,7 @@ def _changes(figures: pd.DataFrame) -> list[Change]:
             after=found.after,
             confidence=found.confidence,
         )
-        for found in change_points(values)
+        for found in detect(values)
         if found.before > 0
     ]
 

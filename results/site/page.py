@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 MOST_NAME = 120
@@ -66,6 +67,7 @@ class Planned:
     make: Callable[[], Page | WholePage | None]
 
 
+@cache
 def slug(*names: str) -> str:
     """A file's name for things that have any names: readable letters, and a digest that tells them apart."""
     text = "-".join(re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names if name)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 from scipy import stats
+from scipy.stats import binomtest
 
 from bnnbench.results.statistics.bootstrap import bootstrap_interval
 from bnnbench.results.statistics.change_point import change_points

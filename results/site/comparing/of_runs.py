@@ -31,7 +31,7 @@ from bnnbench.results.site.comparing.rows import (
     in_order,
     is_change,
 )
-from bnnbench.results.site.comparing.sides import Measured, PairName, measured
+from bnnbench.results.site.comparing.sides import Measured, PairName, Side
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.rows import signed
 
@@ -49,23 +49,20 @@ History = Callable[[Mapping[str, Any]], CaseSummary | None]
 
 
 def compare_runs(
-    pair: PairName,
-    base: StoredRun,
-    head: StoredRun,
-    baselines: Sequence[KeptBaseline] = (),
-    history: History = lambda row: None,
+    base: Side, head: Side, baselines: Sequence[KeptBaseline] = (), history: History = lambda row: None
 ) -> Compared:
     """The page of a pair. Rows that have no ratio are listed with their reasons."""
-    cases = {"base": measured(base, pair.base), "head": measured(head, pair.head)}
-    different = [] if base is head else differences(environment_of(base), environment_of(head))
+    pair = PairName(base.name, head.name)
+    is_one_run = base.name.run_id == head.name.run_id
+    different = [] if is_one_run else differences(environment_of(base.run), environment_of(head.run))
     rows, reasons = [], []
-    made = compare(_frame(pair, cases["base"]), _frame(pair, cases["head"]))
+    made = compare(_frame(pair, base.cases), _frame(pair, head.cases))
     reasons += made.unlike
     ratios = iter(made.ratios)
     ratio = next(ratios, None)
-    for one in cases["head"]:  # ratios are in the order of these
+    for one in head.cases:  # ratios are in the order of these
         if ratio is not None and _is_of(ratio, one, pair):
-            other = _like(pair, one, cases["base"])
+            other = _like(pair, one, base.cases)
             row = _row(ratio, one, other)
             about = (one.row, *((other.row,) if other is not None else ()))
             found_cases = [case for each in about if (case := history(each)) is not None]
@@ -73,20 +70,20 @@ def compare_runs(
                 base=conditions(other.invocations if other is not None else []),
                 head=conditions(one.invocations),
                 steps=steps(other.invocations if other is not None else [], one.invocations),
-                ab=_ab(pair, base, head, one, baselines),
+                ab=_ab(pair, base.run, head.run, one, baselines),
                 environment=_lines(different, ratio.device),
                 histories=list({case.key: case for case in found_cases}.values()),
             )
             rows.append(replace(row, details=details))
             ratio = next(ratios, None)
-    reasons += _only_in_base(pair, cases)
+    reasons += _only_in_base(pair, base.cases, head.cases)
     ordered = in_order(rows)
     return Compared(
         title=_title(pair),
         base=pair.base.text,
         head=pair.head.text,
         summary=counts(ordered),
-        trust=TRUST_WITHIN if base is head else TRUST,
+        trust=TRUST_WITHIN if is_one_run else TRUST,
         rows=ordered,
         not_compared=grouped(reasons),
         environment=lines_of(different),
@@ -150,11 +147,11 @@ def _is_of(ratio: Ratio, one: Measured, pair: PairName) -> bool:
     return (ratio.workload, ratio.engine, ratio.device, ratio.threads, ratio.head_ns) == names
 
 
-def _only_in_base(pair: PairName, cases: Mapping[str, Sequence[Measured]]) -> list[tuple[str, str]]:
-    known = {_key(pair, one.row) for one in cases["head"]}
+def _only_in_base(pair: PairName, base: Sequence[Measured], head: Sequence[Measured]) -> list[tuple[str, str]]:
+    known = {_key(pair, one.row) for one in head}
     return [
         (f"{one.row['workload']} on {one.row['engine']}", "the head has no such case")
-        for one in cases["base"]
+        for one in base
         if _key(pair, one.row) not in known
     ]
 

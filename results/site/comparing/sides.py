@@ -56,17 +56,27 @@ class Measured:
     invocations: Sequence[Invocation] = field(default_factory=list)
 
 
-def measured(run: StoredRun, name: SideName) -> list[Measured]:
-    """The cases of a side in the order of the plan; without those that were skipped."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is compared, its run, and its cases in the order of the plan, without those that were skipped."""
+
+    name: SideName
+    run: StoredRun
+    cases: Sequence[Measured]
+
+
+def side_of(run: StoredRun, name: SideName) -> Side:
+    """A side of a run that was read."""
     invocations = run.invocations_by_case
     found = [
         Measured(row, case, invocations.get(case.id, []))
         for case, row in zip(run.record.cases, case_rows(run), strict=False)  # rows of skips come last
     ]
-    return [
+    cases = [
         one
         for one in found
         if name.device in (None, one.row["device"])
         and name.engine in (None, one.row["engine"])
         and one.row["status"] != "skipped"
     ]
+    return Side(name, run, cases)

@@ -25,7 +25,7 @@ from bnnbench.results.site.comparing.pairs import (
     verdicts_path,
 )
 from bnnbench.results.site.comparing.rows import Compared
-from bnnbench.results.site.comparing.sides import PairName
+from bnnbench.results.site.comparing.sides import PairName, side_of
 from bnnbench.results.site.ecdf_chart import ecdf_chart
 from bnnbench.results.site.page import Page, Planned, digest
 from bnnbench.results.site.pages import Kind
@@ -97,6 +97,7 @@ class _Pages:
                 self._cases_of.setdefault(run_id, []).append(case)
         self.engine_pairs = {(one.device, one.suite): self._engines(one) for one in self.groups if one.runs}
         self._run = lru_cache(_READ)(self._read)
+        self._side = lru_cache(_READ * 2)(lambda name: side_of(self._run(name.run_id), name))
 
     def overview(self, found: CompareOverview) -> Page:
         return Page(
@@ -121,11 +122,11 @@ class _Pages:
 
     def _pair(self, pair: PairName, others: Mapping[str, Any]) -> Page | None:
         try:
-            base, head = self._run(pair.base.run_id), self._run(pair.head.run_id)
+            base, head = self._side(pair.base), self._side(pair.head)
         except StoreError as error:
             warn(StoreWarning(f"{path_of(pair)} is left out: {error}"), stacklevel=2)
             return None
-        found = compare_runs(pair, base, head, self._kept, self._case)
+        found = compare_runs(base, head, self._kept, self._case)
         return self._page(path_of(pair), found, [pair.base.run_id, pair.head.run_id], others)
 
     def _verdicts(self, run_id: str) -> Page | None:

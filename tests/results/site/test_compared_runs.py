@@ -22,7 +22,8 @@ from bnnbench.results.site.comparing.pairs import (
     pairs_of_path,
     path_of,
 )
-from bnnbench.results.site.comparing.sides import PairName, SideName
+from bnnbench.results.site.comparing.rows import Compared
+from bnnbench.results.site.comparing.sides import PairName, SideName, side_of
 from bnnbench.results.store.listing import list_runs
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
@@ -48,9 +49,13 @@ def _pair(base: StoredRun, head: StoredRun) -> PairName:
     return PairName(SideName(base.record.run_id), SideName(head.record.run_id))
 
 
+def _compared(pair: PairName, base: StoredRun, head: StoredRun) -> Compared:
+    return compare_runs(side_of(base, pair.base), side_of(head, pair.head))
+
+
 def test_ratios_are_those_of_the_compare_command(store: Store) -> None:
     base, head = _last_two(store)
-    made = compare_runs(_pair(base, head), base, head)
+    made = _compared(_pair(base, head), base, head)
     expected = compare(load(base), load(head))
     assert {(r.workload, r.engine, r.threads, r.base, r.head) for r in made.rows} == {
         (r.workload, r.engine, r.threads, r.base, r.head) for r in expected.ratios
@@ -62,7 +67,7 @@ def test_ratios_are_those_of_the_compare_command(store: Store) -> None:
 def test_rows_are_sorted_by_what_the_intervals_leave_no_doubt_of(store: Store) -> None:
     base, head = _last_two(store)
     slower = _slowed(head, 1.5, only=1)
-    rows = compare_runs(_pair(base, slower), base, slower).rows
+    rows = _compared(_pair(base, slower), base, slower).rows
     keys = [(row.order, -row.least, -row.size) for row in rows]
     assert keys == sorted(keys)
     assert rows[0].word == "slower"
@@ -75,7 +80,7 @@ def test_rows_are_sorted_by_what_the_intervals_leave_no_doubt_of(store: Store) -
 
 def test_a_row_opens_into_samples_clocks_temperatures_and_differences(store: Store) -> None:
     base, head = _last_two(store)
-    details = compare_runs(_pair(base, head), base, head).rows[0].details
+    details = _compared(_pair(base, head), base, head).rows[0].details
     assert details is not None
     assert details.base.clock == "1.80 GHz"
     assert details.head.temperature == "51 to 52 °C"
@@ -91,7 +96,7 @@ def test_two_engines_of_a_run(store: Store) -> None:
     run_id, device = head.record.run_id, head.record.cases[0].device
     pair = engine_pairs(run_id, device, ["native", "lce"])[0]
     assert (pair.base.engine, pair.head.engine) == ("lce", "native")
-    made = compare_runs(pair, head, head)
+    made = _compared(pair, head, head)
     assert made.rows
     assert {row.engine for row in made.rows} == {"lce -> native"}
     assert all(row.word == "faster" for row in made.rows)
@@ -105,7 +110,7 @@ def test_two_devices_of_a_suite(store: Store) -> None:
     pair = pairs[0]
     assert pair.across_devices
     base, head = store.run(pair.base.run_id), store.run(pair.head.run_id)
-    made = compare_runs(pair, base, head)
+    made = _compared(pair, base, head)
     for row in made.rows:
         assert row.device == f"{pair.base.device} -> {pair.head.device}"
         assert row.details is not None
