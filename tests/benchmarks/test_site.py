@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import pytest
 from bnnbench.results.index.make import add_run, make_index
 from bnnbench.results.store.runs import Store
 from tests.benchmarks.test_store import RUNS, STEPS, _part, years
+from tests.results.browser import browser
 from tests.results.generated_store import Team, write_run
 
 __all__ = ["years"]
@@ -32,7 +34,7 @@ CASE_BYTES = 1_000_000
 
 def _built(store: Path, out: Path) -> tuple[float, dict[str, object]]:
     """Seconds, and what the command says."""
-    command = [sys.executable, "-W", "ignore", "-m", "bnnbench.harness.cli.main", "site", "-o", str(out)]
+    command = [str(Path(sys.executable).with_name("bnnbench")), "site", "-o", str(out)]
     begun = time.perf_counter()
     done = subprocess.run(
         [*command, "--store", str(store), "--json"], capture_output=True, text=True, check=True, timeout=3600
@@ -74,4 +76,15 @@ def test_the_site_of_a_store_of_years(years: Path, tmp_path: Path, count: int) -
         if sizes:
             print(f"  {kind} pages {sizes[0] / 1e3:.0f} to {sizes[-1] / 1e3:.0f} kB")
             assert kind != "case" or sizes[-1] < CASE_BYTES
+    print(f"  overview interactive after {_interactive(tmp_path):.2f} s")
     assert overview < OVERVIEW_BYTES
+
+
+def _interactive(folder: Path) -> float:
+    """Seconds from the address to a page whose scripts have run, the median of five."""
+    found = []
+    with browser(folder / "profile") as one:
+        for _ in range(5):
+            one.open(folder / "out" / "index.html", 1280)
+            found.append(one.value("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
+    return statistics.median(found) / 1000

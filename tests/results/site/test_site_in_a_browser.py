@@ -6,10 +6,11 @@ import functools
 import http.server
 import shutil
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +22,10 @@ pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is no
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bnnbench.results.site.build import build
-from bnnbench.results.site.source import Asked
+from bnnbench.results.site.build import build, renderer
+from bnnbench.results.site.pages import run as run_pages
+from bnnbench.results.site.source import Asked, read_source
+from bnnbench.results.store.listing import list_runs
 from bnnbench.results.store.runs import Store
 from tests.results.generated_store import Team
 from tests.results.site.conftest import NOW, written
@@ -140,9 +143,32 @@ def test_every_kind_of_page(chromium: Browser, site: Path, kind: str, scheme: st
             seen.page.set_viewport_size({"width": width, "height": 900})
             seen.open(example(site, kind))
             assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            if kind != "run" and width != 1600:
+            if kind != "run":  # real ones below
                 found = Axe().run(seen.page)
                 assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_of_a_run(
+    chromium: Browser, changed: Path, tmp_path: Path, plain_reports: Callable[..., str], scheme: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_pages, "html", SimpleNamespace(render=plain_reports))
+        run = Store(changed).run("latest")
+        line = next(one for one in list_runs(Store(changed)) if one.run_id == run.record.run_id)
+        source = read_source(Store(changed), None, Asked(last_runs=1), NOW)
+        planned = next(one for one in run_pages.plan(source) if line.run_id in one.path)
+        page = planned.make()
+        assert page is not None
+        (tmp_path / "run").mkdir()
+        (tmp_path / planned.path).write_text(page.html(renderer(source)), encoding="utf-8")
+    with served(tmp_path) as origin, window(chromium, origin, scheme=scheme) as seen:
+        for width in WIDTHS:
+            seen.page.set_viewport_size({"width": width, "height": 900})
+            seen.open(planned.path)
+            assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            found = Axe().run(seen.page)
+            assert found.violations_count == 0, found.generate_report()
 
 
 def test_pages_work_from_a_folder(chromium: Browser, site: Path) -> None:
