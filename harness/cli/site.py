@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = """Examples:
   bnnbench site                              # the store of this project, into ./public
   bnnbench site -o /srv/www/bench --store s3://team-results/bench
-  bnnbench site --since 2026-01-01 --last 10 # without older runs; pages for the last 10 runs"""
+  bnnbench site --since 2026-01-01 --last 10 # without older runs; pages for the last 10 runs
+  bnnbench site --report-charts              # also the charts of reports"""
 
 app = App(name="site", help_epilogue=EXAMPLES)
 _SHOW_EVERY_S = 0.2
@@ -34,6 +35,15 @@ def site(
     since: Annotated[
         str | None, Parameter(name="--since", help="Leave out runs that began before this date, such as 2026-01-31.")
     ] = None,
+    report_charts: Annotated[
+        bool,
+        Parameter(
+            name="--report-charts",
+            negative="",
+            show_default=False,
+            help="Draw the charts of runs' reports: seconds for each.",
+        ),
+    ] = False,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -53,7 +63,7 @@ def site(
 
     if last < 0:
         raise CallError(f"--last is the number of runs that get a page, not {last}: give 0 or more.")
-    asked = Asked(last_runs=last, since=moment_of(since), published=published_models())
+    asked = Asked(last_runs=last, since=moment_of(since), published=published_models(), report_charts=report_charts)
     with Display(Console(stderr=True)) as display:
         built = build(Store(store), output, asked, watch=SiteWatch(display))
     if json:

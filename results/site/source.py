@@ -38,6 +38,8 @@ class Asked:
     since: str | None = None
     published: tuple[PublishedModel, ...] = ()
     """Figures of others, which are shown beside models on the same data set."""
+    report_charts: bool = False
+    """Whether reports of runs have their charts, which take seconds each to draw."""
 
 
 @dataclass(slots=True)

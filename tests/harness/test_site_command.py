@@ -10,6 +10,8 @@ import pytest
 
 from bnnbench.harness.cli.main import main
 from bnnbench.results.report import html
+from bnnbench.results.report.page_context import PageContext
+from bnnbench.results.store.stored_run import StoredRun
 from tests.results.generated_store import Team
 
 COMMANDS = Path(__file__).parents[2].joinpath("docs/site.md").read_text(encoding="utf-8").partition("```sh\n")[2]
@@ -50,6 +52,21 @@ def test_json_says_what_was_written(folder: Path, capsys: pytest.CaptureFixture[
     assert said["runs"] == 3
     assert said["written"] == sum(1 for path in Path("public").rglob("*.html"))
     assert said["first"] == "public/index.html"
+
+
+def test_charts_of_reports_are_drawn_where_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[bool] = []
+
+    def render(run: StoredRun, context: PageContext) -> str:
+        drawn.append(context.charts)
+        return run.record.run_id
+
+    monkeypatch.setattr(html, "render", render)
+    assert status("site", "--store", "runs") == 0
+    plain = len(drawn)
+    assert plain
+    assert status("site", "--store", "runs", "--report-charts") == 0
+    assert drawn == [False] * plain + [True] * plain
 
 
 @pytest.mark.parametrize(

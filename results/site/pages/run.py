@@ -1,4 +1,4 @@
-"""The pages of single runs: the report of each, with a link back, and without charts, which take seconds to draw."""
+"""The pages of single runs: the report of each, with a link back; with charts where asked, which take seconds each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _page(source: Source, run_id: str, path: str) -> WholePage | None:
     except StoreError as error:
         warn(StoreWarning(f"run {run_id} has no page: {error}"), stacklevel=2)
         return None
-    return WholePage(path, lambda home: html.render(run, PageContext(home=home, charts=False)))
+    return WholePage(path, lambda home: html.render(run, PageContext(home=home, charts=source.asked.report_charts)))
 
 
 KIND = Kind(plan)
