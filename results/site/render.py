@@ -93,6 +93,15 @@ def figure(value: float | None, unit: str) -> str:
     return quantity.duration(value) if unit == "ns" else f"{quantity.count(value)} instructions"
 
 
+def ranged(text: str) -> Markup:
+    """`224 µs (224-226)`, which may be broken only before its interval."""
+    from markupsafe import Markup
+
+    value, bracket, interval = text.partition(" (")
+    shown = Markup('<span class="nowrap">{}</span>').format(value)
+    return shown + Markup(' <span class="range">({}</span>').format(interval) if bracket else shown
+
+
 def day(moment: str) -> str:
     """ISO 8601 as `2026-01-31 14:25`; other text as it is."""
     return moment[:16].replace("T", " ") if moment[:4].isdigit() else name(moment)
@@ -112,6 +121,7 @@ def _environment() -> Environment:
         "name": name,
         "day": day,
         "figure": figure,
+        "ranged": ranged,
         "signed": lambda share: f"{share * 100:+.1f} %",
         "percent": quantity.percentage,
         "gops": lambda gops: "" if gops is None else quantity.rate(gops),

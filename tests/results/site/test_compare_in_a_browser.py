@@ -30,7 +30,7 @@ from bnnbench.results.site.source import Asked, read_source
 from bnnbench.results.site.static_files import static_files
 from bnnbench.results.store.runs import Store
 from tests.results.site.conftest import NOW
-from tests.results.site.test_site_in_a_browser import CHROMIUM, served, window
+from tests.results.site.test_site_in_a_browser import CHROMIUM, OFF_SCREEN, WIDTHS, served, window
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
@@ -103,9 +103,10 @@ def test_pages_can_be_read_by_all(browser: Browser, pages: Path, scheme: str) ->
         for path in examples(pages):
             seen.page.goto(f"{origin}/{path}")
             open_some(seen.page)
-            for width in (390, 1280, 1600):
+            for width in WIDTHS:
                 seen.page.set_viewport_size({"width": width, "height": 900})
                 assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)
+                assert seen.page.evaluate(OFF_SCREEN) == [], (path, width)
             found = Axe().run(seen.page)
             assert found.violations_count == 0, (path, found.generate_report())
 

@@ -35,7 +35,10 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
     pytest.mark.timeout(300),
 ]
-WIDTHS = (390, 1280, 1600)
+WIDTHS = (390, 820, 1280, 1600)
+OFF_SCREEN = """[...document.querySelectorAll(".scroll, pre")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1)
+  .map((one) => one.getAttribute("aria-label"))"""
 KINDS = ("overview", "cases", "case", "device", "devices", "run")
 
 
@@ -143,6 +146,7 @@ def test_every_kind_of_page(chromium: Browser, site: Path, kind: str, scheme: st
             seen.page.set_viewport_size({"width": width, "height": 900})
             seen.open(example(site, kind))
             assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert seen.page.evaluate(OFF_SCREEN) == []
             if kind != "run":  # real ones below
                 found = Axe().run(seen.page)
                 assert found.violations_count == 0, found.generate_report()
@@ -167,6 +171,7 @@ def test_the_report_of_a_run(
             seen.page.set_viewport_size({"width": width, "height": 900})
             seen.open(planned.path)
             assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert width == 390 or seen.page.evaluate(OFF_SCREEN) == []
             found = Axe().run(seen.page)
             assert found.violations_count == 0, found.generate_report()
 
