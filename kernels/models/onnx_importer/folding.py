@@ -93,6 +93,17 @@ def _slice(call: Call) -> Array:
     return data[tuple(box)]
 
 
+def _expand(call: Call) -> Array:
+    """A view: what is the same along an axis is in memory once. A batch is not the file's, so it is not counted."""
+    data, wanted = call.constant(0, "input"), call.integers(1, "shape")
+    if min(wanted, default=1) < 0:
+        call.fail(f"its shape is {wanted}.")
+    shape = np.broadcast_shapes(data.shape, tuple(wanted))
+    of_file = shape[1:] if shape and shape[0] == call.builder.batch else shape
+    call.builder.charge(8 * prod(of_file))
+    return np.broadcast_to(data, shape)
+
+
 def _constant_of_shape(call: Call) -> Array:
     sizes = call.integers(0, "shape")
     value = call.attributes.get("value")
@@ -189,6 +200,7 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Gather": _gather,
     "Slice": _slice,
     "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
     "ReduceMean": _mean,
     "Quant": _quant,
     "DequantizeLinear": _dequantize,

@@ -52,6 +52,7 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Identity": movement.identity,
     "Dropout": movement.identity,
     "Cast": movement.cast,
+    "Expand": movement.expand,
     "Transpose": movement.transpose,
     "Reshape": movement.reshape,
     "Flatten": movement.flatten,

@@ -26,6 +26,14 @@ def cast(call: Call) -> Value:
     return call.value(0)
 
 
+def expand(call: Call) -> Value:
+    """Expand of a computed value to the shape that it has."""
+    x, wanted = call.value(0), tuple(call.integers(1, "shape"))
+    if np.broadcast_shapes(x.shape, wanted) != x.shape:
+        call.fail(f"it repeats a value of shape {list(x.shape)} to {list(wanted)}; only constants can be repeated.")
+    return x
+
+
 def transpose(call: Call) -> Value:
     """Transpose."""
     x = call.value(0)
@@ -135,6 +143,8 @@ def _shape(call: Call, x: Value, wanted: list[int]) -> tuple[int, ...]:
 def concat(call: Call) -> Value:
     """Concat of computed values."""
     values = [call.value(place) for place in range(len(call.inputs))]
+    if len(values) == 1:
+        return values[0]
     rank = len(values[0].shape)
     axis = call.axis(call.integer("axis", 1, -8, 8), rank)
     if any(value.is_constant or len(value.shape) != rank for value in values):
