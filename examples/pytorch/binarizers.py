@@ -1,11 +1,11 @@
 """Signs with a gradient, in the forms in which people write them in PyTorch.
 
-The sign of a value has no useful gradient. All forms compute the sign, and pass the gradient of something else ("straight-
-through estimator", Bengio et al. 2013):
+The sign of a value has no useful gradient. All forms compute the sign, and pass the gradient of something else (Bengio
+et al., "straight-through estimator", 2013):
 
 - `PolynomialSign`: a torch.autograd.Function, as in Bi-Real Net (Liu et al. 2018);
-- `polynomial_sign`: the same gradient by `sign(x).detach() - y.detach() + y`, as in the code of ReActNet (Liu et al. 2020);
-- `clipped_sign`: `(sign(x) - y).detach() + y` with y the hard tanh of x, as in BinaryConnect's and many other codes;
+- `polynomial_sign`: the same gradient by `sign(x).detach() - y.detach() + y`, as in ReActNet's code (Liu et al. 2020);
+- `clipped_sign`: `(sign(x) - y).detach() + y` with y the hard tanh of x, as in many codes;
 - `where_sign`: as `clipped_sign`, where 0 becomes +1.
 """
 
@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class PolynomialSign(torch.autograd.Function):
@@ -48,7 +48,7 @@ def polynomial_sign(x: Tensor) -> Tensor:
 
 def clipped_sign(x: Tensor) -> Tensor:
     """By the hard tanh of x."""
-    y = F.hardtanh(x)
+    y = functional.hardtanh(x)
     return (x.sign() - y).detach() + y
 
 
@@ -83,7 +83,7 @@ class ShiftedPReLU(nn.Module):
 
 
 class BinaryConv2d(nn.Module):
-    """A convolution by the signs of its weights, scaled by the mean of their sizes for each output (Rastegari et al. 2016).
+    """A convolution by the signs of its weights, scaled by the mean of their sizes for each output (XNOR-Net, 2016).
 
     The padding is zeros. `form` is how the signs get their gradient: "clip" as `clipped_sign`, "detach" as
     ReActNet's code writes it.
@@ -95,7 +95,7 @@ class BinaryConv2d(nn.Module):
         self.stride, self.padding, self.form = stride, kernel // 2, form
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.binarized(), stride=self.stride, padding=self.padding)
+        return functional.conv2d(x, self.binarized(), stride=self.stride, padding=self.padding)
 
     def binarized(self) -> Tensor:
         """+a and -a, with another a for each output."""

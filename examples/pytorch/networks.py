@@ -50,7 +50,7 @@ class BiReal(nn.Module):
 
 
 class ReActBlock(nn.Module):
-    """RSign -> binary 3x3 -> shortcut -> RPReLU -> RSign -> binary 1x1 -> shortcut -> RPReLU (Liu et al., "ReActNet", 2020).
+    """RSign, binary 3x3, shortcut, RPReLU, RSign, binary 1x1, shortcut, RPReLU (Liu et al., "ReActNet", 2020).
 
     Twice as many outputs are made by two 1x1 convolutions side by side.
     """

@@ -1,6 +1,7 @@
 """Trains the networks of networks.py on Fashion-MNIST in PyTorch; export.py writes them as ONNX.
 
-Needs PyTorch and the data: Debian's package dataset-fashion-mnist, or the four .gz files in a folder (--data). Examples:
+Needs PyTorch and the data: Debian's package dataset-fashion-mnist, or its four .gz files in a folder (--data).
+Examples:
 
     python examples/pytorch/train.py --out trained
     python examples/pytorch/train.py --out trained --epochs 12 reactnet
@@ -18,10 +19,10 @@ import sys
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from data import DATA, read
 from networks import NETWORKS
 from torch import Tensor, nn
+from torch.nn import functional
 
 HELD_OUT, BATCH, PEAK_RATE = 5_000, 128, 1e-2
 
@@ -83,7 +84,7 @@ class Training:
             x = images[places]
             x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
             self.optimizer.zero_grad()
-            F.cross_entropy(self.model(x), labels[places]).backward()
+            functional.cross_entropy(self.model(x), labels[places]).backward()
             self.optimizer.step()
             self.schedule.step()
 
@@ -117,8 +118,7 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     model.eval()
     with torch.no_grad():
         right = sum(
-            int((model(x).argmax(1) == y).sum())
-            for x, y in zip(images.split(500), labels.split(500), strict=True)
+            int((model(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True)
         )
     return right / len(images)
 

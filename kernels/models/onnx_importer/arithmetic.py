@@ -30,6 +30,7 @@ from ..graph import (
 )
 from .call import Call
 from .convolutions import Sizes
+from .expansion import once
 from .signs import mapped, negative
 from .values import NO_PADDING, Clipped, Difference, Stored, TwoValued, Value
 
@@ -140,7 +141,7 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
     data = np.asarray(data, np.float32)
     if np.broadcast_shapes(x.shape, data.shape) != x.shape:
         call.fail(f"its constant has shape {list(data.shape)} for an input of shape {list(x.shape)}.")
-    data = _once(data)
+    data = once(data)
     if x.two is not None and data.size == 1 and x.two.padding == NO_PADDING:
         return mapped(x, lambda values: _COMPUTE[kind](values, data.reshape(-1)))
     per_channel = data.reshape((1,) * (len(x.shape) - data.ndim) + data.shape)
@@ -151,11 +152,6 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
     stored = call.builder.floats(x)
     operand = call.builder.constant(call.builder.aligned(data, stored, len(x.shape)))
     return call.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)
-
-
-def _once(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A constant without its repetitions by Expand, which broadcasts to the same values."""
-    return data[tuple(slice(0, 1) if step == 0 else slice(None) for step in data.strides)]
 
 
 def _of_two(call: Call, kind: Kind, a: Value, b: Value) -> Value:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .call import Call
+from .expansion import expanded
+from .reductions import REDUCTIONS
 from .values import Value, constant
 
 Array = NDArray[Any]
@@ -93,17 +95,6 @@ def _slice(call: Call) -> Array:
     return data[tuple(box)]
 
 
-def _expand(call: Call) -> Array:
-    """A view: what is the same along an axis is in memory once. A batch is not the file's, so it is not counted."""
-    data, wanted = call.constant(0, "input"), call.integers(1, "shape")
-    if min(wanted, default=1) < 0:
-        call.fail(f"its shape is {wanted}.")
-    shape = np.broadcast_shapes(data.shape, tuple(wanted))
-    of_file = shape[1:] if shape and shape[0] == call.builder.batch else shape
-    call.builder.charge(8 * prod(of_file))
-    return np.broadcast_to(data, shape)
-
-
 def _constant_of_shape(call: Call) -> Array:
     sizes = call.integers(0, "shape")
     value = call.attributes.get("value")
@@ -173,6 +164,9 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Neg": elementwise(np.negative),
     "Abs": elementwise(np.abs),
     "Sqrt": elementwise(np.sqrt),
+    "Exp": elementwise(np.exp),
+    "Log": elementwise(np.log),
+    "Tanh": elementwise(np.tanh),
     "Sign": elementwise(np.sign),
     "Round": elementwise(np.round),
     "Floor": elementwise(np.floor),
@@ -200,8 +194,9 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Gather": _gather,
     "Slice": _slice,
     "ConstantOfShape": _constant_of_shape,
-    "Expand": _expand,
+    "Expand": expanded,
     "ReduceMean": _mean,
+    **REDUCTIONS,
     "Quant": _quant,
     "DequantizeLinear": _dequantize,
 }

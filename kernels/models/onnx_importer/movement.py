@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
 from .call import Call
-from .values import NO_PADDING, Parted, Stored, Value, channels_last, constant
+from .values import NO_PADDING, IsZero, Parted, Stored, Value, channels_last, constant
 
 
 def identity(call: Call) -> Value:
@@ -20,18 +20,13 @@ def identity(call: Call) -> Value:
 
 
 def cast(call: Call) -> Value:
-    """Cast of computed values: truths and floats to floats."""
+    """Cast of computed values: truths and floats to floats, truths to truths."""
+    match call.value(0).made_of:
+        case IsZero() if call.attributes.get("to") == 9:
+            return call.value(0)
     if call.attributes.get("to") not in (1, 10, 11):
         call.fail("it makes others than floats of a computed value.")
     return call.value(0)
-
-
-def expand(call: Call) -> Value:
-    """Expand of a computed value to the shape that it has."""
-    x, wanted = call.value(0), tuple(call.integers(1, "shape"))
-    if np.broadcast_shapes(x.shape, wanted) != x.shape:
-        call.fail(f"it repeats a value of shape {list(x.shape)} to {list(wanted)}; only constants can be repeated.")
-    return x
 
 
 def transpose(call: Call) -> Value:

@@ -58,6 +58,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Signed:
+    """The Sign of `source`, which ONNX makes 0 of 0."""
+
+    source: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsZero:
+    """Whether a Sign is 0."""
+
+    sign: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Clipped:
     """`value` within `low` and `high`."""
 
@@ -78,14 +92,14 @@ class Parted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or of channels in parts.
+    """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or only `made_of` others.
     `made_of` is how it was made, where a later op may need to know."""
 
     shape: tuple[int, ...]
     data: NDArray[Any] | None = None
     stored: Stored | None = None
     two: TwoValued | None = None
-    made_of: Difference | Clipped | Parted | None = None
+    made_of: Difference | Signed | IsZero | Clipped | Parted | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -117,8 +131,6 @@ def tensors(value: Value) -> set[Tensor]:
     match made:
         case Difference(minuend) if minuend.two is not None:
             found |= tensors(minuend)
-        case Clipped(clipped):
-            found |= tensors(clipped)
-        case Parted(image):
-            found |= tensors(image)
+        case Signed(needed) | IsZero(needed) | Clipped(needed) | Parted(needed):
+            found |= tensors(needed)
     return found

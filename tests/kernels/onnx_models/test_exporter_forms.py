@@ -1,6 +1,8 @@
-"""What PyTorch's exporters write around signs: masks of a gradient that nothing needs, and constants that are expanded."""
+"""What PyTorch's exporters write around signs: masks of gradients, constants that are expanded, sums of weights."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -98,3 +100,74 @@ def test_one_operand_is_joined_with_nothing() -> None:
     net = Network(SHAPE)
     content = net.model(net.op("Concat", net.op("Relu", "x"), axis=1)).SerializeToString()
     assert not any(isinstance(node.operation, Concat) for node in graph(content).nodes)
+
+
+def test_tanh() -> None:
+    net = Network(SHAPE)
+    content = net.model(net.op("Tanh", "x")).SerializeToString()
+    assert not any(isinstance(node.operation, BitQuantize) for node in graph(content).nodes)
+    for what, x in inputs().items():
+        assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE, what
+
+
+@pytest.mark.parametrize("keeps", [0, 1])
+@pytest.mark.parametrize("axes", [None, (), (0,), (-1, 1)])
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMin"])
+def test_constants_are_reduced(op: str, axes: tuple[int, ...] | None, keeps: int) -> None:
+    net = Network(SHAPE, opset=20)
+    data = net.constant(net.floats(8, 9, 10) + 0.5)
+    given = [] if axes is None else [net.constant(np.array(axes, np.int64))]
+    reduced = net.op(op, data, *given, keepdims=keeps, noop_with_empty_axes=int(axes == ()))
+    content = net.model(net.op("Add", "x", net.op("Reshape", reduced, REDUCED[axes]))).SerializeToString()
+    x = inputs()["random"]
+    assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE
+
+
+REDUCED = {
+    None: np.array([1]),
+    (): np.array([8, 9, 10]),
+    (0,): np.array([9, 10]),
+    (-1, 1): np.array([8, 1, 1]),
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((np.ones((1, 8, 9, 10), np.float32), one(-1)), ""),
+        ((np.ones((2, 8, 9, 10), np.float32), one(-1)), "have shape [2, 8, 9, 10] for a condition of shape"),
+        ((np.arange(10, dtype=np.float32), one(-1)), "chooses between others than two constant numbers"),
+        ((np.zeros((0,), np.float32), one(-1)), "chooses between others than two constant numbers"),
+    ],
+)
+def test_where_chooses_between_numbers_that_may_be_repeated(values: tuple[object, object], said: str) -> None:
+    net = Network(SHAPE)
+    signs = net.op("Where", net.op("Less", "x", one(0.1)), *values)
+    content = net.model(net.conv(signs, net.binary(16, 8, 3, 3))).SerializeToString()
+    if said:
+        with pytest.raises(ModelError) as error:
+            graph(content)
+        assert said in str(error.value)
+    else:
+        x = inputs()["random"]
+        assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda net: net.op("Where", net.op("Equal", "x", one(0)), one(1), "x"), "compares others than a Sign and 0"),
+        (lambda net: of_zeros(net, 0.0, 2.0), "makes others than 1 of a Sign that is 0"),
+        (lambda net: of_zeros(net, 1.0, 1.0), "compares others than a Sign and 0"),
+    ],
+)
+def test_what_is_made_of_zeros_is_plus_one(write: Callable[[Network], str], said: str) -> None:
+    net = Network(SHAPE)
+    with pytest.raises(ModelError) as error:
+        graph(net.model(write(net)).SerializeToString())
+    assert said in str(error.value)
+
+
+def of_zeros(net: Network, compared: float, value: float) -> str:
+    signs = net.op("Sign", "x")
+    return net.op("Where", net.op("Equal", signs, one(compared)), one(value), signs)
