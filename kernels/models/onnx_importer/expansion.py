@@ -20,8 +20,8 @@ def expand(call: Call) -> Value:
     return x
 
 
-def expanded(call: Call) -> Array:
-    """Expand of a constant. A view: what is the same along an axis is in memory once. A batch is not the file's, so it is not counted."""
+def expanded(call: Call) -> NDArray[Any]:
+    """Expand of a constant, as a view, which has it in memory once. A batch is not the file's, so it is not counted."""
     data, wanted = call.constant(0, "input"), call.integers(1, "shape")
     if min(wanted, default=1) < 0:
         call.fail(f"its shape is {wanted}.")
