@@ -73,7 +73,7 @@ def exported(model: nn.Module, stem: Path, example: Tensor) -> list[Path]:
 
 
 def _without_traces(path: Path) -> None:
-    """Leaves out where in which file of this machine each node was written, a third of the newer exporter's files."""
+    """Leaves out in which file of this machine each node was written, up to half of the newer exporter's files."""
     model = onnx.load(path)
     for part in (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.value_info):
         part.ClearField("metadata_props")

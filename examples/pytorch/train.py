@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to train (all): {', '.join(NETWORKS)}")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with the train-*.gz files (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="where weights, logs and checkpoints go")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from bnnbench.kernels.models.datasets import Dataset
-from bnnbench.kernels.models.formats import graph_of, read_model
+from bnnbench.kernels.models.formats import FORMATS, graph_of, read_model
 from bnnbench.kernels.models.graph import (
     BinaryConv2d,
     BitDequantize,
@@ -160,9 +160,23 @@ def test_no_value_before_a_sign_is_zero(fashion: Dataset, model: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("model", ["bireal_dynamo", "reactnet_dynamo"])
-def test_no_value_of_all_images_is_zero(fashion: Dataset, model: str) -> None:
+def test_values_of_all_images_are_hardly_ever_zero(fashion: Dataset, model: str) -> None:
+    """RSign's sum of two floats is a multiple of the smaller one's last bit, and so exactly 0 now and then: of `bireal`
+    no value was, of `reactnet` 3 of 266,560,000."""
     zeros, count = zeros_of(model, fashion, len(fashion))
-    assert (zeros, count) == (0, len(fashion) * VALUES[model.split("_")[0]])
+    assert count == len(fashion) * VALUES[model.split("_")[0]]
+    assert zeros <= 10
+
+
+@pytest.mark.parametrize("exporter", pytorch.EXPORTERS)
+def test_images_with_a_zero_have_pytorchs_class(fashion: Dataset, exporter: str) -> None:
+    """Of it PyTorch makes 0, and bnnbench +1."""
+    model = f"reactnet_{exporter}"
+    as_written = FORMATS["onnx"].as_written(read_model(MODELS[model]))
+    for place in (1528, 3199, 5582):
+        x = fashion.inputs(slice(place, place + 1))
+        for found in (graph(model), as_written):
+            assert interpret(found, [x]).outputs[0].argmax() == predictions(model)[0][place]
 
 
 VALUES = {
