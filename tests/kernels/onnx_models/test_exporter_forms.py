@@ -171,3 +171,12 @@ def test_what_is_made_of_zeros_is_plus_one(write: Callable[[Network], str], said
 def of_zeros(net: Network, compared: float, value: float) -> str:
     signs = net.op("Sign", "x")
     return net.op("Where", net.op("Equal", signs, one(compared)), one(value), signs)
+
+
+def test_a_long_chain_of_signs_is_no_recursion() -> None:
+    net = Network(SHAPE)
+    x = "x"
+    for _ in range(1500):
+        x = net.op("Sign", net.op("Sub", net.op("Sign", x), "x"))
+    found = graph(net.model(x).SerializeToString())
+    assert sum(isinstance(node.operation, BitQuantize) for node in found.nodes) == 1501  # a Sign of a Sign is itself
