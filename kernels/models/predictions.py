@@ -35,6 +35,8 @@ _MOST_MACS = 400_000_000_000
 _LEAST = 100
 _SHIPPED = Path(__file__).parent / "fashion_mnist" / "reference.json"
 _KERNELS = Path(__file__).parents[1]
+_DECIDING = ("importer", "onnx_importer", "interpreter")
+"""Folders of sources that decide what the reference says."""
 
 
 def reference_classes(
@@ -128,7 +130,7 @@ def _key(model: ModelFile, dataset: Dataset, variant: str | None) -> str:
 def _reference_digest() -> str:
     """Of the sources that decide what the reference says."""
     digest = hashlib.sha256()
-    folders = (_KERNELS / "reference", *(_KERNELS / "models" / name for name in ("importer", "interpreter")))
+    folders = (_KERNELS / "reference", *(_KERNELS / "models" / name for name in _DECIDING))
     paths = [path for folder in folders for path in folder.rglob("*.py")]
     for path in sorted([*paths, *_KERNELS.glob("*.py"), *(_KERNELS / "models").glob("*.py")]):
         digest.update(path.read_bytes())

@@ -69,6 +69,11 @@ def test_what_is_computed_is_kept(fashion: Dataset, monkeypatch: pytest.MonkeyPa
     assert (reference_classes(model, mine) == first).all()
 
 
+def test_what_is_kept_depends_on_every_importer() -> None:
+    folders = {path.name for path in Path(predictions.__file__).parent.glob("*importer")}
+    assert folders == {name for name in predictions._DECIDING if name.endswith("importer")}
+
+
 def test_a_last_batch_that_is_short(fashion: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "BATCH", 8)
     model = read(MODELS["quicknet_xs"])

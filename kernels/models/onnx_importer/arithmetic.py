@@ -30,6 +30,7 @@ from ..graph import (
 )
 from .call import Call
 from .convolutions import Sizes
+from .expansion import once
 from .signs import mapped, negative
 from .values import NO_PADDING, Clipped, Difference, Stored, TwoValued, Value
 
@@ -140,6 +141,7 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
     data = np.asarray(data, np.float32)
     if np.broadcast_shapes(x.shape, data.shape) != x.shape:
         call.fail(f"its constant has shape {list(data.shape)} for an input of shape {list(x.shape)}.")
+    data = once(data)
     if x.two is not None and data.size == 1 and x.two.padding == NO_PADDING:
         return mapped(x, lambda values: _COMPUTE[kind](values, data.reshape(-1)))
     per_channel = data.reshape((1,) * (len(x.shape) - data.ndim) + data.shape)

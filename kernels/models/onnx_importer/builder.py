@@ -34,7 +34,7 @@ class Builder:
     op: str = ""
     _names: set[str] = field(default_factory=set)
     _made: int = 0
-    _bits: dict[Value, Stored] = field(default_factory=dict)
+    _bits: dict[tuple[Value, bool], Stored] = field(default_factory=dict)
     _floats: dict[Value, Stored] = field(default_factory=dict)
 
     def fail(self, text: str) -> NoReturn:
@@ -119,7 +119,8 @@ class Builder:
         if two.bits is not None:
             return two.bits
         assert two.source is not None
-        key = two.source
+        # A Sign has bits of its own: of 0 it is another than a comparison, and that is told by the node's op.
+        key = (two.source, two.made_by[1] == "Sign")
         if key not in self._bits:
             source = self.floats(two.source)
             order = channels_last(len(source.order)) if source.gather is None else source.order

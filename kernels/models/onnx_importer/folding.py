@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .call import Call
+from .expansion import expanded
+from .reductions import REDUCTIONS
 from .values import Value, constant
 
 Array = NDArray[Any]
@@ -162,6 +164,9 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Neg": elementwise(np.negative),
     "Abs": elementwise(np.abs),
     "Sqrt": elementwise(np.sqrt),
+    "Exp": elementwise(np.exp),
+    "Log": elementwise(np.log),
+    "Tanh": elementwise(np.tanh),
     "Sign": elementwise(np.sign),
     "Round": elementwise(np.round),
     "Floor": elementwise(np.floor),
@@ -189,7 +194,9 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Gather": _gather,
     "Slice": _slice,
     "ConstantOfShape": _constant_of_shape,
+    "Expand": expanded,
     "ReduceMean": _mean,
+    **REDUCTIONS,
     "Quant": _quant,
     "DequantizeLinear": _dequantize,
 }

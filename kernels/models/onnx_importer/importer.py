@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
-from . import arithmetic, convolutions, movement, signs
+from . import activations, arithmetic, convolutions, expansion, movement, signs
 from .builder import MAX_RANK, Builder
 from .call import Call
 from .folding import FOLDERS, folded
@@ -33,6 +33,7 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "HardSigmoid": arithmetic.hard_sigmoid,
     "HardSwish": arithmetic.hard_swish,
     "Sigmoid": arithmetic.unary("logistic"),
+    "Tanh": activations.tanh,
     "Abs": arithmetic.unary("abs"),
     "Neg": arithmetic.neg,
     "Softmax": arithmetic.softmax,
@@ -47,11 +48,13 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "GreaterOrEqual": signs.compared("GreaterOrEqual"),
     "Less": signs.compared("Less"),
     "LessOrEqual": signs.compared("LessOrEqual"),
+    "Equal": signs.equal,
     "Where": signs.where,
     "Round": signs.round_,
     "Identity": movement.identity,
     "Dropout": movement.identity,
     "Cast": movement.cast,
+    "Expand": expansion.expand,
     "Transpose": movement.transpose,
     "Reshape": movement.reshape,
     "Flatten": movement.flatten,

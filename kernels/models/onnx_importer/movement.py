@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
 from .call import Call
-from .values import NO_PADDING, Parted, Stored, Value, channels_last, constant
+from .values import NO_PADDING, IsZero, Parted, Stored, Value, channels_last, constant
 
 
 def identity(call: Call) -> Value:
@@ -20,7 +20,10 @@ def identity(call: Call) -> Value:
 
 
 def cast(call: Call) -> Value:
-    """Cast of computed values: truths and floats to floats."""
+    """Cast of computed values: truths and floats to floats, truths to truths."""
+    match call.value(0).made_of:
+        case IsZero() if call.attributes.get("to") == 9:
+            return call.value(0)
     if call.attributes.get("to") not in (1, 10, 11):
         call.fail("it makes others than floats of a computed value.")
     return call.value(0)
@@ -135,6 +138,8 @@ def _shape(call: Call, x: Value, wanted: list[int]) -> tuple[int, ...]:
 def concat(call: Call) -> Value:
     """Concat of computed values."""
     values = [call.value(place) for place in range(len(call.inputs))]
+    if len(values) == 1:
+        return values[0]
     rank = len(values[0].shape)
     axis = call.axis(call.integer("axis", 1, -8, 8), rank)
     if any(value.is_constant or len(value.shape) != rank for value in values):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..graph import Clamp, Elementwise
 from .call import Call
-from .values import Clipped, TwoValued, Value
+from .values import Clipped, IsZero, Signed, TwoValued, Value
 
 _LARGEST = 3e38
 """Times any normal number, it is beyond 1."""
@@ -22,8 +22,10 @@ def sign(call: Call) -> Value:
     if call.builder.keeps_zeros and x.two is None:
         stored = call.builder.floats(x)
         largest = call.builder.constant(np.array([_LARGEST]))
-        return call.like(Elementwise("mul", Clamp(-1.0, 1.0)), [stored.tensor, largest], stored, x.shape)
-    return two_valued(call, call.value(0), 1.0, -1.0)
+        made = call.like(Elementwise("mul", Clamp(-1.0, 1.0)), [stored.tensor, largest], stored, x.shape)
+    else:
+        made = two_valued(call, x, 1.0, -1.0)
+    return made if x.two is not None else replace(made, made_of=Signed(x))
 
 
 def bipolar_quant(call: Call) -> Value:
@@ -68,15 +70,26 @@ def compared(op: str) -> Callable[[Call], Value]:
     return convert
 
 
+def equal(call: Call) -> Value:
+    """Equal of a Sign and 0: what Where makes another number of."""
+    for value, other in ((call.value(0), call.value(1)), (call.value(1), call.value(0))):
+        match value.made_of:
+            case Signed() if other.data is not None and other.data.size == 1 and not other.data.any():
+                return Value(value.shape, made_of=IsZero(value))
+    return call.fail("it compares others than a Sign and 0.")
+
+
 def where(call: Call) -> Value:
-    """Where of a comparison and two constant numbers."""
+    """Where of a comparison and two constant numbers, or of +1 and a Sign where that is 0."""
     condition = call.value(0, "condition")
+    match condition.made_of:
+        case IsZero(Value(made_of=Signed(source)) as signs) if call.value(2) is signs:
+            if _number(call, 1, condition.shape) != 1:
+                call.fail("it makes others than 1 of a Sign that is 0.")
+            return two_valued(call, source, 1.0, -1.0)
     if condition.two is None:
         call.fail("its condition is not a comparison with a constant.")
-    chosen = [call.constant(place, "value") for place in (1, 2)]
-    if any(item.size != 1 or item.dtype.kind not in "fiu" for item in chosen):
-        call.fail("it chooses between others than two constant numbers.")
-    true, false = (float(item.reshape(-1)[0]) for item in chosen)
+    true, false = (_number(call, place, condition.shape) for place in (1, 2))
     two = condition.two
     return Value(condition.shape, two=replace(two, high=_of(two.high, true, false), low=_of(two.low, true, false)))
 
@@ -122,6 +135,16 @@ def negative(call: Call, x: Value) -> Value:
     stored = call.builder.floats(x)
     operand = call.builder.constant(np.array([-1.0]))
     return call.like(Elementwise("mul"), [stored.tensor, operand], stored, x.shape)
+
+
+def _number(call: Call, place: int, shape: tuple[int, ...]) -> float:
+    """A constant operand that is one number, also one that is repeated up to a shape."""
+    data = call.constant(place, "value")
+    if data.dtype.kind not in "fiu" or not data.size or (data != data.reshape(-1)[0]).any():
+        call.fail("it chooses between others than two constant numbers.")
+    if np.broadcast_shapes(data.shape, shape) != shape:
+        call.fail(f"its values have shape {list(data.shape)} for a condition of shape {list(shape)}.")
+    return float(data.reshape(-1)[0])
 
 
 def _of(truth: float, true: float, false: float) -> float:

@@ -58,6 +58,20 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Signed:
+    """The Sign of `source`, which ONNX makes 0 of 0."""
+
+    source: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsZero:
+    """Whether a Sign is 0."""
+
+    sign: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Clipped:
     """`value` within `low` and `high`."""
 
@@ -78,14 +92,14 @@ class Parted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or of channels in parts.
+    """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or only `made_of` others.
     `made_of` is how it was made, where a later op may need to know."""
 
     shape: tuple[int, ...]
     data: NDArray[Any] | None = None
     stored: Stored | None = None
     two: TwoValued | None = None
-    made_of: Difference | Clipped | Parted | None = None
+    made_of: Difference | Signed | IsZero | Clipped | Parted | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -104,21 +118,28 @@ def channels_last(rank: int) -> tuple[int, ...]:
 
 def tensors(value: Value) -> set[Tensor]:
     """The tensors of a graph that a value still needs, however it is used later."""
-    two, made = value.two, value.made_of
-    found = set[Tensor]()
+    found = _own(value)
+    match value.made_of:
+        case Difference(minuend) if minuend.two is not None:
+            found |= _own(minuend)
+        case Signed(needed) | Clipped(needed):
+            found |= _own(needed)
+        case IsZero(Value(made_of=Signed(source)) as sign):
+            found |= _own(sign) | _own(source)
+        case Parted(image):
+            found |= tensors(image)
+    return found
+
+
+def _own(value: Value) -> set[Tensor]:
+    """Those that a value needs if nobody asks how it was made: a long chain of ops needs no more than its end."""
+    two, found = value.two, set[Tensor]()
     if value.stored is not None:
         found.add(value.stored.tensor)
         if value.stored.whole is not None:
-            found |= tensors(value.stored.whole)
+            found |= _own(value.stored.whole)
     if two is not None and two.bits is not None:
         found.add(two.bits.tensor)
     if two is not None and two.source is not None:
-        found |= tensors(two.source)
-    match made:
-        case Difference(minuend) if minuend.two is not None:
-            found |= tensors(minuend)
-        case Clipped(clipped):
-            found |= tensors(clipped)
-        case Parted(image):
-            found |= tensors(image)
+        found |= _own(two.source)
     return found
