@@ -334,9 +334,8 @@ def global_average_pool(call: Call) -> Value:
 def reduce_mean(call: Call) -> Value:
     """ReduceMean over constant axes."""
     x = call.value(0)
-    given = call.listed("axes", 1)
-    axes = call.axes(range(len(x.shape)) if given is None else given, len(x.shape))
-    return _mean(call, axes, bool(call.integer("keepdims", 1, 0, 1)))
+    axes = call.reduced(len(x.shape))
+    return x if not axes else _mean(call, axes, bool(call.integer("keepdims", 1, 0, 1)))
 
 
 def _mean(call: Call, axes: tuple[int, ...], keeps: bool) -> Value:

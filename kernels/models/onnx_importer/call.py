@@ -122,6 +122,13 @@ class Call:
             self.fail(f"its {name} is {_shown(found)}.")
         return [int(item) for item in found]
 
+    def reduced(self, rank: int) -> tuple[int, ...]:
+        """The axes of a ReduceMean: all, where none are given."""
+        given = self.listed("axes", 1)
+        if not given and self.integer("noop_with_empty_axes", 0, 0, 1):
+            return ()
+        return self.axes(given or range(rank), rank)
+
     def image(self, position: int = 0) -> Tensor:
         """An operand that is an image, as NHWC."""
         value = self.value(position)

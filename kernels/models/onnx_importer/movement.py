@@ -105,6 +105,7 @@ def reshaped(call: Call, x: Value, wanted: Sequence[int]) -> Value:
 
 def _flat(call: Call, x: Value, stored: Stored, shape: tuple[int, ...]) -> Value:
     """An image as a row, its numbers where they are: who needs ONNX's order sorts its weights."""
+    call.builder.charge(8 * prod(x.shape[1:]))
     places = np.arange(prod(x.shape[1:])).reshape(x.shape[1:])
     gather = places.transpose([axis - 1 for axis in stored.order[1:]]).reshape(-1)
     in_order = bool((np.diff(gather) == 1).all())

@@ -103,6 +103,23 @@ def test_what_the_graph_makes_of_constants_is_bounded(tmp_path: Path, sizes: lis
     assert "more constants than the file can hold" in refused(path)
 
 
+def test_the_order_of_a_flattened_image_is_bounded(tmp_path: Path) -> None:
+    """Of an image of a GB, it would be two."""
+    net = Network((1, 2, 2**13, 2**13))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(net.model(net.op("Flatten", net.op("Relu", "x"))).SerializeToString())
+    assert "more constants than the file can hold" in refused(path)
+
+
+def test_names_do_not_break_a_sentence(tmp_path: Path) -> None:
+    net = Network((1, 8, 4, 4))
+    model = net.model(net.op("Relu", "x"))
+    model.graph.output[0].name = "a\nb"
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert "its output 'a?b' is computed by no node" in refused(path)
+
+
 def test_two_nodes_may_not_make_one_value(tmp_path: Path) -> None:
     net = Network((1, 8, 4, 4))
     y = net.op("Relu", "x")

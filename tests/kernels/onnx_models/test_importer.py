@@ -30,7 +30,6 @@ __all__ = ["level_engine"]
 Array = NDArray[Any]
 TOLERANCE = 1e-5
 """Of the largest value."""
-QONNX = ("BipolarQuant", "MultiThreshold")
 
 
 def graph(content: bytes, batch: int = 1) -> Graph:
@@ -40,7 +39,7 @@ def graph(content: bytes, batch: int = 1) -> Graph:
 def ran(content: bytes, x: Array) -> Array:
     """What onnxruntime makes of an input; of QONNX's own ops, what NumPy makes of their definition."""
     if any(node.domain in DOMAINS.values() for node in onnx.load_model_from_string(content).graph.node):
-        found = ReferenceEvaluator(content, new_ops=[BipolarQuant, MultiThreshold]).run(None, {"x": x})[0]
+        found = ReferenceEvaluator(content, new_ops=[BipolarQuant, Quant, MultiThreshold]).run(None, {"x": x})[0]
     else:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = 1
@@ -54,6 +53,26 @@ class BipolarQuant(onnx.reference.op_run.OpRun):  # type: ignore[misc]
 
     def _run(self, x: Array, scale: Array) -> tuple[Array]:
         return (np.where(x >= 0, scale, -scale).astype(np.float32),)
+
+
+class Quant(onnx.reference.op_run.OpRun):  # type: ignore[misc]
+    op_domain = "qonnx.custom_op.general"
+
+    def _run(
+        self,
+        x: Array,
+        scale: Array,
+        zero: Array,
+        bits: Array,
+        signed: int = 1,
+        narrow: int = 0,
+        rounding_mode: str = "",
+    ) -> tuple[Array]:
+        steps = x / scale + zero
+        if bits == 1 and signed:
+            return (np.where(steps >= 0, scale, -scale).astype(np.float32),)
+        low, high = (-(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1 - narrow)
+        return ((np.round(np.clip(steps, low, high)) - zero) * scale,)
 
 
 class MultiThreshold(onnx.reference.op_run.OpRun):  # type: ignore[misc]
@@ -158,6 +177,15 @@ def test_the_sign_of_zero_is_told_apart() -> None:
         assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE
 
 
+@pytest.mark.parametrize("keeps", [0, 1])
+def test_a_mean_over_no_axes_is_over_all(keeps: int) -> None:
+    net = Network(SHAPE, opset=18)
+    found = net.op("ReduceMean", "x", np.zeros(0, np.int64), noop_with_empty_axes=keeps, keepdims=1)
+    content = net.model(net.op("Add", "x", found)).SerializeToString()
+    x = inputs()["random"]
+    assert far(computed(graph(content), x), ran(content, x)) < TOLERANCE
+
+
 def test_all_ops_that_are_missing_are_named_at_once() -> None:
     net = Network(SHAPE)
     y = net.op("LSTM", net.op("Erf", net.op("Erf", "x")))
@@ -179,6 +207,8 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
         (lambda net: net.op("Add", "x", np.zeros((3, 1, 1), np.float32)), "shape mismatch"),
         (lambda net: net.op("Conv", "x", "x"), "its weights is computed by the model"),
         (lambda net: net.op("Round", "x"), "only values that a Clip keeps"),
+        (lambda net: net.op("Sqrt", "x"), "it is supported for constant inputs only"),
+        (lambda net: net.op("Quant", "x", one(1), one(0), one(17)), "it has 17 bits"),
         (lambda net: net.op("Reshape", "x", np.array([7, -1])), "does not fit [1, 8, 9, 10]"),
         (lambda net: net.op("Mul", "x", np.array([np.nan], np.float32)), "infinite numbers or NaN"),
     ],
