@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import lzma
 import os
 import resource
 import subprocess
@@ -27,6 +28,7 @@ from bnnbench.kernels.models.plan import make_plan
 from tests.fuzz.onnx_mutation import mutated
 from tests.kernels.onnx_models.cases import CASES, build
 
+EXPORTED = Path(__file__).parents[1] / "kernels/onnx_models/brevitas"
 HANG_S = 10.0
 SLOW_S = 2.0
 MEMORY_BYTES = 2 << 30
@@ -38,8 +40,9 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 def contents() -> list[bytes]:
-    """The files that are mutated: a small one for each op and for each way to write signs, and whole exports."""
-    return [build(name) for name in CASES]
+    """The files that are mutated: a small one for each op and for each way to write signs, and networks of Brevitas."""
+    exported = [lzma.decompress((EXPORTED / f"{name}.onnx.xz").read_bytes()) for name in ("tfc_w1a1", "mobilenet")]
+    return [build(name) for name in CASES] + exported
 
 
 def tried(content: bytes) -> str:

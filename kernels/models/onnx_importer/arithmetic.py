@@ -20,7 +20,6 @@ from ..graph import (
     Elementwise,
     Mean,
     Node,
-    Pad,
     Pool2d,
     PRelu,
     Softmax,
@@ -29,7 +28,7 @@ from ..graph import (
     Window,
 )
 from .call import Call
-from .convolutions import Sizes
+from .convolutions import Sizes, padded
 from .signs import mapped, negative
 from .values import NO_PADDING, Clipped, Difference, Stored, TwoValued, Value
 
@@ -299,14 +298,12 @@ def average_pool(call: Call) -> Value:
     """AveragePool, with and without the padding in its counts."""
     x = call.value(0)
     sizes, window = _pool(call, x)
-    n, c, h, w = x.shape
+    n, c = x.shape[:2]
     image = call.image()
     if call.integer("count_include_pad", 0, 0, 1) and sizes.padding != NO_PADDING:
         if call.integer("ceil_mode", 0, 0, 1):
             call.fail("it counts padding and rounds its size up, which is not supported.")
-        above, below, left, right = sizes.padding
-        padded = (n, h + above + below, w + left + right, c)
-        image = call.builder.add(Pad((0, above, left, 0), 0.0), [image], padded, f"{call.name} padded")
+        image = padded(call, sizes.padding)
         window = replace(window, pad_top=0, pad_left=0)
     return call.made(Pool2d("average", window), [image], (n, *sizes.out, c))
 

@@ -13,6 +13,8 @@ from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
 from .call import Call
 from .values import NO_PADDING, Parted, Stored, Value, channels_last, constant
 
+MAX_FACTOR = 64
+
 
 def identity(call: Call) -> Value:
     """Identity, Dropout, Cast of floats: the same value."""
@@ -276,8 +278,9 @@ def resize(call: Call) -> Value:
     if mode != "nearest":
         call.fail(f"its mode is {mode!r}; nearest is supported.")
     factors = _factors(call, x, old)
-    exact = (rule == "asymmetric" and nearest == "floor") or rule in ("half_pixel", "pytorch_half_pixel")
-    if not exact or any(factor != int(factor) or factor < 1 for factor in factors):
+    halves = rule in ("half_pixel", "pytorch_half_pixel") and nearest.startswith("round")
+    exact = halves or (rule == "asymmetric" and nearest == "floor")
+    if not exact or any(factor not in range(1, MAX_FACTOR + 1) for factor in factors):
         call.fail(f"it scales by {factors} with {rule} and {nearest}; whole multiples are supported.")
     up, wide = (int(factor) for factor in factors)
     builder, name = call.builder, call.name
@@ -299,6 +302,8 @@ def _factors(call: Call, x: Value, old: bool) -> tuple[float, float]:
     else:
         given = call.attributes.get("scales")
         scales = [float(item) for item in given] if isinstance(given, list) else []
+    if call.text("keep_aspect_ratio_policy", "stretch") != "stretch":
+        call.fail("it keeps the ratio of its sides, which is not supported.")
     if len(scales) != 4 or scales[:2] != [1.0, 1.0]:
         call.fail(f"its scales are {scales}.")
     return scales[2], scales[3]

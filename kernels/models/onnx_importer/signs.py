@@ -41,6 +41,8 @@ def multi_threshold(call: Call) -> Value:
     layout = call.text("data_layout", "NCHW" if len(x.shape) == 4 else "NC")
     if thresholds.shape[1] != 1 or layout not in ("NCHW", "NC"):
         call.fail("it has more than one threshold, or images that are not NCHW; one threshold is supported.")
+    if len(thresholds) > 1 and len(x.shape) not in (2, 4):
+        call.fail(f"it has thresholds for each channel of {len(x.shape)} dimensions; 2 and 4 are supported.")
     scale, bias = call.number("out_scale", 1.0), call.number("out_bias", 0.0)
     steps = thresholds[:, 0].reshape((1, -1) + (1,) * (len(x.shape) - 2)) if len(thresholds) > 1 else thresholds[0]
     return two_valued(call, shifted(call, x, -steps), scale + bias, bias)

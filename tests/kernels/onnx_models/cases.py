@@ -210,6 +210,14 @@ FLOAT: Mapping[str, Callable[[Network], str]] = {
 }
 FLOAT = {
     **FLOAT,
+    "padded beyond a window": lambda net: net.op(
+        "Conv", net.op("Sign", "x"), net.binary(16, 8, 1, 2), pads=[2, 0, 0, 3], strides=[1, 2]
+    ),
+    "halves of pixels": lambda net: net.op(
+        *("Resize", "x", "", np.array([1, 1, 2, 3], np.float32)),
+        mode="nearest",
+        coordinate_transformation_mode="half_pixel",
+    ),
     "steps": lambda net: net.op("Quant", "x", net.rng.uniform(0.1, 0.2, (8, 1, 1)), one(0), one(4)),
     "unsigned steps": lambda net: net.op(
         "Quant", "x", one(0.25), one(3), one(3), signed=0, narrow=1, rounding_mode="ROUND"

@@ -11,7 +11,7 @@ import pytest
 from bnnbench.kernels.models.graph import BinaryConv2d, Graph
 from bnnbench.kernels.models.plan import make_plan
 from tests.kernels.engine_process import EngineProcess
-from tests.kernels.onnx_models.test_importer import TOLERANCE, Array, computed, far, graph, stored
+from tests.kernels.onnx_models.test_importer import TOLERANCE, Array, computed, far, graph, ran, stored
 from tests.kernels.test_native_model import level_engine
 from tests.kernels.trace_replay import differences
 
@@ -20,8 +20,12 @@ FOLDER = Path(__file__).parent / "brevitas"
 BINARY_LAYERS = {"tfc_w1a1": 4, "cnv_w1a1": 8, "mobilenet": 5}
 
 
+def file(name: str) -> bytes:
+    return lzma.decompress((FOLDER / f"{name}.onnx.xz").read_bytes())
+
+
 def network(name: str) -> Graph:
-    return graph(lzma.decompress((FOLDER / f"{name}.onnx.xz").read_bytes()))
+    return graph(file(name))
 
 
 def images(name: str) -> tuple[Array, Array]:
@@ -37,6 +41,7 @@ def test_it_computes_what_pytorch_computed(name: str) -> None:
     inputs, outputs = images(name)
     for x, right in zip(inputs, outputs, strict=True):
         assert far(computed(found, x[None]), right[None]) < TOLERANCE
+        assert far(ran(file(name), x[None]), right[None]) < TOLERANCE
 
 
 @pytest.mark.timeout(300)
