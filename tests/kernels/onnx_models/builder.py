@@ -20,7 +20,7 @@ class Network:
 
     def __init__(self, shape: Sequence[int | str], seed: int = 0, opset: int = 17) -> None:
         self.rng = np.random.default_rng(seed)
-        self._shape, self._opset = shape, opset
+        self.shape, self._opset = shape, opset
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, Array] = {}
 
@@ -89,7 +89,7 @@ class Network:
         graph = helper.make_graph(
             self._nodes,
             "network",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self._shape)],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
             [numpy_helper.from_array(data, name) for name, data in self._constants.items()],
         )
