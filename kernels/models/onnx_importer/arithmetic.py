@@ -153,6 +153,8 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
 
 def _of_two(call: Call, kind: Kind, a: Value, b: Value) -> Value:
     rank = max(len(a.shape), len(b.shape))
+    if len(a.shape) != len(b.shape):
+        call.needs_own_batch("its operands have the batch at different axes")
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -270,6 +272,8 @@ def softmax(call: Call) -> Value:
     x = call.value(0)
     rank = len(x.shape)
     axis = call.axis(call.integer("axis", 1 if call.version < 13 else -1, -8, 8), rank)
+    if axis == 0:
+        call.needs_own_batch("it is over the batch")
     is_last = all(size == 1 for size in x.shape[axis + 1 :])
     if not is_last or (call.version < 13 and axis != rank - 1 and any(size > 1 for size in x.shape[axis + 1 :])):
         call.fail(f"it is over axis {axis} of {list(x.shape)}; the last one is supported.")
@@ -339,8 +343,8 @@ def _mean(call: Call, axes: tuple[int, ...], keeps: bool) -> Value:
     x = call.value(0)
     if len(x.shape) < 2 or axes[-1] >= len(x.shape):
         call.fail(f"its input has shape {list(x.shape)}.")
-    if 0 in axes and call.builder.batch > 1:
-        call.fail("it averages over the batch; import the model with its own batch.")
+    if 0 in axes:
+        call.needs_own_batch("it averages over the batch")
     stored = call.builder.floats(x)
     if stored.gather is not None:
         stored = Stored(call.builder.in_order(stored, tuple(range(len(x.shape)))), tuple(range(len(x.shape))))

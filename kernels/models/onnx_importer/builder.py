@@ -41,6 +41,14 @@ class Builder:
         """`text` says what is wrong, as a sentence that follows the op's name."""
         raise ModelError(text)
 
+    def of_file(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of a computed value in the file: the batch repeats it along the first axis."""
+        return (shape[0] // self.batch, *shape[1:]) if shape else ()
+
+    def of_batch(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape that a value with this one in the file has here."""
+        return (shape[0] * self.batch, *shape[1:]) if shape else ()
+
     def charge(self, size: int) -> None:
         """Counts bytes of constants before they are made."""
         self._made += size

@@ -39,6 +39,11 @@ class Call:
         """`text` says what is wrong, as a sentence."""
         self.builder.fail(text)
 
+    def needs_own_batch(self, what: str) -> None:
+        """`what` it does to the batch. Raises ModelError where the batch is not the file's own."""
+        if self.builder.batch > 1:
+            self.fail(f"{what}; import the model with its own batch.")
+
     def has(self, position: int) -> bool:
         """Whether an optional operand is there."""
         return position < len(self.inputs) and self.inputs[position] is not None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .call import Call
-from .quantized import bit_width, bounds
+from .qonnx import bit_width, bounds
 from .values import Value, constant
 
 Array = NDArray[Any]

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
-from . import arithmetic, convolutions, movement, quantized, signs
+from . import arithmetic, convolutions, movement, qonnx, signs
 from .builder import MAX_RANK, Builder
 from .call import Call
 from .folding import FOLDERS, folded
@@ -41,8 +41,8 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "GlobalAveragePool": arithmetic.global_average_pool,
     "ReduceMean": arithmetic.reduce_mean,
     "Sign": signs.sign,
-    "Quant": quantized.quant,
-    "IntQuant": quantized.quant,
+    "Quant": qonnx.quant,
+    "IntQuant": qonnx.quant,
     "BipolarQuant": signs.bipolar_quant,
     "MultiThreshold": signs.multi_threshold,
     "Greater": signs.compared("Greater"),

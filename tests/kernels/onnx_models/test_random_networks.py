@@ -86,6 +86,22 @@ def test_a_few_hundred() -> None:
     assert counts["equal"] > 200, counts
 
 
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+@given(drawn=networks())
+def test_a_batch_is_images_one_after_the_other(drawn: Drawn) -> None:
+    """Or it is refused, where an op works across the batch."""
+    content, shape, _ = drawn
+    try:
+        alone, together = graph(content), graph(content, 3)
+    except ModelError:
+        return
+    images = [image(shape, seed) for seed in range(3)]
+    found = interpret(together, [stored(np.concatenate(images))]).outputs[0]
+    each = np.concatenate([interpret(alone, [stored(one)]).outputs[0] for one in images])
+    assert found.shape == each.shape
+    np.testing.assert_array_equal(found, each)
+
+
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 @given(drawn=networks(), seed=st.integers(0, 3))
 def test_the_native_engine(drawn: Drawn, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
