@@ -136,6 +136,9 @@ BINARY: Mapping[str, Callable[[Network], str]] = {
     "Sign": signed_by(lambda net, x: net.op("Sign", x)),
     "BipolarQuant": signed_by(lambda net, x: net.op("BipolarQuant", x, one(0.5))),
     "Quant": signed_by(lambda net, x: net.op("Quant", x, one(0.5), one(0), one(1))),
+    "Quant of weights": lambda net: net.conv(
+        net.op("Sign", "x"), net.op("Quant", net.constant(net.floats(16, 8, 3, 3)), one(0.5), one(0), one(1))
+    ),
     "MultiThreshold": signed_by(
         lambda net, x: net.op(
             "MultiThreshold", x, net.rng.normal(0, 0.3, (8, 1)).astype(np.float32), out_scale=2.0, out_bias=-1.0
