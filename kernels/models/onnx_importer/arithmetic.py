@@ -69,11 +69,14 @@ def affine(call: Call, x: Value, gain: NDArray[np.float64], offset: NDArray[np.f
             return builder.value(out, stored, x.shape)
     shape = (1, -1) + (1,) * (len(x.shape) - 2)
     value = x
+    shifts = bool(offset.any())
     for kind, numbers, nothing in (("mul", gain, 1.0), ("add", offset, 0.0)):
         if (numbers != nothing).any():
             stored = builder.floats(value)
             operand = builder.constant(builder.aligned(numbers.astype(np.float32).reshape(shape), stored, len(x.shape)))
-            value = call.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)  # type: ignore[arg-type]
+            # The last one has the name of the result.
+            part = replace(call, outputs=[f"{call.name} scaled"]) if kind == "mul" and shifts else call
+            value = part.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)  # type: ignore[arg-type]
     return value
 
 
@@ -322,6 +325,9 @@ def _pool(call: Call, x: Value) -> tuple[Sizes, Window]:
     top, below, left, right = sizes.padding
     if max(top, below) >= kh or max(left, right) >= kw:
         call.fail("its padding is as large as its window.")
+    ends = [(out - 1) * stride + kernel for out, stride, kernel in zip(sizes.out, sizes.stride, (kh, kw), strict=True)]
+    if call.text("auto_pad", "NOTSET").startswith("SAME") and (ends[0] < x.shape[2] or ends[1] < x.shape[3]):
+        call.fail("its SAME padding would be negative, of which runtimes make different things.")
     if sizes.dilation != (1, 1):
         call.fail("its window is dilated, which is not supported.")
     return sizes, Window(kh, kw, *sizes.stride, 1, 1, top, left)

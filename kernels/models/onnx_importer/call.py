@@ -95,7 +95,9 @@ class Call:
     def text(self, name: str, default: str) -> str:
         """An attribute that is a word."""
         found = self.attributes.get(name, default)
-        return found if isinstance(found, str) else self.fail(f"its {name} is {_shown(found)}.")
+        if not isinstance(found, str) or not found.isprintable():
+            self.fail(f"its {name} is {_shown(found)}.")
+        return found
 
     def numbers(self, name: str, count: int, default: Sequence[int], low: int, high: int) -> list[int]:
         """An attribute that is a list of so many whole numbers within bounds."""

@@ -137,7 +137,7 @@ def _shape(call: Call, x: Value, wanted: list[int]) -> tuple[int, ...]:
 
 def concat(call: Call) -> Value:
     """Concat of computed values."""
-    values = [call.value(place) for place in range(len(call.inputs))]
+    values = [call.value(place) for place in range(max(len(call.inputs), 1))]
     rank = len(values[0].shape)
     axis = call.axis(call.integer("axis", 1, -8, 8), rank)
     if any(value.is_constant or len(value.shape) != rank for value in values):

@@ -178,6 +178,12 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
             "with half_pixel and floor; whole multiples are supported",
         ),
         (lambda net: net.op("Resize", "x", "", np.array([1, 1, 2**40, 1], np.float32)), "whole multiples"),
+        (lambda net: net.op("Concat", axis=1), "its input is missing"),
+        (lambda net: net.op("DepthToSpace", "x", blocksize=2, mode="\x85\nCRD"), r"its mode is '\x85\nCRD'"),
+        (
+            lambda net: net.op("MaxPool", "x", kernel_shape=[1, 1], strides=[3, 1], auto_pad="SAME_UPPER"),
+            "padding would be negative",
+        ),
         (lambda net: net.op("Sqrt", "x"), "it is supported for constant inputs only"),
         (lambda net: net.op("Quant", "x", one(1), one(0), one(17)), "it has 17 bits"),
         (lambda net: net.op("Reshape", "x", np.array([7, -1])), "does not fit [1, 8, 9, 10]"),
