@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
-from . import arithmetic, convolutions, movement, qonnx, signs
+from . import arithmetic, convolutions, movement, pools, qonnx, signs, spatial
 from .builder import MAX_RANK, Builder
 from .call import Call
 from .folding import FOLDERS, folded
@@ -36,10 +36,10 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Abs": arithmetic.unary("abs"),
     "Neg": arithmetic.neg,
     "Softmax": arithmetic.softmax,
-    "MaxPool": arithmetic.max_pool,
-    "AveragePool": arithmetic.average_pool,
-    "GlobalAveragePool": arithmetic.global_average_pool,
-    "ReduceMean": arithmetic.reduce_mean,
+    "MaxPool": pools.max_pool,
+    "AveragePool": pools.average_pool,
+    "GlobalAveragePool": pools.global_average_pool,
+    "ReduceMean": pools.reduce_mean,
     "Sign": signs.sign,
     "Quant": qonnx.quant,
     "IntQuant": qonnx.quant,
@@ -63,9 +63,9 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Split": movement.split,
     "Slice": movement.slice_,
     "Pad": movement.pad,
-    "DepthToSpace": movement.depth_to_space,
-    "Resize": movement.resize,
-    "Upsample": movement.resize,
+    "DepthToSpace": spatial.depth_to_space,
+    "Resize": spatial.resize,
+    "Upsample": spatial.resize,
     "Shape": movement.shape,
 }
 """Op -> its converter: a new op is a function and a row."""
