@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess
 from tests.kernels.onnx_models.random_networks import networks
 from tests.kernels.onnx_models.test_importer import Array, graph, ran, stored
+from tests.kernels.test_native_model import level_engine
 from tests.kernels.trace_replay import differences
 
+__all__ = ["level_engine"]
 TOLERANCE = 1e-5
 """Of the largest value that is computed on the way."""
 Drawn = tuple[bytes, tuple[int, ...], list[str]]
@@ -102,15 +105,30 @@ def test_a_batch_is_images_one_after_the_other(drawn: Drawn) -> None:
     np.testing.assert_array_equal(found, each)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
-@given(drawn=networks(), seed=st.integers(0, 3))
-def test_the_native_engine(drawn: Drawn, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    try:
-        found = graph(drawn[0])
-    except ModelError:
-        return
-    with EngineProcess([build_native(HOST).path], tmp_path_factory.getbasetemp()) as engine:
+def steps_of(engine: EngineProcess, most: int) -> None:
+    """Random graphs, each step of which the engine computes as NumPy does."""
+
+    @settings(max_examples=most, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+    @given(drawn=networks(), seed=st.integers(0, 3))
+    def one(drawn: Drawn, seed: int) -> None:
+        try:
+            found = graph(drawn[0])
+        except ModelError:
+            return
         assert differences(engine, make_plan(found).to_bytes(), [stored(image(drawn[1], seed))]) == []
+
+    one()
+
+
+def test_the_native_engine(tmp_path: Path) -> None:
+    with EngineProcess([build_native(HOST).path], tmp_path) as engine:
+        steps_of(engine, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_isa_level(level_engine: EngineProcess) -> None:
+    steps_of(level_engine, 300)
 
 
 @pytest.mark.slow
