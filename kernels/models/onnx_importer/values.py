@@ -104,21 +104,26 @@ def channels_last(rank: int) -> tuple[int, ...]:
 
 def tensors(value: Value) -> set[Tensor]:
     """The tensors of a graph that a value still needs, however it is used later."""
-    two, made = value.two, value.made_of
-    found = set[Tensor]()
+    found = _own(value)
+    match value.made_of:
+        case Difference(minuend) if minuend.two is not None:
+            found |= _own(minuend)
+        case Clipped(clipped):
+            found |= _own(clipped)
+        case Parted(image):
+            found |= tensors(image)
+    return found
+
+
+def _own(value: Value) -> set[Tensor]:
+    """Those that a value needs if nobody asks how it was made: a long chain of ops needs no more than its end."""
+    two, found = value.two, set[Tensor]()
     if value.stored is not None:
         found.add(value.stored.tensor)
         if value.stored.whole is not None:
-            found |= tensors(value.stored.whole)
+            found |= _own(value.stored.whole)
     if two is not None and two.bits is not None:
         found.add(two.bits.tensor)
     if two is not None and two.source is not None:
-        found |= tensors(two.source)
-    match made:
-        case Difference(minuend) if minuend.two is not None:
-            found |= tensors(minuend)
-        case Clipped(clipped):
-            found |= tensors(clipped)
-        case Parted(image):
-            found |= tensors(image)
+        found |= _own(two.source)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,29 @@ def test_the_order_of_a_flattened_image_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(net.model(net.op("Flatten", net.op("Relu", "x"))).SerializeToString())
     assert "more constants than the file can hold" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda net, x: net.op("Relu", x),
+        lambda net, x: net.op("Sub", net.op("Sign", x), "x"),
+        lambda net, x: net.op("Sign", net.op("Abs", x)),
+    ],
+)
+def test_long_chains(tmp_path: Path, write: Callable[[Network, str], str]) -> None:
+    """A thousand ops in a row, also such of which the importer remembers how they were made, are read; many are not."""
+    path = tmp_path / "model.onnx"
+    for count, is_read in ((1100, True), (4500, False)):
+        net = Network((1, 4, 3, 3))
+        x = "x"
+        for _ in range(count):
+            x = write(net, x)
+        path.write_bytes(net.model(x).SerializeToString())
+        if is_read:
+            assert graph_of(read_model(path)).nodes
+        else:
+            assert "more than 4,000 ops" in refused(path)
 
 
 def test_names_do_not_break_a_sentence(tmp_path: Path) -> None:
