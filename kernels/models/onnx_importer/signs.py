@@ -111,7 +111,9 @@ def mapped(value: Value, compute: Callable[[NDArray[np.float32]], NDArray[np.flo
 
 
 def shifted(call: Call, x: Value, offset: NDArray[np.float32]) -> Value:
-    """x + offset."""
+    """x + offset, which may not make it larger."""
+    if np.broadcast_shapes(x.shape, offset.shape) != x.shape:
+        call.fail(f"its constant has shape {list(offset.shape)} for an input of shape {list(x.shape)}.")
     if not offset.any():
         return x
     stored = call.builder.floats(x)

@@ -178,6 +178,18 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
             "with half_pixel and floor; whole multiples are supported",
         ),
         (lambda net: net.op("Resize", "x", "", np.array([1, 1, 2**40, 1], np.float32)), "whole multiples"),
+        (
+            lambda net: net.op("Where", net.op("Less", net.op("Flatten", "x"), np.ones((1, 5))), one(1), one(-1)),
+            "shape mismatch",
+        ),
+        (
+            lambda net: net.op("Greater", net.op("GlobalAveragePool", "x"), np.ones((8, 2, 2))),
+            "its constant has shape [8, 2, 2] for an input of shape [1, 8, 1, 1]",
+        ),
+        (
+            lambda net: net.op("MultiThreshold", "x", np.ones((3, 1)), out_scale=2.0, out_bias=-1.0),
+            "shape mismatch",
+        ),
         (lambda net: net.op("Concat", axis=1), "its input is missing"),
         (lambda net: net.op("DepthToSpace", "x", blocksize=2, mode="\x85\nCRD"), r"its mode is '\x85\nCRD'"),
         (
