@@ -83,13 +83,14 @@ bench: $(INSTALLED)
 statistics: $(INSTALLED)
 	$(BIN)/python -m tests.simulation
 
-# Hostile files: mutated models against the importer, mutated plans against the engine with sanitizers, damaged stores
+# Hostile files: mutated models against the importers, mutated plans against the engine with sanitizers, damaged stores
 # against all that reads them, and protocol requests. An hour or two.
 fuzz: $(INSTALLED)
 	@scripts/system_packages.sh fuzz
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements/fuzz.txt
 	@mkdir -p .fuzz/models && cp tests/golden/*.tflite .fuzz/models/
 	$(BIN)/python -m tests.fuzz.fuzz_importer -runs=100000 .fuzz/models
+	$(BIN)/python -m tests.fuzz.fuzz_onnx --count 100000
 	$(BIN)/python -m tests.fuzz.fuzz_plans --count 1000000
 	$(BIN)/python -m tests.fuzz.fuzz_protocol --count 1000000
 	$(BIN)/python -m tests.fuzz.fuzz_store --count 100000

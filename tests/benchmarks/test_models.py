@@ -21,9 +21,8 @@ from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.installation import installed
-from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess
 
@@ -57,7 +56,7 @@ def start(stack: ExitStack, name: str, path: Path, folder: Path, threads: int = 
     client.hello(60)
     if name == "native":
         plan = folder / f"{path.stem}.plan"
-        plan.write_bytes(make_plan(import_model(read(path))).to_bytes())
+        plan.write_bytes(make_plan(graph_of(read_model(path))).to_bytes())
         client.load("m", {"plan": str(plan)})
     else:
         client.load("m", {"model": str(path)}, timeout_s=120)
@@ -141,7 +140,7 @@ def test_two_threads(name: str, tmp_path: Path) -> None:
 def test_from_plan_file_to_first_result(tmp_path: Path) -> None:
     path = model("QuickNet") if (FOLDER / "QuickNet.tflite").exists() else model("QuickNetSmall")
     plan = tmp_path / "plan"
-    plan.write_bytes(make_plan(import_model(read(path))).to_bytes())
+    plan.write_bytes(make_plan(graph_of(read_model(path))).to_bytes())
     np.zeros(224 * 224 * 3, np.float32).tofile(tmp_path / "input")
     taken = []
     for _ in range(15):
@@ -174,5 +173,5 @@ def test_memory_of_quicknet_small(tmp_path: Path) -> None:
 
 def test_arenas_are_as_small_as_they_can_be() -> None:
     for path in sorted(FOLDER.glob("*.tflite")):
-        plan = make_plan(import_model(read(path)))
+        plan = make_plan(graph_of(read_model(path)))
         assert plan.arena_bytes <= 1.1 * plan.live_bytes, path.stem

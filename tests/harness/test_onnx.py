@@ -53,6 +53,21 @@ def test_it_is_measured_and_reported(bench: Bench) -> None:
     assert "net" in (bench.folder / "page/index.html").read_text()
 
 
+@pytest.mark.skipif(installed("onnxruntime") is None, reason="not installed: bnnbench engines install onnxruntime")
+def test_onnxruntime_has_no_ops_of_qonnx(bench: Bench) -> None:
+    net = Network((1, 8, 6, 6))
+    signs = net.op("BipolarQuant", "x", np.array(0.5, np.float32))
+    model = net.model(net.conv(signs, net.binary(16, 8, 3, 3)))
+    (bench.folder / "net.onnx").write_bytes(model.SerializeToString())
+    done = bench.run("run", "net.onnx", "-e", "native", "-e", "onnxruntime", *QUICK, "--store", "store")
+    run = bench.store.run("latest")
+    found = {case.engine: run.gates[case.id] for case in run.record.cases}
+    assert found["native"].status == "ok", done.stdout + done.stderr
+    assert found["onnxruntime"].reason == (
+        "engine 'onnxruntime' refused load: the runtime onnxruntime has no op BipolarQuant."
+    )
+
+
 def test_its_layers_are_measured(bench: Bench) -> None:
     write_model(bench.folder / "net.onnx")
     done = bench.run("run", "net.onnx", "--layers", "-e", "native", *QUICK, "--store", "store")

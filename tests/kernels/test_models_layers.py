@@ -91,17 +91,17 @@ def test_groups_follow_from_the_filters_depth() -> None:
 def test_every_layers_kernels_equal_the_oracle(name: str) -> None:
     model = read(GOLDEN / f"{name}.tflite")
     for layer in binary_layers(model):
-        _assert_layer(layer)
+        assert_layer(layer)
 
 
 def test_every_layer_of_the_full_models() -> None:
     for path in sorted(golden_folder().glob("*.tflite")):
         layers = binary_layers(read(path))
         for layer in layers[:: max(len(layers) // 4, 1)]:
-            _assert_layer(layer)
+            assert_layer(layer)
 
 
-def _assert_layer(layer: BinaryLayer) -> None:
+def assert_layer(layer: BinaryLayer) -> None:
     arrays = arrays_for(layer, 4)
     listed = [(array.name, np.dtype(NUMPY_DTYPE[array.dtype]), array.shape) for array in layer.spec.inputs()]
     assert [(name, array.dtype, array.shape) for name, array in arrays.items()] == listed

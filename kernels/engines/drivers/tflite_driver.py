@@ -180,6 +180,7 @@ class OnnxRuntime:
 
 
 RUNTIMES = {runtime.name: runtime for runtime in (LceRuntime, LiteRtRuntime, OnnxRuntime)}
+_NO_OP = re.compile(r"unresolved custom op: (\w{1,60})|:(\w{1,60})\(-?\d+\) is not a registered function")
 DTYPES = {"float32": "f32", "int8": "i8", "int32": "i32", "uint8": "u8"}
 MOST_SAMPLES, MOST_ITERATIONS, MOST_NS = 100_000, 10**9, 3_600_000_000_000
 MOST_WATCHED, MOST_WATCHED_BYTES = 16, 255
@@ -276,10 +277,10 @@ class Loaded:
     def _make(self, threads):
         try:
             return self._runtime.load(self._content, threads)
-        except (ValueError, RuntimeError, TypeError) as error:
-            unknown = re.search(r"unresolved custom op: (\w{1,60})", str(error))
+        except Exception as error:  # onnxruntime's own kinds of it have no other base
+            unknown = _NO_OP.search(str(error))
             if unknown:
-                raise Refused(f"the runtime {self._runtime.name} has no op {unknown[1]}") from error
+                raise Refused(f"the runtime {self._runtime.name} has no op {unknown[1] or unknown[2]}") from error
             raise Refused(f"the runtime {self._runtime.name} refuses the model: {_flat(error)}") from error
 
 

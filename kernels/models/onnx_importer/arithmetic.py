@@ -12,27 +12,21 @@ from numpy.typing import NDArray
 
 from ..graph import (
     BinaryConv2d,
-    BinaryMaxPool2d,
     Clamp,
     Conv2d,
     Dense,
     DepthwiseConv2d,
     Elementwise,
-    Mean,
     Node,
-    Pad,
-    Pool2d,
     PRelu,
     Softmax,
     Tensor,
     Unary,
-    Window,
 )
 from .call import Call
-from .convolutions import Sizes
 from .expansion import once
 from .signs import mapped, negative
-from .values import NO_PADDING, Clipped, Difference, Stored, TwoValued, Value
+from .values import NO_PADDING, Clipped, Difference, Stored, Value
 
 Kind = Literal["add", "sub", "mul"]
 Array = NDArray[np.float32]
@@ -71,11 +65,14 @@ def affine(call: Call, x: Value, gain: NDArray[np.float64], offset: NDArray[np.f
             return builder.value(out, stored, x.shape)
     shape = (1, -1) + (1,) * (len(x.shape) - 2)
     value = x
+    shifts = bool(offset.any())
     for kind, numbers, nothing in (("mul", gain, 1.0), ("add", offset, 0.0)):
         if (numbers != nothing).any():
             stored = builder.floats(value)
             operand = builder.constant(builder.aligned(numbers.astype(np.float32).reshape(shape), stored, len(x.shape)))
-            value = call.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)  # type: ignore[arg-type]
+            # The last one has the name of the result.
+            part = replace(call, outputs=[f"{call.name} scaled"]) if kind == "mul" and shifts else call
+            value = part.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)  # type: ignore[arg-type]
     return value
 
 
@@ -156,6 +153,8 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
 
 def _of_two(call: Call, kind: Kind, a: Value, b: Value) -> Value:
     rank = max(len(a.shape), len(b.shape))
+    if len(a.shape) != len(b.shape):
+        call.needs_own_batch("its operands have the batch at different axes")
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -273,6 +272,8 @@ def softmax(call: Call) -> Value:
     x = call.value(0)
     rank = len(x.shape)
     axis = call.axis(call.integer("axis", 1 if call.version < 13 else -1, -8, 8), rank)
+    if axis == 0:
+        call.needs_own_batch("it is over the batch")
     is_last = all(size == 1 for size in x.shape[axis + 1 :])
     if not is_last or (call.version < 13 and axis != rank - 1 and any(size > 1 for size in x.shape[axis + 1 :])):
         call.fail(f"it is over axis {axis} of {list(x.shape)}; the last one is supported.")
@@ -280,81 +281,3 @@ def softmax(call: Call) -> Value:
     tensor = call.builder.ordered(x, order)
     out = call.builder.add(Softmax(1.0), [tensor], tensor.shape, call.name)
     return Value(x.shape, stored=Stored(out, order))
-
-
-def max_pool(call: Call) -> Value:
-    """MaxPool; of two values on their bits."""
-    x = call.value(0)
-    sizes, window = _pool(call, x)
-    n, c = x.shape[:2]
-    shape = (n, *sizes.out, c)
-    two = x.two
-    if two is not None and two.high > two.low and two.padding == NO_PADDING:
-        bits = call.builder.bits(x)
-        if bits.order == (0, 2, 3, 1):
-            out = call.builder.add(BinaryMaxPool2d(window), [bits.tensor], shape, call.name, "bits")
-            return Value((n, c, *sizes.out), two=TwoValued(two.high, two.low, bits=Stored(out, bits.order)))
-    return call.made(Pool2d("max", window), [call.image()], shape)
-
-
-def average_pool(call: Call) -> Value:
-    """AveragePool, with and without the padding in its counts."""
-    x = call.value(0)
-    sizes, window = _pool(call, x)
-    n, c, h, w = x.shape
-    image = call.image()
-    if call.integer("count_include_pad", 0, 0, 1) and sizes.padding != NO_PADDING:
-        if call.integer("ceil_mode", 0, 0, 1):
-            call.fail("it counts padding and rounds its size up, which is not supported.")
-        above, below, left, right = sizes.padding
-        padded = (n, h + above + below, w + left + right, c)
-        image = call.builder.add(Pad((0, above, left, 0), 0.0), [image], padded, f"{call.name} padded")
-        window = replace(window, pad_top=0, pad_left=0)
-    return call.made(Pool2d("average", window), [image], (n, *sizes.out, c))
-
-
-def _pool(call: Call, x: Value) -> tuple[Sizes, Window]:
-    if len(x.shape) != 4 or x.is_constant:
-        call.fail(f"its input has shape {list(x.shape)}; images of 4 dimensions are supported.")
-    if len(call.outputs) > 1:
-        call.fail("it gives the places of its values, too, which is not supported.")
-    kh, kw = call.numbers("kernel_shape", 2, (0, 0), 1, 1 << 12)
-    sizes = Sizes.of(call, (x.shape[2], x.shape[3]), (kh, kw))
-    top, below, left, right = sizes.padding
-    if max(top, below) >= kh or max(left, right) >= kw:
-        call.fail("its padding is as large as its window.")
-    if sizes.dilation != (1, 1):
-        call.fail("its window is dilated, which is not supported.")
-    return sizes, Window(kh, kw, *sizes.stride, 1, 1, top, left)
-
-
-def global_average_pool(call: Call) -> Value:
-    """GlobalAveragePool of images."""
-    return _mean(call, (2, 3), True)
-
-
-def reduce_mean(call: Call) -> Value:
-    """ReduceMean over constant axes."""
-    x = call.value(0)
-    given = call.listed("axes", 1)
-    axes = call.axes(range(len(x.shape)) if given is None else given, len(x.shape))
-    return _mean(call, axes, bool(call.integer("keepdims", 1, 0, 1)))
-
-
-def _mean(call: Call, axes: tuple[int, ...], keeps: bool) -> Value:
-    x = call.value(0)
-    if len(x.shape) < 2 or axes[-1] >= len(x.shape):
-        call.fail(f"its input has shape {list(x.shape)}.")
-    if 0 in axes and call.builder.batch > 1:
-        call.fail("it averages over the batch; import the model with its own batch.")
-    stored = call.builder.floats(x)
-    if stored.gather is not None:
-        stored = Stored(call.builder.in_order(stored, tuple(range(len(x.shape)))), tuple(range(len(x.shape))))
-    places = tuple(sorted(stored.order.index(axis) for axis in axes))
-    sizes = stored.tensor.shape
-    kept = [axis for axis in range(len(x.shape)) if axis not in axes]
-    shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes)
-    out_places = [1 if place in places else size for place, size in enumerate(sizes) if keeps or place not in places]
-    out = call.builder.add(Mean(places, keeps), [stored.tensor], out_places or [1], call.name)
-    order = stored.order if keeps else tuple(kept.index(axis) for axis in stored.order if axis in kept)
-    return Value(shape, stored=Stored(out, order))

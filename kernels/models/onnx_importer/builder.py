@@ -15,6 +15,8 @@ from ..graph import BitDequantize, BitQuantize, DType, Elementwise, Node, Operat
 from .values import NO_PADDING, Stored, TwoValued, Value, channels_last
 
 MAX_RANK = 4
+MAX_NODES = 4000
+"""Of a graph; planning takes seconds for so many in the worst order, and networks have hundreds."""
 MAX_TENSOR_BYTES = 2**31
 _TIMES_MADE = 16
 _SPARE_BYTES = 1 << 22
@@ -41,6 +43,14 @@ class Builder:
         """`text` says what is wrong, as a sentence that follows the op's name."""
         raise ModelError(text)
 
+    def of_file(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of a computed value in the file: the batch repeats it along the first axis."""
+        return (shape[0] // self.batch, *shape[1:]) if shape else ()
+
+    def of_batch(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape that a value with this one in the file has here."""
+        return (shape[0] * self.batch, *shape[1:]) if shape else ()
+
     def charge(self, size: int) -> None:
         """Counts bytes of constants before they are made."""
         self._made += size
@@ -49,6 +59,8 @@ class Builder:
 
     def tensor(self, name: str, shape: Sequence[int], dtype: DType = "f32") -> Tensor:
         """A new tensor, with a name that no other has."""
+        if len(self.nodes) >= MAX_NODES:
+            self.fail(f"the model has more than {MAX_NODES:,} ops that are not computed from constants.")
         if not 1 <= len(shape) <= MAX_RANK:
             self.fail(f"its output has {len(shape)} dimensions; 1 to {MAX_RANK} are supported.")
         made = Tensor(self._name(name), tuple(shape), dtype)

@@ -39,6 +39,11 @@ class Call:
         """`text` says what is wrong, as a sentence."""
         self.builder.fail(text)
 
+    def needs_own_batch(self, what: str) -> None:
+        """`what` it does to the batch. Raises ModelError where the batch is not the file's own."""
+        if self.builder.batch > 1:
+            self.fail(f"{what}; import the model with its own batch.")
+
     def has(self, position: int) -> bool:
         """Whether an optional operand is there."""
         return position < len(self.inputs) and self.inputs[position] is not None
@@ -90,7 +95,9 @@ class Call:
     def text(self, name: str, default: str) -> str:
         """An attribute that is a word."""
         found = self.attributes.get(name, default)
-        return found if isinstance(found, str) else self.fail(f"its {name} is {_shown(found)}.")
+        if not isinstance(found, str) or not found.isprintable():
+            self.fail(f"its {name} is {_shown(found)}.")
+        return found
 
     def numbers(self, name: str, count: int, default: Sequence[int], low: int, high: int) -> list[int]:
         """An attribute that is a list of so many whole numbers within bounds."""
@@ -121,6 +128,13 @@ class Call:
         if not isinstance(found, list) or len(found) > MAX_LIST or not all(isinstance(item, int) for item in found):
             self.fail(f"its {name} is {_shown(found)}.")
         return [int(item) for item in found]
+
+    def reduced(self, rank: int) -> tuple[int, ...]:
+        """The axes of a ReduceMean: all, where none are given."""
+        given = self.listed("axes", 1)
+        if not given and self.integer("noop_with_empty_axes", 0, 0, 1):
+            return ()
+        return self.axes(given or range(rank), rank)
 
     def image(self, position: int = 0) -> Tensor:
         """An operand that is an image, as NHWC."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...errors import KernelError
 from ...ops import BConv2d
 from ...packing import pack
-from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Reshape, Tensor, Window
+from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Pad, Reshape, Tensor, Window
 from .call import Call
 from .values import NO_PADDING, Padding, Stored, Value
 
@@ -34,11 +34,12 @@ def conv(call: Call) -> Value:
     if bias.shape != (oc,):
         call.fail(f"its bias has {bias.size} numbers for {oc} output channels.")
     sizes = Sizes.of(call, (h, w), (kh, kw))
-    binary = _binary(call, x, weights, bias, sizes, groups)
+    apart = sizes.has_windows_of_padding((h, w), (kh, kw))
+    binary = None if apart else _binary(call, x, weights, bias, sizes, groups)
     if binary is not None:
         return binary
-    image = call.image()
-    top, _, left, _ = sizes.padding
+    image = padded(call, sizes.padding) if apart else call.image()
+    top, _, left, _ = NO_PADDING if apart else sizes.padding
     window = Window(kh, kw, *sizes.stride, *sizes.dilation, top, left)
     shape = (n, *sizes.out, oc)
     if depth == 1 and groups == c and c > 1:
@@ -48,6 +49,14 @@ def conv(call: Call) -> Value:
     return call.made(Conv2d(window, whole, bias, groups=groups), [image], shape)
 
 
+def padded(call: Call, padding: Padding) -> Tensor:
+    """An image with zeros around it, as NHWC."""
+    n, h, w, c = (image := call.image()).shape
+    above, below, left, right = padding
+    shape = (n, h + above + below, w + left + right, c)
+    return call.builder.add(Pad((0, above, left, 0), 0.0), [image], shape, f"{call.name} padded")
+
+
 class Sizes:
     """Where a window lands: strides, dilations, padding, and the size of the output."""
 
@@ -55,6 +64,14 @@ class Sizes:
         self, stride: tuple[int, int], dilation: tuple[int, int], padding: Padding, out: tuple[int, int]
     ) -> None:
         self.stride, self.dilation, self.padding, self.out = stride, dilation, padding, out
+
+    def has_windows_of_padding(self, size: tuple[int, int], kernel: tuple[int, int]) -> bool:
+        """Whether a window lies in the padding so far out that engines refuse it: not even next to the image."""
+        for axis in (0, 1):
+            front, reach = self.padding[2 * axis], (kernel[axis] - 1) * self.dilation[axis] + 1
+            if front > reach or (self.out[axis] - 1) * self.stride[axis] - front > size[axis]:
+                return True
+        return False
 
     @classmethod
     def of(cls, call: Call, size: tuple[int, int], kernel: tuple[int, int]) -> Sizes:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .call import Call
 from .expansion import expanded
+from .qonnx import bit_width, bounds
 from .reductions import REDUCTIONS
 from .values import Value, constant
 
@@ -106,26 +107,28 @@ def _constant_of_shape(call: Call) -> Array:
 
 
 def _mean(call: Call) -> Array:
-    data, axes = call.constant(0, "input"), call.listed("axes", 1)
-    places = tuple(range(data.ndim)) if axes is None else call.axes(axes, data.ndim)
+    data = call.constant(0, "input")
+    places = call.reduced(data.ndim)
     keeps = bool(call.integer("keepdims", 1, 0, 1))
     return np.asarray(data.mean(axis=places, dtype=np.float64, keepdims=keeps), data.dtype)
 
 
 def _quant(call: Call) -> Array:
     """QONNX Quant of constants."""
-    x, scale, zero, width = (call.constant(place, "operand").astype(np.float64) for place in range(4))
-    if width.size != 1 or not 1 <= width.reshape(-1)[0] <= 32 or (scale <= 0).any():
-        call.fail("its bit width or scale is not supported.")
-    bits, signed, narrow = float(width.reshape(-1)[0]), call.integer("signed", 1, 0, 1), call.integer("narrow", 0, 0, 1)
-    high = 2 ** (bits - signed) - 1 - (narrow and not signed)
-    low = (-(2 ** (bits - 1)) + narrow) if signed else 0.0
+    x, scale, zero = (call.constant(place, "operand").astype(np.float64) for place in range(3))
+    bits, signed, narrow = bit_width(call), call.integer("signed", 1, 0, 1), call.integer("narrow", 0, 0, 1)
+    if not (scale > 0).all():
+        call.fail("its scale is not positive.")
+    call.builder.charge(8 * prod(np.broadcast_shapes(x.shape, scale.shape, zero.shape)))
+    if bits == 1 and signed:
+        return np.asarray(np.where(x / scale + zero >= 0, scale, -scale), np.float32)
     mode = call.text("rounding_mode", "ROUND").upper()
     known: Mapping[str, Callable[[Array], Array]] = {"ROUND": np.round, "CEIL": np.ceil, "FLOOR": np.floor}
     rounding = known.get(mode)
     if rounding is None:
         call.fail(f"its rounding_mode is {mode!r}.")
-    return np.asarray((np.clip(rounding(x / scale + zero), low, high) - zero) * scale, np.float32)
+    low, high = bounds(bits, bool(signed), bool(narrow))
+    return np.asarray((rounding(np.clip(x / scale + zero, low, high)) - zero) * scale, np.float32)
 
 
 def _bipolar(x: Array, scale: Array) -> Array:
@@ -198,6 +201,7 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "ReduceMean": _mean,
     **REDUCTIONS,
     "Quant": _quant,
+    "IntQuant": _quant,
     "DequantizeLinear": _dequantize,
 }
 """Op -> its value of constants."""

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
-from . import activations, arithmetic, convolutions, expansion, movement, signs
+from . import activations, arithmetic, convolutions, expansion, movement, pools, qonnx, signs, spatial
 from .builder import MAX_RANK, Builder
 from .call import Call
 from .folding import FOLDERS, folded
@@ -37,11 +37,13 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Abs": arithmetic.unary("abs"),
     "Neg": arithmetic.neg,
     "Softmax": arithmetic.softmax,
-    "MaxPool": arithmetic.max_pool,
-    "AveragePool": arithmetic.average_pool,
-    "GlobalAveragePool": arithmetic.global_average_pool,
-    "ReduceMean": arithmetic.reduce_mean,
+    "MaxPool": pools.max_pool,
+    "AveragePool": pools.average_pool,
+    "GlobalAveragePool": pools.global_average_pool,
+    "ReduceMean": pools.reduce_mean,
     "Sign": signs.sign,
+    "Quant": qonnx.quant,
+    "IntQuant": qonnx.quant,
     "BipolarQuant": signs.bipolar_quant,
     "MultiThreshold": signs.multi_threshold,
     "Greater": signs.compared("Greater"),
@@ -64,9 +66,9 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Split": movement.split,
     "Slice": movement.slice_,
     "Pad": movement.pad,
-    "DepthToSpace": movement.depth_to_space,
-    "Resize": movement.resize,
-    "Upsample": movement.resize,
+    "DepthToSpace": spatial.depth_to_space,
+    "Resize": spatial.resize,
+    "Upsample": spatial.resize,
     "Shape": movement.shape,
 }
 """Op -> its converter: a new op is a function and a row."""
@@ -115,7 +117,7 @@ class _Walk:
     def bind(self, name: str, value: Value) -> None:
         """Gives a value its name."""
         if name in self._values:
-            raise ModelError(f"{self._path}: '{name[:80]}' is computed twice; export the model again.")
+            raise ModelError(f"{self._path}: '{_shown(name)}' is computed twice; export the model again.")
         self._values[name] = value
         for tensor in tensors(value):
             self._needed[tensor] += self._uses[name]
@@ -136,7 +138,7 @@ class _Walk:
             call = Call(builder, node.op, self._version, node.attributes, operands, node.outputs, is_last)
             present = [value for value in operands if value is not None]
             is_constant = node.op in FOLDERS and all(value.is_constant for value in present)
-            found = folded(call) if is_constant and (present or node.op == "Constant") else CONVERTERS[node.op](call)
+            found = folded(call) if is_constant and present else _converter(call)(call)
         except (ModelError, KernelError, ValueError) as error:
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             advice = "" if ";" in text else "; change the model there, or export it again."
@@ -154,11 +156,11 @@ class _Walk:
         """An output, images as NHWC. Raises ModelError."""
         value = self._values.get(port.name)
         if value is None or value.is_constant:
-            raise ModelError(f"{self._path}: its output '{port.name[:80]}' is computed by no node; export it again.")
+            raise ModelError(f"{self._path}: its output '{_shown(port.name)}' is computed by no node; export it again.")
         try:
             tensor = self._builder.ordered(value, channels_last(len(value.shape)))
         except ModelError as error:
-            raise ModelError(f"{self._path}: its output '{port.name[:80]}' cannot be given: {error}") from error
+            raise ModelError(f"{self._path}: its output '{_shown(port.name)}' cannot be given: {error}") from error
         return tensor
 
     def _operand(self, name: str) -> Value | None:
@@ -166,8 +168,20 @@ class _Walk:
             return None
         found = self._values.get(name)
         if found is None:
-            raise ModelError(f"its operand '{name[:80]}' is used before anything computes it.")
+            raise ModelError(f"its operand '{_shown(name)}' is used before anything computes it.")
         return found
+
+
+def _shown(name: str) -> str:
+    """A name of the file in a message of one line."""
+    return "".join(character if character.isprintable() else "?" for character in name[:80])
+
+
+def _converter(call: Call) -> Callable[[Call], Value | list[Value]]:
+    """That of an op. Raises ModelError for ops that are computed of constants only."""
+    if call.op not in CONVERTERS:
+        call.fail("it is supported for constant inputs only.")
+    return CONVERTERS[call.op]
 
 
 def _require_known(model: ModelFile, content: OnnxContent) -> None:
@@ -190,7 +204,7 @@ def _require_known(model: ModelFile, content: OnnxContent) -> None:
 
 
 def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
-    what = f"{model.path}: its input '{port.name[:80]}'"
+    what = f"{model.path}: its input '{_shown(port.name)}'"
     if port.dtype != "float32":
         raise ModelError(f"{what} is {port.dtype}; float32 inputs are supported.")
     if not 1 <= len(port.shape) <= MAX_RANK:

@@ -9,8 +9,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
+from ..graph import Concat, Pad, Reshape, Slice
 from .call import Call
+from .spatial import channel_shuffle
 from .values import NO_PADDING, IsZero, Parted, Stored, Value, channels_last, constant
 
 
@@ -36,6 +37,8 @@ def transpose(call: Call) -> Value:
     perm = call.numbers("perm", rank, range(rank)[::-1], 0, max(rank - 1, 0))
     if sorted(perm) != list(range(rank)):
         call.fail(f"its perm is {perm}.")
+    if perm[:1] != [0]:
+        call.needs_own_batch("it moves the batch")
     match x.made_of:
         case Parted() as parted if perm == [0, 2, 1, 3, 4]:
             n, first, second, h, w = x.shape
@@ -53,7 +56,8 @@ def reshape(call: Call) -> Value:
     if wanted is None:
         call.fail("its shape is missing.")
     if not call.integer("allowzero", 0, 0, 1):
-        wanted = [x.shape[place] if size == 0 and place < len(x.shape) else size for place, size in enumerate(wanted)]
+        own = call.builder.of_file(x.shape)
+        wanted = [own[place] if size == 0 and place < len(own) else size for place, size in enumerate(wanted)]
     return reshaped(call, x, wanted)
 
 
@@ -62,30 +66,32 @@ def flatten(call: Call) -> Value:
     x = call.value(0)
     axis = call.integer("axis", 1, -8, 8)
     axis = axis + len(x.shape) if axis < 0 else axis
-    return reshaped(call, x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
+    sizes = call.builder.of_file(x.shape)
+    return reshaped(call, x, (prod(sizes[:axis]), prod(sizes[axis:])))
 
 
 def squeeze(call: Call) -> Value:
     """Squeeze."""
     x = call.value(0)
     given = call.listed("axes", 1)
-    rank = len(x.shape)
-    axes = call.axes(given, rank) if given is not None else [axis for axis in range(rank) if x.shape[axis] == 1]
-    if any(x.shape[axis] != 1 for axis in axes):
-        call.fail(f"it removes axes {list(axes)} of {list(x.shape)}.")
-    return reshaped(call, x, [size for axis, size in enumerate(x.shape) if axis not in axes])
+    sizes = call.builder.of_file(x.shape)
+    rank = len(sizes)
+    axes = call.axes(given, rank) if given is not None else [axis for axis in range(rank) if sizes[axis] == 1]
+    if any(sizes[axis] != 1 for axis in axes):
+        call.fail(f"it removes axes {list(axes)} of {list(sizes)}.")
+    return reshaped(call, x, [size for axis, size in enumerate(sizes) if axis not in axes])
 
 
 def unsqueeze(call: Call) -> Value:
     """Unsqueeze."""
     x, given = call.value(0), call.listed("axes", 1)
     rank = len(x.shape) + len(given or ())
-    axes, sizes = call.axes(given or (), rank), iter(x.shape)
+    axes, sizes = call.axes(given or (), rank), iter(call.builder.of_file(x.shape))
     return reshaped(call, x, [1 if axis in axes else next(sizes) for axis in range(rank)])
 
 
 def reshaped(call: Call, x: Value, wanted: Sequence[int]) -> Value:
-    """The same numbers in another shape."""
+    """The same numbers in another shape, which is the file's own."""
     shape = _shape(call, x, list(wanted))
     if shape == x.shape:
         return x
@@ -96,7 +102,7 @@ def reshaped(call: Call, x: Value, wanted: Sequence[int]) -> Value:
         return Value(shape, made_of=Parted(x, shape[1]))
     two = x.two
     if two is not None and two.source is not None and two.padding == NO_PADDING:
-        return Value(shape, two=replace(two, source=reshaped(call, two.source, shape)))
+        return Value(shape, two=replace(two, source=reshaped(call, two.source, wanted)))
     stored = call.builder.floats(x)
     if len(shape) == 2 and shape[0] == x.shape[0] and stored.order[0] == 0 and stored.gather is None:
         return _flat(call, x, stored, shape)
@@ -108,6 +114,7 @@ def reshaped(call: Call, x: Value, wanted: Sequence[int]) -> Value:
 
 def _flat(call: Call, x: Value, stored: Stored, shape: tuple[int, ...]) -> Value:
     """An image as a row, its numbers where they are: who needs ONNX's order sorts its weights."""
+    call.builder.charge(8 * prod(x.shape[1:]))
     places = np.arange(prod(x.shape[1:])).reshape(x.shape[1:])
     gather = places.transpose([axis - 1 for axis in stored.order[1:]]).reshape(-1)
     in_order = bool((np.diff(gather) == 1).all())
@@ -116,34 +123,31 @@ def _flat(call: Call, x: Value, stored: Stored, shape: tuple[int, ...]) -> Value
 
 
 def _shape(call: Call, x: Value, wanted: list[int]) -> tuple[int, ...]:
-    """Sizes with at most one -1; those of the file's own batch are of this one."""
-    batch, total = call.builder.batch, prod(x.shape)
+    """Sizes with at most one -1. They are those of the file, whose batch is repeated along the first axis."""
+    of_file = prod(call.builder.of_file(x.shape))
     if any(size < -1 for size in wanted) or wanted.count(-1) > 1:
         call.fail(f"its shape is {wanted}.")
-    if -1 not in wanted and batch > 1 and wanted and prod(wanted) * batch == total:
-        wanted[0] *= batch
     if -1 in wanted:
         rest = prod(size for size in wanted if size != -1)
-        place = wanted.index(-1)
-        if batch > 1 and place > 0 and wanted[0] * batch == x.shape[0]:
-            wanted[0], rest = x.shape[0], rest * batch
-        if rest == 0 or total % rest:
+        if rest == 0 or of_file % rest:
             call.fail(f"its shape {wanted} does not fit {list(x.shape)}.")
-        wanted[place] = total // rest
-    if prod(wanted) != total:
+        wanted[wanted.index(-1)] = of_file // rest
+    if prod(wanted) != of_file or (not wanted and call.builder.batch > 1):
         call.fail(f"its shape {wanted} does not fit {list(x.shape)}.")
-    return tuple(wanted)
+    return call.builder.of_batch(wanted)
 
 
 def concat(call: Call) -> Value:
     """Concat of computed values."""
-    values = [call.value(place) for place in range(len(call.inputs))]
+    values = [call.value(place) for place in range(max(len(call.inputs), 1))]
     if len(values) == 1:
         return values[0]
     rank = len(values[0].shape)
     axis = call.axis(call.integer("axis", 1, -8, 8), rank)
     if any(value.is_constant or len(value.shape) != rank for value in values):
         call.fail("it joins constants and computed values, or values of other ranks.")
+    if axis == 0:
+        call.needs_own_batch("it joins along the batch")
     order = channels_last(rank)
     tensors = [call.builder.ordered(value, order) for value in values]
     shape = list(values[0].shape)
@@ -193,8 +197,8 @@ def slice_(call: Call) -> Value:
 
 
 def _box(call: Call, x: Value, first: dict[int, int], taken: dict[int, int], name: str) -> Value:
-    if 0 in first and (first[0] or taken[0] != x.shape[0]) and call.builder.batch > 1:
-        call.fail("it takes a part of the batch; import the model with its own batch.")
+    if 0 in first and (first[0] or taken[0] != x.shape[0]):
+        call.needs_own_batch("it takes a part of the batch")
     shape = tuple(taken.get(axis, size) for axis, size in enumerate(x.shape))
     if shape == x.shape:
         return x
@@ -243,81 +247,8 @@ def pad(call: Call) -> Value:
     return call.like(Pad(tuple(before[axis] for axis in stored.order), value), [stored.tensor], stored, shape)
 
 
-def depth_to_space(call: Call) -> Value:
-    """DepthToSpace, DCR and CRD."""
-    block, x = call.integer("blocksize", 0, 1, 64), call.image()
-    n, h, w, c = x.shape
-    if c % (block * block):
-        call.fail(f"its input has {c} channels for blocks of {block}.")
-    deep = c // (block * block)
-    mode = call.text("mode", "DCR")
-    if mode not in ("DCR", "CRD"):
-        call.fail(f"its mode is {mode!r}.")
-    builder, name = call.builder, call.name
-    if mode == "CRD":
-        x = _swapped(call, x, (n * h * w, deep, block * block))
-    rows = builder.add(Reshape(), [x], (n * h, w, block, block * deep), f"{name} blocks")
-    moved = builder.add(Transpose((0, 2, 1, 3)), [rows], (n * h, block, w, block * deep), f"{name} lines")
-    return call.made(Reshape(), [moved], (n, h * block, w * block, deep))
-
-
-def _swapped(call: Call, x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Channels in rows and columns, the other way round."""
-    rows, first, second = shape
-    seen = call.builder.add(Reshape(), [x], shape, f"{call.name} parts")
-    return call.builder.add(Transpose((0, 2, 1)), [seen], (rows, second, first), f"{call.name} swapped")
-
-
-def resize(call: Call) -> Value:
-    """Resize and Upsample to whole multiples, nearest."""
-    x = call.value(0)
-    image = call.image()
-    n, h, w, c = image.shape
-    old = call.op == "Upsample" or call.version < 11
-    mode = call.text("mode", "nearest")
-    rule = call.text("coordinate_transformation_mode", "asymmetric" if old else "half_pixel")
-    nearest = call.text("nearest_mode", "floor" if old else "round_prefer_floor")
-    if mode != "nearest":
-        call.fail(f"its mode is {mode!r}; nearest is supported.")
-    factors = _factors(call, x, old)
-    exact = (rule == "asymmetric" and nearest == "floor") or rule in ("half_pixel", "pytorch_half_pixel")
-    if not exact or any(factor != int(factor) or factor < 1 for factor in factors):
-        call.fail(f"it scales by {factors} with {rule} and {nearest}; whole multiples are supported.")
-    up, wide = (int(factor) for factor in factors)
-    builder, name = call.builder, call.name
-    if wide > 1:
-        seen = builder.add(Reshape(), [image], (n * h * w, 1, c), f"{name} pixels")
-        image = builder.add(Concat(1), [seen] * wide, (n * h * w, wide, c), f"{name} wider")
-    if up > 1:
-        seen = builder.add(Reshape(), [image], (n * h, 1, w * wide * c), f"{name} lines")
-        image = builder.add(Concat(1), [seen] * up, (n * h, up, w * wide * c), f"{name} higher")
-    return call.made(Reshape(), [image], (n, h * up, w * wide, c))
-
-
-def _factors(call: Call, x: Value, old: bool) -> tuple[float, float]:
-    place = 1 if old else 2
-    if call.has(place) and call.value(place).shape != (0,):
-        scales = call.floats(place, "scales").reshape(-1).tolist()
-    elif call.has(3):
-        scales = [size / own for size, own in zip(call.integers(3, "sizes"), x.shape, strict=False)]
-    else:
-        given = call.attributes.get("scales")
-        scales = [float(item) for item in given] if isinstance(given, list) else []
-    if len(scales) != 4 or scales[:2] != [1.0, 1.0]:
-        call.fail(f"its scales are {scales}.")
-    return scales[2], scales[3]
-
-
 def shape(call: Call) -> Value:
-    """Shape: a constant."""
-    sizes: NDArray[np.int64] = np.array(call.value(0).shape, np.int64)
+    """Shape: a constant, that of the file's own batch."""
+    sizes: NDArray[np.int64] = np.array(call.builder.of_file(call.value(0).shape), np.int64)
     start, end = call.integer("start", 0, -8, 8), call.integer("end", len(sizes), -8, 8)
     return constant(sizes[start:end])
-
-
-def channel_shuffle(call: Call, x: Value, groups: int) -> Value:
-    """Channels `group, place` become `place, group`, as (n, groups, c / groups, h, w) transposed does."""
-    n, c, h, w = x.shape
-    image = call.builder.ordered(x, (0, 2, 3, 1))
-    moved = _swapped(call, image, (n * h * w, groups, c // groups))
-    return call.made(Reshape(), [moved], (n, h, w, c))

@@ -43,6 +43,8 @@ def multi_threshold(call: Call) -> Value:
     layout = call.text("data_layout", "NCHW" if len(x.shape) == 4 else "NC")
     if thresholds.shape[1] != 1 or layout not in ("NCHW", "NC"):
         call.fail("it has more than one threshold, or images that are not NCHW; one threshold is supported.")
+    if len(thresholds) > 1 and len(x.shape) not in (2, 4):
+        call.fail(f"it has thresholds for each channel of {len(x.shape)} dimensions; 2 and 4 are supported.")
     scale, bias = call.number("out_scale", 1.0), call.number("out_bias", 0.0)
     steps = thresholds[:, 0].reshape((1, -1) + (1,) * (len(x.shape) - 2)) if len(thresholds) > 1 else thresholds[0]
     return two_valued(call, shifted(call, x, -steps), scale + bias, bias)
@@ -122,7 +124,9 @@ def mapped(value: Value, compute: Callable[[NDArray[np.float32]], NDArray[np.flo
 
 
 def shifted(call: Call, x: Value, offset: NDArray[np.float32]) -> Value:
-    """x + offset."""
+    """x + offset, which may not make it larger."""
+    if np.broadcast_shapes(x.shape, offset.shape) != x.shape:
+        call.fail(f"its constant has shape {list(offset.shape)} for an input of shape {list(x.shape)}.")
     if not offset.any():
         return x
     stored = call.builder.floats(x)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
@@ -19,7 +20,7 @@ class Network:
 
     def __init__(self, shape: Sequence[int | str], seed: int = 0, opset: int = 17) -> None:
         self.rng = np.random.default_rng(seed)
-        self._shape, self._opset = shape, opset
+        self.shape, self._opset = shape, opset
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, Array] = {}
 
@@ -56,12 +57,39 @@ class Network:
         sizes = self.rng.uniform(0.5, 1.5, (shape[0],) + (1,) * (len(shape) - 1)) / np.sqrt(fan)
         return (signs * sizes).astype(np.float32)
 
+    def checkpoint(self) -> tuple[int, int]:
+        """What `rollback` goes back to."""
+        return len(self._nodes), len(self._constants)
+
+    def rollback(self, checkpoint: tuple[int, int]) -> None:
+        """Takes away nodes and constants that were added since."""
+        nodes, constants = checkpoint
+        del self._nodes[nodes:]
+        for name in [*self._constants][constants:]:
+            del self._constants[name]
+
+    def shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Of these values, by onnx's shape inference; of none where it refuses the network."""
+        model = self.model(names[0])
+        for node in model.graph.node:
+            if node.domain:  # QONNX's ops keep the shape
+                node.CopyFrom(helper.make_node("Identity", node.input[:1], node.output))
+        try:
+            found = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
+            return {}
+        return {
+            port.name: tuple(size.dim_value for size in port.type.tensor_type.shape.dim)
+            for port in (*found.graph.value_info, *found.graph.output)
+            if port.name in names
+        }
+
     def model(self, output: str) -> ModelProto:
         """The whole model with one input, `x`, and one output."""
         graph = helper.make_graph(
             self._nodes,
             "network",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self._shape)],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
             [numpy_helper.from_array(data, name) for name, data in self._constants.items()],
         )

@@ -135,6 +135,10 @@ def flat(net: Network, x: str) -> str:
 BINARY: Mapping[str, Callable[[Network], str]] = {
     "Sign": signed_by(lambda net, x: net.op("Sign", x)),
     "BipolarQuant": signed_by(lambda net, x: net.op("BipolarQuant", x, one(0.5))),
+    "Quant": signed_by(lambda net, x: net.op("Quant", x, one(0.5), one(0), one(1))),
+    "Quant of weights": lambda net: net.conv(
+        net.op("Sign", "x"), net.op("Quant", net.constant(net.floats(16, 8, 3, 3)), one(0.5), one(0), one(1))
+    ),
     "MultiThreshold": signed_by(
         lambda net, x: net.op(
             "MultiThreshold", x, net.rng.normal(0, 0.3, (8, 1)).astype(np.float32), out_scale=2.0, out_bias=-1.0
@@ -206,6 +210,24 @@ FLOAT: Mapping[str, Callable[[Network], str]] = {
     "hard sigmoid": lambda net: net.op("HardSigmoid", net.op("Div", "x", one(0.3)), alpha=0.25, beta=0.4),
     "constant minus": lambda net: net.op("Clip", net.op("Sub", one(0.25), net.op("Abs", "x")), one(-0.5), one(0.1)),
     "used twice": used_twice,
+}
+FLOAT = {
+    **FLOAT,
+    "padded beyond a window": lambda net: net.op(
+        "Conv", net.op("Sign", "x"), net.binary(16, 8, 1, 2), pads=[2, 0, 0, 3], strides=[1, 2]
+    ),
+    "halves of pixels": lambda net: net.op(
+        *("Resize", "x", "", np.array([1, 1, 2, 3], np.float32)),
+        mode="nearest",
+        coordinate_transformation_mode="half_pixel",
+    ),
+    "steps": lambda net: net.op("Quant", "x", net.rng.uniform(0.1, 0.2, (8, 1, 1)), one(0), one(4)),
+    "unsigned steps": lambda net: net.op(
+        "Quant", "x", one(0.25), one(3), one(3), signed=0, narrow=1, rounding_mode="ROUND"
+    ),
+    "steps of weights": lambda net: net.conv(
+        "x", net.op("Quant", net.constant(net.floats(16, 8, 3, 3)), one(0.0625), one(0), one(5), narrow=1)
+    ),
 }
 CASES = {**BINARY, **FLOAT}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tests.kernels.onnx_models.builder import Network
+from tests.kernels.onnx_models.more_networks import binary_densenet28, real_to_binary, shufflenet_v2, vgg_small
 
 
 def bireal18(net: Network) -> str:
@@ -67,10 +68,11 @@ def xnor_alexnet(net: Network) -> str:
         x, depth = net.conv(signs, net.binary(channels, depth, kernel, kernel), pad=pad), channels
         if pools:
             x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    side = -(-((int(net.shape[-1]) - 7) // 4 - 1) // 8)
     for units in (512, 512):
         x = net.norm(x, depth)
         x = net.op("Flatten", net.op("Sign", x)) if depth == 256 else net.op("Sign", x)
-        rows = depth * 9 if depth == 256 else depth
+        rows = depth * side**2 if depth == 256 else depth
         x, depth = net.op("Gemm", x, net.binary(units, rows), transB=1), units
     return net.op("Gemm", net.norm(x, depth), net.floats(100, depth), net.rng.normal(0, 1, 100), transB=1)
 
@@ -117,8 +119,14 @@ NETWORKS: Mapping[str, tuple[Callable[[Network], str], int]] = {
     "xnor_alexnet": (xnor_alexnet, 95),
     "resnet18": (resnet18, 64),
     "mobilenet_v2": (mobilenet_v2, 64),
+    "binary_densenet28": (binary_densenet28, 64),
+    "vgg_small": (vgg_small, 32),
+    "real_to_binary": (real_to_binary, 64),
+    "shufflenet_v2": (shufflenet_v2, 64),
 }
 """Each with the height and width of its images here: small ones, as NumPy computes them."""
+FULL_SIZES: Mapping[str, int] = {"xnor_alexnet": 227, "vgg_small": 32}
+"""Where it isn't 224."""
 
 
 def network(name: str, size: int | None = None) -> bytes:
