@@ -201,6 +201,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
     case StepKind::kBinaryI8:
     case StepKind::kSoftmaxI8:
     case StepKind::kTableI8:
+    case StepKind::kAverageI8:
     case StepKind::kMeanI8: return build_integer(step, builder);
     case StepKind::kBmaxpool:
     case StepKind::kPack:
