@@ -79,13 +79,16 @@ class Parted:
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or of channels in parts.
-    `made_of` is how it was made, where a later op may need to know."""
+    `made_of` is how it was made, where a later op may need to know. `integers` are those of QuantizeLinear. `steps`
+    are what constants are whole multiples of, f32 that broadcasts with them, where that is known."""
 
     shape: tuple[int, ...]
     data: NDArray[Any] | None = None
     stored: Stored | None = None
     two: TwoValued | None = None
     made_of: Difference | Clipped | Parted | None = None
+    integers: Stored | None = None
+    steps: NDArray[np.float32] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -106,10 +109,10 @@ def tensors(value: Value) -> set[Tensor]:
     """The tensors of a graph that a value still needs, however it is used later."""
     two, made = value.two, value.made_of
     found = set[Tensor]()
-    if value.stored is not None:
-        found.add(value.stored.tensor)
-        if value.stored.whole is not None:
-            found |= tensors(value.stored.whole)
+    for stored in (value.stored, value.integers):
+        if stored is not None:
+            found.add(stored.tensor)
+            found |= tensors(stored.whole) if stored.whole is not None else set()
     if two is not None and two.bits is not None:
         found.add(two.bits.tensor)
     if two is not None and two.source is not None:

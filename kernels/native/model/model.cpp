@@ -27,11 +27,8 @@ bool list_stored(const PlanStep& step, Arena& arena, ModelStep& made, Error& err
   made.stored = arena.array<const PlanTensor*>(step.out ? 1 : step.stages, error);
   if (!made.stored) return false;
   if (step.out) made.stored[made.stores++] = step.out;
-  for (int32_t i = 0; i < step.stages; ++i) {
-    const uint32_t kind = (uint32_t)step.stage[i].kind;
-    const bool stores = kind >= (uint32_t)StageKind::kStore && kind != (uint32_t)StageKind::kRoundI8;
-    if (stores) made.stored[made.stores++] = step.stage[i].tensor;
-  }
+  for (int32_t i = 0; i < step.stages; ++i)
+    if (stage_stores(step.stage[i].kind)) made.stored[made.stores++] = step.stage[i].tensor;
   return true;
 }
 

@@ -82,6 +82,9 @@ bool parse_plan(const uint8_t* bytes, int64_t count, Arena& arena, PlanFile& pla
 // The steps' records (plan/steps.cpp): `words` is the rest of the program.
 bool parse_steps(const uint32_t* words, const uint32_t* end, Arena& arena, PlanFile& plan, Error& error);
 
+// Whether a stage writes its tensor.
+bool stage_stores(StageKind kind);
+
 // A name of the data, cut to what a person reads, in `arena`; null sets the error.
 const char* copy_name(const PlanFile& plan, uint32_t place, uint32_t length, Arena& arena, Error& error);
 

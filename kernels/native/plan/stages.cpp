@@ -40,11 +40,6 @@ bool requantizes(StageKind kind) {
   return kind == StageKind::kStoreRequantized || kind == StageKind::kStoreRequantizedOnce;
 }
 
-bool stores(StageKind kind) {
-  return kind == StageKind::kStore || kind == StageKind::kStoreBits || kind == StageKind::kStoreI8 ||
-         kind == StageKind::kStoreI8Even || requantizes(kind);
-}
-
 // The tensor that a stage reads or writes: the stream's pixels, and its channels from `channel` on.
 bool take_tensor(const PlanStep& s, Arguments& a, uint32_t type, bool has_channel, bool exact, PlanStage& stage,
                  Error& error) {
@@ -125,7 +120,7 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
 
 // Whether a later strip, or another thread's, could read what this stage has overwritten.
 bool overwrites_input(const PlanStep& s, const PlanStage& stage) {
-  if (!stores(stage.kind)) return false;
+  if (!stage_stores(stage.kind)) return false;
   if (stage.tensor == s.x || stage.tensor == s.b) return true;
   for (int32_t i = 0; i < s.stages; ++i) {
     const PlanStage& other = s.stage[i];
@@ -139,7 +134,7 @@ bool overwrites_input(const PlanStep& s, const PlanStage& stage) {
 
 bool check_stages(const PlanStep& s, Error& error) {
   const bool whole_numbers = s.x->dtype == DType::kI8 && s.kind != StepKind::kRead;
-  if (!s.stages || !stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is not a store");
+  if (!s.stages || !stage_stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is not a store");
   for (int32_t i = 0; i < s.stages; ++i) {
     if (requantizes(s.stage[i].kind) && !(whole_numbers && s.stages == 1))
       return error.set("store_requantized is the only stage of an integer convolution, or there is none");
@@ -149,6 +144,11 @@ bool check_stages(const PlanStep& s, Error& error) {
 }
 
 }  // namespace
+
+bool stage_stores(StageKind kind) {
+  return kind == StageKind::kStore || kind == StageKind::kStoreBits || kind == StageKind::kStoreI8 ||
+         kind == StageKind::kStoreI8Even || requantizes(kind);
+}
 
 bool parse_stages(const PlanFile& plan, const uint32_t* words, const uint32_t* end, Arena& arena, PlanStep& step,
                   Error& error) {
