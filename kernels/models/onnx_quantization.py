@@ -1,8 +1,8 @@
 """int8 tensors of ONNX models: what is computed is f32, and its halves are stored to even.
 
 Source: ONNX's definitions of QuantizeLinear, `saturate(round(x / scale) + zero_point)` with halves to even, and of
-DequantizeLinear, `(stored - zero_point) * scale`. Sums of products are exact here, and become f32 once; what is computed
-of them is rounded to f32 by each operation, in the order in which it stands here.
+DequantizeLinear, `(stored - zero_point) * scale`. Sums of products are exact here, and become f32 once; what is
+computed of them is rounded to f32 by each operation, in the order in which it stands here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from .graph import Clamp
 from .quantization import dequantize
-
 
 TableKind = Literal["abs", "logistic", "clamp", "rescale"]
 
@@ -41,9 +40,9 @@ def average_ratio(input_scale: float, output_scale: float) -> np.float32:
     return np.float32(np.float32(input_scale) / np.float32(output_scale))
 
 
-def averages(sums: NDArray[Any], counts: Any, ratio: np.float32, zero_point: int) -> NDArray[np.int8]:
-    """Sums of `counts` values, in steps of the input, to stored averages."""
-    return stored_steps(sums.astype(np.float32) * ratio / np.asarray(counts, np.float32), zero_point)
+def average_steps(sums: NDArray[Any], counts: Any, ratio: np.float32) -> NDArray[np.float32]:
+    """Sums of `counts` values, in steps of the input, to averages in steps of the output, not rounded yet."""
+    return np.asarray(sums.astype(np.float32) * ratio / np.asarray(counts, np.float32))
 
 
 def table(kind: TableKind, clamp: Clamp, x: tuple[float, int], out: tuple[float, int]) -> NDArray[np.int8]:

@@ -164,15 +164,17 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
             return x[_box(a, out.shape)]
         case "transpose":
             return x.transpose(*(a[f"perm_{axis}"] for axis in range(4)))
+    return _integers(arena, step, x)
+
+
+def _integers(arena: _Arena, step: PlanStep, x: Array) -> Array:
+    a, out = step.arguments, step.arguments["out"]
+    match step.kind:
         case "pool_i8":
             values = _pool(x, {**a, **_size(out)}, halves_away=True)
             return np.clip(values, a["low"], a["high"])
         case "average_i8":
-            inside = {**a, **_size(out)}
-            centred = x.astype(np.float64) - a["x"].zero_point
-            sums, counts = (_taps(one, inside, 0.0).sum(axis=(0, 1)) for one in (centred, np.ones_like(centred)))
-            steps = sums.astype(np.float32) * np.float32(a["ratio"]) / counts.astype(np.float32)
-            return np.clip(np.rint(steps) + out.zero_point, -128, 127)
+            return _average_i8(x.astype(np.float64) - a["x"].zero_point, {**a, **_size(out)}, out.zero_point)
         case "binary_i8":
             return _binary_i8(arena, a)
         case "softmax_i8":
@@ -181,8 +183,7 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
         case "table_i8":
             return np.asarray(a["values"])[x.astype(int) + 128]
         case "mean_i8":
-            values = (x.astype(np.int64) - a["x"].zero_point).sum(axis=(1, 2), keepdims=True).reshape(out.shape)
-            return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+            return _mean_i8(x.astype(np.int64) - a["x"].zero_point, a, out)
     raise AssertionError(step.kind)
 
 
@@ -226,6 +227,17 @@ def _pool(x: Array, a: Any, halves_away: bool = False) -> Array:
         return sums / counts
     half = np.floor(counts / 2)
     return np.trunc((sums + np.where(sums > 0, half, -half)) / counts)
+
+
+def _mean_i8(centred: Array, a: Any, out: PlanTensor) -> Array:
+    values = centred.sum(axis=(1, 2), keepdims=True).reshape(out.shape)
+    return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+
+
+def _average_i8(centred: Array, a: Any, zero_point: int) -> Array:
+    sums, counts = (_taps(one, a, 0.0).sum(axis=(0, 1)) for one in (centred, np.ones_like(centred)))
+    steps = sums.astype(np.float32) * np.float32(a["ratio"]) / counts.astype(np.float32)
+    return np.clip(np.rint(steps) + zero_point, -128, 127)
 
 
 def _binary_i8(arena: _Arena, a: Any) -> Array:

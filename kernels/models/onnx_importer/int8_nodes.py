@@ -1,8 +1,9 @@
 """Nodes between DequantizeLinear and QuantizeLinear become int8 nodes, where that changes no result.
 
-The nodes come as the file has them: floats with Dequantize before and Quantize behind. A node that only moves values, or
-chooses among them, gives the same on stored ones, so Dequantize goes behind it. A convolution of dequantized values with
-weights that are whole multiples of a scale sums whole numbers. A node whose result is only quantized stores int8 itself.
+The nodes come as the file has them: floats with Dequantize before and Quantize behind. A node that only moves values,
+or chooses among them, gives the same on stored ones, so Dequantize goes behind it. A convolution of dequantized values
+with weights that are whole multiples of a scale sums whole numbers. A node whose result is only quantized stores int8
+itself.
 """
 
 from __future__ import annotations

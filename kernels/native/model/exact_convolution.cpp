@@ -33,6 +33,8 @@ struct ExactStream : Stream {
   Products products;
 };
 
+constexpr int32_t kIn32Bits = 1 << 15;  // products of 255 and 128 whose sum is of 32 bits
+
 int64_t sum(const Products& self, int64_t pixel, int32_t oc) {
   const int64_t x = pixel % self.out_w, y = pixel / self.out_w % self.out_h, n = pixel / self.out_w / self.out_h;
   const Window& k = self.window;
@@ -46,7 +48,12 @@ int64_t sum(const Products& self, int64_t pixel, int32_t oc) {
       const int8_t* from = self.x + ((n * self.h + row) * self.w + column) * self.c;
       from += (int64_t)(oc / self.per_input) * self.inputs;
       const int8_t* weight = weights + ((int64_t)ky * k.kw + kx) * self.tap;
-      for (int32_t i = 0; i < self.inputs; ++i) total += (from[i] - self.zero_point) * weight[i];
+      for (int32_t first = 0; first < self.inputs; first += kIn32Bits) {
+        const int32_t last = self.inputs - first < kIn32Bits ? self.inputs : first + kIn32Bits;
+        int32_t part = 0;
+        for (int32_t i = first; i < last; ++i) part += (from[i] - self.zero_point) * weight[i];
+        total += part;
+      }
     }
   }
   return total;
@@ -130,12 +137,17 @@ bool sums_are_exact(const PlanStep& step) {
   const int64_t taps = (int64_t)step.window.kh * step.window.kw;
   const int64_t products = depthwise ? taps : taps * (step.x->c / step.groups);
   const int64_t channel = depthwise ? 1 : products, next = depthwise ? step.c : 1;
-  const int32_t zero = step.x->zero_point, largest = zero + 128 > 127 - zero ? zero + 128 : 127 - zero;
+  const int64_t below = step.x->zero_point + 128, above = 127 - step.x->zero_point;  // steps from the zero point
   const int8_t* weights = (const int8_t*)step.weights;
   for (int64_t c = 0; c < step.c; ++c) {
-    int64_t total = 0;
-    for (int64_t k = 0; k < products; ++k) total += abs(weights[c * channel + k * next]);
-    if (total * largest > kMaxExactFloat) return false;
+    int64_t positive = 0, negative = 0;  // sums of weights
+    for (int64_t k = 0; k < products; ++k) {
+      const int32_t weight = weights[c * channel + k * next];
+      (weight > 0 ? positive : negative) += abs(weight);
+    }
+    // No sum, also of a part of the products, is beyond these.
+    if (above * positive + below * negative > kMaxExactFloat || above * negative + below * positive > kMaxExactFloat)
+      return false;
   }
   return true;
 }
