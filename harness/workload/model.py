@@ -244,7 +244,9 @@ class ModelWorkload:
         """Of 0, ONNX's Sign is 0, and a bit is +1."""
         signed = [node.inputs[0] for node in self.graph.nodes if (node.op, node.output.dtype) == ("Sign", "bits")]
         values = [self.reference.values[tensor.name] for tensor in signed]
-        zeros, count = sum(int((array == 0).sum()) for array in values), sum(array.size for array in values)
+        pairs = zip(signed, values, strict=True)
+        zeros = sum(int((array == tensor.zero_point).sum()) for tensor, array in pairs)
+        count = sum(array.size for array in values)
         if not zeros:
             return None
         return f"{zeros:,} of {count:,} values before a Sign are 0, of which ONNX makes 0, and bnnbench +1"

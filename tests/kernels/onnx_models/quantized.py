@@ -43,7 +43,7 @@ def residual(net: Network) -> str:
 
 
 def separable(net: Network) -> str:
-    """As MobileNet: depthwise and pointwise convolutions, values from 0 to 6, the average of each channel."""
+    """As MobileNet: depthwise and pointwise convolutions, values from 0 to 6, maxima and averages."""
 
     def relu6(x: str) -> str:
         return net.op("Clip", x, np.array(0, np.float32), np.array(6, np.float32))
@@ -52,8 +52,8 @@ def separable(net: Network) -> str:
     for channels, stride in ((48, 1), (96, 2)):
         x = relu6(net.norm(net.conv(x, net.floats(depth, 1, 3, 3), pad=1, stride=stride, group=depth), depth))
         x, depth = relu6(net.norm(net.conv(x, net.floats(channels, depth, 1, 1)), channels)), channels
-    halves = net.op("Concat", net.op("MaxPool", x, kernel_shape=[7, 7]), net.op("GlobalAveragePool", x), axis=1)
-    return net.op("Flatten", halves)
+    largest = net.op("Flatten", net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2]))
+    return net.op("Concat", largest, net.op("Flatten", net.op("GlobalAveragePool", x)), axis=1)
 
 
 def beside_binary(net: Network) -> str:
