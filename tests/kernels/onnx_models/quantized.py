@@ -114,8 +114,8 @@ class _Shown(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantized(content: bytes, inputs: Sequence[Array], **options: Any) -> bytes:
-    """In QDQ form, by onnxruntime.quantization; batch normalization is folded first. uint8 activations, int8 weights for
-    each channel, unless `options` say otherwise."""
+    """In QDQ form, by onnxruntime.quantization; batch normalization is folded first. uint8 activations, int8 weights
+    for each channel, unless `options` say otherwise."""
     chosen = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8, "per_channel": True, **options}
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
