@@ -28,7 +28,7 @@ class Network:
         names = [item if isinstance(item, str) else self.constant(np.asarray(item)) for item in operands]
         made = [f"{kind}_{len(self._nodes)}_{place}" for place in range(outputs)]
         domain = DOMAINS.get(kind, "")
-        self._nodes.append(helper.make_node(kind, names, made, made[0], domain=domain, **attributes))
+        self._nodes.append(helper.make_node(kind, names, made, domain=domain, **attributes))
         return " ".join(made)
 
     def constant(self, data: Array) -> str:

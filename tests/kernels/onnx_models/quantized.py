@@ -126,9 +126,12 @@ def quantized(content: bytes, inputs: Sequence[Array], **options: Any) -> bytes:
             settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             settings.optimized_model_filepath = str(folder / "folded.onnx")
             onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
-            binary = [node.name for node in onnx.load(folder / "folded.onnx").graph.node if is_binary(node)]
+            folded = onnx.load(folder / "folded.onnx")
+            for node in folded.graph.node:
+                node.name = node.output[0]
+            binary = [node.name for node in folded.graph.node if is_binary(node)]
             quantize_static(
-                *(folder / "folded.onnx", folder / "int8.onnx", _Shown(inputs)),
+                *(folded, folder / "int8.onnx", _Shown(inputs)),
                 quant_format=QuantFormat.QDQ,
                 nodes_to_exclude=binary,
                 **chosen,
