@@ -18,7 +18,8 @@ from .values import Value, channels_last
 Array = NDArray[Any]
 _OUTPUT_TYPES = {0: np.dtype(np.uint8), 2: np.dtype(np.uint8), 3: np.dtype(np.int8)}
 """Of TensorProto.DataType, where there is no zero point."""
-_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
+_LEAST_SCALE, _MOST_SCALE = 1e-18, 1e18
+"""Ratios of two such are f32 that are neither 0 nor infinite."""
 
 
 def quantize(call: Call) -> Value:
@@ -51,8 +52,8 @@ def _numbers(call: Call, zero_points: Array) -> tuple[float, int]:
     if scales.size != 1 or zero_points.size != 1:
         call.fail(f"its scale has {scales.size} numbers; one is supported for values that are computed.")
     scale = float(scales.reshape(-1)[0])
-    if not scale >= _SMALLEST_SCALE:
-        call.fail(f"its scale is {scale:g}.")
+    if not _LEAST_SCALE <= scale <= _MOST_SCALE:
+        call.fail(f"its scale is {scale:g}; {_LEAST_SCALE:g} to {_MOST_SCALE:g} are supported.")
     if zero_points.dtype not in (np.int8, np.uint8):
         call.fail(f"its zero point is {zero_points.dtype}; int8 and uint8 are supported for values that are computed.")
     return scale, int(zero_points.reshape(-1)[0]) - (128 if zero_points.dtype == np.uint8 else 0)
