@@ -132,7 +132,7 @@ Step* build_requantized(const PlanStep& step, StepBuilder& builder) {
 
 }  // namespace
 
-bool sums_are_exact(const PlanStep& step) {
+bool sums_are_exact(const PlanStep& step, Part part) {
   const bool depthwise = step.kind == StepKind::kDepthwise;
   const int64_t taps = (int64_t)step.window.kh * step.window.kw;
   const int64_t products = depthwise ? taps : taps * (step.x->c / step.groups);
@@ -142,7 +142,7 @@ bool sums_are_exact(const PlanStep& step) {
   for (int64_t c = 0; c < step.c; ++c) {
     int64_t positive = 0, negative = 0;  // sums of weights
     for (int64_t k = 0; k < products; ++k) {
-      const int32_t weight = weights[c * channel + k * next];
+      const int32_t weight = part_of(weights[c * channel + k * next], part);
       (weight > 0 ? positive : negative) += abs(weight);
     }
     // No sum, also of a part of the products, is beyond these.

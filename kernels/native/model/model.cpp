@@ -131,6 +131,14 @@ void execute(void* argument, const Team& team) {
 
 void run(Workload& workload, int threads) { run_model((Model&)workload, threads, nullptr); }
 
+// Of i8, where f32 might not hold a sum: in two parts where its stages take floats, else one product at a time.
+Step* build_long_sums(const PlanStep& step, StepBuilder& builder) {
+  const bool in_floats = step.kind == StepKind::kConv && !step.stage[0].bias;
+  if (in_floats && sums_are_exact(step, Part::kHigh) && sums_are_exact(step, Part::kLow))
+    return build_convolution_in_parts(step, builder);
+  return build_exact_convolution(step, builder);
+}
+
 }  // namespace
 
 Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, Arena& arena, Error& error) {
@@ -190,7 +198,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
   switch (step.kind) {
     case StepKind::kConv:
     case StepKind::kDepthwise:
-      if (integers && !sums_are_exact(step)) return build_exact_convolution(step, builder);
+      if (integers && !sums_are_exact(step, Part::kAll)) return build_long_sums(step, builder);
       return step.kind == StepKind::kConv ? build_float_convolution(step, builder) : build_depthwise(step, builder);
     case StepKind::kBconv: return build_bconv(step, builder);
     case StepKind::kBconvBits: return build_bconv_bits(step, builder);
