@@ -7,6 +7,7 @@ is an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,11 @@ from bnnbench.kernels.models.graph import BinaryConv2d, Conv2d, Dense, Depthwise
 from bnnbench.kernels.models.interpreter import Result, interpret, is_sure
 from bnnbench.kernels.models.onnx_file import with_integers
 from bnnbench.kernels.models.plan import make_plan
-from tests.kernels.engine_process import EngineProcess
+from bnnbench.kernels.toolchain import build_native
+from tests.kernels.engine_process import HOST, EngineProcess
 from tests.kernels.onnx_models.builder import Network
+from tests.kernels.onnx_models.networks import NETWORKS as LITERATURE
+from tests.kernels.onnx_models.networks import network as literature
 from tests.kernels.onnx_models.quantized import FITTED, NETWORKS, SHOWN, fitted, images, quantized, session
 from tests.kernels.onnx_models.test_importer import graph, stored
 from tests.kernels.test_golden_models import run
@@ -101,6 +105,22 @@ def test_networks_on_every_level(level_engine: EngineProcess) -> None:
         assert differences(level_engine, plan, [x]) == [], name
         if name != "beside_binary":  # signs of floats there
             assert run(level_engine, plan, x).tobytes() == interpret(found, [x]).outputs[0].tobytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_networks_of_the_literature(name: str, tmp_path: Path) -> None:
+    size = LITERATURE[name][1]
+    rng = np.random.default_rng(5)
+    inputs = [rng.uniform(-1, 1, (1, 3, size, size)).astype(np.float32) for _ in range(4)]
+    found = check(quantized(literature(name), inputs), inputs[0])
+    assert {node.inputs[0].dtype for node in found.nodes} == {"f32", "i8"}
+    assert [node.op for node in found.nodes if node.inputs[0].dtype == "f32"] == ["QuantizeLinear"]
+    with EngineProcess([build_native(HOST).path], tmp_path) as engine:
+        plan, x = make_plan(found).to_bytes(), stored(inputs[0])
+        assert differences(engine, plan, [x]) == []
+        assert run(engine, plan, x).tobytes() == interpret(found, [x]).outputs[0].tobytes()
 
 
 Pair = tuple[Any, Any]
