@@ -256,12 +256,16 @@ class ModelWorkload:
         """Whether it has a Sign, of which 0 may become 0 in other engines."""
         return any((node.op, node.output.dtype) == ("Sign", "bits") for node in self.graph.nodes)
 
+    @cached_property
+    def readings(self) -> list[Graph]:
+        """What the file may be taken to say: the graph, and where Signs of 0 are 0, that."""
+        return [self.graph, *([FORMATS[self.model.format].as_written(self.model)] if self._zeros_signed else [])]
+
     def _as_written(self, which: int) -> list[NDArray[Any]]:
         """What the file says is right for an input."""
         key = (which, ZERO_SIGN)
         if key not in self._outputs:
-            graph = FORMATS[self.model.format].as_written(self.model)
-            self._outputs[key] = list(interpret(graph, [self.input(which)]).outputs)
+            self._outputs[key] = list(interpret(self.readings[-1], [self.input(which)]).outputs)
         return self._outputs[key]
 
     @cached_property
@@ -306,7 +310,8 @@ class ModelWorkload:
         if traced or not found.wrong:
             return found
         if self._zeros_signed:
-            other = compare_outputs(raw, self.graph.outputs, self._as_written(which))
+            written = self._as_written(which)
+            other = compare_outputs(raw, self.graph.outputs, written, self.others_steps, self._step_sizes)
             if not other.wrong:
                 return replace(other, variant=ZERO_SIGN)
         if self.rounds_as_onnx:
