@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from bnnbench.kernels.models.datasets import open_dataset
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.interpreter import Result, interpret
+from bnnbench.kernels.models.onnx_file import with_integers
 from tests.kernels.onnx_models.builder import Network
+from tests.kernels.onnx_models.test_importer import graph, stored
 
 Array = NDArray[Any]
 FITTED, SHOWN = 4000, 24
@@ -139,3 +143,28 @@ def quantized(content: bytes, inputs: Sequence[Array], **options: Any) -> bytes:
             return (folder / "int8.onnx").read_bytes()
     finally:
         logging.disable(before)
+
+
+def steps_of_onnxruntime(content: bytes, x: Array) -> tuple[Array, dict[str, Array]]:
+    """Its output, and what its QuantizeLinear made, as int8 and NHWC by name."""
+    whole, names = with_integers(content)
+    output, *found = session(whole).run(None, {"x": x})
+    as_int8 = [(array.view(np.uint8) ^ (128 if array.dtype == np.uint8 else 0)).view(np.int8) for array in found]
+    return output, {name: stored(array) for name, array in zip(names, as_int8, strict=True)}
+
+
+def check(content: bytes, x: Array) -> Graph:
+    """Every step is onnxruntime's, but for those that are too close to call; and then the output is."""
+    found = graph(content)
+    output, steps = steps_of_onnxruntime(content, x)
+    result = taken_over(found, x, steps)
+    assert [flip for flip in result.flips if flip.wrong] == []
+    assert np.allclose(result.outputs[0], stored(output), rtol=0, atol=1e-5 * np.abs(output).max())
+    return found
+
+
+def taken_over(found: Graph, x: Array, steps: Mapping[str, Array]) -> Result:
+    """With onnxruntime's steps where they are too close to call."""
+    shapes = {node.output.name: node.output.shape for node in found.nodes}
+    fitting = {name: array for name, array in steps.items() if shapes.get(name) == array.shape}
+    return interpret(found, [stored(x)], bits=fitting)
