@@ -114,7 +114,7 @@ def _unrounded(node: Node, operands: Sequence[Array]) -> Array:
 def _compared(node: Node, operands: Sequence[Array], own: Array, other: Array) -> tuple[Array, SignFlips]:
     _require(node.output, other, "bits of")
     if node.output.dtype == "i8":
-        return with_steps(node.output, _unrounded(node, operands), own, other)
+        return with_steps(node.output.name, _unrounded(node, operands), own, other)
     if isinstance(node.operation, BitQuantize):
         return with_bits(node.output.name, operands[0], own, other)
     return own, exact_bits(node.output.name, node.output.shape[-1], own, other)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...packing import pack, unpack
-from ..graph import BitQuantize, Graph, Tensor
+from ..graph import BitQuantize, Graph
 
 Array = NDArray[Any]
 
@@ -73,13 +73,13 @@ def with_bits(tensor: str, x: Array, own: Array, other: Array) -> tuple[Array, S
     return own ^ swap, SignFlips(tensor, int(taken.sum()), int((differs & ~unsure).sum()), ordered)
 
 
-def with_steps(output: Tensor, steps: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+def with_steps(tensor: str, steps: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
     """`own` int8 of unrounded `steps` with `other` ones where these are too close to a half, and what differs."""
     margins = half_margins(steps)
     differs, near = own != other, np.abs(own.astype(np.int16) - other) <= 1
     taken = differs & near & (margins <= UNSURE)
     ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
-    flips = SignFlips(output.name, int(taken.sum()), int((differs & ~taken).sum()), ordered)
+    flips = SignFlips(tensor, int(taken.sum()), int((differs & ~taken).sum()), ordered)
     return np.where(taken, other, own).astype(np.int8), flips
 
 
