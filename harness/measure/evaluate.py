@@ -15,7 +15,7 @@ from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.datasets import Dataset
-from bnnbench.kernels.models.interpreter import VARIANTS, interpret, sign_margins
+from bnnbench.kernels.models.interpreter import VARIANTS, interpret, is_sure
 from bnnbench.kernels.models.predictions import top1
 from bnnbench.results.image_flags import packed
 from bnnbench.results.records import Accuracy, Status
@@ -185,7 +185,7 @@ def _trouble(
         client.input("case", blob)
         return explain(bench, graph, given, client, case.record.id, scores.tobytes()).wrong
     result = interpret(graph, [given], keep=True)
-    if any(margin.unsure for margin in sign_margins(graph, result.values)):
+    if not is_sure(graph, result.values):
         return None
     for variant in (None, *VARIANTS.values()):
         (right,) = interpret(graph, [given], variant=variant).outputs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,12 @@ from numpy.typing import NDArray
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Trace
 from bnnbench.kernels.models.graph import Graph
-from bnnbench.kernels.models.interpreter import interpret
 
 from ..bench.workbench import Workbench
-from ..workload.output_match import compare_outputs
+from ..workload.explained import Explanation, explained
 
 _ALIGNED = 2
 """A trace's tensors may have gaps between them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """`count` signs were the engine's where the reference is unsure; `wrong` is what stays wrong all the same."""
-
-    difference: float | None
-    count: int
-    wrong: str | None
 
 
 def explain(
@@ -46,7 +35,7 @@ def explain(
     path = f"{bench.lease.scratch}/{name}.trace"
     trace = client.trace("case", path)
     bits = traced_bits(trace, bench.lease.fetch(path, _ALIGNED * sum(node.output.bytes for node in graph.nodes)))
-    return judge(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
+    return explained(graph, given, bits, _output(bench, graph, client, name) if output is None else output)
 
 
 def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> bytes:
@@ -65,21 +54,3 @@ def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
         for tensor in trace.tensors
         if tensor.dtype in kinds and tensor.offset + tensor.bytes <= len(content)
     }
-
-
-def judge(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]], output: bytes) -> Explanation:
-    """`output` for the input `given` against the reference that took `bits` where it is unsure itself."""
-    shapes = {node.output.name: node.output.storage_shape for node in graph.nodes}
-    fitting = {
-        name: words.reshape(shapes[name])
-        for name, words in bits.items()
-        if name in shapes and words.size == np.prod(shapes[name])
-    }
-    result = interpret(graph, [given], bits=fitting)
-    found = compare_outputs(output, graph.outputs, result.outputs)
-    wrong = found.wrong
-    for flip in result.flips:
-        if flip.wrong:
-            wrong = f"{flip.wrong} signs or steps of {flip.tensor} are wrong where the reference is sure of them"
-            break
-    return Explanation(found.difference, sum(flip.unsure for flip in result.flips), wrong)

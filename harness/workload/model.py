@@ -17,8 +17,8 @@ from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
-from bnnbench.kernels.models.graph import Graph, Node
-from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, sign_margins
+from bnnbench.kernels.models.graph import Dequantize, Graph, Node
+from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
@@ -244,7 +244,9 @@ class ModelWorkload:
         """Of 0, ONNX's Sign is 0, and a bit is +1."""
         signed = [node.inputs[0] for node in self.graph.nodes if (node.op, node.output.dtype) == ("Sign", "bits")]
         values = [self.reference.values[tensor.name] for tensor in signed]
-        zeros, count = sum(int((array == 0).sum()) for array in values), sum(array.size for array in values)
+        pairs = zip(signed, values, strict=True)
+        zeros = sum(int((array == tensor.zero_point).sum()) for tensor, array in pairs)
+        count = sum(array.size for array in values)
         if not zeros:
             return None
         return f"{zeros:,} of {count:,} values before a Sign are 0, of which ONNX makes 0, and bnnbench +1"
@@ -254,18 +256,27 @@ class ModelWorkload:
         """Whether it has a Sign, of which 0 may become 0 in other engines."""
         return any((node.op, node.output.dtype) == ("Sign", "bits") for node in self.graph.nodes)
 
+    @cached_property
+    def readings(self) -> list[Graph]:
+        """What the file may be taken to say: the graph, and where Signs of 0 are 0, that."""
+        return [self.graph, *([FORMATS[self.model.format].as_written(self.model)] if self._zeros_signed else [])]
+
     def _as_written(self, which: int) -> list[NDArray[Any]]:
         """What the file says is right for an input."""
         key = (which, ZERO_SIGN)
         if key not in self._outputs:
-            graph = FORMATS[self.model.format].as_written(self.model)
-            self._outputs[key] = list(interpret(graph, [self.input(which)]).outputs)
+            self._outputs[key] = list(interpret(self.readings[-1], [self.input(which)]).outputs)
         return self._outputs[key]
 
     @cached_property
     def rounds(self) -> bool:
-        """Whether it computes with int8, which others may round otherwise."""
-        return any(node.output.dtype == "i8" for node in self.graph.nodes)
+        """Whether it computes with TFLite's int8, which others may round otherwise."""
+        return any(node.output.dtype == "i8" and not node.output.in_floats for node in self.graph.nodes)
+
+    @cached_property
+    def rounds_as_onnx(self) -> bool:
+        """Whether it has int8 that is computed in floats."""
+        return any(node.output.in_floats for node in self.graph.nodes)
 
     @cached_property
     def opinions(self) -> Opinions:
@@ -277,24 +288,35 @@ class ModelWorkload:
         """How many steps an int8 output of another's engine may be off: one where the model rounds floats to int8."""
         return int(any(_rounds_sums(node) for node in self.graph.nodes))
 
+    @cached_property
+    def _step_sizes(self) -> list[float]:
+        """Of each output, the size of a step where it is int8 as floats, else 0."""
+        made = {node.output: node for node in self.graph.nodes if isinstance(node.operation, Dequantize)}
+        return [made[tensor].inputs[0].scale or 0.0 if tensor in made else 0.0 for tensor in self.graph.outputs]
+
     def is_sure(self, which: int) -> bool:
-        """Whether no sign is too close to zero to call: then a right engine has the reference's output."""
+        """Whether no sign is too close to zero, and no rounding of ONNX's int8 to a half, to call: then a right engine
+        has the reference's output."""
         values = self.reference.values if which == 0 else interpret(self.graph, [self.input(which)], keep=True).values
-        return not any(margin.unsure for margin in sign_margins(self.graph, values))
+        return is_sure(self.graph, values)
 
     def compare(self, raw: bytes, which: int, traced: bool) -> Match:
         """Floats within `FLOAT_TOLERANCE` of the largest value; i8 and bits equal.
 
-        An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off where
-        the model rounds floats to int8, whose sums may have another order; of 0 its Sign may be 0.
+        An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off, also
+        as floats, where the model rounds floats to int8, whose sums may have another order; of 0 its Sign may be 0.
         """
         found = compare_outputs(raw, self.graph.outputs, self.expected(which))
         if traced or not found.wrong:
             return found
         if self._zeros_signed:
-            other = compare_outputs(raw, self.graph.outputs, self._as_written(which))
+            written = self._as_written(which)
+            other = compare_outputs(raw, self.graph.outputs, written, self.others_steps, self._step_sizes)
             if not other.wrong:
                 return replace(other, variant=ZERO_SIGN)
+        if self.rounds_as_onnx:
+            other = compare_outputs(raw, self.graph.outputs, self.expected(which), self.others_steps, self._step_sizes)
+            return found if other.wrong else other
         if not self.rounds:
             return found
         for variant in (None, *VARIANTS):

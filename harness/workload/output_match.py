@@ -58,13 +58,16 @@ def tolerance(right: Array) -> float:
     return FLOAT_TOLERANCE * float(np.abs(right[np.isfinite(right)]).max(initial=0.0))
 
 
-def compare_outputs(raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Array], steps: int = 0) -> Match:
-    """Raw outputs, one after another, against the right ones; int8 may be `steps` off."""
+def compare_outputs(
+    raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Array], steps: int = 0, sizes: Sequence[float] = ()
+) -> Match:
+    """Raw outputs, one after another, against the right ones; int8 may be `steps` off, and so may floats that have
+    steps of these `sizes`."""
     needed = sum(array.nbytes for array in expected)
     if len(raw) != needed:
         return Match(None, f"the output has {len(raw)} bytes, not {needed}")
     largest, offset = 0.0, 0
-    for tensor, right in zip(tensors, expected, strict=True):
+    for tensor, right, size in zip(tensors, expected, sizes or [0.0] * len(tensors), strict=True):
         output = np.frombuffer(raw, right.dtype, right.size, offset).reshape(right.shape)
         offset += right.nbytes
         if tensor.dtype == "bits":
@@ -72,7 +75,7 @@ def compare_outputs(raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Ar
             if wrong:
                 return Match(None, f"{wrong} bits of output {tensor.name} are wrong")
             continue
-        found = compare_array(output, right, steps if tensor.dtype == "i8" else tolerance(right))
+        found = compare_array(output, right, steps if tensor.dtype == "i8" else tolerance(right) + steps * size)
         if found.wrong:
             return found
         largest = max(largest, found.difference or 0.0)

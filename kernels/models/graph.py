@@ -24,7 +24,8 @@ ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
 class Tensor:
     """A value between operations; `data` when it is constant.
 
-    i8 stands for `scale * (stored - zero_point)`. `data` of bits is u32 words. Tensors are compared by identity.
+    i8 stands for `scale * (stored - zero_point)`; it is computed in TFLite's fixed point, or `in_floats`, as ONNX says,
+    see `onnx_quantization.py`. `data` of bits is u32 words. Tensors are compared by identity.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Tensor:
     scale: float | None = None
     zero_point: int = 0
     data: NDArray[Any] | None = None
+    in_floats: bool = False
 
     @property
     def storage_shape(self) -> tuple[int, ...]:
@@ -74,7 +76,8 @@ class Clamp:
 class Conv2d:
     """CONV_2D: one input. `weights` f32 or i8 [oc, kh, kw, c / groups]; `bias` f32 or i32 [oc].
 
-    i8: `weight_scales` f32[oc], weights symmetric; the bias counts steps of input scale x weight scale.
+    i8: `weight_scales` f32[oc], weights symmetric; an i32 bias counts steps of input scale x weight scale, and the bias
+    of an output that is computed in floats is f32.
     """
 
     window: Window

@@ -65,6 +65,19 @@ def parse_onnx(content: bytes, path: Path) -> ModelFile:
         raise ModelError(f"{path} is damaged ({_first(error)}); export it again.") from error
 
 
+def with_integers(content: bytes) -> tuple[bytes, list[str]]:
+    """The same file with the results of its QuantizeLinear nodes as further outputs, and their names."""
+    import onnx
+
+    proto = onnx.ModelProto()
+    proto.ParseFromString(content)
+    known = {port.name for port in proto.graph.output}
+    made = [node.output[0] for node in proto.graph.node if node.op_type == "QuantizeLinear" and node.output]
+    names = [name for name in made if name not in known]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return proto.SerializeToString(), names
+
+
 class _Reader:
     """Turns messages into values. Every method raises ModelError."""
 

@@ -81,9 +81,8 @@ def test_an_infinite_value_makes_no_other_sign_unsure() -> None:
 
 
 def test_a_step_is_taken_over_only_between_two() -> None:
-    out = Tensor("q", (3,), "i8", 0.5, 0)
-    x = f32(0.25000001, 0.3, 100)
-    taken, flips = with_steps(out, x, np.array([1, 1, 127], np.int8), np.array([0, 0, 127], np.int8))
+    steps = f32(0.25000001, 0.3, 100).astype(np.float64) / 0.5
+    taken, flips = with_steps("q", steps, np.array([1, 1, 127], np.int8), np.array([0, 0, 127], np.int8))
     assert taken.tolist() == [0, 1, 127]
     assert (flips.unsure, flips.wrong) == (1, 1)
 

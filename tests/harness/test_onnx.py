@@ -111,3 +111,36 @@ def test_what_cannot_be_read_is_one_sentence(bench: Bench) -> None:
     net = Network((1, 3, 8, 8))
     path.write_bytes(net.model(net.op("Erf", "x")).SerializeToString())
     assert "1 of its 1 kinds of ops are not supported: Erf" in one_sentence(bench.run("run", "net.onnx").stderr)
+
+
+def write_int8_model(path: Path) -> Path:
+    """A few layers in QDQ form. Averages are halves, which onnxruntime's sums of floats miss."""
+    scale, zero, net = np.float32(0.0371), np.uint8(128), Network(("N", 8, 12, 12), seed=2)
+
+    def quantized(x: str) -> str:
+        return net.op("DequantizeLinear", net.op("QuantizeLinear", x, scale, zero), scale, zero)
+
+    def weights(*shape: int) -> str:
+        return net.op("DequantizeLinear", net.rng.integers(-9, 10, shape).astype(np.int8), np.float32(1 / 64))
+
+    x = quantized("x")
+    y = quantized(net.op("Relu", net.conv(x, weights(8, 8, 3, 3), pad=1)))
+    y = quantized(net.op("AveragePool", quantized(net.op("Add", y, x)), kernel_shape=[2, 2], strides=[2, 2]))
+    rows = quantized(net.op("Flatten", y))
+    path.write_bytes(net.model(quantized(net.op("Gemm", rows, weights(10, 288), transB=1))).SerializeToString())
+    return path
+
+
+def test_an_int8_model_is_described_and_proven(bench: Bench) -> None:
+    path = write_int8_model(bench.folder / "net.onnx")
+    found = json.loads(bench.run("model", "info", path, "--json").stdout)
+    assert found["bytes_by_kind"]["int8"] == 8 * 8 * 9 + 10 * 288
+    assert [op["op"] for op in found["rows"] if "int8" not in op["inputs"]] == ["QuantizeLinear"]
+    engines = ["-e", "native", *(("-e", "onnxruntime") if installed("onnxruntime") else ())]
+    done = bench.run("run", "net.onnx", *engines, *QUICK, "--store", "store")
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = bench.store.run("latest")
+    gates = [run.gates[case.id] for case in run.record.cases]
+    assert {gate.status for gate in gates} == {"ok"}
+    if installed("onnxruntime"):
+        assert [[name.split()[0] for name in gate.confirmed_by or []] for gate in gates] == [["onnxruntime"]] * 2

@@ -338,8 +338,12 @@ void test_softmax(int turn) {
 }
 
 // The stages once more, a value at a time. `q` is what the last store of i8 gives.
-float round_i8(float v, float scale, int32_t zero_point, int32_t* q) {
-  double whole = round((double)(v / scale)) + zero_point;
+float round_i8(float v, const Stage& s, int32_t* q) {
+  const float scale = s.scale;
+  const int32_t zero_point = s.zero_point;
+  const bool even = s.kind == StageKind::kStoreI8Even || s.kind == StageKind::kRoundI8Even;
+  const double steps = v / scale;
+  double whole = (even ? nearbyint(steps) : round(steps)) + zero_point;
   if (isnan(whole)) whole = zero_point;
   whole = whole < -128 ? -128 : whole > 127 ? 127 : whole;
   *q = (int32_t)whole;
@@ -405,6 +409,12 @@ struct StagesTest {
         s.tensor = (uint8_t*)reals(pixels * channels);
         s.stride_bytes = channels * 4;
         break;
+      case StageKind::kAddI8:
+      case StageKind::kMulI8:
+        s.tensor = allocate(pixels * channels);
+        for (int64_t i = 0; i < pixels * channels; ++i) s.tensor[i] = (uint8_t)random_word();
+        s.stride_bytes = channels;
+        break;
       case StageKind::kAddImage:
       case StageKind::kMulImage:
         s.tensor = (uint8_t*)reals(images * channels);
@@ -413,7 +423,8 @@ struct StagesTest {
       case StageKind::kAbs: break;
       case StageKind::kLogistic: exact = false; break;
       case StageKind::kStore:
-      case StageKind::kStoreI8: {
+      case StageKind::kStoreI8:
+      case StageKind::kStoreI8Even: {
         const int32_t before = between(0, 5), after = between(0, 5), size = kind == StageKind::kStore ? 4 : 1;
         s.stride_bytes = (before + channels + after) * size;
         s.tensor = allocate(pixels * s.stride_bytes) + before * size;
@@ -433,7 +444,8 @@ struct StagesTest {
         s.multiplier = integers(1 << 30, INT32_MAX);
         s.shift = integers(-13, 3);
         break;
-      case StageKind::kRoundI8: break;
+      case StageKind::kRoundI8:
+      case StageKind::kRoundI8Even: break;
     }
     s.scale = fabsf(real()) / 40 + 0.01f;
     s.zero_point = between(-128, 127);
@@ -484,6 +496,7 @@ struct StagesTest {
       const Stage& s = stage[i];
       const float* same = (const float*)(s.tensor + (s.tensor ? p * s.stride_bytes : 0)) + c;
       const float* of_image = (const float*)(s.tensor + (s.tensor ? image * s.stride_bytes : 0)) + c;
+      const int32_t steps = s.tensor ? *((const int8_t*)s.tensor + p * s.stride_bytes + c) : 0;
       int32_t q = 0;
       switch (s.kind) {
         case StageKind::kScale: v = v * s.constant[c]; break;
@@ -499,7 +512,10 @@ struct StagesTest {
         case StageKind::kPrelu: v = v >= 0 ? v : v * s.constant[c]; break;
         case StageKind::kAbs: v = fabsf(v); break;
         case StageKind::kLogistic: loose = 1 / (1 + exp(-(double)v)); break;
-        case StageKind::kRoundI8: v = round_i8(v, s.scale, s.zero_point, &q); break;
+        case StageKind::kAddI8: v = v + (float)(steps - s.zero_point) * s.scale; break;
+        case StageKind::kMulI8: v = v * ((float)(steps - s.zero_point) * s.scale); break;
+        case StageKind::kRoundI8:
+        case StageKind::kRoundI8Even: v = round_i8(v, s, &q); break;
         case StageKind::kStore: {
           const double want = exact ? v : loose;
           if (exact ? !same_bits(*same, v) : !close(*same, want, want * 5e-7 + 2e-38))
@@ -514,9 +530,10 @@ struct StagesTest {
             return fail("store_bits: channel %d of %d, %.9g", c, channels, v), false;
           break;
         }
-        case StageKind::kStoreI8: {
+        case StageKind::kStoreI8:
+        case StageKind::kStoreI8Even: {
           const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
-          round_i8(v, s.scale, s.zero_point, &q);
+          round_i8(v, s, &q);
           ++compared;
           if (!isnan(v) && stored != q)
             return fail("store_i8: %.9g by %.9g is %d, should be %d", v, s.scale, stored, q), false;
@@ -564,7 +581,9 @@ float special() {
 void test_stages(int turn) {
   constexpr StageKind kChanges[] = {StageKind::kScale, StageKind::kShift, StageKind::kClamp, StageKind::kAdd,
                                     StageKind::kMul, StageKind::kAddImage, StageKind::kMulImage, StageKind::kPrelu,
-                                    StageKind::kAbs, StageKind::kRoundI8};
+                                    StageKind::kAbs, StageKind::kRoundI8, StageKind::kAddI8, StageKind::kMulI8,
+                                    StageKind::kRoundI8Even};
+  constexpr int32_t kMost = sizeof kChanges / sizeof *kChanges - 1;
   StagesTest t;
   const Reals strip(t.taken * t.row);
   if (turn % 8 == 7) {
@@ -575,13 +594,14 @@ void test_stages(int turn) {
     t.add(between(0, 1) ? StageKind::kStoreRequantized : StageKind::kStoreRequantizedOnce);
   } else if (turn % 8 == 5) {  // stores of special values; a scale at which halves occur
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = between(0, 1) ? special() : (float)between(-300, 300) / 2;
-    t.add(StageKind::kStoreBits), t.add(StageKind::kStoreI8), t.add(StageKind::kStore);
+    t.add(StageKind::kStoreBits), t.add(StageKind::kStoreI8), t.add(StageKind::kStoreI8Even), t.add(StageKind::kStore);
     t.stage[1].scale = between(0, 1) ? 1.0f : 0.25f;
+    t.stage[2].scale = between(0, 1) ? 1.0f : 0.25f;
   } else {
-    for (int32_t i = between(0, 8); i > 0; --i) t.add(kChanges[between(0, 9)]);
+    for (int32_t i = between(0, 8); i > 0; --i) t.add(kChanges[between(0, kMost)]);
     if (between(0, 1)) t.add(StageKind::kStoreBits);
-    if (between(0, 1)) t.add(StageKind::kStoreI8);
-    if (turn % 4 == 0) t.add(kChanges[between(0, 9)]);  // after stores the value goes on
+    if (between(0, 1)) t.add(between(0, 1) ? StageKind::kStoreI8 : StageKind::kStoreI8Even);
+    if (turn % 4 == 0) t.add(kChanges[between(0, kMost)]);  // after stores the value goes on
     t.add(StageKind::kStore);
   }
   t.run(strip);

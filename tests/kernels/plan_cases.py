@@ -124,6 +124,15 @@ def _stages() -> None:
             store(out),
         ]
         case(f"stages {c}", [step("read", x, 0, c, stages=chain)], exact=True)
+        p, q, even = i8("p", *shape, zero_point=-128), i8("q", *shape), i8("even", 2, 3, 4, c + 1, zero_point=127)
+        steps = [
+            Stage("add_i8", (q,)),
+            Stage("store_i8_even", (even, 1)),
+            Stage("round_i8_even", (0.25, 11)),
+            Stage("mul_i8", (p,)),
+            store(out),
+        ]
+        case(f"stages of i8 {c}", [step("read", x, 0, c, stages=steps)], exact=True)
         soft = f32("soft", *shape)
         case(f"logistic {c}", [step("read", x, 0, c, stages=[Stage("logistic"), store(soft)])])
 
@@ -187,6 +196,30 @@ def _convolutions() -> None:
     _integer_convolution("dense i8 long", (1, 1, 4, 4096), 3, window(1, 1), (1, 4), 1, -128, large=True, once=True)
     _integer_depthwise("depthwise i8", 2, large=False)
     _integer_depthwise("depthwise i8 long", 1, large=True)
+    _convolutions_in_floats()
+
+
+def _convolutions_in_floats() -> None:
+    """Whole sums as floats; some are more than f32 holds exactly."""
+    for name, c in (("", 24), (" at the limit", 518), (" long", 4096), (" longer", 9000)):
+        large = c > 500
+        x, out, real = (
+            i8("x", 1, 2, 3, c, zero_point=-128),
+            i8("out", 1, 2, 3, 5, zero_point=7),
+            f32("real", 1, 2, 3, 5),
+        )
+        weights = _small_weights(16, 5, 1, 1, c, large=large)
+        stages = [Stage("scale", (reals(17, 5),)), Stage("shift", (reals(18, 5),)), store(real)]
+        arguments = (x, 2, 3, 5, *window(1, 1), 1, weights, 0)
+        case(f"conv i8 in floats{name}", [step("conv", *arguments, stages=stages)], exact=True)
+        scales = [Stage("scale", (reals(19, 5) / np.float32(c * 1000),)), Stage("store_i8_even", (out, 0))]
+        case(f"conv i8 to even{name}", [step("conv", *arguments, stages=scales)], exact=True)
+    for size, large in ((3, False), (24, True)):
+        x, out = i8("x", 1, 26, 25, 3, zero_point=-128), i8("out", 1, 26, 25, 6)
+        weights = _small_weights(20, size, size, 6, large=large)
+        stages = [Stage("scale", (reals(21, 6) / np.float32(size * 500),)), Stage("store_i8_even", (out, 0))]
+        arguments = (x, 26, 25, 6, *window(size, size, top=size // 2, left=1), 2, weights, 0)
+        case(f"depthwise i8 to even {size}", [step("depthwise", *arguments, stages=stages)], exact=True)
 
 
 def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:
@@ -298,6 +331,10 @@ def _integers() -> None:
         out = i8("out", 2, 5, 4, 70)
         w = window(3, 3, 2, 2, top=1, left=0)
         case(f"{what} pool i8", [step("pool_i8", x, out, *w, kind, -120, 100)], exact=True)
+    for ratio in (1.0, 0.37, 60.0):
+        out = i8("out", 2, 5, 4, 70, zero_point=-3)
+        w = window(3, 3, 2, 2, top=1, left=0)
+        case(f"average i8 by {ratio}", [step("average_i8", x, out, *w, ratio)], exact=True)
     b, image, out = i8("b", 2, 9, 8, 70, scale=0.1, zero_point=9), i8("image", 2, 1, 1, 70), i8("out", 2, 9, 8, 70)
     fixed = (1518500250, -1, 1073741824, 0, 1700000000, -18)
     whole, each, point = (9 * 8 * 70, 8 * 70, 70, 1), (70, 0, 0, 1), (0, 0, 0, 0)

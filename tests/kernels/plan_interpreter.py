@@ -62,6 +62,8 @@ def _stream(arena: _Arena, step: PlanStep) -> Array:
             whole = a["x"].dtype == "i8"
             x = arena.view(a["x"]).astype(np.float64) - (a["x"].zero_point if whole else 0)
             sums = _convolve(_taps(x, a, 0.0), a["weights"], a["groups"] if step.kind == "conv" else None, a)
+            if whole and not step.stages[0].kind.startswith("store_requantized"):
+                return np.rint(sums).astype(np.float32)
             return np.rint(sums).astype(np.int64) if whole else (sums + a["bias"].astype(np.float64)).astype(np.float32)
         case "pool":
             return _pool(arena.reals(a["x"]), a).astype(np.float32)
@@ -102,6 +104,10 @@ def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
             assert a["tensor"].shape == v.shape, "a tensor of the stream's shape"
             other = arena.view(a["tensor"])
             return v + other if stage.kind == "add" else v * other
+        case "add_i8" | "mul_i8":
+            assert a["tensor"].shape == v.shape, "a tensor of the stream's shape"
+            other = arena.reals(a["tensor"])
+            return v + other if stage.kind == "add_i8" else v * other
         case "add_image" | "mul_image":
             assert a["tensor"].shape == (n, 1, 1, v.shape[3]), "n 1 1 channels"
             other = arena.view(a["tensor"])
@@ -112,8 +118,8 @@ def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
             return np.abs(v)
         case "logistic":
             return (1.0 / (1.0 + np.exp(-v.astype(np.float64)))).astype(np.float32)
-        case "round_i8":
-            steps = _rounded(v, a["scale"], a["zero_point"])
+        case "round_i8" | "round_i8_even":
+            steps = _rounded(v, a["scale"], a["zero_point"], stage.kind)
             return np.float32(a["scale"]) * (steps.astype(np.int32) - a["zero_point"]).astype(np.float32)
     _store(arena, stage, v)
     return v
@@ -133,7 +139,7 @@ def _store(arena: _Arena, stage: PlanStage, v: Array) -> None:
         rows[...] = np.clip(steps + tensor.zero_point, a["low"], a["high"])
     else:
         assert a["channel"] + v.shape[3] <= tensor.shape[3]
-        values = _rounded(flat, tensor.scale, tensor.zero_point) if stage.kind == "store_i8" else flat
+        values = flat if stage.kind == "store" else _rounded(flat, tensor.scale, tensor.zero_point, stage.kind)
         rows[:, a["channel"] : a["channel"] + v.shape[3]] = values
 
 
@@ -158,9 +164,17 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
             return x[_box(a, out.shape)]
         case "transpose":
             return x.transpose(*(a[f"perm_{axis}"] for axis in range(4)))
+    return _integers(arena, step, x)
+
+
+def _integers(arena: _Arena, step: PlanStep, x: Array) -> Array:
+    a, out = step.arguments, step.arguments["out"]
+    match step.kind:
         case "pool_i8":
             values = _pool(x, {**a, **_size(out)}, halves_away=True)
             return np.clip(values, a["low"], a["high"])
+        case "average_i8":
+            return _average_i8(x.astype(np.float64) - a["x"].zero_point, {**a, **_size(out)}, out.zero_point)
         case "binary_i8":
             return _binary_i8(arena, a)
         case "softmax_i8":
@@ -169,8 +183,7 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
         case "table_i8":
             return np.asarray(a["values"])[x.astype(int) + 128]
         case "mean_i8":
-            values = (x.astype(np.int64) - a["x"].zero_point).sum(axis=(1, 2), keepdims=True).reshape(out.shape)
-            return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+            return _mean_i8(x.astype(np.int64) - a["x"].zero_point, a, out)
     raise AssertionError(step.kind)
 
 
@@ -216,6 +229,17 @@ def _pool(x: Array, a: Any, halves_away: bool = False) -> Array:
     return np.trunc((sums + np.where(sums > 0, half, -half)) / counts)
 
 
+def _mean_i8(centred: Array, a: Any, out: PlanTensor) -> Array:
+    values = centred.sum(axis=(1, 2), keepdims=True).reshape(out.shape)
+    return np.clip(_requantize(values, a["multiplier"], a["shift"]) + out.zero_point, -128, 127)
+
+
+def _average_i8(centred: Array, a: Any, zero_point: int) -> Array:
+    sums, counts = (_taps(one, a, 0.0).sum(axis=(0, 1)) for one in (centred, np.ones_like(centred)))
+    steps = sums.astype(np.float32) * np.float32(a["ratio"]) / counts.astype(np.float32)
+    return np.clip(np.rint(steps) + zero_point, -128, 127)
+
+
 def _binary_i8(arena: _Arena, a: Any) -> Array:
     sizes = dict(zip("nhwc", a["out"].shape, strict=True))
     x, y = (_strided(arena, {**a, **sizes}, side, 1).astype(np.int64) - a[side].zero_point for side in "ab")
@@ -248,10 +272,10 @@ def _halves_away(value: Fraction) -> int:
     return int(value + Fraction(1, 2) * (1 if value >= 0 else -1))
 
 
-def _rounded(v: Array, scale: float, zero_point: int) -> Array:
+def _rounded(v: Array, scale: float, zero_point: int, kind: str) -> Array:
     quotient = (v / np.float32(scale)).astype(np.float64)
-    steps = np.trunc(quotient + np.copysign(0.5, quotient)) + zero_point
-    return np.clip(steps, -128, 127).astype(np.int8)
+    whole = np.rint(quotient) if kind.endswith("even") else np.trunc(quotient + np.copysign(0.5, quotient))
+    return np.clip(whole + zero_point, -128, 127).astype(np.int8)
 
 
 def _softmax(x: Array, beta: float) -> Array:

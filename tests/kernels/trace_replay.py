@@ -81,8 +81,10 @@ def _writes(step: PlanStep) -> list[tuple[PlanTensor, Any]]:
 
 
 def _is_exact(step: PlanStep) -> bool:
-    """Whether it computes with whole numbers alone, or moves values."""
-    whole = any(stage.kind.startswith("store_requantized") for stage in step.stages)
+    """Whether it computes with whole numbers until its stages, which round each by itself, or moves values."""
+    x = step.arguments.get("x")
+    of_integers = step.kind in ("read", "conv", "depthwise") and x is not None and x.dtype == "i8"
+    whole = of_integers and all(stage.kind != "logistic" for stage in step.stages)
     return whole or (step.shape is None and step.kind != "softmax_i8")
 
 

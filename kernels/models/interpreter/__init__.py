@@ -1,7 +1,7 @@
 """What a model computes, op by op and slowly: the oracle of whole models."""
 
-from .interpreter import Result, interpret
+from .interpreter import Result, interpret, is_sure
 from .signs import UNSURE, SignFlips, SignMargin, sign_margins
 from .variants import VARIANTS, Variant
 
-__all__ = ("UNSURE", "VARIANTS", "Result", "SignFlips", "SignMargin", "Variant", "interpret", "sign_margins")
+__all__ = ("UNSURE", "VARIANTS", "Result", "SignFlips", "SignMargin", "Variant", "interpret", "is_sure", "sign_margins")

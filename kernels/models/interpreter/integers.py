@@ -52,6 +52,12 @@ def dense(node: Node, operation: Dense, x: Array) -> Array:
 
 def sums_of(node: Node, operation: Weighted, x: Array) -> Array:
     """Exact sums of products and bias, in steps of input scale x weight scale: int64 of the output's shape."""
+    total = products_of(node, operation, x)
+    return total if operation.bias is None else total + operation.bias
+
+
+def products_of(node: Node, operation: Weighted, x: Array) -> Array:
+    """The same without the bias."""
     centred = x.astype(np.int32) - node.inputs[0].zero_point
     match operation:
         case Conv2d():
@@ -63,7 +69,7 @@ def sums_of(node: Node, operation: Weighted, x: Array) -> Array:
             rows = centred.reshape(-1, operation.weights.shape[1]).astype(np.float64)
             sums = (rows @ operation.weights.astype(np.float64).T).reshape(node.output.shape)
     total: Array = np.rint(sums).astype(np.int64)
-    return total if operation.bias is None else total + operation.bias
+    return total
 
 
 def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
+from .integers import scale_of
+from .onnx_integers import computes, unrounded
 from .operations import run_node
-from .signs import SignFlips, exact_bits, with_bits, with_steps
+from .signs import UNSURE, SignFlips, exact_bits, half_margins, sign_margins, with_bits, with_steps
 from .variants import Variant
 
 Array = NDArray[Any]
@@ -56,7 +58,7 @@ def interpret(
         if value.shape != node.output.storage_shape or value.dtype != _NUMPY[node.output.dtype]:
             raise AssertionError(f"{node.op} gave {value.dtype}{value.shape} for {node.output}")
         if bits is not None and node.output.name in bits and _may_differ(node):
-            value, flip = _compared(node, operands[0], value, bits[node.output.name])
+            value, flip = _compared(node, operands, value, bits[node.output.name])
             if flip.unsure or flip.wrong:
                 flips.append(flip)
         values[id(node.output)] = value
@@ -66,6 +68,19 @@ def interpret(
             if last_use[id(tensor)] == place and id(tensor) not in kept:
                 values.pop(id(tensor), None)
     return Result(tuple(values[id(tensor)] for tensor in graph.outputs), named, tuple(flips))
+
+
+def is_sure(graph: Graph, values: Mapping[str, Array]) -> bool:
+    """Whether no sign is too close to zero, and no value that ONNX's int8 rounds too close to a half, to call;
+    `values` as `interpret(..., keep=True)` returns them."""
+    if any(margin.unsure for margin in sign_margins(graph, values)):
+        return False
+    for node in graph.nodes:
+        if node.output.in_floats and _rounds(node):
+            operands = [values[tensor.name] if tensor.data is None else tensor.data for tensor in node.inputs]
+            if (half_margins(_unrounded(node, operands)) <= UNSURE).any():
+                return False
+    return True
 
 
 def _checked(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
@@ -79,15 +94,29 @@ def _checked(graph: Graph, inputs: Sequence[Array]) -> list[Array]:
 
 def _may_differ(node: Node) -> bool:
     """Whether the node's output is one in which a rounding may decide: bits, or int8 of floats."""
-    return node.output.dtype == "bits" or (isinstance(node.operation, Quantize) and node.inputs[0].dtype == "f32")
+    return node.output.dtype == "bits" or _rounds(node)
 
 
-def _compared(node: Node, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+def _rounds(node: Node) -> bool:
+    """Whether it rounds floats to int8."""
+    of_floats = isinstance(node.operation, Quantize) and node.inputs[0].dtype == "f32"
+    return node.output.dtype == "i8" and (of_floats or (node.inputs[0].dtype == "i8" and computes(node)))
+
+
+def _unrounded(node: Node, operands: Sequence[Array]) -> Array:
+    """Steps of int8 before they are rounded."""
+    if node.inputs[0].dtype == "i8":
+        return unrounded(node, operands)
+    with np.errstate(all="ignore"):
+        return operands[0].astype(np.float64) / scale_of(node.output)
+
+
+def _compared(node: Node, operands: Sequence[Array], own: Array, other: Array) -> tuple[Array, SignFlips]:
     _require(node.output, other, "bits of")
-    if isinstance(node.operation, Quantize):
-        return with_steps(node.output, x, own, other)
+    if node.output.dtype == "i8":
+        return with_steps(node.output.name, _unrounded(node, operands), own, other)
     if isinstance(node.operation, BitQuantize):
-        return with_bits(node.output.name, x, own, other)
+        return with_bits(node.output.name, operands[0], own, other)
     return own, exact_bits(node.output.name, node.output.shape[-1], own, other)
 
 

@@ -35,8 +35,9 @@ from ..graph import (
     Transpose,
     Unary,
 )
+from ..onnx_quantization import to_even
 from ..quantization import dequantize, quantize
-from . import floats, integers
+from . import floats, integers, onnx_integers
 from .variants import Variant
 from .windows import pool_max
 
@@ -46,6 +47,8 @@ Array = NDArray[Any]
 def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = None) -> Array:
     """The node's output in storage form; `operands` as its inputs say, int8 rounded as `variant` does."""
     x = operands[0]
+    if x.dtype == np.int8 and onnx_integers.computes(node):
+        return onnx_integers.run(node, operands)
     rule = (
         variant.rules.get(type(node.operation))
         if variant and "i8" in (node.inputs[0].dtype, node.output.dtype)
@@ -163,5 +166,6 @@ def _real(tensor: Tensor, array: Array) -> Array:
 def _stored(tensor: Tensor, values: Array) -> Array:
     """f32 values as the tensor stores them."""
     if tensor.dtype == "i8":
-        return quantize(values, integers.scale_of(tensor), tensor.zero_point)
+        rounding = to_even if tensor.in_floats else quantize
+        return rounding(values, integers.scale_of(tensor), tensor.zero_point)
     return values.astype(np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...packing import pack, unpack
-from ..graph import BitQuantize, Graph, Tensor
+from ..graph import BitQuantize, Graph
 
 Array = NDArray[Any]
 
@@ -73,16 +73,20 @@ def with_bits(tensor: str, x: Array, own: Array, other: Array) -> tuple[Array, S
     return own ^ swap, SignFlips(tensor, int(taken.sum()), int((differs & ~unsure).sum()), ordered)
 
 
-def with_steps(output: Tensor, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
-    """`own` int8 of floats `x` with `other` steps where `x` is too close to the middle of two, and what differs."""
-    assert output.scale is not None
-    steps = x.astype(np.float64) / output.scale
-    margins = np.abs(np.abs(steps - np.trunc(steps)) - 0.5) * output.scale / _largest(x)
+def with_steps(tensor: str, steps: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+    """`own` int8 of unrounded `steps` with `other` ones where these are too close to a half, and what differs."""
+    margins = half_margins(steps)
     differs, near = own != other, np.abs(own.astype(np.int16) - other) <= 1
     taken = differs & near & (margins <= UNSURE)
     ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
-    flips = SignFlips(output.name, int(taken.sum()), int((differs & ~taken).sum()), ordered)
+    flips = SignFlips(tensor, int(taken.sum()), int((differs & ~taken).sum()), ordered)
     return np.where(taken, other, own).astype(np.int8), flips
+
+
+def half_margins(steps: Array) -> Array:
+    """How far unrounded steps are from a half, by the largest of them."""
+    steps = steps.astype(np.float64)
+    return np.asarray(np.abs(np.abs(steps - np.trunc(steps)) - 0.5) / _largest(steps))
 
 
 def exact_bits(tensor: str, channels: int, own: Array, other: Array) -> SignFlips:

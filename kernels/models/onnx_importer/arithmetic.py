@@ -77,15 +77,15 @@ def affine(call: Call, x: Value, gain: NDArray[np.float64], offset: NDArray[np.f
 
 
 def scaled(node: Node, gain: NDArray[np.float64], offset: NDArray[np.float64]) -> Node | None:
-    """A node that scales and shifts its output's channels as well; None where it cannot."""
+    """A node that scales and shifts its output's channels as well; None where it cannot. int8 weights stay such."""
     gain32, made = gain.astype(np.float32), node.operation
     match made:
         case BinaryConv2d(multiplier=multiplier, bias=bias) if multiplier is not None and bias is not None:
             made = replace(made, multiplier=multiplier * gain32, bias=_shifted(bias, gain, offset))
-        case Conv2d(act=act) | Dense(act=act) if act.does_nothing:
+        case Conv2d(act=act, weight_scales=None) | Dense(act=act, weight_scales=None) if act.does_nothing:
             shape = (-1,) + (1,) * (made.weights.ndim - 1)
             made = replace(made, weights=made.weights * gain32.reshape(shape), bias=_shifted(made.bias, gain, offset))
-        case DepthwiseConv2d(act=act) if act.does_nothing:
+        case DepthwiseConv2d(act=act, weight_scales=None) if act.does_nothing:
             made = replace(made, weights=made.weights * gain32, bias=_shifted(made.bias, gain, offset))
         case _:
             return None

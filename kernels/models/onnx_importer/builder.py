@@ -57,22 +57,31 @@ class Builder:
         if self._made > _TIMES_MADE * self.file_bytes + _SPARE_BYTES:
             self.fail("the ops up to here compute more constants than the file can hold.")
 
-    def tensor(self, name: str, shape: Sequence[int], dtype: DType = "f32") -> Tensor:
-        """A new tensor, with a name that no other has."""
+    def tensor(
+        self, name: str, shape: Sequence[int], dtype: DType = "f32", steps: tuple[float, int] | None = None
+    ) -> Tensor:
+        """A new tensor, with a name that no other has. `steps` are scale and zero point of int8."""
         if len(self.nodes) >= MAX_NODES:
             self.fail(f"the model has more than {MAX_NODES:,} ops that are not computed from constants.")
         if not 1 <= len(shape) <= MAX_RANK:
             self.fail(f"its output has {len(shape)} dimensions; 1 to {MAX_RANK} are supported.")
-        made = Tensor(self._name(name), tuple(shape), dtype)
+        scale, zero_point = steps or (None, 0)
+        made = Tensor(self._name(name), tuple(shape), dtype, scale, zero_point, in_floats=steps is not None)
         if min(shape) < 1 or made.bytes >= MAX_TENSOR_BYTES:
             self.fail(f"its output of shape {list(shape)} is empty or takes more than 2 GiB.")
         return made
 
     def add(
-        self, operation: Operation, inputs: Sequence[Tensor], shape: Sequence[int], name: str, dtype: DType = "f32"
+        self,
+        operation: Operation,
+        inputs: Sequence[Tensor],
+        shape: Sequence[int],
+        name: str,
+        dtype: DType = "f32",
+        steps: tuple[float, int] | None = None,
     ) -> Tensor:
         """A node of the graph; its output."""
-        out = self.tensor(name, shape, dtype)
+        out = self.tensor(name, shape, dtype, steps)
         self.nodes.append(Node(self.index, self.op, operation, tuple(inputs), out))
         return out
 
@@ -96,6 +105,7 @@ class Builder:
             return self._floats[value]
         if value.two is None:
             what = "a constant" if value.is_constant else f"a value of shape {list(value.shape)}"
+            what = what if value.integers is None else "whole numbers, without DequantizeLinear before it"
             self.fail(f"it works on {what}, which is not supported.")
         found = self._two_as_floats(value, value.two)
         self._floats[value] = found

@@ -10,6 +10,7 @@ from ...ops import BConv2d
 from ...packing import pack
 from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Pad, Reshape, Tensor, Window
 from .call import Call
+from .quantization import output_steps
 from .values import NO_PADDING, Padding, Stored, Value
 
 MAX_EXTENT = 1 << 20
@@ -41,12 +42,13 @@ def conv(call: Call) -> Value:
     image = padded(call, sizes.padding) if apart else call.image()
     top, _, left, _ = NO_PADDING if apart else sizes.padding
     window = Window(kh, kw, *sizes.stride, *sizes.dilation, top, left)
-    shape = (n, *sizes.out, oc)
+    shape, steps = (n, *sizes.out, oc), output_steps(call, 1, 0)
     if depth == 1 and groups == c and c > 1:
         depthwise = weights[:, 0].transpose(1, 2, 0)
-        return call.made(DepthwiseConv2d(window, np.ascontiguousarray(depthwise), bias, oc // c), [image], shape)
+        kept = np.ascontiguousarray(depthwise)
+        return call.made(DepthwiseConv2d(window, kept, bias, oc // c, weight_scales=steps), [image], shape)
     whole = np.ascontiguousarray(weights.transpose(0, 2, 3, 1))
-    return call.made(Conv2d(window, whole, bias, groups=groups), [image], shape)
+    return call.made(Conv2d(window, whole, bias, groups=groups, weight_scales=steps), [image], shape)
 
 
 def padded(call: Call, padding: Padding) -> Tensor:
@@ -108,26 +110,33 @@ def gemm(call: Call) -> Value:
     """Gemm with constant weights."""
     if call.integer("transA", 0, 0, 1):
         call.fail("its first operand is transposed, which is not supported.")
-    weights = call.floats(1, "weights", rank=2)
-    weights = weights if call.integer("transB", 0, 0, 1) else weights.T
-    weights = weights * np.float32(call.number("alpha", 1.0))
+    weights, is_turned = call.floats(1, "weights", rank=2), call.integer("transB", 0, 0, 1)
+    alpha = call.number("alpha", 1.0)
+    weights = (weights if is_turned else weights.T) * np.float32(alpha)
+    steps = output_steps(call, 1, 1 - is_turned) if alpha == 1 else None
     bias = np.zeros(weights.shape[0], np.float32)
     if call.has(2):
         given = call.floats(2, "bias")
         if given.size not in (1, weights.shape[0]):
             call.fail(f"its bias has {given.size} numbers for {weights.shape[0]} outputs.")
         bias = (bias + given.reshape(-1)) * np.float32(call.number("beta", 1.0))
-    return dense(call, call.value(0), weights, bias)
+    return dense(call, call.value(0), weights, bias, steps)
 
 
 def matmul(call: Call) -> Value:
     """MatMul with constant weights on its right side."""
     weights = call.floats(1, "weights", rank=2)
-    return dense(call, call.value(0), weights.T, np.zeros(weights.shape[1], np.float32))
+    return dense(call, call.value(0), weights.T, np.zeros(weights.shape[1], np.float32), output_steps(call, 1, 1))
 
 
-def dense(call: Call, x: Value, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Value:
-    """`weights` [o, k] on the last axis of an operand."""
+def dense(
+    call: Call,
+    x: Value,
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    steps: NDArray[np.float32] | None = None,
+) -> Value:
+    """`weights` [o, k] on the last axis of an operand; whole multiples of `steps` [o], if that is known."""
     units, depth = weights.shape
     if x.is_constant or not x.shape or x.shape[-1] != depth or not units:
         call.fail(f"its weights have shape {[depth, units]}, its input {list(x.shape)}.")
@@ -138,7 +147,7 @@ def dense(call: Call, x: Value, weights: NDArray[np.float32], bias: NDArray[np.f
     if binary is not None:
         return binary
     stored, kept = _rows(call, x, weights)
-    out = call.builder.add(Dense(kept, bias), [stored], shape, call.name)
+    out = call.builder.add(Dense(kept, bias, weight_scales=steps), [stored], shape, call.name)
     return Value(shape, stored=Stored(out, tuple(range(len(shape)))))
 
 

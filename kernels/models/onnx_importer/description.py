@@ -75,12 +75,12 @@ def _bits(operation: Operation) -> int:
 
 
 def _constants(node: Node) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """Arrays with their kind of `ConstantBytes`."""
+    """Arrays with their kind of `ConstantBytes`; scales of int8 weights are no parameters."""
     found = [("float32", tensor.data) for tensor in node.inputs if tensor.data is not None]
     for field in fields(node.operation):
         array = getattr(node.operation, field.name)
-        if isinstance(array, np.ndarray):
-            found.append(("bits" if field.name == "filter" else "float32", array))
+        if isinstance(array, np.ndarray) and field.name != "weight_scales":
+            found.append(("bits" if field.name == "filter" else array.dtype.name, array))
     return found
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import quantization
 from .call import Call
 from .expansion import expanded
 from .qonnx import bit_width, bounds
 from .reductions import REDUCTIONS
-from .values import Value, constant
+from .values import Value
 
 Array = NDArray[Any]
 _TYPES: Mapping[int, str] = {1: "f4", 3: "i1", 6: "i4", 7: "i8", 9: "?", 10: "f2", 11: "f8", 2: "u1"}
@@ -144,20 +145,6 @@ def _clip(call: Call) -> Array:
     return data if bounds == [None, None] else np.clip(data, *bounds).astype(data.dtype)  # type: ignore[arg-type]
 
 
-def _dequantize(call: Call) -> Array:
-    """DequantizeLinear of constants, with one scale or one for each slice along an axis."""
-    data, scale = call.constant(0, "input"), call.floats(1, "scale")
-    zero = call.constant(2, "zero point") if call.has(2) else np.zeros(1, data.dtype)
-    shape = [1] * data.ndim
-    if scale.size > 1:
-        shape[call.axis(call.integer("axis", 1, -8, 8), data.ndim)] = -1
-    call.builder.charge(8 * data.size)
-    steps = data.astype(np.int64) - (
-        zero.astype(np.int64).reshape(shape) if zero.size > 1 else int(zero.reshape(-1)[0])
-    )
-    return np.asarray(steps * (scale.reshape(shape) if scale.size > 1 else scale.reshape(-1)[0]), np.float32)
-
-
 FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Add": elementwise(np.add),
     "Sub": elementwise(np.subtract),
@@ -202,7 +189,8 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     **REDUCTIONS,
     "Quant": _quant,
     "IntQuant": _quant,
-    "DequantizeLinear": _dequantize,
+    "QuantizeLinear": quantization.quantize_constant,
+    "DequantizeLinear": quantization.dequantize_constant,
 }
 """Op -> its value of constants."""
 
@@ -213,6 +201,6 @@ def folded(call: Call) -> Value:
     if fold is None:
         call.fail("all of its inputs are constant, which is not supported.")
     try:
-        return constant(fold(call))
+        return Value((found := fold(call)).shape, data=found, steps=quantization.steps_of_constant(call))
     except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
         call.fail(f"its constants do not go together ({str(error).splitlines()[0][:120]}).")

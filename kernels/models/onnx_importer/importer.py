@@ -10,10 +10,22 @@ import numpy as np
 from ...errors import KernelError, ModelError
 from ..graph import Graph, Node, Tensor
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
-from . import activations, arithmetic, convolutions, expansion, movement, pools, qonnx, signs, spatial
+from . import (
+    activations,
+    arithmetic,
+    convolutions,
+    expansion,
+    movement,
+    pools,
+    qonnx,
+    quantization,
+    signs,
+    spatial,
+)
 from .builder import MAX_RANK, Builder
 from .call import Call
 from .folding import FOLDERS, folded
+from .int8_nodes import with_int8
 from .values import Stored, Value, channels_last, constant, tensors
 
 MAX_BATCH = 4096
@@ -70,6 +82,8 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
     "Resize": spatial.resize,
     "Upsample": spatial.resize,
     "Shape": movement.shape,
+    "QuantizeLinear": quantization.quantize,
+    "DequantizeLinear": quantization.dequantize,
 }
 """Op -> its converter: a new op is a function and a row."""
 
@@ -102,7 +116,8 @@ def import_onnx(model: ModelFile, batch: int = 1, *, keeps_zeros: bool = False) 
         for node in content.nodes:
             walk.convert(node)
     outputs = tuple(walk.output(port) for port in content.outputs)
-    return Graph(_needed(builder.nodes, outputs), tuple(inputs), outputs, str(model.path))
+    nodes = needed(with_int8(needed(builder.nodes, outputs), outputs), outputs)
+    return Graph(nodes, tuple(inputs), outputs, str(model.path))
 
 
 class _Walk:
@@ -221,7 +236,7 @@ def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
         raise ModelError(f"{what} of shape {shape} is empty or takes more than 2 GiB.") from None
 
 
-def _needed(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> tuple[Node, ...]:
+def needed(nodes: Sequence[Node], outputs: Sequence[Tensor]) -> tuple[Node, ...]:
     """The nodes that outputs are made of."""
     wanted, kept = set(outputs), []
     for node in reversed(nodes):

@@ -93,13 +93,16 @@ class Parted:
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """A value of the ONNX file with its shape there: one of `data`, `stored` and `two`, or only `made_of` others.
-    `made_of` is how it was made, where a later op may need to know."""
+    `made_of` is how it was made, where a later op may need to know. `integers` are those of QuantizeLinear. `steps`
+    are what constants are whole multiples of, f32 that broadcasts with them, where that is known."""
 
     shape: tuple[int, ...]
     data: NDArray[Any] | None = None
     stored: Stored | None = None
     two: TwoValued | None = None
     made_of: Difference | Signed | IsZero | Clipped | Parted | None = None
+    integers: Stored | None = None
+    steps: NDArray[np.float32] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -134,10 +137,10 @@ def tensors(value: Value) -> set[Tensor]:
 def _own(value: Value) -> set[Tensor]:
     """Those that a value needs if nobody asks how it was made: a long chain of ops needs no more than its end."""
     two, found = value.two, set[Tensor]()
-    if value.stored is not None:
-        found.add(value.stored.tensor)
-        if value.stored.whole is not None:
-            found |= _own(value.stored.whole)
+    for stored in (value.stored, value.integers):
+        if stored is not None:
+            found.add(stored.tensor)
+            found |= _own(stored.whole) if stored.whole is not None else set()
     if two is not None and two.bits is not None:
         found.add(two.bits.tensor)
     if two is not None and two.source is not None:

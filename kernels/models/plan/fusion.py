@@ -13,7 +13,7 @@ from dataclasses import replace
 from ...errors import ModelError
 from ..graph import Tensor
 from .lowering import Lowered
-from .steps import Stage, Step, pixels
+from .steps import Stage, Step, pixels, store_of
 from .thresholds import as_thresholds
 
 FUSIONS: Mapping[str, str] = {
@@ -24,6 +24,9 @@ FUSIONS: Mapping[str, str] = {
     "threshold": "a binary convolution of which only signs are needed compares counts with thresholds",
     "in_place": "a residual sum takes the bytes of the operand that nobody needs afterwards",
 }
+
+_OF_SAME_SHAPE = ("add", "mul", "add_i8", "mul_i8")
+"""Stages with a tensor of the stream's shape, which could be the stream itself."""
 
 
 def check_names(without: Collection[str]) -> None:
@@ -70,9 +73,14 @@ def _target(
         moved = _on_pixels_of(lowered, steps[producer], step, stages)
         if moved is None:
             continue
-        rounding = [Stage("round_i8", (float(x.scale or 0), x.zero_point))] if x.dtype == "i8" else []
+        rounding = _rounding(x) if x.dtype == "i8" else []
         return producer, [*rounding, *moved]
     return None
+
+
+def _rounding(x: Tensor) -> list[Stage]:
+    """To the value that is stored in an int8 tensor."""
+    return [Stage("round_i8_even" if x.in_floats else "round_i8", (float(x.scale or 0), x.zero_point))]
 
 
 def _on_pixels_of(lowered: Lowered, producer: Step, step: Step, stages: list[Stage]) -> list[Stage] | None:
@@ -83,7 +91,7 @@ def _on_pixels_of(lowered: Lowered, producer: Step, step: Step, stages: list[Sta
         return None
     return [
         Stage(stage.kind, (lowered.view(stage.tensor, producer.shape),))
-        if stage.kind in ("add", "mul") and stage.tensor is not None
+        if stage.kind in _OF_SAME_SHAPE and stage.tensor is not None
         else stage
         for stage in stages
     ]
@@ -108,14 +116,14 @@ def _readings(step: Step) -> list[tuple[Tensor, list[Stage]]]:
         return []
     first = step.stages[0]
     readings = [(x, list(step.stages))]
-    if first.kind in ("add", "mul") and first.tensor is not None:
+    if first.kind in _OF_SAME_SHAPE and first.tensor is not None:
         readings.append((first.tensor, [Stage(first.kind, (x,)), *step.stages[1:]]))
     return readings
 
 
 def _producer(lowered: Lowered, steps: list[Step], place: int, x: Tensor) -> int | None:
     """The step whose stream is x when it ends."""
-    kind = "store" if x.dtype == "f32" else "store_i8"
+    kind = store_of(x)
     for number in range(place - 1, -1, -1):
         step = steps[number]
         if not any(lowered.root(tensor) is lowered.root(x) for tensor in step.writes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -37,6 +38,8 @@ from ..graph import (
     Unary,
     Window,
 )
+from ..onnx_quantization import TableKind, average_ratio, product_scales
+from ..onnx_quantization import table as onnx_table
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
@@ -47,7 +50,7 @@ from ..quantization import (
     unary_requantization,
     unary_table,
 )
-from .steps import Argument, Stage, Step, image_shape, pixels
+from .steps import Argument, Stage, Step, image_shape, pixels, store_of
 
 _BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3}
 
@@ -75,7 +78,7 @@ class Lowered:
         """The same bytes as another shape."""
         if tensor.shape == shape:
             return tensor
-        view = Tensor(tensor.name, shape, tensor.dtype, tensor.scale, tensor.zero_point)
+        view = replace(tensor, shape=shape)
         self.aliases[view] = tensor
         return view
 
@@ -98,7 +101,7 @@ class Lowered:
         if tensor.data is None:
             return tensor
         if id(tensor) not in self._constants:
-            place = Tensor(tensor.name, tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point)
+            place = replace(tensor, data=None)
             self.direct(node, "constant", place, place, np.ascontiguousarray(tensor.data))
             self._constants[id(tensor)] = place
         return self._constants[id(tensor)]
@@ -136,10 +139,19 @@ def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: in
     return Stage(kind, (out, low, high, bias, multiplier, shift))
 
 
+def _scaled(node: Node, operation: Conv2d | DepthwiseConv2d | Dense) -> list[Stage]:
+    """Exact sums of int8 products as ONNX has them: in floats."""
+    assert operation.weight_scales is not None
+    scales = product_scales(_scale(node.inputs[0]), operation.weight_scales)
+    shift = [] if operation.bias is None else [Stage("shift", (_f32(operation.bias, len(scales)),))]
+    return [Stage("scale", (scales,)), *shift, *_clamp(operation.act), _store_any(node.output)]
+
+
 def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> tuple[list[Stage], Argument]:
     """The stages after a convolution, and its bias argument."""
     if node.inputs[0].dtype == "i8":
-        return [_requantized(node, operation, oc)], 0
+        in_floats = node.output.in_floats or node.output.dtype == "f32"
+        return _scaled(node, operation) if in_floats else [_requantized(node, operation, oc)], 0
     return [*_clamp(operation.act), _store(node.output)], _f32(operation.bias, oc)
 
 
@@ -188,18 +200,25 @@ def _bconv(low: Lowered, node: Node, operation: BinaryConv2d) -> None:
 
 
 def _store_any(out: Tensor) -> Stage:
-    return _store(out) if out.dtype == "f32" else Stage("store_i8", (out, 0))
+    return Stage(store_of(out), (out, 0))
 
 
 def _pool2d(low: Lowered, node: Node, operation: Pool2d) -> None:
     x, (_, h, w, c) = node.inputs[0], node.output.shape
     kind = int(operation.kind == "average")
+    if node.output.in_floats and operation.kind == "average":
+        return _average_i8(low, node, x, node.output, operation.window)
     if x.dtype == "i8":
         bounds = act_bounds_i8(operation.act, _scale(node.output), node.output.zero_point)
-        low.direct(node, "pool_i8", x, node.output, *_window(operation.window), kind, *bounds)
-        return
+        return low.direct(node, "pool_i8", x, node.output, *_window(operation.window), kind, *bounds)
     stages = [*_clamp(operation.act), _store(node.output)]
     low.stream(node, "pool", (x, h, w, *_window(operation.window), kind), c, stages)
+    return None
+
+
+def _average_i8(low: Lowered, node: Node, x: Tensor, out: Tensor, window: Window) -> None:
+    ratio = float(average_ratio(_scale(x), _scale(out)))
+    low.direct(node, "average_i8", x, out, *_window(window), ratio)
 
 
 def _bmaxpool(low: Lowered, node: Node, operation: BinaryMaxPool2d) -> None:
@@ -211,11 +230,13 @@ def _mean(low: Lowered, node: Node, operation: Mean) -> None:
     if len(x.shape) != 4 or operation.axes != (1, 2):
         x, out = _as_image_to_average(low, node, operation)
     _, h, w, c = x.shape
+    if out.in_floats:
+        return _average_i8(low, node, x, out, Window(h, w))
     if x.dtype == "i8":
         fixed = mean_requantization(_scale(x), _scale(out), h * w)
-        low.direct(node, "mean_i8", x, out, *fixed)
-        return
+        return low.direct(node, "mean_i8", x, out, *fixed)
     low.stream(node, "pool", (x, 1, 1, *_window(Window(h, w)), 1), c, [_store(out)])
+    return None
 
 
 def _as_image_to_average(low: Lowered, node: Node, operation: Mean) -> tuple[Tensor, Tensor]:
@@ -234,7 +255,7 @@ def _as_image_to_average(low: Lowered, node: Node, operation: Mean) -> tuple[Ten
 
 
 def _like(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
-    return Tensor(name, shape, tensor.dtype, tensor.scale, tensor.zero_point)
+    return replace(tensor, name=name, shape=shape)
 
 
 def _channel_constant(tensor: Tensor, channels: int) -> NDArray[np.float32] | None:
@@ -248,6 +269,9 @@ def _channel_constant(tensor: Tensor, channels: int) -> NDArray[np.float32] | No
 def _elementwise(low: Lowered, node: Node, operation: Elementwise) -> None:
     a, b = node.inputs
     out, kind = node.output, operation.kind
+    if out.in_floats:
+        x, other = _later_first(low, a, b)
+        return low.read(node, x, [Stage(f"{kind}_i8", (other,)), *_clamp(operation.act), _store_any(out)])
     if out.dtype == "i8":
         return _elementwise_i8(low, node, operation)
     tail = [*_clamp(operation.act), _store(out)]
@@ -321,9 +345,10 @@ def _unary(low: Lowered, node: Node, operation: Unary) -> None:
     return None
 
 
-def _table_i8(low: Lowered, node: Node, kind: str, act: Clamp) -> None:
+def _table_i8(low: Lowered, node: Node, kind: TableKind, act: Clamp) -> None:
     x, out = node.inputs[0], node.output
-    table = unary_table(kind, act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+    values = onnx_table if out.in_floats else unary_table
+    table = values(kind, act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
     low.direct(node, "table_i8", x, out, table)
 
 
@@ -428,7 +453,7 @@ def _quantize(low: Lowered, node: Node, operation: Quantize) -> None:
     x, out = node.inputs[0], node.output
     if x.dtype == "i8":
         return _table_i8(low, node, "rescale", Clamp())
-    low.read(node, x, [Stage("store_i8", (out, 0))])
+    low.read(node, x, [_store_any(out)])
     return None
 
 

@@ -53,6 +53,7 @@ KINDS: Mapping[int, StepKind] = {
     25: _kind("table_i8", "t:x t:out c:values"),
     26: _kind("mean_i8", "t:x t:out i:multiplier i:shift"),
     27: _kind("constant", "t:same t:out c:values"),
+    28: _kind("average_i8", "t:x t:out", _WINDOW, "f:ratio"),
 }
 
 STAGE_KINDS: Mapping[int, StepKind] = {
@@ -66,10 +67,14 @@ STAGE_KINDS: Mapping[int, StepKind] = {
     7: _kind("prelu", "c:values"),
     8: _kind("abs"),
     9: _kind("logistic"),
+    10: _kind("add_i8", "t:tensor"),
+    11: _kind("mul_i8", "t:tensor"),
     16: _kind("store", "t:tensor i:channel"),
     17: _kind("store_bits", "t:tensor"),
     18: _kind("store_i8", "t:tensor i:channel"),
     19: _kind("round_i8", "f:scale i:zero_point"),
     20: _kind("store_requantized", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
     21: _kind("store_requantized_once", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
+    22: _kind("store_i8_even", "t:tensor i:channel"),
+    23: _kind("round_i8_even", "f:scale i:zero_point"),
 }

@@ -37,6 +37,7 @@ DIRECT: Mapping[str, int] = {
     "table_i8": 25,
     "mean_i8": 26,
     "constant": 27,
+    "average_i8": 28,
 }
 """Kinds of steps that write one tensor themselves: the second argument."""
 
@@ -51,12 +52,16 @@ STAGES: Mapping[str, int] = {
     "prelu": 7,
     "abs": 8,
     "logistic": 9,
+    "add_i8": 10,
+    "mul_i8": 11,
     "store": 16,
     "store_bits": 17,
     "store_i8": 18,
     "round_i8": 19,
     "store_requantized": 20,
     "store_requantized_once": 21,
+    "store_i8_even": 22,
+    "round_i8_even": 23,
 }
 
 Argument = Tensor | int | float | NDArray[Any]
@@ -146,6 +151,13 @@ class Step:
         constants += [one for stage in self.stages for one in stage.arguments if isinstance(one, np.ndarray)]
         tensors = {id(item): item.bytes for item in (*self.reads, *self.writes)}
         return sum(tensors.values()) + sum(constant.nbytes for constant in constants)
+
+
+def store_of(tensor: Tensor) -> str:
+    """The stage that stores f32 values in a tensor of floats or int8."""
+    if tensor.dtype == "f32":
+        return "store"
+    return "store_i8_even" if tensor.in_floats else "store_i8"
 
 
 def image_shape(tensor: Tensor) -> tuple[int, int, int, int]:

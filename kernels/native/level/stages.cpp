@@ -50,8 +50,17 @@ inline Ints round_away(Floats x) {
   return whole - (rest >= 0.5f) + (rest <= -0.5f);  // a true lane is -1
 }
 
-inline Ints quantized(Floats x, float scale, int32_t zero_point) {
-  Ints q = round_away(x / scale) + zero_point;
+// The same with halves to even: adding 1.5 * 2^23 rounds to whole numbers.
+inline Ints round_even(Floats x) {
+  constexpr float kRounder = 12582912.0f;
+  return (Ints)(limited(x, -1e6f, 1e6f) + kRounder) - (Ints)splat(kRounder);
+}
+
+inline bool goes_to_even(StageKind kind) { return kind == StageKind::kStoreI8Even || kind == StageKind::kRoundI8Even; }
+
+inline Ints quantized(Floats x, const Stage& stage) {
+  x = x / stage.scale;
+  Ints q = (goes_to_even(stage.kind) ? round_even(x) : round_away(x)) + stage.zero_point;
   q = q < -128 ? (Ints{} - 128) : q;
   return q > 127 ? (Ints{} + 127) : q;
 }
@@ -94,7 +103,7 @@ __attribute__((noinline)) void logistic(const Stage&, float* values, int32_t cou
 
 __attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32_t count) {
   for (int32_t c = 0; c < count; c += kLanes) {
-    const Ints steps = quantized(load<Floats>(values + c), stage.scale, stage.zero_point) - stage.zero_point;
+    const Ints steps = quantized(load<Floats>(values + c), stage) - stage.zero_point;
     const Floats v = __builtin_convertvector(steps, Floats) * stage.scale;
     memcpy(values + c, &v, kBytes);
   }
@@ -133,7 +142,7 @@ inline void store_octets(Ints q, int32_t valid, int8_t* out) {
 
 __attribute__((noinline)) void store_i8(const Stage& stage, const float* values, int32_t valid, int8_t* out) {
   for (int32_t c = 0; c < valid; c += kLanes)
-    store_octets(quantized(load<Floats>(values + c), stage.scale, stage.zero_point), valid - c, out + c);
+    store_octets(quantized(load<Floats>(values + c), stage), valid - c, out + c);
 }
 
 __attribute__((noinline)) void store_requantized(const Stage& stage, const float* values, int32_t channel,
@@ -171,7 +180,8 @@ inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
   memcpy(values, v, sizeof values);
   int8_t* octets = (int8_t*)pixel + at.channel;
   if (stage.kind == StageKind::kStore) return store_part(values, at.valid, out);
-  if (stage.kind == StageKind::kStoreI8) return store_i8(stage, values, at.valid, octets);
+  if (stage.kind == StageKind::kStoreI8 || stage.kind == StageKind::kStoreI8Even)
+    return store_i8(stage, values, at.valid, octets);
   store_requantized(stage, values, at.channel, at.valid, octets);
 }
 
@@ -185,6 +195,12 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
     const auto operand = [&](int n) { return load<Floats>(stage.constant + at.channel + n * kLanes); };
     const auto tensor = [&](int64_t row, int n) {
       return load<Floats>(stage.tensor + row * stage.stride_bytes + (at.channel + n * kLanes) * (int64_t)sizeof(float));
+    };
+    // Values of i8 at the same pixel.
+    const auto steps = [&](int n) {
+      const uint8_t* from = stage.tensor + at.pixel * stage.stride_bytes + at.channel + n * kLanes;
+      return __builtin_convertvector(__builtin_convertvector(load<Octets>(from), Ints) - stage.zero_point, Floats) *
+             stage.scale;
     };
     switch (stage.kind) {
       case StageKind::kScale:
@@ -223,7 +239,14 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
       case StageKind::kLogistic:
         change_in_memory<N>(v, stage, logistic);
         break;
+      case StageKind::kAddI8:
+        change<N>(v, [&](Floats x, int n) { return x + steps(n); });
+        break;
+      case StageKind::kMulI8:
+        change<N>(v, [&](Floats x, int n) { return x * steps(n); });
+        break;
       case StageKind::kRoundI8:
+      case StageKind::kRoundI8Even:
         change_in_memory<N>(v, stage, round_i8);
         break;
       default:

@@ -11,6 +11,7 @@ namespace {
 
 struct ConvStream : Stream {
   GemmPlan plan;
+  GemmPlan rest;             // of i8 weights in two parts
   const KernelSet* binary_kernels;
   const uint8_t* x;
   uint32_t* padded;
@@ -41,8 +42,8 @@ void fill_converted(const Step& step, int64_t first, int64_t last) {
 }
 
 // The product's view of pixels from `first` on, whose results go to `out`.
-ImplicitGemm view(const ConvStream& self, int64_t first, int64_t last, uint8_t* out, int64_t stride_bytes) {
-  ImplicitGemm gemm = self.plan.gemm;
+ImplicitGemm view(const GemmPlan& plan, int64_t first, int64_t last, uint8_t* out, int64_t stride_bytes) {
+  ImplicitGemm gemm = plan.gemm;
   gemm.pixels = last - first;
   gemm.pixel_offset += first;
   if (gemm.pixel_border) gemm.pixel_border += first;
@@ -51,15 +52,30 @@ ImplicitGemm view(const ConvStream& self, int64_t first, int64_t last, uint8_t* 
   return gemm;
 }
 
+void multiply(const ConvStream& self, const GemmPlan& plan, int64_t first, int64_t last, float* out, int64_t row) {
+  const ImplicitGemm gemm = view(plan, first, last, (uint8_t*)out, row * 4);
+  for (int b = 0; b < plan.blocks; ++b) self.kernels->conv(gemm, plan.block[b], 0, gemm.pixels);
+}
+
 void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
-  const ImplicitGemm gemm = view(self, first, last, (uint8_t*)out, row * 4);
-  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+  multiply(self, self.plan, first, last, out, row);
+}
+
+// Of i8 weights in two parts: each sum is exact, and the whole one is rounded to f32 once.
+void conv_in_parts(const Stream& stream, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row) {
+  const ConvStream& self = (const ConvStream&)stream;
+  const int32_t channels = self.stages.channels;
+  float* rest = (float*)extra;
+  multiply(self, self.plan, first, last, out, row);
+  multiply(self, self.rest, first, last, rest, channels);
+  for (int64_t p = 0; p < last - first; ++p)
+    for (int32_t c = 0; c < channels; ++c) out[p * row + c] = out[p * row + c] * kPart + rest[p * channels + c];
 }
 
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
-  const ImplicitGemm gemm = view(self, first, last, (uint8_t*)out, row * 4);
+  const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
   for (int b = 0; b < self.plan.blocks; ++b)
     self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
   if (self.finishes) finish_dots(self.dots, (const int32_t*)out, row, last - first, (uint8_t*)out, row * 4);
@@ -72,7 +88,7 @@ void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.padded = (uint32_t*)builder.workspace;
   self.plan.gemm.input = (const uint32_t*)self.x;
   if (!integers && !self.plan.padding.has_border()) return;
-  self.plan.gemm.input = self.padded;
+  self.plan.gemm.input = self.rest.gemm.input = self.padded;
   self.zero_point = step.x->zero_point;
   self.prepare = integers ? fill_converted : fill_border;
   self.prepare_units = self.plan.padding.rows();
@@ -116,7 +132,7 @@ void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
     const int64_t row = self.row_floats;
     for (int64_t p = first; p < last; p += self.strip_tiles) {
       const int64_t end = p + self.strip_tiles < last ? p + self.strip_tiles : last;
-      const ImplicitGemm gemm = view(self, p, end, scratch, row * 4);
+      const ImplicitGemm gemm = view(self.plan, p, end, scratch, row * 4);
       for (int b = 0; b < self.plan.blocks; ++b)
         self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
       finish_dots(self.dots, (const int32_t*)scratch, row, end - p, out + p * stride, stride);
@@ -126,17 +142,23 @@ void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
   // Kernels write whole bytes of channels; what is left of a pixel's last word is 0.
   if (self.stages.channels % 32)
     for (int64_t p = first; p < last; ++p) memset(out + (p + 1) * stride - 4, 0, 4);
-  const ImplicitGemm gemm = view(self, first, last, out + first * stride, stride);
+  const ImplicitGemm gemm = view(self.plan, first, last, out + first * stride, stride);
   for (int b = 0; b < self.plan.blocks; ++b)
     self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
 }
 
-// The i8 weights as f32, and no biases; freed by the caller.
-float* convert_weights(const PlanStep& step, int64_t count) {
+// Plans the product with i8 weights as f32, or a part of each, and no biases.
+bool plan_integers(const PlanStep& step, Part part, StepBuilder& builder, GemmPlan& plan) {
+  const ConvShape shape = conv_shape(step);
+  const int64_t count = (int64_t)shape.taps() * (step.x->c / shape.groups) * step.c;
   float* weights = (float*)malloc((size_t)(count + step.c) * sizeof(float));
-  for (int64_t i = 0; weights && i < count + step.c; ++i)
-    weights[i] = i < count ? (float)((const int8_t*)step.weights)[i] : 0.0f;
-  return weights;
+  if (!weights) return builder.error.set("no memory");
+  for (int64_t i = 0; i < count + step.c; ++i)
+    weights[i] = i < count ? (float)part_of(((const int8_t*)step.weights)[i], part) : 0.0f;
+  const bool planned = plan_float_gemm(shape, weights, weights + count, *builder.kernels.model, builder.arena, plan,
+                                       builder.error);
+  free(weights);
+  return planned;
 }
 
 }  // namespace
@@ -153,21 +175,31 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
-  float* converted = integers ? convert_weights(step, products * step.c) : nullptr;
-  if (integers && !converted) {
-    builder.error.set("no memory");
-    return nullptr;
-  }
-  const float* weights = integers ? converted : (const float*)step.weights;
-  const float* bias = integers ? converted + products * step.c : (const float*)step.bias;
-  const bool planned = plan_float_gemm(shape, weights, bias, *builder.kernels.model, builder.arena, self->plan,
-                                       builder.error);
-  free(converted);
+  const bool planned = integers ? plan_integers(step, Part::kAll, builder, self->plan)
+                                : plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
+                                                  *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
   if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
   self->produce = conv;
   set_input(*self, step, builder);
   set_label(*self, integers ? "conv i8 as f32" : "conv f32", builder.kernels.model->tile_pixels);
+  return self;
+}
+
+Step* build_convolution_in_parts(const PlanStep& step, StepBuilder& builder) {
+  ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
+  const int32_t tile = builder.kernels.model->tile_pixels;
+  if (!self || !plan_integers(step, Part::kHigh, builder, self->plan) ||
+      !plan_integers(step, Part::kLow, builder, self->rest))
+    return nullptr;
+  const double products = (double)conv_shape(step).taps() * (step.x->c / step.groups);
+  self->cost_ns = 0.06 * (double)conv_shape(step).pixels() * step.c * products;
+  if (!init_stream(*self, step, tile, true, builder)) return nullptr;
+  const int64_t most = (self->strip_tiles + 1) * tile, pixels = most < self->units ? most : self->units;
+  add_scratch(*self, pixels * step.c * 4);
+  self->produce = conv_in_parts;
+  set_input(*self, step, builder);
+  set_label(*self, "conv i8 in two parts", tile);
   return self;
 }
 

@@ -21,6 +21,7 @@ struct IntegerStep : Step {
   Fixed below;               // prelu: of negative ones
   const int8_t* table;
   const int32_t* exponentials;
+  float ratio;
 };
 
 void look_up(const Step& step, uint8_t*, int64_t first, int64_t last) {
@@ -76,6 +77,18 @@ void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
   }
 }
 
+// An average in floats, its halves to even: ONNX's.
+int64_t average_even(const IntegerStep& self, int64_t sum, int64_t taps) {
+  constexpr float kRounder = 12582912.0f, kMost = 1e6f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  float steps = (float)(sum - taps * self.x_zero) * self.ratio / (float)taps;
+  steps = steps < -kMost ? -kMost : steps > kMost ? kMost : steps;
+  return (int64_t)((steps + kRounder) - kRounder) + self.out_zero;
+}
+
+int64_t average_away(int64_t sum, int64_t taps) {
+  return sum > 0 ? (sum + taps / 2) / taps : (sum - taps / 2) / taps;
+}
+
 void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
   const Window& k = self.window;
@@ -99,7 +112,7 @@ void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
       }
       for (int32_t i = 0; i < count; ++i) {
         const int64_t v = value[i];
-        const int64_t result = !averages ? v : v > 0 ? (v + taps / 2) / taps : (v - taps / 2) / taps;
+        const int64_t result = !averages ? v : self.ratio > 0 ? average_even(self, v, taps) : average_away(v, taps);
         self.out[p * self.c + c + i] = (int8_t)limited(result, self.low, self.high);
       }
     }
@@ -200,6 +213,13 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
   } else if (step.kind == StepKind::kMeanI8) {
     label = "mean i8";
     self->run = mean;
+    self->low = -128;
+    self->high = 127;
+  } else if (step.kind == StepKind::kAverageI8) {
+    label = "average i8 as f32";
+    self->run = pool;
+    self->op = 1;
+    self->ratio = step.ratio;
     self->low = -128;
     self->high = 127;
   } else {

@@ -27,11 +27,8 @@ bool list_stored(const PlanStep& step, Arena& arena, ModelStep& made, Error& err
   made.stored = arena.array<const PlanTensor*>(step.out ? 1 : step.stages, error);
   if (!made.stored) return false;
   if (step.out) made.stored[made.stores++] = step.out;
-  for (int32_t i = 0; i < step.stages; ++i) {
-    const uint32_t kind = (uint32_t)step.stage[i].kind;
-    const bool stores = kind >= (uint32_t)StageKind::kStore && kind != (uint32_t)StageKind::kRoundI8;
-    if (stores) made.stored[made.stores++] = step.stage[i].tensor;
-  }
+  for (int32_t i = 0; i < step.stages; ++i)
+    if (stage_stores(step.stage[i].kind)) made.stored[made.stores++] = step.stage[i].tensor;
   return true;
 }
 
@@ -134,6 +131,14 @@ void execute(void* argument, const Team& team) {
 
 void run(Workload& workload, int threads) { run_model((Model&)workload, threads, nullptr); }
 
+// Of i8, where f32 might not hold a sum: in two parts where its stages take floats, else one product at a time.
+Step* build_long_sums(const PlanStep& step, StepBuilder& builder) {
+  const bool in_floats = step.kind == StepKind::kConv && !step.stage[0].bias;
+  if (in_floats && sums_are_exact(step, Part::kHigh) && sums_are_exact(step, Part::kLow))
+    return build_convolution_in_parts(step, builder);
+  return build_exact_convolution(step, builder);
+}
+
 }  // namespace
 
 Model* load_model(const uint8_t* bytes, int64_t count, const Kernels& kernels, Arena& arena, Error& error) {
@@ -193,7 +198,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
   switch (step.kind) {
     case StepKind::kConv:
     case StepKind::kDepthwise:
-      if (integers && !sums_are_exact(step)) return build_exact_convolution(step, builder);
+      if (integers && !sums_are_exact(step, Part::kAll)) return build_long_sums(step, builder);
       return step.kind == StepKind::kConv ? build_float_convolution(step, builder) : build_depthwise(step, builder);
     case StepKind::kBconv: return build_bconv(step, builder);
     case StepKind::kBconvBits: return build_bconv_bits(step, builder);
@@ -201,6 +206,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
     case StepKind::kBinaryI8:
     case StepKind::kSoftmaxI8:
     case StepKind::kTableI8:
+    case StepKind::kAverageI8:
     case StepKind::kMeanI8: return build_integer(step, builder);
     case StepKind::kBmaxpool:
     case StepKind::kPack:

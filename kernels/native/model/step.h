@@ -49,8 +49,16 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder);
 Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder);
 Step* build_movement(const PlanStep& step, StepBuilder& builder);
 Step* build_integer(const PlanStep& step, StepBuilder& builder);
-// conv and depthwise of i8: whether f32 holds every sum exactly, and if not.
-bool sums_are_exact(const PlanStep& step);
+// conv and depthwise of i8: whether f32 holds every sum of products with a part of the weights exactly, and if not.
+// A weight is kPart * high + low, where low is from -8 to 7.
+enum class Part { kAll, kHigh, kLow };
+constexpr int32_t kPart = 16;
+inline int32_t part_of(int32_t weight, Part part) {
+  const int32_t low = (weight + 128 + 8) % kPart - 8;
+  return part == Part::kAll ? weight : part == Part::kLow ? low : (weight - low) / kPart;
+}
+bool sums_are_exact(const PlanStep& step, Part part);
+Step* build_convolution_in_parts(const PlanStep& step, StepBuilder& builder);
 Step* build_exact_convolution(const PlanStep& step, StepBuilder& builder);
 
 // A binary or f32 convolution's image as 32-bit words.

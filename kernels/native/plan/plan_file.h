@@ -13,6 +13,7 @@ enum class StepKind : uint32_t {
   kRead = 0, kConv = 1, kDepthwise = 2, kPool = 3, kBconv = 4, kSoftmax = 5, kUnpack = 6, kBroadcast = 7,
   kBconvBits = 16, kBmaxpool = 17, kPack = 18, kPlace = 19, kSlice = 20, kTranspose = 21, kPoolI8 = 22,
   kBinaryI8 = 23, kSoftmaxI8 = 24, kTableI8 = 25, kMeanI8 = 26, kConstant = 27,
+  kAverageI8 = 28,
 };
 
 struct PlanTensor {
@@ -53,7 +54,8 @@ struct PlanStep {
   int32_t groups, multiplier, pad_value, act_low, act_high;
   int32_t op;                 // of pools, broadcast, binary_i8
   int32_t channel;            // read
-  float beta;
+  float beta;                 // softmax
+  float ratio;                // average_i8
   int32_t start[4], perm[4];
   int32_t a_stride[4], b_stride[4];
   int32_t fills;
@@ -79,6 +81,9 @@ bool parse_plan(const uint8_t* bytes, int64_t count, Arena& arena, PlanFile& pla
 
 // The steps' records (plan/steps.cpp): `words` is the rest of the program.
 bool parse_steps(const uint32_t* words, const uint32_t* end, Arena& arena, PlanFile& plan, Error& error);
+
+// Whether a stage writes its tensor.
+bool stage_stores(StageKind kind);
 
 // A name of the data, cut to what a person reads, in `arena`; null sets the error.
 const char* copy_name(const PlanFile& plan, uint32_t place, uint32_t length, Arena& arena, Error& error);

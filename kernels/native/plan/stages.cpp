@@ -23,6 +23,9 @@ constexpr StageRow kStages[] = {
     {StageKind::kStoreI8, "store_i8", 2},  {StageKind::kRoundI8, "round_i8", 2},
     {StageKind::kStoreRequantized, "store_requantized", 6},
     {StageKind::kStoreRequantizedOnce, "store_requantized_once", 6},
+    {StageKind::kAddI8, "add_i8", 1},      {StageKind::kMulI8, "mul_i8", 1},
+    {StageKind::kStoreI8Even, "store_i8_even", 2},
+    {StageKind::kRoundI8Even, "round_i8_even", 2},
 };
 
 const StageRow* find_row(uint32_t kind) {
@@ -35,11 +38,6 @@ bool produces_stream(StepKind kind) { return (uint32_t)kind < 16; }
 
 bool requantizes(StageKind kind) {
   return kind == StageKind::kStoreRequantized || kind == StageKind::kStoreRequantizedOnce;
-}
-
-bool stores(StageKind kind) {
-  return kind == StageKind::kStore || kind == StageKind::kStoreBits || kind == StageKind::kStoreI8 ||
-         requantizes(kind);
 }
 
 // The tensor that a stage reads or writes: the stream's pixels, and its channels from `channel` on.
@@ -57,6 +55,12 @@ bool take_image(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error)
   if (!(stage.tensor = a.tensor("its tensor", kMaskF32))) return false;
   const PlanTensor& t = *stage.tensor;
   if (t.n != s.n || t.h != 1 || t.w != 1 || t.c != s.c) return error.set("its tensor does not fit the stream");
+  return true;
+}
+
+bool take_steps(PlanStage& stage) {
+  stage.scale = stage.tensor->scale;
+  stage.zero_point = stage.tensor->zero_point;
   return true;
 }
 
@@ -91,12 +95,12 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
     case StageKind::kLogistic: return true;
     case StageKind::kStore: return take_tensor(s, a, kMaskF32, true, false, stage, error);
     case StageKind::kStoreBits: return take_tensor(s, a, kMaskBits, false, true, stage, error);
+    case StageKind::kAddI8:
+    case StageKind::kMulI8: return take_tensor(s, a, kMaskI8, false, true, stage, error) && take_steps(stage);
     case StageKind::kStoreI8:
-      if (!take_tensor(s, a, kMaskI8, true, false, stage, error)) return false;
-      stage.scale = stage.tensor->scale;
-      stage.zero_point = stage.tensor->zero_point;
-      return true;
+    case StageKind::kStoreI8Even: return take_tensor(s, a, kMaskI8, true, false, stage, error) && take_steps(stage);
     case StageKind::kRoundI8:
+    case StageKind::kRoundI8Even:
       stage.scale = a.real();
       stage.zero_point = a.integer();
       return check_quantized(stage, error);
@@ -116,11 +120,12 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
 
 // Whether a later strip, or another thread's, could read what this stage has overwritten.
 bool overwrites_input(const PlanStep& s, const PlanStage& stage) {
-  if (!stores(stage.kind)) return false;
+  if (!stage_stores(stage.kind)) return false;
   if (stage.tensor == s.x || stage.tensor == s.b) return true;
   for (int32_t i = 0; i < s.stages; ++i) {
     const PlanStage& other = s.stage[i];
-    const bool same_place = other.kind == StageKind::kAdd || other.kind == StageKind::kMul;
+    const bool of_steps = other.kind == StageKind::kAddI8 || other.kind == StageKind::kMulI8;
+    const bool same_place = other.kind == StageKind::kAdd || other.kind == StageKind::kMul || of_steps;
     const bool reads = same_place || other.kind == StageKind::kAddImage || other.kind == StageKind::kMulImage;
     if (reads && other.tensor == stage.tensor && !(same_place && stage.tensor->c == s.c)) return true;
   }
@@ -129,16 +134,21 @@ bool overwrites_input(const PlanStep& s, const PlanStage& stage) {
 
 bool check_stages(const PlanStep& s, Error& error) {
   const bool whole_numbers = s.x->dtype == DType::kI8 && s.kind != StepKind::kRead;
-  if (!s.stages || !stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is not a store");
+  if (!s.stages || !stage_stores(s.stage[s.stages - 1].kind)) return error.set("its last stage is not a store");
   for (int32_t i = 0; i < s.stages; ++i) {
-    if (requantizes(s.stage[i].kind) != whole_numbers || (whole_numbers && s.stages > 1))
-      return error.set("store_requantized is the one stage of integer convolutions, and of no other step");
+    if (requantizes(s.stage[i].kind) && !(whole_numbers && s.stages == 1))
+      return error.set("store_requantized is the only stage of an integer convolution, or there is none");
     if (overwrites_input(s, s.stage[i])) return error.set("stage %d overwrites what the step reads", i);
   }
   return true;
 }
 
 }  // namespace
+
+bool stage_stores(StageKind kind) {
+  return kind == StageKind::kStore || kind == StageKind::kStoreBits || kind == StageKind::kStoreI8 ||
+         kind == StageKind::kStoreI8Even || requantizes(kind);
+}
 
 bool parse_stages(const PlanFile& plan, const uint32_t* words, const uint32_t* end, Arena& arena, PlanStep& step,
                   Error& error) {

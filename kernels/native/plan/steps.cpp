@@ -1,4 +1,5 @@
 // The steps of a plan: their words become typed records when every one of them is right.
+#include <math.h>
 #include <stdio.h>
 
 #include "plan/arguments.h"
@@ -247,6 +248,12 @@ bool parse_pool_i8(PlanStep& s, Arguments& a, Error& error) {
   return parse_range(s, a, error);
 }
 
+bool parse_average_i8(PlanStep& s, Arguments& a, Error& error) {
+  if (!parse_windowed_ends(s, a, kMaskI8, true, error)) return false;
+  s.ratio = a.real();
+  return (isfinite(s.ratio) && s.ratio > 0) || error.set("its ratio is invalid");
+}
+
 bool parse_binary_i8(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_ends(s, a, kMaskI8, kMaskI8) || !(s.b = a.tensor("b", kMaskI8))) return false;
   stream_of(s, *s.out);
@@ -318,6 +325,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kTableI8, "table_i8", 3, parse_tabled<1>},
     {StepKind::kMeanI8, "mean_i8", 4, parse_mean_i8},
     {StepKind::kConstant, "constant", 3, parse_constant},
+    {StepKind::kAverageI8, "average_i8", 11, parse_average_i8},
 };
 
 const StepRow* find_row(uint32_t kind) {
