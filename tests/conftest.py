@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +13,10 @@ import pytest
 # A shell starts what runs in the background with SIGINT ignored, and children inherit that, but no handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Most of what tests start is Python; without bytecode, each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 JUDGES = "BNNBENCH_JUDGES"
 """Set to `required`, a test that is skipped because something is not installed fails: CI installs all of it."""

@@ -1,0 +1,103 @@
+"""Commands in processes forked from one that has imported them: importing takes longer than most commands do.
+
+Run as a program, this is that process. It reads a line of JSON for each command, and writes two: the process ID, and the
+exit status once the command has ended.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ROOFS_NS = 20_000_000
+"""How long a run measures the roofs, twice. By itself it takes half a second; no test asks how high they are."""
+
+
+class ForkServer:
+    """Executes commands, one at a time."""
+
+    def __init__(self) -> None:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([sys.executable, "-P", __file__], stdin=pipe, stdout=pipe, bufsize=0)
+
+    def run(
+        self, words: Sequence[str], folder: Path, environment: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """`words` begin with the program, as argv. Raises subprocess.TimeoutExpired; the command is killed then."""
+        with tempfile.TemporaryDirectory() as results:
+            request = {"words": words, "folder": str(folder), "environment": environment, "results": results}
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            pid = self._answer()
+            if not select.select([self._process.stdout], [], [], timeout)[0]:
+                os.kill(pid, signal.SIGKILL)
+                self._answer()
+                raise subprocess.TimeoutExpired(words, timeout)
+            out, err = (Path(results, name) for name in ("out", "err"))
+            return subprocess.CompletedProcess(words, self._answer(), out.read_text(), err.read_text())
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+def serve() -> None:
+    """Until its input ends; returns in every child as well, whose command is then still to be executed."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            become(**json.loads(line))
+            return
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    os._exit(0)
+
+
+def become(words: list[str], folder: str, environment: dict[str, str], results: str) -> None:
+    """Arguments, environment, folder and files of the command. Its input is empty."""
+    sys.argv = words
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    flags = os.O_WRONLY | os.O_CREAT
+    for number, opened in enumerate(
+        (os.open(os.devnull, os.O_RDONLY), os.open(f"{results}/out", flags), os.open(f"{results}/err", flags))
+    ):
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # without what this process has read ahead
+
+
+def import_all() -> None:
+    from bnnbench.harness import cli, tasks
+    from bnnbench.harness.session import timing
+
+    for package in (cli, tasks):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    importlib.import_module("bnnbench.results.charts")
+    importlib.import_module("bnnbench.results.report.html")
+    timing._PEAK_NS = ROOFS_NS
+
+
+def main() -> NoReturn:
+    import_all()
+    serve()
+    from bnnbench.harness.cli.main import main as command
+
+    command()
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()
