@@ -14,6 +14,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# NumPy's threads wait for each other by spinning: with a test on each core that is most of the processor time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Most of what tests start is Python; without bytecode, each would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
