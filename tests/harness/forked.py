@@ -6,6 +6,8 @@ the exit status once the command has ended.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -90,18 +93,36 @@ def import_all() -> None:
     for package in (cli, tasks):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package.__name__}.{module.name}")
-    importlib.import_module("bnnbench.results.charts")
-    importlib.import_module("bnnbench.results.report.html")
+    for name in ("bnnbench.results.report.html", "matplotlib.backends.backend_svg", "matplotlib.figure", "scipy.stats"):
+        importlib.import_module(name)
     timing._PEAK_NS = ROOFS_NS
+
+
+def execute() -> int:
+    """The command's exit status, as Python would give it."""
+    from bnnbench.harness.cli.main import main as command
+
+    try:
+        command()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
 
 
 def main() -> NoReturn:
     import_all()
+    gc.freeze()  # a collection in a child would copy all pages
     serve()
-    from bnnbench.harness.cli.main import main as command
-
-    command()
-    sys.exit()
+    status = execute()
+    # As Python ends, without taking apart what was imported.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
