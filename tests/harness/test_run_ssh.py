@@ -106,7 +106,7 @@ def kill_one_engine(board: LoopbackSsh) -> bool:
     for process in far_processes(board):
         try:
             parent = process.parent()
-            if parent and "exec" in parent.cmdline()[1:2] and process.cpu_times().user > 0.1:
+            if parent and "exec" in parent.cmdline()[1:2] and process.cpu_times().user > 0.03:
                 process.send_signal(signal.SIGKILL)
                 return True
         except psutil.Error:
