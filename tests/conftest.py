@@ -29,6 +29,14 @@ OF_THE_MACHINE = re.compile(
 """Reasons that no installation mends: the processor, the user's rights, data that is no part of the project."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Generator[None]:
+    """A journal is synchronised after each of hundreds of records, and no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -47,9 +47,10 @@ def fork_server() -> ForkServer:
 
 @dataclass
 class Bench:
-    """A user's folder: `run(...)` is the command line in it."""
+    """A user's folder: `run(...)` is the command line in it, `forked` with short defaults: see forked.py."""
 
     folder: Path
+    forked: bool = True
     environment: dict[str, str] = field(default_factory=dict)
     _usual: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -91,7 +92,7 @@ class Bench:
     def run(self, *words: str | Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
         """Forked, unless the environment was changed in what Python reads when it starts."""
         changed = {name for name, _ in self.environment.items() ^ self._usual.items()}
-        if not any(name.startswith(AT_START) for name in changed):
+        if self.forked and not any(name.startswith(AT_START) for name in changed):
             return fork_server().run([BNNBENCH, *map(str, words)], self.folder, self.environment, timeout)
         process = self.start(*words)
         try:
