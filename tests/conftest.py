@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -13,6 +14,12 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# NumPy's threads wait for each other by spinning: with a test on each core that is most of the processor time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Most of what tests start is Python; without bytecode, each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 JUDGES = "BNNBENCH_JUDGES"
 """Set to `required`, a test that is skipped because something is not installed fails: CI installs all of it."""
 OF_THE_MACHINE = re.compile(
@@ -20,6 +27,14 @@ OF_THE_MACHINE = re.compile(
     r"this sandbox mounts no|mount namespace|emulated for the small models|BNNBENCH_GOLDEN|another Python"
 )
 """Reasons that no installation mends: the processor, the user's rights, data that is no part of the project."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Generator[None]:
+    """A journal is synchronised after each of hundreds of records, and no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,6 +10,8 @@ from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 
+from .defaults import MIN_SAMPLE_MS, WARMUP_MS
+
 MOST_INVOCATIONS = 10_000
 """Of a case, and samples of an invocation: more would take days, and fill a journal."""
 MOST_VALUES = 2**30
@@ -186,8 +188,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     invocations: Annotated[int, msgspec.Meta(ge=0, le=MOST_INVOCATIONS)] = 7
     """0: nothing is timed, only verified (and evaluated)."""
     samples: Samples = 10
-    min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 5.0
-    warmup_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 300.0
+    min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = MIN_SAMPLE_MS
+    warmup_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = WARMUP_MS
     """At least; a case that takes longer to settle gets what it took."""
     kernel: list[KernelTable] = []
     model: list[ModelTable] = []

@@ -27,7 +27,7 @@ def forty_cases() -> str:
 
 
 def test_forty_cases_over_ssh(tmp_path: Path) -> None:
-    bench, server = Bench(tmp_path), LoopbackSsh(tmp_path)
+    bench, server = Bench(tmp_path, forked=False), LoopbackSsh(tmp_path)
     try:
         bench.add_device(server.spec("board"))
         done = bench.run(

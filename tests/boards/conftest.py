@@ -51,4 +51,4 @@ def phone(android: Board, adb: Adb) -> DeviceSpec:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+    return Bench(tmp_path, forked=False)

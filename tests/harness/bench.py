@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -12,14 +13,17 @@ from pathlib import Path
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.results.store.runs import Store, StoredRun
+from tests.harness.forked import ForkServer
 
 BNNBENCH = str(Path(sys.executable).with_name("bnnbench"))
+AT_START = ("PYTHON", "LC_", "LANG", "OPENBLAS_")
 
 SMALL_SUITE = """
 name = "small"
 invocations = 2
 samples = 3
 min_sample_ms = 1
+warmup_ms = 1
 
 [[kernel]]
 op = "bconv2d"
@@ -31,13 +35,24 @@ op = "bmaxpool2d"
 input = [8, 8, 33]
 """
 
+LONG_SUITE = SMALL_SUITE.replace("warmup_ms = 1\n", "warmup_ms = 300\n")
+"""The same cases, each for long enough that a test can interrupt it."""
+
+
+@functools.cache
+def fork_server() -> ForkServer:
+    """Of this process, the first time that one is needed."""
+    return ForkServer()
+
 
 @dataclass
 class Bench:
-    """A user's folder: `run(...)` is the command line in it."""
+    """A user's folder: `run(...)` is the command line in it, `forked` with short defaults: see forked.py."""
 
     folder: Path
+    forked: bool = True
     environment: dict[str, str] = field(default_factory=dict)
+    _usual: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         home = self.folder / "user-home"
@@ -51,7 +66,9 @@ class Bench:
             "COLUMNS": "120",
             "BNNBENCH_LOCK": f"test {self.folder}",  # not the machine's: tests may run beside each other
         }
+        self._usual = dict(self.environment)
         self.write("small.toml", SMALL_SUITE)
+        self.write("long.toml", LONG_SUITE)
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -73,6 +90,10 @@ class Bench:
         )
 
     def run(self, *words: str | Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+        """Forked, unless the environment was changed in what Python reads when it starts."""
+        changed = {name for name, _ in self.environment.items() ^ self._usual.items()}
+        if self.forked and not any(name.startswith(AT_START) for name in changed):
+            return fork_server().run([BNNBENCH, *map(str, words)], self.folder, self.environment, timeout)
         process = self.start(*words)
         try:
             out, err = process.communicate(timeout=timeout)

@@ -19,10 +19,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
-import subprocess
 import sys
-from pathlib import Path
+
+# Each of hundreds of processes imports this: what few of them need is imported where it is needed.
 
 SETTINGS: dict[str, float] = {}
 NANOSECONDS, HERTZ = 1e6, 2e9
@@ -32,16 +31,20 @@ def reply(**keys: object) -> None:
     print(json.dumps({"ok": True, **keys}), flush=True)
 
 
-def output_of(keys: dict[str, str], shared: Path) -> bytes:
+def output_of(keys: dict[str, str], shared: str) -> bytes:
     """The right output, computed by the oracle once, in a process that may import it, and kept beside the counter."""
-    kept = shared / (hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest() + ".out")
-    if not kept.exists():
-        subprocess.run([sys.executable, __file__, "oracle", json.dumps(keys), str(kept)], check=True)
-    return kept.read_bytes()
+    kept = f"{shared}/{hashlib.sha256(repr(sorted(keys.items())).encode()).hexdigest()}.out"
+    if not os.path.exists(kept):
+        import subprocess
+
+        subprocess.run([sys.executable, __file__, "oracle", json.dumps(keys), kept], check=True)
+    with open(kept, "rb") as file:
+        return file.read()
 
 
-def write_output(keys: dict[str, str], kept: Path) -> None:
+def write_output(keys: dict[str, str], kept: str) -> None:
     from dataclasses import fields
+    from pathlib import Path
 
     import numpy as np
 
@@ -56,14 +59,25 @@ def write_output(keys: dict[str, str], kept: Path) -> None:
         count = int(np.prod(array.shape))
         arrays[array.name] = np.frombuffer(raw, dtype, count, start).reshape(array.shape)
         start += count * dtype.itemsize
-    kept.write_bytes(oracle.run(spec, arrays).tobytes())
+    Path(kept).write_bytes(oracle.run(spec, arrays).tobytes())
 
 
-def next_number(shared: Path, name: str) -> int:
-    counter = shared / f"{name}.count"
-    number = int(counter.read_text()) if counter.exists() else 0
-    counter.write_text(str(number + 1))
+def next_number(shared: str, name: str) -> int:
+    with open(f"{shared}/{name}.count", "a+") as counter:
+        counter.seek(0)
+        number = int(counter.read() or 0)
+        counter.truncate(0)
+        counter.write(str(number + 1))
     return number
+
+
+def happens(name: str, share: float) -> bool:
+    """In this share of the names."""
+    if not share:
+        return False
+    import random
+
+    return random.Random(name).random() < share  # noqa: S311
 
 
 def samples(recorded: list[list[float]], number: int, wanted: int) -> list[float]:
@@ -78,10 +92,11 @@ def samples(recorded: list[list[float]], number: int, wanted: int) -> list[float
 
 def main() -> None:
     if sys.argv[1] == "oracle":
-        write_output(json.loads(sys.argv[2]), Path(sys.argv[3]))
+        write_output(json.loads(sys.argv[2]), sys.argv[3])
         return
-    shared, recording = Path(sys.argv[1]), Path(sys.argv[2])
-    recorded = json.loads(recording.read_text())["deviations"]
+    shared, recording = sys.argv[1:3]
+    with open(recording) as file:
+        recorded = json.load(file)["deviations"]
     mine = hashlib.sha256(repr(sorted(SETTINGS.items())).encode()).hexdigest()[:8]
     output = b""
     for line in sys.stdin:
@@ -103,11 +118,11 @@ def main() -> None:
                 print("out of memory in layer 3", file=sys.stderr, flush=True)
                 os.abort()
             times, clock = samples(recorded, number, wanted), HERTZ
-            if random.Random(f"{mine} {own}").random() < SETTINGS.get("throttle", 0):  # noqa: S311
+            if happens(f"{mine} {own}", SETTINGS.get("throttle", 0)):
                 times, clock = [one * 1.06 for one in times], HERTZ / 1.06
             if SETTINGS.get("lies") and wanted == 10:
                 times = times[:-1]
-            risen = random.Random(f"flag {mine} {own}").random() < SETTINGS.get("flag", 0)  # noqa: S311
+            risen = happens(f"flag {mine} {own}", SETTINGS.get("flag", 0))
             watch = {"/sys/devices/platform/soc/soc:firmware/get_throttled": ["50000", "50004" if risen else "50000"]}
             memory = round(10_000_000 * SETTINGS.get("memory", 1))
             reply(
@@ -120,7 +135,8 @@ def main() -> None:
             )
         elif verb == "output":
             if "path" in keys:
-                Path(keys["path"]).write_bytes(output)
+                with open(keys["path"], "wb") as file:
+                    file.write(output)
             reply(sha256=hashlib.sha256(output).hexdigest(), bytes=len(output))
         else:
             print(json.dumps({"ok": False, "error": f"unknown verb {verb}"}), flush=True)

@@ -135,6 +135,7 @@ def test_over_ssh_it_is_the_same(bench: Bench, board: LoopbackSsh) -> None:
 @pytest.mark.slow
 def test_an_interrupted_run_evaluates_what_is_left(bench: Bench) -> None:
     bench.write("family.toml", SUITE.replace("images = 200\n", ""))
+    (bench.folder / "store/runs").mkdir(parents=True)
     process = bench.start("run", "family.toml", "--store", "store")
     store = Store(bench.folder / "store")
     assert process.stderr is not None

@@ -32,7 +32,7 @@ def test_the_example_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert streams[0].startswith("CallError quicknet_xxl does not exist (did you mean ")
     assert shown[-1]["text/plain"].endswith("True)")
     told = [output.text for output in last.outputs if output.output_type == "stream"]
-    assert "computing the right outputs of 1 workload" in "".join(told)
+    assert "computing the reference outputs of 1 workload" in "".join(told)
     assert len(last.outputs) == len(told) + 1  # lines of text, and then the run: no widgets
 
 

@@ -104,7 +104,7 @@ def test_filter_and_threads(bench: Bench) -> None:
 
 
 def test_interrupted_run_is_clean_and_resumes(bench: Bench) -> None:
-    process = bench.start("run", "small.toml", "--store", "store")
+    process = bench.start("run", "long.toml", "--store", "store")
     wait_for(lambda: any("invocation" in line for line in journal(bench)))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
@@ -137,7 +137,7 @@ def test_what_failed_is_tried_again_on_resume(bench: Bench) -> None:
 
 
 def test_two_runs_at_once_on_one_machine(bench: Bench) -> None:
-    first = bench.start("run", "small.toml", "--store", "store", "--invocations", "20")
+    first = bench.start("run", "long.toml", "--store", "store", "--invocations", "20")
     try:
         wait_for(lambda: len(journal(bench)) > 1)
         second = bench.run("run", "small.toml", "--store", "other")

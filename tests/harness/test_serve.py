@@ -32,6 +32,7 @@ engines = ["native"]
 invocations = 4
 samples = 3
 min_sample_ms = 60
+warmup_ms = 300
 
 [[kernel]]
 op = "bmaxpool2d"
