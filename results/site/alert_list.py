@@ -35,6 +35,10 @@ class _Kept(msgspec.Struct):
 
 def alert_list(source: Source) -> list[Alert]:
     """As `bnnbench.results.alerts.alerts(store)`: regressions first, of these the newest first. Raises StoreError."""
+    return source.once("alerts", _all)
+
+
+def _all(source: Source) -> list[Alert]:
     known = source.memory(_KEPT, _Kept) or _Kept()
     states = read_states(source.store.path)
     kept = _Kept()

@@ -14,7 +14,7 @@ from bnnbench.results.site.cases import CaseSummary, moment_text, timed
 from bnnbench.results.site.history_chart import Event, Level, Point, Week
 from bnnbench.results.site.render import day, figure
 
-MOST_RUNS = 500
+MOST_RUNS = 300
 """Runs that a page shows one by one."""
 MOST_EVENTS = 200
 
@@ -50,7 +50,7 @@ def case_history(case: CaseSummary, rows: pd.DataFrame, linked: Mapping[str, str
     figures = timed(rows, case.unit)
     older = figures.iloc[: max(0, len(figures) - MOST_RUNS)]
     shown = _measured(rows.tail(MOST_RUNS), case.unit)
-    times = dict(zip(map(str, rows["run_id"]), map(_ms, rows["created"]), strict=True))
+    times = _times(rows)
     runs = [_run(one, case.unit, linked) for one in shown]
     is_older = set(map(str, older["run_id"]))
     points = [
@@ -90,6 +90,12 @@ def _measured(rows: pd.DataFrame, unit: str) -> list[_Measured]:
     return [_Measured(*values) for values in zip(*columns, strict=True)]
 
 
+def _times(rows: pd.DataFrame) -> dict[str, int]:
+    """When each run began, in ms since 1970."""
+    moments = rows["created"].dt.as_unit("ms").astype("int64").where(rows["created"].notna(), 0)
+    return dict(zip(rows["run_id"].tolist(), moments.tolist(), strict=True))
+
+
 def _ms(moment: Any) -> int:
     return 0 if moment is None or pd.isna(moment) else int(moment.timestamp() * 1000)
 
@@ -125,13 +131,12 @@ def _weeks(older: pd.DataFrame, unit: str) -> list[Week]:
         return []
     days = older["created"].dt.floor("D")
     begins = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
+    weeks = older["value"].astype(float).groupby(begins).agg(["median", "min", "max", "size"])
     found = []
-    for begin, group in older.groupby(begins):
-        values = group["value"].astype(float)
-        middle, low, high = float(values.median()), float(values.min()), float(values.max())
+    for begin, middle, low, high, count in weeks.itertuples(name=None):
         between = quantity.duration_between(middle, low, high) if unit == "ns" else figure(middle, unit)
-        said = f"{between}\nweek of {begin:%Y-%m-%d}: median, least and greatest of {len(values)} runs"
-        found.append(Week(_ms(begin), middle, low, high, len(values), said))
+        said = f"{between}\nweek of {begin:%Y-%m-%d}: median, least and greatest of {count} runs"
+        found.append(Week(_ms(begin), middle, low, high, count, said))
     return found
 
 
@@ -139,7 +144,7 @@ def _levels(case: CaseSummary, figures: pd.DataFrame) -> list[Level]:
     """A level before the first change, and one from each change on."""
     if not case.changes:
         return []
-    times = dict(zip(map(str, figures["run_id"]), map(_ms, figures["created"]), strict=True))
+    times = _times(figures)
     edges = [_ms(figures["created"].iloc[0])]
     edges += [times.get(change.run_id, 0) for change in case.changes]
     edges += [_ms(figures["created"].iloc[-1])]

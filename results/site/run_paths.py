@@ -14,6 +14,10 @@ _MOST_CHANGES = 30
 
 def run_paths(source: Source) -> dict[str, str]:
     """Run id -> path: the last runs of each device and suite, and the newest of those at change points."""
+    return source.once("run_paths", _chosen)
+
+
+def _chosen(source: Source) -> dict[str, str]:
     seen: Counter[tuple[tuple[str, ...], str]] = Counter()
     chosen: list[str] = []
     for line in source.runs:

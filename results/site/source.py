@@ -14,7 +14,7 @@ from bnnbench.results.frames import load
 from bnnbench.results.history import Detect, remembering
 from bnnbench.results.site.cases import COLUMNS, CaseKey, CaseSummary, by_case, case_rows, keys_of, summary_of
 from bnnbench.results.site.choosing.groups import PublishedModel
-from bnnbench.results.site.page import digest, slug
+from bnnbench.results.site.page import slug
 from bnnbench.results.site.state import State
 from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.store.listing import RunLine, list_runs
@@ -63,6 +63,7 @@ class Source:
     rows_read: dict[CaseKey, pd.DataFrame] = field(default_factory=dict)
     detect: Detect = field(default_factory=lambda: remembering(change_points))
     _by_id: dict[str, RunLine] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict)
 
     def rows(self, key: CaseKey, beside: Iterable[CaseKey] = ()) -> pd.DataFrame:
         """The rows of a case, oldest run first, in `COLUMNS`; those of the cases `beside` are read in one go with it.
@@ -82,6 +83,13 @@ class Source:
         if not self._by_id:
             self._by_id.update((line.run_id, line) for line in self.runs)
         return self._by_id.get(run_id)
+
+    def once(self, name: str, make: Callable[[Source], T]) -> T:
+        """What `make` gives for this source, which is made once; several kinds of pages need the same."""
+        if name not in self._made:
+            self._made[name] = make(self)
+        found: T = self._made[name]
+        return found
 
     def remember(self, kind: str, value: Any) -> None:
         """Keeps a value, of types that msgspec knows, for the next build."""
@@ -171,4 +179,4 @@ def _touched_cases(source: Source) -> dict[CaseKey, CaseSummary]:
 def _fingerprint(line: RunLine) -> str:
     """By size and time of content of a run's files: links to them and copies with their times are no change."""
     state = state_of(line.path) or (0, 0, 0, 0, 0, 0)
-    return digest(state[0], state[1], state[3], state[4])[:12]
+    return f"{state[0]:x}.{state[1]:x}.{state[3]:x}.{state[4]:x}"

@@ -42,6 +42,10 @@ _READ = 8
 
 def plan(source: Source) -> Iterable[Planned]:
     """The list of what is compared, a page for each pair, and one for each comparison run."""
+    return source.once("compared", lambda source: list(_planned(source)))
+
+
+def _planned(source: Source) -> Iterable[Planned]:
     pages = _Pages(source)
     devices = device_pairs(pages.groups)
     found = compare_overview(source, pages.groups, pages.engine_pairs, devices)
