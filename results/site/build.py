@@ -20,6 +20,7 @@ from bnnbench.results.site.source import Asked, Source, Watch, read_source
 from bnnbench.results.site.state import STATE, State, Written, read_state, write_state
 from bnnbench.results.site.static_files import FOLDER, static_files
 from bnnbench.results.store.atomic import write_atomically
+from bnnbench.results.store.parts import each_looked_at_once
 from bnnbench.results.store.place import require_store
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.runs import Store
@@ -62,9 +63,10 @@ def build(
     code = code_version()
     stamp = digest(asked, store.place)
     is_same = known is not None and known.version == code and known.asked == stamp
-    source = read_source(store, known if is_same else None, asked, now, watch)
     state = State(version=code, asked=stamp, files=dict(known.files) if known is not None else {})
-    return _Writing(out, state, is_same).all(source)
+    with each_looked_at_once():
+        source = read_source(store, known if is_same else None, asked, now, watch)
+        return _Writing(out, state, is_same).all(source)
 
 
 def plan(source: Source) -> Iterator[tuple[str, Planned]]:

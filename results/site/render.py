@@ -64,21 +64,10 @@ def json_block(value: Any) -> Markup:
     """JSON for a `<script type="application/json">`: no text in it ends the element or begins a comment."""
     from markupsafe import Markup
 
-    text = json.dumps(_clean(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    # Not as escapes, so that what steers the direction of writing is seen, and taken out.
+    text = harmless(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     # As < in JSON is only ever part of a string, where an escape means the same.
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
-
-
-def _clean(value: Any) -> Any:
-    """Without what steers the direction of writing, in all texts: an escape would bring it into a chart."""
-    match value:
-        case str():
-            return harmless(value)
-        case dict():
-            return {harmless(str(key)): _clean(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_clean(item) for item in value]
-    return value
 
 
 def name(text: object) -> str:

@@ -18,7 +18,7 @@ from bnnbench.results.site.page import slug
 from bnnbench.results.site.state import State
 from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.store.listing import RunLine, list_runs
-from bnnbench.results.store.parts import state_of
+from bnnbench.results.store.parts import seen_state
 from bnnbench.results.store.runs import Store
 
 T = TypeVar("T")
@@ -178,5 +178,5 @@ def _touched_cases(source: Source) -> dict[CaseKey, CaseSummary]:
 
 def _fingerprint(line: RunLine) -> str:
     """By size and time of content of a run's files: links to them and copies with their times are no change."""
-    state = state_of(line.path) or (0, 0, 0, 0, 0, 0)
+    state = seen_state(line.path) or (0, 0, 0, 0, 0, 0)
     return f"{state[0]:x}.{state[1]:x}.{state[3]:x}.{state[4]:x}"

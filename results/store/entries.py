@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bnnbench.results.arrow_types import schema
-from bnnbench.results.store.parts import STATE_COLUMNS, Part, PartError, parts_of, removed_runs, state_of
+from bnnbench.results.store.parts import STATE_COLUMNS, Part, PartError, parts_of, removed_runs, seen_state
 from bnnbench.results.store.run_columns import DERIVATION, RUN_COLUMNS
 
 RUN_SCHEMA = schema(RUN_COLUMNS)
@@ -43,7 +43,7 @@ class Entries:
         now = np.full((len(rows), len(STATE_COLUMNS)), -2, dtype=np.int64)
         where = str(runs_path)
         for place, row in enumerate(rows.tolist()):
-            state = state_of(f"{where}/{self.ids[row]}")
+            state = seen_state(f"{where}/{self.ids[row]}")
             if state is not None:
                 now[place] = state
         return np.asarray((now == self.states[rows]).all(axis=1))

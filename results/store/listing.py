@@ -65,24 +65,32 @@ def _indexed(store: Store) -> list[tuple[Place, RunLine]]:
         return []
     rows = np.arange(len(entries.ids))
     kept = each_once(entries, rows[entries.standing(rows, store.runs_path)])
-    listed, where = entries.runs.take(kept).to_pylist(), str(store.runs_path)
+    listed, where = entries.runs.take(kept), str(store.runs_path)
+    # Column by column: a dictionary of each row takes three times as long.
     return [
         (
-            (row["sorted_by"], row["run_id"]),
+            (sorted_by, run_id),
             RunLine(
-                run_id=row["run_id"],
-                created=row["created_text"],
-                suite=row["suite"],
-                devices=row["devices"],
-                cases=row["cases"],
-                comparisons=row["comparisons"],
-                state=row["outcome"],
-                size_bytes=row["folder_bytes"],
-                path=os.path.join(where, row["run_id"]),  # noqa: PTH118 - a store may have 100,000 runs
+                run_id=run_id,
+                created=created,
+                suite=suite,
+                devices=devices,
+                cases=cases,
+                comparisons=comparisons,
+                state=outcome,
+                size_bytes=size,
+                path=os.path.join(where, run_id),  # noqa: PTH118 - a store may have 100,000 runs
             ),
         )
-        for row in listed
+        for sorted_by, run_id, created, suite, devices, cases, comparisons, outcome, size in zip(
+            *(listed[name].to_pylist() for name in _LISTED), strict=True
+        )
     ]
+
+
+_LISTED = (
+    *("sorted_by", "run_id", "created_text", "suite", "devices", "cases", "comparisons", "outcome", "folder_bytes"),
+)
 
 
 def _line(folder: Path) -> tuple[Place, RunLine]:

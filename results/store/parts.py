@@ -15,7 +15,8 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -209,6 +210,30 @@ def state_of(folder: str) -> State | None:
         *(record.st_size, record.st_mtime_ns, record.st_ctime_ns),
         *(journal.st_size, journal.st_mtime_ns, journal.st_ctime_ns),
     )
+
+
+_first_seen: ContextVar[dict[str, State | None] | None] = ContextVar("first_seen", default=None)
+
+
+@contextmanager
+def each_looked_at_once() -> Iterator[None]:
+    """Within the block, `seen_state` of a run stays what it was when it was first asked for: a store that is read
+    several times is looked at once, and all that is read is of the same moment."""
+    token = _first_seen.set({})
+    try:
+        yield
+    finally:
+        _first_seen.reset(token)
+
+
+def seen_state(folder: str) -> State | None:
+    """As `state_of`, which may be as old as the block of `each_looked_at_once`."""
+    known = _first_seen.get()
+    if known is None:
+        return state_of(folder)
+    if folder not in known:
+        known[folder] = state_of(folder)
+    return known[folder]
 
 
 def _files(manifest: Manifest) -> Sequence[PartFile]:

@@ -25,7 +25,16 @@ from bnnbench.results.records import DeviceEvent, RunEnd, RunRecord
 from bnnbench.results.store import entries
 from bnnbench.results.store.files import FILES
 from bnnbench.results.store.listing import list_runs
-from bnnbench.results.store.parts import Part, index_folder, part_folders, parts_of, removed_runs
+from bnnbench.results.store.parts import (
+    Part,
+    each_looked_at_once,
+    index_folder,
+    part_folders,
+    parts_of,
+    removed_runs,
+    seen_state,
+    state_of,
+)
 from bnnbench.results.store.removal import remove_run
 from bnnbench.results.store.run_columns import DERIVATION
 from bnnbench.results.store.stored_run import read_record
@@ -445,3 +454,14 @@ def test_planned_columns_are_decided_by_the_plan_alone(years: Store) -> None:
             warnings.simplefilter("ignore")
             planned = load(years.run(folder.name))
         pd.testing.assert_frame_equal(whole[sorted(PLANNED)], planned[sorted(PLANNED)])
+
+
+def test_within_a_block_each_run_is_looked_at_once(store: Store) -> None:
+    """What is read twice is of the same moment: a run that changes meanwhile is seen changed after the block."""
+    make_index(store.path, store.runs_path)
+    folder = str(store.runs_path / store.run_ids()[0])
+    with each_looked_at_once():
+        before = seen_state(folder)
+        os.utime(f"{folder}/run.json", ns=(1, 1))
+        assert seen_state(folder) == before != state_of(folder)
+    assert seen_state(folder) == state_of(folder) != before

@@ -81,14 +81,14 @@ def test_sides_of_comparisons_are_no_history() -> None:
 
 def test_older_runs_are_thinned_by_week() -> None:
     ((key, group),) = by_case(rows([float(100 + number % 7) for number in range(MOST_RUNS + 280)]))
-    found = case_history(summary_of(key, group), group, {"run-700": "run/x.html"})
+    found = case_history(summary_of(key, group), group, {"run-500": "run/x.html"})
     assert (len(found.points), found.thinned) == (MOST_RUNS, 280)
     assert sum(week.n for week in found.weeks) == 280
     assert all(week.low == 100 and week.high == 106 for week in found.weeks[1:-1])
     assert datetime.fromtimestamp(found.weeks[1].at / 1000, UTC).weekday() == 0
     assert [point.href for point in found.points if point.href] == ["../run/x.html"]
     assert {event.kind for event in found.events} == {"reboot"}
-    assert len(found.events) == 5  # of the runs 280 to 779, which are drawn one by one
+    assert len(found.events) == 3  # of the runs 280 to 579, which are drawn one by one
 
 
 def test_facts_are_compared_run_by_run(small: Path) -> None:
