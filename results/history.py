@@ -73,32 +73,41 @@ def histories(frame: pd.DataFrame, detect: Detect = change_points) -> list[Histo
     sides = equal(frame["variant"], "base") | equal(
         frame["variant"], "head"
     )  # of comparisons, which have verdicts of their own
-    timed = frame[frame["latency_ns"].notna() & equal(frame["status"], "ok") & ~sides].copy()
+    timed = _timed(frame[~sides]).copy()
     if timed.empty:
         return []
     timed["series"] = labelled(timed)["series"]
-    found = []
-    for key, rows in timed.sort_values("created").groupby(_CASE, sort=False):
-        rows = rows.drop_duplicates("run_id", keep="last")
-        if len(rows) < LEAST_RUNS:
-            continue
-        workload, series, device, threads = map(str, key)
-        values: list[float] = rows["latency_ns"].to_numpy(float).tolist()
-        found.append(
-            History(
-                workload=workload,
-                series=series,
-                engine=str(rows["engine"].iloc[0]),
-                device=device,
-                threads=int(threads),
-                run_ids=rows["run_id"].tolist(),
-                moments=cast(Sequence[pd.Timestamp], pd.DatetimeIndex(rows["created"])),  # a list takes longer to make
-                commits=rows["commit"].astype(object).where(rows["commit"].notna(), None).tolist(),
-                values_ns=values,
-                changes=detect(values),
-            )
-        )
-    return sorted(found, key=lambda history: -_largest(history))
+    cases = timed.sort_values("created").groupby(_CASE, sort=False)
+    made = (history_of(rows, str(series), detect) for (_, series, _, _), rows in cases)
+    return sorted((one for one in made if one is not None), key=lambda history: -_largest(history))
+
+
+def history_of(rows: pd.DataFrame, series: str, detect: Detect = change_points) -> History | None:
+    """Of the rows of one case, oldest first: those with a latency, the last of each run; None for fewer than
+    `LEAST_RUNS`."""
+    rows = _timed(rows).drop_duplicates("run_id", keep="last")
+    if len(rows) < LEAST_RUNS:
+        return None
+    values: list[float] = rows["latency_ns"].to_numpy(float).tolist()
+    workload, engine, device, threads = (
+        str(rows[name].iloc[0]) for name in ("workload", "engine", "device", "threads")
+    )
+    return History(
+        workload=workload,
+        series=series,
+        engine=engine,
+        device=device,
+        threads=int(threads),
+        run_ids=rows["run_id"].tolist(),
+        moments=cast(Sequence[pd.Timestamp], pd.DatetimeIndex(rows["created"])),  # a list takes longer to make
+        commits=rows["commit"].astype(object).where(rows["commit"].notna(), None).tolist(),
+        values_ns=values,
+        changes=detect(values),
+    )
+
+
+def _timed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["latency_ns"].notna() & equal(frame["status"], "ok")]
 
 
 def sentences(history: History) -> list[str]:

@@ -8,11 +8,11 @@ import msgspec
 
 from bnnbench.results.alerts.alert import Alert
 from bnnbench.results.alerts.in_history import case_alerts
-from bnnbench.results.alerts.in_store import HISTORY_COLUMNS, in_order
+from bnnbench.results.alerts.in_store import in_order
 from bnnbench.results.alerts.in_verdicts import COLUMNS, SIDE_COLUMNS, verdict_alerts
 from bnnbench.results.alerts.matching import with_states
 from bnnbench.results.frames import load
-from bnnbench.results.history import histories
+from bnnbench.results.history import history_of
 from bnnbench.results.index.verdicts import read_verdicts
 from bnnbench.results.site.cases import CaseKey
 from bnnbench.results.site.page import digest
@@ -58,16 +58,10 @@ def _all(source: Source) -> list[Alert]:
 
 
 def _of_histories(source: Source, keys: set[CaseKey]) -> Mapping[CaseKey, list[Alert]]:
-    if not keys:
-        return {}
-    where: dict[str, str | list[str]] = {"status": "ok"}
-    if len(keys) < len(source.cases):
-        where |= {name: sorted({getattr(key, name) for key in keys}) for name in ("device", "workload", "engine")}
-    found: dict[CaseKey, list[Alert]] = {}
-    rows = load(source.store, where=where, columns=HISTORY_COLUMNS, since=source.asked.since)
-    for history in histories(rows, source.detect):
-        key = CaseKey(history.device, history.workload, history.engine, history.variant or "", history.threads)
-        found.setdefault(key, []).extend(case_alerts(history))
+    found = {}
+    for key in keys:
+        history = history_of(source.rows(key, keys), source.cases[key].series, source.detect)
+        found[key] = [] if history is None else case_alerts(history)
     return found
 
 

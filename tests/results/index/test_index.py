@@ -456,10 +456,10 @@ def test_planned_columns_are_decided_by_the_plan_alone(years: Store) -> None:
         pd.testing.assert_frame_equal(whole[sorted(PLANNED)], planned[sorted(PLANNED)])
 
 
-def test_within_a_block_each_run_is_looked_at_once(store: Store) -> None:
+def test_within_a_block_each_run_is_looked_at_once(years: Store) -> None:
     """What is read twice is of the same moment: a run that changes meanwhile is seen changed after the block."""
-    make_index(store.path, store.runs_path)
-    folder = str(store.runs_path / store.run_ids()[0])
+    make_index(years.path, years.runs_path)
+    folder = str(years.runs_path / years.run_ids()[0])
     with each_looked_at_once():
         before = seen_state(folder)
         os.utime(f"{folder}/run.json", ns=(1, 1))
