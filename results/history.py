@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
-import numpy as np
 import pandas as pd
 
 from bnnbench.results.columns import equal
@@ -51,19 +50,6 @@ class History:
 
 
 Detect = Callable[[Sequence[float]], Sequence[ChangePoint]]
-
-
-def remembering(detect: Detect) -> Detect:
-    """A `detect` that looks at the same figures once."""
-    known: dict[bytes, Sequence[ChangePoint]] = {}
-
-    def found(figures: Sequence[float]) -> Sequence[ChangePoint]:
-        key = np.asarray(figures, float).tobytes()
-        if key not in known:
-            known[key] = detect(figures)
-        return known[key]
-
-    return found
 
 
 def histories(frame: pd.DataFrame, detect: Detect = change_points) -> list[History]:

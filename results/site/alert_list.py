@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -17,6 +18,7 @@ from bnnbench.results.index.verdicts import read_verdicts
 from bnnbench.results.site.cases import CaseKey
 from bnnbench.results.site.page import digest
 from bnnbench.results.site.source import Source
+from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.store.alert_states import AlertState, read_states
 from bnnbench.results.store.baselines import Baselines
 
@@ -60,7 +62,8 @@ def _all(source: Source) -> list[Alert]:
 def _of_histories(source: Source, keys: set[CaseKey]) -> Mapping[CaseKey, list[Alert]]:
     found = {}
     for key in keys:
-        history = history_of(source.rows(key, keys), source.cases[key].series, source.detect)
+        case = source.cases[key]
+        history = history_of(source.rows(key, keys), case.series, partial(change_points, known=case.parts))
         found[key] = [] if history is None else case_alerts(history)
     return found
 

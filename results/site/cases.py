@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ import msgspec
 import pandas as pd
 
 from bnnbench.results.columns import equal, named
-from bnnbench.results.history import LEAST_RUNS, Detect
+from bnnbench.results.history import LEAST_RUNS
 from bnnbench.results.site.page import digest, slug
-from bnnbench.results.statistics.change_point import change_points
+from bnnbench.results.statistics.change_point import Cut, change_points
 
 COLUMNS = (
     *("run_id", "created", "commit", "device", "emulated", "boot_id", "engine", "variant", "engine_build", "workload"),
@@ -57,7 +57,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A case: its key, `unit` (`ns` or `instructions`) of its figures, in `runs` runs that have one. `last_*` are of
     its last run, with a figure or without, as are `gops` (10^9 operations per second) and `intensity` (operations per
-    byte moved); `recent` are the last figures, oldest first; `made_of` is a digest of its whole history."""
+    byte moved); `recent` are the last figures, oldest first; `parts` is
+    what `change_points` looked at; `made_of` is a digest of its whole history."""
 
     device: str
     workload: str
@@ -81,6 +82,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True):
     recent: list[float]
     recent_runs: list[str]
     changes: list[Change]
+    parts: dict[str, Cut | None]
     made_of: str
 
     @property
@@ -149,15 +151,15 @@ def timed(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
     return found.assign(value=found[column], low=found[low], high=found[high])
 
 
-def summary_of(
-    key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = None, detect: Detect = change_points
-) -> CaseSummary:
+def summary_of(key: CaseKey, rows: pd.DataFrame, before: CaseSummary | None = None) -> CaseSummary:
     """What is kept of a case, of its rows of `by_case`; `before` is returned where it was made of the same rows."""
     made_of = digest(rows["_hash"].to_numpy().tobytes().hex())
     if before is not None and before.made_of == made_of:
         return before
     unit = unit_of(rows)
     figures = timed(rows, unit)
+    parts: dict[str, Cut | None] = {}
+    changes = _changes(figures, {} if before is None else before.parts, parts)
     last = rows.iloc[-1]
     of_last = figures[figures["run_id"] == last["run_id"]]
     value, low, high = (
@@ -181,7 +183,8 @@ def summary_of(
         intensity=_intensity(last["macs_1bit"], last["bytes_moved"]),
         recent=[float(f"{figure:.6g}") for figure in figures["value"].tail(_SPARK)],
         recent_runs=[str(run) for run in figures["run_id"].tail(_SPARK)],
-        changes=_changes(figures, detect),
+        changes=changes,
+        parts=parts,
         made_of=made_of,
     )
 
@@ -204,7 +207,9 @@ def _intensity(macs: Any, moved: Any) -> float | None:
     return None if pd.isna(macs) or pd.isna(moved) or not moved else 2 * float(macs) / float(moved)
 
 
-def _changes(figures: pd.DataFrame, detect: Detect) -> list[Change]:
+def _changes(
+    figures: pd.DataFrame, known: Mapping[str, Cut | None], looked_at: MutableMapping[str, Cut | None]
+) -> list[Change]:
     stable = figures[figures["status"] == "ok"]
     values = [float(value) for value in stable["value"]]
     if len(values) < LEAST_RUNS or not all(map(math.isfinite, values)):
@@ -221,7 +226,7 @@ def _changes(figures: pd.DataFrame, detect: Detect) -> list[Change]:
             after=found.after,
             confidence=found.confidence,
         )
-        for found in detect(values)
+        for found in change_points(values, known=known, looked_at=looked_at)
         if found.before > 0
     ]
 

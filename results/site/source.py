@@ -11,12 +11,10 @@ import msgspec
 import pandas as pd
 
 from bnnbench.results.frames import load
-from bnnbench.results.history import Detect, remembering
 from bnnbench.results.site.cases import COLUMNS, CaseKey, CaseSummary, by_case, case_rows, keys_of, summary_of
 from bnnbench.results.site.choosing.groups import PublishedModel
 from bnnbench.results.site.page import slug
 from bnnbench.results.site.state import State
-from bnnbench.results.statistics.change_point import change_points
 from bnnbench.results.store.listing import RunLine, list_runs
 from bnnbench.results.store.parts import seen_state
 from bnnbench.results.store.runs import Store
@@ -47,7 +45,7 @@ class Source:
     """A store at one moment. `runs` are newest first, `changed` those that are new or have other files than at the last
     build; `known` says that all others are as they were, and none was removed. `kept` is what kinds of pages keep: see
     `memory`; `linked` are the runs that pages of cases link to, with their paths; `rows_read` are rows of cases that
-    were read already; `detect` finds change points, of the same figures once."""
+    were read already."""
 
     store: Store
     now: datetime
@@ -61,7 +59,6 @@ class Source:
     watch: Watch = lambda what, done, of: None
     linked: dict[str, str] = field(default_factory=dict)
     rows_read: dict[CaseKey, pd.DataFrame] = field(default_factory=dict)
-    detect: Detect = field(default_factory=lambda: remembering(change_points))
     _by_id: dict[str, RunLine] = field(default_factory=dict)
     _made: dict[str, Any] = field(default_factory=dict)
 
@@ -137,7 +134,7 @@ def read_source(
     if is_whole:
         cases |= _all_cases(source, known)
     elif changed:
-        cases |= _touched_cases(source)
+        cases |= _touched_cases(source, cases)
     source.cases = dict(sorted(cases.items()))
     watch("reading the store", 1, 1)
     return source
@@ -162,18 +159,18 @@ def _all_cases(source: Source, known: State | None) -> dict[CaseKey, CaseSummary
     cases = {}
     for number, (key, group) in enumerate(found):
         source.watch("cases", number, len(found))
-        cases[key] = summary_of(key, group, before.get(key), source.detect)
+        cases[key] = summary_of(key, group, before.get(key))
     source.rows_read = dict(found)
     return cases
 
 
-def _touched_cases(source: Source) -> dict[CaseKey, CaseSummary]:
+def _touched_cases(source: Source, known: Mapping[CaseKey, CaseSummary]) -> dict[CaseKey, CaseSummary]:
     lines = [line for line in source.runs if line.run_id in source.changed]
     since = min(line.created for line in lines)
     new = load(source.store, columns=COLUMNS, since=since)
     keys = keys_of(case_rows(new[new["run_id"].isin(source.changed)]))
     source.rows_read |= rows_of(source.store, keys, source.asked.since)
-    return {key: summary_of(key, rows, detect=source.detect) for key in keys if len(rows := source.rows_read[key])}
+    return {key: summary_of(key, rows, known.get(key)) for key in keys if len(rows := source.rows_read[key])}
 
 
 def _fingerprint(line: RunLine) -> str:

@@ -15,8 +15,9 @@ sum in sampling without replacement", Annals of Statistics 2 (1974), 39-48.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +45,27 @@ class ChangePoint:
     confidence: float
 
 
-def change_points(figures: Sequence[float], alpha: float = ALPHA, seed: int = 0) -> list[ChangePoint]:
+Cut = tuple[int, float]
+"""Where a part is cut, as an index of the part, and the p-value."""
+
+
+def change_points(
+    figures: Sequence[float],
+    alpha: float = ALPHA,
+    seed: int = 0,
+    known: Mapping[str, Cut | None] | None = None,
+    looked_at: MutableMapping[str, Cut | None] | None = None,
+) -> list[ChangePoint]:
     """The change points of a series in its order, none for a short one. Raises ValueError for a figure that is not
-    finite."""
+    finite.
+
+    `looked_at` gets the cut of each part that was looked at, None where it has none; given as `known` the next time,
+    with the same `alpha` and `seed`, a series that has grown is looked at only where it changed."""
     x = np.asarray(figures, float)
     if not np.isfinite(x).all():
         raise ValueError("a figure is not finite")
-    cuts = dict(_cuts(x, 0, alpha, seed))
+    looked_at = {} if looked_at is None else looked_at
+    cuts = dict(_cuts(x, 0, lambda part, offset: _cut(part, offset, alpha, seed), known or {}, looked_at))
     edges = [0, *sorted(cuts), len(x)]
     return [
         ChangePoint(
@@ -60,21 +75,35 @@ def change_points(figures: Sequence[float], alpha: float = ALPHA, seed: int = 0)
     ]
 
 
-def _cuts(x: NDArray[np.float64], offset: int, alpha: float, seed: int) -> list[tuple[int, float]]:
-    n = len(x)
-    if n < 2 * LEAST:
+def _cuts(
+    x: NDArray[np.float64],
+    offset: int,
+    cut_of: Callable[[NDArray[np.float64], int], Cut | None],
+    known: Mapping[str, Cut | None],
+    looked_at: MutableMapping[str, Cut | None],
+) -> list[Cut]:
+    if len(x) < 2 * LEAST:
         return []
+    part = f"{offset}-{sha256(x.tobytes()).hexdigest()[:20]}"
+    cut = known[part] if part in known else cut_of(x, offset)
+    looked_at[part] = cut
+    if cut is None:
+        return []
+    at, p = cut
+    return [
+        *_cuts(x[:at], offset, cut_of, known, looked_at),
+        (offset + at, p),
+        *_cuts(x[at:], offset + at, cut_of, known, looked_at),
+    ]
+
+
+def _cut(x: NDArray[np.float64], offset: int, alpha: float, seed: int) -> Cut | None:
+    n = len(x)
     ranks = midranks(x)
     u = _walk(ranks[None, :])[0]
     at = LEAST + int(np.argmax(u))
     p = _p_value(ranks, float(u.max()), alpha, np.random.default_rng((seed, offset, n)))
-    if p > alpha:
-        return []
-    return [
-        *_cuts(x[:at], offset, alpha, seed),
-        (offset + at, p),
-        *_cuts(x[at:], offset + at, alpha, seed),
-    ]
+    return None if p > alpha else (at, p)
 
 
 def _p_value(ranks: NDArray[np.float64], highest: float, alpha: float, rng: np.random.Generator) -> float:

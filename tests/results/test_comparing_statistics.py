@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.stats import binomtest
 
 from bnnbench.results.statistics.bootstrap import bootstrap_interval
-from bnnbench.results.statistics.change_point import change_points
+from bnnbench.results.statistics.change_point import Cut, change_points
 from bnnbench.results.statistics.detectable import pairs_needed, passes
 from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.equivalence import equivalence_p
@@ -200,6 +200,24 @@ class TestChangePoints:
 
     def test_too_short(self) -> None:
         assert change_points([1.0, 2.0, 3.0, 40.0, 50.0]) == []
+
+    @given(st.lists(st.sampled_from((100.0, 100.1, 103.0, 107.0)), min_size=8, max_size=60), st.integers(0, 59))
+    @settings(max_examples=40)
+    def test_what_is_known_of_a_series_changes_nothing(self, figures: list[float], before: int) -> None:
+        known: dict[str, Cut | None] = {}
+        change_points(figures[:before], looked_at=known)
+        assert change_points(figures, known=known) == change_points(figures)
+
+    def test_a_series_that_has_grown_is_looked_at_where_it_changed(self) -> None:
+        rng = np.random.default_rng(5)
+        figures = [float(one) for level in (100, 110, 120, 130) for one in rng.normal(level, 0.5, 20)]
+        known: dict[str, Cut | None] = {}
+        looked_at: dict[str, Cut | None] = {}
+        assert len(change_points(figures, looked_at=known)) == 3
+        change_points([*figures, 130.0], known=known, looked_at=looked_at)
+        assert 3 <= len(known.keys() & looked_at.keys()) < len(looked_at)
+        wrong = dict.fromkeys(known)
+        assert change_points(figures, known=wrong) == []  # it is not looked at again
         assert change_points([]) == []
 
 
