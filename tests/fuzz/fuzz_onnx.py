@@ -27,6 +27,7 @@ from bnnbench.kernels.models.onnx_file import parse_onnx
 from bnnbench.kernels.models.plan import make_plan
 from tests.fuzz.onnx_mutation import mutated
 from tests.kernels.onnx_models.cases import CASES, build
+from tests.kernels.onnx_models.int8_ops import OPS, built
 
 EXPORTED = Path(__file__).parents[1] / "kernels/onnx_models/brevitas"
 HANG_S = 10.0
@@ -40,9 +41,11 @@ _ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 
 
 def contents() -> list[bytes]:
-    """The files that are mutated: a small one for each op and for each way to write signs, and networks of Brevitas."""
+    """The files that are mutated: a small one for each op, in floats and on int8, and for each way to write signs, and
+    networks of Brevitas."""
     exported = [lzma.decompress((EXPORTED / f"{name}.onnx.xz").read_bytes()) for name in ("tfc_w1a1", "mobilenet")]
-    return [build(name) for name in CASES] * 10 + exported  # these take a hundred times as long
+    small = [build(name) for name in CASES] + [built(name, seed) for name in OPS for seed in range(2)]
+    return small * 10 + exported  # these take a hundred times as long
 
 
 def tried(content: bytes) -> str:

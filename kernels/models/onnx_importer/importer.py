@@ -214,7 +214,7 @@ def _require_known(model: ModelFile, content: OnnxContent) -> None:
     kinds = len({node.op for node in content.nodes})
     raise ModelError(
         f"{model.path}: {len(listed)} of its {kinds} kinds of ops are not supported: "
-        f"{', '.join(words)}{more}; export it without them, or run it with onnxruntime."
+        f"{', '.join(words)}{more}; export it without them, or measure it with a tool of onnxruntime."
     )
 
 

@@ -155,7 +155,7 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
         graph(net.model(net.op("Relu", y)).SerializeToString())
     assert str(error.value) == (
         "model.onnx: 2 of its 3 kinds of ops are not supported: Erf (2 times, first node 0), LSTM (1 times, first node "
-        "2); export it without them, or run it with onnxruntime."
+        "2); export it without them, or measure it with a tool of onnxruntime."
     )
 
 
