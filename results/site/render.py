@@ -87,8 +87,9 @@ def ranged(text: str) -> Markup:
     from markupsafe import Markup
 
     value, bracket, interval = text.partition(" (")
-    shown = Markup('<span class="nowrap">{}</span>').format(value)
-    return shown + Markup(' <span class="range">({}</span>').format(interval) if bracket else shown
+    if not bracket:
+        return Markup('<span class="nowrap">{}</span>').format(value)
+    return Markup('<span><span class="nowrap">{}</span> <span class="range">({}</span></span>').format(value, interval)
 
 
 def day(moment: str) -> str:

@@ -18,7 +18,7 @@ from bnnbench.results.site.case_history import MOST_RUNS, case_history
 from bnnbench.results.site.cases import COLUMNS, CaseKey, by_case, case_rows, summary_of
 from bnnbench.results.site.device_facts import device_facts
 from bnnbench.results.site.page import slug
-from bnnbench.results.site.render import json_block
+from bnnbench.results.site.render import json_block, ranged
 from bnnbench.results.site.source import Asked, read_source
 from bnnbench.results.site.sparkline import sparkline
 from bnnbench.results.store.runs import Store
@@ -134,3 +134,16 @@ def test_the_chart_library_is_what_its_list_says() -> None:
     licences = (folder / "LICENSES.txt").read_text(encoding="utf-8")
     for package in ("vega", "vega-lite", "vega-interpreter", "d3-array", "topojson-client", "robust-predicates"):
         assert f"\n{package} " in f"\n{licences}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", '<span class="nowrap"></span>'),
+        ("36.0 kB", '<span class="nowrap">36.0 kB</span>'),
+        ("2 µs (1-3)", '<span><span class="nowrap">2 µs</span> <span class="range">(1-3)</span></span>'),
+        ("<b> (<i>)", '<span><span class="nowrap">&lt;b&gt;</span> <span class="range">(&lt;i&gt;)</span></span>'),
+    ],
+)
+def test_a_figure_is_broken_only_before_its_interval(text: str, shown: str) -> None:
+    assert str(ranged(text)) == shown
