@@ -1,4 +1,4 @@
-"""The documentation's list of contents, which only `make docs` reads otherwise, and files that a merge left unfinished."""
+"""The list of contents of the documentation, which only `make docs` reads otherwise, and what a merge left behind."""
 
 from __future__ import annotations
 
