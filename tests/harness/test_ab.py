@@ -142,7 +142,7 @@ def test_an_interrupted_comparison_goes_on(bench: Bench) -> None:
 
 
 def test_a_budget_ends_it(bench: Bench) -> None:
-    found = verdicts(bench, [*replayed(bench, cases=2), "--budget", "1s"])
+    found = verdicts(bench, [*replayed(bench, cases=2), "--budget", "0.1s"])
     assert len(found) == 2
     assert {one["verdict"] for one in found} == {"inconclusive"}
     assert all(one["reason"] for one in found)
