@@ -12,9 +12,10 @@ from markupsafe import Markup
 from bnnbench.results.alerts.alert import Alert
 from bnnbench.results.site.alert_list import alert_list
 from bnnbench.results.site.cases import CaseKey, CaseSummary
+from bnnbench.results.site.comparing.pairs import verdicts_path
 from bnnbench.results.site.last_runs import last_runs, running
 from bnnbench.results.site.page import Page, Planned, digest
-from bnnbench.results.site.pages import Kind
+from bnnbench.results.site.pages import Kind, compare
 from bnnbench.results.site.run_paths import run_paths
 from bnnbench.results.site.source import Source, device_path
 from bnnbench.results.site.sparkline import sparkline
@@ -59,17 +60,21 @@ def _page(source: Source) -> Page:
     found = alert_list(source)
     week = changes_since(found, begin)
     shown = week[:MOST_CHANGES] or latest_changes(found, _LATEST)
+    last = last_runs(source)
+    compared = {planned.path for planned in compare.plan(source)}
+    runs = [one.line.run_id for one in last if one.line.comparisons]
     return Page(
         path="index.html",
         template="overview.html",
         title="Overview",
         context={
-            "last": last_runs(source),
+            "last": last,
             "running": running(source),
             "news": [_news(source, alert) for alert in shown],
             "changed": len(week),
             "days": source.asked.week_days,
             "linked": run_paths(source),
+            "verdicts": {id_: path for id_ in runs if (path := verdicts_path(id_)) in compared},
             "device_paths": {name: device_path(name) for name in source.devices},
             "runs": len(source.runs),
             "cases": len(source.cases),
