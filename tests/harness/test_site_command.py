@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bnnbench.harness.cli.main import main
 from bnnbench.results.report import html
 from bnnbench.results.report.page_context import PageContext
+from bnnbench.results.site.pages import run as run_pages
 from bnnbench.results.store.stored_run import StoredRun
 from tests.results.generated_store import Team
 
@@ -61,7 +63,7 @@ def test_charts_of_reports_are_drawn_where_asked(folder: Path, monkeypatch: pyte
         drawn.append(context.charts)
         return run.record.run_id
 
-    monkeypatch.setattr(html, "render", render)
+    monkeypatch.setattr(run_pages, "html", SimpleNamespace(render=render))  # tests of the site change it, too
     assert status("site", "--store", "runs") == 0
     plain = len(drawn)
     assert plain
