@@ -5,8 +5,6 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# Tests start hundreds of processes, each quicker by a quarter with byte code; an environment may have switched it off.
-unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: coverage demo docs test test-boards test-slow wheel test-wheel test-installed lint bench statistics fuzz lock clean help
 .DEFAULT_GOAL := help

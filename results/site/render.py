@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = "bnnbench site"
 """In a `meta` of every page: what has it was written by this program."""
+
+
+_CONTROLS = re.compile(r"(\\\\)|\\u00[01][0-9a-f]|\\[bf]")
+"""Control characters, which JSON has as escapes; what follows an escaped backslash is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ def json_block(value: Any) -> Markup:
 
     # Not as escapes, so that what steers the direction of writing is seen, and taken out.
     text = harmless(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    text = _CONTROLS.sub(lambda found: found[1] or "?", text)
     # As < in JSON is only ever part of a string, where an escape means the same.
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 

@@ -88,9 +88,7 @@ def _indexed(store: Store) -> list[tuple[Place, RunLine]]:
     ]
 
 
-_LISTED = (
-    *("sorted_by", "run_id", "created_text", "suite", "devices", "cases", "comparisons", "outcome", "folder_bytes"),
-)
+_LISTED = ["sorted_by", "run_id", "created_text", "suite", "devices", "cases", "comparisons", "outcome", "folder_bytes"]
 
 
 def _line(folder: Path) -> tuple[Place, RunLine]:

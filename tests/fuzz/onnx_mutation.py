@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import MutableSequence
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
@@ -118,23 +119,21 @@ def _node(graph: GraphProto, dice: random.Random) -> NodeProto:
 
 def _operand(graph: GraphProto, dice: random.Random) -> None:
     """Another operand: one that is missing, that comes later (a cycle), or the node's own result."""
-    node = _node(graph, dice)
-    if node.input and dice.random() < 0.8:
-        node.input[dice.randrange(len(node.input))] = dice.choice(_names(graph))
-    elif node.input and dice.random() < 0.5:
-        node.input.pop()
-    else:
-        node.input.append(dice.choice(_names(graph)))
+    _renamed(_node(graph, dice).input, graph, dice)
 
 
 def _result(graph: GraphProto, dice: random.Random) -> None:
-    node = _node(graph, dice)
-    if node.output and dice.random() < 0.7:
-        node.output[dice.randrange(len(node.output))] = dice.choice(_names(graph))
-    elif node.output and dice.random() < 0.5:
-        node.output.pop()
+    _renamed(_node(graph, dice).output, graph, dice)
+
+
+def _renamed(names: MutableSequence[str], graph: GraphProto, dice: random.Random) -> None:
+    """One of the names is another, is missing, or is one more."""
+    if names and dice.random() < 0.8:
+        names[dice.randrange(len(names))] = dice.choice(_names(graph))
+    elif names and dice.random() < 0.5:
+        names.pop()
     else:
-        node.output.append(dice.choice(_names(graph)))
+        names.append(dice.choice(_names(graph)))
 
 
 def _op(graph: GraphProto, dice: random.Random) -> None:

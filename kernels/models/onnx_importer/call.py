@@ -130,7 +130,7 @@ class Call:
         return [int(item) for item in found]
 
     def reduced(self, rank: int) -> tuple[int, ...]:
-        """The axes of a ReduceMean: all, where none are given."""
+        """The axes of a reduction: all where none are given, or, if the op says so, none."""
         given = self.listed("axes", 1)
         if not given and self.integer("noop_with_empty_axes", 0, 0, 1):
             return ()

@@ -107,13 +107,6 @@ def _constant_of_shape(call: Call) -> Array:
     return np.full(sizes, fill)
 
 
-def _mean(call: Call) -> Array:
-    data = call.constant(0, "input")
-    places = call.reduced(data.ndim)
-    keeps = bool(call.integer("keepdims", 1, 0, 1))
-    return np.asarray(data.mean(axis=places, dtype=np.float64, keepdims=keeps), data.dtype)
-
-
 def _quant(call: Call) -> Array:
     """QONNX Quant of constants."""
     x, scale, zero = (call.constant(place, "operand").astype(np.float64) for place in range(3))
@@ -185,7 +178,6 @@ FOLDERS: Mapping[str, Callable[[Call], Array]] = {
     "Slice": _slice,
     "ConstantOfShape": _constant_of_shape,
     "Expand": expanded,
-    "ReduceMean": _mean,
     **REDUCTIONS,
     "Quant": _quant,
     "IntQuant": _quant,

@@ -33,15 +33,13 @@ def _wide(data: Array) -> Array:
 
 def _reduced(compute: Callable[..., Array], call: Call) -> Array:
     """`compute` along the axes; where none are given along all, or, if the op says so, on each number alone."""
-    data, given = call.constant(0, "input"), call.listed("axes", 1)
-    reduces_none = not given and call.integer("noop_with_empty_axes", 0, 0, 1)
-    axes = () if reduces_none else call.axes(given or range(data.ndim), data.ndim)
-    keeps = bool(call.integer("keepdims", 1, 0, 1))
-    return np.asarray(compute(data, axis=axes, keepdims=keeps)).astype(data.dtype)
+    data, keeps = call.constant(0, "input"), bool(call.integer("keepdims", 1, 0, 1))
+    return np.asarray(compute(data, axis=call.reduced(data.ndim), keepdims=keeps)).astype(data.dtype)
 
 
 REDUCTIONS: Mapping[str, Callable[[Call], Array]] = {
     "ReduceSum": partial(_reduced, lambda data, **along: _wide(data).sum(**along)),
+    "ReduceMean": partial(_reduced, lambda data, **along: _wide(data).mean(**along)),
     "ReduceProd": partial(_reduced, lambda data, **along: _wide(data).prod(**along)),
     "ReduceL1": partial(_reduced, lambda data, **along: np.abs(_wide(data)).sum(**along)),
     "ReduceL2": partial(_reduced, _norm),

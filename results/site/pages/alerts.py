@@ -48,7 +48,7 @@ def plan(source: Source) -> Iterable[Planned]:
     """One page, made again when an alert, a decision or a page that it links to changed."""
     found = alert_list(source)
     linked = run_paths(source)
-    paths = {planned.path for planned in compare.plan(source)}
+    paths = compare.paths(source)
     shown = sorted(found, key=lambda alert: not alert.is_open)[:_MOST]
     links = [(linked.get(one.first_run), linked.get(one.previous_run or "")) for one in shown]
     made_of = digest([repr(one) for one in shown], links, len(found), [_compare_path(one, paths) for one in shown])

@@ -45,6 +45,11 @@ def plan(source: Source) -> Iterable[Planned]:
     return source.once("compared", lambda source: list(_planned(source)))
 
 
+def paths(source: Source) -> set[str]:
+    """Of all these pages."""
+    return {planned.path for planned in plan(source)}
+
+
 def _planned(source: Source) -> Iterable[Planned]:
     pages = _Pages(source)
     devices = device_pairs(pages.groups)

@@ -61,7 +61,7 @@ def _page(source: Source) -> Page:
     week = changes_since(found, begin)
     shown = week[:MOST_CHANGES] or latest_changes(found, _LATEST)
     last = last_runs(source)
-    compared = {planned.path for planned in compare.plan(source)}
+    compared = compare.paths(source)
     runs = [one.line.run_id for one in last if one.line.comparisons]
     return Page(
         path="index.html",

@@ -108,6 +108,11 @@ def test_json_of_a_page_ends_nowhere(text: str) -> None:
     assert list(json.loads(block)) == [text.replace("\u202e", "?").replace("\u2066", "?").replace("\u200f", "?")]
 
 
+def test_json_of_a_page_has_no_control_characters() -> None:
+    text = "a\x1b[2J\x07\b\f\x00 \\u0007 \\\\b\n\t\ud800"
+    assert json.loads(str(json_block(text))) == "a?[2J???? \\u0007 \\\\b\n\t?"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_file_name_is_plain(text: str) -> None:
     found = slug(text, "pi4")
