@@ -13,11 +13,11 @@ The statuses, from the journal of the run:
 """
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from bnnbench.results.metrics import METRICS, Metric, number
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status
 from bnnbench.results.roof import beyond_roof
 from bnnbench.results.statistics.level import Level, level
@@ -55,8 +55,6 @@ class CaseResult:
     """By the key of a metric; what was not measured is not in it."""
     intervals: Mapping[str, Level] = field(default_factory=dict)
     """Of the figures of its invocations, of metrics that have one; by the key of the metric."""
-    energy_mj: float | None = None
-    """Per iteration, where a power source could be read while it was timed."""
     accuracy: Accuracy | None = None
     """None too when it failed or the predictions were wrong."""
     rounding: str | None = None
@@ -152,7 +150,6 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
         trust=grade,
         trust_reasons=tuple(doubt.sentence for doubt in doubts),
         trust_words=tuple(dict.fromkeys(doubt.word for doubt in doubts)),
-        energy_mj=_median_of(timed, lambda item: number(item.telemetry.get("energy_mj"))),
         latency=latency,
         p90_ns=statistics.median(quantile(item.samples_ns, 0.9) for item in timed),
         arena_bytes=arena,
@@ -217,11 +214,6 @@ def _unfinished(run: StoredRun, case: CaseRecord, status: Status, what: str) -> 
 def _loss(run: StoredRun, case: CaseRecord) -> str | None:
     events = [event for event in run.events if event.device == case.device and event.kind in _LOSING_EVENTS]
     return events[-1].message if events else None
-
-
-def _median_of(timed: Sequence[Invocation], figure: Callable[[Invocation], float | None]) -> float | None:
-    figures = [value for item in timed if (value := figure(item)) is not None]
-    return statistics.median(figures) if figures else None
 
 
 def _figure(metric: Metric, timed: Sequence[Invocation]) -> float | None:

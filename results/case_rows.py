@@ -91,7 +91,6 @@ def _result_columns(result: CaseResult) -> dict[str, Any]:
         "p90_ns": result.p90_ns,
         "gops": result.gops,
         "arena_bytes": result.arena_bytes,
-        "energy_mj": result.energy_mj,
         **_accuracy_columns(result.accuracy),
     }
 

@@ -39,8 +39,9 @@ class Metric:
     good in it: fast, faster, fastest. `text` writes a figure.
 
     `floor` is the least difference that is called, and within `margin` two sides are equivalent: ratios minus 1, of
-    shares differences. A suite may change those of latency. `combined` makes the figure
-    of a case of those of its invocations.
+    shares differences. A suite may change both. `alpha` is the level of the test, where it has one: the probability
+    that a suite in which nothing differs has a difference called. `combined` makes the figure of a case of those of its
+    invocations.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Metric:
     compared: Compared
     floor: float
     margin: float
+    alpha: float = 0.0075
     label: str = ""
     title: str = ""
     slug: str = ""
@@ -65,6 +67,8 @@ class Metric:
     trials: str | None = None
     of_invocation: Callable[[Invocation], float | None] | None = None
     combined: Callable[[Figures], float] = median
+    source_of: Callable[[Invocation], str | None] | None = None
+    """Names what a figure was read from, where figures of different sources cannot be compared."""
     of_case: Callable[[CaseRecord], float | None] | None = None
     is_objective: bool = False
     """Whether models are chosen by it."""
@@ -131,6 +135,10 @@ def number(value: object) -> float | None:
 def accuracy_text(share: float) -> str:
     """An accuracy as `91.13 %`."""
     return f"{share * 100:.2f} %"
+
+
+def _energy(millijoules: float) -> str:
+    return f"{quantity.significant(millijoules)} mJ"
 
 
 _LARGEST = 1e30
@@ -252,6 +260,21 @@ METRICS: Mapping[str, Metric] = {
             of_invocation=lambda item: item.first_ns,
             is_required=False,
             is_time=True,
+        ),
+        Metric(
+            key="energy",
+            unit="mJ",
+            column="energy_mj",
+            word="energy",
+            text=_energy,
+            compared="unpaired",
+            floor=0.05,
+            margin=0.1,
+            of_invocation=lambda item: number(item.telemetry.get("energy_mj")),
+            source_of=lambda item: str(item.telemetry.get("power_source", "")) or None,
+            is_required=False,
+            is_time=True,
+            in_tables=False,
         ),
     )
 }

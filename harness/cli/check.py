@@ -21,6 +21,7 @@ EXAMPLES = """Examples:
   bnnbench check suite.toml --baseline main --baseline v1.2 -d pi4 # last merge and last release
   bnnbench check --baseline main --format markdown -o comment.md
   bnnbench check --baseline main --format junit -o bnnbench.xml --max-inconclusive 20%
+  bnnbench check --baseline main --only-regressions
   bnnbench check --baseline main --notify        # to the webhook BNNBENCH_NOTIFY_URL
 Exit status: 0 passed, 1 regression or wrong output, 2 usage error, 3 not measured or too many
 inconclusive cases."""
@@ -57,6 +58,9 @@ def check(
         bool, Parameter(negative="", show_default=False, help="Fail if any case is inconclusive.")
     ] = False,
     max_inconclusive: Annotated[str, Parameter(help="Allowed share of inconclusive cases.")] = "100%",
+    only_regressions: Annotated[
+        bool, Parameter(negative="", show_default=False, help="List only what makes the check fail.")
+    ] = False,
     notify: Annotated[
         bool,
         Parameter(
@@ -117,7 +121,7 @@ def check(
         rows += done.rows
         run_ids.append(done.result.stored.record.run_id)
         statuses.append(exit_status(done.result, done.rows))
-        remarks = remarks_on(done.result, done.rows, results)
+        remarks = remarks_on(done.result, done.rows, results, is_brief=only_regressions)
         if format == "table" or output is not None:
             print_outcome(done.result, done.rows, remarks, Console(), store)
         else:
@@ -125,7 +129,7 @@ def check(
         for line in history_of_unjudged(done.result, results):
             _tell(line)
     if format != "table":
-        _write(FORMATS[format](rows, ", ".join(run_ids), together(all_remarks)), output)
+        _write(FORMATS[format](rows, ", ".join(run_ids), together(all_remarks, only_regressions)), output)
     status = worst(statuses)
     if hook is not None and status != INTERRUPTED and (status or notify_always):
         _tell(hook.told(Notice(rows, together(all_remarks), run_ids, status)))

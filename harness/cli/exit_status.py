@@ -8,6 +8,7 @@ from rich.text import Text
 
 from bnnbench.results.records import Strictness
 from bnnbench.results.store.runs import Store
+from bnnbench.results.verdict.budget_rows import budget_rows
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
 from ..run.execute import RunResult
@@ -20,10 +21,11 @@ REGRESSION, UNCLEAR = 1, NOT_MEASURED
 
 
 def exit_status(result: RunResult, rows: Sequence[VerdictRow]) -> int:
-    """0 fine, 1 a regression or a broken head, 3 not measured, 130 interrupted; as strict as the call was."""
+    """0 fine, 1 a regression, a broken head or a figure over its budget, 3 not measured, 130 interrupted; as strict as
+    the call was."""
     if result.outcome == "interrupted":
         return INTERRUPTED
-    if any(row.is_bad for row in rows):
+    if any(row.is_bad for row in rows) or any(row.is_bad for row in budget_rows(result.stored)):
         return REGRESSION
     return UNCLEAR if result.outcome != "complete" or result.failures or doubts(result, rows) else 0
 

@@ -74,6 +74,8 @@ def again(run_id: str, store: Path | None) -> str:
 def print_json(result: RunResult) -> None:
     """The run's id, outcome and rows; missing figures are null."""
     from bnnbench.results import load
+    from bnnbench.results.verdict.budget_rows import budget_rows
+    from bnnbench.results.verdict.formats.json import budget_entry
 
     rows = json.loads(load(result.stored).to_json(orient="records", date_format="iso"))
     json.dump(
@@ -83,6 +85,7 @@ def print_json(result: RunResult) -> None:
             "outcome": result.outcome,
             "failures": result.failures,
             "overhead": result.stored.end.overhead if result.stored.end else {},
+            "budgets": [budget_entry(row) for row in budget_rows(result.stored)],
             "cases": rows,
         },
         sys.stdout,

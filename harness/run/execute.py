@@ -6,11 +6,14 @@ import time
 from dataclasses import dataclass, field
 
 from bnnbench.devices.machines import machines
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import DeviceEvent, Outcome, RunEnd
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import RunWriter, Store, StoredRun, StoreError
 from bnnbench.results.tables.run_files import finish
+from bnnbench.results.verdict.paired import with_metric
+from bnnbench.results.verdict.policy import MAIN, Policy
 
 from ..bench.context import RunContext, Watcher
 from ..bench.reach import Reached
@@ -87,7 +90,7 @@ def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunCont
     if config.compare is None:
         return TimingSession(reached.target, reached.transport, cases, context, reached.builds_ns)
     mine = [record for record in ready.comparisons if record.device == reached.target.spec.name]
-    rules = Rules(floor=config.suite.verdict.floor, margin=config.suite.verdict.margin)
+    policy = Policy.of(context.writer.record)
     budget_s, device = config.compare.budget_s, reached.target.spec.name
     known = latest(context.store, device)
     return ComparingSession(
@@ -97,7 +100,8 @@ def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunCont
         context,
         reached.builds_ns,
         comparisons=mine,
-        rules=rules,
+        rules=with_metric(Rules(), policy.tuned(METRICS[MAIN], "", device)),
+        policy=policy,
         budget_s=budget_s,
         calibration=known,
     )

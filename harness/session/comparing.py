@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
-from bnnbench.results.metrics import METRICS
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.records import SIDES, ComparisonRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
-from bnnbench.results.verdict.paired import difference, needed, verdict, within_layout
+from bnnbench.results.verdict.paired import difference, needed, verdict, with_metric, within_layout
+from bnnbench.results.verdict.policy import EVERYTHING, MAIN, Policy
 
 from ..bench.workbench import Workbench
 from ..clock import now
@@ -30,12 +32,13 @@ from .why import why
 
 @dataclass
 class ComparingSession(DeviceSession):
-    """`budget_s` ends it; `calibration` is the device's last one."""
+    """`budget_s` ends it; `calibration` is the device's last one; `policy` is what the suite asks."""
 
     comparisons: list[ComparisonRecord]
     rules: Rules
     budget_s: float | None
     calibration: Calibration | None = None
+    policy: Policy = EVERYTHING
     _left: list[ComparisonRecord] = field(default_factory=list, init=False)
     _stored: StoredRun | None = field(default=None, init=False)
     _next_index: dict[str, int] = field(default_factory=dict, init=False)
@@ -61,7 +64,7 @@ class ComparingSession(DeviceSession):
         begun = [one for record in self._left if (one := self._begin(record)) is not None]
         if self.target.meter.is_exact:
             for one in begun:
-                self._judge(one, compare_counts(bench, one, self._take_index))
+                self._judge(one, compare_counts(bench, one, self._take_index, self._tuned(one.record)))
             return
         self._going = begun
         if self.budget_s is not None and begun:
@@ -83,6 +86,13 @@ class ComparingSession(DeviceSession):
     def _kernel(self) -> str | None:
         value = self.target.facts["kernel"].value
         return None if value is None else str(value)
+
+    def _tuned(self, record: ComparisonRecord) -> Callable[[Metric], Metric]:
+        """Gives a metric the floor and margin that the suite has for the comparison."""
+        return partial(self.policy.tuned, workload=record.workload, device=record.device)
+
+    def _rules_of(self, comparison: Comparison) -> Rules:
+        return with_metric(self.rules, self._tuned(comparison.record)(METRICS[MAIN]))
 
     def _pair_ns(self, comparison: Comparison) -> float:
         return sum(
@@ -128,7 +138,7 @@ class ComparingSession(DeviceSession):
     def _wave(self, bench: Workbench) -> bool:
         """Every comparison to its next look, the blocks of all of them in random order. False when the budget is
         spent."""
-        needs = {item.record.id: needed(self.rules, item.pairs) for item in self._going}
+        needs = {item.record.id: needed(self._rules_of(item), item.pairs) for item in self._going}
         for entry in [item for item in self._going if needs[item.record.id] is None]:
             self._finish(bench, entry)
         chosen = self._going if self._deadline is None else self._nearest(needs)
@@ -181,7 +191,7 @@ class ComparingSession(DeviceSession):
                 return
 
     def _finish(self, bench: Workbench, comparison: Comparison) -> None:
-        found = verdict(self.rules, comparison.record.id, comparison.pairs, now())
+        found = verdict(self._rules_of(comparison), comparison.record.id, comparison.pairs, now())
         builds = {case.record.engine_build for case in comparison.cases.values()}
         if self.calibration and len(builds) > 1:
             found = within_layout(found, self.calibration)
@@ -208,7 +218,7 @@ class ComparingSession(DeviceSession):
         others: Sequence[Verdict] = ()
         if not comparison.record.extra_ppm:
             base, head = (self._measured(comparison, side) for side in SIDES)
-            others = other_verdicts(comparison.record.id, base, head, now())
+            others = other_verdicts(comparison.record.id, base, head, now(), self._tuned(comparison.record))
         self.context.append(Verdicts(comparison_id=comparison.record.id, verdicts=[main, *others]))
         if comparison in self._going:
             self._going.remove(comparison)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bnnbench.results.metrics import METRICS
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.records import Side, Verdict
 from bnnbench.results.verdict.other_metrics import repeated_verdict
 
@@ -17,12 +17,15 @@ from .pairs import Comparison
 _ORDER: tuple[tuple[int, Side], ...] = ((0, "base"), (0, "head"), (1, "head"), (1, "base"))
 
 
-def compare_counts(bench: Workbench, comparison: Comparison, take_index: Callable[[str], int]) -> Verdict:
-    """The verdict on instructions; `take_index` gives the next invocation's of a case.
+def compare_counts(
+    bench: Workbench, comparison: Comparison, take_index: Callable[[str], int], tuned: Callable[[Metric], Metric]
+) -> Verdict:
+    """The verdict on instructions; `take_index` gives the next invocation's of a case, `tuned` the metric with the
+    suite's floor.
 
     Raises DeviceError, Interrupted, StoreError.
     """
-    record, metric = comparison.record, METRICS[bench.target.meter.metric]
+    record, metric = comparison.record, tuned(METRICS[bench.target.meter.metric])
     counts: dict[Side, list[float]] = {"base": [], "head": []}
     for pair, side in _ORDER:
         bench.context.stop.check()

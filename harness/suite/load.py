@@ -23,6 +23,7 @@ from ..errors import SuiteError
 from .own_engine import wrong_engine, wrong_name
 from .pairs import PairError, with_pairs
 from .tables import EngineTable, ModelTable, Suite
+from .verdict_tables import VerdictError, require_sense, with_verdict
 from .wording import not_toml, reworded
 
 QUICKSTART = "quickstart"
@@ -69,7 +70,7 @@ def parse_suite(text: str, path: Path) -> Suite:
 
 def _from_document(document: dict[str, Any], path: Path) -> Suite:
     try:
-        suite = msgspec.convert(with_pairs(document), Suite)
+        suite = msgspec.convert(with_verdict(with_pairs(document)), Suite)
     except PairError as error:
         raise SuiteError(f"{path}: {error}.") from None
     except (RecursionError, OverflowError):
@@ -89,6 +90,12 @@ def _from_document(document: dict[str, Any], path: Path) -> Suite:
                 "smaller."
             )
     _check_engines(suite, path)
+    if document.get("gate") == []:
+        raise SuiteError(f"{path}: gate names no metric; leave it out, and every metric is a gate.")
+    try:
+        require_sense(suite.gate, suite.verdict)
+    except VerdictError as error:
+        raise SuiteError(f"{path}: {error}.") from None
     folder = path.resolve().parent
     return msgspec.structs.replace(
         suite,
@@ -167,7 +174,17 @@ def _missing(path: Path) -> str:
 def _merged(suites: list[Suite]) -> Suite:
     first = suites[0]
     for other in suites[1:]:
-        for key in ("engines", "threads", "seed", "invocations", "samples", "min_sample_ms", "warmup_ms", "verdict"):
+        for key in (
+            "engines",
+            "threads",
+            "seed",
+            "invocations",
+            "samples",
+            "min_sample_ms",
+            "warmup_ms",
+            "verdict",
+            "gate",
+        ):
             if getattr(first, key) != getattr(other, key):
                 raise SuiteError(
                     f"the suites {first.name} and {other.name} disagree on {key}; measure them one at a time."

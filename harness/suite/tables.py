@@ -11,6 +11,7 @@ from bnnbench.kernels.errors import KernelError
 from bnnbench.kernels.ops import Act, BConv2d, BGemm, BitPack, BMaxPool2d, KernelSpec
 
 from .defaults import MIN_SAMPLE_MS, WARMUP_MS
+from .verdict_tables import VerdictTable
 
 MOST_INVOCATIONS = 10_000
 """Of a case, and samples of an invocation: more would take days, and fill a journal."""
@@ -170,13 +171,6 @@ class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What its `load` takes: kernel cases, plan files, `.tflite` files, `.onnx` files."""
 
 
-class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[verdict]`: from which effect on a difference counts, and within which two are equivalent."""
-
-    floor: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
-    margin: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.02
-
-
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A complete suite: what the file leaves out has its default. Paths are absolute once loaded."""
 
@@ -195,6 +189,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: list[ModelTable] = []
     engine: dict[str, EngineTable] = {}
     verdict: VerdictTable = VerdictTable()
+    gate: list[str] = []
+    """The metrics that decide whether a check passes; none: all."""
 
 
 KERNEL_TABLES: dict[str, type[msgspec.Struct]] = {

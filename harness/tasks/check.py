@@ -94,6 +94,9 @@ def _suite(baseline: Baseline, models: Mapping[str, str], always: bool) -> tuple
     except SuiteError as error:
         return suite, [f"the suite can no longer be read ({str(error).rstrip('.')}); its saved version is checked"]
     notes = []
+    if (today.verdict, today.gate) != (suite.verdict, suite.gate):
+        notes.append(f"the suite's gates have changed {saved}; those of today are used")
+        suite = msgspec.structs.replace(suite, verdict=today.verdict, gate=today.gate)
     if any(getattr(today, key) != getattr(then.suite, key) for key in _CASES):
         notes.append(f"the suite has changed {saved}; the baseline's cases are checked")
     gone = [name for name in then.suite.engine if name not in today.engine and name in baseline.judged]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,7 +27,8 @@ from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.other_metrics import Measured, other_verdicts, repeated_verdict
-from bnnbench.results.verdict.paired import verdict, within_layout
+from bnnbench.results.verdict.paired import verdict, with_metric, within_layout
+from bnnbench.results.verdict.policy import MAIN, Policy
 
 from ..plan.meter import INSTRUCTION_COUNT, WALL_CLOCK
 from ..session.budget import invocation_ns, rules_for
@@ -82,9 +84,7 @@ class _Judge:
                 self._done.setdefault(entry.comparison_id, []).append(entry)
             elif isinstance(entry, Pair):
                 self._pairs.setdefault(entry.comparison_id, []).append(entry)
-        given = run.record.asked.suite.verdict
-        set_ = {name: value for name in ("floor", "margin") if (value := getattr(given, name)) is not None}
-        self._rules = Rules(**set_)
+        self._policy = Policy.of(run.record)
         try:
             asked = msgspec.convert(run.record.suite, _Compare).compare
         except msgspec.ValidationError:
@@ -152,7 +152,8 @@ class _Judge:
             )
             for side in SIDES
         ]
-        return [main, *other_verdicts(record.id, sides[0], sides[1], "")]
+        tuned = partial(self._policy.tuned, workload=record.workload, device=record.device)
+        return [main, *other_verdicts(record.id, sides[0], sides[1], "", tuned)]
 
     def _gates_of(self, record: ComparisonRecord) -> dict[Side, Gate]:
         return {"base": self._gates[record.base_case], "head": self._gates[record.head_case]}
@@ -193,7 +194,7 @@ class _Judge:
         )
 
     def _of_counts(self, record: ComparisonRecord, done: Sequence[Invocation]) -> Verdict:
-        metric = METRICS[INSTRUCTION_COUNT.metric]
+        metric = self._policy.tuned(METRICS[INSTRUCTION_COUNT.metric], record.workload, record.device)
         counts: dict[Side, list[float]] = {"base": [], "head": []}
         for one in done[-_COUNTS:]:
             counts[self._side(record, one)].append(float((one.counters or {}).get(metric.key) or 0))
@@ -207,12 +208,14 @@ class _Judge:
     def _possible_rules(self, record: ComparisonRecord) -> Iterator[Rules]:
         """Those that the session may have had. Under a budget, how many looks there are depends on the comparisons that
         were left when it began; where the run was resumed is not in the journal."""
+        latency = self._policy.tuned(METRICS[MAIN], record.workload, record.device)
+        own = with_metric(Rules(), latency)
         if self._budget_s is None:
-            yield self._rules
+            yield own
             return
         tried: set[tuple[int, ...]] = set()
         for left in self._left_before(record):
-            rules = rules_for(self._rules, self._budget_s, [self._pair_ns(item) for item in left])
+            rules = rules_for(own, self._budget_s, [self._pair_ns(item) for item in left])
             if rules.looks not in tried:
                 tried.add(rules.looks)
                 yield rules

@@ -15,14 +15,16 @@ from bnnbench.results.records import ComparisonRecord, RunRecord, Strictness
 from bnnbench.results.store.baselines import Baseline, Baselines
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.verdict.budget_rows import budget_rows, unused_budgets
+from bnnbench.results.verdict.policy import MAIN, Policy
 from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, is_judged
 
 from ..run.execute import RunResult
 
 
-def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> Remarks:
-    """What is to be told of a comparison beside its verdicts."""
+def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store, is_brief: bool = False) -> Remarks:
+    """What is to be told of a comparison beside its verdicts; `is_brief`: only what makes a check fail is listed."""
     record = result.stored.record
     lost = [Unmeasured(f"device '{name}'", reason) for name, reason in result.failures.items()]
     left = [
@@ -32,11 +34,33 @@ def remarks_on(result: RunResult, rows: Sequence[VerdictRow], store: Store) -> R
     ]
     baselines = {item.name: item for item in Baselines(store.path).all()}
     return Remarks(
-        [*lost, *left],
-        doubts(result, rows),
+        [*lost, *left, *unmeasured_gates(result.stored, rows)],
+        [*doubts(result, rows), *old_allowances(result.stored)],
         _origins(rows, record, baselines),
         _environment(rows, result.stored, baselines),
+        budget_rows(result.stored),
+        is_brief,
     )
+
+
+def unmeasured_gates(run: StoredRun, rows: Sequence[VerdictRow]) -> list[Unmeasured]:
+    """Gates and budgets that the suite names and no case has a figure for: they could never fail."""
+    judged = {row.verdict.metric for row in rows}
+    gates = Policy.of(run.record).asked_for if run.record.comparisons else ()
+    none = [key for key in gates if key not in judged]
+    found = [Unmeasured(f"gate '{key}'", f"no case has a verdict on {METRICS[key].label}") for key in none]
+    unused = unused_budgets(run, budget_rows(run))
+    return found + [Unmeasured(f"budget '{text}'", "no measured case has such a figure") for text in unused]
+
+
+def old_allowances(run: StoredRun) -> list[str]:
+    """Allowances whose last day has passed, a sentence each."""
+    policy = Policy.of(run.record)
+    return [
+        f"the allowance of {item.metric} has expired on {item.until.isoformat()} ({item.reason}); remove it"
+        for item in policy.rules.verdict.allow
+        if policy.is_over(item)
+    ]
 
 
 def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
@@ -50,6 +74,11 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
         found.append("no case was judged")
     if wrong := [row for row in unclear if row.verdict.status in ("failed", "wrong_output", "unstable")]:
         found.append(f"not measured: {some([f'{row.record.workload} ({row.word})' for row in wrong])}")
+    for item in unmeasured_gates(result.stored, rows):
+        found.append(f"{item.what}: {item.reason}")
+    open_budgets = [row for row in budget_rows(result.stored) if row.is_unclear]
+    if asked.strict and open_budgets:
+        found.append(f"{_count(len(open_budgets), 'budget')} undecided, and --strict allows none")
     if asked.strict and unclear:
         words = [row.record.workload + ("" if row.is_main else f", {row.metric.label}") for row in unclear]
         found.append(f"{len(unclear)} without a verdict, and --strict allows none: {some(words)}")
@@ -78,11 +107,12 @@ def history_of_unjudged(result: RunResult, store: Store) -> list[str]:
         return []
     lines = [f"{skips[0].device}: {skips[0].reason}; the store's history, which detects less:"]
     wanted = {(skip.workload, skip.device) for skip in skips}
-    margin = result.stored.record.asked.suite.verdict.margin or METRICS["latency"].margin
+    policy = Policy.of(result.stored.record)
     workloads, devices = ({pair[place] for pair in wanted} for place in (0, 1))
     rows = load(store, where={"workload": workloads, "device": devices}, columns=COLUMNS)
     found = [history for history in histories(rows) if (history.workload, history.device) in wanted]
-    return lines + ([history_alone(item, margin) for item in found] or ["no case has three runs"])
+    margins = [policy.tuned(METRICS[MAIN], item.workload, item.device).margin for item in found]
+    return lines + (list(map(history_alone, found, margins)) or ["no case has three runs"])
 
 
 def _origins(rows: Sequence[VerdictRow], run: RunRecord, baselines: Mapping[str, Baseline]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from bnnbench.results.store.baselines import Baseline
 
 COLUMNS = (
     *("workload", "device", "threads", "metric", "unit", "base", "status", "verdict", "effect_unit", "effect"),
-    *("low", "high", "level", "base_value", "head_value", "pairs", "why", "extra_ppm"),
+    *("low", "high", "level", "base_value", "head_value", "pairs", "why", "extra_ppm", "gated", "allowed"),
 )
 """Columns of verdicts that alerts are made of."""
 SIDE_COLUMNS = ("run_id", "workload", "device", "threads", "engine", "variant", "engine_build", "plan_sha256")
@@ -85,9 +85,9 @@ def _streaks(rows: Sequence[Row], closed: Mapping[tuple[Subject, str], str]) -> 
     until = ""
     for place, row in enumerate(rows):
         word: str | None = None if pd.isna(row["verdict"]) else str(row["verdict"])
-        kind = _KINDS.get(word or "")
+        kind = _KINDS.get(word or "") if _counts(row) else None
         if kind is None:
-            if word == "equivalent" and now is not None:
+            if (word == "equivalent" or not _counts(row)) and now is not None:
                 now.is_current, now = False, None
             continue
         is_same = now is not None and now.subject.kind == kind and not (until and iso(row["created"]) > until)
@@ -99,6 +99,11 @@ def _streaks(rows: Sequence[Row], closed: Mapping[tuple[Subject, str], str]) -> 
         now.rows.append(row)
         until = max(until, closed.get((now.subject, str(row["run_id"])), ""))
     return found
+
+
+def _counts(row: Row) -> bool:
+    """Whether the change is of a gate of its suite, and none that it allows."""
+    return not (row["allowed"] is True or row["gated"] is False)
 
 
 def _subject(row: Row, kind: Kind) -> Subject:

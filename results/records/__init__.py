@@ -26,15 +26,15 @@ from bnnbench.results.records.plan import (
     RunRecord,
     Skip,
     Strictness,
-    SuiteRules,
-    VerdictRules,
     just_after,
 )
+from bnnbench.results.records.policy import Allowance, MetricRules, ScopedRules, SuiteRules, VerdictRules
 
 __all__ = [
     "SCHEMA",
     "SIDES",
     "Accuracy",
+    "Allowance",
     "Asked",
     "Build",
     "CaseRecord",
@@ -45,11 +45,13 @@ __all__ = [
     "Gate",
     "Invocation",
     "Kind",
+    "MetricRules",
     "Outcome",
     "Pair",
     "Peak",
     "RunEnd",
     "RunRecord",
+    "ScopedRules",
     "Side",
     "Skip",
     "Status",

@@ -7,6 +7,7 @@ import msgspec
 
 from bnnbench.results.errors import StoreError
 from bnnbench.results.records.bounds import SCHEMA, Count, Invocations, Kind, Real, Size, Whole
+from bnnbench.results.records.policy import SuiteRules
 
 
 class CaseRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,19 +85,6 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     isa: str | None = None
     build: str | None = None
-
-
-class VerdictRules(msgspec.Struct, frozen=True, kw_only=True):
-    """`[verdict]` of a suite, as ratios minus 1; None where it says nothing."""
-
-    floor: Real | None = None
-    margin: Real | None = None
-
-
-class SuiteRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What stored runs are judged by, of their suite."""
-
-    verdict: VerdictRules = VerdictRules()
 
 
 class Strictness(msgspec.Struct, frozen=True, kw_only=True):

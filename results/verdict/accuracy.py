@@ -14,16 +14,15 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bnnbench.results.image_flags import unpacked
-from bnnbench.results.metrics import METRICS
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.records import Accuracy, CaseRecord, Side, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
 
 LEVEL = 0.99
 """Of the interval; at most 1 % of comparisons in which nothing differs are called."""
-ALPHA = 0.0075
-"""Of the test: below 1 %, so that the rate that some thousand comparisons show is so, too."""
 _METRIC = METRICS["accuracy"]
+"""Its `alpha` is below 1 %, so that the rate that some thousand comparisons show is so, too."""
 _NAMED = 8
 """So many images are named in a reason."""
 
@@ -48,8 +47,11 @@ class Answers:
         return flags if flags is not None and int(flags.sum()) == self.accuracy.correct else None
 
 
-def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished: str | None = None) -> Verdict | None:
-    """None where the two did not see the same images. Effects are differences of shares (-0.002: 0.2 points less)."""
+def accuracy_verdict(
+    comparison_id: str, base: Answers, head: Answers, finished: str | None = None, metric: Metric = _METRIC
+) -> Verdict | None:
+    """None where the two did not see the same images. Effects are differences of shares (-0.002: 0.2 points less);
+    `metric` has the floor and margin."""
     one = Verdict(comparison_id=comparison_id, metric=_METRIC.key, unit=_METRIC.unit, status="ok", finished=finished)
     sides: tuple[tuple[Side, Answers], ...] = (("base", base), ("head", head))
     for side, answers in sides:
@@ -61,28 +63,34 @@ def accuracy_verdict(comparison_id: str, base: Answers, head: Answers, finished:
     one = replace(one, base_value=base.share, head_value=head.share, effect=head.share - base.share)
     plan = base.case.plan_sha256
     if plan is not None and plan == head.case.plan_sha256:
-        return _of_one_model(one, base, head)
+        return _of_one_model(one, base, head, metric)
     if base.right is None or head.right is None:
         reason = "the stored runs lack the per-image results, so chance cannot be ruled out"
         return replace(one, verdict="inconclusive", reason=f"{reason}; compare them again")
-    return of_two_models(one, base.right, head.right)
+    return of_two_models(one, base.right, head.right, metric=metric)
 
 
-def of_two_models(verdict: Verdict, base: NDArray[np.bool_], head: NDArray[np.bool_], with_mde: bool = True) -> Verdict:
+def of_two_models(
+    verdict: Verdict,
+    base: NDArray[np.bool_],
+    head: NDArray[np.bool_],
+    with_mde: bool = True,
+    metric: Metric = _METRIC,
+) -> Verdict:
     """`one` with what `base` and `head` ([images], which are right) show; `with_mde` False saves some milliseconds."""
     n, base_only, head_only = len(base), int((base & ~head).sum()), int((head & ~base).sum())
     effect = (head_only - base_only) / n
     low, high = paired_difference_interval(base_only, head_only, n, LEVEL)
-    differs = p_value(base_only, head_only) < ALPHA
-    mde = detectable_difference(n, base_only + head_only, ALPHA, _METRIC.floor) if with_mde else None
+    differs = p_value(base_only, head_only) < metric.alpha
+    mde = detectable_difference(n, base_only + head_only, metric.alpha, metric.floor) if with_mde else None
     reason = f"of {n:,} images, {base_only} are right only on the base and {head_only} only on the head"
     found = replace(verdict, effect=effect, low=low, high=high, level=LEVEL, mde=mde, confirmed=differs, reason=reason)
-    if differs and abs(effect) >= _METRIC.floor:
+    if differs and abs(effect) >= metric.floor:
         return replace(found, verdict="regression" if effect < 0 else "improvement")
-    if abs(effect) < _METRIC.floor and -_METRIC.margin <= low and high <= _METRIC.margin:
+    if abs(effect) < metric.floor and -metric.margin <= low and high <= metric.margin:
         return replace(found, verdict="equivalent")
     if differs:
-        why = f"a difference, but below the floor of {_points(_METRIC.floor)}, and not within the margin for sure"
+        why = f"a difference, but below the floor of {_points(metric.floor)}, and not within the margin for sure"
     elif mde is not None:
         why = f"differences of at least {_points(mde)} would have been detected with 90 % probability"
     else:
@@ -90,9 +98,9 @@ def of_two_models(verdict: Verdict, base: NDArray[np.bool_], head: NDArray[np.bo
     return replace(found, verdict="inconclusive", reason=f"{reason}; {why}")
 
 
-def _of_one_model(value: Verdict, base: Answers, head: Answers) -> Verdict:
+def _of_one_model(value: Verdict, base: Answers, head: Answers, metric: Metric) -> Verdict:
     effect = value.effect or 0.0
-    called = abs(effect) >= _METRIC.floor
+    called = abs(effect) >= metric.floor
     verdict = ("regression" if effect < 0 else "improvement") if called else "equivalent"
     return replace(
         value,
@@ -100,7 +108,7 @@ def _of_one_model(value: Verdict, base: Answers, head: Answers) -> Verdict:
         low=effect,
         high=effect,
         level=1.0,
-        mde=_METRIC.floor,
+        mde=metric.floor,
         confirmed=True,
         reason=_differing(base, head),
     )

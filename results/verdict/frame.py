@@ -20,6 +20,7 @@ VERDICT_COLUMNS = {
     "reason": "string",
     "why": "string",
     "extra_ppm": "Int64",
+    **dict.fromkeys(("gated", "allowed", "fails"), "boolean"),
 }
 
 

@@ -17,11 +17,13 @@ from bnnbench.results.verdict.unpaired import unpaired_verdict
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One side: its case, its accuracy, and by the key of a metric the figures of its processes."""
+    """One side: its case, its accuracy, and by the key of a metric the figures of its processes, and what these were
+    read from where that counts."""
 
     case: CaseRecord
     accuracy: Accuracy | None
     figures: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -41,13 +43,21 @@ class Measured:
             for metric in METRICS.values()
             if (read := metric.of_invocation) is not None
         }
-        return cls(case, accuracy, figures)
+        sources = {
+            metric.key: frozenset(name for item in done if (name := of(item)) is not None)
+            for metric in METRICS.values()
+            if (of := metric.source_of) is not None
+        }
+        return cls(case, accuracy, figures, sources)
 
 
-def other_verdicts(comparison_id: str, base: Measured, head: Measured, finished: str) -> list[Verdict]:
-    """Verdicts of the metrics, other than what the comparison is about, that both sides have."""
+def other_verdicts(
+    comparison_id: str, base: Measured, head: Measured, finished: str, tuned: Callable[[Metric], Metric] = lambda it: it
+) -> list[Verdict]:
+    """Verdicts of the metrics, other than what the comparison is about, that both sides have. `tuned` gives a metric
+    the floor and margin of the suite."""
     found = [
-        _BY[metric.compared](comparison_id, metric, base, head, finished)
+        _BY[metric.compared](comparison_id, tuned(metric), base, head, finished)
         for metric in METRICS.values()
         if not metric.is_main
     ]
@@ -72,9 +82,8 @@ def repeated_verdict(
 def _answers(comparison_id: str, metric: Metric, base: Measured, head: Measured, finished: str) -> Verdict | None:
     if base.accuracy is None or head.accuracy is None:
         return None
-    return accuracy_verdict(
-        comparison_id, Answers(base.case, base.accuracy), Answers(head.case, head.accuracy), finished
-    )
+    sides = Answers(base.case, base.accuracy), Answers(head.case, head.accuracy)
+    return accuracy_verdict(comparison_id, *sides, finished, metric)
 
 
 def _exact(comparison_id: str, metric: Metric, base: Measured, head: Measured, finished: str) -> Verdict | None:
@@ -87,7 +96,15 @@ def _exact(comparison_id: str, metric: Metric, base: Measured, head: Measured, f
 
 def _unpaired(comparison_id: str, metric: Metric, base: Measured, head: Measured, finished: str) -> Verdict | None:
     old, new = (side.figures.get(metric.key, ()) for side in (base, head))
-    return unpaired_verdict(comparison_id, metric, old, new, finished)
+    found = unpaired_verdict(comparison_id, metric, old, new, finished)
+    sources = [sorted(side.sources.get(metric.key, ())) for side in (base, head)]
+    if found is None or (sources[0] == sources[1] and len(sources[0]) < 2):
+        return found
+    before, after = (" and ".join(names) or "an unknown source" for names in sources)
+    reason = f"{metric.label} of the base was read from {before}, that of the head from {after}: they are not compared"
+    return replace(
+        found, verdict="inconclusive", effect=None, low=None, high=None, level=None, confirmed=False, reason=reason
+    )
 
 
 def _paired(comparison_id: str, metric: Metric, base: Measured, head: Measured, finished: str) -> Verdict | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from bnnbench.results.metrics import METRICS
+from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.records import Pair, Verdict
 from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann
@@ -27,6 +27,11 @@ MOST_DROPPED = 0.2
 """Share of the pairs that may be dropped before nothing is said any more."""
 IMBALANCE_ALPHA = 0.05
 _METRIC = METRICS["latency"]
+
+
+def with_metric(rules: Rules, metric: Metric) -> Rules:
+    """The rules with the floor and margin of a metric."""
+    return dataclasses.replace(rules, floor=metric.floor, margin=metric.margin)
 
 
 def difference(pair: Pair) -> float:

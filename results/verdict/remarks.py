@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bnnbench.results.environment import Difference, lines_of
 from bnnbench.results.grouped import some
+from bnnbench.results.verdict.budget_rows import BudgetRow, budget_headline
 from bnnbench.results.verdict.rows import VerdictRow, headline
 
 
@@ -19,12 +20,24 @@ class Unmeasured:
 @dataclass(frozen=True, slots=True)
 class Remarks:
     """`origins` says of a side, by its name, where it is from: the commit of a baseline, its build. `notes` are
-    sentences. `environment` says of a baseline, by its name, what is different since it was measured."""
+    sentences. `environment` says of a baseline, by its name, what is different since it was measured. `budgets` are
+    those of the suite. `is_brief`: only what makes a check fail is listed."""
 
     unmeasured: Sequence[Unmeasured] = ()
     notes: Sequence[str] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Sequence[Difference]] = field(default_factory=dict)
+    budgets: Sequence[BudgetRow] = ()
+    is_brief: bool = False
+
+    def listed(self, rows: Sequence[VerdictRow]) -> list[VerdictRow]:
+        """The rows that are shown one by one."""
+        return [row for row in rows if row.is_bad or not self.is_brief]
+
+    @property
+    def listed_budgets(self) -> list[BudgetRow]:
+        """The budgets that are shown one by one."""
+        return [row for row in self.budgets if row.is_bad or not self.is_brief]
 
     @property
     def environment_lines(self) -> list[str]:
@@ -32,10 +45,11 @@ class Remarks:
         return [f"since {name}, {line}" for name, found in self.environment.items() for line in lines_of(found)]
 
     def headline(self, rows: Sequence[VerdictRow]) -> str:
-        """That of the rows, and the names of what was not measured."""
-        if not self.unmeasured:
-            return headline(rows)
-        return f"{headline(rows)}; not measured: {some([item.what for item in self.unmeasured])}"
+        """That of the rows, what became of the budgets, and the names of what was not measured."""
+        parts = [headline(rows), budget_headline(self.budgets)]
+        if self.unmeasured:
+            parts.append(f"not measured: {some([item.what for item in self.unmeasured])}")
+        return "; ".join(part for part in parts if part)
 
     def sides(self, rows: Sequence[VerdictRow]) -> dict[str, list[str]]:
         """The names of what was compared, each once and with its origin, by side."""
@@ -50,11 +64,13 @@ class Remarks:
 NOTHING = Remarks()
 
 
-def together(remarks: Sequence[Remarks]) -> Remarks:
+def together(remarks: Sequence[Remarks], is_brief: bool = False) -> Remarks:
     """Of several comparisons, in their order."""
     return Remarks(
         [one for each in remarks for one in each.unmeasured],
         list(dict.fromkeys(note for each in remarks for note in each.notes)),
         {name: origin for each in remarks for name, origin in each.origins.items()},
         {name: found for each in remarks for name, found in each.environment.items()},
+        [row for each in remarks for row in each.budgets],
+        is_brief,
     )

@@ -11,6 +11,8 @@ from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.trust import GRADES
 from bnnbench.results.verdict.other_metrics import Measured
+from bnnbench.results.verdict.policy import Policy
+from bnnbench.results.verdict.standing import ALONE, Standing
 
 WORD = {
     "wrong_output": "wrong output",
@@ -19,18 +21,21 @@ WORD = {
     "skipped": "skipped",
     "unverified": "unverified",
 }
+ALLOWED = "allowed"
+"""The word for a change that an allowance of the suite covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
     """A verdict and its comparison. Of medians also the levels of both sides, and how far times can be believed:
-    `low trust: VM, load`."""
+    `low trust: VM, load`. `standing` is what the suite makes of it."""
 
     record: ComparisonRecord
     verdict: Verdict
     base_level: Level | None = None
     head_level: Level | None = None
     trust: str = ""
+    standing: Standing = ALONE
 
     @property
     def metric(self) -> Metric:
@@ -40,28 +45,38 @@ class VerdictRow:
     @property
     def word(self) -> str:
         """The verdict, or the status where there is none."""
+        if self.standing.is_allowed:
+            return ALLOWED
         return self.verdict.verdict or WORD.get(self.verdict.status, self.verdict.status)
 
     @property
     def is_bad(self) -> bool:
-        """A regression, or a head that fails or is wrong where the base is not."""
+        """A change that the suite does not let pass, or a head that fails or is wrong where the base is not."""
         broken = self.verdict.status in ("failed", "wrong_output") and self.verdict.side == "head"
-        return self.verdict.verdict == "regression" or broken
+        return broken or self.standing.fails(self.verdict)
 
     @property
     def is_unclear(self) -> bool:
-        """Nothing can be said, for whatever reason."""
-        return not (self.is_bad or self.is_optional) and self.verdict.verdict in (None, "inconclusive")
+        """Nothing can be said, for whatever reason, of what decides whether a check passes."""
+        is_open = self.verdict.verdict in (None, "inconclusive")
+        return is_open and self.standing.is_gate and not (self.is_bad or self.is_optional)
 
     @property
     def is_optional(self) -> bool:
         """Whether nothing is said, and nothing need be: the metric is of interest only where it differs."""
-        return self.verdict.verdict == "inconclusive" and not self.metric.is_required
+        is_needed = self.standing.is_named or (self.metric.is_required and self.standing.is_gate)
+        return self.verdict.verdict == "inconclusive" and not is_needed
 
     @property
     def is_news(self) -> bool:
         """Whether it is more than a metric beside the main one that has not changed."""
         return self.is_main or not (self.is_optional or self.word == "equivalent")
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of it, in sentences without a full stop."""
+        found = (self.verdict.reason, self.verdict.why, self.standing.text(self.verdict))
+        return [text for text in found if text]
 
     @property
     def is_main(self) -> bool:
@@ -151,6 +166,7 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
             invocations.setdefault((entry.comparison_id, entry.case_id), []).append(entry)
     results = {result.case.id: result for result in case_results(run)} if verdicts else {}
     rows = []
+    policy = Policy.of(run.record)
     for record in run.record.comparisons:
         of_it = pairs.get(record.id, [])
         sides = [
@@ -159,7 +175,9 @@ def verdict_rows(run: StoredRun) -> list[VerdictRow]:
             if id in results
         ]
         trust = _trust([results[side.case.id] for side in sides])
-        rows += [_row(record, item, of_it, sides, trust) for item in verdicts.get(record.id, [])]
+        for item in verdicts.get(record.id, []):
+            standing = Standing.of(policy, item, record.workload, record.device)
+            rows.append(replace(_row(record, item, of_it, sides, trust), standing=standing))
     return rows
 
 
@@ -189,7 +207,7 @@ def _trust(sides: list[CaseResult]) -> str:
     return trust_words(grades[0], words) if grades else ""
 
 
-_BY_WEIGHT = ("regression", "improvement", "equivalent", "inconclusive")
+_BY_WEIGHT = ("regression", ALLOWED, "improvement", "equivalent", "inconclusive")
 
 
 def headline(rows: Iterable[VerdictRow]) -> str:

@@ -17,12 +17,12 @@ from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value, power
 from bnnbench.results.statistics.paired_difference import paired_difference_interval
-from bnnbench.results.verdict.accuracy import ALPHA, LEVEL, Answers, accuracy_verdict, of_two_models
+from bnnbench.results.verdict.accuracy import LEVEL, Answers, accuracy_verdict, of_two_models
 from bnnbench.results.verdict.exact import exact_verdict
 from bnnbench.results.verdict.unpaired import LEAST_PROCESSES, unpaired_verdict
 from tests.simulation.accuracy import Setting, simulate
 
-FLOOR, MARGIN = METRICS["accuracy"].floor, METRICS["accuracy"].margin
+FLOOR, MARGIN, ALPHA = METRICS["accuracy"].floor, METRICS["accuracy"].margin, METRICS["accuracy"].alpha
 counts = st.integers(1, 60).flatmap(
     lambda n: st.integers(0, n).flatmap(lambda b: st.tuples(st.just(b), st.integers(0, n - b), st.just(n)))
 )

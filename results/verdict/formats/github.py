@@ -16,7 +16,11 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
         lines.append(f"::error title={_property(f'not measured: {item.what}')}::{_data(item.reason)}")
     lines += [f"::warning title=bnnbench::{_data(note)}" for note in remarks.notes]
     lines += [f"::notice title=bnnbench::{_data(line)}" for line in remarks.environment_lines]
-    for row in rows:
+    for budget in remarks.listed_budgets:
+        if budget.is_bad or budget.is_unclear:
+            level = "error" if budget.is_bad else "warning"
+            lines.append(f"::{level} title={_property(f'{budget.word}: {budget.about}')}::{_data(budget.sentence)}")
+    for row in remarks.listed(rows):
         if row.word == "equivalent" or row.is_optional:
             continue
         level = "error" if row.is_bad else "notice" if row.word == "improvement" else "warning"

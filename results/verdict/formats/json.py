@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 from bnnbench.results.environment import entry_of
+from bnnbench.results.verdict.budget_rows import BudgetRow
 from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
 
@@ -22,7 +23,8 @@ def render(rows: Sequence[VerdictRow], run_id: str, remarks: Remarks = NOTHING) 
         "environment": [
             {"baseline": name, **entry_of(one)} for name, found in remarks.environment.items() for one in found
         ],
-        "verdicts": [entry(row) for row in rows],
+        "budgets": [budget_entry(row) for row in remarks.listed_budgets],
+        "verdicts": [entry(row) for row in remarks.listed(rows)],
     }
     return json.dumps(document, indent=1)
 
@@ -58,4 +60,26 @@ def entry(row: VerdictRow) -> dict[str, object]:
         "reason": one.reason,
         "why": one.why,
         "extra_ppm": record.extra_ppm,
+        "gated": row.standing.is_gate,
+        "allowed": row.standing.is_allowed,
+        "fails": row.is_bad,
+    }
+
+
+def budget_entry(row: BudgetRow) -> dict[str, object]:
+    """A budget as plain values, in the unit of its metric; missing ones are None."""
+    return {
+        "workload": row.case.workload,
+        "device": row.case.device,
+        "threads": row.case.threads,
+        "engine": row.case.engine,
+        "metric": row.metric.key,
+        "unit": row.metric.unit,
+        "budget": row.budget.text,
+        "limit": row.budget.limit,
+        "outcome": row.judged.outcome,
+        "value": row.judged.value,
+        "low": row.judged.low,
+        "high": row.judged.high,
+        "reason": row.judged.reason,
     }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Tree
 
 from bnnbench.results.printable import printable
+from bnnbench.results.verdict.budget_rows import BudgetRow
 from bnnbench.results.verdict.formats.sentence import with_word
 from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
@@ -13,8 +14,9 @@ from bnnbench.results.verdict.rows import VerdictRow
 def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -> str:
     """The document, a suite for each device."""
     root = Tree.Element("testsuites", name="bnnbench")
-    for device in dict.fromkeys(row.record.device for row in rows):
-        mine = [row for row in rows if row.record.device == device]
+    shown = remarks.listed(rows)
+    for device in dict.fromkeys(row.record.device for row in shown):
+        mine = [row for row in shown if row.record.device == device]
         kinds = [_outcome(row) for row in mine]
         counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
         suite = Tree.SubElement(
@@ -43,10 +45,26 @@ def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -
                 Tree.SubElement(case, "system-out").text = text
             else:
                 Tree.SubElement(case, outcome, message=text)
+    if remarks.listed_budgets:
+        _budgets(root, remarks.listed_budgets)
     if remarks.unmeasured or remarks.notes:
         _beside(root, remarks)
     Tree.indent(root)
     return Tree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _budgets(root: Tree.Element, rows: Sequence[BudgetRow]) -> None:
+    """A suite of the budgets: one that is not kept is a failure, an undecided one is skipped."""
+    kinds = ["failure" if row.is_bad else "skipped" if row.is_unclear else "" for row in rows]
+    counts = {"failures": str(kinds.count("failure")), "errors": "0", "skipped": str(kinds.count("skipped"))}
+    suite = Tree.SubElement(root, "testsuite", {"name": "bnnbench budgets", "tests": str(len(rows)), **counts})
+    for row, kind in zip(rows, kinds, strict=True):
+        classname, name = printable(f"{row.case.device}.budget"), printable(f"{row.about}: {row.budget.text}")
+        case = Tree.SubElement(suite, "testcase", classname=classname, name=name)
+        if kind:
+            Tree.SubElement(case, kind, message=printable(row.sentence))
+        else:
+            Tree.SubElement(case, "system-out").text = printable(row.sentence)
 
 
 def _beside(root: Tree.Element, remarks: Remarks) -> None:

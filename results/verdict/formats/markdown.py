@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from bnnbench.results.printable import printable
+from bnnbench.results.verdict.budget_rows import BudgetRow
 from bnnbench.results.verdict.formats.sentence import sentence, with_word
 from bnnbench.results.verdict.remarks import NOTHING, Remarks
-from bnnbench.results.verdict.rows import VerdictRow
+from bnnbench.results.verdict.rows import ALLOWED, VerdictRow
 
 LONGEST = 60_000
 """Characters; GitHub refuses comments above 65,536."""
@@ -13,23 +14,28 @@ _ESCAPES = {
     "&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "|": "\\|", "[": "&#91;", "]": "&#93;", "`": "&#96;",
     "@": "@\u200b", "://": ":\u200b//", "www.": "www\u200b.",
 }  # fmt: skip
-_MARK = {"regression": "🔴", "improvement": "🟢", "equivalent": "⚪", "inconclusive": "🟡"}
+_MARK = {"regression": "🔴", "improvement": "🟢", "equivalent": "⚪", "inconclusive": "🟡", "allowed": "🔵"}
+_OUTCOME = {"pass": "⚪", "fail": "🔴", "undecided": "🟡"}
+_BUDGET_HEAD = "| | budget | case | figure |\n|---|---|---|---|"
 _TITLES = ("", "case", "device", "metric", "effect", "interval", "MDE", "base", "head", "pairs")
 _HEAD = f"| {' | '.join(_TITLES)} |\n{'|---' * len(_TITLES)}|"
 
 
 def render(rows: Sequence[VerdictRow], title: str, remarks: Remarks = NOTHING) -> str:
     """The comment."""
-    first = [row for row in rows if row.is_bad or row.word == "improvement"]
-    unclear = [row for row in rows if row.is_unclear]
     parts = [f"### bnnbench: {_cell(remarks.headline(rows))}"]
-    beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in remarks.sides(rows).items()]
+    sides, rows = remarks.sides(rows), remarks.listed(rows)
+    first = [row for row in rows if row.is_bad or row.word in ("improvement", ALLOWED)]
+    unclear = [row for row in rows if row.is_unclear]
+    beside = [f"- **{side}**: {_cell(', '.join(names))}" for side, names in sides.items()]
     beside += [f"- ❌ **not measured**: {_cell(item.what)}: {_cell(item.reason)}" for item in remarks.unmeasured]
     beside += [f"- {_cell(note)}" for note in [*remarks.notes, *remarks.environment_lines]]
     if beside:
         parts.append("\n".join(beside))
     if first:
         parts += ["\n".join([_HEAD, *map(_row, first)]), "\n".join(f"- {_line(row)}" for row in first)]
+    if remarks.listed_budgets:
+        parts.append("\n".join([_BUDGET_HEAD, *map(_budget, remarks.listed_budgets)]))
     if unclear:
         lines = [f"- {_line(row)}" for row in unclear]
         parts.append(_folded(f"{len(unclear)} without a verdict", "\n".join(lines)))
@@ -72,6 +78,11 @@ def _row(row: VerdictRow) -> str:
         row.head,
         (f"{one.pairs}" if one.pairs else "") + (f" (-{dropped})" if dropped else ""),
     )
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _budget(row: BudgetRow) -> str:
+    cells = (f"{_OUTCOME[row.judged.outcome]} {row.word}", row.budget.text, row.about, row.figure)
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 

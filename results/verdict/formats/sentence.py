@@ -31,7 +31,7 @@ def _detail(row: VerdictRow) -> str:
         figures.append(f"{row.base} -> {row.head}")
     if row.trust:
         figures.append(row.trust)
-    parts = [", ".join(figures), *(text[:1].upper() + text[1:] for text in (one.reason, one.why) if text)]
+    parts = [", ".join(figures), *(text[:1].upper() + text[1:] for text in row.remarks)]
     return "".join(f"{part.rstrip('.')}. " for part in parts if part).rstrip()
 
 

@@ -7,14 +7,19 @@ from rich.text import Text
 
 from bnnbench.results.grouped import by_reason, some
 from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
+from bnnbench.results.verdict.budget_rows import BudgetRow
 from bnnbench.results.verdict.formats.sentence import sentence
 from bnnbench.results.verdict.remarks import NOTHING, Remarks
 from bnnbench.results.verdict.rows import VerdictRow
 
 _STYLE = {
     "regression": "bold red",
+    "allowed": "yellow",
     "improvement": "bold green",
     "equivalent": "green",
+    "over budget": "bold red",
+    "budget undecided": "yellow",
+    "within budget": "green",
     "inconclusive": "yellow",
     "failed": "red",
     "wrong output": "bold red",
@@ -38,15 +43,24 @@ def show(
         return
     for side, names in remarks.sides(rows).items():
         say(console, f"{side}: {some(names)}")
-    _table(rows).print(console, again)
+    rows = remarks.listed(rows)
+    if rows:
+        _table(rows).print(console, again)
     for text in _meaning(rows):
         say(console, text, "dim")
+    show_budgets(remarks.listed_budgets, console)
     trusts = by_reason((_about(row), row.trust) for row in rows if row.trust)
     for trust, names in trusts.items():
         say(console, trust if len(trusts) == 1 else f"{trust}: {some(names)}")
     for message, names in by_reason((_about(row), _said(row)) for row in rows if not row.is_optional).items():
         if message:
             say(console, f"{some(names)}: {message}")
+
+
+def show_budgets(rows: Sequence[BudgetRow], console: Console) -> None:
+    """A line each, those that fail first."""
+    for row in sorted(rows, key=lambda row: (not row.is_bad, not row.is_unclear)):
+        say(console, row.sentence, _STYLE[row.word])
 
 
 def _table(rows: Sequence[VerdictRow]) -> Sheet:
@@ -102,7 +116,7 @@ def _meaning(rows: Sequence[VerdictRow]) -> list[str]:
 def _said(row: VerdictRow) -> str:
     if row.is_share and row.interval:
         return sentence(row)
-    return ". ".join(part for part in (row.verdict.reason, row.verdict.why) if part)
+    return ". ".join(row.remarks)
 
 
 def _about(row: VerdictRow) -> str:
