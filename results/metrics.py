@@ -137,10 +137,6 @@ def accuracy_text(share: float) -> str:
     return f"{share * 100:.2f} %"
 
 
-def _energy(millijoules: float) -> str:
-    return f"{quantity.significant(millijoules)} mJ"
-
-
 _LARGEST = 1e30
 
 # A difference below the floor is real where a metric repeats, and not worth a failed build: a converter's time stamp is
@@ -266,7 +262,7 @@ METRICS: Mapping[str, Metric] = {
             unit="mJ",
             column="energy_mj",
             word="energy",
-            text=_energy,
+            text=quantity.energy,
             compared="unpaired",
             floor=0.05,
             margin=0.1,

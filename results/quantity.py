@@ -7,6 +7,7 @@ import math
 
 _TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 _SIZE_UNITS = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12))
+_ENERGY_UNITS = (("nJ", 1e-6), ("µJ", 1e-3), ("mJ", 1.0), ("J", 1e3))
 _COUNT_UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
 _FINEST = 3
 """Decimals beyond the usual ones that a narrow interval can add."""
@@ -94,6 +95,11 @@ def rate(gops: float) -> str:
 def size(n: float) -> str:
     """Bytes as `3.10 MB`, in powers of 1000; below 10,000 exactly."""
     return f"{n:,.0f} B" if abs(n) < 10_000 else _scaled(n, _SIZE_UNITS)
+
+
+def energy(millijoules: float) -> str:
+    """An energy as `12.3 mJ`."""
+    return _scaled(millijoules, _ENERGY_UNITS)
 
 
 def count(n: float) -> str:

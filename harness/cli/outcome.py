@@ -11,13 +11,13 @@ from bnnbench.results import load
 from bnnbench.results.grouped import counted
 from bnnbench.results.sheet import say
 from bnnbench.results.store.runs import Store
-from bnnbench.results.verdict.budget_rows import BudgetRow, budget_headline, budget_rows
+from bnnbench.results.verdict.budget_rows import budget_rows
 from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.remarks import Remarks
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
 from ..run.execute import RunResult
-from ..tasks.remarks import remarks_on, unmeasured_gates
+from ..tasks.remarks import remarks_on
 from .exit_status import REGRESSION, resumed_status
 from .measuring import INTERRUPTED, NOT_MEASURED
 from .next_command import with_store
@@ -38,22 +38,12 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
         print_json(result)
     else:
         print_summary(result, Console(), store)
-        show_budgets(result, budgets, Console())
     if result.outcome == "interrupted":
         return INTERRUPTED
     if any(row.is_bad for row in budgets):
         return REGRESSION
     is_whole = result.outcome == "complete" and not result.failures
     return 0 if is_whole and not _BAD & set(load(result.stored)["status"]) else NOT_MEASURED
-
-
-def show_budgets(result: RunResult, budgets: Sequence[BudgetRow], console: Console) -> None:
-    """What became of the budgets of a run's suite."""
-    if budgets:
-        say(console, budget_headline(budgets), "bold")
-    table.show_budgets(budgets, console)
-    for item in unmeasured_gates(result.stored, []):
-        say(console, f"not measured: {item.what}: {item.reason}", "red")
 
 
 def print_outcome(

@@ -200,6 +200,7 @@ def _document(result: RunResult, results: Store) -> dict[str, Any]:
     from msgspec import to_builtins
 
     from bnnbench.results import load
+    from bnnbench.results.verdict.budget_rows import budget_rows
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
@@ -215,7 +216,8 @@ def _document(result: RunResult, results: Store) -> dict[str, Any]:
     if record.comparisons:
         rows = verdict_rows(stored)
         return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, results)))}
-    return document | {"cases": loads(load(stored).to_json(orient="records", date_format="iso"))}
+    budgets = [as_json.budget_entry(row) for row in budget_rows(stored)]
+    return document | {"budgets": budgets, "cases": loads(load(stored).to_json(orient="records", date_format="iso"))}
 
 
 give_own_examples(app)

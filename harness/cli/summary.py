@@ -34,6 +34,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     show(frame, console, again=again(run_id, store))
     if result.stored.accuracies:
         print_table(result, frame, console, again(run_id, store))
+    _print_budgets(result, console)
     for warning in result.stored.warnings:
         say(console, warning, "yellow")
     reasons = " ".join(frame["reason"].dropna())
@@ -59,6 +60,22 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     else:
         hint = f"{result.outcome}: finish it with bnnbench run --resume {run_id}{store_option}"
         console.print(Text(hint, style="yellow"), soft_wrap=True)
+
+
+def _print_budgets(result: RunResult, console: Console) -> None:
+    """What became of the budgets of the suite."""
+    from bnnbench.results.sheet import say
+    from bnnbench.results.verdict.budget_rows import budget_headline, budget_rows
+    from bnnbench.results.verdict.formats.table import show_budgets
+
+    from ..tasks.remarks import unmeasured_gates
+
+    budgets = budget_rows(result.stored)
+    if budgets:
+        say(console, budget_headline(budgets), "bold")
+    show_budgets(budgets, console)
+    for item in unmeasured_gates(result.stored, []):
+        say(console, f"not measured: {item.what}: {item.reason}", "red")
 
 
 def missing(result: RunResult) -> list[str]:

@@ -70,13 +70,15 @@ def parse_suite(text: str, path: Path) -> Suite:
 
 def _from_document(document: dict[str, Any], path: Path) -> Suite:
     try:
-        suite = msgspec.convert(with_verdict(with_pairs(document)), Suite)
+        document = with_verdict(with_pairs(document))
+        suite = msgspec.convert(document, Suite)
     except PairError as error:
         raise SuiteError(f"{path}: {error}.") from None
     except (RecursionError, OverflowError):
         raise SuiteError(f"{path} is nested too deeply, or holds numbers too large, to be a suite.") from None
     except msgspec.ValidationError as error:
-        raise SuiteError(f"{path}: {reworded(str(error), document)}.") from None
+        words = reworded(str(error), document).replace("verdict.metric.", "verdict.")
+        raise SuiteError(f"{path}: {words}.") from None
     if not suite.kernel and not suite.model:
         raise SuiteError(f"{path} names nothing to measure; add a [[kernel]] or a [[model]] table.")
     for number, table in enumerate(suite.kernel, 1):

@@ -38,7 +38,9 @@ class Place:
     def choices(self) -> tuple[Any, ...]:
         """The only values that are right here, or in a list here; empty where others are."""
         kind = self.type.item_type if isinstance(self.type, ListType) else self.type
-        return tuple(kind.values) if isinstance(kind, LiteralType) else self.tags
+        kinds = kind.types if isinstance(kind, UnionType) else (kind,)
+        literal = next((item for item in kinds if isinstance(item, LiteralType)), None)
+        return tuple(literal.values) if literal else self.tags
 
     @property
     def rewritten(self) -> str | None:

@@ -69,12 +69,15 @@ class VerdictTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow: list[AllowTable] = []
 
 
+_KEYS = frozenset(field.name for field in msgspec.structs.fields(VerdictTable))
+
+
 def with_verdict(document: dict[str, Any]) -> dict[str, Any]:
     """A suite's document with the tables of metrics in one place, and lists where one text was given."""
     table = document.get("verdict")
     if not isinstance(table, dict):
         return document
-    metrics = {key: value for key, value in table.items() if isinstance(value, dict) and key != "metric"}
+    metrics = {key: value for key, value in table.items() if isinstance(value, dict) and key not in _KEYS}
     rest = {key: value for key, value in _listed(table).items() if key not in metrics}
     for key in ("rule", "allow"):
         if isinstance(rest.get(key), list):

@@ -103,7 +103,7 @@ def _streaks(rows: Sequence[Row], closed: Mapping[tuple[Subject, str], str]) -> 
 
 def _counts(row: Row) -> bool:
     """Whether the change is of a gate of its suite, and none that it allows."""
-    return not (row["allowed"] is True or row["gated"] is False)
+    return pd.isna(row["gated"]) or (bool(row["gated"]) and not row["allowed"])
 
 
 def _subject(row: Row, kind: Kind) -> Subject:

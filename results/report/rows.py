@@ -131,7 +131,7 @@ def _figures(record: dict[Any, Any], roofs: dict[_Roof, float]) -> dict[Column, 
             column: MISSING if METRICS[key].is_main and is_counted else figure_of(record, METRICS[key])
             for key, column in _OTHERS.items()
         },
-        _ENERGY: MISSING if energy is None else Figure(f"{quantity.significant(energy)} mJ", energy),
+        _ENERGY: MISSING if energy is None else Figure(quantity.energy(energy), energy),
     }
 
 

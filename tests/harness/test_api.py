@@ -33,7 +33,7 @@ from tests.harness.bench import BNNBENCH, SMALL_SUITE
 
 HEAVY = ("IPython", "jinja2", "llvmlite", "matplotlib", "msgspec", "numba", "numpy", "pandas", "paramiko", "pyarrow")
 HEAVY += ("scipy", "statistics", "tflite", "zipfile")
-ONLY_THERE = {"notify", "notify_always", "json", "debug", "format", "output", "trace", "roofline"}
+ONLY_THERE = {"notify", "notify_always", "json", "debug", "format", "output", "trace", "roofline", "only_regressions"}
 """Options that say what the command line prints and writes."""
 ONLY_HERE = {"progress", "all_outputs"}
 QUICK = SMALL_SUITE.replace("min_sample_ms = 1\n", "min_sample_ms = 0.1\n")

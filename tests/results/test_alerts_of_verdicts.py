@@ -41,6 +41,8 @@ def verdicts(*words: str | None, base: str = "native@main", build: str = "b1", f
             "pairs": 30,
             "why": "the clock differs" if word == "regression" else None,
             "extra_ppm": 0,
+            "gated": True,
+            "allowed": False,
         }
         for number, word in enumerate(words, first)
     ]
