@@ -7,7 +7,7 @@ import math
 
 _TIME_UNITS = (("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9))
 _SIZE_UNITS = (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12))
-_ENERGY_UNITS = (("nJ", 1e-6), ("µJ", 1e-3), ("mJ", 1.0), ("J", 1e3))
+_ENERGY_UNITS = (("nJ", 1e-6), ("µJ", 1e-3), ("mJ", 1.0), ("J", 1e3), ("kJ", 1e6), ("MJ", 1e9))
 _COUNT_UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12))
 _FINEST = 3
 """Decimals beyond the usual ones that a narrow interval can add."""
