@@ -3,9 +3,9 @@
 A figure passes where its whole interval keeps the bound, and fails where none of it does; else it is undecided. The
 interval of processes is the wider one of two: the order statistics of the median (`statistics/level.py`), which no
 shape of the noise can deceive, and Student's t of the logarithms, which can be made as sure as many budgets need. Its
-one-sided error is 1 % over the number of budgets that are judged together (Bonferroni), so that at most one suite in a
-hundred fails a budget by chance even if all its figures lie exactly on their bounds. Shares, such as accuracies, have
-Wilson's interval at the same level; exact figures have none.
+one-sided error is 0.5 % over the number of budgets that are judged together (Bonferroni), so that at most one suite in
+two hundred fails a budget by chance even if all its figures lie exactly on their bounds. Shares, such as accuracies,
+have the exact interval of Clopper and Pearson at the same level; exact figures have none.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Literal
 
 from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.statistics.level import level
-from bnnbench.results.statistics.proportion import proportion_interval
+from bnnbench.results.statistics.proportion import exact_interval
 
 Outcome = Literal["pass", "fail", "undecided"]
-SUITE_ALPHA = 0.01
+SUITE_ALPHA = 0.005
 """Probability that a suite fails any budget by chance, at most."""
 LEAST_PROCESSES = 5
 _TIME: Mapping[str, float] = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
@@ -124,7 +124,7 @@ def of_exact(asked: Budget, figures: Sequence[float]) -> Judged:
 
 def of_share(asked: Budget, successes: int, n: int, among: int) -> Judged:
     """Of a share of `n` trials; `among`: how many budgets are judged together."""
-    low, high = proportion_interval(successes, n, 1 - 2 * SUITE_ALPHA / among)
+    low, high = exact_interval(successes, n, SUITE_ALPHA / among)
     return _decided(asked, successes / n, low, high)
 
 

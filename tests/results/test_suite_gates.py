@@ -223,7 +223,7 @@ class TestBudgets:
     def test_shares(self, right: int, of: int, outcome: str) -> None:
         found = of_share(budget("accuracy >= 0.9"), right, of, 1)
         assert found.outcome == outcome
-        exact = stats.binomtest(right, of).proportion_ci(1 - 2 * SUITE_ALPHA, method="wilson")
+        exact = stats.binomtest(right, of).proportion_ci(1 - 2 * SUITE_ALPHA, method="exact")
         assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
 
     @pytest.mark.parametrize("spread", [0.005, 0.02, 0.1])

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy
+from tests.simulation import accuracy, gates
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -34,6 +34,8 @@ def main() -> None:
         print(row(simulate(scenario, given.repetitions)), flush=True)
     print()
     print_accuracies(given.repetitions)
+    print()
+    print_gates(given.repetitions)
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -64,6 +66,21 @@ def print_accuracies(repetitions: int) -> None:
             "" if done.mde is None else f"{done.mde * 100:.1f} points",
         )
         print(line(*cells), flush=True)
+
+
+def print_gates(repetitions: int) -> None:
+    print(line("suites of 20, one case with", "noise", "false alarms (95 %)", "detected (95 %)"))
+    print("|---" * 4 + "|")
+    for noise in (BASE, BIMODAL):
+        for change in gates.CHANGES if noise is BASE else gates.CHANGES[:1]:
+            done = gates.simulate(change, noise, repetitions if change.metric is None else repetitions // 10)
+            cells = [_rate(share, done.interval(share)) for share in (done.false, done.detected)]
+            print(line(change.name, noise.name, cells[0], cells[1] if change.metric else ""), flush=True)
+
+
+def _rate(share: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{share * 100:.2f} % ({low * 100:.2f}-{high * 100:.2f})"
 
 
 def row(outcome: Outcome) -> str:
