@@ -77,9 +77,10 @@ _COLUMNS: Mapping[str, str] = {
 CASE_COLUMNS: Mapping[str, str] = {
     **_COLUMNS,
     **{
-        metric.column: _WHOLE if metric.is_whole else _REAL
+        name: _WHOLE if metric.is_whole else _REAL
         for metric in METRICS.values()
-        if metric.column not in _COLUMNS
+        for name in (metric.column, metric.low, metric.high)
+        if name is not None and name not in _COLUMNS
     },
 }
 """Those of a metric that has none here come last."""

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bnnbench.results import quantity
+from bnnbench.results.statistics.tail import late, tail
 
 if TYPE_CHECKING:
     from bnnbench.results.records import CaseRecord, Invocation
 
-Compared = Literal["paired", "exact", "unpaired", "answers"]
+Compared = Literal["paired", "exact", "unpaired", "shares", "answers"]
 """How two sides are compared: `paired`, by processes back to back (verdict/paired.py); `exact`, as figures that repeat
-(verdict/exact.py); `unpaired`, by the processes of each side (verdict/unpaired.py); `answers`, image by image
-(verdict/accuracy.py)."""
+(verdict/exact.py); `unpaired`, by the processes of each side (verdict/unpaired.py), `shares` in the same way, their
+differences instead of their ratios; `answers`, image by image (verdict/accuracy.py)."""
 Figures = Sequence[float]
 
 
@@ -92,6 +93,11 @@ class Metric:
     def is_paired(self) -> bool:
         """Whether pairs of processes are compared."""
         return self.compared == "paired"
+
+    @property
+    def is_by_process(self) -> bool:
+        """Whether the processes of each side are compared."""
+        return self.compared in ("unpaired", "shares")
 
     @property
     def in_points(self) -> bool:
@@ -271,6 +277,90 @@ METRICS: Mapping[str, Metric] = {
             is_required=False,
             is_time=True,
             in_tables=False,
+        ),
+        Metric(
+            key="p99",
+            unit="ns",
+            column="p99_ns",
+            low="p99_low_ns",
+            high="p99_high_ns",
+            word="p99",
+            title="99th percentile of executions",
+            text=quantity.duration,
+            between=quantity.duration_between,
+            compared="unpaired",
+            floor=0.05,
+            margin=0.1,
+            of_invocation=lambda item: tail(item.each_ns, 0.99),
+            is_required=False,
+            is_time=True,
+        ),
+        Metric(
+            key="p999",
+            unit="ns",
+            column="p999_ns",
+            low="p999_low_ns",
+            high="p999_high_ns",
+            word="p99.9",
+            slug="p999",
+            title="99.9th percentile of executions",
+            text=quantity.duration,
+            between=quantity.duration_between,
+            compared="unpaired",
+            floor=0.1,
+            margin=0.2,
+            of_invocation=lambda item: tail(item.each_ns, 0.999),
+            is_required=False,
+            is_time=True,
+        ),
+        Metric(
+            key="misses",
+            unit="share",
+            column="deadline_misses",
+            low="deadline_misses_low",
+            high="deadline_misses_high",
+            word="deadline misses",
+            text=accuracy_text,
+            compared="shares",
+            floor=0.001,
+            margin=0.005,
+            of_invocation=lambda item: late(item.each_ns, item.deadline_ns),
+            is_required=False,
+            is_time=True,
+        ),
+        Metric(
+            key="startup",
+            unit="ns",
+            column="startup_ns",
+            low="startup_low_ns",
+            high="startup_high_ns",
+            word="startup",
+            title="startup to first result",
+            text=quantity.duration,
+            between=quantity.duration_between,
+            compared="unpaired",
+            floor=0.2,
+            margin=0.5,
+            of_invocation=lambda item: item.start_warm_ns,
+            is_required=False,
+            is_time=True,
+        ),
+        Metric(
+            key="cold_startup",
+            unit="ns",
+            column="cold_startup_ns",
+            low="cold_startup_low_ns",
+            high="cold_startup_high_ns",
+            word="cold startup",
+            title="cold startup to first result",
+            text=quantity.duration,
+            between=quantity.duration_between,
+            compared="unpaired",
+            floor=0.2,
+            margin=0.5,
+            of_invocation=lambda item: item.start_dropped_ns,
+            is_required=False,
+            is_time=True,
         ),
     )
 }

@@ -13,6 +13,7 @@ from bnnbench.results.records import Entry
 from bnnbench.results.store.runs import RunWriter
 
 from ..errors import CannotMeasure
+from ..plan.extras import NONE, Extras
 from .stop import Stop
 
 _Recorded = TypeVar("_Recorded", bound=Entry)
@@ -54,6 +55,7 @@ class RunContext:
     min_sample_ns: int
     min_warmup_ns: int
     seed: int
+    extras: Extras = NONE
     # Held while a block is timed on this machine: nothing else of ours draws or writes then.
     quiet: threading.RLock = field(default_factory=threading.RLock)
     stop: Stop = field(default_factory=Stop)

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from statistics import median
 
+import msgspec
+
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.claims import unexplained
 from bnnbench.kernels.engines.client import EngineClient, run_length_limit_ns
@@ -18,6 +20,8 @@ from ..bench.surroundings import Watched
 from ..bench.workbench import Workbench, load
 from ..clock import now
 from ..plan.cases import Case
+from ..plan.extras import executions
+from .starts import Starts, starts
 
 _DEADLINE_SLACK_S = 60.0
 _UNKNOWN_BLOCK_NS = 10_000_000_000
@@ -49,13 +53,14 @@ def invoke(bench: Workbench, case: Case, place: Place, gate: Gate) -> Invocation
     asked = _asked(bench, gate, place.within)
     done = _Done()
     try:
-        _execute(bench, case, gate, asked, done)
+        _execute(bench, case, gate, asked, done, place.index)
     except (EngineError, CommandFailed) as error:
         done.status, done.reason, done.ran = "failed", str(error), None
     if done.ran and done.output != gate.output_sha256:
         done.status, done.reason, done.ran = "wrong_output", "the output differs from the verified one", None
     iterations = asked.iterations if bench.target.meter.is_exact else gate.iterations
-    return _record(case, place, iterations, done, started, time.monotonic_ns() - begun)
+    one = _record(case, place, iterations, done, started, time.monotonic_ns() - begun)
+    return msgspec.structs.replace(one, deadline_ns=bench.context.extras.deadline_ns if done.each_ns else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,28 @@ class _Asked:
     warmup_ns: int
     extra_ppm: int
     limit_ns: int
+    each: _Asked | None = None
+
+    @property
+    def longest_s(self) -> float:
+        """Of the engine's process."""
+        return (self.limit_ns + (self.each.limit_ns if self.each else 0)) / 1e9 + _DEADLINE_SLACK_S
 
 
 def _asked(bench: Workbench, gate: Gate, within: InPair | None) -> _Asked:
     extra_ppm, warmup_ns = within.extra_ppm if within else 0, int(gate.warmup_ns or 0)
     samples, iterations = bench.target.meter.blocks(bench.context.samples, gate.iterations or 1, extra_ppm)
     limit_ns = run_length_limit_ns(warmup_ns, samples + 1, gate.block_ns or _UNKNOWN_BLOCK_NS)
-    return _Asked(samples, iterations, warmup_ns, extra_ppm, limit_ns)
+    return _Asked(samples, iterations, warmup_ns, extra_ppm, limit_ns, _each_asked(bench, gate, iterations, extra_ppm))
+
+
+def _each_asked(bench: Workbench, gate: Gate, iterations: int, extra_ppm: int) -> _Asked | None:
+    """Single executions, where the suite wants them; not in a comparison with a known slow-down, which they lack."""
+    if not bench.context.extras.tails or bench.target.meter.is_exact or extra_ppm:
+        return None
+    execution_ns = (gate.block_ns or _UNKNOWN_BLOCK_NS) / iterations
+    count = executions(execution_ns)
+    return _Asked(count, 1, 0, 0, run_length_limit_ns(0, count + 1, execution_ns))
 
 
 @dataclass(slots=True)
@@ -88,16 +108,20 @@ class _Done:
     output: str | None = None
     watched: Watched | None = None
     run_ns: int = 0
+    each_ns: list[float] = field(default_factory=list)
+    starts: Starts = field(default_factory=Starts)
     counted: dict[str, float] = field(default_factory=dict)
 
 
-def _execute(bench: Workbench, case: Case, gate: Gate, asked: _Asked, done: _Done) -> None:
+def _execute(bench: Workbench, case: Case, gate: Gate, asked: _Asked, done: _Done, place: int) -> None:
     """Fills `done`. Raises EngineError, DeviceError, Interrupted."""
     threads = case.record.threads
     bench.surroundings.cool_down()
+    if bench.context.extras.starts:
+        done.starts = starts(bench, case, gate, place)
     with (
         bench.surroundings.watching(bench.lease.threads_on(threads)) as done.watched,
-        bench.lease.engine(case.engine.name, threads, asked.limit_ns / 1e9 + _DEADLINE_SLACK_S) as (client, done.hello),
+        bench.lease.engine(case.engine.name, threads, asked.longest_s) as (client, done.hello),
     ):
         done.loaded = load(client, case, gate.input_index)
         for _ in range(_ATTEMPTS):
@@ -110,6 +134,9 @@ def _execute(bench: Workbench, case: Case, gate: Gate, asked: _Asked, done: _Don
             if done.reason is None:
                 break
         done.status = "unstable" if done.reason else "ok"
+        if asked.each is not None:
+            done.each_ns = _run(bench, case, client, asked.each).samples_ns
+            done.output = client.output("case").sha256
     done.counted = bench.target.meter.counters(bench.lease.counted, asked.iterations)
 
 
@@ -163,6 +190,10 @@ def _record(case: Case, place: Place, iterations: int | None, done: _Done, start
         peak_rss_bytes=ran.peak_rss_bytes or None if ran else None,
         arena_bytes=loaded.arena_bytes if loaded else None,
         output_sha256=done.output,
+        each_ns=done.each_ns if ran else [],
+        start_warm_ns=done.starts.warm_ns,
+        start_dropped_ns=done.starts.dropped_ns,
+        start_note=done.starts.note,
         comparison_id=within.comparison_id if within else None,
         pair=within.pair if within else None,
         run_request_ns=done.run_ns if ran else None,

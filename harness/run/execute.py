@@ -22,6 +22,7 @@ from ..clock import now
 from ..errors import CannotMeasure
 from ..plan.cases import MeasurementPlan
 from ..plan.config import RunConfig
+from ..plan.extras import Extras
 from ..session.base import DeviceSession
 from ..session.comparing import ComparingSession
 from ..session.timing import TimingSession
@@ -51,6 +52,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
         min_sample_ns=int(config.suite.min_sample_ms * 1e6),
         min_warmup_ns=int(config.suite.warmup_ms * 1e6),
         seed=writer.record.seed,
+        extras=Extras.of(config.suite),
     )
     plan, reached = ready.plan, ready.reached
     sessions = {item.target.spec.name: _session(config, ready, item, context) for item in reached}

@@ -31,6 +31,11 @@ DEFAULT_ENGINES = ("native", "numba")
 """The native engine, and the readable reference beside it; what one of them cannot run is a skip with its reason."""
 MOST_BYTES = 2**33
 """That one execution of a kernel case reads and writes."""
+_SETTINGS = (
+    *("engines", "threads", "seed", "invocations", "samples", "min_sample_ms", "warmup_ms"),
+    *("tails", "deadline_ms", "starts", "verdict", "gate"),
+)
+"""In which suites that are measured together must agree."""
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
 
 
@@ -176,17 +181,7 @@ def _missing(path: Path) -> str:
 def _merged(suites: list[Suite]) -> Suite:
     first = suites[0]
     for other in suites[1:]:
-        for key in (
-            "engines",
-            "threads",
-            "seed",
-            "invocations",
-            "samples",
-            "min_sample_ms",
-            "warmup_ms",
-            "verdict",
-            "gate",
-        ):
+        for key in _SETTINGS:
             if getattr(first, key) != getattr(other, key):
                 raise SuiteError(
                     f"the suites {first.name} and {other.name} disagree on {key}; measure them one at a time."

@@ -185,6 +185,12 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_sample_ms: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = MIN_SAMPLE_MS
     warmup_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = WARMUP_MS
     """At least; a case that takes longer to settle gets what it took."""
+    tails: bool = False
+    """Whether single executions are timed, for the 99th percentile."""
+    deadline_ms: Annotated[float, msgspec.Meta(gt=0, le=3_600_000)] | None = None
+    """How long an execution may take: how many take longer is counted."""
+    starts: bool = False
+    """Whether the time from a process's start to its first result is measured."""
     kernel: list[KernelTable] = []
     model: list[ModelTable] = []
     engine: dict[str, EngineTable] = {}

@@ -169,7 +169,7 @@ class EngineClient:
             self._channel.close()
 
     def _ask(self, verb: str, keys: Mapping[str, object], reply: type[_Reply], timeout_s: float) -> _Reply:
-        line = " ".join([verb, *(f"{key}={_encode(str(value))}" for key, value in keys.items())])
+        line = request_line(verb, keys)
         where = f"engine '{self._name}'"
         began = time.monotonic_ns()
         try:
@@ -196,6 +196,11 @@ class EngineClient:
     def _refuse(self, verb: str, contradiction: str | None) -> None:
         if contradiction:
             raise EngineError(f"engine '{self._name}' answered {verb} with impossible times: it {contradiction}.")
+
+
+def request_line(verb: str, keys: Mapping[str, object]) -> str:
+    """A request as the protocol has it, without its newline."""
+    return " ".join([verb, *(f"{key}={_encode(str(value))}" for key, value in keys.items())])
 
 
 def _encode(value: str) -> str:

@@ -152,6 +152,15 @@ class Peaks(msgspec.Struct, frozen=True, kw_only=True):
     clock_hz: Clock | None = None
 
 
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What the launcher's role `start` says: ns from the start of a program to each of its `replies`, and which share
+    of the dropped files stayed in memory."""
+
+    ns: Annotated[list[Spent], Meta(max_length=16)]
+    replies: Annotated[list[str], Meta(max_length=16)]
+    resident: Annotated[list[Annotated[float, Meta(ge=0, le=1)]], Meta(max_length=32)] = []
+
+
 class Outcome(msgspec.Struct):
     """What every reply begins with."""
 

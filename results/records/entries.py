@@ -1,10 +1,13 @@
 """What happens in a run: the records of `journal.jsonl`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bnnbench.results.records.bounds import Count, Elapsed, Outcome, Rate, Real, Side, Size, Status, Whole, Word
+
+MOST_EACH = 100_000
+"""Single executions in a record."""
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="gate"):
@@ -40,7 +43,10 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     sample.
 
     `order` is its place in the shuffled schedule, `run_request_ns` the time the host waited for the accepted
-    `run` request and `wall_ns` that of the whole invocation.
+    `run` request and `wall_ns` that of the whole invocation. `each_ns` are single executions after the samples, in
+    their order, which should take no longer than `deadline_ns`. `start_warm_ns` and `start_dropped_ns` are the time
+    from the start of another process to its first result, with its files in memory and not; `start_note` says why one
+    is missing.
     """
 
     case_id: str
@@ -66,6 +72,11 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     peak_rss_bytes: Size | None = None
     arena_bytes: Size | None = None
     output_sha256: str | None = None
+    each_ns: Annotated[list[Elapsed], msgspec.Meta(max_length=MOST_EACH)] = []
+    deadline_ns: Real | None = None
+    start_warm_ns: Real | None = None
+    start_dropped_ns: Real | None = None
+    start_note: str | None = None
     comparison_id: str | None = None
     pair: Whole | None = None
     stderr: str | None = None

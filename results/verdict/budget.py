@@ -87,7 +87,7 @@ def budget(text: str) -> Budget:
         limit = float(number) * factor
     except ValueError:
         raise BudgetError(f"{text!r}: {number!r} is not a number; {_FORMS}") from None
-    if not math.isfinite(limit) or limit <= 0:
+    if not math.isfinite(limit) or limit < 0 or (limit == 0 and not metric.in_points):
         raise BudgetError(f"{text!r}: the bound must be a number above 0")
     if metric.in_points and limit > 1:
         raise BudgetError(f"{text!r}: a share is at most 1; write 0.9 or 90 %")
@@ -134,20 +134,21 @@ def of_processes(asked: Budget, figures: Sequence[float], among: int) -> Judged:
     if len(figures) < LEAST_PROCESSES:
         few = f"{asked.metric.label} is known of {len(figures)} processes, and {LEAST_PROCESSES} are needed"
         return Judged("undecided", value, None, None, few)
-    low, high = interval(figures, SUITE_ALPHA / among)
+    low, high = interval(figures, SUITE_ALPHA / among, are_shares=asked.metric.in_points)
     return _decided(asked, value, min(low, value), max(high, value))
 
 
-def interval(figures: Sequence[float], alpha: float) -> tuple[float, float]:
-    """Of the level of processes; each end is wrong with a probability of at most `alpha`, if their logarithms are
-    normal, and of at most 2^-n whatever they are."""
+def interval(figures: Sequence[float], alpha: float, are_shares: bool = False) -> tuple[float, float]:
+    """Of the level of processes; each end is wrong with a probability of at most `alpha`, if their logarithms (shares
+    themselves) are normal, and of at most 2^-n whatever they are."""
     from scipy.special import stdtrit
 
     found = level(figures)
-    logs = [math.log(figure) for figure in figures]
-    half = float(stdtrit(len(logs) - 1, 1 - alpha)) * stdev(logs) / math.sqrt(len(logs))
-    middle = fmean(logs)
-    return min(found.low, math.exp(middle - half)), max(found.high, math.exp(middle + half))
+    scaled = [figure if are_shares else math.log(figure) for figure in figures]
+    half = float(stdtrit(len(scaled) - 1, 1 - alpha)) * stdev(scaled) / math.sqrt(len(scaled))
+    ends = fmean(scaled) - half, fmean(scaled) + half
+    low, high = (max(0.0, ends[0]), min(1.0, ends[1])) if are_shares else map(math.exp, ends)
+    return min(found.low, low), max(found.high, high)
 
 
 def _decided(asked: Budget, value: float, low: float, high: float) -> Judged:

@@ -115,5 +115,6 @@ _BY: Mapping[Compared, Callable[[str, Metric, Measured, Measured, str], Verdict 
     "answers": _answers,
     "exact": _exact,
     "unpaired": _unpaired,
+    "shares": _unpaired,
     "paired": _paired,
 }

@@ -186,7 +186,7 @@ def _row(
 ) -> VerdictRow:
     """With the levels that the verdict's figures are the middles of."""
     row = VerdictRow(record, verdict)
-    if row.metric.compared not in ("paired", "unpaired") or verdict.base_value is None:
+    if not (row.metric.is_paired or row.metric.is_by_process) or verdict.base_value is None:
         return row
     if row.metric.is_paired:
         kept = [pair for pair in pairs if pair.dropped is None]

@@ -22,11 +22,15 @@ _CONFIDENCE = 0.98
 def unpaired_verdict(
     comparison_id: str, metric: Metric, base: Sequence[float], head: Sequence[float], finished: str | None = None
 ) -> Verdict | None:
-    """`base` and `head`: a figure for each process, in the metric's unit. None when a side has none."""
-    if not base or not head or not min(*base, *head) > 0:
+    """`base` and `head`: a figure for each process, in the metric's unit. None when a side has none.
+
+    Effects are ratios minus 1, of shares differences.
+    """
+    differs = _difference if metric.compared == "shares" else _ratio
+    if not base or not head or (differs is _ratio and not min(*base, *head) > 0):
         return None
     old, new = median(base), median(head)
-    effect = new / old - 1
+    effect = differs(old, new)
     one = Verdict(
         comparison_id=comparison_id,
         metric=metric.key,
@@ -43,7 +47,7 @@ def unpaired_verdict(
         reason = f"{metric.label} is known of {few} processes a side, and {LEAST_PROCESSES} are needed"
         return replace(one, reason=reason)
     before, after = level(base, _CONFIDENCE), level(head, _CONFIDENCE)
-    low, high = after.low / before.high - 1, after.high / before.low - 1
+    low, high = differs(before.high, after.low), differs(before.low, after.high)
     one = replace(one, low=low, high=high, level=before.coverage + after.coverage - 1)
     if abs(effect) >= metric.floor:
         if low > 0 or high < 0:
@@ -52,3 +56,11 @@ def unpaired_verdict(
     elif -metric.margin <= low and high <= metric.margin:
         return replace(one, verdict="equivalent")
     return replace(one, reason="processes of one side differ as much as the sides do")
+
+
+def _ratio(old: float, new: float) -> float:
+    return new / old - 1
+
+
+def _difference(old: float, new: float) -> float:
+    return new - old

@@ -1,4 +1,5 @@
-// What the binary can be: an engine, the launcher of any engine, or the holder of the machine's lock.
+// What the binary can be: an engine, the launcher of any engine, the holder of the machine's lock, or the clock of a
+// program's start.
 #pragma once
 
 namespace bnn {
@@ -7,5 +8,6 @@ namespace bnn {
 int serve(int count, char** arguments);
 int launch(int count, char** arguments);
 int hold_lock(int count, char** arguments);
+int time_start(int count, char** arguments);
 
 }  // namespace bnn
