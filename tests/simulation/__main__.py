@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, gates
+from tests.simulation import accuracy, gates, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -36,6 +36,8 @@ def main() -> None:
     print_accuracies(given.repetitions)
     print()
     print_gates(given.repetitions)
+    print()
+    print_tails(given.repetitions)
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -76,6 +78,15 @@ def print_gates(repetitions: int) -> None:
             done = gates.simulate(change, noise, repetitions if change.metric is None else repetitions // 10)
             cells = [_rate(share, done.interval(share)) for share in (done.false, done.detected)]
             print(line(change.name, noise.name, cells[0], cells[1] if change.metric else ""), flush=True)
+
+
+def print_tails(repetitions: int) -> None:
+    print(line("executions", "stated", "covered (95 %)", "width"))
+    print("|---" * 4 + "|")
+    for kind in tails.KINDS:
+        done = tails.simulate(kind, repetitions)
+        held = _rate(done.covered, done.covered_interval)
+        print(line(kind.name, f"{done.stated * 100:.2f} %", held, f"{done.width * 100:.1f} %"), flush=True)
 
 
 def _rate(share: float, interval: tuple[float, float]) -> str:
