@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, gates, tails
+from tests.simulation import accuracy, estimates, gates, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -38,6 +38,8 @@ def main() -> None:
     print_gates(given.repetitions)
     print()
     print_tails(given.repetitions)
+    print()
+    print_estimates(given.repetitions)
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -87,6 +89,15 @@ def print_tails(repetitions: int) -> None:
         done = tails.simulate(kind, repetitions)
         held = _rate(done.covered, done.covered_interval)
         print(line(kind.name, f"{done.stated * 100:.2f} %", held, f"{done.width * 100:.1f} %"), flush=True)
+
+
+def print_estimates(cases: int) -> None:
+    print(line("effect", "promised", "called", "pairs promised", "pairs taken"))
+    print("|---" * 5 + "|")
+    for see in (0.01, 0.02, 0.04):
+        done = estimates.simulate(see, cases)
+        shares = [f"{share * 100:.1f} %" for share in (done.promised, done.called)]
+        print(line(f"{see * 100:g} %", *shares, f"{done.promised_pairs:.1f}", f"{done.pairs:.1f}"), flush=True)
 
 
 def _rate(share: float, interval: tuple[float, float]) -> str:
