@@ -10,7 +10,7 @@ Inert unless asked: without `--bnn-device`, tests that use the fixture are skipp
 On a device that counts instructions (`qemu://cortex-a72`), a nanosecond of pytest-benchmark is one instruction: it
 knows no other unit. `extra_info` says so, and has the count. Counts repeat to the digit, so small differences may fail:
 
-    pytest --bnn-device=qemu://cortex-a72 --benchmark-compare-fail=mean:0.1%
+    pytest --bnn-device=qemu://cortex-a72 --benchmark-compare-fail=mean:1%
 """
 
 from __future__ import annotations
