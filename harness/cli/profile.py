@@ -43,16 +43,14 @@ def profile(
 ) -> None:
     """Time each step of a model on the native engine: share of the time, speed, and distance to the roof."""
     import sys
-    from dataclasses import asdict
-    from json import dumps
-
-    import msgspec
 
     from ..errors import CallError
     from ..suite.load import model_path
     from ..tasks.profile import counter_names, save_trace
     from ..tasks.profile import profile as measure
     from ..tasks.roofline import require_format, save_roofline
+    from .documents.document import text_of
+    from .documents.engines import ProfileDocument
     from .profile_table import print_profile
 
     if threads < 1 or runs < 1:
@@ -75,6 +73,6 @@ def profile(
         caption = save_roofline(done, model.name, device, roofline)
         print(f"{roofline}, described in {caption}", file=sys.stderr)
     if json:
-        print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
+        print(text_of(ProfileDocument.of(done)))
     else:
         print_profile(model.name, device, done)
