@@ -103,6 +103,11 @@ def test_each_document_is_printed_by_a_test() -> None:
     assert {*CALLS, *ELSEWHERE} == set(SCHEMAS)
 
 
+def test_the_documentation_lists_each() -> None:
+    page = (Path(__file__).parents[2] / "docs/compatibility.md").read_text()
+    assert [name for name in SCHEMAS if f"`{name}`" not in page] == []
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_what_a_command_prints_is_valid(user: Bench, name: str) -> None:
     words = CALLS[name]
