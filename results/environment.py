@@ -109,9 +109,15 @@ def lines_of(found: Iterable[Difference]) -> list[str]:
     ]
 
 
-def entry_of(found: Difference) -> dict[str, object]:
-    """A difference as plain values, for JSON."""
-    return {**msgspec.to_builtins(found), "text": found.text}
+class DifferenceEntry(Difference, frozen=True, kw_only=True):
+    """A difference for JSON; `text` is how a terminal shows it."""
+
+    text: str
+
+
+def entry_of(found: Difference) -> DifferenceEntry:
+    """A difference for JSON."""
+    return DifferenceEntry(**msgspec.structs.asdict(found), text=found.text)
 
 
 _VERSION_WORDS = {"system": "host's system", "python": "Python"}

@@ -38,13 +38,14 @@ class Profile:
         """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, and more.
 
         `share` is of the total time; `roof` is the roof that limits the step, and `roof_share` how close it
-        comes (1 is the roof).
+        comes (1 is the roof). Each counter that was asked for and counted is a column.
         """
         from dataclasses import asdict
 
         import pandas as pd
 
-        return pd.DataFrame([asdict(op) for op in self._measured.ops]).convert_dtypes()
+        rows = [{**asdict(op), **(op.counters or {})} for op in self._measured.ops]
+        return pd.DataFrame(rows).drop(columns="counters").convert_dtypes()
 
     @raises_sentences
     def roofline(self, path: str | PathLike[str], /) -> Path:
@@ -76,6 +77,7 @@ def profile(
     device: str = "local",
     threads: int = 1,
     runs: int = 50,
+    counters: str | None = None,
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
     progress: bool = False,
@@ -89,6 +91,7 @@ def profile(
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         threads: Number of threads, one per core.
         runs: Number of timed runs.
+        counters: Counters to read in each step, such as "cycles,instructions"; on one thread.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
@@ -108,6 +111,7 @@ def profile(
     """
     from ..errors import CallError
     from ..suite.load import model_path
+    from ..tasks.profile import counter_names
     from ..tasks.profile import profile as measure
 
     if threads < 1 or runs < 1:
@@ -119,5 +123,6 @@ def profile(
         threads=threads,
         runs=runs,
         tell=teller(progress),
+        counters=counter_names(counters),
     )
     return Profile(Path(model).name, device, done.total_ns, done.trust, done.doubts, done)

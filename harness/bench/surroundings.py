@@ -26,8 +26,9 @@ from .launcher import Launcher
 
 _LONGEST_SAMPLING_S = 3600.0
 _LONGEST_WORD, _MOST = 255, 1e15
-COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses")
-"""Fewer than the counters of every core that we know, so that none takes turns."""
+COUNTERS = ("cycles", "instructions", "cache_misses", "branch_misses", "page_faults")
+"""Fewer than the counters of every core that we know, so that none takes turns; the kernel itself counts page
+faults."""
 
 
 @dataclass

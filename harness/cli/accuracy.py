@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -123,17 +121,18 @@ def print_accuracies_json(result: RunResult) -> None:
 
     from bnnbench.results import load
 
-    rows = json.loads(load(result.stored).to_json(orient="records", date_format="iso"))
+    from .documents.document import text_of
+    from .documents.runs import EvaluatedRow, Evaluation, EvaluationDocument, rows_of
+
     accuracies = result.stored.accuracies
     cases = []
-    for case, row in zip(result.stored.record.cases, rows, strict=False):
+    for case, row in zip(result.stored.record.cases, rows_of(load(result.stored)), strict=False):
         one = accuracies.get(case.id)
         details: dict[str, Any] = {} if one is None else msgspec.to_builtins(one)
-        cases.append({**row, "evaluation": {key: details[key] for key in details if key != "case_id"}})
-    json.dump(
-        {"schema": 1, "run_id": result.stored.record.run_id, "outcome": result.outcome, "cases": cases}, sys.stdout
-    )
-    sys.stdout.write("\n")
+        details.pop("case_id", None)
+        cases.append(EvaluatedRow(**msgspec.structs.asdict(row), evaluation=Evaluation(**details)))
+    document = EvaluationDocument(run_id=result.stored.record.run_id, outcome=result.outcome, cases=cases)
+    print(text_of(document, indent=None))
 
 
 def described(accuracy: Accuracy) -> str:

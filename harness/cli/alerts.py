@@ -65,14 +65,15 @@ def list_(
     debug: DebugOption = False,
 ) -> None:
     """List regressions and changes of histories, and mark them as known or fixed."""
-    from json import dumps
+    from bnnbench.results.alerts.alert import AlertDocument, document
 
-    from bnnbench.results.alerts.alert import document
+    from .documents.document import text_of
+    from .documents.store import AlertList
 
     results, every = _read(store, device, since)
     shown = [alert for alert in every if all or (alert.is_open and alert.subject.kind == "regression")]
     if json:
-        print(dumps({"schema": 1, "alerts": [document(alert) for alert in shown]}, indent=1))
+        print(text_of(AlertList(alerts=[AlertDocument(**document(alert)) for alert in shown])))
         return
     _print(shown, len(every) - len(shown), results, store)
 
@@ -80,13 +81,13 @@ def list_(
 @app.command
 def show(id: IdArgument, /, *, store: StoreOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
     """Show an alert: size, certainty, first and previous run and commit, and the command that settles it."""
-    from json import dumps
-
     from bnnbench.results.alerts import find
     from bnnbench.results.alerts.alert import document
 
     from ..tasks.settle import settling
     from .alert_table import details
+    from .documents.document import text_of
+    from .documents.store import ShownAlert
     from .next_command import with_store
     from .terminal import Console
 
@@ -95,7 +96,7 @@ def show(id: IdArgument, /, *, store: StoreOption = None, json: JsonOption = Fal
     settle = settling(alert, results)
     command = with_store(settle.command, store)
     if json:
-        print(dumps({"schema": 1, **document(alert), "settle": command, "settle_needs": settle.needs}, indent=1))
+        print(text_of(ShownAlert(**document(alert), settle=command, settle_needs=settle.needs)))
         return
     console = Console()
     details(alert).print(console)

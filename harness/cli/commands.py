@@ -78,5 +78,6 @@ COMMANDS: dict[str, Command] = {
         "selftest:app",
         "Write a redacted test report of a device, to attach to an issue: kernels, roofs, noise, counters, facts.",
     ),
+    "schema": Command("schema:app", "Print the JSON Schema of what a command prints with --json."),
     "completion": Command("completion:app", "Print a shell's completion script."),
 }

@@ -25,9 +25,6 @@ def compare(
     debug: DebugOption = False,
 ) -> None:
     """Show the ratios of two stored runs, case by case. No verdicts: more than the code differs between runs."""
-    from dataclasses import asdict
-    from json import dumps
-
     from bnnbench.results import load
     from bnnbench.results.environment import differences, entry_of, environment_of, lines_of
     from bnnbench.results.ratios import compare as compare_frames
@@ -35,6 +32,8 @@ def compare(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .documents.document import text_of
+    from .documents.runs import ComparedRuns, ratio_entry
     from .ratio_table import print_ratios
     from .terminal import Console
 
@@ -45,9 +44,12 @@ def compare(
         raise CallError(f"nothing can be compared: {found.refused[0] if found.refused else 'the head has no cases'}.")
     different = differences(*(environment_of(run) for run in sides.values()))
     if json:
-        rows = [asdict(ratio) | {"ratio": ratio.ratio} for ratio in found.ratios]
-        environment = [entry_of(one) for one in different]
-        print(dumps({"ratios": rows, "refused": found.refused, "environment": environment}, indent=1))
+        document = ComparedRuns(
+            ratios=[ratio_entry(ratio) for ratio in found.ratios],
+            refused=found.refused,
+            environment=[entry_of(one) for one in different],
+        )
+        print(text_of(document))
         return
     console = Console()
     for side, run in sides.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from json import dumps
 from typing import Any
 
 from rich.text import Text
@@ -17,6 +16,8 @@ from bnnbench.devices.tuning import Change
 from bnnbench.results.printable import printable
 from bnnbench.results.sheet import Column, Sheet, folded, say
 
+from .documents.devices import ListedDevice
+from .documents.document import text_of
 from .terminal import Console, line
 
 _WEIGHTS = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none": ("note", "dim")}
@@ -25,7 +26,7 @@ _WEIGHTS = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none"
 def print_inventory(inventory: Inventory, as_json: bool) -> None:
     """A row per device."""
     if as_json:
-        print(dumps([_flat(spec) for spec in inventory.devices.values()], default=str, indent=1))
+        print(text_of([ListedDevice(**_flat(spec)) for spec in inventory.devices.values()]))
         return
     console = Console()
     sheet = Sheet(
@@ -41,7 +42,7 @@ def print_inventory(inventory: Inventory, as_json: bool) -> None:
 def print_facts(facts: DeviceFacts, as_json: bool) -> None:
     """A row per fact, with where it is from."""
     if as_json:
-        print(dumps(facts.to_dict(), indent=1))
+        print(text_of(facts.facts))
         return
     console = Console()
     sheet = Sheet(Column("fact"), Column("from", folds=True), Column("value", folds=True))
@@ -55,7 +56,7 @@ def print_facts(facts: DeviceFacts, as_json: bool) -> None:
 def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Finding], as_json: bool) -> None:
     """Each with what mends it."""
     if as_json:
-        print(dumps([asdict(finding) for finding in findings], indent=1))
+        print(text_of(findings))
         return
     console = Console()
     console.print(line(f"{spec.name}: {facts.model or 'unknown model'}", "bold"))
@@ -73,7 +74,7 @@ def print_findings(spec: DeviceSpec, facts: DeviceFacts, findings: Sequence[Find
 def print_changes(spec: DeviceSpec, changes: Sequence[Change], as_json: bool) -> None:
     """What was put back, and what could not be."""
     if as_json:
-        print(dumps([asdict(change) for change in changes], indent=1))
+        print(text_of(changes))
         return
     for change in changes:
         print(printable(change.sentence))
@@ -96,4 +97,4 @@ def words_of(value: object) -> str:
 
 def _flat(spec: DeviceSpec) -> dict[str, Any]:
     fields = asdict(spec)
-    return {**fields, **fields.pop("options")}
+    return {**fields, **fields["options"]}

@@ -36,13 +36,13 @@ def list_(
     debug: DebugOption = False,
 ) -> None:
     """List the engines, what they run, and whether they are installed."""
-    from json import dumps
-
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
     from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
     from bnnbench.results.sheet import Column, Sheet, say
 
+    from .documents.document import text_of
+    from .documents.engines import ListedEngine
     from .terminal import Console
 
     if kernels:
@@ -51,24 +51,24 @@ def list_(
     isas = {triple: [level.isa for level in ISA_LEVELS if level.triple == triple] for triple in TRIPLES}
     states = {name: "installed" if installed(name) else "not installed" for name in RUNTIMES}
     rows = [
-        {
-            "name": name,
-            "runs": [
+        ListedEngine(
+            name=name,
+            runs=[
                 {"op": "kernels", "plan": "models", "tflite": "models", "onnx": "models"}[kind]
                 for kind in sorted(engine.accepts - {"lce"})
             ],
-            "targets": isas if engine.builds else None,
-            "state": "built when needed" if engine.builds else states[getattr(engine, "runtime", name)],
-            "about": engine.about,
-        }
+            targets=isas if engine.builds else None,
+            state="built when needed" if engine.builds else states[getattr(engine, "runtime", name)],
+            about=engine.about,
+        )
         for name, engine in ENGINES.items()
     ]
     if json:
-        print(dumps(rows, indent=1))
+        print(text_of(rows))
         return
     sheet = Sheet(Column("engine"), Column("runs", folds=True), Column("state", folds=True), Column("what", folds=True))
     for row in rows:
-        sheet.add(str(row["name"]), ", ".join(row["runs"]), str(row["state"]), str(row["about"]))  # type: ignore[arg-type]
+        sheet.add(row.name, ", ".join(row.runs), row.state, row.about)
     console = Console()
     sheet.print(console)
     for triple, levels in isas.items():
@@ -77,16 +77,17 @@ def list_(
 
 def _list_kernels(json: bool) -> None:
     from dataclasses import asdict
-    from json import dumps
 
     from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
     from bnnbench.results.sheet import Column, Sheet, say
 
+    from .documents.document import text_of
+    from .documents.engines import ListedKernel
     from .terminal import Console
 
     found = [kernel for level in ISA_LEVELS for kernel in micro_kernels(level)]
     if json:
-        print(dumps([asdict(kernel) | {"tile": kernel.tile} for kernel in found], indent=1))
+        print(text_of([ListedKernel(**asdict(kernel), tile=kernel.tile) for kernel in found]))
         return
     sheet = Sheet(
         Column("name"), Column("target"), Column("ops", folds=True), Column("how", folds=True), Column("source", rank=1)
@@ -128,13 +129,14 @@ def build(
 ) -> None:
     """Build the engines into the cache, for a first run that starts at once."""
     import sys
-    from json import dumps
 
     from bnnbench.kernels.sources import RECIPES, levels_for
     from bnnbench.kernels.targets import TRIPLES
     from bnnbench.kernels.toolchain import build as build_engine
 
     from ..errors import CallError
+    from .documents.document import text_of
+    from .documents.engines import BuiltEngine
 
     buildable = list(RECIPES)
     for name in engine or []:
@@ -152,19 +154,13 @@ def build(
     ]
     if json:
         print(
-            dumps(
+            text_of(
                 [
-                    {
-                        "engine": b.engine,
-                        "triple": b.triple,
-                        "isa": b.isa,
-                        "build": b.build,
-                        "sha256": b.sha256,
-                        "path": str(b.path),
-                    }
+                    BuiltEngine(
+                        engine=b.engine, triple=b.triple, isa=b.isa, build=b.build, sha256=b.sha256, path=str(b.path)
+                    )
                     for b in builds
-                ],
-                indent=1,
+                ]
             )
         )
         return

@@ -26,18 +26,19 @@ def index(
     """
     import sys
     from dataclasses import asdict
-    from json import dumps
 
     from bnnbench.results.store.runs import Store
 
     from ..tasks.index import make
+    from .documents.document import text_of
+    from .documents.store import IndexDocument
     from .progress import Display
     from .terminal import Console
 
     with Display(Console(stderr=True)) as display:
         made = make(Store(store), display, rebuild=rebuild)
     if json:
-        print(dumps(asdict(made)))
+        print(text_of(IndexDocument(**asdict(made)), indent=None))
     else:
         added = f"{made.added:,} added" if made.added else "nothing to add"
         print(f"{made.runs:,} run{'' if made.runs == 1 else 's'} in the index: {added}")

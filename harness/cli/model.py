@@ -20,18 +20,18 @@ app = App(
 @app.command(name="list")
 def list_(*, json: JsonOption = False, debug: DebugOption = False) -> None:
     """List the shipped models. Their names work wherever a file is expected."""
-    from json import dumps
-
     from rich.table import Table
 
     from bnnbench.kernels.models.shipped import recipe, shipped_models
     from bnnbench.results.quantity import size
 
+    from .documents.document import text_of
+    from .documents.engines import ShippedModel
     from .terminal import Console
 
     recipes = [recipe(name) for name in shipped_models()]
     if json:
-        print(dumps(recipes, indent=1))
+        print(text_of([ShippedModel(**item) for item in recipes]))
         return
     table = Table("name", "size", "3x3 layers", "accuracy, held out", box=None, pad_edge=False)
     for item in recipes:
@@ -48,29 +48,18 @@ def info(
     debug: DebugOption = False,
 ) -> None:
     """List every op of a model with shapes, multiply-accumulates and bytes, its inputs and outputs, and the totals."""
-    from dataclasses import asdict
-    from json import dumps
-
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.formats import read_model
 
     from ..suite.load import model_path
+    from .documents.document import text_of
+    from .documents.engines import ModelInfo
     from .model_table import print_model
 
     model = read_model(model_path(str(file), Path()))
     description = describe(model)
     if json:
-        print(
-            dumps(
-                {
-                    "file": str(file),
-                    "size_bytes": model.size_bytes,
-                    "sha256": model.sha256,
-                    **asdict(description),
-                },
-                indent=1,
-            )
-        )
+        print(text_of(ModelInfo.of(str(file), model, description)))
         return
     print_model(description, file, model.size_bytes)
 

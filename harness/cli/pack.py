@@ -39,13 +39,14 @@ def pack(
     debug: DebugOption = False,
 ) -> None:
     """Pack a run into one file, with a manifest of digests."""
-    from json import dumps
     from sys import stderr
 
     from bnnbench.results.quantity import size
     from bnnbench.results.store.runs import Store
 
     from ..tasks.archives import pack_run
+    from .documents.document import text_of
+    from .documents.store import PackDocument
 
     done = pack_run(Store(store), run, output, key=sign and sign.expanduser(), redacts=redact)
     if not done.is_ended:
@@ -53,8 +54,15 @@ def pack(
             f"warning: run {done.manifest.run_id} has not ended: the archive holds what is measured so far", file=stderr
         )
     if json:
-        document = {"run_id": done.manifest.run_id, "path": str(done.path), "size_bytes": done.size_bytes}
-        print(dumps(document | {"signed": done.is_signed, "redacted": redact, "taken_out": dict(done.taken)}, indent=1))
+        document = PackDocument(
+            run_id=done.manifest.run_id,
+            path=str(done.path),
+            size_bytes=done.size_bytes,
+            signed=done.is_signed,
+            redacted=redact,
+            taken_out=dict(done.taken),
+        )
+        print(text_of(document))
         return
     how = ", signed" if done.is_signed else ", not signed"
     print(f"{done.path}: run {done.manifest.run_id}, {size(done.size_bytes)}{how}")

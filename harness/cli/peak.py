@@ -21,17 +21,17 @@ def peak(
 ) -> None:
     """Measure a device's roofs per ISA level: popcount and multiply-add throughput, and memory bandwidth."""
     import sys
-    from json import dumps
 
     from bnnbench.results.quantity import clock, rate
     from bnnbench.results.sheet import Column, Sheet
 
-    from ..tasks.peak import as_json, measure_peaks
+    from ..tasks.peak import measure_peaks
+    from .documents.document import text_of
     from .terminal import Console
 
     peaks = measure_peaks(device, inventory, threads, lambda line: print(line, file=sys.stderr))
     if json:
-        print(dumps(as_json(peaks), indent=1))
+        print(text_of(peaks))
         return
     levels = list(dict.fromkeys(level for figures in peaks.values() for level in figures.read_gb_s or {}))
     sheet = Sheet(*map(Column, ("ISA level", "popcount", "f32", *(f"read {name}" for name in levels), "clock")))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bnnbench.results.models import Sample
     from bnnbench.results.pick import Pick
 
+    from .documents.store import PickDocument
     from .next_command import Missing
 
 EXAMPLES = """Examples:
@@ -49,8 +50,6 @@ def pick(
     debug: DebugOption = False,
 ) -> int:
     """Choose the best model within budgets, with the reasons and what a larger budget buys."""
-    from json import dumps
-
     from bnnbench.devices.spec import parse_url
     from bnnbench.results import load
     from bnnbench.results.columns import equal
@@ -61,6 +60,7 @@ def pick(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .documents.document import text_of
     from .next_command import FIRST, missing_figures, named_first, records_of, with_store
     from .next_command import sentences as next_steps
     from .terminal import Console
@@ -85,7 +85,7 @@ def pick(
     missing = missing_figures(frame, dict.fromkeys([*made.budgets, ORDER[0]]), records_of(results, frame), store)
     samples = passed_over(measured, made.best) if made.best is not None else None
     if json:
-        print(dumps(_json(made, missing, samples), indent=1))
+        print(text_of(_document(made, missing, samples)))
     else:
         console = Console()
         for line in (*sentences(made), *_sample_as_json(samples), *next_steps(missing)):
@@ -269,31 +269,30 @@ def _sample_as_json(samples: tuple[Sample, Sample] | None) -> list[str]:
     ]
 
 
-def _json(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample] | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
+def _document(made: Pick, missing: Sequence[Missing], samples: tuple[Sample, Sample] | None) -> PickDocument:
     from bnnbench.results.metrics import OBJECTIVES
     from bnnbench.results.pick import figure
 
-    def as_json(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    from .documents.store import MovedBudget, PickDocument, PickedModel, TwoSamples
+
+    def model(row: dict[str, Any] | None) -> Any:
         if row is None:
             return None
-        names = {key: str(row[key]) for key in ("workload", "engine", "device")}
+        names = {key: str(row[key]) for key in ("workload", "engine", "device", "run_id")}
         figures = {value.column: figure(row, name) for name, value in OBJECTIVES.items()}
-        return {**names, "threads": int(row["threads"]), **figures, "run_id": str(row["run_id"])}
+        return PickedModel(**names, threads=int(row["threads"]), **figures)
 
-    return {
-        "schema": 1,
-        "best": as_json(made.best),
-        "next_best": as_json(made.next_best),
-        "fitting": made.fitting,
-        "considered": made.considered,
-        "unknown": made.unknown,
-        "budgets": {OBJECTIVES[name].column: value for name, value in made.budgets.items()},
-        "moved": [
-            {"budget": OBJECTIVES[item.objective].column, "to": item.budget, "choice": as_json(item.choice)}
+    return PickDocument(
+        best=model(made.best),
+        next_best=model(made.next_best),
+        fitting=made.fitting,
+        considered=made.considered,
+        unknown=made.unknown,
+        budgets={OBJECTIVES[name].column: value for name, value in made.budgets.items()},
+        moved=[
+            MovedBudget(budget=OBJECTIVES[item.objective].column, to=item.budget, choice=model(item.choice))
             for item in made.moved
         ],
-        "missing": [asdict(item) for item in missing],
-        "accuracy_sample": dict(zip(("taken", "newer"), map(asdict, samples), strict=True)) if samples else None,
-    }
+        missing=list(missing),
+        accuracy_sample=TwoSamples(taken=samples[0], newer=samples[1]) if samples else None,
+    )

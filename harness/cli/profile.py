@@ -7,11 +7,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bnnbench.kernels.counters import COUNTERS
+
 from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
   bnnbench profile quicknet.tflite -d pi4 --threads 4
+  bnnbench profile quicknet.tflite --counters cycles,instructions,cache_misses
   bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto
   bnnbench profile quicknet.tflite --roofline steps.svg    # every step against the device's roofs"""
 
@@ -26,6 +29,9 @@ def profile(
     device: OneDeviceOption = "local",
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
+    counters: Annotated[
+        str | None, Parameter(help=f"Also count in each step, on one thread: {', '.join(COUNTERS)}.")
+    ] = None,
     trace: Annotated[Path | None, Parameter(help="Also write the steps as a trace for Chrome or Perfetto.")] = None,
     roofline: Annotated[
         Path | None, Parameter(help="Also write a roofline chart of the steps: .pdf, .svg or .png.")
@@ -37,16 +43,14 @@ def profile(
 ) -> None:
     """Time each step of a model on the native engine: share of the time, speed, and distance to the roof."""
     import sys
-    from dataclasses import asdict
-    from json import dumps
-
-    import msgspec
 
     from ..errors import CallError
     from ..suite.load import model_path
+    from ..tasks.profile import counter_names, save_trace
     from ..tasks.profile import profile as measure
-    from ..tasks.profile import save_trace
     from ..tasks.roofline import require_format, save_roofline
+    from .documents.document import text_of
+    from .documents.engines import ProfileDocument
     from .profile_table import print_profile
 
     if threads < 1 or runs < 1:
@@ -55,7 +59,13 @@ def profile(
         require_format(roofline)
     tell = lambda line: print(line, file=sys.stderr)  # noqa: E731
     done = measure(
-        model_path(str(model), Path()), device=device, inventory=inventory, threads=threads, runs=runs, tell=tell
+        model_path(str(model), Path()),
+        device=device,
+        inventory=inventory,
+        threads=threads,
+        runs=runs,
+        tell=tell,
+        counters=counter_names(counters),
     )
     if trace is not None:
         save_trace(done, model.name, device, trace)
@@ -63,6 +73,6 @@ def profile(
         caption = save_roofline(done, model.name, device, roofline)
         print(f"{roofline}, described in {caption}", file=sys.stderr)
     if json:
-        print(dumps(asdict(done) | {"peaks": msgspec.to_builtins(done.peaks)}, indent=1))
+        print(text_of(ProfileDocument.of(done)))
     else:
         print_profile(model.name, device, done)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bnnbench.results.certainty import duration_text, interval_meaning, trust_words
-from bnnbench.results.quantity import percentage, rate
+from bnnbench.results.quantity import duration, percentage, rate, significant
 from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
-from ..tasks.profile import ModelProfile
+from ..tasks.profile import ModelProfile, rates
 from .terminal import Console
 
 
@@ -36,6 +36,7 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
             op.kernel,
         )
     sheet.print(console)
+    _print_counters(done, console)
     total = duration_text(done.total_ns, done.total_low_ns, done.total_high_ns, done.runs, plain, "run")
     steps = duration_text(done.sum_ns, done.sum_low_ns, done.sum_high_ns, done.runs, plain, "run")
     counts = f"{done.runs} runs, {done.threads} thread{'s' if done.threads > 1 else ''}"
@@ -46,3 +47,36 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
     )
     if meaning := interval_meaning([done.runs], "run"):
         say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")
+
+
+_RATES = {"ipc": "IPC", "mpki": "misses per 1000 instructions"}
+
+
+def _print_counters(done: ModelProfile, console: Console) -> None:
+    """A row for each step with its counts, what a reading costs, and why a counter has none."""
+    names = list(dict.fromkeys(name for op in done.ops for name in op.counters or {}))
+    found = [name for name in _RATES if any(name in rates(op.counters or {}) for op in done.ops)]
+    if names:
+        sheet = Sheet(
+            Column("#", right=True),
+            Column("step", folds=True),
+            *(Column(name.replace("_", " "), right=True) for name in names),
+            *(Column(_RATES[name], right=True, folds=True) for name in found),
+        )
+        for op in done.ops:
+            counts, shares = op.counters or {}, rates(op.counters or {})
+            sheet.add(
+                str(op.index),
+                op.name,
+                *(f"{counts[name]:,.0f}" if name in counts else "" for name in names),
+                *(significant(shares[name]) if name in shares else "" for name in found),
+            )
+        sheet.print(console)
+    if done.counters_cost:
+        added = ", ".join(
+            f"{value:,.0f} {name.replace('_', ' ')}" for name, value in done.counters_cost.items() if name != "ns"
+        )
+        takes = duration(done.counters_cost.get("ns", 0.0), is_plain(console))
+        say(console, f"each count includes one reading, which takes {takes} and adds at least {added}", "dim")
+    if done.counters_error:
+        say(console, f"not all counters: {done.counters_error}", "yellow")

@@ -151,17 +151,15 @@ def _words() -> dict[Reason, str]:
 
 
 def _print_json(found: Sequence[Choice], removed: Sequence[str]) -> None:
-    from json import dumps
+    from .documents.document import text_of
+    from .documents.store import PruneDocument
 
-    from msgspec import to_builtins
-
-    document = {
-        "schema": 1,
-        "to_remove": [to_builtins(one.run) for one in found if one.reason is None],
-        "kept": [to_builtins(one) for one in found if one.reason is not None],
-        "removed": list(removed),
-    }
-    print(dumps(document, indent=1))
+    document = PruneDocument(
+        to_remove=[one.run for one in found if one.reason is None],
+        kept=[one for one in found if one.reason is not None],
+        removed=list(removed),
+    )
+    print(text_of(document))
 
 
 def _runs(count: int) -> str:

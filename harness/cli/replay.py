@@ -10,13 +10,14 @@ from cyclopts import App, Parameter
 from .options import DEVICE_HELP, DebugOption, InventoryOption, JsonOption, SignersOption, StoreOption, WaitOption
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
     from bnnbench.results.ratios import RunComparison
     from bnnbench.results.store.stored_run import StoredRun
 
     from ..run.execute import RunResult
     from ..tasks.rejudge import Rejudged
+    from .documents.runs import Execution, ReplayDocument, ReplayedVerdict
 
 EXAMPLES = """Examples:
   bnnbench replay run.bnn                    # its verdicts again; the report into ./replay-<run id>
@@ -58,9 +59,10 @@ def replay(
     debug: DebugOption = False,
 ) -> int:
     """Judge an archive's verdicts again and draw its report, without running anything of it."""
-    from json import dumps
     from sys import stderr
     from tempfile import TemporaryDirectory
+
+    from msgspec.structs import replace
 
     from bnnbench.results import load
     from bnnbench.results.archive.container import opened
@@ -71,6 +73,8 @@ def replay(
     from ..tasks.archives import checked_signer
     from ..tasks.rejudge import rejudged
     from ..tasks.remeasure import remeasure, remeasurement
+    from .documents.document import text_of
+    from .documents.runs import ReplayDocument
     from .measuring import NOT_MEASURED, called
     from .report import write_report
 
@@ -82,56 +86,63 @@ def replay(
         plan = remeasurement(run, redacted=manifest.redacted) if execute else None
         judged = rejudged(run, calibrations)
         report = write_report([run], output or Path(f"replay-{manifest.run_id}"), aside)
-        document: dict[str, Any] = {"schema": 1, "run_id": manifest.run_id, "version": run.record.version}
-        document |= {"signer": signer, "redacted": manifest.redacted, "cases": len(load(run)), **_verdicts(judged)}
-        document |= {"warnings": run.warnings, "report": {format: str(path) for format, path in report.items()}}
+        document = ReplayDocument(
+            run_id=manifest.run_id,
+            version=run.record.version,
+            signer=signer,
+            redacted=manifest.redacted,
+            cases=len(load(run)),
+            verdicts=_verdicts(judged),
+            differences=[text for item in judged for text in item.differences],
+            warnings=list(run.warnings),
+            report={format: str(path) for format, path in report.items()},
+        )
         measured: tuple[RunResult, RunComparison] | None = None
         if plan is not None:
             for name, reason in plan.left_out.items():
                 print(f"engine {name} is not run: {reason}", file=stderr)
             with called(Store(store), device, inventory) as call:
                 measured = remeasure(run, plan, call)
-            document["execution"] = _execution(*measured, plan.left_out)
+            document = replace(document, execution=_execution(*measured, plan.left_out))
     if json:
-        print(dumps(document, indent=1))
+        print(text_of(document))
     else:
         _print(document, run, measured)
-    if document["differences"]:
+    if document.differences:
         return DIFFERS
     return NOT_MEASURED if measured and measured[0].outcome != "complete" else 0
 
 
-def _verdicts(judged: list[Rejudged]) -> dict[str, Any]:
-    verdicts = [(item.record, verdict) for item in judged for verdict in item.again]
-    return {
-        "verdicts": [
-            {
-                "workload": record.workload,
-                "device": record.device,
-                "threads": record.threads,
-                "metric": verdict.metric,
-                "verdict": verdict.verdict or verdict.status,
-                "effect": verdict.effect,
-            }
-            for record, verdict in verdicts
-        ],
-        "differences": [text for item in judged for text in item.differences],
-    }
+def _verdicts(judged: list[Rejudged]) -> list[ReplayedVerdict]:
+    from .documents.runs import ReplayedVerdict
+
+    return [
+        ReplayedVerdict(
+            workload=item.record.workload,
+            device=item.record.device,
+            threads=item.record.threads,
+            metric=verdict.metric,
+            verdict=verdict.verdict or verdict.status,
+            effect=verdict.effect,
+        )
+        for item in judged
+        for verdict in item.again
+    ]
 
 
-def _execution(result: RunResult, found: RunComparison, left_out: Any) -> dict[str, Any]:
-    from dataclasses import asdict
+def _execution(result: RunResult, found: RunComparison, left_out: Mapping[str, str]) -> Execution:
+    from .documents.runs import Execution, ratio_entry
 
-    return {
-        "run_id": result.stored.record.run_id,
-        "outcome": result.outcome,
-        "ratios": [asdict(ratio) | {"ratio": ratio.ratio} for ratio in found.ratios],
-        "refused": found.refused,
-        "left_out": dict(left_out),
-    }
+    return Execution(
+        run_id=result.stored.record.run_id,
+        outcome=result.outcome,
+        ratios=[ratio_entry(ratio) for ratio in found.ratios],
+        refused=found.refused,
+        left_out=dict(left_out),
+    )
 
 
-def _print(document: dict[str, Any], run: StoredRun, measured: tuple[RunResult, RunComparison] | None) -> None:
+def _print(document: ReplayDocument, run: StoredRun, measured: tuple[RunResult, RunComparison] | None) -> None:
     from bnnbench.results.printable import shorten
     from bnnbench.results.sheet import say
 
@@ -139,15 +150,15 @@ def _print(document: dict[str, Any], run: StoredRun, measured: tuple[RunResult, 
     from .terminal import Console
 
     console = Console()
-    by = f"signed by {document['signer']}" if document["signer"] else "not signed"
-    redacted = ", redacted" if document["redacted"] else ""
+    by = f"signed by {document.signer}" if document.signer else "not signed"
+    redacted = ", redacted" if document.redacted else ""
     say(console, f"run {run.record.run_id} of bnnbench {run.record.version}: {by}{redacted}", "dim")
-    for warning in document["warnings"]:
+    for warning in document.warnings:
         say(console, f"warning: {warning}", "yellow")
-    count, differences = len(document["verdicts"]), document["differences"]
+    count, differences = len(document.verdicts), document.differences
     say(
         console,
-        f"{document['cases']} cases, {count} verdicts judged again: "
+        f"{document.cases} cases, {count} verdicts judged again: "
         + (
             f"{len(differences)} difference{'s' * (len(differences) != 1)}"
             if differences
@@ -159,7 +170,7 @@ def _print(document: dict[str, Any], run: StoredRun, measured: tuple[RunResult, 
     )
     for text in differences:
         say(console, f"differs: {shorten(text, 500)}", "red")
-    print("\n".join(document["report"].values()))
+    print("\n".join(document.report.values()))
     if measured is not None:
         result, found = measured
         say(console, f"base: the archive; head: run {result.stored.record.run_id}, measured now", "dim")

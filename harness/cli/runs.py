@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bnnbench.results.store.runs import Store, StoredRun
 
     from ..run.execute import RunResult
+    from .documents.runs import ShownRun
     from .terminal import Console
 
 app = App(
@@ -75,12 +76,11 @@ def show(
     debug: DebugOption = False,
 ) -> None:
     """Show a run's configuration, devices and results."""
-    from json import dumps
-
     from bnnbench.results.store.runs import Store
     from bnnbench.results.verdict.rows import verdict_rows
 
     from ..tasks.remarks import remarks_on
+    from .documents.document import text_of
     from .outcome import print_outcome
     from .summary import print_summary
     from .terminal import Console
@@ -88,7 +88,7 @@ def show(
     results = Store(store)
     result = _result(results.run(run))
     if json:
-        print(dumps(_document(result, results), indent=1))
+        print(text_of(_document(result, results)))
         return
     console = Console()
     _print_head(result.stored.record, console)
@@ -193,31 +193,34 @@ def _print_head(record: RunRecord, console: Console) -> None:
         console.print()
 
 
-def _document(result: RunResult, results: Store) -> dict[str, Any]:
+def _document(result: RunResult, results: Store) -> ShownRun:
     """The run as `--json` shows it: what was planned, how it ended, and a row per case or verdict."""
-    from json import loads
-
-    from msgspec import to_builtins
-
     from bnnbench.results import load
     from bnnbench.results.verdict.budget_rows import budget_rows
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
     from ..tasks.remarks import remarks_on
+    from .documents.runs import ShownRun, rows_of
 
     stored, record = result.stored, result.stored.record
-    document: dict[str, Any] = {"schema": 1, "run_id": record.run_id, "outcome": result.outcome}
-    document |= {"failures": result.failures, "overhead": stored.end.overhead if stored.end else {}}
-    whole = to_builtins(record)
     kept = ("created", "version", "commit", "command", "suite_name", "seed", "host", "builds", "devices", "models")
-    document |= {name: whole[name] for name in kept}
-    document["config"] = whole["suite"]
+    shown: dict[str, Any]
     if record.comparisons:
         rows = verdict_rows(stored)
-        return document | {"comparison": loads(as_json.render(rows, record.run_id, remarks_on(result, rows, results)))}
-    budgets = [as_json.budget_entry(row) for row in budget_rows(stored)]
-    return document | {"budgets": budgets, "cases": loads(load(stored).to_json(orient="records", date_format="iso"))}
+        shown = {"comparison": as_json.document(rows, record.run_id, remarks_on(result, rows, results))}
+    else:
+        budgets = [as_json.budget_entry(row) for row in budget_rows(stored)]
+        shown = {"budgets": budgets, "cases": rows_of(load(stored))}
+    return ShownRun(
+        run_id=record.run_id,
+        outcome=result.outcome,
+        failures=result.failures,
+        overhead=stored.end.overhead if stored.end else {},
+        **{name: getattr(record, name) for name in kept},
+        config=record.suite,
+        **shown,
+    )
 
 
 give_own_examples(app)

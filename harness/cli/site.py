@@ -50,13 +50,14 @@ def site(
 ) -> None:
     """Write the store as a site: static pages of devices, cases and runs, for any web server."""
     from dataclasses import asdict
-    from json import dumps
 
     from bnnbench.results.site.build import build
     from bnnbench.results.site.source import Asked
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from .documents.document import text_of
+    from .documents.store import SiteDocument
     from .progress import Display
     from .published import published_models
     from .terminal import Console
@@ -67,7 +68,7 @@ def site(
     with Display(Console(stderr=True)) as display:
         built = build(Store(store), output, asked, watch=SiteWatch(display))
     if json:
-        print(dumps({**asdict(built), "first": str(built.first)}))
+        print(text_of(SiteDocument(**{**asdict(built), "first": str(built.first)}), indent=None))
     else:
         print(_sentence(built))
         print(built.first)

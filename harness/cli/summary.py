@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,18 +92,15 @@ def print_json(result: RunResult) -> None:
     from bnnbench.results.verdict.budget_rows import budget_rows
     from bnnbench.results.verdict.formats.json import budget_entry
 
-    rows = json.loads(load(result.stored).to_json(orient="records", date_format="iso"))
-    json.dump(
-        {
-            "schema": 1,
-            "run_id": result.stored.record.run_id,
-            "outcome": result.outcome,
-            "failures": result.failures,
-            "overhead": result.stored.end.overhead if result.stored.end else {},
-            "budgets": [budget_entry(row) for row in budget_rows(result.stored)],
-            "cases": rows,
-        },
-        sys.stdout,
-        indent=1,
+    from .documents.document import text_of
+    from .documents.runs import RunDocument, rows_of
+
+    document = RunDocument(
+        run_id=result.stored.record.run_id,
+        outcome=result.outcome,
+        failures=result.failures,
+        overhead=result.stored.end.overhead if result.stored.end else {},
+        budgets=[budget_entry(row) for row in budget_rows(result.stored)],
+        cases=rows_of(load(result.stored)),
     )
-    sys.stdout.write("\n")
+    print(text_of(document))

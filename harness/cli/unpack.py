@@ -27,21 +27,23 @@ def unpack(
     debug: DebugOption = False,
 ) -> None:
     """Unpack an archive into the store, as a run from elsewhere."""
-    from json import dumps
-
     from bnnbench.results.archive import unpack as unpacking
     from bnnbench.results.archive.container import opened
     from bnnbench.results.store.runs import Store
 
     from ..tasks.archives import checked_signer
+    from .documents.document import text_of
+    from .documents.store import UnpackDocument
 
     with opened(archive) as content:
         signer = checked_signer(content, allowed_signers)
         done = unpacking.unpack(content, Store(store))
         manifest = content.manifest
     if json:
-        document = {"run_id": manifest.run_id, "path": str(done.path), "new": done.is_new, "signer": signer}
-        print(dumps(document | {"redacted": manifest.redacted}, indent=1))
+        document = UnpackDocument(
+            run_id=manifest.run_id, path=str(done.path), new=done.is_new, signer=signer, redacted=manifest.redacted
+        )
+        print(text_of(document))
         return
     what = "unpacked into" if done.is_new else "is the same as the run that is already in"
     print(f"run {manifest.run_id} {what} {done.path}; {f'signed by {signer}' if signer else 'not signed'}")

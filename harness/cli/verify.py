@@ -72,12 +72,10 @@ def _checked(to_check: Sequence[Item]) -> list[ItemResult]:
 
 
 def _print_json(done: Sequence[ItemResult]) -> None:
-    from json import dumps
+    from .documents.document import text_of
+    from .documents.store import VerifyDocument
 
-    from msgspec import to_builtins
-
-    whole = not any(part.is_damaged for part in done)
-    print(dumps({"schema": 1, "whole": whole, "parts": [to_builtins(part) for part in done]}, indent=1))
+    print(text_of(VerifyDocument(whole=not any(part.is_damaged for part in done), parts=list(done))))
 
 
 def _print(done: Sequence[ItemResult], console: Console, store: str) -> None:

@@ -212,7 +212,8 @@ class ComparingSession(DeviceSession):
         if self.calibration and len(builds) > 1:
             found = within_layout(found, self.calibration)
         if found.verdict in ("regression", "improvement") and not comparison.record.extra_ppm:
-            found = msgspec.structs.replace(found, why=why(bench, comparison.cases, comparison.pairs, found))
+            reason = why(bench, comparison.cases, comparison.pairs, comparison.invocations, found)
+            found = msgspec.structs.replace(found, why=reason)
         self._judge(comparison, found)
 
     def _fail(self, comparison: Comparison, failure: Failure) -> None:

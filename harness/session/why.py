@@ -1,4 +1,4 @@
-"""One sentence on where a difference comes from, by what was recorded: the clock, or the steps of a model."""
+"""One sentence on where a difference comes from, by what was recorded: the clock, counters, or the steps of a model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from statistics import median
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.replies import Profile
 from bnnbench.kernels.errors import EngineError
-from bnnbench.results.records import Pair, Side, Verdict
+from bnnbench.results.records import Invocation, Pair, Side, Verdict
 
 from ..bench.workbench import Workbench, load
 from ..plan.cases import Case
+from .counted_why import counted_pairs, explain_counts
 
 _ROUNDS = 4
 _RUNS = 10
@@ -24,10 +25,19 @@ _EXPLAINS = 0.6
 _ALL = 0.9
 
 
-def why(bench: Workbench, cases: Mapping[Side, Case], pairs: Sequence[Pair], found: Verdict) -> str | None:
+def why(
+    bench: Workbench,
+    cases: Mapping[Side, Case],
+    pairs: Sequence[Pair],
+    invocations: Mapping[Side, Sequence[Invocation]],
+    found: Verdict,
+) -> str | None:
     """None where nothing that was recorded says more. Raises DeviceError, Interrupted."""
     assert found.effect is not None
-    return _clock(pairs, found.effect) or _steps(bench, cases)
+    if clock := _clock(pairs, found.effect):
+        return clock
+    counts = explain_counts(counted_pairs(pairs, invocations), found.effect)
+    return "; ".join(filter(None, (_steps(bench, cases), counts))) or None
 
 
 def _clock(pairs: Sequence[Pair], effect: float) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.replies import Peaks
 
@@ -20,8 +18,3 @@ def measure_peaks(device: str, inventory: Path | None, threads: int, tell: Tell)
     with one_off(device, inventory, ENGINES["native"], threads, "bnnbench peak", tell, times=True) as native:
         isas = native.hello.isas
         return {isa: native.client.peak(isa=isa, threads=threads, limit_ns=_PEAK_NS) for isa in isas}
-
-
-def as_json(peaks: dict[str, Peaks]) -> dict[str, object]:
-    """For `--json`: what was not measured is null."""
-    return {isa: msgspec.to_builtins(figures) for isa, figures in peaks.items()}

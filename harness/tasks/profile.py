@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
+from bnnbench.devices.closest import there_is_no
+from bnnbench.kernels.counters import COUNTERS
 from bnnbench.kernels.engines import ENGINES
-from bnnbench.kernels.engines.replies import Peaks
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.replies import Peaks, Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
@@ -16,6 +21,7 @@ from bnnbench.results.trust import device_trust
 from ..bench.one_off import one_off
 from ..bench.reach import Tell
 from ..bench.surroundings import distrusted
+from ..errors import CallError
 
 _PEAK_NS = 1_000_000_000
 _LIMIT_NS = 600_000_000_000
@@ -29,6 +35,7 @@ class OpTime:
 
     `roof` is what binds it (popcount, f32 or the memory level that its bytes fit in) and `roof_share` how close it
     comes: the least time that the roofs allow, divided by the time it took. None where no roof was measured.
+    `counters` are medians over runs of their own, in which each step is followed by a reading.
     """
 
     index: int
@@ -45,12 +52,16 @@ class OpTime:
     bytes_moved: int
     roof: str | None
     roof_share: float | None
+    counters: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians with their intervals;
-    `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves."""
+    `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves.
+
+    `counters_cost` is what a reading costs and is part of each count: `ns`, and what it adds to each counter.
+    `counters_error` says why a counter that was asked for has no figures."""
 
     ops: tuple[OpTime, ...]
     total_ns: float
@@ -68,10 +79,23 @@ class ModelProfile:
     plan_sha256: str
     engine_build: str
     isa: str | None
+    counters_cost: dict[str, float] | None = None
+    counters_error: str | None = None
 
 
-def profile(model: Path, *, device: str, inventory: Path | None, threads: int, runs: int, tell: Tell) -> ModelProfile:
-    """By the native engine, which alone times steps. Raises ModelError and what `one_off` raises."""
+def profile(
+    model: Path,
+    *,
+    device: str,
+    inventory: Path | None,
+    threads: int,
+    runs: int,
+    tell: Tell,
+    counters: Sequence[str] = (),
+) -> ModelProfile:
+    """By the native engine, which alone times steps and counts in them. Raises ModelError and what `one_off` raises."""
+    if counters and threads > 1:
+        raise CallError("counters are read on one thread: leave --threads out, or --counters.")
     plan = make_plan(graph_of(read_model(model)))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
@@ -80,10 +104,12 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
         before = one.client.peak(threads=threads, limit_ns=_PEAK_NS)
         one.client.profile("model", runs=max(runs // 4, 1), threads=threads, limit_ns=_LIMIT_NS)  # warm-up
         timed = one.client.profile("model", runs=runs, threads=threads, limit_ns=_LIMIT_NS)
+        counted = _counted(one.client, runs, counters)
         peaks = _highest(before, one.client.peak(threads=threads, limit_ns=_PEAK_NS))
     if any(op.index >= len(plan.steps) for op in timed.ops):
         raise EngineError(f"engine 'native' answered profile with steps that the plan of {model.name} does not have.")
     total = level(timed.total_ns)
+    counts = {} if counted is None else {op.index: op.counters for op in counted.ops if op.counters}
     ops = []
     for op in timed.ops:
         step, took = plan.steps[op.index], level(op.ns)
@@ -107,6 +133,7 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
                 bytes_moved=step.bytes_moved,
                 roof=roof,
                 roof_share=bounds[roof] / time_ns if roof else None,
+                counters={name: median(values) for name, values in counts.get(op.index, {}).items()} or None,
             )
         )
     sums = level([sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)])
@@ -128,15 +155,53 @@ def profile(model: Path, *, device: str, inventory: Path | None, threads: int, r
         plan_sha256=plan.sha256,
         engine_build=one.hello.build,
         isa=one.hello.isa,
+        counters_cost=counted.counters_cost if counted else None,
+        counters_error=counted.counters_error if counted else None,
     )
+
+
+def counter_names(words: str | None) -> list[str]:
+    """What `--counters` asks for, names between commas. Raises CallError for one that is none."""
+    if words is None:
+        return []
+    names = list(dict.fromkeys(filter(None, map(str.strip, words.split(",")))))
+    for name in names:
+        if name not in COUNTERS:
+            raise CallError(f"{there_is_no('counter', name, COUNTERS)}.")
+    if not names:
+        raise CallError(f"--counters is empty; name some of: {', '.join(COUNTERS)}.")
+    return names
+
+
+def rates(counters: Mapping[str, float]) -> dict[str, float]:
+    """What two counters say together: `ipc`, instructions per cycle, and `mpki`, misses of the last cache per 1000
+    instructions. Without those that lack a counter."""
+    cycles, instructions, misses = (counters.get(name) for name in ("cycles", "instructions", "cache_misses"))
+    found = {}
+    if instructions is not None and cycles:
+        found["ipc"] = instructions / cycles
+    if misses is not None and instructions:
+        found["mpki"] = 1000 * misses / instructions
+    return found
+
+
+def _counted(client: EngineClient, runs: int, counters: Sequence[str]) -> Profile | None:
+    """In runs of their own, so that times are without readings. Raises EngineError."""
+    return client.profile("model", runs=runs, limit_ns=_LIMIT_NS, counters=counters) if counters else None
 
 
 def save_trace(done: ModelProfile, title: str, device: str, path: Path) -> None:
     """Writes the steps as a trace for Chrome or Perfetto. Raises OSError."""
     from bnnbench.results.export.chrome_trace import spans
 
-    steps = ((op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof}) for op in done.ops)
+    steps = (
+        (op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof, **_shown(op)}) for op in done.ops
+    )
     path.write_text(spans(title, device, steps) + "\n", "utf-8")
+
+
+def _shown(op: OpTime) -> dict[str, float]:
+    return {} if op.counters is None else {**op.counters, **rates(op.counters)}
 
 
 def _bounds(macs_1bit: int, macs_32bit: int, bytes_moved: int, peaks: Peaks) -> dict[str, float]:

@@ -18,6 +18,7 @@ import numpy as np
 from bnnbench.devices.doctor import diagnose
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.devices.telemetry import readings, signs, watched_files
+from bnnbench.kernels.counters import COUNTERS
 from bnnbench.kernels.data import make_data
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.client import EngineClient
@@ -43,15 +44,6 @@ _DEADLINE_S = 600.0
 _LIMIT_NS = 60_000_000_000
 _PEAK_NS = 300_000_000
 _SHOWN_FAILURES = 20
-_COUNTERS = (
-    "cycles",
-    "instructions",
-    "cache_misses",
-    "branch_misses",
-    "stalled_cycles",
-    "page_faults",
-    "task_clock_ns",
-)
 _TIMED = BConv2d(h=14, w=14, c=256, oc=256, kh=3, kw=3, out="f32")
 _PAIRS, _QUICK_PAIRS = 20, 6
 
@@ -216,7 +208,7 @@ def _counters(lease: Lease, workload: KernelWorkload) -> dict[str, str]:
     """Each counter: whether it can be read, else why not."""
     found = {}
     with _loaded(lease, workload) as client:
-        for name in _COUNTERS:
+        for name in COUNTERS:
             ran = client.run("case", samples=1, iterations=1, limit_ns=_LIMIT_NS, counters=[name])
             found[name] = "readable" if ran.counters and name in ran.counters else ran.counters_error or "not readable"
     return found

@@ -139,12 +139,20 @@ class EngineClient:
         """Runs once and writes what every step stored to the file `path`."""
         return self._ask("trace", {"id": id, "path": path}, Trace, timeout_s)
 
-    def profile(self, id: str, *, runs: int, threads: int = 1, limit_ns: int) -> Profile:
-        """Times every step of a model by itself, `runs` times. Raises EngineError for times that cannot be."""
-        keys = {"id": id, "runs": runs, "threads": threads, "limit_ns": limit_ns}
+    def profile(self, id: str, *, runs: int, threads: int = 1, limit_ns: int, counters: Sequence[str] = ()) -> Profile:
+        """Times every step of a model by itself, `runs` times, and reads `counters` around each.
+
+        Raises EngineError for times and counts that cannot be.
+        """
+        keys: dict[str, object] = {"id": id, "runs": runs, "threads": threads, "limit_ns": limit_ns}
+        if counters:
+            keys["counters"] = ",".join(counters)
         profile = self._ask("profile", keys, Profile, limit_ns / 1e9 + _SLACK_S)
         if len(profile.total_ns) != runs or any(len(op.ns) != runs for op in profile.ops):
             raise EngineError(f"engine '{self._name}' answered profile without {runs} times for each op.")
+        counts = [(name, values) for op in profile.ops for name, values in (op.counters or {}).items()]
+        if any(name not in counters or len(values) != runs for name, values in counts):
+            raise EngineError(f"engine '{self._name}' answered profile without {runs} counts for each op and counter.")
         self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
         return profile
 

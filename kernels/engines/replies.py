@@ -51,6 +51,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     ops: Words | None = None
     cpus: Cpus = []
     max_threads: Count | None = None
+    counters: Words | None = None
     clock_hz: Clock | None = None
 
 
@@ -127,20 +128,26 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfiledOp(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse."""
+    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse; so has each counter."""
 
     index: Count
     op: Word
     name: Sentence = ""
     kernel: Word = ""
     ns: Annotated[list[Coarse], Meta(max_length=MOST_SAMPLES)]
+    counters: (
+        Annotated[dict[Word, Annotated[list[Counted], Meta(max_length=MOST_SAMPLES)]], Meta(max_length=64)] | None
+    ) = None
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply to `profile`, ops in the order in which they run."""
+    """Reply to `profile`, ops in the order in which they run. `counters_cost` is what one reading of the counters
+    costs: `ns`, and what it adds to each counter."""
 
     ops: Annotated[list[ProfiledOp], Meta(max_length=100_000)]
     total_ns: Samples
+    counters_error: Sentence | None = None
+    counters_cost: Annotated[dict[Word, Counted], Meta(max_length=64)] | None = None
 
 
 class Peaks(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from typing import Any
 
 import msgspec
 
 from bnnbench.results.store.alert_states import State, Subject
 
 _DIGITS = 12
+_NOT_SHOWN = ("subject", "near")
 
 
 class NearRun(msgspec.Struct, frozen=True):
@@ -81,9 +83,21 @@ def alert_id(subject: Subject, first_run: str) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:_DIGITS]
 
 
-def document(alert: Alert) -> dict[str, object]:
-    """The alert as JSON shows it: flat, without `near`."""
-    values = msgspec.to_builtins(alert)
-    subject = values.pop("subject")
-    del values["near"]
-    return {"id": values.pop("id"), **subject, **values}
+AlertDocument = msgspec.defstruct(
+    "AlertDocument",
+    [
+        ("id", str),
+        *((one.encode_name, one.type) for one in msgspec.structs.fields(Subject)),
+        *((one.encode_name, one.type) for one in msgspec.structs.fields(Alert) if one.name not in ("id", *_NOT_SHOWN)),
+    ],
+    namespace={"__doc__": "An alert as JSON shows it: flat, without `near`."},
+    module=__name__,
+    frozen=True,
+    kw_only=True,
+)
+
+
+def document(alert: Alert) -> dict[str, Any]:
+    """The alert as JSON shows it, in plain values."""
+    values = {name: getattr(alert, name) for name in alert.__struct_fields__ if name not in _NOT_SHOWN}
+    return msgspec.structs.asdict(AlertDocument(**msgspec.structs.asdict(alert.subject), **values))

@@ -24,6 +24,28 @@ MORE = {
     "step below the first": ("profile", '"ops": [{"index": -1, "op": "a", "ns": [1.0]}], "total_ns": [1.0]'),
     "profile of no time": ("profile", '"ops": [], "total_ns": [0.0]'),
     "profile of an hour": ("profile", '"ops": [], "total_ns": [3.6e12]'),
+    "negative count": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "counters": {"cycles": [-1]}}], "total_ns": [1.0]',
+    ),
+    "counts beyond all": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "counters": {"cycles": [1e19]}}], "total_ns": [1.0]',
+    ),
+    "counts of other runs": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "counters": {"cycles": [1, 2]}}], "total_ns": [1.0]',
+    ),
+    "a counter that nobody asked for": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "counters": {"moonbeams": [1]}}], "total_ns": [1.0]',
+    ),
+    "counters that are text": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "counters": {"cycles": ["many"]}}], "total_ns": [1.0]',
+    ),
+    "a reading of negative cost": ("profile", '"ops": [], "total_ns": [1.0], "counters_cost": {"ns": -1}'),
+    "counters by the thousand in hello": ("hello", '"protocol": 1, "counters": [' + '"a",' * 1000 + '"a"]'),
     "trace before its file": (
         "trace",
         '"tensors": [{"step": 0, "name": "a", "shape": [1], "dtype": "u32", "offset": -4, "bytes": 4}]',
@@ -41,7 +63,7 @@ def ask(client: EngineClient, verb: str) -> object:
         case "infer":
             return client.infer("a", input="i", output="o", count=2, limit_ns=10**9)
         case "profile":
-            return client.profile("a", runs=1, limit_ns=10**9)
+            return client.profile("a", runs=1, limit_ns=10**9, counters=["cycles"])
         case "trace":
             return client.trace("a", "t")
         case "load":

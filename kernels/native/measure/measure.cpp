@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "measure/counters.h"
+#include "base/counters.h"
 
 namespace bnn {
 

@@ -86,7 +86,7 @@ bool build_steps(Model& model, const Kernels& kernels, Arena& arena, Error& erro
 
 struct Execution {
   Model& model;
-  int64_t* stamps;
+  const Stamps& stamps;
 };
 
 // Parts that a step is cut into: several for each thread, who takes one after another, because cores may differ in speed.
@@ -125,11 +125,11 @@ void execute(void* argument, const Team& team) {
       }
       team.barrier();
     }
-    if (self.stamps && team.index == 0) self.stamps[i + 1] = now_ns();
+    if (team.index == 0) self.stamps.take(i + 1);
   }
 }
 
-void run(Workload& workload, int threads) { run_model((Model&)workload, threads, nullptr); }
+void run(Workload& workload, int threads) { run_model((Model&)workload, threads, {}); }
 
 // Of i8, where f32 might not hold a sum: in two parts where its stages take floats, else one product at a time.
 Step* build_long_sums(const PlanStep& step, StepBuilder& builder) {
@@ -170,10 +170,10 @@ void run_step(Model& model, int32_t index) {
   step.run(step, model.scratch, 0, step.units);
 }
 
-void run_model(Model& model, int threads, int64_t* stamps) {
+void run_model(Model& model, int threads, const Stamps& stamps) {
   restore_inputs(model);
   if (threads > 1) memset(model.taken, 0, (size_t)model.plan.steps * sizeof *model.taken);
-  if (stamps) stamps[0] = now_ns();
+  stamps.take(0);
   Execution execution = {model, stamps};
   run_team(threads, execute, &execution);
 }

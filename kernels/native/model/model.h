@@ -1,5 +1,7 @@
 // A loaded model: its steps, the tensors between them, and how they are run.
 #pragma once
+#include "base/clock.h"
+#include "base/step_counters.h"
 #include "model/step.h"
 #include "plan/plan_file.h"
 
@@ -27,8 +29,21 @@ struct Model : Workload {
 // Checks and packs a plan; nothing of `plan` is needed afterwards. Null sets the error.
 Model* load_model(const uint8_t* plan, int64_t bytes, const Kernels& kernels, Arena& arena, Error& error);
 
-// One inference. `stamps`: null, or [steps + 1] times around the steps.
-void run_model(Model& model, int threads, int64_t* stamps);
+// What is read around the steps: before the first one, and after each.
+struct Stamps {
+  int64_t* ns = nullptr;             // null, or [steps + 1] times
+  StepCounters* counters = nullptr;  // null, or they are read after each time, into
+  uint64_t* counts = nullptr;        // [steps + 1][counters->count()]
+
+  void take(int32_t place) const {
+    if (!ns) return;
+    ns[place] = now_ns();
+    if (counters) counters->read(counts + (int64_t)place * counters->count());
+  }
+};
+
+// One inference.
+void run_model(Model& model, int threads, const Stamps& stamps);
 // For looking at each step's output: inputs first, then one step after another.
 void restore_inputs(Model& model);
 void run_step(Model& model, int32_t index);

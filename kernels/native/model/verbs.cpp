@@ -171,36 +171,81 @@ bool trace(const Request& request, Workload& workload, Json& reply, Error& error
   return close_written(file, path, error);
 }
 
+// The times and counts of many runs, for `profile`.
+struct Profiled {
+  int64_t runs, row;  // row: steps + 1
+  int64_t* stamps;    // [runs][row]
+  int64_t* total;     // [runs]
+  uint64_t* counts;   // [runs][row][counters]
+};
+
+void list_counts(const Profiled& p, int64_t step, StepCounters& counters, Json& reply) {
+  const int64_t width = counters.count();
+  if (!width || counters.is_lost()) return;
+  reply.open('{', "counters");
+  for (int64_t c = 0; c < width; ++c) {
+    uint64_t any = 0;
+    for (int64_t r = 0; r < p.runs; ++r) any |= p.counts[(r * p.row + p.row - 1) * width + c];
+    if (!any && !strcmp(counters.name((int)c), "cycles")) {
+      counters.never_counted((int)c);
+      continue;
+    }
+    reply.open('[', counters.name((int)c));
+    for (int64_t r = 0; r < p.runs; ++r) {
+      const uint64_t* at = p.counts + (r * p.row + step) * width + c;
+      reply.integer(nullptr, (int64_t)(at[width] - at[0]));
+    }
+    reply.close(']');
+  }
+  reply.close('}');
+}
+
+void list_profile(const Model& model, const Profiled& p, StepCounters& counters, Json& reply) {
+  reply.open('[', "ops");
+  for (int64_t i = 0; i < p.row - 1; ++i) {
+    const PlanStep& step = model.plan.step[i];
+    reply.open('{').integer("index", i).text("op", step.kind_name).text("name", step.name);
+    reply.text("kernel", model.step[i].step->label).open('[', "ns");
+    for (int64_t r = 0; r < p.runs; ++r) reply.integer(nullptr, p.stamps[r * p.row + i + 1] - p.stamps[r * p.row + i]);
+    reply.close(']');
+    list_counts(p, i, counters, reply);
+    reply.close('}');
+  }
+  reply.close(']').open('[', "total_ns");
+  for (int64_t r = 0; r < p.runs; ++r) reply.integer(nullptr, p.total[r]);
+  reply.close(']');
+  counters.print_cost(reply);
+  if (counters.why_not()) reply.text("counters_error", counters.why_not());
+}
+
 bool profile(const Request& request, Workload& workload, Json& reply, Error& error) {
   Model& model = (Model&)workload;
   int64_t runs;
   Limits limits;
+  StepCounters counters;
+  const char* asked = request.find("counters");
   if (!request.integer("runs", 1, 100000, &runs, error) || !limits.parse(request, error) ||
-      !request.all_known(error) || !prepare_threads((int)limits.threads, error))
+      !counters.open(asked, error) || !request.all_known(error) || !prepare_threads((int)limits.threads, error))
     return false;
-  const int64_t steps = model.plan.steps, row = steps + 1, deadline = now_ns() + limits.limit_ns;
-  int64_t* stamps = (int64_t*)malloc((size_t)(runs * row) * sizeof(int64_t));
-  int64_t* total = (int64_t*)malloc((size_t)runs * sizeof(int64_t));
-  if (!stamps || !total) error.set("no memory for the times");
+  if (asked && limits.threads > 1) return error.set("counters= are of one thread: add threads=1");
+  const int64_t row = model.plan.steps + 1, deadline = now_ns() + limits.limit_ns, width = counters.count();
+  Profiled p = {runs, row, nullptr, nullptr, nullptr};
+  p.stamps = (int64_t*)malloc((size_t)(runs * row) * sizeof(int64_t));
+  p.total = (int64_t*)malloc((size_t)runs * sizeof(int64_t));
+  p.counts = (uint64_t*)malloc((size_t)(runs * row * width + 1) * sizeof(uint64_t));
+  if (!p.stamps || !p.total || !p.counts) error.set("no memory for the times");
+  counters.start();
   for (int64_t r = 0; r < runs && !error.failed(); ++r) {
     const int64_t start = now_ns();
-    run_model(model, (int)limits.threads, stamps + r * row);
-    total[r] = now_ns() - start;
+    run_model(model, (int)limits.threads,
+              {p.stamps + r * row, width ? &counters : nullptr, p.counts + r * row * width});
+    p.total[r] = now_ns() - start;
     if (start > deadline) error.set("limit_ns was reached after %lld of %lld runs", (long long)r, (long long)runs);
   }
-  reply.open('[', "ops");
-  for (int64_t i = 0; i < steps && !error.failed(); ++i) {
-    const PlanStep& step = model.plan.step[i];
-    reply.open('{').integer("index", i).text("op", step.kind_name).text("name", step.name);
-    reply.text("kernel", model.step[i].step->label).open('[', "ns");
-    for (int64_t r = 0; r < runs; ++r) reply.integer(nullptr, stamps[r * row + i + 1] - stamps[r * row + i]);
-    reply.close(']').close('}');
-  }
-  reply.close(']').open('[', "total_ns");
-  for (int64_t r = 0; r < runs && !error.failed(); ++r) reply.integer(nullptr, total[r]);
-  reply.close(']');
-  free(stamps);
-  free(total);
+  if (!error.failed()) list_profile(model, p, counters, reply);
+  free(p.stamps);
+  free(p.total);
+  free(p.counts);
   return !error.failed();
 }
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "measure/counters.h"
+#include "base/counters.h"
 #include "measure/measure.h"
 #include "op/workload.h"
 #include "process/roles.h"

@@ -1,7 +1,6 @@
-#include "measure/counters.h"
+#include "base/counters.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,14 +11,8 @@ namespace bnn {
 
 namespace {
 
-struct Event {
-  const char* name;
-  uint32_t type;
-  uint64_t config;
-};
-
 // One row per counter. The last two are the kernel's own, which machines without a PMU have too.
-constexpr Event kEvents[] = {
+constexpr CounterEvent kEvents[] = {
     {"cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
     {"instructions", PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS},
     {"cache_misses", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
@@ -29,31 +22,45 @@ constexpr Event kEvents[] = {
     {"task_clock_ns", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK},
 };
 
-const Event* find(const char* name, size_t length) {
-  for (const Event& event : kEvents)
-    if (strlen(event.name) == length && !memcmp(event.name, name, length)) return &event;
-  return nullptr;
-}
-
-int open_event(const Event& event) {
-  perf_event_attr attributes;
-  memset(&attributes, 0, sizeof attributes);
-  attributes.size = sizeof attributes;
-  attributes.type = event.type;
-  attributes.config = event.config;
+int open_event(const CounterEvent& event) {
+  perf_event_attr attributes = counting(event);
   attributes.disabled = 1;
   attributes.inherit = 1;  // the threads that are started later count as well
-  attributes.exclude_kernel = 1;  // what a user may count without being root
-  attributes.exclude_hv = 1;
   attributes.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
   return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 }  // namespace
 
+const CounterEvent* find_counter(const char* name, size_t length) {
+  for (const CounterEvent& event : kEvents)
+    if (strlen(event.name) == length && !memcmp(event.name, name, length)) return &event;
+  return nullptr;
+}
+
+perf_event_attr counting(const CounterEvent& event) {
+  perf_event_attr attributes;
+  memset(&attributes, 0, sizeof attributes);
+  attributes.size = sizeof attributes;
+  attributes.type = event.type;
+  attributes.config = event.config;
+  attributes.exclude_kernel = 1;  // what a user may count without being root
+  attributes.exclude_hv = 1;
+  return attributes;
+}
+
+void say_why_not(const char* name, int number, char* text, size_t room) {
+  const char* advice = number == EACCES || number == EPERM
+                           ? "; root permits it: sysctl kernel.perf_event_paranoid=2, and a container needs CAP_PERFMON"
+                       : number == ENOENT || number == ENODEV || number == EOPNOTSUPP
+                           ? "; the CPU or its virtual machine offers no such counter"
+                           : "";
+  snprintf(text, room, "%s cannot be counted here: %s%s", name, strerror(number), advice);
+}
+
 void list_counters(Json& reply) {
   reply.open('[', "counters");
-  for (const Event& event : kEvents) {
+  for (const CounterEvent& event : kEvents) {
     const int file = open_event(event);
     if (file < 0) continue;
     close(file);
@@ -71,14 +78,14 @@ bool Counters::open(const char* list, Error& error) {
   wanted_ = true;
   for (const char* name = list; *name;) {
     const size_t length = strcspn(name, ",");
-    const Event* event = find(name, length);
+    const CounterEvent* event = find_counter(name, length);
     if (!event) return error.set("there is no counter %.*s", length > 40 ? 40 : (int)length, name);
     if (count_ == kMost) return error.set("counters= takes at most %d", kMost);
     const int file = open_event(*event);
     if (file >= 0)
       counters_[count_++] = {event->name, file};
     else if (!*refused_)
-      snprintf(refused_, sizeof refused_, "%s cannot be counted here: %s", event->name, strerror(errno));
+      say_why_not(event->name, errno, refused_, sizeof refused_);
     name += length;
     if (*name == ',') ++name;
   }
