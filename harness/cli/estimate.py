@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
 from .options import (
@@ -28,40 +27,6 @@ EXAMPLES = """Examples:
   bnnbench estimate suite.toml -d pi4 --budget 10min    # what fits into ten minutes, and what does not"""
 
 app = App(name="estimate", help_epilogue=EXAMPLES)
-
-
-class OneCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A case of the estimate; what is not known is null.
-
-    `power`: probability that the effect is called by a comparison without a budget; `pairs_*`: its mean number of pairs
-    if nothing changed, and with the effect. `needed_looks`: the pairs of each look with which the effect is called with
-    90 %. `seconds`: of a comparison in which nothing changed. `seen`: the effect that is called with 90 %, a ratio
-    minus 1, where the noise is that of a calibration.
-    """
-
-    workload: str
-    device: str
-    threads: int
-    engine: str
-    noise: str | None
-    power: float | None
-    pairs_unchanged: float | None
-    pairs_changed: float | None
-    needed_looks: list[int] | None
-    seen: float | None
-    seconds: float | None
-    fits: bool
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """`seconds`: of all cases that are known and fit; devices of different machines work at the same time."""
-
-    schema: int = 1
-    see: float
-    seconds: float
-    budget_seconds: float | None
-    needed_budget_seconds: dict[str, float]
-    cases: list[OneCase]
 
 
 @app.default
@@ -92,6 +57,8 @@ def estimate(
     from ..plan.config import RunConfig, inventory_path
     from ..suite.load import load_suites
     from ..tasks.estimate import estimate as made
+    from .documents.document import text_of
+    from .documents.estimate import document
     from .terminal import Console
     from .words import pattern, seconds, share, thread_counts
 
@@ -110,38 +77,9 @@ def estimate(
     config.specs()  # a device that is not known is told first
     done = made(config, Store(store), effect, seconds(budget))
     if json:
-        print(msgspec.json.format(msgspec.json.encode(document(done)), indent=1).decode())
+        print(text_of(document(done)))
     else:
         _show(done, Console())
-
-
-def document(done: Estimate) -> Document:
-    """What `--json` prints."""
-    devices = dict.fromkeys(case.key.device for case in done.cases)
-    needed = {name: budget for name in devices if (budget := done.needed_budget_s(name)) is not None}
-    return Document(
-        see=done.see,
-        seconds=done.seconds,
-        budget_seconds=done.budget_s,
-        needed_budget_seconds=needed,
-        cases=[
-            OneCase(
-                workload=case.key.workload,
-                device=case.key.device,
-                threads=case.key.threads,
-                engine=case.key.engine,
-                noise=case.noise,
-                power=case.planned.power if case.planned else None,
-                pairs_unchanged=case.planned.pairs_same if case.planned else None,
-                pairs_changed=case.planned.pairs_changed if case.planned else None,
-                needed_looks=list(case.needed.looks) if case.needed else None,
-                seen=case.least,
-                seconds=case.seconds,
-                fits=case not in done.dropped,
-            )
-            for case in done.cases
-        ],
-    )
 
 
 def _show(done: Estimate, console: Console) -> None:

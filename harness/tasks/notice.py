@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from bnnbench.results.printable import shorten
 from bnnbench.results.verdict.formats.json import budget_entry, entry
 from bnnbench.results.verdict.formats.sentence import sentence, with_word
@@ -67,7 +69,7 @@ def plain(notice: Notice) -> bytes:
             "sides": notice.remarks.sides(notice.rows),
             "not_measured": [{"what": item.what, "reason": item.reason} for item in notice.remarks.unmeasured],
             "notes": list(notice.remarks.notes),
-            "budgets": [budget_entry(row) for row in notice.remarks.budgets],
+            "budgets": [structs.asdict(budget_entry(row)) for row in notice.remarks.budgets],
             "verdicts": [entry(row) for row in notice.rows],
         }
     )
