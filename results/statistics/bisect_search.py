@@ -40,7 +40,7 @@ class Measured:
     """Commits 1 .. `commits` after the good one, 0. `pairs` are the differences (logarithms) of a commit to the good
     one; `direct` those of a commit to an earlier one, by (earlier, commit), and `roles` which of them were measured
     with the earlier one as the base (False) and as the head (True); `broken` cannot be measured; `same` have the very
-    binary of the measurable commit before."""
+    binary of the commit before, and `settled` need no pairs, because a commit that has some has their binary."""
 
     commits: int
     pairs: Mapping[int, Pairs] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class Measured:
     roles: frozenset[tuple[int, int, bool]] = frozenset()
     broken: frozenset[int] = frozenset()
     same: frozenset[int] = frozenset()
+    settled: frozenset[int] = frozenset()
     floor: float = 0.0075
     sign: int = 1
     known: PairNoise | None = None
@@ -177,13 +178,16 @@ def _halve(seen: Measured, posterior: Posterior, limits: Limits) -> Question | N
     units = seen.units
     tested = [0, *(unit for unit, commit in enumerate(units) if seen.pairs.get(commit))]
     stretches = [(one, two) for one, two in pairwise(tested) if two - one > 1]
-    chances = {stretch: posterior.any_step(*stretch) for stretch in stretches}
+    known = posterior.evidence.same | {unit for unit, commit in enumerate(units) if commit in seen.settled}
+    inside = {(one, two): [unit for unit in range(one + 1, two) if unit not in known] for one, two in stretches}
+    chances = {stretch: posterior.any_step(*stretch) for stretch in stretches if inside[stretch]}
     chances = {stretch: chance for stretch, chance in chances.items() if chance > limits.open}
     if not chances:
         return None
     before, after = max(chances, key=lambda stretch: chances[stretch])
-    halfway = (units[before] + units[after]) / 2
-    middle = min(range(before + 1, after), key=lambda unit: (abs(units[unit] - halfway), unit))
+    among = inside[before, after]
+    halfway = (units[among[0] - 1] + units[among[-1] + 1]) / 2
+    middle = min(among, key=lambda unit: (abs(units[unit] - halfway), unit))
     ways = posterior.ways(before, middle, after)
     old, new = ways.level[True, False], ways.level[False, True]  # of the steps after it only: the level before
     low, high = sorted((old, new))
@@ -194,10 +198,11 @@ def _halve(seen: Measured, posterior: Posterior, limits: Limits) -> Question | N
 def _confirm(seen: Measured, posterior: Posterior, limits: Limits) -> Question | None:
     """What is likely to be guilty against the commit before it, the likeliest first, in the role that is missing."""
     units = seen.units
-    chances = {unit: posterior.culprit(unit) for unit in range(1, len(units)) if seen.pairs.get(units[unit])}
+    known = {commit for commit, d in seen.pairs.items() if d} | seen.settled | seen.same | {0}
+    chances = {unit: posterior.culprit(unit) for unit in range(1, len(units)) if units[unit] in known}
     for unit in sorted(chances, key=lambda unit: -chances[unit]):
         before, commit = units[unit - 1], units[unit]
-        if chances[unit] < _LIKELY or (before and not seen.pairs.get(before)):
+        if chances[unit] < _LIKELY or before not in known:
             continue
         step = posterior.effect(unit)[0]
         for swapped in (False, True):

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy
+from tests.simulation import accuracy, bisection_table
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -34,6 +34,8 @@ def main() -> None:
         print(row(simulate(scenario, given.repetitions)), flush=True)
     print()
     print_accuracies(given.repetitions)
+    print()
+    bisection_table.print_table()
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
