@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -92,12 +93,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """The whole group, which was started for it."""
     if process.poll() is not None:
         return
-    for order in (signal.SIGTERM, signal.SIGKILL):
-        try:
+    for order in (signal.SIGTERM, signal.SIGKILL):  # the latter for those that outlive the first of the group
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, order)
             process.wait(_GRACE_S)
-            return
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue

@@ -11,6 +11,8 @@ from .outcome import CaseFound, Culprit, Level
 from .state import BisectPlan
 
 _TWO_SIDED = 1.96
+_MOST_SURE = 0.9999
+"""No model of noise is better than that."""
 
 
 def unchanged_case(case: str) -> CaseFound:
@@ -26,7 +28,7 @@ def paired_case(plan: BisectPlan, case: str, seen: Measured, stage: Stage) -> Ca
     culprits = [
         Culprit(
             commits=plan.commits[step.first - 1 : step.last],
-            probability=step.probability,
+            probability=min(step.probability, _MOST_SURE),
             effect=math.expm1(step.effect),
             low=math.expm1(step.low),
             high=math.expm1(step.high),
@@ -52,7 +54,9 @@ def paired_case(plan: BisectPlan, case: str, seen: Measured, stage: Stage) -> Ca
     pairs = sum(map(len, seen.pairs.values())) + sum(map(len, seen.direct.values()))
     none = "no_regression" if worse < 1 - SURE else "undecided"
     status = none if worse < SURE else _status(culprits)
-    return CaseFound(case=case, status=status, worse=worse, culprits=culprits, levels=levels, pairs=pairs)
+    return CaseFound(
+        case=case, status=status, worse=min(worse, _MOST_SURE), culprits=culprits, levels=levels, pairs=pairs
+    )
 
 
 def exact_case(plan: BisectPlan, case: str, seen: ExactValues) -> CaseFound:

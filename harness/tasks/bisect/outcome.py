@@ -100,7 +100,7 @@ def _of_culprit(result: BisectResult, case: CaseFound, one: Culprit) -> str:
     if len(one.commits) > 1:
         who = f"one of {len(one.commits)} commits, {one.commits[0].short} .. {one.commits[-1].text},"
     what = f"made {case.case} {effect_text(one, metric.in_points)} {_worse(result.metric)}"
-    sure = f"probability {_percent(one.probability)}" if one.probability < 1 else "exact"
+    sure = f"probability {_percent(one.probability)}" if metric.is_paired else "exact"
     return f"{who} {what}, {sure}"
 
 
