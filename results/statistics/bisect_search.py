@@ -115,7 +115,7 @@ class Stage:
 def following(seen: Measured, limits: Limits = Limits()) -> Stage:
     """The next question."""
     last = seen.units[-1]
-    if not seen.pairs.get(last):
+    if len(seen.pairs.get(last, ())) < 2:  # noise needs two
         count = _LEAST if seen.known else _FIRST_PAIRS
         first = Between(low=0.0, high=0.02, sure=1.0, least=count, most=count)
         return Stage(Question(last, 0, first))

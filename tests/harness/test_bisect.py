@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from bnnbench.kernels.toolchain import build_native
+from bnnbench.results.statistics.pair_noise import pair_noise
+from tests.docs.blocks import blocks_of
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.histories import commit, engine_history, git
 from tests.harness.test_killed import KILLED_AFTER
@@ -22,7 +25,9 @@ from tests.harness.test_run import wait_for
 from tests.kernels.engine_process import HOST
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CALL = ["bisect", "--good", "v1", "--build", "./make.sh", "--engine", "mine@build/mine", "replay.toml"]
+_BLOCKS = [block for block in blocks_of(Path(__file__).parents[2] / "docs/bisect.md") if block.runner == Path(__file__)]
+CALL = shlex.split(_BLOCKS[0].commands[0], comments=True)[1:]
+"""`bnnbench bisect` with an engine, as docs/bisect.md has it."""
 
 
 def steps(bench: Bench) -> list[dict[str, Any]]:
@@ -87,16 +92,25 @@ def test_killed_and_resumed_it_finds_the_commit_that_is_slower(bench: Bench) -> 
     assert steps(bench) == after
 
 
-@pytest.mark.timeout(240)
-def test_two_culprits_beside_each_other_and_an_interrupt(bench: Bench) -> None:
-    hashes = engine_history(bench, {6: 1.03, 7: 1.04})
+def test_an_interrupt_ends_it_and_says_how_to_go_on(bench: Bench) -> None:
+    engine_history(bench, {6: 1.03})
     process = bench.start(*CALL, "--store", "store")
-    wait_for(lambda: sum(step["type"] == "compared" for step in steps(bench)) >= 2, 100)
+    wait_for(lambda: any(step["type"] == "begun" for step in steps(bench)), 100)
+    second = bench.run("bisect", "--resume", "--store", "store")
+    assert second.returncode == 2
+    assert "is going on in another process" in one_sentence(second.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
-    assert "go on with bnnbench bisect --resume --id" in err
-    done = bench.run("bisect", "--resume", "--store", "store", timeout=200)
+    assert "go on with bnnbench bisect --resume --id" in " ".join(err.split())
+    assert steps(bench)[-1]["type"] == "begun"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_two_culprits_beside_each_other(bench: Bench) -> None:
+    hashes = engine_history(bench, {6: 1.03, 7: 1.04})
+    done = bench.run(*CALL, "--store", "store", timeout=200)
     assert done.returncode == 0, done.stderr
     for number, effect in ((6, "3."), (7, "4.")):
         assert f"commit {hashes[number][:12]} (change {number}, Ada, 2026-02-03) made" in done.stdout
@@ -208,7 +222,8 @@ def test_outside_a_repository(bench: Bench) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_real_engine_that_executes_five_per_cent_more(bench: Bench) -> None:
-    """The native engine behind a wrapper that asks it for `extra_ppm` from commit 10 on; times are real."""
+    """The native engine behind a wrapper that asks it for `extra_ppm` from commit 10 on; times are real. Killed after
+    the first comparison, and resumed."""
     engine = build_native(HOST).path
     wrapper = Path(__file__).with_name("slowed_engine.py").read_text()
     git(bench.folder, "init", "-q")
@@ -229,11 +244,16 @@ def test_a_real_engine_that_executes_five_per_cent_more(bench: Bench) -> None:
     hashes = [commit(bench, "begin", file(0))]
     git(bench.folder, "tag", "v1")
     hashes += [commit(bench, f"change {number}", file(number)) for number in range(1, 17)]
-    done = bench.run(
-        "bisect", "--good", "v1", "--engine", "mine@mine.py", "real.toml", "--store", "store", "--json", timeout=1700
-    )
+    process = bench.start("bisect", "--good", "v1", "--engine", "mine@mine.py", "real.toml", "--store", "store")
+    wait_for(lambda: sum(step["type"] == "begun" for step in steps(bench)) == 2, 300)
+    process.kill()
+    process.communicate(timeout=30)
+    done = bench.run("bisect", "--resume", "--store", "store", "--json", timeout=1400)
     assert done.returncode in (0, 3), done.stderr
+    differences = [list(one["differences"]) for step in steps(bench) for one in step.get("cases", {}).values()]
     (case,) = json.loads(done.stdout)["cases"]
+    if case["status"] == "undecided" and (scale := pair_noise(differences).scale) > 0.1:
+        pytest.skip(f"this machine is too busy for 5 %: pairs differ by {scale * 100:.0f} %")
     (culprit,) = case["culprits"]
     assert hashes[10] in [one["sha"] for one in culprit["commits"]]
     assert len(culprit["commits"]) <= 2

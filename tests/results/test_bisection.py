@@ -197,7 +197,7 @@ def test_what_stays_open_after_the_most_pairs_is_a_range_that_holds_the_culprit(
 def test_simulated_culprits_are_found(noise: object) -> None:
     """`python -m tests.simulation.bisection_table` is the long form."""
     assert noise in (BASE, CALM)
-    done, known = simulate(BASE if noise is BASE else CALM, 10, seed=2)
+    done, known = simulate(BASE if noise is BASE else CALM, 5, seed=2)
     rates = summarize("short", done, known)
     assert rates.large_exact >= 0.95
     assert rates.small_width is None or rates.small_width <= 4

@@ -17,7 +17,7 @@ from ...errors import CannotMeasure
 from ..measure import Call
 from .building import build
 from .comparing import finish_comparison, split_case
-from .forecast import forecast
+from .forecast import expected, forecast
 from .found import exact_case, paired_case, unchanged_case
 from .history import Worktree
 from .outcome import BisectResult, CaseFound, Skipped
@@ -26,6 +26,8 @@ from .state import Begun, BisectState, Built
 _OF_FLOOR = 0.75
 """Steps from three quarters of the floor on are looked for, so that one as large as the floor is not missed."""
 _LEAST_EXACT = 1e-9
+_POSSIBLE = 0.002
+"""Probability from which on a commit counts as one that may be guilty."""
 
 
 @dataclass
@@ -230,7 +232,12 @@ class Bisecting:
         how = "directly against the commit before" if question.is_direct else "against the good commit"
         if question.is_direct and question.swapped:
             how += ", in the other role"
-        self.call.watcher.note(f"{case}: {commit.short} ({commit.subject}) {how}")
+        done = sum(case in compared.cases for _, compared in self.state.comparisons)
+        units = range(1, len(stage.posterior.evidence.commits) + 1)
+        left = sum(stage.posterior.culprit(unit) > _POSSIBLE for unit in units)
+        text = f"{case}: {commit.short} ({commit.subject}) {how}; comparison {done + 1} of about "
+        text += f"{max(expected(self.state.plan)[1], done + 1)}, {left} commit{'s' * (left != 1)} may be guilty"
+        self.call.watcher.note(text)
 
     def _result(self, cases: list[CaseFound]) -> BisectResult:
         plan = self.state.plan
