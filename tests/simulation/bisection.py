@@ -189,6 +189,13 @@ def summarize(noise: str, done: Sequence[Searched], known: Sequence[Searched]) -
     )
 
 
+def unchanged(noise: Noise, histories: int, seed: int = 1) -> list[Searched]:
+    """Searches of histories in which no commit changes anything."""
+    made = History({}, frozenset())
+    name = sum(map(ord, noise.name))
+    return [search(made, noise, np.random.default_rng([seed, name, number, 3])) for number in range(histories)]
+
+
 def simulate(noise: Noise, histories: int, seed: int = 1) -> tuple[list[Searched], list[Searched]]:
     """Seeded: the same histories, searched by the product, and by a search that is told the noise."""
     told = known_noise(noise)

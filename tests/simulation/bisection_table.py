@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
 from rich.console import Console
 
+from bnnbench.results.statistics.bisect_search import SURE
 from bnnbench.results.statistics.proportion import proportion_interval
-from tests.simulation.bisection import NOISES, Searched, Summary, simulate, summarize
+from tests.simulation.bisection import NOISES, Searched, Summary, simulate, summarize, unchanged
 
 HISTORIES = 63
 """Of each of eight noise models: 504."""
@@ -17,6 +19,7 @@ _HEAD = (
     "2 % and more: found exactly (95 %)",
     "1 to 2 %: median width",
     "1 to 2 %: exactly",
+    "stated at the end: probability, and right",
     "stated early: probability, and right",
     "effect in its 95 % interval",
     "pairs",
@@ -39,6 +42,14 @@ def print_table(histories: int = HISTORIES, seed: int = 1) -> None:
         every[1].extend(known)
         print(_row(summarize(noise.name, done, known)), flush=True)
     print(_row(summarize("all", *every)), flush=True)
+    print()
+    print(_line("noise", "histories in which nothing changed", "a commit named", "undecided", "pairs"))
+    print("|---" * 5 + "|")
+    for noise in NOISES:
+        done = unchanged(noise, histories, seed)
+        named, undecided = sum(bool(one.guilty) for one in done), sum(one.worse > 1 - SURE for one in done)
+        pairs = np.median([one.pairs for one in done])
+        print(_line(noise.name, str(histories), str(named), str(undecided), f"{pairs:.0f}"), flush=True)
 
 
 def _row(one: Summary) -> str:
@@ -49,6 +60,7 @@ def _row(one: Summary) -> str:
         f"{one.large_exact * 100:.1f} % of {one.large} ({low * 100:.1f}-{high * 100:.1f})",
         "" if one.small_width is None else f"{one.small_width:g}",
         f"{one.small_exact * 100:.0f} % of {one.small}",
+        f"{min(one.stated, 0.9999) * 100:.2f} %, {one.right * 100:.1f} % of {one.statements}",
         f"{one.stage_stated * 100:.1f} %, {one.stage_right * 100:.1f} % of {one.stage_count}",
         f"{one.effect_in * 100:.1f} %",
         f"{one.pairs:.0f}",
