@@ -125,6 +125,17 @@ class Posterior:
         """Probability that the level steps to the worse at this unit."""
         return self._joint(unit)[0]
 
+    def candidates(self, share: float) -> int:
+        """How few commits have this share of what there is of probabilities of being guilty."""
+        commits = self.evidence.commits
+        chances = sorted(((self.culprit(unit), commits[unit - 1]) for unit in range(1, len(commits) + 1)), reverse=True)
+        wanted, held, count = share * sum(chance for chance, _ in chances), 0.0, 0
+        for chance, size in chances:
+            if held >= wanted:
+                break
+            held, count = held + chance, count + size
+        return count
+
     def effect(self, unit: int, miss: float = 0.05) -> tuple[float, float, float]:
         """Mean, low and high of a step to the worse at this unit, given that there is one; logarithms."""
         by_size = self._joint(unit)[1]

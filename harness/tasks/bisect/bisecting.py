@@ -8,7 +8,7 @@ from pathlib import Path
 from bnnbench.results.errors import StoreError
 from bnnbench.results.metrics import METRICS
 from bnnbench.results.statistics.between import Between
-from bnnbench.results.statistics.bisect_search import Limits, Measured, Question, Stage, following
+from bnnbench.results.statistics.bisect_search import SURE, Limits, Measured, Question, Stage, following
 from bnnbench.results.statistics.exact_search import ExactValues, exact_question
 from bnnbench.results.verdict.policy import Policy
 
@@ -26,8 +26,6 @@ from .state import Begun, BisectState, Built
 _OF_FLOOR = 0.75
 """Steps from three quarters of the floor on are looked for, so that one as large as the floor is not missed."""
 _LEAST_EXACT = 1e-9
-_POSSIBLE = 0.002
-"""Probability from which on a commit counts as one that may be guilty."""
 
 
 @dataclass
@@ -233,10 +231,9 @@ class Bisecting:
         if question.is_direct and question.swapped:
             how += ", in the other role"
         done = sum(case in compared.cases for _, compared in self.state.comparisons)
-        units = range(1, len(stage.posterior.evidence.commits) + 1)
-        left = sum(stage.posterior.culprit(unit) > _POSSIBLE for unit in units)
+        left = stage.posterior.candidates(SURE)
         text = f"{case}: {commit.short} ({commit.subject}) {how}; comparison {done + 1} of about "
-        text += f"{max(expected(self.state.plan)[1], done + 1)}, {left} commit{'s' * (left != 1)} may be guilty"
+        text += f"{max(expected(self.state.plan)[1], done + 1)}, {left} commit{'s' * (left != 1)} suspected"
         self.call.watcher.note(text)
 
     def _result(self, cases: list[CaseFound]) -> BisectResult:

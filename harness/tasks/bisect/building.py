@@ -26,8 +26,8 @@ def build(state: BisectState, worktree: Worktree, number: int) -> Built:
     if done is None:
         done = _built(state, worktree, number)
         state.append(done)
-    elif done.file is not None and not state.file_of(done).is_file():
-        raise CannotMeasure(f"{state.file_of(done)}, which was built before, is gone; begin a new bisection.")
+    elif done.file is not None and _digest(state.file_of(done)) != done.sha256:
+        raise CannotMeasure(f"{state.file_of(done)} is not what was built before; begin a new bisection.")
     return done
 
 
@@ -55,8 +55,15 @@ def _built(state: BisectState, worktree: Worktree, number: int) -> Built:
         shutil.copymode(made, copy)
     except OSError as error:
         raise CannotMeasure(f"{made} cannot be kept in {kept}: {error.strerror or error}.") from error
-    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
-    return Built(commit=number, file=str(copy.relative_to(state.folder)), sha256=digest, seconds=seconds)
+    relative = str(copy.relative_to(state.folder))
+    return Built(commit=number, file=relative, sha256=_digest(copy), seconds=seconds)
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _is_tracked(worktree: Worktree, path: str) -> bool:
