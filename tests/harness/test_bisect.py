@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from bnnbench.harness.tasks.rejudge import rejudged
 from bnnbench.kernels.toolchain import build_native
 from bnnbench.results.statistics.pair_noise import pair_noise
 from tests.docs.blocks import blocks_of
@@ -87,6 +88,8 @@ def test_killed_and_resumed_it_finds_the_commit_that_is_slower(bench: Bench) -> 
     assert git(bench.folder, "worktree", "list").count("\n") == 0
     # Its runs are steps, and no verdicts that anybody is alarmed by.
     assert {one.verdict for one in bench.store.run(compared[0]).verdicts if one.metric == "latency"} == {"inconclusive"}
+    for run in (bench.store.run(name) for name in compared):
+        assert [one.differences for one in rejudged(run, {})] == [[]]
     again = found(bench, "bisect", "--resume")
     assert again == document
     assert steps(bench) == after
@@ -159,6 +162,7 @@ def test_the_size_of_a_model_in_git_is_exact(bench: Bench) -> None:
     assert culprit["probability"] == 1
     sizes = [(GOLDEN / f"{name}.tflite").stat().st_size for name in ("tiny_odd", "tiny_larq")]
     assert culprit["effect"] == pytest.approx(sizes[1] / sizes[0] - 1)
+    assert [one.differences for one in rejudged(bench.store.run("latest"), {})] == [[]]
     assert len(document["runs"]) == 1  # the other commits have one of two files
     assert not any(one.status == "ok" for one in bench.store.run("latest").invocations)  # nothing was timed
     shutil.rmtree(bench.folder / "store")

@@ -70,7 +70,7 @@ class Bisecting:
         """One case to its end."""
         floor = self._floor(case) * _OF_FLOOR
         while True:
-            seen = self._measured(case, floor)
+            seen = self.measured(case, floor)
             stage = following(seen, self.limits)
             if stage.question is None:
                 return paired_case(self.state.plan, case, seen, stage)
@@ -78,7 +78,7 @@ class Bisecting:
             question = stage.question
             is_built = all(self._is_built(number) for number in (question.commit, question.base))
             # Another commit with the very same file may have been measured.
-            if is_built and (question.is_direct or question.commit not in self._measured(case, floor).settled):
+            if is_built and (question.is_direct or question.commit not in self.measured(case, floor).settled):
                 self._compare(question, case)
 
     def _exact(self) -> list[CaseFound]:
@@ -92,7 +92,8 @@ class Bisecting:
                     self._compare_exactly(number)
         return [exact_case(self.state.plan, case, self._values(case)) for case in cases]
 
-    def _measured(self, case: str, floor: float) -> Measured:
+    def measured(self, case: str, floor: float) -> Measured:
+        """The evidence on a case, from the steps that are kept; `floor` is a ratio minus 1."""
         pairs: dict[int, list[float]] = {}
         direct: dict[tuple[int, int], list[float]] = {}
         roles: set[tuple[int, int, bool]] = set()
