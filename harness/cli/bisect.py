@@ -78,7 +78,7 @@ def bisect(
     from ..errors import CallError
     from ..tasks.bisect.begin import Asked, begin
     from ..tasks.bisect.bisecting import Bisecting
-    from ..tasks.bisect.comparing import Interrupted
+    from ..tasks.bisect.comparing import StepInterrupted
     from ..tasks.bisect.state import BisectState
     from .measuring import INTERRUPTED, NOT_MEASURED, called
     from .next_command import with_store
@@ -99,7 +99,7 @@ def bisect(
         hint = f"go on with bnnbench bisect --resume --id {state.plan.id}{with_store('', store)}"
         try:
             result = bisecting.run()
-        except (KeyboardInterrupt, Interrupted):
+        except (KeyboardInterrupt, StepInterrupted):
             call.watcher.note(f"interrupted: {hint}")
             return INTERRUPTED
         except Exception:

@@ -46,7 +46,7 @@ class Bisecting:
         return len(self.state.plan.commits)
 
     def run(self) -> BisectResult:
-        """Raises CannotMeasure, Interrupted, and as `measure`; all that was measured by then is kept."""
+        """Raises CannotMeasure, StepInterrupted, and as `measure`; all that was measured by then is kept."""
         note = self.call.watcher.note
         note(forecast(self.state.plan, None))
         for number in (0, self.last):

@@ -26,12 +26,12 @@ from .state import Begun, BisectPlan, BisectState, Compared, Figures
 _THREADS = re.compile(r"(.+), ([0-9]+) threads")
 
 
-class Interrupted(Exception):  # noqa: N818 - names a state
+class StepInterrupted(Exception):  # noqa: N818 - names a state
     """The user stopped a comparison, which can be gone on with."""
 
 
 def finish_comparison(call: Call, state: BisectState, begun: Begun) -> Compared:
-    """Measures what is left of it, and keeps the result. Raises Interrupted, CannotMeasure, and as `measure`."""
+    """Measures what is left of it, and keeps the result. Raises StepInterrupted, CannotMeasure, and as `measure`."""
     plan = state.plan
     compare = CompareConfig(
         _selection(state, begun.base),
@@ -93,7 +93,7 @@ def _run_of(call: Call, begun: Begun, compare: CompareConfig) -> str | None:
 
 def _figures(plan: BisectPlan, result: RunResult) -> dict[str, Figures]:
     if result.outcome == "interrupted":
-        raise Interrupted
+        raise StepInterrupted
     stored = result.stored
     if result.outcome != "complete" or result.failures:
         why = " ".join(result.failures.values()) or f"run {stored.record.run_id} is {result.outcome}."

@@ -181,8 +181,8 @@ class BisectState:
 
 
 def bisects_path(store: Path) -> Path:
-    """Beside the folder of runs."""
-    return (store.parent if store.name == "runs" else store) / "bisects"
+    """Where a store has its bisections, as it has its baselines."""
+    return store / "bisects"
 
 
 def _chosen(store: Path, selector: str) -> str:
