@@ -51,9 +51,14 @@ def commit(bench: Bench, subject: str, files: Mapping[str, str | bytes]) -> str:
     return git(bench.folder, "rev-parse", "HEAD")
 
 
-def engine_history(bench: Bench, factors: Mapping[int, float], broken: frozenset[int] = frozenset()) -> list[str]:
-    """16 commits after the tag `v1`; from commit `n` on the engine takes `factors[n]` times as long. The hashes; the
-    suite is replay.toml."""
+def engine_history(
+    bench: Bench,
+    factors: Mapping[int, float],
+    broken: frozenset[int] = frozenset(),
+    crashing: frozenset[int] = frozenset(),
+) -> list[str]:
+    """16 commits after the tag `v1`; from commit `n` on the engine takes `factors[n]` times as long. Those of `broken`
+    do not build, the engines of `crashing` crash while they are timed. The hashes; the suite is replay.toml."""
     git(bench.folder, "init", "-q")
     (bench.folder / "replay").mkdir()
     command = f'["{{binary}}", "{bench.folder / "replay"}", "{RECORDING}"]'
@@ -69,10 +74,11 @@ def engine_history(bench: Bench, factors: Mapping[int, float], broken: frozenset
     for number in range(1, 17):
         factor *= factors.get(number, 1.0)
         script = BROKEN if number in broken else MAKE
-        files = {"make.sh": script, "settings": _settings(number, factor)}
+        more = {"dies_at": 4.0} if number in crashing else {}
+        files = {"make.sh": script, "settings": _settings(number, factor, **more)}
         hashes.append(commit(bench, f"change {number}", files))
     return hashes
 
 
-def _settings(number: int, factor: float) -> str:
-    return str({"noise": NOISE, "factor": factor, "commit": number})
+def _settings(number: int, factor: float, **more: float) -> str:
+    return str({"noise": NOISE, "factor": factor, "commit": number, **more})
