@@ -29,19 +29,21 @@ from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
 from .expected import about, comparing_s, noise_of, pasts
-from .pairs import Comparison, Failure, alike
+from .pairs import UNTIMED, Comparison, Failure, alike
 from .why import why
 
 
 @dataclass
 class ComparingSession(DeviceSession):
-    """`budget_s` ends it; `calibration` is the device's last one; `policy` is what the suite asks."""
+    """`budget_s` ends it; `calibration` is the device's last one; `policy` is what the suite asks; `untimed`: no pairs
+    are measured, and only figures that repeat are compared."""
 
     comparisons: list[ComparisonRecord]
     rules: Rules
     budget_s: float | None
     calibration: Calibration | None = None
     policy: Policy = EVERYTHING
+    untimed: bool = False
     _left: list[ComparisonRecord] = field(default_factory=list, init=False)
     _stored: StoredRun | None = field(default=None, init=False)
     _next_index: dict[str, int] = field(default_factory=dict, init=False)
@@ -143,6 +145,9 @@ class ComparingSession(DeviceSession):
         emulated = self.target.facts.to_dict().get("emulated", {}).get("value") is True
         if emulated and METRICS[self.target.meter.metric].is_time:
             self._fail(one, Failure(None, "skipped", "times of an emulated device mean nothing"))
+            return None
+        if self.untimed and not self.target.meter.is_exact:
+            self._fail(one, UNTIMED)
             return None
         assert self._stored is not None
         one.pairs = self._stored.pairs_of(record.id)

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, estimates, gates, tails
+from tests.simulation import accuracy, bisection_table, estimates, gates, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -40,6 +40,8 @@ def main() -> None:
     print_tails(given.repetitions)
     print()
     print_estimates(given.repetitions)
+    print()
+    bisection_table.print_table()
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
