@@ -56,7 +56,7 @@ CALLS: dict[str, str] = {
     "store-verify": "store verify --store store",
 }
 """Calls that print a document with `--json`, in the folder of `user`. `ALERT` and `RUN` are ids."""
-ELSEWHERE = {"ab", "check", "devices-add", "devices-calibrate", "devices-restore", "query", "selftest"}
+ELSEWHERE = {"ab", "bisect", "check", "devices-add", "devices-calibrate", "devices-restore", "query", "selftest"}
 
 
 @pytest.fixture(scope="module")
