@@ -6,6 +6,11 @@ Inert unless asked: without `--bnn-device`, tests that use the fixture are skipp
         device_benchmark("quicknet_m")           # a shipped model, a .tflite, or a table of a suite
 
     pytest --bnn-device=pi4 --benchmark-json=now.json --benchmark-compare
+
+On a device that counts instructions (`qemu://cortex-a72`), a nanosecond of pytest-benchmark is one instruction: it
+knows no other unit. `extra_info` says so, and has the count. Counts repeat to the digit, so small differences may fail:
+
+    pytest --bnn-device=qemu://cortex-a72 --benchmark-compare-fail=mean:1%
 """
 
 from __future__ import annotations
@@ -75,7 +80,9 @@ def device_benchmark(request: pytest.FixtureRequest) -> Callable[..., Timed]:
 
     def measure(workload: str | Path | Mapping[str, Any], *, threads: int = 1) -> Timed:
         timed = _measure(workload, device, threads, config)
-        times = iter(timed.medians_ns)
+        counts = timed.counts if timed.result.latency is None else []
+        rounds = counts or timed.medians_ns
+        times = iter(rounds)
 
         def advance() -> None:
             clock.now_s += next(times) / 1e9
@@ -84,7 +91,9 @@ def device_benchmark(request: pytest.FixtureRequest) -> Callable[..., Timed]:
         benchmark.extra_info.update(
             device=case.device, engine=case.engine, isa=timed.result.isa, workload=case.workload, threads=threads
         )
-        benchmark.pedantic(advance, rounds=len(timed.medians_ns), iterations=1)
+        if counts:
+            benchmark.extra_info.update(instructions=counts[0], unit="1 ns is 1 instruction")
+        benchmark.pedantic(advance, rounds=len(rounds), iterations=1)
         return timed
 
     return measure
@@ -93,7 +102,7 @@ def device_benchmark(request: pytest.FixtureRequest) -> Callable[..., Timed]:
 def _measure(workload: str | Path | Mapping[str, Any], device: str, threads: int, config: pytest.Config) -> Timed:
     import sys
 
-    from bnnbench.results.export.timed import timed_cases
+    from bnnbench.results.export.timed import counted_cases, timed_cases
     from bnnbench.results.store.runs import Store
 
     from .bench.context import Silent
@@ -112,11 +121,13 @@ def _measure(workload: str | Path | Mapping[str, Any], device: str, threads: int
         done = start_run(run, Store(config.getoption("--bnn-store")), Silent(), ["pytest", *sys.argv[1:]])
     except Exception as error:
         pytest.fail(explain(error)[0], pytrace=False)
-    timed = list(timed_cases(done.stored))
+    timed = [*timed_cases(done.stored), *counted_cases(done.stored)]
     if not timed:
         from bnnbench.results import load
 
         rows = load(done.stored)
-        reasons = [str(reason) for reason in rows["reason"].dropna()] or ["times of an emulated device mean nothing"]
-        pytest.fail(f"{rows['workload'].iloc[0]} has no times on {device}: {reasons[0]}", pytrace=False)
+        reasons = [str(reason) for reason in rows["reason"].dropna()] or [
+            "times of an emulated device mean nothing, and nothing was counted"
+        ]
+        pytest.fail(f"{rows['workload'].iloc[0]} has no figures on {device}: {reasons[0]}", pytrace=False)
     return timed[0]

@@ -12,7 +12,7 @@ _TYPES: Mapping[str, pa.DataType] = {
     "datetime64[us, UTC]": pa.timestamp("us", tz="UTC"),
 }
 LISTS: Mapping[str, pa.DataType] = {
-    **dict.fromkeys(("samples_ns", "warmup_samples_ns", "clock_hz"), pa.list_(pa.float64())),
+    **dict.fromkeys(("samples_ns", "each_ns", "warmup_samples_ns", "clock_hz"), pa.list_(pa.float64())),
     "cpus_used": pa.list_(pa.int64()),
     "devices": pa.list_(pa.string()),
 }

@@ -276,7 +276,6 @@ METRICS: Mapping[str, Metric] = {
             source_of=lambda item: str(item.telemetry.get("power_source", "")) or None,
             is_required=False,
             is_time=True,
-            in_tables=False,
         ),
         Metric(
             key="p99",

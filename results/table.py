@@ -117,7 +117,7 @@ def _figure(row: Mapping[Any, Any], plain: bool) -> Text:
 
 def _beside(row: Mapping[Any, Any], metric: Metric, plain: bool) -> str:
     """A figure of another metric, with its interval where it has one."""
-    if metric.is_time and metric.low and metric.high and not pd.isna(row[metric.column]):
+    if metric.between is not None and metric.is_time and metric.low and metric.high and not pd.isna(row[metric.column]):
         n = None if pd.isna(row["latency_n"]) else int(row["latency_n"])
         return duration_text(float(row[metric.column]), _end(row, metric.low), _end(row, metric.high), n, plain)
     return _written(row, metric.column, metric.text)

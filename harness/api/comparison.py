@@ -25,6 +25,9 @@ def ab(
     device: str | Sequence[str] = "local",
     threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
+    tails: bool = False,
+    deadline: str | None = None,
+    starts: bool = False,
     budget: str | float | None = None,
     trust: bool = False,
     store: str | PathLike[str] | None = None,
@@ -43,6 +46,9 @@ def ab(
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         filter: Only workloads whose name matches this regular expression.
+        tails: Also time single executions, for p99 and p99.9.
+        deadline: Also count executions that take longer, such as "33ms".
+        starts: Also time processes from start to first result, with their files in memory and not.
         budget: Time limit: seconds, or text such as "90s", "5min" or "1h".
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
         store: Folder of stored runs; default: `runs` in the project.
@@ -64,13 +70,17 @@ def ab(
         >>> sorted(set(run.verdicts["head"]))
         ['quicknet_s']
     """
+    from ..cli.words import nanoseconds
+    from ..plan.extras import Extras
     from ..tasks.measure import compare_sides
 
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
+    asked |= {"tails": tails, "deadline": deadline, "starts": starts}
     words = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
+    extras = Extras(tails, nanoseconds(deadline), starts)
     with calling(words, progress, store, device, inventory, threads, filter) as call:
-        done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust)
+        done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust, extras=extras)
     return run_of(done, call.store)
 
 

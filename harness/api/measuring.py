@@ -27,6 +27,9 @@ def run(
     threads: int | str | Sequence[int] | None = None,
     layers: bool = False,
     filter: str | None = None,
+    tails: bool = False,
+    deadline: str | None = None,
+    starts: bool = False,
     resume: str | None = None,
     trust: bool = False,
     store: str | PathLike[str] | None = None,
@@ -47,6 +50,9 @@ def run(
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         layers: Also measure each binary layer of the models.
         filter: Only workloads whose name matches this regular expression.
+        tails: Also time single executions, for p99 and p99.9.
+        deadline: Also count executions that take longer, such as "33ms".
+        starts: Also time processes from start to first result, with their files in memory and not.
         resume: Finish a run that was cut off: its id, a unique prefix, or "latest". Only store, inventory and trust can
             be given with it.
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
@@ -76,7 +82,8 @@ def run(
         from ..run.resume import resume_run
 
         elsewhere = names(device) not in ([], ["local"])
-        if files or engine or threads or filter or invocations is not None or layers or elsewhere:
+        others = [files, engine, threads, filter, layers, tails, deadline, starts, elsewhere]
+        if any(others) or invocations is not None:
             raise CallError(
                 "resume goes with store, inventory, wait, trust and progress only: a run knows its own suite, devices "
                 "and engines."
@@ -84,12 +91,18 @@ def run(
         with watched(progress) as watcher:
             done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust)
         return run_of(done, results)
+    from ..cli.words import nanoseconds
+    from ..plan.extras import Extras
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
-    words = command("run", files, {**asked, "filter": filter, "store": store, "inventory": inventory})
+    asked |= {"filter": filter, "tails": tails, "deadline": deadline, "starts": starts}
+    words = command("run", files, {**asked, "store": store, "inventory": inventory})
+    extras = Extras(tails, nanoseconds(deadline), starts)
     with calling(words, progress, store, device, inventory, threads, filter) as call:
-        done = run_files(call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers)
+        done = run_files(
+            call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers, extras=extras
+        )
     return run_of(done, results)
 
 

@@ -8,11 +8,14 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .options import (
+    DeadlineOption,
     DebugOption,
     DeviceOption,
     FilterOption,
     InventoryOption,
+    StartsOption,
     StoreOption,
+    TailsOption,
     ThreadCountsOption,
     TrustOption,
     WaitOption,
@@ -40,6 +43,9 @@ def ab(
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     threads: ThreadCountsOption = None,
     filter: FilterOption = None,
+    tails: TailsOption = False,
+    deadline: DeadlineOption = None,
+    starts: StartsOption = False,
     budget: Annotated[str | None, Parameter(help="Time limit, such as 90s, 5min or 1h.")] = None,
     trust: TrustOption = False,
     store: StoreOption = None,
@@ -60,17 +66,19 @@ def ab(
     from bnnbench.results.verdict.formats import json as as_json
     from bnnbench.results.verdict.rows import verdict_rows
 
+    from ..plan.extras import Extras
     from ..tasks.measure import compare_sides
     from ..tasks.remarks import remarks_on
     from .exit_status import exit_status
     from .measuring import called
     from .outcome import print_outcome
     from .terminal import Console
-    from .words import pattern, seconds, thread_counts
+    from .words import nanoseconds, pattern, seconds, thread_counts
 
     results = Store(store)
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
-        result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust)
+        extras = Extras(tails, nanoseconds(deadline), starts)
+        result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust, extras=extras)
     rows = verdict_rows(result.stored)
     remarks = remarks_on(result, rows, results)
     if json is not None:

@@ -33,6 +33,12 @@ COMMANDS: dict[str, Command] = {
     "ab": Command(
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),
+    "estimate": Command(
+        "estimate:app", "Say what a comparison of a suite will take and show, by what the store knows of its cases."
+    ),
+    "bisect": Command(
+        "bisect:app", "Find the commit that made an engine or a model worse, with the probability that it did."
+    ),
     "check": Command("check:app", "Compare with a baseline in interleaved pairs; fail on regressions."),
     "alerts": Command("alerts:app", "List regressions and changes of histories, and mark them as known or fixed."),
     "baseline": Command("baseline:app", "Save runs as baselines, and list them."),

@@ -48,6 +48,22 @@ WaitOption = Annotated[
 """`main` reads it, before the command begins."""
 ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Number of threads, one per core.")]
 OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="Engine to run; see bnnbench engines list.")]
+TailsOption = Annotated[
+    bool,
+    Parameter(name="--tails", negative="", show_default=False, help="Also time single executions, for p99 and p99.9."),
+]
+DeadlineOption = Annotated[
+    str | None, Parameter(name="--deadline", help="Also count executions that take longer, such as 33ms.")
+]
+StartsOption = Annotated[
+    bool,
+    Parameter(
+        name="--starts",
+        negative="",
+        show_default=False,
+        help="Also time processes from start to first result, with their files in memory and not.",
+    ),
+]
 SignersOption = Annotated[
     Path | None,
     Parameter(

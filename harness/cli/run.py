@@ -9,12 +9,15 @@ from cyclopts import App, Parameter
 
 from .commands import RUN_EXAMPLES
 from .options import (
+    DeadlineOption,
     DebugOption,
     DeviceOption,
     FilterOption,
     InventoryOption,
     JsonOption,
+    StartsOption,
     StoreOption,
+    TailsOption,
     ThreadCountsOption,
     TrustOption,
     WaitOption,
@@ -41,6 +44,9 @@ def run(
         bool, Parameter(negative="", show_default=False, help="Also measure each binary layer of the models.")
     ] = False,
     filter: FilterOption = None,
+    tails: TailsOption = False,
+    deadline: DeadlineOption = None,
+    starts: StartsOption = False,
     resume: Annotated[str | None, Parameter(help="Finish an interrupted run: its id, or latest.")] = None,
     trust: TrustOption = False,
     store: StoreOption = None,
@@ -53,19 +59,22 @@ def run(
     from bnnbench.results.store.runs import Store
 
     from ..errors import CallError
+    from ..plan.extras import Extras
     from ..tasks.measure import run_files
     from .measuring import called, finish
     from .outcome import show_run
-    from .words import pattern, thread_counts
+    from .words import nanoseconds, pattern, thread_counts
 
     results = Store(store)
     if resume is not None:
-        if files or device or engine or threads or filter or invocations is not None or layers:
+        asked = [files, device, engine, threads, filter, layers, tails, deadline, starts]
+        if any(asked) or invocations is not None:
             raise CallError(
                 "--resume goes with --store, --inventory, --wait, --trust and --json only: a run knows its own suite, "
                 "devices and engines."
             )
         return show_run(finish(results, resume, inventory, trust), results, store, json)
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
-        result = run_files(call, files or [], engines=engine, invocations=invocations, layers=layers)
+        extras = Extras(tails, nanoseconds(deadline), starts)
+        result = run_files(call, files or [], engines=engine, invocations=invocations, layers=layers, extras=extras)
     return show_run(result, results, store, json)

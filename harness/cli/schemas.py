@@ -32,6 +32,7 @@ SCHEMAS: dict[str, Row] = {
     "engines-check": Row("engines check", f"{_IN}.engines:Points"),
     "engines-kernels": Row("engines list", f"{_IN}.engines:KernelList", "--kernels --json"),
     "engines-list": Row("engines list", f"{_IN}.engines:EngineList"),
+    "estimate": Row("estimate", f"{_IN}.estimate:EstimateDocument"),
     "eval": Row("eval", f"{_IN}.runs:EvaluationDocument"),
     "model-info": Row("model info", f"{_IN}.engines:ModelInfo"),
     "model-list": Row("model list", f"{_IN}.engines:ShippedModels"),

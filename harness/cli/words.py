@@ -6,6 +6,7 @@ import re
 
 from ..errors import CallError
 
+_UNITS_NS = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _UNITS_S = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -37,6 +38,16 @@ def seconds(text: str | None) -> float | None:
     if not match or match[2] not in _UNITS_S or not float(match[1]):
         raise CallError(f"{text!r} is not a length of time; write it as 90s, 5min or 1h.")
     return float(match[1]) * _UNITS_S[match[2]]
+
+
+def nanoseconds(text: str | None) -> float | None:
+    """`33ms`, `500us`. Raises CallError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:[.][0-9]+)?) ?([a-zµ]+)", text.strip())
+    if not match or match[2] not in _UNITS_NS or not 0 < float(match[1]) * _UNITS_NS[match[2]] <= 3.6e12:
+        raise CallError(f"--deadline {text!r} is not a time of an execution; write it as 33ms, 500us or 1s.")
+    return float(match[1]) * _UNITS_NS[match[2]]
 
 
 def share(text: str, option: str) -> float:

@@ -109,6 +109,7 @@ class _Done:
     watched: Watched | None = None
     run_ns: int = 0
     each_ns: list[float] = field(default_factory=list)
+    each_note: str | None = None
     starts: Starts = field(default_factory=Starts)
     counted: dict[str, float] = field(default_factory=dict)
 
@@ -135,9 +136,18 @@ def _execute(bench: Workbench, case: Case, gate: Gate, asked: _Asked, done: _Don
                 break
         done.status = "unstable" if done.reason else "ok"
         if asked.each is not None:
-            done.each_ns = _run(bench, case, client, asked.each).samples_ns
-            done.output = client.output("case").sha256
+            _time_each(bench, case, client, asked.each, done)
     done.counted = bench.target.meter.counters(bench.lease.counted, asked.iterations)
+
+
+def _time_each(bench: Workbench, case: Case, client: EngineClient, asked: _Asked, done: _Done) -> None:
+    """Single executions; where they fail, the samples stand. Raises DeviceError, Interrupted."""
+    try:
+        done.each_ns = _run(bench, case, client, asked).samples_ns
+        done.output = client.output("case").sha256
+    except EngineError as error:
+        bench.context.stop.check()
+        done.each_ns, done.each_note = [], f"single executions: {error}"
 
 
 def _run(bench: Workbench, case: Case, client: EngineClient, asked: _Asked) -> Ran:
@@ -193,7 +203,7 @@ def _record(case: Case, place: Place, iterations: int | None, done: _Done, start
         each_ns=done.each_ns if ran else [],
         start_warm_ns=done.starts.warm_ns,
         start_dropped_ns=done.starts.dropped_ns,
-        start_note=done.starts.note,
+        extras_note="; ".join(note for note in (done.each_note, done.starts.note) if note) or None,
         comparison_id=within.comparison_id if within else None,
         pair=within.pair if within else None,
         run_request_ns=done.run_ns if ran else None,

@@ -10,6 +10,7 @@ import msgspec
 
 from bnnbench.kernels.engines import Engine
 from bnnbench.results.records import ComparisonRecord
+from bnnbench.results.statistics.between import Between
 
 from ..suite.tables import ModelTable, Suite
 from ..workload.of_suite import workloads
@@ -21,7 +22,8 @@ from .target import Target
 
 class CompareConfig(msgspec.Struct, frozen=True):
     """What makes a run a comparison. `series`: by how many ppm the head is slowed down, and how often each case is then
-    compared; `budget_s` ends it; `within` keeps the workloads in whose name it is found: those of a baseline.
+    compared; `budget_s` ends it; `within` keeps the workloads in whose name it is found: those of a baseline. In a step
+    of a bisection, `between` says which levels are told apart, or `untimed` that only figures that repeat are compared.
 
     The rest decides the exit status, also that of a resumed run: how `strict` it is, which share of the cases may be
     unclear at most, and in a check against several baselines the ids of the runs of `earlier` ones and the names of
@@ -32,6 +34,8 @@ class CompareConfig(msgspec.Struct, frozen=True):
     head: Selection
     budget_s: float | None = None
     within: str | None = None
+    between: Between | None = None
+    untimed: bool = False
     series: tuple[tuple[int, int], ...] = ((0, 1),)
     strict: bool = False
     most_unclear: float = 1.0

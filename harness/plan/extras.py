@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from ..suite.tables import Suite
 
 TAIL_EXECUTIONS = 1_000
@@ -26,6 +28,12 @@ class Extras:
         """What the suite asks; a deadline asks for the time of each execution."""
         deadline = None if suite.deadline_ms is None else suite.deadline_ms * 1e6
         return cls(suite.tails or deadline is not None, deadline, suite.starts)
+
+    def asked_of(self, suite: Suite) -> Suite:
+        """The suite, of which these are asked too."""
+        deadline_ms = suite.deadline_ms if self.deadline_ns is None else self.deadline_ns / 1e6
+        tails, starts = suite.tails or self.tails, suite.starts or self.starts
+        return structs.replace(suite, tails=tails, starts=starts, deadline_ms=deadline_ms)
 
 
 NONE = Extras()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bnnbench.devices.machines import machines
 from bnnbench.results.metrics import METRICS
@@ -94,6 +94,7 @@ def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunCont
     mine = [record for record in ready.comparisons if record.device == reached.target.spec.name]
     policy = Policy.of(context.writer.record)
     budget_s, device = config.compare.budget_s, reached.target.spec.name
+    rules = replace(with_metric(Rules(), policy.tuned(METRICS[MAIN], "", device)), between=config.compare.between)
     known = latest(context.store, device)
     return ComparingSession(
         reached.target,
@@ -102,7 +103,8 @@ def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunCont
         context,
         reached.builds_ns,
         comparisons=mine,
-        rules=with_metric(Rules(), policy.tuned(METRICS[MAIN], "", device)),
+        rules=rules,
+        untimed=config.compare.untimed,
         policy=policy,
         budget_s=budget_s,
         calibration=known,

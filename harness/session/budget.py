@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bnnbench.results.statistics.sequential import Rules, minimum_detectable_effect
 
 _GROWTH = 1.4
-_MOST_PAIRS = 120
+MOST_PAIRS = 120
 _CONFIRMING_SHARE = 0.75
 """Of the budget, for the looks; the rest is for confirming what they flag."""
 _PER_INVOCATION_NS = 60_000_000
@@ -31,10 +31,15 @@ def rules_for(rules: Rules, budget_s: float, pairs_ns: Sequence[float]) -> Rules
         looks.append(rules.looks[len(looks)])
     while looks[-1] >= rules.looks[-1]:
         following = int(looks[-1] * _GROWTH) // 2 * 2
-        if following > min(affordable, _MOST_PAIRS):
+        if following > min(affordable, MOST_PAIRS):
             break
         looks.append(following)
     return dataclasses.replace(rules, looks=tuple(looks))
+
+
+def budget_for(pairs: int, pairs_ns: Sequence[float]) -> float:
+    """The seconds that allow so many pairs of each comparison, of which a pair takes `pairs_ns`."""
+    return pairs * sum(pairs_ns) / 1e9 / _CONFIRMING_SHARE
 
 
 def outlook(rules: Rules, budget_s: float, pairs_ns: Sequence[float], sigma: float | None) -> str:

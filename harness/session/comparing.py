@@ -11,10 +11,12 @@ from functools import partial
 import msgspec
 
 from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.past import Past
 from bnnbench.results.records import SIDES, ComparisonRecord, Side, Verdict, Verdicts
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.calibration import Calibration
+from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
 from bnnbench.results.verdict.paired import difference, needed, verdict, with_metric, within_layout
@@ -26,19 +28,22 @@ from ..plan.cases import Case
 from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
-from .pairs import Comparison, Failure, alike
+from .expected import about, comparing_s, noise_of, pasts
+from .pairs import UNTIMED, Comparison, Failure, alike
 from .why import why
 
 
 @dataclass
 class ComparingSession(DeviceSession):
-    """`budget_s` ends it; `calibration` is the device's last one; `policy` is what the suite asks."""
+    """`budget_s` ends it; `calibration` is the device's last one; `policy` is what the suite asks; `untimed`: no pairs
+    are measured, and only figures that repeat are compared."""
 
     comparisons: list[ComparisonRecord]
     rules: Rules
     budget_s: float | None
     calibration: Calibration | None = None
     policy: Policy = EVERYTHING
+    untimed: bool = False
     _left: list[ComparisonRecord] = field(default_factory=list, init=False)
     _stored: StoredRun | None = field(default=None, init=False)
     _next_index: dict[str, int] = field(default_factory=dict, init=False)
@@ -73,6 +78,8 @@ class ComparingSession(DeviceSession):
             sigma = self.calibration.sigma if self.calibration else None
             self.context.watcher.note(outlook(self.rules, self.budget_s, pairs_ns, sigma))
             self._deadline = time.monotonic() + self.budget_s
+        elif begun:
+            self._tell_how_long(begun)
         while self._going and self._wave(bench):
             pass
         for late in list(self._going):
@@ -99,6 +106,17 @@ class ComparingSession(DeviceSession):
             invocation_ns(gate.warmup_ns or 0, self.context.samples, gate.block_ns or 0)
             for gate in comparison.gates.values()
         )
+
+    def _tell_how_long(self, begun: Sequence[Comparison]) -> None:
+        """By the noise of earlier comparisons or of a calibration, where it is known of all."""
+        heads = [item.cases["head"] for item in begun]
+        known = pasts(Store(self.context.store), heads)
+        sigma = self.calibration.sigma if self.calibration else None
+        noises = [noise for case in heads if (noise := noise_of(known.get(case.record.id, Past()), sigma)) is not None]
+        if len(noises) == len(begun):
+            seconds = comparing_s(self.rules, [self._pair_ns(item) for item in begun], noises)
+            text = f"{self.name}: {about(seconds)} if nothing changed, by the noise that is known of it"
+            self.context.watcher.note(text)
 
     def _measure_gates(self, bench: Workbench) -> None:
         wanted = {id for record in self._left for id in (record.base_case, record.head_case)}
@@ -127,6 +145,9 @@ class ComparingSession(DeviceSession):
         emulated = self.target.facts.to_dict().get("emulated", {}).get("value") is True
         if emulated and METRICS[self.target.meter.metric].is_time:
             self._fail(one, Failure(None, "skipped", "times of an emulated device mean nothing"))
+            return None
+        if self.untimed and not self.target.meter.is_exact:
+            self._fail(one, UNTIMED)
             return None
         assert self._stored is not None
         one.pairs = self._stored.pairs_of(record.id)

@@ -34,6 +34,9 @@ class Failure:
     reason: str
 
 
+UNTIMED = Failure(None, "skipped", "only figures that repeat were compared")
+
+
 @dataclass(eq=False)
 class Comparison:
     """Its cases, how they are run, its pairs and invocations so far."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.errors import EngineError
 from bnnbench.results.records import DeviceEvent, Peak
+from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.launcher import LAUNCHER
@@ -16,6 +17,7 @@ from ..measure.invoke import Place
 from ..measure.runner import runner_of
 from ..plan.cases import Case, schedule
 from .base import DeviceSession
+from .expected import about, pasts, timing_s
 
 _PEAK_NS = 500_000_000
 _PEAK_DEADLINE_S = 60.0
@@ -52,6 +54,7 @@ class TimingSession(DeviceSession):
 
     def measure(self, bench: Workbench) -> None:
         """Raises DeviceError, Interrupted, StoreError."""
+        self._tell_how_long()
         if self._has_roofs:
             self._measure_peak(bench)
         for case in self.cases:
@@ -71,6 +74,14 @@ class TimingSession(DeviceSession):
                 self._done += is_new
         if self._has_roofs:
             self._measure_peak(bench)  # the highest counts: a busy moment must not lower the roof
+
+    def _tell_how_long(self) -> None:
+        """By earlier runs of all its cases, where there are any and nothing is measured yet."""
+        if self._done or not self.target.meter.has_roofs:
+            return
+        known = pasts(Store(self.context.store), self.cases)
+        if (seconds := timing_s(known, self.cases, self.context.invocations)) is not None:
+            self.context.watcher.note(f"{self.name}: {about(seconds)}, by earlier runs of these cases")
 
     def progress(self) -> tuple[int, int]:
         """Gates, invocations and accuracies."""

@@ -18,6 +18,7 @@ from ..bench.context import Watcher
 from ..errors import CallError
 from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig, inventory_path
+from ..plan.extras import NONE, Extras
 from ..plan.side import select
 from ..run.execute import RunResult
 from ..run.start import start_run
@@ -72,9 +73,10 @@ def run_files(
     engines: Sequence[str] | None = None,
     invocations: int | None = None,
     layers: bool = False,
+    extras: Extras = NONE,
 ) -> RunResult:
     """Suites and models; none of them: the quickstart suite. Raises SuiteError, CallError, and as `measure`."""
-    suite = with_invocations(load_suites(files, layers), invocations)
+    suite = extras.asked_of(with_invocations(load_suites(files, layers), invocations))
     return measure(call, suite, engines=engines, files=files, layers=layers)
 
 
@@ -102,7 +104,14 @@ def evaluate_models(
 
 
 def compare_sides(
-    call: Call, files: Sequence[Path], base: str, head: str, *, budget_s: float | None = None, trusts: bool = False
+    call: Call,
+    files: Sequence[Path],
+    base: str,
+    head: str,
+    *,
+    budget_s: float | None = None,
+    trusts: bool = False,
+    extras: Extras = NONE,
 ) -> RunResult:
     """Two engines, builds or models in interleaved pairs; with `trusts` also a baseline from elsewhere. Raises
     CallError, StoreError, SuiteError, and as `measure`."""
@@ -112,7 +121,7 @@ def compare_sides(
         other = compare.base if compare.base.model is None else compare.head
         none = f"{other.text!r}{closest(other.text, shipped_models())}"
         raise CallError(f"one side is a model and the other, {none}, is not; give two models, or two engines.")
-    return measure(call, load_suites(files), compare=compare)
+    return measure(call, extras.asked_of(load_suites(files)), compare=compare)
 
 
 def with_invocations(suite: Suite, count: int | None) -> Suite:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from bnnbench.results.printable import shorten
-from bnnbench.results.verdict.formats.json import entry
+from bnnbench.results.verdict.formats.json import budget_entry, entry
 from bnnbench.results.verdict.formats.sentence import sentence, with_word
 from bnnbench.results.verdict.remarks import Remarks
 from bnnbench.results.verdict.rows import VerdictRow
@@ -40,7 +42,8 @@ def slack(notice: Notice) -> bytes:
     for each case that is not fine. Names cannot mention anybody, end the block or make a link."""
     bad = [row for row in notice.rows if row.is_bad]
     unclear = [row for row in notice.rows if row.is_unclear]
-    lines = [_line(row) for row in (*bad, *unclear)]
+    lines = [row.sentence for row in notice.remarks.budgets if row.is_bad]
+    lines += [_line(row) for row in (*bad, *unclear)]
     lines += [f"not measured: {item.what}: {item.reason}" for item in notice.remarks.unmeasured]
     lines += [f"base {name}" for name in notice.remarks.sides(notice.rows).get("base", ())]
     shown = lines[:_MOST_LINES]
@@ -66,6 +69,7 @@ def plain(notice: Notice) -> bytes:
             "sides": notice.remarks.sides(notice.rows),
             "not_measured": [{"what": item.what, "reason": item.reason} for item in notice.remarks.unmeasured],
             "notes": list(notice.remarks.notes),
+            "budgets": [structs.asdict(budget_entry(row)) for row in notice.remarks.budgets],
             "verdicts": [entry(row) for row in notice.rows],
         }
     )

@@ -23,6 +23,7 @@ from bnnbench.results.records import (
     Verdict,
     Verdicts,
 )
+from bnnbench.results.statistics.between import Between
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.calibration import Calibration
 from bnnbench.results.store.stored_run import StoredRun
@@ -32,7 +33,7 @@ from bnnbench.results.verdict.policy import MAIN, Policy
 
 from ..plan.meter import INSTRUCTION_COUNT, WALL_CLOCK
 from ..session.budget import invocation_ns, rules_for
-from ..session.pairs import Failure, alike
+from ..session.pairs import UNTIMED, Failure, alike
 
 _COUNTS = 4
 """Invocations of a comparison in which instructions are counted."""
@@ -55,6 +56,8 @@ class Rejudged:
 
 class _Asked(msgspec.Struct, frozen=True):
     budget_s: float | None = None
+    between: Between | None = None
+    untimed: bool = False
 
 
 class _Compare(msgspec.Struct, frozen=True):
@@ -89,7 +92,7 @@ class _Judge:
             asked = msgspec.convert(run.record.suite, _Compare).compare
         except msgspec.ValidationError:
             asked = None
-        self._budget_s = asked.budget_s if asked else None
+        self._asked = asked or _Asked()
 
     def again(self, record: ComparisonRecord, stored: Sequence[Verdict]) -> Rejudged:
         missing = [id for id in (record.base_case, record.head_case) if id not in self._cases or id not in self._gates]
@@ -165,7 +168,7 @@ class _Judge:
                 return Failure(side, gate.status, f"{side}: {gate.reason}")
         if self._record.emulated(record.device) and record.device not in self._record.counted:
             return Failure(None, "skipped", "times of an emulated device mean nothing")
-        return None
+        return UNTIMED if self._asked.untimed and record.device not in self._record.counted else None
 
     def _failed(self, record: ComparisonRecord, done: Sequence[Invocation]) -> Failure | None:
         """What ended the comparison: a side that failed, with its last invocation."""
@@ -209,13 +212,13 @@ class _Judge:
         """Those that the session may have had. Under a budget, how many looks there are depends on the comparisons that
         were left when it began; where the run was resumed is not in the journal."""
         latency = self._policy.tuned(METRICS[MAIN], record.workload, record.device)
-        own = with_metric(Rules(), latency)
-        if self._budget_s is None:
+        own = dataclasses.replace(with_metric(Rules(), latency), between=self._asked.between)
+        if self._asked.budget_s is None:
             yield own
             return
         tried: set[tuple[int, ...]] = set()
         for left in self._left_before(record):
-            rules = rules_for(own, self._budget_s, [self._pair_ns(item) for item in left])
+            rules = rules_for(own, self._asked.budget_s, [self._pair_ns(item) for item in left])
             if rules.looks not in tried:
                 tried.add(rules.looks)
                 yield rules

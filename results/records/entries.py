@@ -45,8 +45,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     `order` is its place in the shuffled schedule, `run_request_ns` the time the host waited for the accepted
     `run` request and `wall_ns` that of the whole invocation. `each_ns` are single executions after the samples, in
     their order, which should take no longer than `deadline_ns`. `start_warm_ns` and `start_dropped_ns` are the time
-    from the start of another process to its first result, with its files in memory and not; `start_note` says why one
-    is missing.
+    from the start of another process to its first result, with its files in memory and not; `extras_note` says why one
+    of these is missing.
     """
 
     case_id: str
@@ -76,7 +76,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     deadline_ns: Real | None = None
     start_warm_ns: Real | None = None
     start_dropped_ns: Real | None = None
-    start_note: str | None = None
+    extras_note: str | None = None
     comparison_id: str | None = None
     pair: Whole | None = None
     stderr: str | None = None

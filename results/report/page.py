@@ -21,6 +21,7 @@ from bnnbench.results.report.remarks import remarks
 from bnnbench.results.report.rows import Row, Table, table
 from bnnbench.results.report.side_by_side import SideBySide, side_by_side
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.verdict.budget_rows import BudgetRow, budget_headline, budget_rows
 from bnnbench.results.verdict.formats.sentence import name
 from bnnbench.results.verdict.rows import headline, verdict_rows
 
@@ -72,6 +73,8 @@ class Page:
     models: Models | None
     verdicts: list[VerdictLine]
     verdict_headline: str
+    budgets: list[BudgetRow]
+    budget_headline: str
     changes: list[tuple[str, str]]
 
 
@@ -80,6 +83,7 @@ def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
     frame = load(runs)
     peaks = [peak for run in runs for peak in run.peaks if not run.record.emulated(peak.device)]
     cases = table(frame, {run.record.run_id: run.peaks for run in runs})
+    budgets = [row for run in runs for row in budget_rows(run)]
     names = list(dict.fromkeys(run.record.suite_name for run in runs))
     return Page(
         title=", ".join(names),
@@ -92,6 +96,8 @@ def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
         drawings=drawings(frame, peaks, context) if context.charts else [],
         verdicts=verdict_lines(runs),
         verdict_headline=headline(row for run in runs for row in verdict_rows(run)),
+        budgets=sorted(budgets, key=lambda row: (not row.is_bad, not row.is_unclear)),
+        budget_headline=budget_headline(budgets),
         changes=_changes(context.timeline),
         troubles=_troubles(frame),
         devices=[device for run in runs for device in devices_of(run, context)],
@@ -119,7 +125,7 @@ def verdict_lines(runs: Sequence[StoredRun]) -> list[VerdictLine]:
             detectable=row.detectable,
             values=f"{row.value(row.verdict.base_value)} → {row.value(row.verdict.head_value)}",
             pairs=str(row.verdict.pairs or ""),
-            said=". ".join(text for text in (row.verdict.reason, row.verdict.why) if text),
+            said=". ".join(row.remarks),
         )
         for run in runs
         for row in verdict_rows(run)

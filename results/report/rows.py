@@ -112,7 +112,6 @@ _MAIN = Column("Measured", "latency")
 _SPEEDUP = Column("Speed-up", "gain")
 _GOPS, _ROOF = Column("GOPS"), Column("Of roof")
 _OTHERS = {metric.key: Column(metric.word.capitalize()) for metric in METRICS.values() if metric.in_tables}
-_ENERGY = Column("Energy")
 
 
 def _figures(record: dict[Any, Any], roofs: dict[_Roof, float]) -> dict[Column, Figure]:
@@ -121,7 +120,6 @@ def _figures(record: dict[Any, Any], roofs: dict[_Roof, float]) -> dict[Column, 
     isa = "" if pd.isna(record["isa"]) else str(record["isa"])
     roof = roofs.get((str(record["run_id"]), str(record["device"]), isa, int(record["threads"])), 0.0)
     is_counted = real(record["latency_ns"]) is None
-    energy = real(record["energy_mj"])
     return {
         _MAIN: main,
         _SPEEDUP: speedup_of(record),
@@ -131,7 +129,6 @@ def _figures(record: dict[Any, Any], roofs: dict[_Roof, float]) -> dict[Column, 
             column: MISSING if METRICS[key].is_main and is_counted else figure_of(record, METRICS[key])
             for key, column in _OTHERS.items()
         },
-        _ENERGY: MISSING if energy is None else Figure(quantity.energy(energy), energy),
     }
 
 

@@ -34,6 +34,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bnnbench.results.statistics.between import Between, pairs_wanted
 from bnnbench.results.statistics.detectable import pairs_needed, passes, standard_error
 from bnnbench.results.statistics.equivalence import equivalence_p
 from bnnbench.results.statistics.hodges_lehmann import Shift, hodges_lehmann
@@ -66,6 +67,8 @@ class Rules:
     """Of the first of them, after `clear_pairs`; all of these have to agree, whose p is 2 / 2^n."""
     clear_pairs: int = 12
     least_confirming: int = 20
+    between: Between | None = None
+    """A step of a bisection: which of two levels it is; then nothing above counts, and there is no verdict."""
 
     @property
     def look_alpha(self) -> float:
@@ -111,6 +114,9 @@ class Judgement:
 
 def judge(rules: Rules, seen: Differences) -> Need | Judgement:
     """What is still needed, or the verdict."""
+    if rules.between is not None:
+        wanted = pairs_wanted(rules.between, seen.screen)
+        return Need("screen", wanted) if wanted else _judgement(rules, "inconclusive", _array(seen), confirmed=False)
     flagged = None
     for look in rules.looks:
         if len(seen.screen) < look:
@@ -170,6 +176,10 @@ def taken_for_equivalent(rules: Rules, shift: float, sigma: float) -> float:
     normal = NormalDist()
     most = min(math.log1p(rules.floor), rules.within()[1] + normal.inv_cdf(rules.look_alpha) * error)
     return normal.cdf((most - shift) / error)
+
+
+def _array(seen: Differences) -> NDArray[np.float64]:
+    return np.asarray(seen.screen, float)
 
 
 def _equivalent(rules: Rules, d: NDArray[np.float64], dropped: Sequence[float]) -> bool:

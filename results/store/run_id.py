@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 PATTERN = r"\A[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9_-])?\Z"
 _ID = re.compile(PATTERN)
-_TAKEN = frozenset(("latest", "all", "index", "baselines", "devices", "runs", "alerts"))
+_TAKEN = frozenset(("latest", "all", "index", "baselines", "devices", "runs", "alerts", "bisects"))
 """Words that mean something else where an id may stand, and folders of a store."""
 _DEVICES = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)")
 """Names that are devices on Windows."""

@@ -144,6 +144,8 @@ def interval(figures: Sequence[float], alpha: float, are_shares: bool = False) -
     from scipy.special import stdtrit
 
     found = level(figures)
+    if found.spread == 0:
+        return found.low, found.high  # logarithms and back would not be the same figure
     scaled = [figure if are_shares else math.log(figure) for figure in figures]
     half = float(stdtrit(len(scaled) - 1, 1 - alpha)) * stdev(scaled) / math.sqrt(len(scaled))
     ends = fmean(scaled) - half, fmean(scaled) + half

@@ -45,7 +45,8 @@ def needed(rules: Rules, pairs: Sequence[Pair]) -> Need | None:
     if not isinstance(need, Need):
         return None
     screened = sum(pair.stage == "screen" and pair.dropped is None for pair in pairs)
-    most = rules.looks[-1] if need.stage == "screen" else screened + need.pairs
+    last = rules.between.most if rules.between else rules.looks[-1]
+    most = last if need.stage == "screen" else screened + need.pairs
     too_many = sum(pair.dropped is not None for pair in pairs) > most * MOST_DROPPED / (1 - MOST_DROPPED)
     return None if too_many else need
 
@@ -83,7 +84,7 @@ def verdict(
         judgement = _cut_short(rules, [difference(pair) for pair in kept])
     else:
         judgement = judged
-    mde = detectable_effect(rules, _judged(pairs)) if with_mde else None
+    mde = detectable_effect(rules, _judged(pairs)) if with_mde and not rules.between else None
     return replace(
         empty,
         status="ok",
@@ -158,6 +159,8 @@ def _judged(pairs: Sequence[Pair]) -> list[float]:
 
 
 def _reason(rules: Rules, judgement: Judgement, mde: float | None) -> str | None:
+    if rules.between is not None:
+        return "a step of a bisection, which judges all its steps together"
     if judgement.verdict != "inconclusive" or mde is None:
         return None
     least = f"{mde * 100:.1f} %"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.devices.sshd import LoopbackSsh
 from tests.harness.bench import Bench
+from tests.harness.test_qemu import needs_qemu
 
 TESTS = """
 import time
@@ -67,6 +68,24 @@ def test_times_of_a_device_are_saved_compared_and_drawn(mine: Bench, board: Loop
     compared = run_pytest(mine, *device, "--benchmark-compare", "--benchmark-histogram=times")
     assert "Comparing against benchmarks from" in compared
     assert list(mine.folder.glob("times*.svg"))
+
+
+@needs_qemu
+def test_instructions_of_an_emulated_cpu_are_counted_and_gated(mine: Bench) -> None:
+    device = ["--bnn-device=qemu://cortex-a72", "--bnn-store=store", "-k", "kernel"]
+    run_pytest(mine, *device, "--benchmark-json=now.json", "--benchmark-save=before")
+    (one,) = json.loads((mine.folder / "now.json").read_text())["benchmarks"]
+    count = one["extra_info"]["instructions"]
+    assert count > 1000
+    assert one["extra_info"]["unit"] == "1 ns is 1 instruction"
+    assert one["stats"]["data"] == [pytest.approx(count / 1e9)]
+    (invocation,) = mine.store.run("latest").invocations
+    assert invocation.counters is not None
+    assert invocation.counters["instructions"] == count
+    gate = ["--benchmark-compare", "--benchmark-compare-fail=mean:1%"]
+    run_pytest(mine, *device, *gate)
+    mine.write("test_mine.py", TESTS.replace('"k": 256', '"k": 288'))
+    assert "Performance has regressed" in run_pytest(mine, *device, *gate, status=1)
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ CALLS: dict[str, str] = {
     "engines-check": "engines check native",
     "engines-kernels": "engines list --kernels",
     "engines-list": "engines list",
+    "estimate": "estimate small.toml --store store",
     "eval": "eval quicknet_xs --images 100 --invocations 1 --store models",
     "model-info": "model info quicknet_xs",
     "model-list": "model list",

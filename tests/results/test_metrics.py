@@ -13,7 +13,7 @@ from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.export import EXPORTS
 from bnnbench.results.frames import load
 from bnnbench.results.metrics import METRICS, OBJECTIVES, Metric
-from bnnbench.results.records import CaseRecord, Invocation, Pair
+from bnnbench.results.records import CaseRecord, Entry, Invocation, Pair
 from bnnbench.results.report.page import page
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
@@ -47,20 +47,39 @@ def test_the_documentation_has_every_metric_that_is_compared() -> None:
         assert f"`{metric.key}`" in text, metric.key
 
 
+@pytest.fixture(scope="session")
+def measured(synthetic: StoredRun) -> StoredRun:
+    """The synthetic run with all that a suite may ask for, and a power source."""
+
+    def whole(entry: Entry) -> Entry:
+        if not isinstance(entry, Invocation) or not entry.samples_ns:
+            return entry
+        return msgspec.structs.replace(
+            entry,
+            each_ns=[entry.samples_ns[0] * (1 + number % 7 / 100) for number in range(3000)],
+            deadline_ns=entry.samples_ns[0] * 1.05,
+            start_warm_ns=2e6,
+            start_dropped_ns=3e6,
+            telemetry={**entry.telemetry, "energy_mj": 3.0, "power_source": "ina260"},
+        )
+
+    return replace(synthetic, entries=[whole(entry) for entry in synthetic.entries])
+
+
 @pytest.mark.parametrize("metric", BY_PROCESS, ids=lambda metric: metric.key)
 class TestByProcess:
-    def test_its_exports(self, synthetic: StoredRun, metric: Metric) -> None:
-        known = load(synthetic)[metric.column].dropna()
-        assert len(known) > 40 or metric.source_of is not None  # no device of it has a power source
-        measures = json.loads(EXPORTS["bmf"](synthetic)).values()
+    def test_its_exports(self, measured: StoredRun, metric: Metric) -> None:
+        known = load(measured)[metric.column].dropna()
+        assert len(known) > 40
+        measures = json.loads(EXPORTS["bmf"](measured)).values()
         assert [one[metric.slug]["value"] for one in measures] == known.tolist()
-        benchmarks = json.loads(EXPORTS["pytest-benchmark"](synthetic))["benchmarks"]
+        benchmarks = json.loads(EXPORTS["pytest-benchmark"](measured))["benchmarks"]
         assert [one["extra_info"][metric.column] for one in benchmarks] == known.tolist()
-        rounds = json.loads(EXPORTS["google-benchmark"](synthetic))["benchmarks"]
+        rounds = json.loads(EXPORTS["google-benchmark"](measured))["benchmarks"]
         assert all(metric.column in one for one in rounds if one["run_type"] == "iteration")
 
-    def test_its_column_of_the_page(self, synthetic: StoredRun, metric: Metric) -> None:
-        names = [column.name for column in page([synthetic]).table.columns]
+    def test_its_column_of_the_page(self, measured: StoredRun, metric: Metric) -> None:
+        names = [column.name for column in page([measured]).table.columns]
         assert (metric.word.capitalize() in names) == metric.in_tables
 
     def test_its_verdict(self, metric: Metric) -> None:
@@ -115,5 +134,9 @@ def invocation(pair: int, figure: int) -> Invocation:
         peak_rss_bytes=figure,
         load_ns=figure,
         first_ns=figure,
+        each_ns=[float(figure)] * 3000,
+        deadline_ns=1.0,
+        start_warm_ns=figure,
+        start_dropped_ns=figure,
         telemetry={"energy_mj": float(figure), "power_source": "ina260"},
     )

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, gates
+from tests.simulation import accuracy, bisection_table, estimates, gates, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -36,6 +36,12 @@ def main() -> None:
     print_accuracies(given.repetitions)
     print()
     print_gates(given.repetitions)
+    print()
+    print_tails(given.repetitions)
+    print()
+    print_estimates(given.repetitions)
+    print()
+    bisection_table.print_table()
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -73,9 +79,28 @@ def print_gates(repetitions: int) -> None:
     print("|---" * 4 + "|")
     for noise in (BASE, BIMODAL):
         for change in gates.CHANGES if noise is BASE else gates.CHANGES[:1]:
-            done = gates.simulate(change, noise, repetitions if change.metric is None else repetitions // 10)
-            cells = [_rate(share, done.interval(share)) for share in (done.false, done.detected)]
+            share = 20 if change.metric else 1 if noise is BASE else 4  # of the repetitions: a suite takes a second
+            done = gates.simulate(change, noise, repetitions // share)
+            cells = [_rate(rate, done.interval(rate)) for rate in (done.false, done.detected)]
             print(line(change.name, noise.name, cells[0], cells[1] if change.metric else ""), flush=True)
+
+
+def print_tails(repetitions: int) -> None:
+    print(line("executions", "stated", "covered (95 %)", "width"))
+    print("|---" * 4 + "|")
+    for kind in tails.KINDS:
+        done = tails.simulate(kind, repetitions)
+        held = _rate(done.covered, done.covered_interval)
+        print(line(kind.name, f"{done.stated * 100:.2f} %", held, f"{done.width * 100:.1f} %"), flush=True)
+
+
+def print_estimates(cases: int) -> None:
+    print(line("effect", "promised", "called", "pairs promised", "pairs taken"))
+    print("|---" * 5 + "|")
+    for see in (0.01, 0.02, 0.04):
+        done = estimates.simulate(see, cases)
+        shares = [f"{share * 100:.1f} %" for share in (done.promised, done.called)]
+        print(line(f"{see * 100:g} %", *shares, f"{done.promised_pairs:.1f}", f"{done.pairs:.1f}"), flush=True)
 
 
 def _rate(share: float, interval: tuple[float, float]) -> str:

@@ -1,0 +1,1 @@
+"""`bnnbench bisect`: which commit of a repository changed a figure."""
