@@ -20,6 +20,7 @@ SCHEMAS: dict[str, Row] = {
     "alerts-list": Row("alerts list", f"{_IN}.store:AlertList"),
     "alerts-show": Row("alerts show", f"{_IN}.store:ShownAlert"),
     "baseline-list": Row("baseline list", f"{_IN}.store:Baselines"),
+    "bisect": Row("bisect", "bnnbench.harness.tasks.bisect.outcome:BisectResult"),
     "check": Row("check", "bnnbench.results.verdict.formats.document:VerdictDocument", "--format json"),
     "compare": Row("compare", f"{_IN}.runs:ComparedRuns"),
     "devices-add": Row("devices add", f"{_IN}.devices:Facts"),
