@@ -31,12 +31,15 @@ def selftest(
 ) -> int:
     """Write a redacted test report of a device, to attach to an issue: kernels, roofs, noise, counters, facts."""
     import sys
-    from json import dumps
+
+    from msgspec import convert
 
     from ..errors import CallError
     from ..tasks.selftest import is_right
     from ..tasks.selftest import selftest as look
     from ..tasks.selftest_report import render
+    from .documents.devices import SelftestReport
+    from .documents.document import text_of
     from .progress import Display
     from .terminal import Console
 
@@ -53,7 +56,7 @@ def selftest(
     output.write_text(render(done), "utf-8")
     taken = ", ".join(f"{kind} {count}" for kind, count in done["redacted"].items()) or "nothing"
     if json:
-        print(dumps(done, indent=1))
+        print(text_of(convert(done, SelftestReport)))
     else:
         for isa, level in done["correctness"].items():
             print(f"{isa}: {level['right']} of {level['cases']} kernels are right")

@@ -10,6 +10,7 @@ the next recorded invocation each, counted in a file.
     throttle    share of its invocations whose clock (and time) is off by 6 %
     flag        share of its invocations in which a watched throttle word rises
     memory      its peak memory over 10 MB
+    instructions  its instructions over a million; it then reports counters, with two cycles for each ns
     dies_at     crashes at this invocation
     lies        answers `run` with another number of samples than were asked for
 """
@@ -125,7 +126,9 @@ def main() -> None:
             risen = happens(f"flag {mine} {own}", SETTINGS.get("flag", 0))
             watch = {"/sys/devices/platform/soc/soc:firmware/get_throttled": ["50000", "50004" if risen else "50000"]}
             memory = round(10_000_000 * SETTINGS.get("memory", 1))
+            counted = {"cycles": 2 * sum(times) / len(times), "instructions": 1e6 * SETTINGS.get("instructions", 0)}
             reply(
+                **({"counters": counted} if counted["instructions"] else {}),
                 samples_ns=times,
                 iterations=1,
                 first_ns=times[0],

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bnnbench.harness.session.counted_why import LEAST_PAIRS, counted_pairs, explain_counts
-from bnnbench.results.records import Invocation, Pair, Side
+from bnnbench.harness.session.why import why
+from bnnbench.results.records import Invocation, Pair, Side, Verdict
+from tests.harness.bench import Bench
+from tests.harness.replaying import replayed, verdicts
 
 BASE: dict[str, float] = {
     "instructions": 1e6,
@@ -150,15 +154,75 @@ def test_equal_sides_have_no_cause() -> None:
     assert told({}) is None
 
 
-@pytest.mark.parametrize("hostile", [{"cycles": 0, "instructions": 0}, {"cycles": "many", "instructions": -1.0}, {}])
+@pytest.mark.parametrize("hostile", [{"cycles": 0, "instructions": 0}, {"cycles": "many", "instructions": -1e5}, {}])
 def test_counters_that_cannot_be_are_left_out(hostile: dict[str, Any]) -> None:
     """As a store of anybody may have them."""
     made = [
         Pair(comparison_id="c", stage="screen", number=number, first="base", base_ns=1e5, head_ns=1.1e5)
         for number in range(10)
     ]
-    one = [
-        Invocation(case_id="a", index=number, order=number, status="ok", counters=hostile, pair=number)
-        for number in range(10)
-    ]
-    assert explain_counts(counted_pairs(made, {"base": one, "head": one}), 0.1) is None
+    base, head = (
+        [
+            Invocation(case_id="a", index=number, order=number, status="ok", counters=counters, pair=number)
+            for number in range(10)
+        ]
+        for counters in ({"cycles": 2e5, "instructions": 1e5}, hostile)
+    )
+    assert explain_counts(counted_pairs(made, {"base": base, "head": head}), 0.1) is None
+
+
+KERNEL: Any = SimpleNamespace(workload=SimpleNamespace(kind="kernel"))
+
+
+@pytest.mark.parametrize(
+    ("head_hz", "said"),
+    [
+        (2e9, "the head executes 10.0 % more instructions"),
+        (1.8e9, "the head ran at a clock 10.0 % lower than the base"),  # what is measured directly comes first
+    ],
+)
+def test_counters_are_asked_after_the_clock(head_hz: float, said: str) -> None:
+    sides: dict[Side, list[Invocation]] = {"base": [], "head": []}
+    made = []
+    for number in range(10):
+        for side, factor in (("base", 1.0), ("head", 1.1)):
+            counters = {"cycles": 2e5 * factor, "instructions": 4e5 * factor}
+            one = Invocation(case_id=side, index=number, order=number, status="ok", counters=counters, pair=number)
+            sides["base" if side == "base" else "head"].append(one)
+        made.append(
+            Pair(
+                comparison_id="c",
+                stage="screen",
+                number=number,
+                first="base",
+                base_ns=1e5,
+                head_ns=1.1e5,
+                base_clock_hz=2e9,
+                head_clock_hz=head_hz,
+            )
+        )
+    found = Verdict(comparison_id="c", metric="latency", unit="ns", status="ok", effect=0.1, finished="")
+    assert why(Any, {"base": KERNEL, "head": KERNEL}, made, sides, found) == said  # type: ignore[arg-type]
+
+
+def test_a_real_comparison_names_the_instructions(bench: Bench) -> None:
+    """Real processes whose engine reports counters of a fixture: 8 % slower, by 8 % more instructions."""
+    words = replayed(bench, factor=1.08, instructions=1.08)
+    for side, instructions in (("base.py", 1.0), ("head.py", 1.08)):
+        path = bench.folder / side
+        text = path.read_text().replace(
+            "SETTINGS: dict[str, float] = {", f"SETTINGS: dict[str, float] = {{'instructions': {instructions}, ", 1
+        )
+        path.write_text(text)
+    (found,) = verdicts(bench, words, status=1)
+    assert found["verdict"] == "regression"
+    assert found["why"] == "the head executes 8.0 % more instructions"
+
+
+def test_page_faults_are_counted_in_invocations_without_a_pmu(bench: Bench) -> None:
+    run = bench.measure("small.toml", "--filter", "maxpool", "--engine", "native", "--invocations", "1")
+    (done,) = run.invocations
+    if not done.counters:
+        pytest.skip("perf_event_open is not permitted here")
+    assert done.counters["page_faults"] >= 0
+    assert "cycles" in done.counters or "cycles cannot be counted here" in (done.counters_error or "")

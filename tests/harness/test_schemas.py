@@ -21,6 +21,7 @@ from bnnbench.harness.cli.schemas import SCHEMAS, schema_of
 from tests.harness.bench import Bench
 from tests.harness.replaying import replayed
 from tests.harness.test_alerts_command import LONG, RUNS, SLOWER_FROM, write_night
+from tests.harness.test_bisect import model_history
 
 SNAPSHOTS = Path(__file__).parent / "schemas"
 TINY = 'name = "c"\nwarmup_ms = 1\nmin_sample_ms = 0.2\n[[kernel]]\nop = "bgemm"\nm = 16\nn = 16\nk = 256\n'
@@ -138,6 +139,14 @@ def test_what_query_prints_is_valid(user: Bench) -> None:
     done = user.run("query", "SELECT run_id, latency_ns, created FROM cases", "--format", "json", "--store", "store")
     assert done.returncode == 0, done.stderr
     assert check("query", done.stdout)[0].keys() == {"run_id", "latency_ns", "created"}
+
+
+def test_a_bisection_is_valid(bench: Bench) -> None:
+    model_history(bench)
+    words = ["bisect", "--good", "v1", "--model", "net/small.tflite", "--metric", "size", "--store", "store"]
+    done = bench.run(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    assert check("bisect", done.stdout)["cases"][0]["culprits"]
 
 
 def test_verdicts_are_valid(user: Bench) -> None:
