@@ -23,7 +23,6 @@ from tests.harness.histories import commit, engine_history, git
 from tests.harness.test_killed import KILLED_AFTER
 from tests.harness.test_qemu import needs_qemu
 from tests.harness.test_run import wait_for
-from tests.harness.test_schemas import check
 from tests.kernels.engine_process import HOST
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -43,8 +42,6 @@ def steps(bench: Bench) -> list[dict[str, Any]]:
 
 def found(bench: Bench, *words: str, status: int = 0) -> dict[str, Any]:
     done = bench.run(*words, "--store", "store", "--json", timeout=200)
-    if done.stdout:
-        check("bisect", done.stdout)
     assert done.returncode == status, done.stderr + done.stdout
     document: dict[str, Any] = json.loads(done.stdout)
     return document
