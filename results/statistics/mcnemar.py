@@ -16,6 +16,7 @@ matched-pairs data: mid-p and asymptotic are better than exact conditional", BMC
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -52,6 +53,7 @@ def power(n: int, discordant: float, difference: float, alpha: float, floor: flo
     return float((binom.pmf(m, n, discordant) * np.where(m > 0, called, 0.0)).sum())
 
 
+@lru_cache(maxsize=1000)
 def detectable_difference(n: int, discordant: int, alpha: float, floor: float = 0.0) -> float | None:
     """The least true difference (a share) that is called with `POWER`, when `discordant` of `n` images are right on one
     side alone, or more where the difference itself needs more. None when `n` images show no difference at all."""
