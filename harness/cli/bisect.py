@@ -49,6 +49,9 @@ def bisect(
     ] = None,
     model: Annotated[str | None, Parameter(help="Model file in the repository, tracked or made by --build.")] = None,
     metric: Annotated[str, Parameter(help="latency, instructions, size or accuracy.")] = "latency",
+    smallest: Annotated[
+        str | None, Parameter(help="Smallest step to look for, such as 2%; larger takes fewer pairs.")
+    ] = None,
     paths: Annotated[
         list[str], Parameter(name="--path", negative="", show_default=False, help="Only commits that change this path.")
     ] = [],  # noqa: B006 - the parser copies it
@@ -83,7 +86,7 @@ def bisect(
     from .measuring import INTERRUPTED, NOT_MEASURED, called
     from .next_command import with_store
     from .terminal import Console
-    from .words import pattern, seconds, thread_counts
+    from .words import pattern, seconds, share, thread_counts
 
     if resume == (good is not None):
         raise CallError("give --good COMMIT to begin a bisection, or --resume to go on with one.")
@@ -93,7 +96,8 @@ def bisect(
             state = BisectState.open(results.path, id, trust)
         else:
             timeout_s = seconds(build_timeout) or 0.0
-            asked = Asked(str(good), bad, build, engine, model, metric, tuple(paths), timeout_s)
+            least = share(smallest, "--smallest") if smallest is not None else None
+            asked = Asked(str(good), bad, build, engine, model, metric, tuple(paths), timeout_s, least)
             state = begin(call, Path.cwd(), files or [], asked)
         bisecting = Bisecting(call, state)
         hint = f"go on with bnnbench bisect --resume --id {state.plan.id}{with_store('', store)}"

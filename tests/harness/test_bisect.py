@@ -200,6 +200,8 @@ def test_one_from_elsewhere_runs_nothing(bench: Bench) -> None:
         (["--good", "v1", "--engine", "mine@mine", "--model", "a.tflite"], "one of the two"),
         (["--good", "v1", "--engine", "mine@mine", "--metric", "peak_rss"], "cannot be bisected"),
         (["--good", "v1", "--engine", "mine@mine", "--metric", "size"], "give --model"),
+        (["--good", "v1", "--engine", "mine@mine", "--smallest", "a lot"], "--smallest 'a lot' is not a share"),
+        (["--good", "v1", "--engine", "mine@mine", "--smallest", "0%"], "nothing can show"),
         (["--good", "v2", "--engine", "mine@mine"], "'v2' is no commit"),
         (["--good=--all", "--engine", "mine@mine"], "is not the name of a commit"),
         (["--good", "HEAD", "--engine", "mine@mine"], "are the same commit"),

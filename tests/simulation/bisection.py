@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bnnbench.results.statistics.between import Between
 from bnnbench.results.statistics.bisect_search import Guilty, Limits, Measured, following, found
 from bnnbench.results.statistics.pair_noise import PairNoise, pair_noise
 from bnnbench.results.statistics.sequential import Rules
@@ -65,7 +66,9 @@ def history(rng: np.random.Generator, culprits: int | None = None) -> History:
     return History(effects, broken)
 
 
-def search(made: History, noise: Noise, rng: np.random.Generator, known: PairNoise | None = None) -> Searched:
+def search(
+    made: History, noise: Noise, rng: np.random.Generator, known: PairNoise | None = None, floor: float = 0.0075
+) -> Searched:
     """As `bnnbench bisect` does it; a commit is found out to be broken when it is asked for."""
     pairs: dict[int, list[float]] = {}
     direct: dict[tuple[int, int], list[float]] = {}
@@ -74,7 +77,7 @@ def search(made: History, noise: Noise, rng: np.random.Generator, known: PairNoi
     total = comparisons = 0
     stages: list[tuple[float, bool]] = []
     for _ in range(_MOST_STEPS):
-        seen = Measured(COMMITS, pairs, direct, frozenset(roles), frozenset(broken), known=known)
+        seen = Measured(COMMITS, pairs, direct, frozenset(roles), frozenset(broken), known=known, floor=floor)
         stage = following(seen, Limits())
         question = stage.question
         if question is None:
@@ -98,6 +101,26 @@ def search(made: History, noise: Noise, rng: np.random.Generator, known: PairNoi
             pairs.setdefault(question.commit, []).extend(d)
     guilty = found(seen, stage.posterior) if stage.posterior and (stage.worse or 0) >= 0.95 else []
     return Searched(made, guilty, stage.worse or 0.0, total, comparisons, len(pairs) + len(broken), stages)
+
+
+def oracle(made: History, noise: Noise, rng: np.random.Generator, known: PairNoise) -> tuple[int, bool]:
+    """Plain bisection by Wald's test for one who knows that there is one culprit, its size, and the noise: its pairs,
+    and whether it was right (or as near as commits that do not build allow)."""
+    ((culprit, effect),) = made.effects.items()
+    good, bad, total = 0, COMMITS, 0
+    test = Between(low=0.0, high=math.log1p(effect), scale=known.scale, tail=known.tail, sure=0.999, least=2, most=180)
+    while inside := [commit for commit in range(good + 1, bad) if commit not in made.broken]:
+        middle = inside[len(inside) // 2]
+        done = compare(noise, effect if middle >= culprit else 0.0, Rules(between=test), rng)
+        d = [difference(pair) for pair in done.pairs if pair.dropped is None]
+        total += len(d)
+        values = np.asarray(d, float)
+        ratio = known.log_density(values - test.high) - known.log_density(values - test.low)
+        if ratio.sum() > 0:
+            bad = middle
+        else:
+            good = middle
+    return total, good < culprit <= bad
 
 
 def known_noise(noise: Noise) -> PairNoise:

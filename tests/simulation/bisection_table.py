@@ -9,7 +9,21 @@ from rich.console import Console
 
 from bnnbench.results.statistics.bisect_search import SURE
 from bnnbench.results.statistics.proportion import proportion_interval
-from tests.simulation.bisection import NOISES, Searched, Summary, simulate, summarize, unchanged
+from tests.simulation.bisection import (
+    NOISES,
+    History,
+    Searched,
+    Summary,
+    history,
+    is_exact,
+    known_noise,
+    oracle,
+    search,
+    simulate,
+    summarize,
+    unchanged,
+)
+from tests.simulation.scenarios import BASE, BIMODAL, CALM
 
 HISTORIES = 63
 """Of each of eight noise models: 504."""
@@ -50,6 +64,31 @@ def print_table(histories: int = HISTORIES, seed: int = 1) -> None:
         named, undecided = sum(bool(one.guilty) for one in done), sum(one.worse > 1 - SURE for one in done)
         pairs = np.median([one.pairs for one in done])
         print(_line(noise.name, str(histories), str(named), str(undecided), f"{pairs:.0f}"), flush=True)
+    print()
+    print_one_culprit()
+
+
+def print_one_culprit(histories: int = 40, seed: int = 5) -> None:
+    """One culprit of 2 to 10 %: what it costs to look for further, smaller ones."""
+    print(_line("noise", "histories with one culprit", "pairs", "pairs, --smallest 2%", "pairs, all known"))
+    print("|---" * 5 + "|")
+    for noise in (BASE, CALM, BIMODAL):
+        told = known_noise(noise)
+        rows: list[tuple[int, int, int]] = []
+        exact: list[tuple[bool, bool, bool]] = []
+        for number in range(histories):
+            rng = np.random.default_rng([seed, number])
+            drawn = history(rng, culprits=1)
+            ((culprit, _),) = drawn.effects.items()
+            made = History({culprit: 0.02 * 5 ** rng.random()}, drawn.broken)
+            usual = search(made, noise, np.random.default_rng([seed, number, 1]))
+            large = search(made, noise, np.random.default_rng([seed, number, 2]), floor=0.02)
+            pairs, is_right = oracle(made, noise, np.random.default_rng([seed, number, 3]), told)
+            rows.append((usual.pairs, large.pairs, pairs))
+            exact.append((is_exact(usual, culprit), is_exact(large, culprit), is_right))
+        middle, right = np.median(rows, axis=0), np.sum(exact, axis=0)
+        cells = [f"{count:.0f} ({hits} right)" for count, hits in zip(middle, right, strict=True)]
+        print(_line(noise.name, str(histories), *cells), flush=True)
 
 
 def _row(one: Summary) -> str:

@@ -33,6 +33,7 @@ class Asked:
     metric: str = "latency"
     scope: Sequence[str] = ()
     build_timeout_s: float = 1800.0
+    smallest: float | None = None
 
 
 def begin(call: Call, folder: Path, files: Sequence[Path], asked: Asked) -> BisectState:
@@ -41,6 +42,8 @@ def begin(call: Call, folder: Path, files: Sequence[Path], asked: Asked) -> Bise
         raise CallError(f"--metric {asked.metric!r} cannot be bisected; it is one of {', '.join(_METRICS)}.")
     if (asked.engine is None) == (asked.model is None):
         raise CallError("give --engine NAME@PATH or --model PATH, one of the two.")
+    if asked.smallest == 0:
+        raise CallError("--smallest 0 would look for steps that nothing can show; write it as 2%.")
     engine, path = _subject(asked)
     if METRICS[asked.metric].of_case is not None and engine is not None:
         raise CallError(f"--metric {asked.metric} is that of a model file; give --model instead of --engine.")
@@ -64,6 +67,7 @@ def begin(call: Call, folder: Path, files: Sequence[Path], asked: Asked) -> Bise
         threads=call.threads,
         filter=call.filter,
         build_timeout_s=asked.build_timeout_s,
+        smallest=asked.smallest,
     )
     if history.merges:
         merges = f"{history.merges} merge{'s' * (history.merges > 1)}"

@@ -68,7 +68,7 @@ class Bisecting:
 
     def _search(self, case: str) -> CaseFound:
         """One case to its end."""
-        floor = self._floor(case) * _OF_FLOOR
+        floor = self.state.plan.smallest or self._floor(case) * _OF_FLOOR
         while True:
             seen = self.measured(case, floor)
             stage = following(seen, self.limits)
@@ -137,7 +137,7 @@ class Bisecting:
             self.last,
             values,
             frozenset(self._broken(case)),
-            floor=max(self._floor(case), _LEAST_EXACT),
+            floor=max(self.state.plan.smallest or self._floor(case), _LEAST_EXACT),
             sign=int(metric.sign),
             in_points=metric.in_points,
         )

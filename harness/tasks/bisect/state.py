@@ -49,6 +49,8 @@ class BisectPlan(msgspec.Struct, frozen=True, kw_only=True):
     threads: list[int] | None = None
     filter: str | None = None
     build_timeout_s: float = 1800.0
+    smallest: float | None = None
+    """The smallest step that is looked for, a ratio minus 1; None: by the floor of the metric."""
 
     def commit(self, number: int) -> Commit:
         """0 is the good one."""
