@@ -99,7 +99,7 @@ class Metric:
     @property
     def is_by_process(self) -> bool:
         """Whether the processes of each side are compared."""
-        return self.compared in ("unpaired", "shares")
+        return self.compared in ("unpaired", "shares") and self.of_invocation is not None
 
     @property
     def in_points(self) -> bool:

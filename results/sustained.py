@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -83,7 +84,7 @@ def _of_case(case: CaseRecord, starts: Mapping[int, list[Window]], wanted: Susta
     fall = None
     if good and windows:
         fall = thermal([one.end_s for one in windows], [one.median_ns or 1.0 for one in windows], wanted.first_s)
-    return Sustained(case, windows if good else [], len(starts), is_whole, bad and bad.reason, fall)
+    return Sustained(case, windows if good else [], len(starts), is_whole, bad.reason if bad else None, fall)
 
 
 def minutes(windows: Sequence[Window]) -> list[Minute]:
@@ -110,14 +111,27 @@ def _minute(begin_s: float, group: Sequence[Window]) -> Minute:
 
 
 def _percentile(group: Sequence[Window], share: float) -> float:
-    """Of a mixture of windows: each of its percentiles stands for a hundredth of its samples."""
-    weighted = sorted((ns, one.samples / 100) for one in group for ns in one.quantiles_ns[1:])
-    goal, seen = share * sum(weight for _, weight in weighted), 0.0
-    for ns, weight in weighted:
-        seen += weight
-        if seen >= goal - 1e-9:
-            return ns
-    return weighted[-1][0] if weighted else 0.0
+    """Of the mixture of the windows' samples, whose distribution functions are linear between their percentiles: the
+    least time that so large a share keeps, by bisection."""
+    known = [one for one in group if len(one.quantiles_ns) > 1]
+    if not known:
+        return median(one.median_ns or 0.0 for one in group)
+    total = sum(one.samples for one in known) or 1
+    low, high = min(one.quantiles_ns[0] for one in known), max(one.quantiles_ns[-1] for one in known)
+    for _ in range(60):
+        middle = (low + high) / 2
+        kept = sum(one.samples * _share_until(one.quantiles_ns, middle) for one in known)
+        low, high = (low, middle) if kept >= share * total else (middle, high)
+    return high
+
+
+def _share_until(quantiles: Sequence[float], ns: float) -> float:
+    """The share of a window's samples that take at most `ns`."""
+    place = bisect_right(quantiles, ns)
+    if place in (0, len(quantiles)):
+        return min(1.0, float(place))
+    below, above = quantiles[place - 1], quantiles[place]
+    return (place - 1 + (ns - below) / (above - below)) / (len(quantiles) - 1)
 
 
 def celsius(window: Window) -> float | None:

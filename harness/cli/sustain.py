@@ -200,11 +200,11 @@ def _case(one: Sustained) -> OneCase:
         whole=one.is_whole,
         reason=one.reason,
         settled=fall.is_settled if fall else None,
-        first_ns=_estimate(fall and fall.first),
-        equilibrium_ns=_estimate(fall and fall.equilibrium),
-        loss=_estimate(fall and fall.loss),
-        knee_s=_estimate(fall and fall.knee),
-        reached_s=_estimate(fall and fall.reached),
+        first_ns=_estimate(fall.first if fall else None),
+        equilibrium_ns=_estimate(fall.equilibrium if fall else None),
+        loss=_estimate(fall.loss if fall else None),
+        knee_s=_estimate(fall.knee if fall else None),
+        reached_s=_estimate(fall.reached if fall else None),
         correlation=fall.correlation if fall else None,
         minutes=[
             OneMinute(

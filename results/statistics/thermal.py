@@ -10,7 +10,7 @@ speed. For each k and tau of a grid, a and b are those of generalized least squa
 estimated correlation, Cochrane and Orcutt 1949). A window beyond 3.5 sigma (MAD) of the running median of 15 is
 replaced by it (Hampel 1974), and so is a part that far from the curve: what disturbs a window makes it slower, never
 faster. Intervals are those of the profile likelihood: all values that some k and
-tau give with a sum of squares of at most S + c s^2, S the least one, c = F(0.95; 1, n - 5). A knee cannot be known more
+tau give with a sum of squares of at most S + c s^2, S the least one, c = 1.15 F(0.95; 1, n - 5), n the number of parts. A knee cannot be known more
 precisely than a part of the series: its interval is wider by half a part on each side.
 
 There is a knee when the fall is at least `LEAST_FALL` and the statistic (S_0 - S) / s^2 against constant speed is
@@ -37,6 +37,8 @@ SETTLED = 3.0
 """So many tau after the knee 95 % of the fall are over: that is the time to the equilibrium."""
 _ALPHA, _DRAWS, _ROUNDS, _CLIP, _NEAR = 0.01, 400, 3, 3.5, 7
 _TAUS, _MOST_PHI = 16, 0.95
+_ESTIMATED = 1.15
+"""The correlation is itself an estimate: without this, small falls are covered in 92 % of simulated runs."""
 Array = NDArray[np.float64]
 
 
@@ -128,7 +130,7 @@ def _grid(edges: Array, step: float) -> tuple[Array, Array]:
 def _finer(fit: _Fit, near: NDArray[np.bool_], step: float) -> tuple[Array, Array]:
     """A grid over what the coarse one accepts, and one of its steps beyond."""
     ks = np.linspace(max(0.0, fit.k[near].min() - step), fit.k[near].max() + step, 41)
-    ratio = (fit.tau.max() / fit.tau.min()) ** (1 / (_TAUS - 1))
+    ratio = (fit.tau.max() / fit.tau.min()) ** (2 / (_TAUS - 1))
     taus = np.geomspace(fit.tau[near].min() / ratio, fit.tau[near].max() * ratio, 25)
     return np.repeat(ks, len(taus)), np.tile(taus, len(ks))
 
@@ -186,9 +188,9 @@ def _correlation(residuals: Array) -> float:
 
 
 def _threshold(n: int) -> float:
-    """F(0.95; 1, n - 5), by the expansion of Student's t of Fisher and Cornish."""
+    """F(0.95; 1, n - 5), by the expansion of Student's t of Fisher and Cornish, and more for the correlation."""
     z, dof = 1.959964, max(1, n - 5)
-    return float((z + (z**3 + z) / (4 * dof) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * dof**2)) ** 2)
+    return float((z + (z**3 + z) / (4 * dof) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * dof**2)) ** 2) * _ESTIMATED
 
 
 def _accepted(fit: _Fit, n: int) -> NDArray[np.bool_]:
@@ -201,7 +203,7 @@ def _falls(fit: _Fit, y: Array, weight: Array, phi: float, edges: Array, step: f
         return False
     target, ones = _whiten(y * weight, phi), _whiten(weight, phi)
     constant = float(target @ target - (ones @ target) ** 2 / (ones @ ones))
-    return (constant - fit.squares[at]) / fit.variance > _critical(len(y), round(phi, 1))
+    return float((constant - fit.squares[at]) / fit.variance) > _critical(len(y), round(phi, 1))
 
 
 @lru_cache(maxsize=256)
@@ -259,7 +261,7 @@ def _told(
     def level(values: Array, on_b: Array) -> Estimate:
         wide = room * error(ones, on_b)
         low, high = (values - wide)[accepted].min(), (values + wide)[accepted].max()
-        return Estimate(1 / (values[at] * scale), 1 / (high * scale), 1 / (max(low, 1e-9) * scale))
+        return Estimate(*(float(1 / (max(each, 1e-9) * scale)) for each in (values[at], high, low)))
 
     ratio = np.log(np.maximum(first, 1e-9) / np.maximum(last, 1e-9))
     wide = room * error(1 / first - 1 / last, -share / first + 1 / last)

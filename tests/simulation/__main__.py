@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, gates, tails
+from tests.simulation import accuracy, gates, sustained, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -38,6 +38,8 @@ def main() -> None:
     print_gates(given.repetitions)
     print()
     print_tails(given.repetitions)
+    print()
+    print_sustained(given.repetitions // 4)
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -87,6 +89,21 @@ def print_tails(repetitions: int) -> None:
         done = tails.simulate(kind, repetitions)
         held = _rate(done.covered, done.covered_interval)
         print(line(kind.name, f"{done.stated * 100:.2f} %", held, f"{done.width * 100:.1f} %"), flush=True)
+
+
+def print_sustained(repetitions: int) -> None:
+    print(line("device and noise", "knee found", "knee covered (95 %)", "equilibrium", "loss", "widths"))
+    print("|---" * 6 + "|")
+    for setting in sustained.SETTINGS:
+        done = sustained.simulate(setting, repetitions)
+        held = {name: _rate(share, done.interval(share)) for name, share in done.held.items()}
+        knee, level, loss = (done.widths[name] for name in ("knee", "equilibrium", "loss"))
+        widths = f"{level * 100:.2f} %, {loss * 100:.2f} points"
+        if setting.throttles:
+            widths = f"{knee:.0f} s, {widths}"
+        found = f"{done.knees * 100:.1f} %"
+        covered = held["knee"] if setting.throttles else ""
+        print(line(setting.name, found, covered, held["equilibrium"], held["loss"], widths), flush=True)
 
 
 def _rate(share: float, interval: tuple[float, float]) -> str:
