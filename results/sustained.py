@@ -50,8 +50,19 @@ class Sustained:
 
     @property
     def level(self) -> Estimate | None:
-        """The latency that lasts; None where that was not reached, or the case is not whole."""
-        return self.fall.equilibrium if self.fall is not None and self.fall.is_settled and self.is_whole else None
+        """The latency that lasts; None where that was not reached or is not known, or the case is not whole."""
+        fall = self.fall
+        return fall.equilibrium if fall is not None and fall.is_settled and fall.is_reliable and self.is_whole else None
+
+    @property
+    def why_unknown(self) -> str | None:
+        """Why a whole case has no level that lasts; None where it has one."""
+        if self.fall is None:
+            return f"{len(self.windows)} windows, too few to tell"
+        if not self.fall.is_reliable:
+            share = f"{self.fall.disturbed * 100:.0f} % of the time was disturbed, as by other programs"
+            return f"{share}: no level is told; measure on a quiet device"
+        return None if self.fall.is_settled else "still becoming slower at the end: measure for longer"
 
 
 def asked(run: StoredRun) -> Sustain | None:

@@ -63,8 +63,9 @@ class OneMinute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OneCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A case. `loss` is a ratio minus 1 of latencies: equilibrium over first minute. `knee_s` and `reached_s` are null
-    where no fall is shown; `starts` above 1: it was cut off, and began again."""
+    """A case; unless it is `reliable`, too much of it was `disturbed` (a share) for intervals to mean anything. `loss`
+    is a ratio minus 1 of latencies: equilibrium over first minute. `knee_s` and `reached_s` are null where no fall is
+    shown; `starts` above 1: it was cut off, and began again."""
 
     workload: str
     engine: str
@@ -81,6 +82,8 @@ class OneCase(msgspec.Struct, frozen=True, kw_only=True):
     knee_s: Estimate | None
     reached_s: Estimate | None
     correlation: float | None
+    disturbed: float | None
+    reliable: bool | None
     minutes: list[OneMinute]
 
 
@@ -206,6 +209,8 @@ def _case(one: Sustained) -> OneCase:
         knee_s=_estimate(fall.knee if fall else None),
         reached_s=_estimate(fall.reached if fall else None),
         correlation=fall.correlation if fall else None,
+        disturbed=fall.disturbed if fall else None,
+        reliable=fall.is_reliable if fall else None,
         minutes=[
             OneMinute(
                 begin_s=row.begin_s,
@@ -258,8 +263,8 @@ def sentences(one: Sustained) -> list[str]:
     if one.reason is not None:
         return [f"{name}: {one.reason}"]
     fall = one.fall
-    if fall is None:
-        return [f"{name}: {len(one.windows)} windows, too few to tell"]
+    if fall is None or not fall.is_reliable:
+        return [f"{name}: {one.why_unknown}"]
     first, last = (duration_between(each.value, each.low, each.high) for each in (fall.first, fall.equilibrium))
     if fall.knee is None or fall.reached is None:
         return [f"{name}: steady at {last} for {one.seconds:.0f} s; no fall is shown"]

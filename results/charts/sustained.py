@@ -77,7 +77,7 @@ def _line(ax: "Axes", one: Sustained, tint: str, unit: float, several: bool) -> 
     name = printable(shorten(f"{one.case.workload}, {one.case.engine}{where}", 60))
     ax.plot(times, [window.median_ns or 0.0 for window in one.windows], color=tint, linewidth=1.1, label=name, zorder=3)
     fall = one.fall
-    if fall is None:
+    if fall is None or not fall.is_reliable:
         return
     last, end = fall.equilibrium, one.seconds / unit
     if fall.knee is not None:

@@ -9,8 +9,9 @@ limit, which is reached at the knee k; tau near 0 is a step. Errors are autoregr
 speed. For each k and tau of a grid, a and b are those of generalized least squares (the series is whitened with the
 estimated correlation, Cochrane and Orcutt 1949). A window beyond 3.5 sigma (MAD) of the running median of 15 is
 replaced by it (Hampel 1974), and so is a part that far from the curve: what disturbs a window makes it slower, never
-faster. Intervals are those of the profile likelihood: all values that some k and
-tau give with a sum of squares of at most S + c s^2, S the least one, c = 1.15 F(0.95; 1, n - 5), n the number of parts. A knee cannot be known more
+faster. Where more than `MOST_DISTURBED` are replaced, there are two levels rather than disturbances, and no interval
+means anything. Intervals are those of the profile likelihood: all values that some k and tau give with a sum of squares
+of at most S + c s^2, S the least one, c = 1.15 F(0.95; 1, n - 5), n the number of parts. A knee cannot be known more
 precisely than a part of the series: its interval is wider by half a part on each side.
 
 There is a knee when the fall is at least `LEAST_FALL` and the statistic (S_0 - S) / s^2 against constant speed is
@@ -23,7 +24,7 @@ Nonlinear Regression Analysis and Its Applications (1988), chapter 6; F. R. Hamp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -33,6 +34,8 @@ MOST = 120
 LEAST = 20
 """Parts of a series; from fewer nothing is concluded."""
 LEAST_FALL = 0.01
+MOST_DISTURBED = 0.1
+"""Twice the share of the simulated series with disturbances, whose intervals hold."""
 SETTLED = 3.0
 """So many tau after the knee 95 % of the fall are over: that is the time to the equilibrium."""
 _ALPHA, _DRAWS, _ROUNDS, _CLIP, _NEAR = 0.01, 400, 3, 3.5, 7
@@ -55,7 +58,8 @@ class Estimate:
 class Thermal:
     """Times in s since the start, latencies in ns, `loss` a ratio minus 1 of latencies: 0.2 is 20 % slower than at
     first. `knee` and `reached` are None where no fall is shown; `is_settled`: whether the equilibrium was reached
-    while it was measured. `correlation` is that of neighbouring parts of `part_s` seconds."""
+    while it was measured. `correlation` is that of neighbouring parts of `part_s` seconds, `disturbed` the share of
+    the series that was replaced."""
 
     first: Estimate
     equilibrium: Estimate
@@ -65,6 +69,12 @@ class Thermal:
     is_settled: bool
     correlation: float
     part_s: float
+    disturbed: float = 0.0
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the intervals mean anything."""
+        return self.disturbed <= MOST_DISTURBED
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +102,20 @@ def thermal(ends_s: Sequence[float], latencies_ns: Sequence[float], first_s: flo
         return None
     if min(latencies_ns) <= 0:
         raise ValueError("a latency is not positive")
-    edges, speed = _parts(np.asarray(ends_s, float), _undisturbed(1.0 / np.asarray(latencies_ns, float)))
+    measured = 1.0 / np.asarray(latencies_ns, float)
+    quiet = _undisturbed(measured)
+    edges, speed = _parts(np.asarray(ends_s, float), quiet)
     scale = float(np.median(speed))
     y, step = speed / scale, float(np.median(np.diff(edges)))
-    fit, phi, clean, weight = _robust(edges, y, *_grid(edges, step))
+    fit, phi, clean, weight, taken_out = _robust(edges, y, *_grid(edges, step))
+    disturbed = 1 - (1 - float(np.mean(quiet != measured))) * (1 - taken_out)
     falls = _falls(fit, clean, weight, phi, edges, step)
     if not falls:
-        return _steady(clean, phi, scale, step)
+        return replace(_steady(clean, phi, scale, step), disturbed=disturbed)
     near = _accepted(fit, len(y))
     finer = _finer(fit, near, step)
     fit = _fitted(edges, clean, weight, phi, *finer)
-    return _told(fit, _accepted(fit, len(y)), edges, first_s, scale, phi, step)
+    return replace(_told(fit, _accepted(fit, len(y)), edges, first_s, scale, phi, step), disturbed=disturbed)
 
 
 def _undisturbed(speed: Array) -> Array:
@@ -164,9 +177,9 @@ def _fitted(edges: Array, y: Array, weight: Array, phi: float, k: Array, tau: Ar
     return _Fit(k, tau, squares, a, b, inverse, variance)
 
 
-def _robust(edges: Array, y: Array, k: Array, tau: Array) -> tuple[_Fit, float, Array, Array]:
-    """The fit, the correlation, the series without its outliers, and the weights."""
-    phi, clean, weight = 0.0, y, np.ones_like(y)
+def _robust(edges: Array, y: Array, k: Array, tau: Array) -> tuple[_Fit, float, Array, Array, float]:
+    """The fit, the correlation, the series without its outliers, the weights, and the share of outliers."""
+    phi, clean, weight, share = 0.0, y, np.ones_like(y), 0.0
     for _ in range(_ROUNDS):
         fit = _fitted(edges, clean, weight, phi, k, tau)
         at = fit.best
@@ -175,8 +188,9 @@ def _robust(edges: Array, y: Array, k: Array, tau: Array) -> tuple[_Fit, float, 
         deviations = y / curve - 1
         sigma = 1.4826 * float(np.median(np.abs(deviations - np.median(deviations)))) or 1e-9
         kept = np.where(np.abs(deviations) > _CLIP * sigma, 0.0, deviations)
+        share = float(np.mean(kept != deviations))
         clean, weight, phi = curve * (1 + kept), 1 / curve, _correlation(kept)
-    return _fitted(edges, clean, weight, phi, k, tau), phi, clean, weight
+    return _fitted(edges, clean, weight, phi, k, tau), phi, clean, weight, share
 
 
 def _correlation(residuals: Array) -> float:

@@ -58,6 +58,20 @@ def test_a_rise_of_speed_is_no_knee() -> None:
     assert found.knee is None
 
 
+def test_two_levels_are_not_taken_for_one() -> None:
+    """As on a shared machine: a third of the windows have the machine for themselves."""
+    rng = np.random.default_rng(4)
+    for stay in (0.3, 0.6):
+        fast = rng.random(180) < 0.35
+        for place in range(1, 180):
+            fast[place] = fast[place - 1] if rng.random() < stay else fast[place]
+        latencies = np.where(fast, 11e3, 16e3) * np.exp(rng.normal(0, 0.02, 180))
+        found = thermal((np.arange(1, 181) * 3.3).tolist(), latencies.tolist(), 60.0)
+        assert found is not None
+        middle = 1 / np.mean(1 / latencies)
+        assert not found.is_reliable or found.equilibrium.low <= middle <= found.equilibrium.high
+
+
 def test_bad_series() -> None:
     assert thermal([1.0] * (LEAST - 1), [1.0] * (LEAST - 1), 1.0) is None
     with pytest.raises(ValueError, match="not positive"):
