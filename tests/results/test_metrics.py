@@ -19,7 +19,7 @@ from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.other_metrics import Measured, other_verdicts
 from bnnbench.results.verdict.unpaired import LEAST_PROCESSES, unpaired_verdict
 
-BY_PROCESS = [metric for metric in METRICS.values() if metric.compared == "unpaired"]
+BY_PROCESS = [metric for metric in METRICS.values() if metric.compared == "unpaired" and metric.of_invocation]
 DOCS = Path(__file__).parents[2] / "docs"
 
 
