@@ -45,7 +45,7 @@ def sustain(
     /,
     *,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
-    minutes: Annotated[float, Parameter(help="How long each case runs.")] = 30.0,
+    minutes: Annotated[float | None, Parameter(help="How long each case runs; default: 30.")] = None,
     fps: Annotated[float | None, Parameter(help="Executions per second; default: back to back.")] = None,
     engine: Annotated[
         list[str] | None,
@@ -72,9 +72,10 @@ def sustain(
 
     results = Store(store)
     if resume is not None:
-        if any([files, device, engine, threads, filter, fps]):
+        if any([files, device, engine, threads, filter]) or fps is not None or minutes is not None:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
         return _ended(finish(results, resume, inventory, trust), json)
+    minutes = 30.0 if minutes is None else minutes
     if not 0 < minutes <= _LONGEST_MIN:
         raise CallError(f"--minutes {minutes:g} is not a length of time; it is more than 0 and at most {_LONGEST_MIN}.")
     if fps is not None and not 0 < fps <= _MOST_FPS:

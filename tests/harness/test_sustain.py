@@ -158,6 +158,7 @@ def test_ticks_that_are_over_are_counted(tmp_path: Path) -> None:
         (["--minutes", "nan"], "--minutes nan is not a length of time"),
         (["--fps", "0"], "--fps 0 is not a rate"),
         (["--resume", "latest", "--fps", "3"], "--resume goes with"),
+        (["--resume", "latest", "--minutes", "3"], "--resume goes with"),
     ],
 )
 def test_wrong_words_are_one_sentence(bench: Bench, words: list[str], said: str) -> None:
