@@ -15,19 +15,20 @@ The statuses, from the journal of the run:
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bnnbench.results.metrics import METRICS, Metric
-from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status
+from bnnbench.results.records import Accuracy, CaseRecord, Gate, Invocation, Status, Sustain
 from bnnbench.results.roof import beyond_roof
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.statistics.quantile import quantile
 from bnnbench.results.store.stored_run import StoredRun
+from bnnbench.results.sustained import Sustained, asked, sustained
 from bnnbench.results.trust import trust
 
 _TIMED: frozenset[Status] = frozenset({"ok", "unstable", "unverified"})
 _SHORTEST_NS = 1e-6
-_LATENCY, _ACCURACY = METRICS["latency"], METRICS["accuracy"]
+_LATENCY, _ACCURACY, _SUSTAINED = METRICS["latency"], METRICS["accuracy"], METRICS["sustained_latency"]
 CUT_OFF = "cut_off"
 _LOSING_EVENTS = frozenset({"lost", "gave_up", "lock"})
 
@@ -77,13 +78,16 @@ class CaseResult:
 def case_results(run: StoredRun) -> list[CaseResult]:
     """The result of every planned case of a run, in the order of its plan."""
     gates, invocations, accuracies = run.gates, run.invocations_by_case, run.accuracies
-    results = []
+    results, lasting = [], sustained(run)
+    goes_on = asked(run) is not None
     for case in run.record.cases:
         accuracy, gate = accuracies.get(case.id), gates.get(case.id)
         result = _result(run, case, gate, invocations.get(case.id, []))
         if gate is not None and result.status in _TIMED:
             by = None if gate.confirmed_by is None else tuple(gate.confirmed_by)
             result = replace(result, rounding=gate.rounding, confirmed_by=by)
+            if goes_on:
+                result = _with_sustained(run, result, lasting.get(case.id))
         results.append(result if accuracy is None else _with_accuracy(result, accuracy))
     return results
 
@@ -94,6 +98,24 @@ def median_ns(invocation: Invocation) -> float | None:
         return None
     median = statistics.median(invocation.samples_ns)
     return median if median >= _SHORTEST_NS else None
+
+
+def _with_sustained(run: StoredRun, result: CaseResult, found: Sustained | None) -> CaseResult:
+    """The latency that lasts; a case that was cut off, or whose engine failed, says so."""
+    if found is None:
+        return replace(result, **_unreached(run, result.case, "verified, but not timed").of_result())
+    if not found.windows or found.reason is not None:
+        status: Status = "wrong_output" if found.reason and not found.windows else "failed"
+        return replace(result, status=status, reason=found.reason)
+    if not found.is_whole:
+        what = f"{found.seconds:.0f} s of {(asked(run) or Sustain(seconds=0, window_s=1)).seconds:.0f} s so far"
+        return replace(result, **_unfinished(run, result.case, "unstable", what).of_result())
+    if found.level is None:
+        return replace(result, reason=found.why_unknown)
+    last = found.level
+    level = Level(last.value, last.low, last.high, 0.95, (last.high - last.low) / last.value, len(found.windows))
+    key = _SUSTAINED.key
+    return replace(result, figures={**result.figures, key: last.value}, intervals={**result.intervals, key: level})
 
 
 def _with_accuracy(result: CaseResult, accuracy: Accuracy) -> CaseResult:
@@ -164,6 +186,9 @@ class _Standing(NamedTuple):
     status: Status
     reason: str | None
     code: str | None = None
+
+    def of_result(self) -> dict[str, Any]:
+        return {"status": self.status, "reason": self.reason, "reason_code": self.code}
 
 
 def _status(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: list[Invocation]) -> _Standing:

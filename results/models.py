@@ -24,6 +24,7 @@ _ACCURACY = (
     *DATA_SET,
 )
 
+_LATENCY = OBJECTIVES["latency"].column
 _NEEDED = (
     *("run_id", "created", "kind", "status", "comparison", "emulated", "plan_sha256"),
     *(column for metric in OBJECTIVES.values() for column in (metric.column, metric.low, metric.high) if column),
@@ -32,6 +33,17 @@ COLUMNS = tuple(dict.fromkeys((*CHOICE, *_ACCURACY, *_NEEDED)))
 """Columns of the rows that choices are made of."""
 OF_MODELS = "kind == 'model' and status == 'ok'"
 """The rows that choices are made of, as `bnnbench.results.load` takes it."""
+
+
+def having_figures(frame: pd.DataFrame) -> list[str]:
+    """The objectives of which a frame of choices has figures; of a rare one, all that are timed must have one."""
+    found = []
+    for name, metric in OBJECTIVES.items():
+        known = frame[metric.column].notna()
+        wanted = frame[_LATENCY].notna() if metric.is_rare else known
+        if known.any() and known[wanted].all():
+            found.append(name)
+    return found
 
 
 def choices(frame: pd.DataFrame) -> pd.DataFrame:

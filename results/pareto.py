@@ -24,11 +24,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bnnbench.results.columns import equal
-from bnnbench.results.metrics import OBJECTIVES, Metric
+from bnnbench.results.metrics import OBJECTIVES, USUAL, Metric
 from bnnbench.results.models import CHOICE, DATA_SET
 from bnnbench.results.statistics.level import CONFIDENCE
 
-ALL = tuple(OBJECTIVES)
+ALL = tuple(USUAL)
 COLUMNS = (*CHOICE, "kind", "status", "latency_ns")
 """Columns of the rows that the spread between runs is made of."""
 _DRAWS = 4000

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from bnnbench.results.metrics import OBJECTIVES
+from bnnbench.results.metrics import OBJECTIVES, USUAL
 
-ORDER = tuple(reversed(list(OBJECTIVES)))
+ORDER = (*reversed(USUAL), *(key for key in OBJECTIVES if key not in USUAL))
 """What decides, first things first; where a figure is missing, the choice comes after all that have it."""
 
 

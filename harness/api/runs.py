@@ -109,7 +109,9 @@ class Results:
         roofs = [peak for run in shown for peak in run.peaks if not run.record.emulated(peak.device)]
         show_figures()
         try:
-            return drawn.figure(self._drawn(drawn), roofs, width, invocations=lambda: self.invocations)
+            return drawn.figure(
+                self._drawn(drawn), roofs, width, invocations=lambda: self.invocations, runs=lambda: self._stored
+            )
         except ValueError as error:
             raise CallError(f"there is nothing to draw: {error}.") from None
 

@@ -105,12 +105,12 @@ class Surroundings:
                 sampler.start()
             except CommandFailed:
                 sampler = None
+        watched.sampler = sampler
         try:
             yield watched
         finally:
             if sampler is not None:
                 sampler.stop()
-                watched.sampler = sampler
         watched.after = signs(self.transport, self.target.facts)
 
     def _sampler(self, cores: Sequence[int]) -> Sampler | None:

@@ -28,6 +28,7 @@ EXAMPLES = """Examples:
   bnnbench chart latency --where "device == 'pi4' and threads == 1"
   bnnbench chart roofline --where "device == 'pi4'"            # kernels against the device's limits
   bnnbench chart ecdf --where "workload == 'quicknet_s'"       # each engine's distribution
+  bnnbench chart sustained latest                              # over time, after bnnbench sustain
   bnnbench chart history                                       # every case over all runs
   bnnbench chart size-accuracy --published "Pixel 1"           # with Larq Zoo's published figures"""
 
@@ -96,6 +97,7 @@ def chart(
             roofs=_roofs(named or _runs(results, frame)) if CHARTS[kind].shows_roofs else [],
             published=beside,
             invocations=lambda: load_invocations(named or _runs(results, frame)),
+            runs=lambda: named or _runs(results, frame),
         )
     except ValueError as error:
         steps = sentences(missing) or ([f"run `{with_store(FIRST, store)}`"] if is_empty else [])

@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "ab": Command(
         "ab:app", "Compare two engines, builds or models in interleaved pairs, with a verdict for each case."
     ),
+    "sustain": Command("sustain:app", "Run models on and on, and tell what speed is left when the device is warm."),
     "estimate": Command(
         "estimate:app", "Say what a comparison of a suite will take and show, by what the store knows of its cases."
     ),

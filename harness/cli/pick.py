@@ -42,6 +42,9 @@ def pick(
         str | None, Parameter(name=["--device", "-d"], help="Device; default: the only one in the store.")
     ] = None,
     max_latency: Annotated[str | None, Parameter(help="Latency budget, such as 30ms or 800us.")] = None,
+    max_sustained: Annotated[
+        str | None, Parameter(help="Budget for the latency that lasts (bnnbench sustain), such as 30ms.")
+    ] = None,
     max_size: Annotated[str | None, Parameter(help="Budget for the model file, such as 5MB or 50kB.")] = None,
     min_accuracy: Annotated[str | None, Parameter(help="Least accuracy, such as 0.9 or 90%.")] = None,
     dataset: Annotated[str | None, Parameter(help="Dataset of the accuracies; default: the only one.")] = None,
@@ -67,6 +70,7 @@ def pick(
 
     budgets = {
         "max_latency_ns": _quantity("--max-latency", max_latency, _TIMES, "30ms"),
+        "max_sustained_latency_ns": _quantity("--max-sustained", max_sustained, _TIMES, "30ms"),
         "max_size_bytes": _quantity("--max-size", max_size, _SIZES, "5MB"),
         "min_accuracy": _share(min_accuracy),
     }

@@ -12,7 +12,7 @@ from bnnbench.devices.inventory import find_inventory, load, resolve
 from bnnbench.devices.spec import DeviceSpec, parse_url
 from bnnbench.kernels.engines import DECLARED, Engine
 from bnnbench.kernels.models.shipped import shipped_models
-from bnnbench.results.records import RunRecord
+from bnnbench.results.records import RunRecord, Sustain
 
 from ..errors import CallError
 from ..suite.own_engine import wrong_engine, wrong_name
@@ -31,6 +31,7 @@ class RunConfig(msgspec.Struct, frozen=True):
     threads: list[int] | None = None
     filter: str | None = None
     compare: CompareConfig | None = None
+    sustain: Sustain | None = None
     sources: list[str] = []
     """The suite files and models that the suite was loaded from, absolute; where it is none of these, none."""
     layers: bool = False

@@ -59,7 +59,7 @@ def make_record(
         cases=plan.records,
         skips=list(plan.skips),
         comparisons=list(comparisons),
-        invocations_per_case=0 if config.compare else suite.invocations,
+        invocations_per_case=0 if config.compare or config.sustain else suite.invocations,
         samples_per_invocation=suite.samples,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKeyError, InventoryError
 from bnnbench.devices.probe import probe
 from bnnbench.devices.transport import connect
-from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts
+from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts, Window
 from bnnbench.results.same_machine import difference, rebooted
 
 from ..bench.context import RunContext
@@ -101,6 +101,8 @@ def _finished(context: RunContext, device: str) -> int:
             count += entry.comparison_id in compared
         elif isinstance(entry, Verdicts):
             count += entry.comparison_id in compared and all(each.status != "failed" for each in entry.verdicts)
+        elif isinstance(entry, Window):
+            count += entry.case_id in cases and entry.status == "ok"
         elif isinstance(entry, Invocation):  # of a pair, only the whole counts
             count += entry.case_id in cases and entry.comparison_id is None and entry.status != "failed"
         elif isinstance(entry, Gate | Accuracy):

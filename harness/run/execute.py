@@ -25,6 +25,7 @@ from ..plan.config import RunConfig
 from ..plan.extras import Extras
 from ..session.base import DeviceSession
 from ..session.comparing import ComparingSession
+from ..session.sustaining import SustainingSession
 from ..session.timing import TimingSession
 from .indexing import add_to_index
 from .overhead import overhead
@@ -48,7 +49,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
         watcher=watcher,
         samples=writer.record.samples_per_invocation,
         invocations=writer.record.invocations_per_case,
-        calibrates=bool(config.compare or writer.record.invocations_per_case),
+        calibrates=bool(config.compare or config.sustain or writer.record.invocations_per_case),
         min_sample_ns=int(config.suite.min_sample_ms * 1e6),
         min_warmup_ns=int(config.suite.warmup_ms * 1e6),
         seed=writer.record.seed,
@@ -89,6 +90,8 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
 
 def _session(config: RunConfig, ready: Ready, reached: Reached, context: RunContext) -> DeviceSession:
     cases = ready.plan.cases[reached.target.spec.name]
+    if config.sustain is not None:
+        return SustainingSession(reached.target, reached.transport, cases, context, reached.builds_ns, config.sustain)
     if config.compare is None:
         return TimingSession(reached.target, reached.transport, cases, context, reached.builds_ns)
     mine = [record for record in ready.comparisons if record.device == reached.target.spec.name]

@@ -10,7 +10,9 @@ from typing import Literal
 from msgspec import structs
 
 from bnnbench.devices.closest import closest
+from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.results.records import Sustain
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 
@@ -46,6 +48,7 @@ def measure(
     *,
     engines: Sequence[str] | None = None,
     compare: CompareConfig | None = None,
+    sustain: Sustain | None = None,
     files: Sequence[Path] = (),
     layers: bool = False,
 ) -> RunResult:
@@ -58,6 +61,7 @@ def measure(
         threads=call.threads,
         filter=call.filter,
         compare=compare,
+        sustain=sustain,
         sources=[str(file.resolve() if file.is_file() else file) for file in files],
         layers=layers,
         inventory=inventory_path(call.inventory),
@@ -78,6 +82,17 @@ def run_files(
     """Suites and models; none of them: the quickstart suite. Raises SuiteError, CallError, and as `measure`."""
     suite = extras.asked_of(with_invocations(load_suites(files, layers), invocations))
     return measure(call, suite, engines=engines, files=files, layers=layers)
+
+
+def sustain_files(
+    call: Call, files: Sequence[Path], sustain: Sustain, *, engines: Sequence[str] | None = None
+) -> RunResult:
+    """Suites and models, each case for so long back to back. Raises as `run_files`."""
+    if sustain.fps is not None:
+        ticking = [engine.name for engine in ENGINES.values() if "period_ns" in engine.run_keys]
+        engines = engines or ticking[:1]
+    suite = with_invocations(load_suites(files), 0)
+    return measure(call, suite, engines=engines, sustain=sustain, files=files)
 
 
 def evaluate_models(

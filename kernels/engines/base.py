@@ -24,7 +24,7 @@ class Refusal(NamedTuple):
     code: RefusalCode = "unsupported"
 
 
-RunKey = Literal["watch", "counters"]
+RunKey = Literal["watch", "counters", "period_ns"]
 """Optional keys of the request `run`, which an engine may not know."""
 
 

@@ -75,8 +75,10 @@ class EngineClient:
         extra_ppm: int = 0,
         watch: Sequence[str] = (),
         counters: Sequence[str] = (),
+        period_ns: int = 0,
     ) -> Ran:
-        """Exactly one of `iterations` and `min_sample_ns`. `watch` are files to read before and after the samples."""
+        """Exactly one of `iterations` and `min_sample_ns`. `watch` are files to read before and after the samples; with
+        `period_ns`, these begin so far apart."""
         keys = {
             "id": id,
             "threads": threads,
@@ -94,6 +96,8 @@ class EngineClient:
             keys["watch"] = ",".join(watch)
         if counters:
             keys["counters"] = ",".join(counters)
+        if period_ns:
+            keys["period_ns"] = period_ns
         ran = self._ask("run", keys, Ran, limit_ns / 1e9 + _SLACK_S)
         if len(ran.samples_ns) != samples or not all(SHORTEST_NS <= sample <= LONGEST_NS for sample in ran.samples_ns):
             raise EngineError(f"engine '{self._name}' answered run with impossible samples: {ran.samples_ns[:3]}.")

@@ -16,7 +16,7 @@ class NativeEngine:
     variant = None
     builds = True
     traces = True
-    run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
+    run_keys: frozenset[RunKey] = frozenset({"watch", "counters", "period_ns"})
     accepts: frozenset[Accepts] = frozenset({"op", "plan"})
 
     def caveat(self, triple: str) -> str | None:

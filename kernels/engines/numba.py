@@ -17,7 +17,7 @@ class NumbaEngine:
     variant = None
     builds = True
     traces = False
-    run_keys: frozenset[RunKey] = frozenset({"watch", "counters"})
+    run_keys: frozenset[RunKey] = frozenset({"watch", "counters", "period_ns"})
     accepts: frozenset[Accepts] = frozenset({"op"})
 
     def caveat(self, triple: str) -> str | None:

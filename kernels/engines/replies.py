@@ -94,6 +94,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
         | None
     ) = None
     peak_rss_bytes: Count | None = None
+    missed: Count | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):

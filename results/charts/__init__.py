@@ -24,6 +24,7 @@ MODULES: Mapping[str, str] = {
     "roofline": "roofline",
     "history": "history",
     "ecdf": "ecdf",
+    "sustained": "sustained",
 }
 """Name -> module of this package, whose `CHART` it is."""
 

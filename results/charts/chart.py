@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bnnbench.results.records import Peak
+from bnnbench.results.store.stored_run import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
 Invocations = Callable[[], "pd.DataFrame"]
 """Gives the rows of `bnnbench.results.load_invocations` of the same runs; charts of cases have no need of them."""
 
+Runs = Callable[[], Sequence[StoredRun]]
+"""Gives the runs that the rows are of, for charts of what is neither a case nor an invocation."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChartContext:
-    """What a chart may show beside the frame's rows: measured roofs, figures that others published, invocations."""
+    """What a chart may show beside the frame's rows: roofs, figures that others published, invocations, runs."""
 
     roofs: Sequence[Peak] = ()
     published: "pd.DataFrame | None" = None
     invocations: Invocations | None = None
+    runs: Runs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Chart:
         width: float = 8.0,
         published: "pd.DataFrame | None" = None,
         invocations: Invocations | None = None,
+        runs: Runs | None = None,
     ) -> "Figure":
         """A figure of a width in inches. Raises ValueError when the frame has nothing to draw."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -71,7 +77,7 @@ class Chart:
             warnings.filterwarnings("ignore", message="Glyph")
             figure = Figure(figsize=(width, self.height(frame, width)))
             FigureCanvasAgg(figure)  # measures texts; without one, each measurement prints the whole figure
-            self.draw(frame, ChartContext(roofs, published, invocations), figure.subplots())
+            self.draw(frame, ChartContext(roofs, published, invocations, runs), figure.subplots())
             if figure.get_layout_engine() is None:  # else the chart did so itself
                 style.settle(figure)
         return figure

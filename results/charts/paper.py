@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from bnnbench.results.charts import style
-from bnnbench.results.charts.chart import Chart, Invocations
+from bnnbench.results.charts.chart import Chart, Invocations, Runs
 from bnnbench.results.columns import equal
 from bnnbench.results.doubts import by_device
 from bnnbench.results.printable import printable
@@ -42,6 +42,7 @@ def save(
     roofs: Sequence[Peak] = (),
     published: pd.DataFrame | None = None,
     invocations: Invocations | None = None,
+    runs: Runs | None = None,
 ) -> Path:
     """Writes the chart to `path`, whose suffix is one of `FORMATS`, and its caption beside it; returns the caption's
     path. The runs and engine builds that it shows are in the metadata.
@@ -52,7 +53,7 @@ def save(
 
     import matplotlib as mpl
 
-    figure = chart.figure(frame, roofs, width, published, invocations)
+    figure = chart.figure(frame, roofs, width, published, invocations, runs)
     kind = path.suffix.removeprefix(".")
     facts = provenance(frame)
     buffer = io.BytesIO()

@@ -16,6 +16,7 @@ from bnnbench.results.records.entries import (
     RunEnd,
     Verdict,
     Verdicts,
+    Window,
 )
 from bnnbench.results.records.environment import Environment
 from bnnbench.results.records.plan import (
@@ -26,6 +27,7 @@ from bnnbench.results.records.plan import (
     RunRecord,
     Skip,
     Strictness,
+    Sustain,
     just_after,
 )
 from bnnbench.results.records.policy import Allowance, MetricRules, ScopedRules, SuiteRules, VerdictRules
@@ -57,9 +59,11 @@ __all__ = [
     "Status",
     "Strictness",
     "SuiteRules",
+    "Sustain",
     "Verdict",
     "VerdictRules",
     "Verdicts",
+    "Window",
     "Word",
     "just_after",
 ]

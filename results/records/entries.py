@@ -85,6 +85,35 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     telemetry: dict[str, Any] = {}
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="window"):
+    """Some seconds of an engine process that runs on and on, from `begin_s` to `end_s` after its `start` began.
+
+    `start` counts the processes of the case: one that was cut off begins again. `order` is the case's place in the
+    shuffled schedule. `quantiles_ns` are those of 0 %, 1 % ... 100 % of its `samples`, ns per iteration, each a block
+    of `iterations`. With `period_ns` each sample began at its tick; `missed` ticks were over before one could.
+    `clock_hz` is the median of the engine's own clock.
+    """
+
+    case_id: str
+    start: Whole
+    index: Whole
+    order: Whole
+    status: Status
+    begin_s: Real = 0.0
+    end_s: Real = 0.0
+    reason: str | None = None
+    started: str | None = None
+    samples: Count = 0
+    iterations: Whole | None = None
+    median_ns: Elapsed | None = None
+    quantiles_ns: Annotated[list[Elapsed], msgspec.Meta(max_length=101)] = []
+    period_ns: Whole | None = None
+    missed: Whole | None = None
+    clock_hz: Real | None = None
+    watch: dict[str, Any] | None = None
+    telemetry: dict[str, Any] = {}
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pair"):
     """Two invocations back to back, one of each side; their figures are the medians of their samples.
 
@@ -221,4 +250,4 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     overhead: dict[str, dict[str, Real | None]] = {}
 
 
-Entry = Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd
+Entry = Gate | Invocation | Window | Pair | Verdict | Verdicts | Accuracy | Peak | DeviceEvent | RunEnd

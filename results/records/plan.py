@@ -97,11 +97,27 @@ class Strictness(msgspec.Struct, frozen=True, kw_only=True):
     later: list[str] = []
 
 
+class Sustain(msgspec.Struct, frozen=True, kw_only=True):
+    """How cases are run on and on: each for `seconds`, in windows of `window_s`, after a pause of `pause_s` from the
+    second case on; with `fps`, each execution begins at its tick."""
+
+    seconds: Real
+    window_s: Real
+    pause_s: Real = 0.0
+    fps: Real | None = None
+
+    @property
+    def first_s(self) -> float:
+        """What is called the first minute: a tenth of a run that is shorter than ten."""
+        return min(60.0, self.seconds / 10)
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked for, as far as results depend on it; `compare` is None for a run without comparisons."""
 
     suite: SuiteRules = SuiteRules()
     compare: Strictness | None = None
+    sustain: Sustain | None = None
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

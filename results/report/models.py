@@ -9,7 +9,7 @@ import pandas as pd
 from bnnbench.results.agreement import agreement
 from bnnbench.results.engine_table import labelled
 from bnnbench.results.metrics import METRICS, OBJECTIVES
-from bnnbench.results.models import choices, data_sets
+from bnnbench.results.models import choices, data_sets, having_figures
 from bnnbench.results.pareto import pareto
 from bnnbench.results.report.figures import Figure, doubt_of, figure_of, real
 
@@ -46,7 +46,7 @@ class Models:
 def models(frame: pd.DataFrame, history: pd.DataFrame | None = None) -> Models | None:
     """From a frame of `bnnbench.results.load`; None where fewer than two models can be compared."""
     found = choices(frame)
-    names = [name for name, value in OBJECTIVES.items() if found[value.column].notna().any()]
+    names = having_figures(found)
     fronts = pareto(found, names, history=history)
     # A choice is a device's, not a run's.
     fronts = labelled(fronts[fronts["on_front"].notna()].reset_index(drop=True).assign(run_id=""))

@@ -20,6 +20,6 @@ RUN_COLUMNS: Mapping[str, str] = {
 }
 """`created_text` is the time as the run has it, `sorted_by` what runs are sorted by; `outcome` is `incomplete` for a
 run without an end; `folder_bytes` is the size of its files."""
-DERIVATION = 2
+DERIVATION = 3
 """Counts the ways in which tables were made of a journal: one more for a new column or another rule, so that tables
 of older versions are made again."""

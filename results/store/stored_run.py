@@ -23,6 +23,7 @@ from bnnbench.results.records import (
     Side,
     Verdict,
     Verdicts,
+    Window,
 )
 from bnnbench.results.store import journal
 from bnnbench.results.store.reading import UnreadableError, decoded, read_regular
@@ -73,6 +74,11 @@ class StoredRun:
             last.setdefault(entry.case_id, {})[entry.index] = entry
         return {case: [done[index] for index in sorted(done)] for case, done in last.items()}
 
+    @property
+    def windows(self) -> list[Window]:
+        """Every window, in the order they were measured."""
+        return [entry for entry in self.entries if isinstance(entry, Window)]
+
     def pairs_of(self, comparison_id: str) -> list[Pair]:
         """The pairs of a comparison, in the order they were measured."""
         return [entry for entry in self.entries if isinstance(entry, Pair) and entry.comparison_id == comparison_id]
@@ -118,7 +124,7 @@ class StoredRun:
         for entry in reversed(self.entries):
             if isinstance(entry, RunEnd):
                 return entry
-            if isinstance(entry, Gate | Invocation | Pair | Verdict | Verdicts | Accuracy):
+            if isinstance(entry, Gate | Invocation | Pair | Verdict | Verdicts | Accuracy | Window):
                 return None
         return None
 

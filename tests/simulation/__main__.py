@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from tests.simulation import accuracy, bisection_table, estimates, gates, tails
+from tests.simulation import accuracy, bisection_table, estimates, gates, sustained, tails
 from tests.simulation.scenarios import BASE, BIMODAL, CALM, SCENARIOS, WILD, Outcome, rivalry, simulate
 
 
@@ -42,6 +42,8 @@ def main() -> None:
     print_estimates(given.repetitions)
     print()
     bisection_table.print_table()
+    print()
+    print_sustained(given.repetitions // 4)
     print()
     print(line("tool", "noise", "false alarms", "detects 2 % slower"))
     print("|---" * 4 + "|")
@@ -101,6 +103,21 @@ def print_estimates(cases: int) -> None:
         done = estimates.simulate(see, cases)
         shares = [f"{share * 100:.1f} %" for share in (done.promised, done.called)]
         print(line(f"{see * 100:g} %", *shares, f"{done.promised_pairs:.1f}", f"{done.pairs:.1f}"), flush=True)
+
+
+def print_sustained(repetitions: int) -> None:
+    print(line("device and noise", "knee found", "knee covered (95 %)", "equilibrium", "loss", "widths"))
+    print("|---" * 6 + "|")
+    for setting in sustained.SETTINGS:
+        done = sustained.simulate(setting, repetitions)
+        held = {name: _rate(share, done.interval(share)) for name, share in done.held.items()}
+        knee, level, loss = (done.widths[name] for name in ("knee", "equilibrium", "loss"))
+        widths = f"{level * 100:.2f} %, {loss * 100:.2f} points"
+        if setting.throttles:
+            widths = f"{knee:.0f} s, {widths}"
+        found = f"{done.knees * 100:.1f} %"
+        covered = held["knee"] if setting.throttles else ""
+        print(line(setting.name, found, covered, held["equilibrium"], held["loss"], widths), flush=True)
 
 
 def _rate(share: float, interval: tuple[float, float]) -> str:

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,7 +40,7 @@ struct Samples {
 };
 
 struct Timing {
-  int64_t threads, samples, warmup_ns, limit_ns, min_sample_ns, iterations, extra_ppm;
+  int64_t threads, samples, warmup_ns, limit_ns, min_sample_ns, iterations, extra_ppm, period_ns;
 };
 
 bool parse_timing(const Request& request, Timing& t, Error& error) {
@@ -50,12 +51,34 @@ bool parse_timing(const Request& request, Timing& t, Error& error) {
       !request.integer_or("warmup_ns", 0, 0, kHour, &t.warmup_ns, error) ||
       !request.integer_or("limit_ns", kHour, 1, kHour, &t.limit_ns, error) ||
       !request.integer_or("extra_ppm", 0, 0, 10000000, &t.extra_ppm, error) ||
+      !request.integer_or("period_ns", 0, 0, kHour, &t.period_ns, error) ||
       !request.integer_or("min_sample_ns", 0, 1, kHour, &t.min_sample_ns, error) ||
       !request.integer_or("iterations", 0, 1, 1000000000, &t.iterations, error))
     return false;
   if (!t.iterations == !t.min_sample_ns) return error.set("run takes either min_sample_ns= or iterations=");
   return true;
 }
+
+// Ticks of a camera: a block begins at the next one. One that is over before the block could begin is missed.
+struct Ticks {
+  int64_t period, next = 0, missed = 0;
+  void wait() {
+    if (!period) return;
+    const int64_t now = now_ns();
+    if (!next) next = now;
+    if (now > next + period) {
+      const int64_t over = (now - next) / period;
+      missed += over;
+      next += over * period;
+    }
+    while (now_ns() < next) {
+      const int64_t left = next - now_ns();
+      const timespec pause = {(time_t)(left / 1000000000), (long)(left % 1000000000)};
+      if (left > 0) nanosleep(&pause, nullptr);
+    }
+    next += period;
+  }
+};
 
 // Tells an emulator that counts instructions where a block begins (1) and ends (2); see qemu_plugin/count_blocks.c. No kernel
 // has this request. Only when asked for: elsewhere it would be one more system call.
@@ -182,10 +205,12 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
     if (!warmup.add(ns, measure_clock_hz(kClockChainNs))) return error.set("no memory for the samples");
   }
   watch.read_all(watch.before);
+  Ticks ticks{t.period_ns};
   while (samples.count < t.samples) {
     if (now_ns() > deadline)
       return error.set("limit_ns was reached after %lld of %lld samples", (long long)samples.count,
                        (long long)t.samples);
+    ticks.wait();
     const double hz = measure_clock_hz(kClockChainNs);
     counters.start();
     const double ns = (double)time_block(workload, t.threads, iterations, extra) / (double)iterations;
@@ -203,6 +228,7 @@ bool run_request(const Request& request, Workload& workload, Json& reply, Error&
   reply.integer("start_ns", start).integer("end_ns", now_ns());
   list_cpus(cpus, reply);
   watch.print(reply);
+  if (t.period_ns) reply.integer("missed", ticks.missed);
   counters.print(reply, (double)iterations * (double)samples.count);
   reply.integer("peak_rss_bytes", peak_rss());
   return true;

@@ -15,7 +15,12 @@ _DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _STEP = 0.005
 """Of accuracies: half a percentage point."""
 _MOST_DECADES = 12
-_OPTIONS = {"latency": "max-latency", "size": "max-size", "accuracy": "min-accuracy"}
+_OPTIONS = {
+    "latency": "max-latency",
+    "size": "max-size",
+    "accuracy": "min-accuracy",
+    "sustained_latency": "max-sustained",
+}
 """Of `bnnbench pick`, by the key of an objective."""
 
 
@@ -33,7 +38,7 @@ def data_of(groups: Sequence[Group]) -> dict[str, Any]:
                 "unit": OBJECTIVES[key].unit,
                 "steps": steps(OBJECTIVES[key], _figures(groups, key)),
             }
-            for key in ORDER
+            for key in shown(groups)
         ],
         "groups": {
             group.key: {
@@ -45,7 +50,7 @@ def data_of(groups: Sequence[Group]) -> dict[str, Any]:
                         "run": one.run_id,
                         "trust": one.trust,
                         "figures": one.figures,
-                        "texts": [one.texts[key] for key in ORDER if one.texts[key]],
+                        "texts": [one.texts[key] for key in ORDER if one.texts.get(key)],
                     }
                     for one in group.choices
                 ],
@@ -53,6 +58,11 @@ def data_of(groups: Sequence[Group]) -> dict[str, Any]:
             for group in groups
         },
     }
+
+
+def shown(groups: Sequence[Group]) -> list[str]:
+    """The objectives in the order that decides, without rare ones that no choice has a figure for."""
+    return [key for key in ORDER if not OBJECTIVES[key].is_rare or _figures(groups, key)]
 
 
 def _command(group: Group) -> str:
@@ -79,4 +89,4 @@ def steps(metric: Metric, figures: Iterable[float]) -> list[tuple[float, str]]:
 
 
 def _figures(groups: Sequence[Group], key: str) -> list[float]:
-    return [value for group in groups for one in group.choices if (value := one.figures[key]) is not None]
+    return [value for group in groups for one in group.choices if (value := one.figures.get(key)) is not None]

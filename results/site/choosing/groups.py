@@ -9,7 +9,7 @@ import pandas as pd
 from bnnbench.results.certainty import figure_text, trust_text
 from bnnbench.results.columns import equal
 from bnnbench.results.metrics import OBJECTIVES
-from bnnbench.results.models import choices, data_sets, of_data_set, without_comparisons
+from bnnbench.results.models import choices, data_sets, having_figures, of_data_set, without_comparisons
 from bnnbench.results.pareto import pareto
 from bnnbench.results.site.page import digest
 
@@ -121,7 +121,7 @@ def _parts(mine: pd.DataFrame) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
 
 
 def _choices(part: pd.DataFrame, history: pd.DataFrame | None) -> Iterator[Choice]:
-    names = [key for key, metric in OBJECTIVES.items() if part[metric.column].notna().any()]
+    names = having_figures(part)
     fronts = pareto(part, names, history=history)
     for row in fronts.to_dict("records"):
         yield Choice(
@@ -143,7 +143,8 @@ def _published(published: Sequence[PublishedModel], dataset: str) -> list[Choice
             run_id="",
             figures=(figures := {"size": one.size_bytes, "latency": one.latency_ns, "accuracy": one.accuracy}),
             texts={
-                key: "" if (value := figures[key]) is None else metric.text(value) for key, metric in OBJECTIVES.items()
+                key: "" if (value := figures.get(key)) is None else metric.text(value)
+                for key, metric in OBJECTIVES.items()
             },
             source=one.source,
         )

@@ -10,8 +10,7 @@ from bnnbench.results.frames import load
 from bnnbench.results.metrics import OBJECTIVES
 from bnnbench.results.models import COLUMNS, OF_MODELS
 from bnnbench.results.pareto import COLUMNS as SPREAD
-from bnnbench.results.pick import ORDER
-from bnnbench.results.site.choosing.budgets import data_of
+from bnnbench.results.site.choosing.budgets import data_of, shown
 from bnnbench.results.site.choosing.groups import Group, groups
 from bnnbench.results.site.page import Page, Planned, digest
 from bnnbench.results.site.pages import Kind
@@ -45,7 +44,7 @@ def _page(source: Source, linked: dict[str, str]) -> Page:
         title="Models",
         context={
             "groups": found,
-            "order": [OBJECTIVES[key] for key in ORDER],
+            "order": [OBJECTIVES[key] for key in shown(found)],
             "charts": {group.key: objectives_of(group) for group in found},
             "names": {key: metric.title for key, metric in OBJECTIVES.items()},
             "linked": linked,

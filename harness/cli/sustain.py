@@ -1,0 +1,160 @@
+"""`bnnbench sustain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from .options import (
+    DebugOption,
+    DeviceOption,
+    FilterOption,
+    InventoryOption,
+    JsonOption,
+    StoreOption,
+    ThreadCountsOption,
+    TrustOption,
+    WaitOption,
+)
+
+if TYPE_CHECKING:
+    from bnnbench.results.sustained import Sustained
+
+    from ..run.execute import RunResult
+    from .terminal import Console
+
+EXAMPLES = """Examples:
+  bnnbench sustain model.tflite -d pi4                   # half an hour back to back
+  bnnbench sustain suite.toml -d pi4 --minutes 10        # ten minutes for each case
+  bnnbench sustain model.tflite -d pi4 --fps 15          # an image every 67 ms, as from a camera
+  bnnbench sustain --resume latest                       # what was cut off begins again
+  bnnbench chart sustained latest                        # speed, clock and temperature over time"""
+
+app = App(name="sustain", help_epilogue=EXAMPLES)
+_LONGEST_MIN, _MOST_FPS = 24 * 60, 10_000
+_WINDOWS, _SHORTEST_WINDOW_S, _LONGEST_WINDOW_S = 360, 0.1, 5.0
+
+
+@app.default
+def sustain(
+    files: Annotated[
+        list[Path] | None, Parameter(help="Suites (.toml) and models (.tflite, .onnx); default: quickstart.")
+    ] = None,
+    /,
+    *,
+    device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    minutes: Annotated[float | None, Parameter(help="How long each case runs; default: 30.")] = None,
+    fps: Annotated[float | None, Parameter(help="Executions per second; default: back to back.")] = None,
+    engine: Annotated[
+        list[str] | None,
+        Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: the suite's."),
+    ] = None,
+    threads: ThreadCountsOption = None,
+    filter: FilterOption = None,
+    resume: Annotated[str | None, Parameter(help="Finish an interrupted run: its id, or latest.")] = None,
+    trust: TrustOption = False,
+    store: StoreOption = None,
+    inventory: InventoryOption = None,
+    wait: WaitOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Run models on and on, and tell what speed is left when the device is warm."""
+    from bnnbench.results.records import Sustain
+    from bnnbench.results.store.runs import Store
+
+    from ..errors import CallError
+    from ..tasks.measure import sustain_files
+    from .measuring import called, finish
+    from .words import pattern, thread_counts
+
+    results = Store(store)
+    if resume is not None:
+        if any([files, device, engine, threads, filter]) or fps is not None or minutes is not None:
+            raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
+        return _ended(finish(results, resume, inventory, trust), json)
+    minutes = 30.0 if minutes is None else minutes
+    if not 0 < minutes <= _LONGEST_MIN:
+        raise CallError(f"--minutes {minutes:g} is not a length of time; it is more than 0 and at most {_LONGEST_MIN}.")
+    if fps is not None and not 0 < fps <= _MOST_FPS:
+        raise CallError(f"--fps {fps:g} is not a rate; it is more than 0 and at most {_MOST_FPS:,}.")
+    seconds = minutes * 60
+    window_s = min(_LONGEST_WINDOW_S, max(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
+    plan = Sustain(seconds=seconds, window_s=window_s, pause_s=min(300.0, seconds / 10), fps=fps)
+    with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
+        names = [name for word in engine for name in word.split(",")] if engine else None
+        result = sustain_files(call, files or [], plan, engines=names)
+    return _ended(result, json)
+
+
+def _ended(result: RunResult, json: bool) -> int:
+    import msgspec
+
+    from ..errors import CallError
+    from ..tasks.sustained import document
+    from .measuring import INTERRUPTED, NOT_MEASURED
+    from .terminal import Console
+
+    done = document(result.stored, result.outcome)
+    if done is None:
+        raise CallError(f"run {result.stored.record.run_id} is not one of bnnbench sustain; use bnnbench run --resume.")
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(done), indent=1).decode())
+    else:
+        _show(result, Console())
+    if result.outcome == "interrupted":
+        return INTERRUPTED
+    is_whole = (
+        result.outcome == "complete" and not result.failures and len(done.cases) == len(result.stored.record.cases)
+    )
+    return 0 if is_whole and all(case.whole for case in done.cases) else NOT_MEASURED
+
+
+def _show(result: RunResult, console: Console) -> None:
+    from bnnbench.results.sheet import say
+    from bnnbench.results.sustained import order, sustained
+
+    cases = list(sustained(result.stored).values())
+    for one in cases:
+        for line in sentences(one):
+            say(console, line)
+    for name in dict.fromkeys(one.case.device for one in cases):
+        if (word := order([one for one in cases if one.case.device == name])) is not None:
+            say(console, f"{name}: the order of the models in the first minute and when warm: {word}", "bold")
+    for reason in result.failures.values():
+        say(console, reason, "red")
+    run_id = result.stored.record.run_id
+    say(console, f"run {run_id} in {result.stored.path}")
+    if result.outcome != "complete":
+        say(console, f"{result.outcome}: finish it with bnnbench sustain --resume {run_id}", "yellow")
+    else:
+        say(console, f"next: bnnbench chart sustained {run_id}")
+
+
+def sentences(one: Sustained) -> list[str]:
+    """What is said of a case."""
+    from bnnbench.results.quantity import duration_between
+
+    name = f"{one.case.workload} on {one.case.engine}, {one.case.device}"
+    if one.starts > 1:
+        name += f" (start {one.starts}: a pause is a new start)"
+    if one.reason is not None:
+        return [f"{name}: {one.reason}"]
+    fall = one.fall
+    if fall is None or not fall.is_reliable:
+        return [f"{name}: {one.why_unknown}"]
+    first, last = (duration_between(each.value, each.low, each.high) for each in (fall.first, fall.equilibrium))
+    if fall.knee is None or fall.reached is None:
+        return [f"{name}: steady at {last} for {one.seconds:.0f} s; no fall is shown"]
+    loss, knee = fall.loss, fall.knee
+    lines = [
+        f"{name}: {first} at first, {last} when warm: "
+        f"{loss.value * 100:+.1f} % ({loss.low * 100:+.1f} to {loss.high * 100:+.1f} %)",
+        f"  it begins to fall after {knee.value:.0f} s ({knee.low:.0f}-{knee.high:.0f}), and is warm after "
+        f"{fall.reached.value:.0f} s ({fall.reached.low:.0f}-{fall.reached.high:.0f})",
+    ]
+    if not fall.is_settled:
+        lines.append("  it was still becoming slower at the end: what is said of the warm device is extrapolated")
+    return lines
