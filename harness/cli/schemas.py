@@ -53,6 +53,7 @@ SCHEMAS: dict[str, Row] = {
     "store-prune": Row("store prune", f"{_IN}.store:PruneDocument"),
     "store-unpack": Row("store unpack", f"{_IN}.store:UnpackDocument"),
     "store-verify": Row("store verify", f"{_IN}.store:VerifyDocument"),
+    "sustain": Row("sustain", "bnnbench.harness.tasks.sustained:Document"),
 }
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

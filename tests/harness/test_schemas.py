@@ -55,6 +55,7 @@ CALLS: dict[str, str] = {
     "store-prune": "store prune --keep 1 --dry-run --store store",
     "store-unpack": "store unpack run.bnn --store other",
     "store-verify": "store verify --store store",
+    "sustain": "sustain small.toml --filter maxpool --engine native --minutes 0.05 --store warm",
 }
 """Calls that print a document with `--json`, in the folder of `user`. `ALERT` and `RUN` are ids."""
 ELSEWHERE = {"ab", "bisect", "check", "devices-add", "devices-calibrate", "devices-restore", "query", "selftest"}
