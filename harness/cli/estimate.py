@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from .terminal import Console
 
 EXAMPLES = """Examples:
-  bnnbench estimate suite.toml -d pi4 -d pixel          # what ab and check see, and how long they take
-  bnnbench estimate suite.toml -d pi4 --see 1%          # a smaller effect
-  bnnbench estimate suite.toml -d pi4 --budget 10min    # what fits into ten minutes, and what does not"""
+  bnnbench estimate suite.toml -d pi4 -d pixel        # what ab and check see, how long they take
+  bnnbench estimate suite.toml -d pi4 --see 1%        # a smaller effect
+  bnnbench estimate suite.toml -d pi4 --budget 10min  # what fits, and what does not"""
 
 app = App(name="estimate", help_epilogue=EXAMPLES)
 

@@ -99,7 +99,7 @@ def print_tails(repetitions: int) -> None:
 def print_estimates(cases: int) -> None:
     print(line("effect", "promised", "called", "pairs promised", "pairs taken"))
     print("|---" * 5 + "|")
-    for see in (0.01, 0.02, 0.04):
+    for see in (0.02,):
         done = estimates.simulate(see, cases)
         shares = [f"{share * 100:.1f} %" for share in (done.promised, done.called)]
         print(line(f"{see * 100:g} %", *shares, f"{done.promised_pairs:.1f}", f"{done.pairs:.1f}"), flush=True)
