@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bnnbench.results.sustained import Sustained
 
     from ..run.execute import RunResult
+    from ..tasks.sustained import Document, OneCase
     from .terminal import Console
 
 EXAMPLES = """Examples:
@@ -74,7 +75,7 @@ def sustain(
     if resume is not None:
         if any([files, device, engine, threads, filter]) or fps is not None or minutes is not None:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
-        return _ended(finish(results, resume, inventory, trust), json)
+        return _ended(finish(results, resume, inventory, trust), json, store)
     minutes = 30.0 if minutes is None else minutes
     if not 0 < minutes <= _LONGEST_MIN:
         raise CallError(f"--minutes {minutes:g} is not a length of time; it is more than 0 and at most {_LONGEST_MIN}.")
@@ -86,14 +87,13 @@ def sustain(
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
         names = [name for word in engine for name in word.split(",")] if engine else None
         result = sustain_files(call, files or [], plan, engines=names)
-    return _ended(result, json)
+    return _ended(result, json, store)
 
 
-def _ended(result: RunResult, json: bool) -> int:
-    import msgspec
-
+def _ended(result: RunResult, json: bool, store: Path | None) -> int:
     from ..errors import CallError
     from ..tasks.sustained import document
+    from .documents.document import text_of
     from .measuring import INTERRUPTED, NOT_MEASURED
     from .terminal import Console
 
@@ -101,9 +101,9 @@ def _ended(result: RunResult, json: bool) -> int:
     if done is None:
         raise CallError(f"run {result.stored.record.run_id} is not one of bnnbench sustain; use bnnbench run --resume.")
     if json:
-        print(msgspec.json.format(msgspec.json.encode(done), indent=1).decode())
+        print(text_of(done))
     else:
-        _show(result, Console())
+        _show(result, done, Console(), store)
     if result.outcome == "interrupted":
         return INTERRUPTED
     is_whole = (
@@ -112,10 +112,14 @@ def _ended(result: RunResult, json: bool) -> int:
     return 0 if is_whole and all(case.whole for case in done.cases) else NOT_MEASURED
 
 
-def _show(result: RunResult, console: Console) -> None:
+def _show(result: RunResult, done: Document, console: Console, store: Path | None) -> None:
     from bnnbench.results.sheet import say
     from bnnbench.results.sustained import order, sustained
 
+    from .next_command import with_store
+
+    for case in done.cases:
+        _print_minutes(case, console)
     cases = list(sustained(result.stored).values())
     for one in cases:
         for line in sentences(one):
@@ -128,9 +132,37 @@ def _show(result: RunResult, console: Console) -> None:
     run_id = result.stored.record.run_id
     say(console, f"run {run_id} in {result.stored.path}")
     if result.outcome != "complete":
-        say(console, f"{result.outcome}: finish it with bnnbench sustain --resume {run_id}", "yellow")
+        say(
+            console,
+            f"{result.outcome}: finish it with {with_store(f'bnnbench sustain --resume {run_id}', store)}",
+            "yellow",
+        )
     else:
-        say(console, f"next: bnnbench chart sustained {run_id}")
+        say(console, f"next: {with_store(f'bnnbench chart sustained {run_id}', store)}")
+
+
+def _print_minutes(case: OneCase, console: Console) -> None:
+    """A line for each minute; what the device does not tell has no column."""
+    from bnnbench.results import quantity
+    from bnnbench.results.sheet import Column, Sheet, say
+
+    if not case.minutes:
+        return
+    say(console, f"{case.workload} on {case.engine}, {case.device}", "bold")
+    names = ("minute", "median", "p90", "p99", "clock", "temperature", "energy", "late", "throttled")
+    sheet = Sheet(*(Column(name, right=True) for name in names))
+    for one in case.minutes:
+        times = (quantity.duration(ns) for ns in (one.median_ns, one.p90_ns, one.p99_ns))
+        sheet.add(
+            f"{one.begin_s / 60 + 1:.0f}",
+            *times,
+            "" if one.clock_hz is None else quantity.clock(one.clock_hz),
+            "" if one.temperature_celsius is None else f"{one.temperature_celsius:.1f} °C",
+            "" if one.energy_mj is None else quantity.energy(one.energy_mj),
+            "" if not one.missed_ticks else f"{one.missed_ticks:,}",
+            one.throttled or "",
+        )
+    sheet.print(console)
 
 
 def sentences(one: Sustained) -> list[str]:
