@@ -26,7 +26,7 @@ from bnnbench.results.store.stored_run import StoredRun
 WIDTHS = (9.2, 3.7)
 OF_METRICS = {metric.slug: metric for metric in METRICS.values() if metric.slug not in MODULES}
 OF_KERNELS = ("latency", "throughput", "roofline", *OF_METRICS)
-OF_RUNS = tuple(name for name in CHARTS if name not in ("history", "ecdf"))
+OF_RUNS = tuple(name for name in CHARTS if name not in ("history", "ecdf", "sustained"))
 """Drawn of one run's cases; the others have tests of their own (test_history.py, test_ecdf.py)."""
 OF_MODELS = tuple(name for name in OF_RUNS if name not in OF_KERNELS)
 
