@@ -145,6 +145,37 @@ def accuracy_text(share: float) -> str:
     return f"{share * 100:.2f} %"
 
 
+def _time_of_process(
+    *,
+    key: str,
+    word: str,
+    floor: float,
+    margin: float,
+    of_invocation: Callable[[Invocation], float | None],
+    slug: str = "",
+    title: str = "",
+) -> Metric:
+    """The row of a time that each process has one of, beside its latency."""
+    return Metric(
+        key=key,
+        unit="ns",
+        column=f"{key}_ns",
+        low=f"{key}_low_ns",
+        high=f"{key}_high_ns",
+        word=word,
+        slug=slug,
+        title=title,
+        text=quantity.duration,
+        between=quantity.duration_between,
+        compared="unpaired",
+        floor=floor,
+        margin=margin,
+        of_invocation=of_invocation,
+        is_required=False,
+        is_time=True,
+    )
+
+
 _LARGEST = 1e30
 
 # A difference below the floor is real where a metric repeats, and not worth a failed build: a converter's time stamp is
@@ -233,37 +264,19 @@ METRICS: Mapping[str, Metric] = {
             combined=max,
             in_tables=False,
         ),
-        Metric(
+        _time_of_process(
             key="load",
-            unit="ns",
-            column="load_ns",
-            low="load_low_ns",
-            high="load_high_ns",
             word="load time",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.2,
             margin=0.5,
             of_invocation=lambda item: item.load_ns,
-            is_required=False,
-            is_time=True,
         ),
-        Metric(
+        _time_of_process(
             key="first",
-            unit="ns",
-            column="first_ns",
-            low="first_low_ns",
-            high="first_high_ns",
             word="first run",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.3,
             margin=0.5,
             of_invocation=lambda item: item.first_ns,
-            is_required=False,
-            is_time=True,
         ),
         Metric(
             key="energy",
@@ -279,40 +292,22 @@ METRICS: Mapping[str, Metric] = {
             is_required=False,
             is_time=True,
         ),
-        Metric(
+        _time_of_process(
             key="p99",
-            unit="ns",
-            column="p99_ns",
-            low="p99_low_ns",
-            high="p99_high_ns",
             word="p99",
             title="99th percentile of executions",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.05,
             margin=0.1,
             of_invocation=lambda item: tail(item.each_ns, 0.99),
-            is_required=False,
-            is_time=True,
         ),
-        Metric(
+        _time_of_process(
             key="p999",
-            unit="ns",
-            column="p999_ns",
-            low="p999_low_ns",
-            high="p999_high_ns",
             word="p99.9",
             slug="p999",
             title="99.9th percentile of executions",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.1,
             margin=0.2,
             of_invocation=lambda item: tail(item.each_ns, 0.999),
-            is_required=False,
-            is_time=True,
         ),
         Metric(
             key="misses",
@@ -329,39 +324,21 @@ METRICS: Mapping[str, Metric] = {
             is_required=False,
             is_time=True,
         ),
-        Metric(
+        _time_of_process(
             key="startup",
-            unit="ns",
-            column="startup_ns",
-            low="startup_low_ns",
-            high="startup_high_ns",
             word="startup",
             title="startup to first result",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.2,
             margin=0.5,
             of_invocation=lambda item: item.start_warm_ns,
-            is_required=False,
-            is_time=True,
         ),
-        Metric(
+        _time_of_process(
             key="cold_startup",
-            unit="ns",
-            column="cold_startup_ns",
-            low="cold_startup_low_ns",
-            high="cold_startup_high_ns",
             word="cold startup",
             title="cold startup to first result",
-            text=quantity.duration,
-            between=quantity.duration_between,
-            compared="unpaired",
             floor=0.2,
             margin=0.5,
             of_invocation=lambda item: item.start_dropped_ns,
-            is_required=False,
-            is_time=True,
         ),
         Metric(
             key="sustained_latency",
