@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pandas as pd
+import pytest
 
 from bnnbench.results.alerts import Alert, with_states
 from bnnbench.results.alerts.in_verdicts import COLUMNS, SIDE_COLUMNS, verdict_alerts
@@ -96,6 +97,17 @@ def test_an_equivalent_ends_an_alert_and_the_next_is_another() -> None:
     worse, better = of("regression", "improvement")
     assert (worse.subject.kind, better.subject.kind) == ("regression", "improvement")
     assert not worse.is_current
+
+
+@pytest.mark.parametrize(("column", "value"), [("allowed", True), ("gated", False)])
+def test_what_a_suite_lets_pass_is_no_alert_and_ends_one(column: str, value: bool) -> None:
+    frame = verdicts("regression", "regression", "regression")
+    frame.loc[frame.index > 0, column] = value
+    (only,) = verdict_alerts(frame, sides(frame))
+    assert not only.is_current
+    assert [near.run_id for near in only.near] == ["check-000"]
+    frame[column] = value
+    assert verdict_alerts(frame, sides(frame)) == []
 
 
 def test_a_regression_after_its_fix_is_a_new_alert() -> None:
