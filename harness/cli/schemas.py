@@ -36,6 +36,7 @@ SCHEMAS: dict[str, Row] = {
     "estimate": Row("estimate", f"{_IN}.estimate:EstimateDocument"),
     "eval": Row("eval", f"{_IN}.runs:EvaluationDocument"),
     "model-info": Row("model info", f"{_IN}.engines:ModelInfo"),
+    "model-lint": Row("model lint", f"{_IN}.lint:LintDocument"),
     "model-list": Row("model list", f"{_IN}.engines:ShippedModels"),
     "peak": Row("peak", f"{_IN}.devices:Roofs"),
     "pick": Row("pick", f"{_IN}.store:PickDocument"),

@@ -1,0 +1,90 @@
+"""What work costs: in ns on a device whose roofs and steps were measured, or in multiply-accumulates without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from ..plan.steps import Step
+
+Unit = Literal["ns", "MACs"]
+_REACHED = 0.7
+"""Share of a roof that convolutions of usual shapes reach: for kinds of work that the model itself has none of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roofs:
+    """Of one device and thread: 2 operations for each MAC, and the bytes that each level of the memory can feed."""
+
+    popcount_gops: float | None
+    fma_gflops: float | None
+    read_gb_s: Mapping[str, float]
+    l2_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Costs in `unit`. `near_byte`, `byte` and `far_byte` are of a byte in the first cache, in the second, and beyond.
+
+    `steps` are the measured costs of the plan's steps, by number, and `total` that of the inference; without a device
+    there are none, and `of` estimates them.
+    """
+
+    unit: Unit
+    float_mac: float
+    binary_mac: float
+    near_byte: float
+    byte: float
+    far_byte: float
+    l2_bytes: int
+    steps: Mapping[int, float] | None = None
+    total: float | None = None
+
+    def of(self, step: Step) -> float:
+        """An estimate of a step that was not measured."""
+        byte = self.byte if step.bytes_moved <= self.l2_bytes else self.far_byte
+        return step.macs_32bit * self.float_mac + step.macs_1bit * self.binary_mac + step.bytes_moved * byte
+
+    def whole(self, steps: Sequence[Step]) -> float:
+        """The same of one inference."""
+        return sum(map(self.of, steps)) if self.total is None else self.total
+
+
+NOMINAL = Rates("MACs", 1.0, 1 / 16, 0.25, 0.5, 2.0, 512 * 1024)
+"""A core of no particular kind: 16 binary MACs take as long as one of floats, as do 2 bytes from the second cache and
+half a byte from beyond; the second cache has 512 KiB. Ratios measured on x86-64 and Cortex-A are 10 to 20 MACs."""
+
+
+def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], total_ns: float, roofs: Roofs) -> Rates:
+    """Rates in ns. A MAC costs what it costs in the model's own steps, or else a usual share of the roof.
+
+    `times_ns` are by the number of the step. A roof that was not measured costs nothing.
+    """
+    levels = [roofs.read_gb_s.get(level) for level in ("l1", "l2", "llc")]
+    near, byte, far = (1.0 / speed if speed else 0.0 for speed in levels)
+    binary = list(_of_macs(steps, times_ns, "bconv", "bconv_bits"))
+    floats = list(_of_macs(steps, times_ns, "conv"))
+    return Rates(
+        "ns",
+        float_mac=median(floats) if floats else _at_roof(roofs.fma_gflops),
+        binary_mac=median(binary) if binary else _at_roof(roofs.popcount_gops),
+        near_byte=near,
+        byte=byte,
+        far_byte=max(far, byte),
+        l2_bytes=roofs.l2_bytes,
+        steps=times_ns,
+        total=total_ns,
+    )
+
+
+def _of_macs(steps: Sequence[Step], times_ns: Mapping[int, float], *kinds: str) -> Iterator[float]:
+    for number, step in enumerate(steps):
+        macs = step.macs_1bit + step.macs_32bit
+        if step.kind in kinds and macs and number in times_ns:
+            yield times_ns[number] / macs
+
+
+def _at_roof(gops: float | None) -> float:
+    return 2 / (_REACHED * gops) if gops else 0.0
