@@ -27,8 +27,8 @@ _SIZES = {"K": 1024, "M": 1024**2}
 class Lint:
     """`unit` of costs is ns on `device`, or MACs where there is none; `total` is the cost of one inference in it.
 
-    `trust` is the grade of the device's times with `doubts`, both empty without a device. `not_imported`: why only the file was
-    looked at, and not its ops.
+    `trust` is the grade of the device's times with `doubts`, both empty without a device. `not_imported` says why only
+    the file was looked at, and not its ops.
     """
 
     findings: tuple[Finding, ...]

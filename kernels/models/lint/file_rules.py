@@ -22,9 +22,10 @@ def float_weights(subject: Subject) -> Iterator[Place]:
     found: dict[int, tuple[Op, int]] = {}
     for op in subject.model.ops:
         weights = op.input(1)
-        if op.name in _LAYERS and weights is not None and weights.data is not None and weights.dtype == "float32":
-            if not is_binary(weights.data):
-                found.setdefault(weights.buffer, (op, weights.data.nbytes))
+        if op.name not in _LAYERS or weights is None or weights.data is None or weights.dtype != "float32":
+            continue
+        if not is_binary(weights.data):
+            found.setdefault(weights.buffer, (op, weights.data.nbytes))
     size = subject.model.size_bytes
     if sum(stored for _, stored in found.values()) < _LARGE * size:
         return

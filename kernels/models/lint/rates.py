@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
 from ..plan.steps import Step
@@ -64,12 +63,12 @@ def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], total_n
     """
     levels = [roofs.read_gb_s.get(level) for level in ("l1", "l2", "llc")]
     near, byte, far = (1.0 / speed if speed else 0.0 for speed in levels)
-    binary = list(_of_macs(steps, times_ns, "bconv", "bconv_bits"))
-    floats = list(_of_macs(steps, times_ns, "conv"))
+    binary = _own(steps, times_ns, "bconv", "bconv_bits")
+    floats = _own(steps, times_ns, "conv")
     return Rates(
         "ns",
-        float_mac=median(floats) if floats else _at_roof(roofs.fma_gflops),
-        binary_mac=median(binary) if binary else _at_roof(roofs.popcount_gops),
+        float_mac=floats or _at_roof(roofs.fma_gflops),
+        binary_mac=binary or _at_roof(roofs.popcount_gops),
         near_byte=near,
         byte=byte,
         far_byte=max(far, byte),
@@ -79,11 +78,11 @@ def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], total_n
     )
 
 
-def _of_macs(steps: Sequence[Step], times_ns: Mapping[int, float], *kinds: str) -> Iterator[float]:
-    for number, step in enumerate(steps):
-        macs = step.macs_1bit + step.macs_32bit
-        if step.kind in kinds and macs and number in times_ns:
-            yield times_ns[number] / macs
+def _own(steps: Sequence[Step], times_ns: Mapping[int, float], *kinds: str) -> float:
+    """ns for each MAC of the steps of these kinds; 0 when there are none."""
+    chosen = [number for number, step in enumerate(steps) if step.kind in kinds and number in times_ns]
+    macs = sum(steps[number].macs_1bit + steps[number].macs_32bit for number in chosen)
+    return sum(times_ns[number] for number in chosen) / macs if macs else 0.0
 
 
 def _at_roof(gops: float | None) -> float:

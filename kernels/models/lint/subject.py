@@ -13,8 +13,8 @@ from ..plan import ExecutionPlan
 from .rates import Rates
 from .storage import Storage, read_storage
 
-_STAGE_BYTES = 8
-"""What one stage moves for each value, in the first cache: it reads and writes a float."""
+_STAGE_BYTES = 4
+"""What one stage of a step reads for each value, in the first cache; it is written in the same time."""
 
 
 class Subject:

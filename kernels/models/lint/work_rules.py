@@ -22,6 +22,8 @@ _MAKE_SIGNS = ("LceDequantize", "SIGN", "SELECT", "SELECT_V2")
 """Ops that Larq's sign becomes in a .tflite file."""
 _KEEP_SIGNS = ("MAX_POOL_2D", "PAD", "PADV2", "RESHAPE")
 _MOST_BETWEEN = 8
+_WORD = 32
+"""Bits in which channels are packed."""
 _LEAST_SHARE = 0.01
 """Share of the work of a step that waits for memory, below which nothing is said."""
 
@@ -66,17 +68,23 @@ def unpacked_weights(subject: Subject) -> Iterator[Place]:
 
 
 def partial_words(subject: Subject) -> Iterator[Place]:
-    """Binary convolutions with channels that are no multiple of 32: the rest of the last word is computed too."""
+    """Binary convolutions with channels that are no multiple of 32: the rest of the last word is computed too, as are
+    the lanes of a vector that no output channel needs."""
     for node in subject.of_kind(BinaryConv2d):
         spec = node.operation.spec  # type: ignore[union-attr]
-        own = spec.c // spec.groups
-        padded = 32 * words(own)
-        if own == padded:
+        used = 1.0
+        details = []
+        for what, channels in (("input", spec.c // spec.groups), ("output", spec.oc)):
+            padded = _WORD * words(channels)
+            used *= channels / padded
+            if channels != padded:
+                details.append(f"{channels} {what} channels in {padded // _WORD} words of {_WORD} bits")
+        if not details:
             continue
         number = subject.step(node)
         fused = [] if number is None else [each for each in subject.plan.steps[number].nodes if each is not node]
         work = max(subject.cost(node) - sum(map(subject.stage_cost, fused)), 0.0)
-        yield Place(node.index, node.op, f"{own} channels in {words(own)} words of 32", work * (1 - own / padded))
+        yield Place(node.index, node.op, ", ".join(details), work * (1 - used))
 
 
 def large_stem(subject: Subject) -> Iterator[Place]:

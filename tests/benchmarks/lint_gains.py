@@ -1,0 +1,103 @@
+"""What `model lint` predicts that mending saves, against what it saves: `python -m tests.benchmarks.lint_gains`.
+
+Every bad model of `tests/kernels/bad_models.py` and the good one alternate in one process of the native engine; times
+are medians over rounds. 48 channels are mended by 64, which do more: their gain is the time beyond that of as many MACs
+at the speed of 64.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from bnnbench.harness.tasks.lint import USUAL_L2_BYTES
+from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.models.formats import graph_of, read_model
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.lint import Roofs, lint_model, measured_rates
+from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
+from bnnbench.kernels.toolchain import build_native
+from tests.kernels.bad_models import BAD, good
+from tests.kernels.engine_process import HOST, EngineProcess
+
+ROUNDS, RUNS = 15, 20
+_LIMIT_NS = 600_000_000_000
+_WITHIN = 2.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in the engine."""
+
+    model: ModelFile
+    graph: Graph
+    plan: ExecutionPlan
+
+
+def _load(client: EngineClient, folder: Path, name: str, content: bytes) -> Loaded:
+    path = folder / f"{name}.tflite"
+    path.write_bytes(content)
+    model = read_model(path)
+    graph = graph_of(model)
+    plan = make_plan(graph)
+    (folder / f"{name}.plan").write_bytes(plan.to_bytes())
+    client.load(name, {"plan": f"{name}.plan"})
+    return Loaded(model, graph, plan)
+
+
+def _times(client: EngineClient, names: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Model -> step -> ns; -1 is the whole inference."""
+    seen: dict[str, dict[int, list[float]]] = {name: {} for name in names}
+    for _ in range(ROUNDS):
+        for name in names:
+            timed = client.profile(name, runs=RUNS, limit_ns=_LIMIT_NS)
+            seen[name].setdefault(-1, []).append(median(timed.total_ns))
+            for op in timed.ops:
+                seen[name].setdefault(op.index, []).append(median(op.ns))
+    return {name: {step: median(values) for step, values in steps.items()} for name, steps in seen.items()}
+
+
+def _binary_ns(plan: ExecutionPlan, times: dict[int, float]) -> tuple[float, int]:
+    steps = [number for number, step in enumerate(plan.steps) if step.macs_1bit]
+    return sum(times[number] for number in steps), sum(plan.steps[number].macs_1bit for number in steps)
+
+
+def main() -> int:
+    """Prints a row for each bad model; status 1 when a prediction is not within a factor of two."""
+    wrong = 0
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with EngineProcess([build_native(HOST).path], folder) as process:
+            client = process.client
+            client.hello()
+            peaks = client.peak()
+            roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, peaks.read_gb_s or {}, USUAL_L2_BYTES)
+            good_plan = _load(client, folder, "good", good().content()).plan
+            print(f"{'model':20} {'finding':18} {'time':>9} {'predicted':>10} {'measured':>9}  ratio")
+            for bad, (finding, make) in BAD.items():
+                it = _load(client, folder, bad, make().content())
+                both = _times(client, ["good", bad])
+                total = both[bad].pop(-1)
+                gain = total - both["good"].pop(-1)
+                if finding == "partial-words":
+                    own, own_macs = _binary_ns(it.plan, both[bad])
+                    other, other_macs = _binary_ns(good_plan, both["good"])
+                    gain = own - other * own_macs / other_macs
+                rates = measured_rates(it.plan.steps, both[bad], total, roofs)
+                found = lint_model(it.model, it.graph, it.plan, rates).findings
+                cost = sum(each.cost for each in found if each.id == finding)
+                ratio = cost / gain if gain else 0.0
+                is_near = 1 / _WITHIN <= ratio <= _WITHIN
+                wrong += not is_near
+                row = f"{bad:20} {finding:18} {total / 1e3:6.1f} us {cost / 1e3:7.1f} us {gain / 1e3:6.1f} us"
+                print(f"{row}  {ratio:5.2f}{'' if is_near else '  not within 2'}", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""What lint finds: in models that were made bad in one way, in good ones only what is true, and in no file a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bnnbench.kernels.models.formats import graph_of, read_model
+from bnnbench.kernels.models.lint import NOMINAL, Finding, Linted, Roofs, lint_file, lint_model, measured_rates
+from bnnbench.kernels.models.lint.linting import RULES
+from bnnbench.kernels.models.lint.weights import is_binary
+from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.shipped import shipped_models
+from tests.kernels.bad_models import BAD, BLOCKS, good
+from tests.kernels.model_builder import Builder
+
+pytestmark = pytest.mark.timeout(60)
+PUBLISHED = sorted((Path(__file__).parents[1] / "golden").glob("*.tflite"))
+PUBLISHED += sorted(Path(os.environ.get("BNNBENCH_GOLDEN", "/nonexistent")).glob("[!t]*.tflite"))
+NOT_CONVERTED = {"old-converter"}
+"""What is true of every file that the builder writes."""
+
+
+def linted(path: Path) -> Linted:
+    model = read_model(path)
+    graph = graph_of(model)
+    return lint_model(model, graph, make_plan(graph))
+
+
+def written(folder: Path, builder: Builder) -> Linted:
+    path = folder / "made.tflite"
+    path.write_bytes(builder.content())
+    return linted(path)
+
+
+def by_id(found: Linted) -> dict[str, Finding]:
+    return {finding.id: finding for finding in found.findings}
+
+
+def places(finding: Finding) -> list[tuple[int | None, str]]:
+    return [(place.op, place.name) for place in finding.places]
+
+
+def test_a_good_model_has_nothing(tmp_path: Path) -> None:
+    assert by_id(written(tmp_path, good())).keys() <= {*NOT_CONVERTED, "float-weights"}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_was_made_bad_is_found_at_its_places(tmp_path: Path, name: str) -> None:
+    finding, make = BAD[name]
+    builder = make()
+    found = by_id(written(tmp_path, builder))
+    assert found.keys() <= {finding, "float-weights", *NOT_CONVERTED}
+    expected = [number for number, op in enumerate(builder.ops) if op["name"] == FIRST_OP[name](op, builder)]
+    assert [op for op, _ in places(found[finding])] == expected
+    assert len(expected) == (1 if name.startswith("float_") and name != "float_weights_kept" else BLOCKS)
+    assert all(place.cost > 0 and place.detail for place in found[finding].places)
+    assert 0 < found[finding].cost_share < 1
+
+
+def _float_convolution(op: dict[str, object], builder: Builder) -> str:
+    is_stem = op is builder.ops[0]
+    return "" if is_stem else "CONV_2D"
+
+
+FIRST_OP: dict[str, Callable[[dict[str, object], Builder], str]] = {
+    "zero_padded": lambda op, builder: "LceBconv2d",
+    "unfused": lambda op, builder: "LceBconv2d",
+    "channels_48": lambda op, builder: "LceBconv2d",
+    "float_weights_kept": _float_convolution,
+    "quantize_pairs": lambda op, builder: "LceDequantize",
+    "float_head": lambda op, builder: "FULLY_CONNECTED",
+    "float_between": _float_convolution,
+}
+"""Of each bad model: the name of an op where the finding has a place, or something else."""
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("channels_48", 1 - (48 / 64) ** 2), ("quantize_pairs", 1.0)],
+)
+def test_costs_on_a_device_are_parts_of_measured_steps(tmp_path: Path, name: str, share: float) -> None:
+    finding, make = BAD[name]
+    path = tmp_path / "made.tflite"
+    path.write_bytes(make().content())
+    model = read_model(path)
+    graph = graph_of(model)
+    plan = make_plan(graph)
+    times = dict.fromkeys(range(len(plan.steps)), 1000.0)
+    rates = measured_rates(plan.steps, times, 1000.0 * len(times), Roofs(100.0, 10.0, {}, 2**20))
+    found = by_id(lint_model(model, graph, plan, rates))[finding]
+    assert rates.unit == "ns"
+    assert found.cost == pytest.approx(1000.0 * share * len(found.places))
+    assert found.cost_share == pytest.approx(found.cost / (1000.0 * len(times)))
+
+
+def test_a_dense_layer_over_an_image_costs_what_pooling_saves(tmp_path: Path) -> None:
+    path = tmp_path / "made.tflite"
+    path.write_bytes(BAD["float_head"][1]().content())
+    model = read_model(path)
+    graph = graph_of(model)
+    plan = make_plan(graph)
+    times = {number: 5000.0 if step.kind == "conv" and number else 1000.0 for number, step in enumerate(plan.steps)}
+    rates = measured_rates(plan.steps, times, sum(times.values()), Roofs(100.0, 10.0, {}, 2**20))
+    assert by_id(lint_model(model, graph, plan, rates))["large-head"].cost == pytest.approx(5000 * (1 - 1 / 28**2))
+
+
+TRUE_OF_SHIPPED = {
+    "quicknet_xs": {"partial-words"},
+    "quicknet_s": {"partial-words"},
+    "quicknet_m_zero_padded": {"zero-padding"},
+}
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_of_shipped_models_only_what_is_true(name: str) -> None:
+    found = by_id(linted(shipped_models()[name]))
+    assert found.keys() - {"float-weights"} == TRUE_OF_SHIPPED.get(name, set())
+
+
+TRUE_OF_GOLDEN = {
+    "QuickNetSmall": {"float-weights", "out-of-cache"},
+    "QuickNetSmall_int8": {"quantize-pair"},
+    "BiRealNet": {"float-weights", "large-stem", "out-of-cache", "zero-padding"},
+    "RealToBinaryNet": {"float-weights", "large-stem", "out-of-cache", "zero-padding"},
+    "BinaryDenseNet28": {"float-weights", "out-of-cache", "zero-padding"},
+    "tiny_larq": {"float-weights", "unfused-op"},
+    "tiny_bmaxpool_presign": {"quantize-pair", "partial-words"},
+}
+"""BiRealNet and others in the zoo are zero-padded, and have ResNet's 7x7 stem; QuickNetSmall_int8 rounds its sums to
+int8 and back; 112 x 112 x 64 floats are more than a usual second cache."""
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PUBLISHED if path.stem in TRUE_OF_GOLDEN], ids=lambda path: path.stem
+)
+def test_of_published_models_only_what_is_true(path: Path) -> None:
+    assert by_id(linted(path)).keys() == TRUE_OF_GOLDEN[path.stem]
+
+
+def test_data_that_is_there_twice_or_for_nothing(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input((1, 4))
+    weights = np.arange(400, dtype=np.float32).reshape(100, 4)
+    for _ in range(2):
+        y = b.op("FULLY_CONNECTED", [x, b.constant(weights)], b.tensor((1, 100)), "FullyConnectedOptions")
+        z = b.op("FULLY_CONNECTED", [y, b.constant(weights.T + 1)], b.tensor((1, 4)), "FullyConnectedOptions")
+        x = z
+    b.constant(np.ones(1000, np.float32))
+    b.outputs = [x]
+    found = by_id(written(tmp_path, b))
+    assert found["duplicate-data"].file_bytes == 2 * weights.nbytes
+    assert found["unused-data"].file_bytes == 4000
+    assert found["unused-data"].cost == 0
+    assert found["unused-data"].share == found["unused-data"].file_share > 0.3
+
+
+def test_a_file_that_cannot_be_imported_is_looked_at_as_a_file(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input((1, 8, 8, 32))
+    signs = b.op("SIGN", [x], b.tensor((1, 8, 8, 32)))
+    weights = np.where(np.random.default_rng(1).random((32, 3, 3, 32)) < 0.5, -1, 1).astype(np.float32)
+    out = b.op(
+        "CONV_2D",
+        [signs, b.constant(weights), b.constant(np.zeros(32, np.float32))],
+        b.tensor((1, 8, 8, 32)),
+        "Conv2DOptions",
+        padding=0,
+        stride_h=1,
+        stride_w=1,
+    )
+    b.outputs = [out]
+    path = tmp_path / "plain.tflite"
+    path.write_bytes(b.content())
+    found = by_id(lint_file(read_model(path)))
+    assert places(found["unpacked-weights"]) == [(1, "CONV_2D")]
+    assert "SIGN" in found["unpacked-weights"].places[0].detail
+    assert found["unpacked-weights"].file_share > 0.9
+    assert found["unpacked-weights"].cost_share == pytest.approx(15 / 16)
+
+
+def test_weights_of_one_size_in_each_channel_are_binary() -> None:
+    rng = np.random.default_rng(3)
+    signs = np.where(rng.random((4, 3, 3, 8)) < 0.5, -1, 1).astype(np.float32)
+    sizes = np.array([0.5, 1, 2, 3], np.float32).reshape(4, 1, 1, 1)
+    assert is_binary(signs * sizes)
+    assert not is_binary(signs * 0)
+    assert not is_binary(np.abs(signs))
+    assert not is_binary(rng.normal(size=signs.shape).astype(np.float32))
+    assert not is_binary(signs[:, :1, :1])
+    assert not is_binary(signs.astype(np.int8))
+    assert not is_binary(signs.reshape(4, -1))
+    assert not is_binary(None)
+
+
+def test_rules_are_sentences_with_names_for_the_command_line() -> None:
+    for name, rule in RULES.items():
+        assert name == name.lower().replace(" ", "-")
+        assert name not in ("none", "any")
+        assert rule.title.endswith(".")
+        assert rule.mend.endswith(".")
+
+
+def test_without_a_device_a_binary_mac_counts_a_sixteenth(tmp_path: Path) -> None:
+    assert NOMINAL.unit == "MACs"
+    path = tmp_path / "made.tflite"
+    path.write_bytes(good().content())
+    model = read_model(path)
+    plan = make_plan(graph_of(model))
+    work = sum(step.macs_32bit + step.macs_1bit / 16 for step in plan.steps)
+    assert work < NOMINAL.whole(plan.steps) < 2 * work
