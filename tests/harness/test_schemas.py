@@ -40,6 +40,7 @@ CALLS: dict[str, str] = {
     "estimate": "estimate small.toml --store store",
     "eval": "eval quicknet_xs --images 100 --invocations 1 --store models",
     "model-info": "model info quicknet_xs",
+    "model-lint": "model lint quicknet_m_zero_padded -d local --runs 2",
     "model-list": "model list",
     "peak": "peak",
     "pick": "pick --max-size 1MB --store models",
