@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .examples import give_own_examples
+from .model_diff import diff
 from .model_lint import lint
 from .options import DebugOption, JsonOption
 
@@ -17,7 +18,9 @@ app = App(
     help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite\n"
     "  bnnbench model lint quicknet.tflite               # what makes it slow or large, in MACs and bytes\n"
     "  bnnbench model lint quicknet.tflite -d pi4        # in times measured on a device\n"
-    "  bnnbench model lint quicknet.tflite --fail-on 10% # in CI: status 1 where mending saves so much",
+    "  bnnbench model lint quicknet.tflite --fail-on 10% # in CI: status 1 where mending saves so much\n"
+    "  bnnbench model diff before.tflite after.tflite\n"
+    "  bnnbench model diff before.tflite after.tflite --input image.npy --json",
 )
 
 
@@ -69,4 +72,5 @@ def info(
 
 
 app.command(lint)
+app.command(diff)
 give_own_examples(app)

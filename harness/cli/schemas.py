@@ -35,6 +35,7 @@ SCHEMAS: dict[str, Row] = {
     "engines-list": Row("engines list", f"{_IN}.engines:EngineList"),
     "estimate": Row("estimate", f"{_IN}.estimate:EstimateDocument"),
     "eval": Row("eval", f"{_IN}.runs:EvaluationDocument"),
+    "model-diff": Row("model diff", f"{_IN}.diff:DiffDocument"),
     "model-info": Row("model info", f"{_IN}.engines:ModelInfo"),
     "model-lint": Row("model lint", f"{_IN}.lint:LintDocument"),
     "model-list": Row("model list", f"{_IN}.engines:ShippedModels"),

@@ -39,6 +39,7 @@ CALLS: dict[str, str] = {
     "engines-list": "engines list",
     "estimate": "estimate small.toml --store store",
     "eval": "eval quicknet_xs --images 100 --invocations 1 --store models",
+    "model-diff": "model diff quicknet_m quicknet_m_zero_padded",
     "model-info": "model info quicknet_xs",
     "model-lint": "model lint quicknet_m_zero_padded -d local --runs 2",
     "model-list": "model list",
