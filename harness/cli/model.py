@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from .examples import give_own_examples
 from .model_diff import diff
+from .model_draw import draw
 from .model_lint import lint
 from .options import DebugOption, JsonOption
 
@@ -20,7 +21,9 @@ app = App(
     "  bnnbench model lint quicknet.tflite -d pi4        # in times measured on a device\n"
     "  bnnbench model lint quicknet.tflite --fail-on 10% # in CI: status 1 where mending saves so much\n"
     "  bnnbench model diff before.tflite after.tflite\n"
-    "  bnnbench model diff before.tflite after.tflite --input image.npy --json",
+    "  bnnbench model diff before.tflite after.tflite --input image.npy --json\n"
+    "  bnnbench model draw quicknet.tflite -o quicknet.svg       # ops with their work\n"
+    "  bnnbench model draw quicknet.tflite -o quicknet.png -d pi4 # steps with their times",
 )
 
 
@@ -73,4 +76,5 @@ def info(
 
 app.command(lint)
 app.command(diff)
+app.command(draw)
 give_own_examples(app)

@@ -197,6 +197,13 @@ def test_weights_of_one_size_in_each_channel_are_binary() -> None:
     assert not is_binary(None)
 
 
+def test_findings_that_take_time_come_first(tmp_path: Path) -> None:
+    shares = [finding.cost_share for finding in written(tmp_path, BAD["float_head"][1]()).findings]
+    assert len(shares) >= 2
+    assert shares[0] > 0.3
+    assert shares == sorted(shares, reverse=True)
+
+
 def test_rules_are_sentences_with_names_for_the_command_line() -> None:
     for name, rule in RULES.items():
         assert name == name.lower().replace(" ", "-")

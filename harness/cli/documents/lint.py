@@ -13,7 +13,7 @@ from .document import Document
 
 
 class LintDocument(Document, frozen=True, kw_only=True):
-    """Findings, the largest `share` first; `share` is the larger of those of the inference and of the file."""
+    """Findings that cost at least 1 % of the inference first; `share` is the larger of those of inference and file."""
 
     file: str
     file_bytes: int

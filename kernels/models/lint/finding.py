@@ -23,7 +23,7 @@ class Place:
 class Finding:
     """A rule that found something. Costs are sums over the places.
 
-    `share` is the larger of the shares of the inference and of the file that mending saves; findings are ordered by it.
+    `share` is the larger of the shares of the inference and of the file that mending saves.
     """
 
     id: str

@@ -13,6 +13,9 @@ from .finding import Finding, Place
 from .rates import NOMINAL, Rates
 from .subject import Subject
 
+_MATTERS = 0.01
+"""Share of the inference below which a cost in time does not decide the order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -98,7 +101,8 @@ RULES: Mapping[str, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """Findings, the largest share of the inference or of the file first; `total` is the cost of an inference."""
+    """Findings that cost at least 1 % of the inference first, by cost, then the others by their share of inference or
+    file; `total` is the cost of an inference."""
 
     findings: tuple[Finding, ...]
     total: float
@@ -108,12 +112,16 @@ def lint_model(model: ModelFile, graph: Graph, plan: ExecutionPlan, rates: Rates
     """What the rules find."""
     subject = Subject(model, graph, plan, rates)
     found = [_finding(subject, name, places) for name, rule in RULES.items() if (places := tuple(rule.find(subject)))]
-    return Linted(tuple(sorted(found, key=lambda finding: -finding.share)), subject.total)
+    return Linted(tuple(sorted(found, key=_order)), subject.total)
 
 
 def lint_file(model: ModelFile) -> Linted:
     """What the rules find in a file that cannot be imported: those that only look at the file."""
     return lint_model(model, Graph((), (), (), str(model.path)), ExecutionPlan((), (), (), 0, 0, b""))
+
+
+def _order(finding: Finding) -> tuple[float, float]:
+    return -finding.cost_share if finding.cost_share >= _MATTERS else 0.0, -finding.share
 
 
 def _finding(subject: Subject, name: str, places: tuple[Place, ...]) -> Finding:
