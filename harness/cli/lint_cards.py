@@ -81,7 +81,8 @@ def _about(done: Lint, plain: bool) -> str:
     if done.device is None:
         return (
             f"costs are estimated, not measured: in multiply-accumulates of floats, of {count(done.total)} in all; 16 "
-            "binary ones count as one, as do 2 bytes from the second cache. -d DEVICE measures them"
+            "binary ones count as one, as do 2 bytes from the second cache and a value that a fused op changes. "
+            "-d DEVICE measures them"
         )
     return (
         f"costs are what a mended model should save of {duration(done.total, plain)} on {done.device} with the native "

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 from ..plan.steps import Step
 
 Unit = Literal["ns", "MACs"]
+_STAGE_BYTES = 4
+"""What one stage of a step reads for each value, in the first cache; it is written in the same time."""
 _REACHED = 0.7
 """Share of a roof that convolutions of usual shapes reach: for kinds of work that the model itself has none of."""
 
@@ -44,7 +47,13 @@ class Rates:
     def of(self, step: Step) -> float:
         """An estimate of a step that was not measured."""
         byte = self.byte if step.bytes_moved <= self.l2_bytes else self.far_byte
-        return step.macs_32bit * self.float_mac + step.macs_1bit * self.binary_mac + step.bytes_moved * byte
+        values = prod(step.shape) * (1 + len(step.stages)) if step.streams else 0
+        macs = step.macs_32bit * self.float_mac + step.macs_1bit * self.binary_mac
+        return macs + step.bytes_moved * byte + self.stage(values)
+
+    def stage(self, values: int) -> float:
+        """What one stage of a step costs for so many values."""
+        return values * _STAGE_BYTES * self.near_byte
 
     def whole(self, steps: Sequence[Step]) -> float:
         """The same of one inference."""

@@ -13,9 +13,6 @@ from ..plan import ExecutionPlan
 from .rates import Rates
 from .storage import Storage, read_storage
 
-_STAGE_BYTES = 4
-"""What one stage of a step reads for each value, in the first cache; it is written in the same time."""
-
 
 class Subject:
     """Nodes, who reads their outputs, and costs in the unit of `rates`."""
@@ -65,7 +62,7 @@ class Subject:
 
     def stage_cost(self, node: Node) -> float:
         """Of a node that is only a stage of a step."""
-        return prod(node.output.shape) * _STAGE_BYTES * self.rates.near_byte
+        return self.rates.stage(prod(node.output.shape))
 
     def cost_without(self, nodes: Collection[Node]) -> float:
         """What leaving out nodes saves: steps that compute nothing else, and single stages of others."""

@@ -97,7 +97,8 @@ def large_stem(subject: Subject) -> Iterator[Place]:
     x, out = subject.graph.inputs[0], first.inputs[0]
     if cost <= _TOO_MUCH * subject.total or len(x.shape) != 4:
         return
-    gain = cost - _stem_macs(x, out) * subject.rates.float_mac
+    macs = sum(step.macs_32bit for step in subject.plan.steps[:end])
+    gain = cost * (1 - _stem_macs(x, out) / macs) if macs else 0.0
     node = subject.graph.nodes[0]
     if gain > _WORTH_IT * subject.total:
         yield Place(node.index, node.op, f"up to op {first.index}: {_percent(cost / subject.total)} of the work", gain)
