@@ -5,6 +5,7 @@ that pass boxes, take lanes to the right of it. Long charts are cut into columns
 Pure geometry, in inches, y downwards.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -69,25 +70,27 @@ def _lanes(
     """Of each node its lane, 0 for the straight line, and of each edge the lane in which it passes boxes."""
     straight = _longest_chain(rows, before)
     lanes = [0] * len(rows)
+    boxes: dict[int, list[int]] = {}
+    for row, node in sorted((rows[node], node) for node in range(len(rows)) if node not in straight):
+        near = [lanes[source] for source in before[node] if lanes[source]]
+        lane = next(lane for lane in (*near, *range(1, len(rows) + 1)) if boxes.get(lane, [])[-1:] != [row])
+        boxes.setdefault(lane, []).append(row)
+        lanes[node] = lane
     passes: list[int | None] = [None] * len(edges)
-    wanted = sorted((rows[node], rows[node], False, node) for node in range(len(rows)) if node not in straight)
-    wanted += sorted(
-        (rows[a] + 1, rows[b] - 1, True, number) for number, (a, b) in enumerate(edges) if rows[b] - rows[a] > 1
-    )
-    taken: set[tuple[int, int]] = set()
-    for first, last, is_line, number in wanted:  # boxes first, so that they stand near the straight line
-        near = [] if is_line else [lanes[source] for source in before[number] if lanes[source]]
-        lane = next(
-            lane
-            for lane in (*near, *range(1, len(wanted) + 1))
-            if not any((row, lane) in taken for row in range(first, last + 1))
-        )
-        taken |= {(row, lane) for row in range(first, last + 1)}
-        if is_line:
-            passes[number] = lane
-        else:
-            lanes[number] = lane
+    ends: dict[int, int] = {}
+    long = [(rows[a] + 1, rows[b] - 1, number) for number, (a, b) in enumerate(edges) if rows[b] - rows[a] > 1]
+    for first, last, number in sorted(long):
+        lane = 1
+        while ends.get(lane, -1) >= first or _any_between(boxes.get(lane, []), first, last):
+            lane += 1
+        ends[lane] = last
+        passes[number] = lane
     return lanes, passes
+
+
+def _any_between(ordered: Sequence[int], first: int, last: int) -> bool:
+    place = bisect_left(ordered, first)
+    return place < len(ordered) and ordered[place] <= last
 
 
 def _longest_chain(rows: Sequence[int], before: Sequence[Sequence[int]]) -> set[int]:
