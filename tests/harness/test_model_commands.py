@@ -51,7 +51,7 @@ def test_cards_fit_the_terminal(user: Bench, columns: int) -> None:
     assert done.returncode == 0, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= columns
     text = " ".join(done.stdout.split())
-    for words in ("zero-padding", "op 2 LceBconv2d", "op 4 (MUL)", "Mend: Train with pad_values=1.0", "not measured"):
+    for words in ("zero-padding", "op 2 LceBconv2d", "op 4 (MUL)", "Mend: Train with one-padding", "not measured"):
         assert words in text
 
 

@@ -51,6 +51,23 @@ class Network:
         self.x = self.b.input((1, self.size * 2, self.size * 2, 3))
         self.convolution(self.channels, 3, 2)
 
+    def resnet_stem(self) -> None:
+        """As ResNet begins: 7x7 at half the image, and a pool."""
+        self.x = self.b.input((1, self.size * 4, self.size * 4, 3))
+        self.convolution(self.channels, 7, 2)
+        options = {"padding": SAME, "stride_h": 2, "stride_w": 2, "filter_height": 3, "filter_width": 3}
+        self.x = self.b.op("MAX_POOL_2D", [self.x], self.new(), "Pool2DOptions", **options)
+
+    def quicknet_stem(self) -> None:
+        """As QuickNet begins: 3x3 to 8 channels, 3x3 depthwise, 1x1."""
+        self.x = self.b.input((1, self.size * 4, self.size * 4, 3))
+        self.convolution(8, 3, 2)
+        weights = [self.b.constant(self.numbers(1, 3, 3, 8)), self.b.constant(self.numbers(8))]
+        options = {"padding": SAME, "stride_h": 2, "stride_w": 2, "depth_multiplier": 1}
+        smaller = self.new((1, self.size, self.size, 8))
+        self.x = self.b.op("DEPTHWISE_CONV_2D", [self.x, *weights], smaller, "DepthwiseConv2DOptions", **options)
+        self.convolution(self.channels, 1, 1)
+
     def signs(self) -> int:
         packed = (*self.shape[:3], words(self.channels))
         return self.b.op("LceQuantize", [self.x], self.new(packed, "int32"))
@@ -92,9 +109,9 @@ class Network:
         return self.dense(mean, self.channels)
 
 
-def _network(block: Callable[[Network], None], **sizes: int) -> Builder:
+def _network(block: Callable[[Network], None], stem: Callable[[Network], None] = Network.stem, **sizes: int) -> Builder:
     m = Network(**sizes)
-    m.stem()
+    stem(m)
     for _ in range(m.blocks):
         block(m)
     m.b.outputs = [m.head()]
@@ -108,6 +125,16 @@ def _good_block(m: Network) -> None:
 def good() -> Builder:
     """One-padding, 64 channels, everything fused."""
     return _network(_good_block)
+
+
+def large_stem() -> Builder:
+    """ResNet's stem in front of a few binary convolutions."""
+    return _network(_good_block, Network.resnet_stem)
+
+
+def small_stem() -> Builder:
+    """The same with QuickNet's stem."""
+    return _network(_good_block, Network.quicknet_stem)
 
 
 def _zero_padded_block(m: Network) -> None:
@@ -192,5 +219,9 @@ BAD: dict[str, tuple[str, Callable[[], Builder]]] = {
     "quantize_pairs": ("quantize-pair", quantize_pairs),
     "float_head": ("large-head", float_head),
     "float_between": ("float-convolution", float_between),
+    "large_stem": ("large-stem", large_stem),
 }
-"""Name -> the finding that says what is bad, and the model; mended, each is `good`."""
+"""Name -> the finding that says what is bad, and the model."""
+
+MENDED: dict[str, Callable[[], Builder]] = {**dict.fromkeys(BAD, good), "large_stem": small_stem}
+"""Name -> the same model mended."""

@@ -46,7 +46,7 @@ RULES: Mapping[str, Rule] = {
     "zero-padding": Rule(
         fusing_rules.zero_padding,
         "Binary convolutions are padded with zeros, which bits do not have.",
-        "Train with pad_values=1.0 (one-padding), which costs nothing and lets the converter fuse what follows.",
+        "Train with one-padding (pad_values=1.0 in Larq), which costs nothing and lets converters fuse what follows.",
     ),
     "unfused-op": Rule(
         fusing_rules.unfused_ops,

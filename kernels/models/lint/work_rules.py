@@ -78,7 +78,7 @@ def partial_words(subject: Subject) -> Iterator[Place]:
             padded = _WORD * words(channels)
             used *= channels / padded
             if channels != padded:
-                details.append(f"{channels} {what} channels in {padded // _WORD} words of {_WORD} bits")
+                details.append(f"{channels} of {padded} {what} channels")
         if not details:
             continue
         number = subject.step(node)
