@@ -15,7 +15,7 @@ from .options import DebugOption, JsonOption
 
 app = App(
     name="model",
-    help="Show model files, and list the shipped models.",
+    help="Show, check, compare and draw model files, and list the shipped models.",
     help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite\n"
     "  bnnbench model lint quicknet.tflite               # what makes it slow or large, in MACs and bytes\n"
     "  bnnbench model lint quicknet.tflite -d pi4        # in times measured on a device\n"

@@ -74,7 +74,7 @@ def lint(file: Path, *, device: str | None, inventory: Path | None, threads: int
         l2_bytes(device, inventory) or USUAL_L2_BYTES,
     )
     times = {op.index: op.time_ns for op in timed.ops}
-    rates = measured_rates(plan.steps, times, timed.total_ns, roofs)
+    rates = measured_rates(plan.steps, times, roofs)
     found = lint_model(model, graph, plan, rates)
     return Lint(found.findings, rates.unit, found.total, model.size_bytes, device, timed.trust, timed.doubts)
 

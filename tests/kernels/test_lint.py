@@ -99,7 +99,7 @@ def test_costs_on_a_device_are_parts_of_measured_steps(tmp_path: Path, name: str
     graph = graph_of(model)
     plan = make_plan(graph)
     times = dict.fromkeys(range(len(plan.steps)), 1000.0)
-    rates = measured_rates(plan.steps, times, 1000.0 * len(times), Roofs(100.0, 10.0, {}, 2**20))
+    rates = measured_rates(plan.steps, times, Roofs(100.0, 10.0, {}, 2**20))
     found = by_id(lint_model(model, graph, plan, rates))[finding]
     assert rates.unit == "ns"
     assert found.cost == pytest.approx(1000.0 * share * len(found.places))
@@ -113,7 +113,7 @@ def test_a_dense_layer_over_an_image_costs_what_pooling_saves(tmp_path: Path) ->
     graph = graph_of(model)
     plan = make_plan(graph)
     times = {number: 5000.0 if step.kind == "conv" and number else 1000.0 for number, step in enumerate(plan.steps)}
-    rates = measured_rates(plan.steps, times, sum(times.values()), Roofs(100.0, 10.0, {}, 2**20))
+    rates = measured_rates(plan.steps, times, Roofs(100.0, 10.0, {}, 2**20))
     assert by_id(lint_model(model, graph, plan, rates))["large-head"].cost == pytest.approx(5000 * (1 - 1 / 28**2))
 
 

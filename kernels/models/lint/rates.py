@@ -65,10 +65,11 @@ NOMINAL = Rates("MACs", 1.0, 1 / 16, 0.25, 0.5, 2.0, 512 * 1024)
 half a byte from beyond; the second cache has 512 KiB. Ratios measured on x86-64 and Cortex-A are 10 to 20 MACs."""
 
 
-def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], total_ns: float, roofs: Roofs) -> Rates:
+def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], roofs: Roofs) -> Rates:
     """Rates in ns. A MAC costs what it costs in the model's own steps, or else a usual share of the roof.
 
-    `times_ns` are by the number of the step. A roof that was not measured costs nothing.
+    `times_ns` are medians by the number of the step. The inference costs their sum: on a busy machine its own median
+    holds what other programs took, which few runs of a single step do. A roof that was not measured costs nothing.
     """
     levels = [roofs.read_gb_s.get(level) for level in ("l1", "l2", "llc")]
     near, byte, far = (1.0 / speed if speed else 0.0 for speed in levels)
@@ -83,7 +84,7 @@ def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], total_n
         far_byte=max(far, byte),
         l2_bytes=roofs.l2_bytes,
         steps=times_ns,
-        total=total_ns,
+        total=sum(times_ns.values()),
     )
 
 
