@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +67,10 @@ def lint(file: Path, *, device: str | None, inventory: Path | None, threads: int
     if device is None:
         found = lint_model(model, graph, plan)
         return Lint(found.findings, NOMINAL.unit, found.total, model.size_bytes)
+    cache = l2_bytes(device, inventory) or USUAL_L2_BYTES
     timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
-    roofs = Roofs(
-        timed.peaks.popcount_gops,
-        timed.peaks.fma_gflops,
-        timed.peaks.read_gb_s or {},
-        l2_bytes(device, inventory) or USUAL_L2_BYTES,
-    )
+    peaks = timed.peaks
+    roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, peaks.read_gb_s or {}, cache)
     times = {op.index: op.time_ns for op in timed.ops}
     rates = measured_rates(plan.steps, times, roofs)
     found = lint_model(model, graph, plan, rates)
@@ -83,9 +81,13 @@ def l2_bytes(device: str, inventory: Path | None) -> int | None:
     """Size of the second cache of a device's first core; None where it does not say. Raises DeviceError."""
     with connect(resolve(device, open_inventory(inventory))) as transport:
         said = transport.run(_ASK_L2, timeout_s=20)
-    text = said.stdout.decode(errors="replace").strip()
-    number, unit = text[:-1], text[-1:]
-    return int(number) * _SIZES[unit] if number.isdigit() and unit in _SIZES else None
+    return size_of(said.stdout.decode(errors="replace"))
+
+
+def size_of(text: str) -> int | None:
+    """Bytes of what Linux says of a cache, such as 512K; None for anything else."""
+    match = re.fullmatch(r"\s*([0-9]{1,9})([KM])\s*", text, re.ASCII)
+    return int(match[1]) * _SIZES[match[2]] if match else None
 
 
 def _fails(finding: Finding, fail_on: str) -> bool:

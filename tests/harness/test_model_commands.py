@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bnnbench.harness.tasks.lint import size_of
 from bnnbench.kernels.models.lint.linting import RULES
 from tests.harness.bench import Bench
 from tests.kernels.bad_models import BAD, good
@@ -73,6 +74,14 @@ def test_costs_are_times_on_a_device(user: Bench) -> None:
     assert 0.2 < first["cost_share"] < 1
     assert first["cost"] == pytest.approx(first["cost_share"] * found["total"])
     assert found["trust"] in ("low", "medium", "high")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1024K\n", 2**20), ("2M", 2**21), ("", None), ("12", None), ("-1K", None), ("9" * 40 + "K", None)],
+)
+def test_the_size_of_a_cache_as_linux_says_it(text: str, size: int | None) -> None:
+    assert size_of(text) == size
 
 
 def test_what_lint_says_in_python(user: Bench) -> None:

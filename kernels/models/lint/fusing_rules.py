@@ -34,7 +34,8 @@ def quantize_pairs(subject: Subject) -> Iterator[Place]:
             readers = subject.readers(node.output)
             inverse = [reader for reader in readers if isinstance(reader.operation, second)]
             if inverse:
-                gone = [node, *inverse] if len(inverse) == len(readers) else inverse
+                is_alone = len(inverse) == len(readers) and not subject.is_output(node.output)
+                gone = [node, *inverse] if is_alone else inverse
                 text = f"with op {', '.join(str(reader.index) for reader in inverse)} ({inverse[0].op}): {detail}"
                 yield Place(node.index, node.op, text, subject.cost_without(gone))
 

@@ -57,7 +57,7 @@ RULES: Mapping[str, Rule] = {
     "partial-words": Rule(
         work_rules.partial_words,
         "Channels do not fill the 32-bit words in which they are packed.",
-        "Choose a multiple of 32 channels: more channels up to the next one take no more time.",
+        "Choose a multiple of 32 channels: more channels up to the next one take hardly more time.",
     ),
     "large-stem": Rule(
         work_rules.large_stem,

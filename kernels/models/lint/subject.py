@@ -85,10 +85,14 @@ class Subject:
         """The nodes that read a tensor."""
         return self._readers.get(id(tensor), [])
 
+    def is_output(self, tensor: Tensor) -> bool:
+        """Whether a tensor is an output of the model."""
+        return id(tensor) in self._outputs
+
     def only_reader(self, node: Node) -> Node | None:
         """The one node that reads what a node computes, if there is one and it is no output of the model."""
         readers = self.readers(node.output)
-        return readers[0] if len(readers) == 1 and id(node.output) not in self._outputs else None
+        return readers[0] if len(readers) == 1 and not self.is_output(node.output) else None
 
     def source(self, tensor: Tensor) -> Node | None:
         """The node that computes a tensor, before it was reshaped."""
