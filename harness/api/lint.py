@@ -114,7 +114,7 @@ def lint(
     Example:
         >>> import bnnbench as bnn
         >>> bnn.lint("quicknet_m_zero_padded").ids
-        ('float-weights', 'zero-padding')
+        ('zero-padding', 'float-weights')
     """
     from ..errors import CallError
     from ..suite.load import model_path
