@@ -16,7 +16,7 @@ from bnnbench.kernels.models.lint.linting import RULES
 from bnnbench.kernels.models.lint.weights import is_binary
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.shipped import shipped_models
-from tests.kernels.bad_models import BAD, BLOCKS, good, small_stem
+from tests.kernels.bad_models import BAD, BLOCKS, Network, good, small_stem
 from tests.kernels.model_builder import Builder
 
 pytestmark = pytest.mark.timeout(60)
@@ -148,6 +148,31 @@ int8 and back; 112 x 112 x 64 floats are more than a usual second cache."""
 )
 def test_of_published_models_only_what_is_true(path: Path) -> None:
     assert by_id(linted(path)).keys() == TRUE_OF_GOLDEN[path.stem]
+
+
+@pytest.mark.parametrize(
+    ("reader", "why"),
+    [
+        ("MUL", "nothing in the file prevents it"),
+        ("pool", "behind op 3 (MAX_POOL_2D)"),
+        ("both", "reads the convolution too"),
+    ],
+)
+def test_why_a_batch_normalization_is_an_op_of_its_own(tmp_path: Path, reader: str, why: str) -> None:
+    m = Network(blocks=1)
+    m.stem()
+    y = m.binary(m.signs())
+    x = y
+    if reader == "pool":
+        options = {"padding": 0, "stride_h": 1, "stride_w": 1, "filter_height": 3, "filter_width": 3}
+        x = m.b.op("MAX_POOL_2D", [y], m.new(), "Pool2DOptions", **options)
+    z = m.normalized(x)
+    m.x = m.elementwise("ADD", z, y) if reader == "both" else z
+    m.b.outputs = [m.head()]
+    found = by_id(written(tmp_path, m.b))["unfused-op"]
+    assert places(found) == [(2, "LceBconv2d")]
+    assert why in found.places[0].detail
+    assert found.cost > 0
 
 
 def test_data_that_is_there_twice_or_for_nothing(tmp_path: Path) -> None:

@@ -66,12 +66,25 @@ def unfused_ops(subject: Subject) -> Iterator[Place]:
         assert isinstance(operation, BinaryConv2d)
         if operation.spec.pad_value == 0 and _has_border(node, operation):
             continue  # this is what zero_padding says
-        behind = _behind(subject, node)
-        ops = [each for each in behind if not isinstance(each.operation, Pool2d)]
-        if not ops:
-            continue
-        names = ", ".join(f"op {each.index} ({each.op})" for each in ops)
-        yield Place(node.index, node.op, f"{names}: {_why(behind, ops)}", subject.cost_without(ops))
+        for behind, others in _branches(subject, node):
+            ops = [each for each in behind if not isinstance(each.operation, Pool2d)]
+            if ops:
+                names = ", ".join(f"op {each.index} ({each.op})" for each in ops)
+                why = (
+                    f"op {others[0].index} ({others[0].op}) reads the convolution too" if others else _why(behind, ops)
+                )
+                yield Place(node.index, node.op, f"{names}: {why}", subject.cost_without(ops))
+
+
+def _branches(subject: Subject, node: Node) -> Iterator[tuple[list[Node], list[Node]]]:
+    """What could be fused with a convolution, and who else reads it: where there are others, of each reader."""
+    readers = subject.readers(node.output)
+    if len(readers) < 2:
+        yield _behind(subject, node), []
+        return
+    for reader in readers:
+        if _can_be_fused(reader) and not isinstance(reader.operation, Pool2d):
+            yield [reader, *_behind(subject, reader)], [other for other in readers if other is not reader]
 
 
 def _why(behind: Sequence[Node], ops: Sequence[Node]) -> str:
