@@ -1,4 +1,4 @@
-"""What `model lint` predicts that mending saves, against what it saves: `python -m tests.benchmarks.lint_gains`.
+"""What `model lint` predicts that mending saves, against what it saves: `python -m tests.benchmarks.lint_gains [ISA]`.
 
 Every bad model of `tests/kernels/bad_models.py` and the mended one alternate in one process of the native engine. Times
 are sums of the steps' medians over rounds. 48 channels are mended by 64, which do more: their gain is the time beyond
@@ -76,15 +76,16 @@ def _cases() -> Iterator[tuple[str, str, bytes, bytes]]:
     yield names[0], "zero-padding", shipped[names[0]].read_bytes(), shipped[names[1]].read_bytes()
 
 
-def main() -> int:
-    """Prints a row for each bad model; status 1 when a prediction is not within a factor of two."""
+def main(isa: str) -> int:
+    """Prints a row for each bad model; status 1 when a prediction is not within a factor of two. `isa` is a level of
+    this CPU, or empty for the best."""
     wrong = 0
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with EngineProcess([build_native(HOST).path], folder) as process:
+        with EngineProcess([build_native(HOST).path, *(["--isa", isa] if isa else [])], folder) as process:
             client = process.client
-            client.hello()
-            peaks = client.peak()
+            print(f"ISA level {client.hello().isa}")
+            peaks = client.peak(isa=isa or None)
             roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, peaks.read_gb_s or {}, USUAL_L2_BYTES)
             print(f"{'model':23} {'finding':18} {'time':>9} {'predicted':>10} {'measured':>9}  ratio")
             for bad, finding, content, better in _cases():
@@ -111,4 +112,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1] if sys.argv[1:] else ""))
