@@ -19,6 +19,8 @@ from ..errors import CallError
 from ..workload.model import NUMPY
 
 Array = NDArray[np.generic]
+MOST_OPS = 10_000
+"""Of more, finding out which belong together would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ def model_diff(
     """`given` is one input for both models; without it they get random numbers. Raises ModelError, CallError."""
     files = read_model(a), read_model(b)
     graphs = graph_of(files[0]), graph_of(files[1])
+    for name, graph in zip(names, graphs, strict=True):
+        if len(graph.nodes) > MOST_OPS:
+            raise CallError(f"{name} has {len(graph.nodes)} ops; models of at most {MOST_OPS} can be compared.")
     sides = []
     for name, file in zip(names, files, strict=True):
         counted = describe(file)
