@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnnbench.harness.tasks.lint import size_of
+from bnnbench.harness.errors import CallError
+from bnnbench.harness.tasks.lint import condition, lint, size_of
 from bnnbench.kernels.models.lint.linting import RULES
 from tests.harness.bench import Bench
 from tests.kernels.bad_models import BAD, good
@@ -25,21 +26,34 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return bench
 
 
-@pytest.mark.parametrize(
-    ("fail_on", "status"),
-    [("none", 0), ("any", 1), ("unfused-op", 1), ("large-head", 0), ("90%", 0), ("0%", 1)],
-)
+@pytest.mark.parametrize(("fail_on", "status"), [("none", 0), ("unfused-op", 1)])
 def test_ci_fails_on_what_it_asked_for(user: Bench, fail_on: str, status: int) -> None:
     done = user.run("model", "lint", "unfused.tflite", "--fail-on", fail_on)
     assert done.returncode == status, done.stderr
     assert ("--fail-on" in done.stderr) == bool(status)
 
 
-@pytest.mark.parametrize("fail_on", ["some", "10", "101%", "%", "nan%"])
-def test_what_cannot_be_failed_on_is_an_error(user: Bench, fail_on: str) -> None:
-    done = user.run("model", "lint", "unfused.tflite", "--fail-on", fail_on)
+@pytest.mark.parametrize(
+    ("fail_on", "fails"),
+    [("none", False), ("any", True), ("unfused-op", True), ("large-head", False), ("90%", False), ("0%", True)],
+)
+def test_what_it_fails_on(user: Bench, fail_on: str, fails: bool) -> None:
+    path = user.folder / "unfused.tflite"
+    done = lint(path, device=None, inventory=None, threads=1, runs=1, tell=lambda line: None)
+    assert bool(done.failing(condition(fail_on))) is fails
+
+
+@pytest.mark.parametrize("fail_on", ["some", "10", "-1%", "101%", "%", "nan%", ""])
+def test_what_cannot_be_failed_on_is_an_error(fail_on: str) -> None:
+    with pytest.raises(CallError) as error:
+        condition(fail_on)
+    assert all(name in str(error.value) for name in RULES)
+
+
+def test_a_wrong_call_is_an_error_before_anything_is_read(user: Bench) -> None:
+    done = user.run("model", "lint", "none.tflite", "--fail-on", "some")
     assert done.returncode == 2
-    assert all(name in done.stderr.replace("\n", " ") for name in RULES)
+    assert "a share such as 10%" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("columns", [80, 120])
