@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnbench.devices.inventory import open_inventory, resolve
-from bnnbench.devices.transport import connect
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.lint import NOMINAL, Finding, Roofs, lint_file, lint_model, measured_rates
@@ -16,12 +13,8 @@ from bnnbench.kernels.models.plan import make_plan
 
 from ..bench.reach import Tell
 from ..errors import CallError
+from .caches import caches
 from .profile import profile
-
-USUAL_L2_BYTES = 512 * 1024
-"""Where a device does not say."""
-_ASK_L2 = ["cat", "/sys/devices/system/cpu/cpu0/cache/index2/size"]
-_SIZES = {"K": 1024, "M": 1024**2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +60,15 @@ def lint(file: Path, *, device: str | None, inventory: Path | None, threads: int
     if device is None:
         found = lint_model(model, graph, plan)
         return Lint(found.findings, NOMINAL.unit, found.total, model.size_bytes)
-    cache = l2_bytes(device, inventory) or USUAL_L2_BYTES
+    sizes = caches(device, inventory)
     timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
     peaks = timed.peaks
-    roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, peaks.read_gb_s or {}, cache)
+    read = peaks.read_gb_s or {}
+    roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, read, sizes.l2_bytes, sizes.last_bytes)
     times = {op.index: op.time_ns for op in timed.ops}
     rates = measured_rates(plan.steps, times, roofs)
     found = lint_model(model, graph, plan, rates)
     return Lint(found.findings, rates.unit, found.total, model.size_bytes, device, timed.trust, timed.doubts)
-
-
-def l2_bytes(device: str, inventory: Path | None) -> int | None:
-    """Size of the second cache of a device's first core; None where it does not say. Raises DeviceError."""
-    with connect(resolve(device, open_inventory(inventory))) as transport:
-        said = transport.run(_ASK_L2, timeout_s=20)
-    return size_of(said.stdout.decode(errors="replace"))
-
-
-def size_of(text: str) -> int | None:
-    """Bytes of what Linux says of a cache, such as 512K; None for anything else."""
-    match = re.fullmatch(r"\s*([0-9]{1,9})([KM])\s*", text, re.ASCII)
-    return int(match[1]) * _SIZES[match[2]] if match else None
 
 
 def _fails(finding: Finding, fail_on: str) -> bool:

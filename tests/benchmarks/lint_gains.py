@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bnnbench.harness.tasks.lint import USUAL_L2_BYTES
+from bnnbench.harness.tasks.caches import caches
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.graph import Graph
@@ -25,10 +25,13 @@ from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.bad_models import BAD, MENDED
 from tests.kernels.engine_process import HOST, EngineProcess
+from tests.kernels.model_builder import Builder
 
 ROUNDS, RUNS = 15, 20
 _LIMIT_NS = 600_000_000_000
 _WITHIN = 2.0
+_SMALL = 32
+"""Side of an image of 64 channels that the second cache holds."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,43 @@ def _binary_ns(plan: ExecutionPlan, times: dict[int, float]) -> tuple[float, int
     return sum(times[number] for number in steps), sum(plan.steps[number].macs_1bit for number in steps)
 
 
-def _cases() -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Name, finding, the bad model and the mended one: those made here, and a pair that comes with the package."""
+@dataclass(frozen=True)
+class Case:
+    """A bad model and the mended one, of which `times` are as much work."""
+
+    name: str
+    finding: str
+    bad: bytes
+    mended: bytes
+    times: int = 1
+
+
+def _cases() -> Iterator[Case]:
+    """Those made here, ops on large tensors against many on small ones, and a pair that comes with the package."""
     for name, (finding, make) in BAD.items():
-        yield name, finding, make().content(), MENDED[name]().content()
+        yield Case(name, finding, make().content(), MENDED[name]().content())
+    for size in (64, 128, 256):
+        for op, make_op in (("pool", _pool), ("sum", _sum)):
+            small = make_op(_SMALL).content()
+            yield Case(f"{op} of {size}x{size}", "out-of-cache", make_op(size).content(), small, (size // _SMALL) ** 2)
     shipped = shipped_models()
     names = ("quicknet_m_zero_padded", "quicknet_m")
-    yield names[0], "zero-padding", shipped[names[0]].read_bytes(), shipped[names[1]].read_bytes()
+    yield Case(names[0], "zero-padding", shipped[names[0]].read_bytes(), shipped[names[1]].read_bytes())
+
+
+def _pool(size: int) -> Builder:
+    b = Builder()
+    x = b.input((1, size, size, 64))
+    options = {"padding": 1, "stride_h": 2, "stride_w": 2, "filter_height": 2, "filter_width": 2}
+    b.outputs = [b.op("MAX_POOL_2D", [x], b.tensor((1, size // 2, size // 2, 64)), "Pool2DOptions", **options)]
+    return b
+
+
+def _sum(size: int) -> Builder:
+    b = Builder()
+    shape = (1, size, size, 64)
+    b.outputs = [b.op("ADD", [b.input(shape), b.input(shape)], b.tensor(shape), "AddOptions")]
+    return b
 
 
 def main(isa: str) -> int:
@@ -86,14 +119,16 @@ def main(isa: str) -> int:
             client = process.client
             print(f"ISA level {client.hello().isa}")
             peaks = client.peak(isa=isa or None)
-            roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, peaks.read_gb_s or {}, USUAL_L2_BYTES)
+            sizes, read = caches("local", None), peaks.read_gb_s or {}
+            roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, read, sizes.l2_bytes, sizes.last_bytes)
             print(f"{'model':23} {'finding':18} {'time':>9} {'predicted':>10} {'measured':>9}  ratio")
-            for bad, finding, content, better in _cases():
-                mended = _load(client, folder, "good", better)
-                it = _load(client, folder, bad, content)
+            for case in _cases():
+                bad, finding = case.name.replace(" ", "-"), case.finding
+                mended = _load(client, folder, "good", case.mended)
+                it = _load(client, folder, bad, case.bad)
                 both = _times(client, ["good", bad])
                 total = sum(both[bad].values())
-                gain = total - sum(both["good"].values())
+                gain = total - case.times * sum(both["good"].values())
                 if finding == "partial-words":
                     own, own_macs = _binary_ns(it.plan, both[bad])
                     other, other_macs = _binary_ns(mended.plan, both["good"])

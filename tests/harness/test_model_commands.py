@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bnnbench.harness.errors import CallError
-from bnnbench.harness.tasks.lint import condition, lint, size_of
+from bnnbench.harness.tasks.caches import caches_of
+from bnnbench.harness.tasks.lint import condition, lint
 from bnnbench.kernels.models.lint.linting import RULES
 from tests.harness.bench import Bench
 from tests.kernels.bad_models import BAD, good
@@ -91,11 +93,17 @@ def test_costs_are_times_on_a_device(user: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"),
-    [("1024K\n", 2**20), ("2M", 2**21), ("", None), ("12", None), ("-1K", None), ("9" * 40 + "K", None)],
+    ("text", "sizes"),
+    [
+        ("1024K\n32768K\n", (2**20, 2**25)),
+        ("2M\n", (2**21, 2**21)),
+        ("", (2**19, 2**19)),
+        ("cat: no such file\n-1K\n" + "9" * 40 + "K\n", (2**19, 2**19)),
+    ],
 )
-def test_the_size_of_a_cache_as_linux_says_it(text: str, size: int | None) -> None:
-    assert size_of(text) == size
+def test_the_sizes_of_caches_as_linux_says_them(text: str, sizes: tuple[int, int]) -> None:
+    found = caches_of(text)
+    assert (found.l2_bytes, found.last_bytes) == sizes
 
 
 def test_what_lint_says_in_python(user: Bench) -> None:
@@ -173,3 +181,16 @@ def test_another_suffix_is_refused_before_anything_is_read(user: Bench) -> None:
     done = user.run("model", "draw", "none.tflite", "-o", "a.gif")
     assert done.returncode == 2
     assert Path(user.folder / "a.gif").exists() is False
+
+
+def test_the_readme_s_commands_work(user: Bench) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    block = text.split("## Why is it slow?\n", 1)[1].split("```sh\n")[1].split("```")[0]
+    commands = [shlex.split(line, comments=True) for line in block.strip().splitlines()]
+    assert [words[2] for words in commands] == ["lint", "diff", "draw"]
+    for name in ("model", "before", "after"):
+        (user.folder / f"{name}.tflite").write_bytes((user.folder / "unfused.tflite").read_bytes())
+    for words in commands:
+        done = user.run(*words[1:])
+        assert done.returncode == 0, done.stderr
+    assert (user.folder / "model.svg").stat().st_size > 1000

@@ -18,17 +18,20 @@ _REACHED = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Roofs:
-    """Of one device and thread: 2 operations for each MAC, and the bytes that each level of the memory can feed."""
+    """Of one device and thread: 2 operations for each MAC, the bytes that each level of the memory can feed, and how
+    large the second and the last cache are."""
 
     popcount_gops: float | None
     fma_gflops: float | None
     read_gb_s: Mapping[str, float]
     l2_bytes: int
+    last_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Costs in `unit`. `near_byte`, `byte` and `far_byte` are of a byte in the first cache, in the second, and beyond.
+    """Costs in `unit`. `near_byte`, `byte` and `far_byte` are of a byte in the first cache, the second and the last,
+    `memory_byte` beyond that.
 
     `steps` are the measured costs of the plan's steps, by number, and `total` that of the inference; without a device
     there are none, and `of` estimates them.
@@ -40,16 +43,23 @@ class Rates:
     near_byte: float
     byte: float
     far_byte: float
+    memory_byte: float
     l2_bytes: int
+    last_bytes: int
     steps: Mapping[int, float] | None = None
     total: float | None = None
 
     def of(self, step: Step) -> float:
         """An estimate of a step that was not measured."""
-        byte = self.byte if step.bytes_moved <= self.l2_bytes else self.far_byte
         values = prod(step.shape) * (1 + len(step.stages)) if step.streams else 0
         macs = step.macs_32bit * self.float_mac + step.macs_1bit * self.binary_mac
-        return macs + step.bytes_moved * byte + self.stage(values)
+        return macs + step.bytes_moved * self.byte_of(step.bytes_moved) + self.stage(values)
+
+    def byte_of(self, moved: int) -> float:
+        """What each byte costs of so many that a step moves: it comes from the cache that holds them."""
+        if moved <= self.l2_bytes:
+            return self.byte
+        return self.far_byte if moved <= self.last_bytes else self.memory_byte
 
     def stage(self, values: int) -> float:
         """What one stage of a step costs for so many values."""
@@ -60,9 +70,10 @@ class Rates:
         return sum(map(self.of, steps)) if self.total is None else self.total
 
 
-NOMINAL = Rates("MACs", 1.0, 1 / 16, 0.25, 0.5, 2.0, 512 * 1024)
-"""A core of no particular kind: 16 binary MACs take as long as one of floats, as do 2 bytes from the second cache and
-half a byte from beyond; the second cache has 512 KiB. Ratios measured on x86-64 and Cortex-A are 10 to 20 MACs."""
+NOMINAL = Rates("MACs", 1.0, 1 / 16, 0.25, 0.5, 1.0, 2.0, 512 * 1024, 4 * 1024**2)
+"""A core of no particular kind: 16 binary MACs take as long as one of floats, as do 2 bytes from the second cache of
+512 KiB, one from the last of 4 MiB, or half a byte from memory. A binary MAC measured on x86-64 and Cortex-A is 10 to
+20 times as fast."""
 
 
 def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], roofs: Roofs) -> Rates:
@@ -71,8 +82,8 @@ def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], roofs: 
     `times_ns` are medians by the number of the step. The inference costs their sum: on a busy machine its own median
     holds what other programs took, which few runs of a single step do. A roof that was not measured costs nothing.
     """
-    levels = [roofs.read_gb_s.get(level) for level in ("l1", "l2", "llc")]
-    near, byte, far = (1.0 / speed if speed else 0.0 for speed in levels)
+    levels = [roofs.read_gb_s.get(level) for level in ("l1", "l2", "llc", "dram")]
+    near, byte, far, memory = (1.0 / speed if speed else 0.0 for speed in levels)
     binary = _own(steps, times_ns, "bconv", "bconv_bits")
     floats = _own(steps, times_ns, "conv")
     return Rates(
@@ -82,7 +93,9 @@ def measured_rates(steps: Sequence[Step], times_ns: Mapping[int, float], roofs: 
         near_byte=near,
         byte=byte,
         far_byte=max(far, byte),
+        memory_byte=max(memory, far, byte),
         l2_bytes=roofs.l2_bytes,
+        last_bytes=roofs.last_bytes,
         steps=times_ns,
         total=sum(times_ns.values()),
     )

@@ -11,6 +11,7 @@ from ...ops import words
 from ..graph import BinaryConv2d, Conv2d, Dense, Node, Tensor
 from ..model import Op, TensorRef
 from .finding import Place
+from .rates import Rates
 from .subject import Subject
 from .weights import is_binary
 
@@ -18,6 +19,8 @@ _TOO_MUCH = 0.30
 """Share of the work that a stem or a head may take."""
 _WORTH_IT = 0.02
 """Share of the work below which a stem or head is as small as it gets."""
+_STREAMED = 0.45
+"""Share of the second cache's read speed that steps reach that read two tensors from it and write one."""
 _MAKE_SIGNS = ("LceDequantize", "SIGN", "SELECT", "SELECT_V2")
 """Ops that Larq's sign becomes in a .tflite file."""
 _KEEP_SIGNS = ("MAX_POOL_2D", "PAD", "PADV2", "RESHAPE")
@@ -131,12 +134,12 @@ def out_of_cache(subject: Subject) -> Iterator[Place]:
     for number, step in enumerate(subject.plan.steps):
         tensors = {id(tensor): tensor.bytes for tensor in (*step.reads, *step.writes)}
         moved = sum(tensors.values())
-        waits = moved * rates.far_byte
+        waits = moved * rates.byte_of(moved)
         computes = step.macs_32bit * rates.float_mac + step.macs_1bit * rates.binary_mac
         cost = subject.cost_of(number)
         if moved <= rates.l2_bytes or waits <= computes or cost < _LEAST_SHARE * subject.total or not step.nodes:
             continue
-        gain = min(moved * (rates.far_byte - rates.byte), 0.9 * cost)
+        gain = _in_cache(rates, moved, cost)
         if gain > 0:
             detail = f"tensors of {moved:,} bytes, the second cache has {rates.l2_bytes:,}"
             yield Place(step.nodes[0].index, step.nodes[0].op, detail, gain)
@@ -144,6 +147,16 @@ def out_of_cache(subject: Subject) -> Iterator[Place]:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
+
+
+def _in_cache(rates: Rates, moved: int, cost: float) -> float:
+    """What a step that waits for memory would save with tensors in the second cache: at least the ratio of the two
+    read speeds, and more where it is slower than such steps are there."""
+    if rates.steps is None:
+        return moved * (rates.byte_of(moved) - rates.byte)
+    if not rates.byte:
+        return 0.0
+    return max(cost - moved * rates.byte / _STREAMED, cost * (1 - rates.byte / rates.byte_of(moved)))
 
 
 def _macs(subject: Subject, node: Node) -> int:
