@@ -1,4 +1,5 @@
-"""f32 operations: sums in float64, each result rounded to f32 once."""
+"""f32 operations: sums in float64, each result rounded once to the dtype of the operands: f32, or float64 where the
+errors of rounding are asked for (rounding.py)."""
 
 from __future__ import annotations
 
@@ -17,35 +18,35 @@ def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
     """CONV_2D."""
     _, out_h, out_w, _ = node.output.shape
     sums = convolve(x, operation.weights, operation.window, operation.groups, out_h, out_w)
-    return _finished(sums, operation.bias, operation.act)
+    return _finished(sums, operation.bias, operation.act, x.dtype)
 
 
 def depthwise_conv2d(node: Node, operation: DepthwiseConv2d, x: Array) -> Array:
     """DEPTHWISE_CONV_2D."""
     _, out_h, out_w, _ = node.output.shape
     sums = convolve_depthwise(x, operation.weights, operation.window, operation.multiplier, out_h, out_w)
-    return _finished(sums, operation.bias, operation.act)
+    return _finished(sums, operation.bias, operation.act, x.dtype)
 
 
 def dense(node: Node, operation: Dense, x: Array) -> Array:
     """FULLY_CONNECTED."""
     rows = x.reshape(-1, operation.weights.shape[1]).astype(np.float64)
     sums = rows @ operation.weights.astype(np.float64).T
-    return _finished(sums, operation.bias, operation.act).reshape(node.output.shape)
+    return _finished(sums, operation.bias, operation.act, x.dtype).reshape(node.output.shape)
 
 
 def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
     """MAX_POOL_2D, AVERAGE_POOL_2D."""
     size = node.output.shape[1:3]
     if operation.kind == "max":
-        return clamped(pool_max(x, operation.window, *size).astype(np.float32), operation.act)
+        return clamped(pool_max(x, operation.window, *size).astype(x.dtype), operation.act)
     sums, counts = pool_sum(x, operation.window, *size)
-    return clamped((sums / counts).astype(np.float32), operation.act)
+    return clamped((sums / counts).astype(x.dtype), operation.act)
 
 
 def mean(node: Node, operation: Mean, x: Array) -> Array:
     """MEAN."""
-    means = np.asarray(x.mean(axis=operation.axes, dtype=np.float64), np.float32)
+    means = np.asarray(x.mean(axis=operation.axes, dtype=np.float64), x.dtype)
     return means.reshape(node.output.shape)
 
 
@@ -53,7 +54,7 @@ def elementwise(operation: Elementwise, a: Array, b: Array) -> Array:
     """ADD, SUB, MUL."""
     compute = {"add": np.add, "sub": np.subtract, "mul": np.multiply}[operation.kind]
     with np.errstate(all="ignore"):
-        return clamped(compute(a, b, dtype=np.float32), operation.act)
+        return clamped(np.asarray(compute(a, b)), operation.act)
 
 
 def unary(operation: Unary, x: Array) -> Array:
@@ -63,12 +64,12 @@ def unary(operation: Unary, x: Array) -> Array:
     if operation.kind == "clamp":
         return clamped(x, operation.act)
     with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x.astype(np.float64))), np.float32)
+        return np.asarray(1.0 / (1.0 + np.exp(-x.astype(np.float64))), x.dtype)
 
 
 def prelu(x: Array, alpha: Array) -> Array:
     """x where it is not negative, else alpha * x."""
-    return np.where(x >= 0, x, x * alpha).astype(np.float32)
+    return np.where(x >= 0, x, x * alpha)
 
 
 def softmax(operation: Softmax, x: Array) -> NDArray[np.float64]:
@@ -84,6 +85,6 @@ def clamped(x: Array, act: Clamp) -> Array:
     return x if act.does_nothing else np.asarray(np.clip(x, np.float32(act.low), np.float32(act.high)))
 
 
-def _finished(sums: Array, bias: Array | None, act: Clamp) -> Array:
+def _finished(sums: Array, bias: Array | None, act: Clamp, dtype: np.dtype[Any]) -> Array:
     total = sums if bias is None else sums + bias.astype(np.float64)
-    return clamped(total.astype(np.float32), act)
+    return clamped(total.astype(dtype), act)
