@@ -3,6 +3,7 @@
 // A pixel's channels go through all stages in registers, a chunk at a time, so a stream is read and written once
 // however many stages there are. Each stage rounds by itself, as a step of its own would.
 #include "level/model_parts.h"
+#include "level/requantize.h"
 #include "level/vectors.h"
 
 namespace {
@@ -10,8 +11,6 @@ namespace {
 using bnn::Stage;
 using bnn::StageKind;
 using bnn::Stages;
-
-typedef int8_t Octets __attribute__((vector_size(kLanes)));
 
 constexpr float kLeastExponent = -87.3f;  // below it, exp(x) is a denormal number
 
@@ -65,29 +64,6 @@ inline Ints quantized(Floats x, const Stage& stage) {
   return q > 127 ? (Ints{} + 127) : q;
 }
 
-// fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels. The doubling high
-// product of an i32 and a multiplier that is not negative is an i32 again, so only the product needs 64 bits.
-inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Ints left = shift > 0 ? shift : Ints{}, right = shift < 0 ? -shift : Ints{};
-  const Ints shifted = (Ints)((Words)value << (Words)left);
-  const Longs product = __builtin_convertvector(shifted, Longs) * __builtin_convertvector(multiplier, Longs);
-  const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
-  // Halves away from zero: those of a negative number go up from one below it.
-  const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
-  return (from >> right) + ((from >> below) & 1 & (right > 0));
-}
-
-// Rounded once, limited to what i8 and any zero point can use.
-inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
-  const Longs right = __builtin_convertvector(31 - shift, Longs), one = Longs{} + 1, most = Longs{} + (1 << 20);
-  Longs q = (product + (one << (right - 1)) + (product < 0)) >> right;
-  q = q > most ? most : q;
-  return __builtin_convertvector(q < -most ? -most : q, Ints);
-}
-
 struct Place {
   int64_t pixel, image;
   int32_t channel, valid;  // first channel of the chunk; how many of its lanes are real
@@ -130,16 +106,6 @@ __attribute__((noinline)) void store_part(const float* values, int32_t valid, fl
   for (; c < valid; ++c) out[c] = values[c];
 }
 
-// The last vector's octets one by one where it is not whole.
-inline void store_octets(Ints q, int32_t valid, int8_t* out) {
-  const Octets narrow = __builtin_convertvector(q, Octets);
-  if (valid >= kLanes) {
-    memcpy(out, &narrow, kLanes);
-  } else {
-    for (int32_t l = 0; l < valid; ++l) out[l] = narrow[l];
-  }
-}
-
 __attribute__((noinline)) void store_i8(const Stage& stage, const float* values, int32_t valid, int8_t* out) {
   for (int32_t c = 0; c < valid; c += kLanes)
     store_octets(quantized(load<Floats>(values + c), stage), valid - c, out + c);
@@ -152,11 +118,9 @@ __attribute__((noinline)) void store_requantized(const Stage& stage, const float
     const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
     const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
     const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
-    Ints q = stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
-                                                        : requantized_once(sum, multiplier, shift);
-    q = q < low ? (Ints{} + low) : q;
-    q = (q > high ? (Ints{} + high) : q) + stage.zero_point;
-    store_octets(q, valid - c, out + c);
+    store_steps(stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
+                                                           : requantized_once(sum, multiplier, shift),
+                low, high, stage.zero_point, valid - c, out + c);
   }
 }
 
