@@ -104,6 +104,7 @@ class TimingSession(DeviceSession):
                 threads=1,
                 popcount_gops=peaks.popcount_gops,
                 fma_gflops=peaks.fma_gflops,
+                int8_gops=peaks.int8_gops,
                 read_gb_s=dict(peaks.read_gb_s) if peaks.read_gb_s else None,
                 clock_hz=peaks.clock_hz,
                 started=started,

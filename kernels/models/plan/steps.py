@@ -145,6 +145,12 @@ class Step:
         return f"op{self.nodes[0].index} {' + '.join(words)}" if words else self.kind
 
     @property
+    def multiplies_int8(self) -> bool:
+        """Whether its products are those of int8 instructions; a depthwise convolution's are of f32."""
+        first = self.arguments[0] if self.arguments else None
+        return self.kind == "conv" and isinstance(first, Tensor) and first.dtype == "i8"
+
+    @property
     def bytes_moved(self) -> int:
         """Tensors and constants, each once."""
         constants = [argument for argument in self.arguments if isinstance(argument, np.ndarray)]

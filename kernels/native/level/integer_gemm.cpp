@@ -177,8 +177,27 @@ void to_floats(int32_t* sums, int64_t rows, int32_t channels, int64_t row) {
   }
 }
 
+int64_t product_roof(int64_t rounds) {
+  constexpr int kChains = 12 / (sizeof(Sum) / kBytes);
+  Sum sum[kChains];
+  Ints weights = Ints{} + 0x01020304, x = Ints{} + 0x04030201;
+  BNN_UNROLL for (int i = 0; i < kChains; ++i) sum[i].start(Ints{});
+  for (int64_t r = 0; r < rounds; ++r) {
+    BNN_UNROLL for (int i = 0; i < kChains; ++i) {
+      asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(x));  // unknown to the compiler: nothing can be hoisted
+      sum[i].add(weights, x);
+    }
+  }
+  BNN_UNROLL for (int i = 0; i < kChains; ++i) {
+    const Ints total = sum[i].total();
+    asm volatile("" : : BNN_ANY_VECTOR_REGISTER(total));
+  }
+  return rounds * kChains * kLanes * kPerWord * 2;
+}
+
 }  // namespace
 
 const bnn::IntegerKernels BNN_PART(integers) = {
     kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels, conv, encode, to_floats, BNN_PART(requantize),
+    product_roof,
 };

@@ -91,6 +91,8 @@ struct IntegerKernels {
   void (*to_floats)(int32_t* sums, int64_t rows, int32_t channels, int64_t row);
   // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*.
   void (*requantize)(const Stage&, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums, int64_t row);
+  // Products of i8 and their sums on registers alone; returns the operations done.
+  int64_t (*product_roof)(int64_t rounds);
 };
 
 // All that one ISA level offers, and what the machine must have for it: see machine_has.
