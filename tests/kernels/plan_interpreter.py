@@ -79,8 +79,25 @@ def _stream(arena: _Arena, step: PlanStep) -> Array:
         case "broadcast":
             x, y = (_strided(arena, a, side) for side in "ab")
             with np.errstate(all="ignore"):
-                return [x + y, x - y, x * y, np.where(x >= 0, x, x * y)][a["op"]]
+                return _combined(a["op"], x, y)
+        case "interpolate":
+            return _interpolated(arena.view(a["x"]), a)
     raise AssertionError(step.kind)
+
+
+def _combined(op: int, x: Array, y: Array) -> Array:
+    linear = [x + y, x - y, x * y, np.where(x >= 0, x, x * y)]
+    return np.asarray([*linear, x / y, np.where(x < y, x, y), np.where(x > y, x, y), (x - y) ** 2][op])
+
+
+def _interpolated(x: Array, a: Any) -> Array:
+    """Products of a value and both of its shares, summed in f32: left ones first, of these the upper one."""
+    total = np.full((x.shape[0], a["out_h"], a["out_w"], x.shape[3]), -0.0, np.float32)
+    for side, across in (("low", np.float32(1) - a["column_share"]), ("high", a["column_share"])):
+        for end, down in (("low", np.float32(1) - a["row_share"]), ("high", a["row_share"])):
+            corner = x[:, a[f"row_{end}"]][:, :, a[f"column_{side}"]]
+            total = total + corner * down[:, None, None] * across[:, None]
+    return total
 
 
 def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
@@ -118,6 +135,14 @@ def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
             return np.abs(v)
         case "logistic":
             return (1.0 / (1.0 + np.exp(-v.astype(np.float64)))).astype(np.float32)
+        case "hard_swish":
+            return v * np.minimum(np.maximum(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6)
+        case "tanh" | "exp":
+            return np.asarray(getattr(np, stage.kind)(v.astype(np.float64)), np.float32)
+        case "sqrt":
+            return np.sqrt(v)
+        case "rsqrt":
+            return np.float32(1) / np.sqrt(v)
         case "round_i8" | "round_i8_even":
             steps = _rounded(v, a["scale"], a["zero_point"], stage.kind)
             return np.float32(a["scale"]) * (steps.astype(np.int32) - a["zero_point"]).astype(np.float32)
@@ -162,6 +187,8 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
             return whole
         case "slice":
             return x[_box(a, out.shape)]
+        case "gather":
+            return x[np.ix_(*(a[f"places_{axis}"] for axis in "nhwc"))]
         case "transpose":
             return x.transpose(*(a[f"perm_{axis}"] for axis in range(4)))
     return _integers(arena, step, x)

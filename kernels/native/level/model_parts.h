@@ -15,3 +15,5 @@ void BNN_PART(read_i8)(const int8_t* from, int64_t from_stride, int64_t rows, in
 void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, float* out, int64_t row_floats);
 void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats);
 void BNN_PART(run_stages)(const bnn::Stages&, int64_t first, int64_t pixels, float* strip, int64_t row_floats);
+// A function of each value, in place; `count` is a multiple of the vector's lanes.
+void BNN_PART(apply)(bnn::StageKind kind, float* values, int32_t count);
