@@ -22,7 +22,7 @@ def _function(m: Growing, name: str) -> None:
         m.add("ABS", [m.x], m.shape)
     if name == "RSQRT":
         m.add("ADD", [m.x, m.builder.constant(np.array([0.125], np.float32))], m.shape, "AddOptions")
-    if name == "EXP" and (len(m.names) > 1 or m.rng.integers(2)):
+    if name == "EXP" and (m.names or m.rng.integers(2)):
         m.add("RELU_N1_TO_1", [m.x], m.shape)
     m.add(name, [m.x], m.shape)
     m.exact &= name == "NEG"
@@ -80,7 +80,9 @@ def _mean(m: Growing) -> None:
     axes = [axis for axis in range(rank) if m.rng.integers(2)] or [rank - 1]
     keeps = bool(m.rng.integers(2)) or len(axes) == rank
     shape = [1 if axis in axes else n for axis, n in enumerate(m.shape) if keeps or axis not in axes]
-    stored = m.builder.constant(np.array(m.rng.permutation([a - rank * m.one_of(0, 1) for a in axes]), np.int32))
+    # LCE's int8 rounds by other rules for the same axes in another order, or counted from behind.
+    written = axes if m.dtype == "int8" else m.rng.permutation([axis - rank * m.one_of(0, 1) for axis in axes])
+    stored = m.builder.constant(np.array(written, np.int32))
     m.add("MEAN", [m.x, stored], shape, "ReducerOptions", same=bool(m.rng.integers(2)), keep_dims=keeps)
     m.exact = False
 
@@ -102,7 +104,7 @@ def _strided_slice(m: Growing) -> None:
             masks["ellipsis"] |= bit
             index.append(Ellipsis)
             spec.append((2, 1, 1))
-            axis += int(m.rng.integers(rank - axis + 1))
+            axis += int(m.rng.integers(1, rank - axis + 1))
         elif kind == 2 and axis and m.shape[axis] and rank > 2:
             first = int(m.rng.integers(-m.shape[axis], m.shape[axis]))
             masks["shrink_axis"] |= bit
@@ -115,14 +117,24 @@ def _strided_slice(m: Growing) -> None:
             low = None if masks["begin"] & bit else first
             index.append(slice(low, None if masks["end"] & bit else last, step))
             axis += 1
+    taken = sum(place is not None and place is not Ellipsis for place in index)
+    if Ellipsis in index and taken == rank or not spec:
+        spec, index, masks = [], [], dict.fromkeys(masks, 0)
     if not spec:
         spec, index, masks["end"] = [(0, 0, 1)], [slice(0, None)], 1
     shape = _shape_of(m, index)
     if min(shape, default=0) < 1 or len(shape) > 4:
         m.add("RELU", [m.x], m.shape, same=True)
         return
+    options: dict[str, Any] = {f"{name}_mask": value for name, value in masks.items()}
+    if len(spec) == rank and not (masks["ellipsis"] or masks["new_axis"]) and m.rng.integers(4) == 0:
+        firsts = [first + size * (first < 0) for (first, _, _), size in zip(spec, m.shape, strict=True)]
+        ends = [last + size * (last < 0) for (_, last, _), size in zip(spec, m.shape, strict=True)]
+        inside = all(0 <= end <= size for end, size in zip(ends, m.shape, strict=True))
+        if min(firsts) >= 0 and inside and not masks["begin"]:
+            options["offset"] = True
+            spec = [(a, z - a, spec[i][2]) for i, (a, z) in enumerate(zip(firsts, ends, strict=True))]
     stored = [m.builder.constant(np.array(numbers, np.int32)) for numbers in zip(*spec, strict=True)]
-    options = {f"{name}_mask": value for name, value in masks.items()}
     m.add("STRIDED_SLICE", [m.x, *stored], shape, "StridedSliceOptions", same=True, **options)
 
 

@@ -58,6 +58,8 @@ def _taken(scope: Scope, sizes: tuple[int, ...], spec: list[tuple[int, int, int]
     named = len(spec) - sum(ellipses) - sum(added)
     if named > len(sizes):
         scope.fail(f"it takes parts of {named} axes of an input of shape {list(sizes)}.")
+    if sum(ellipses) and named == len(sizes):
+        scope.fail("its ellipsis stands for no axis, of which TensorFlow Lite itself makes something else.")
     taken, counts_from_begin = _Taken(), bool(scope.op.options.get("offset"))
 
     def whole(count: int) -> None:
@@ -74,7 +76,10 @@ def _taken(scope: Scope, sizes: tuple[int, ...], spec: list[tuple[int, int, int]
             continue
         size = sizes[len(taken.places)]
         first = 0 if marked["begin"][i] and marked["shrink_axis"][i] else first
-        last += first % size if counts_from_begin else 0
+        if counts_from_begin:
+            last += first + size * (first < 0)
+            if not 0 <= last <= size:
+                scope.fail(f"it counts from its begin to {last} of an axis of {size}.")
         if marked["shrink_axis"][i]:
             if step < 1 or not -size <= first < size:
                 scope.fail(f"it takes number {first} of {size} at stride {step}.")
