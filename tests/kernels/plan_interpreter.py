@@ -7,7 +7,7 @@ float64, integers exactly; every other operation rounds to f32 by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -108,8 +108,21 @@ def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
     assert step.stages[-1].stores, step.name
 
 
+_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
+    "abs": np.abs,
+    "logistic": lambda v: 1.0 / (1.0 + np.exp(-v.astype(np.float64))),
+    "hard_swish": lambda v: v * np.minimum(np.maximum(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6),
+    "tanh": lambda v: np.tanh(v.astype(np.float64)),
+    "exp": lambda v: np.exp(v.astype(np.float64)),
+    "sqrt": np.sqrt,
+    "rsqrt": lambda v: np.float32(1) / np.sqrt(v),
+}
+
+
 def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
     a, n = stage.arguments, v.shape[0]
+    if stage.kind in _FUNCTIONS:
+        return _FUNCTIONS[stage.kind](v).astype(np.float32)
     match stage.kind:
         case "scale":
             return v * a["values"]
@@ -131,18 +144,6 @@ def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
             return v + other if stage.kind == "add_image" else v * other
         case "prelu":
             return np.where(v >= 0, v, v * a["values"])
-        case "abs":
-            return np.abs(v)
-        case "logistic":
-            return (1.0 / (1.0 + np.exp(-v.astype(np.float64)))).astype(np.float32)
-        case "hard_swish":
-            return v * np.minimum(np.maximum(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6)
-        case "tanh" | "exp":
-            return np.asarray(getattr(np, stage.kind)(v.astype(np.float64)), np.float32)
-        case "sqrt":
-            return np.sqrt(v)
-        case "rsqrt":
-            return np.float32(1) / np.sqrt(v)
         case "round_i8" | "round_i8_even":
             steps = _rounded(v, a["scale"], a["zero_point"], stage.kind)
             return np.float32(a["scale"]) * (steps.astype(np.int32) - a["zero_point"]).astype(np.float32)

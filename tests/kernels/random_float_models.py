@@ -118,7 +118,7 @@ def _strided_slice(m: Growing) -> None:
             index.append(slice(low, None if masks["end"] & bit else last, step))
             axis += 1
     taken = sum(place is not None and place is not Ellipsis for place in index)
-    if Ellipsis in index and taken == rank or not spec:
+    if (Ellipsis in index and taken == rank) or not spec:
         spec, index, masks = [], [], dict.fromkeys(masks, 0)
     if not spec:
         spec, index, masks["end"] = [(0, 0, 1)], [slice(0, None)], 1
