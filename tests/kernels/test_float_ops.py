@@ -154,7 +154,7 @@ def test_functions_are_near_everywhere(name: str, function: Callable[[Array], Ar
     assert np.array_equal(np.isnan(found), np.isnan(rounded))
     finite = np.isfinite(rounded)
     gap = np.abs(found[finite] - right[finite])
-    assert (gap <= 6e-7 * np.abs(right[finite]) + 1e-37).all()
+    assert (gap <= 5e-7 * np.abs(right[finite]) + 1e-37).all()
 
 
 def test_a_mean_of_everything_is_one_number(engine: EngineProcess, judge: Judge) -> None:
