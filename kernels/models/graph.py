@@ -239,6 +239,12 @@ class Between:
     high: NDArray[np.int32]
     share: NDArray[np.float32]
 
+    @staticmethod
+    def at(positions: NDArray[np.float32], size: int) -> Between:
+        """Neighbours on an axis of `size` values; beyond its ends there is only the last one."""
+        low, high = (np.clip(side(positions), 0, size - 1).astype(np.int32) for side in (np.floor, np.ceil))
+        return Between(low, high, positions - low.astype(np.float32))
+
 
 @dataclass(frozen=True, slots=True)
 class Interpolate:

@@ -25,7 +25,7 @@ def resize_bilinear(scope: Scope) -> None:
     if aligned and halves:
         scope.fail("it has half_pixel_centers and align_corners, which contradict each other.")
     rows, columns = (
-        between(_positions(out, into, aligned, halves), into) for out, into in zip(size, x.shape[1:3], strict=True)
+        Between.at(_positions(out, into, aligned, halves), into) for out, into in zip(size, x.shape[1:3], strict=True)
     )
     scope.node(Interpolate(rows, columns), [x], scope.output((x.shape[0], *size, x.shape[3]), x.dtype))
 
@@ -38,14 +38,6 @@ def resize_nearest_neighbor(scope: Scope) -> None:
     if (x.scale, x.zero_point) != (out.scale, out.zero_point):
         scope.fail("its input and output have different scales or zero points.")
     scope.node(Gather((_all(x.shape[0]), rows, columns, _all(x.shape[3]))), [x], out)
-
-
-def between(positions: Floats, size: int) -> Between:
-    """Neighbours of positions on an axis of `size` values; beyond its ends there is only the last one."""
-    lower = np.floor(positions)
-    low = np.clip(lower, 0, size - 1).astype(np.int32)
-    high = np.clip(np.ceil(positions), 0, size - 1).astype(np.int32)
-    return Between(low, high, positions - low.astype(np.float32))
 
 
 def _resizing(scope: Scope, *dtypes: DType) -> tuple[Tensor, tuple[int, int], bool, bool]:
