@@ -3,12 +3,27 @@ errors of rounding are asked for (rounding.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Unary
+from ..graph import (
+    BinaryKind,
+    Clamp,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Elementwise,
+    Interpolate,
+    Mean,
+    Node,
+    Pool2d,
+    Softmax,
+    Unary,
+    UnaryKind,
+)
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
@@ -51,20 +66,62 @@ def mean(node: Node, operation: Mean, x: Array) -> Array:
 
 
 def elementwise(operation: Elementwise, a: Array, b: Array) -> Array:
-    """ADD, SUB, MUL."""
-    compute = {"add": np.add, "sub": np.subtract, "mul": np.multiply}[operation.kind]
+    """ADD, SUB, MUL and their relatives."""
     with np.errstate(all="ignore"):
-        return clamped(np.asarray(compute(a, b)), operation.act)
+        return clamped(np.asarray(BINARY[operation.kind](a, b)), operation.act)
 
 
 def unary(operation: Unary, x: Array) -> Array:
-    """ABS, LOGISTIC, RELU and its relatives."""
-    if operation.kind == "abs":
-        return np.asarray(np.abs(x))
+    """ABS, LOGISTIC, RELU and their relatives."""
     if operation.kind == "clamp":
         return clamped(x, operation.act)
-    with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x.astype(np.float64))), x.dtype)
+    with np.errstate(all="ignore"):
+        return np.asarray(UNARY[operation.kind](x), x.dtype)
+
+
+def _hard_swish(x: Array) -> Array:
+    """`x * min(max(x + 3, 0), 6) / 6`, each step rounded to f32, as in TensorFlow Lite."""
+    gate = x + np.float32(3)
+    gate = np.where(gate < 0, np.float32(0), gate)
+    return np.asarray(x * np.where(gate > 6, np.float32(6), gate) / np.float32(6))
+
+
+BINARY: Mapping[BinaryKind, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "minimum": lambda a, b: np.where(a < b, a, b),
+    "maximum": lambda a, b: np.where(a > b, a, b),
+    "squared_difference": lambda a, b: (a - b) * (a - b),
+}
+"""Each step rounds to the dtype of the operands. Of two zeros, `minimum` and `maximum` take the second."""
+
+UNARY: Mapping[UnaryKind, Callable[[Array], Array]] = {
+    "abs": np.abs,
+    "logistic": lambda x: 1.0 / (1.0 + np.exp(-x.astype(np.float64))),
+    "hard_swish": _hard_swish,
+    "tanh": lambda x: np.tanh(x.astype(np.float64)),
+    "exp": lambda x: np.exp(x.astype(np.float64)),
+    "neg": np.negative,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: np.float32(1) / np.sqrt(x),
+}
+"""Those in f64 are rounded to the dtype of the operand once, the others by each step."""
+
+
+def interpolate(operation: Interpolate, x: Array) -> Array:
+    """RESIZE_BILINEAR, in the order of TensorFlow Lite's reference kernel: four products, then their sum."""
+    rows, columns = operation.rows, operation.columns
+    below, right = rows.share[:, None, None], columns.share[:, None]
+    above, left = np.float32(1) - below, np.float32(1) - right
+    total: Array | None = None
+    for column, across in ((columns.low, left), (columns.high, right)):
+        for row, down in ((rows.low, above), (rows.high, below)):
+            part = x[:, row[:, None], column] * down * across
+            total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 def prelu(x: Array, alpha: Array) -> Array:

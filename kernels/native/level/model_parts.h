@@ -18,3 +18,5 @@ void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float 
 void BNN_PART(requantize)(const bnn::Stage&, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums,
                           int64_t row);
 void BNN_PART(run_stages)(const bnn::Stages&, int64_t first, int64_t pixels, float* strip, int64_t row_floats);
+// A function of each value, in place; `count` is a multiple of the vector's lanes.
+void BNN_PART(apply)(bnn::StageKind kind, float* values, int32_t count);

@@ -12,29 +12,6 @@ using bnn::Stage;
 using bnn::StageKind;
 using bnn::Stages;
 
-constexpr float kLeastExponent = -87.3f;  // below it, exp(x) is a denormal number
-
-// exp(x) in f32: x = n ln 2 + r, a polynomial in r, n into the exponent. Relative error below 2e-7
-// within the limits, beyond which it stays as it is there.
-inline Floats exponential(Floats x) {
-  constexpr float kHigh = 88.3f, kRounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = x < kLeastExponent ? splat(kLeastExponent) : x;
-  x = x > kHigh ? splat(kHigh) : x;
-  const Floats shifted = x * 1.44269504f + kRounder;
-  const Floats n = shifted - kRounder;
-  Floats r = x - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  Floats p = splat(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  const Ints power = ((Ints)shifted - (Ints)splat(kRounder) + 127) << 23;
-  return p * (Floats)power;  // a product, so that no number stays no number
-}
-
 inline Floats limited(Floats x, float low, float high) {
   x = x < low ? splat(low) : x;
   x = x > high ? splat(high) : x;
@@ -69,14 +46,7 @@ struct Place {
   int32_t channel, valid;  // first channel of the chunk; how many of its lanes are real
 };
 
-// Stages that cost much a value have one copy of their code, which works on values in memory.
-__attribute__((noinline)) void logistic(const Stage&, float* values, int32_t count) {
-  for (int32_t c = 0; c < count; c += kLanes) {
-    const Floats v = 1.0f / (1.0f + exponential(-load<Floats>(values + c)));
-    memcpy(values + c, &v, kBytes);
-  }
-}
-
+// What costs much a value has one copy of its code, which works on values in memory.
 __attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32_t count) {
   for (int32_t c = 0; c < count; c += kLanes) {
     const Ints steps = quantized(load<Floats>(values + c), stage) - stage.zero_point;
@@ -85,11 +55,11 @@ __attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32
   }
 }
 
-template <int N>
-inline void change_in_memory(Floats (&v)[N], const Stage& stage, void (*with)(const Stage&, float*, int32_t)) {
+template <int N, class Change>
+inline void change_in_memory(Floats (&v)[N], Change with) {
   float values[N * kLanes];
   memcpy(values, v, sizeof values);
-  with(stage, values, N * kLanes);
+  with(values, N * kLanes);
   memcpy(v, values, sizeof values);
 }
 
@@ -200,8 +170,19 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
       case StageKind::kAbs:
         change<N>(v, [](Floats x, int) { return (Floats)((Ints)x & 0x7fffffff); });
         break;
+      case StageKind::kHardSwish:
+        change<N>(v, [](Floats x, int) {
+          Floats gate = x + 3.0f;
+          gate = gate < 0.0f ? Floats{} : gate;
+          return x * (gate > 6.0f ? splat(6.0f) : gate) / 6.0f;
+        });
+        break;
       case StageKind::kLogistic:
-        change_in_memory<N>(v, stage, logistic);
+      case StageKind::kTanh:
+      case StageKind::kExp:
+      case StageKind::kSqrt:
+      case StageKind::kRsqrt:
+        change_in_memory<N>(v, [&](float* values, int32_t count) { BNN_PART(apply)(stage.kind, values, count); });
         break;
       case StageKind::kAddI8:
         change<N>(v, [&](Floats x, int n) { return x + steps(n); });
@@ -211,7 +192,7 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
         break;
       case StageKind::kRoundI8:
       case StageKind::kRoundI8Even:
-        change_in_memory<N>(v, stage, round_i8);
+        change_in_memory<N>(v, [&](float* values, int32_t count) { round_i8(stage, values, count); });
         break;
       default:
         store<N>(stage, v, at);
@@ -279,19 +260,4 @@ void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, floa
       const Words value = 0x3f800000u | (is_set & 0x80000000u);  // 1.0 with the bit as its sign
       memcpy(out + c, &value, kBytes);
     }
-}
-
-void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats) {
-  for (int64_t r = 0; r < rows; ++r, from += channels, out += row_floats) {
-    float most = from[0];
-    for (int32_t c = 1; c < channels; ++c) most = from[c] > most ? from[c] : most;
-    for (int32_t c = 0; c < channels; c += kLanes) {
-      const Floats x = (load<Floats>(from + c) - most) * beta;
-      const Floats power = x < kLeastExponent ? Floats{} : exponential(x);
-      memcpy(out + c, &power, kBytes);
-    }
-    double sum = 0;  // a sum of many small numbers
-    for (int32_t c = 0; c < channels; ++c) sum += out[c];
-    for (int32_t c = 0; c < channels; ++c) out[c] = (float)(out[c] / sum);
-  }
 }

@@ -215,6 +215,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
     case StepKind::kPlace:
     case StepKind::kSlice:
     case StepKind::kTranspose:
+    case StepKind::kGather:
     case StepKind::kConstant: return build_movement(step, builder);
     default: return build_stream(step, builder);
   }
