@@ -128,5 +128,5 @@ def _kind(node: Node) -> str:
 
 def _shape(tensor: Tensor) -> str:
     sizes = tensor.shape[1:] if tensor.shape[:1] == (1,) and len(tensor.shape) > 1 else tensor.shape
-    types = {"f32": "", "bits": " bits", "i8": " int8", "i32": " int32"}
-    return "x".join(map(str, sizes)) + types[tensor.dtype]
+    types = {"f32": "", "i8": " int8", "i32": " int32"}
+    return "x".join(map(str, sizes)) + types.get(tensor.dtype, f" {tensor.dtype}")

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ..ops import BConv2d, words
 
 DType = Literal["f32", "i8", "i32", "bits"]
+BinaryKind = Literal["add", "sub", "mul", "div", "minimum", "maximum", "squared_difference"]
+UnaryKind = Literal["abs", "logistic", "clamp", "hard_swish", "tanh", "exp", "neg", "sqrt", "rsqrt"]
 ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
 
 
@@ -181,15 +183,15 @@ class Mean:
 class Elementwise:
     """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
 
-    kind: Literal["add", "sub", "mul"]
+    kind: BinaryKind
     act: Clamp = Clamp()
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """ABS, LOGISTIC, RELU, RELU6, RELU_N1_TO_1 (the last three as `clamp`)."""
+    """ABS, LOGISTIC, ...; RELU, RELU6 and RELU_N1_TO_1 as `clamp`."""
 
-    kind: Literal["abs", "logistic", "clamp"]
+    kind: UnaryKind
     act: Clamp = Clamp()
 
 
@@ -218,6 +220,38 @@ class Slice:
     """The box of the output's shape that begins at `start`: a part of SPLIT, or SLICE."""
 
     start: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gather:
+    """Value [i, j, ..] of the output is [places[0][i], places[1][j], ..] of the input: STRIDED_SLICE with steps,
+    RESIZE_NEAREST_NEIGHBOR. `places` i32, one array for each axis.
+    """
+
+    places: tuple[NDArray[np.int32], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Between:
+    """Positions between those of an axis: f32 `share` of the value at `high`, the rest of that at `low` (i32)."""
+
+    low: NDArray[np.int32]
+    high: NDArray[np.int32]
+    share: NDArray[np.float32]
+
+    @staticmethod
+    def at(positions: NDArray[np.float32], size: int) -> Between:
+        """Neighbours on an axis of `size` values; beyond its ends there is only the last one."""
+        low, high = (np.clip(side(positions), 0, size - 1).astype(np.int32) for side in (np.floor, np.ceil))
+        return Between(low, high, positions - low.astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Interpolate:
+    """RESIZE_BILINEAR: each pixel of the output is between four of the input."""
+
+    rows: Between
+    columns: Between
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +308,8 @@ Operation = (
     | Softmax
     | Concat
     | Slice
+    | Gather
+    | Interpolate
     | Pad
     | Transpose
     | Reshape

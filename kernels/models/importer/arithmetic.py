@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from ..graph import (
+    BinaryKind,
     BitDequantize,
     BitQuantize,
     Clamp,
     Dequantize,
+    DType,
     Elementwise,
     Mean,
     Pool2d,
@@ -22,6 +24,7 @@ from ..graph import (
     Softmax,
     Tensor,
     Unary,
+    UnaryKind,
 )
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from .scope import Scope
@@ -44,11 +47,11 @@ def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
     return convert
 
 
-def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
-    """ADD, SUB, MUL of operands that broadcast."""
+def elementwise(kind: BinaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ADD, SUB, MUL and their relatives, of operands that broadcast."""
 
     def convert(scope: Scope) -> None:
-        a, b = scope.value(0, "first operand", "f32", "i8"), scope.value(1, "second operand", "f32", "i8")
+        a, b = scope.value(0, "first operand", *dtypes), scope.value(1, "second operand", *dtypes)
         if a.dtype != b.dtype:
             scope.fail(f"its operands are {a.dtype} and {b.dtype}.")
         a, b = _per_image(scope, a, b), _per_image(scope, b, a)
@@ -61,17 +64,32 @@ def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
     return convert
 
 
-def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
-    """ABS, LOGISTIC."""
+def unary(kind: UnaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ABS, LOGISTIC and their relatives."""
 
     def convert(scope: Scope) -> None:
-        x = scope.value(0, "input", "f32", "i8")
+        x = scope.value(0, "input", *dtypes)
         out = scope.output(x.shape, x.dtype)
         if kind == "logistic":
             _from_0_to_1(scope, out)
         scope.node(Unary(kind), [x], out)
 
     return convert
+
+
+def square(scope: Scope) -> None:
+    """SQUARE: x times x."""
+    x = scope.value(0, "input", "f32")
+    scope.node(Elementwise("mul"), [x, x], scope.output(x.shape, x.dtype))
+
+
+def leaky_relu(scope: Scope) -> None:
+    """LEAKY_RELU: PRELU with one slope."""
+    x, alpha = scope.value(0, "input", "f32"), scope.op.options.get("alpha", 0.0)
+    if not isinstance(alpha, (int, float)) or not isfinite(alpha):
+        scope.fail(f"its alpha is {alpha!r}.")
+    slope = Tensor("alpha", (1,), "f32", data=np.array([alpha], np.float32))
+    scope.node(PRelu(), [x, slope], scope.output(x.shape, x.dtype))
 
 
 def clamp(low: float, high: float) -> Callable[[Scope], None]:
@@ -125,7 +143,7 @@ def mean(scope: Scope) -> None:
         scope.fail("it averages over the batch; import the model with its own batch.")
     keeps = bool(scope.op.options.get("keep_dims"))
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes]
-    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+    scope.node(Mean(axes, keeps), [x], scope.output(shape or [1], x.dtype))
 
 
 def quantize(scope: Scope) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ...errors import KernelError, ModelError
 from ..graph import DType, Graph, Tensor
 from ..model import ModelFile, Op, TensorRef
-from . import arithmetic, convolutions, movement
+from . import arithmetic, convolutions, movement, resampling, slicing
 from .constants import Constants
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
 
@@ -21,11 +21,23 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "LceDequantize": arithmetic.lce_dequantize,
     "MAX_POOL_2D": arithmetic.pool_2d("max"),
     "AVERAGE_POOL_2D": arithmetic.pool_2d("average"),
-    "ADD": arithmetic.elementwise("add"),
-    "SUB": arithmetic.elementwise("sub"),
-    "MUL": arithmetic.elementwise("mul"),
-    "ABS": arithmetic.unary("abs"),
-    "LOGISTIC": arithmetic.unary("logistic"),
+    "ADD": arithmetic.elementwise("add", "f32", "i8"),
+    "SUB": arithmetic.elementwise("sub", "f32", "i8"),
+    "MUL": arithmetic.elementwise("mul", "f32", "i8"),
+    "ABS": arithmetic.unary("abs", "f32", "i8"),
+    "LOGISTIC": arithmetic.unary("logistic", "f32", "i8"),
+    "DIV": arithmetic.elementwise("div", "f32"),
+    "MINIMUM": arithmetic.elementwise("minimum", "f32"),
+    "MAXIMUM": arithmetic.elementwise("maximum", "f32"),
+    "SQUARED_DIFFERENCE": arithmetic.elementwise("squared_difference", "f32"),
+    "HARD_SWISH": arithmetic.unary("hard_swish", "f32"),
+    "TANH": arithmetic.unary("tanh", "f32"),
+    "EXP": arithmetic.unary("exp", "f32"),
+    "NEG": arithmetic.unary("neg", "f32"),
+    "SQRT": arithmetic.unary("sqrt", "f32"),
+    "RSQRT": arithmetic.unary("rsqrt", "f32"),
+    "SQUARE": arithmetic.square,
+    "LEAKY_RELU": arithmetic.leaky_relu,
     "RELU": arithmetic.relu,
     "RELU6": arithmetic.relu6,
     "RELU_N1_TO_1": arithmetic.relu_n1_to_1,
@@ -43,10 +55,14 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "SPLIT": movement.split,
     "SPLIT_V": movement.split_v,
     "SLICE": movement.slice_,
-    "STRIDED_SLICE": movement.strided_slice,
+    "STRIDED_SLICE": slicing.strided_slice,
     "TRANSPOSE": movement.transpose,
     "SHAPE": movement.shape,
-    "PACK": movement.pack,
+    "PACK": slicing.pack,
+    "DEPTH_TO_SPACE": movement.depth_to_space,
+    "SPACE_TO_DEPTH": movement.space_to_depth,
+    "RESIZE_BILINEAR": resampling.resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resampling.resize_nearest_neighbor,
 }
 """Op -> its converter: a new op is a function and a row."""
 
@@ -65,6 +81,13 @@ _OPTIONS: Mapping[str, str] = {
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
+    "PACK": "PackOptions",
+    "DIV": "DivOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
 }
 """Of the ops whose options are read: the schema's table that holds them."""
 

@@ -21,6 +21,7 @@ from ..graph import (
     Dequantize,
     DType,
     Elementwise,
+    Gather,
     Mean,
     Node,
     Operation,
@@ -28,6 +29,7 @@ from ..graph import (
     PRelu,
     Quantize,
     Reshape,
+    Slice,
     Tensor,
     Transpose,
     Unary,
@@ -51,6 +53,8 @@ _FOLDABLE = (
     Transpose,
     Concat,
     Pad,
+    Slice,
+    Gather,
     Quantize,
     Dequantize,
 )
@@ -188,7 +192,7 @@ class Scope:
             self.fail(f"its output has {len(shape)} dimensions; 1 to {MAX_RANK} are supported.")
         if min(shape) < 1 or tensor.bytes >= MAX_TENSOR_BYTES:
             self.fail(f"its output of shape {list(shape)} is empty or takes more than 2 GiB.")
-        if self.scaled(ref.shape) != stored:
+        if (self.scaled(ref.shape) or (1,)) != stored:  # a number alone is stored as one of one
             self.fail(f"its output has shape {list(ref.shape)} where {[shape[0] // self.batch, *stored[1:]]} follows.")
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
         if ref.dtype != wanted:
@@ -197,6 +201,11 @@ class Scope:
         tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
+
+    def inner(self, like: Tensor, shape: Sequence[int], role: str) -> Tensor:
+        """A tensor between the nodes of one op, with a name of its own and stored as `like` is."""
+        name = self.values.name(f"{like.name} {role}")
+        return Tensor(name, tuple(shape), like.dtype, like.scale, like.zero_point)
 
     def stored_output(self, position: int = 0) -> tuple[int, ...]:
         """The output's shape as the file says, for the batch: for ops whose options repeat it."""

@@ -22,6 +22,8 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
+    Gather,
+    Interpolate,
     Mean,
     Node,
     Pad,
@@ -71,7 +73,7 @@ def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = No
             return integers.unary(node, "rescale", Clamp(), x) if x.dtype == np.int8 else _stored(node.output, x)
         case Dequantize():
             return _real(node.inputs[0], x)
-        case Concat() | Slice() | Pad() | Transpose() | Reshape():
+        case Concat() | Slice() | Gather() | Pad() | Transpose() | Reshape():
             return _move(node, operands)
     return _integers(node, operands) if x.dtype == np.int8 else _floats(node, operands)
 
@@ -92,11 +94,13 @@ def _floats(node: Node, operands: Sequence[Array]) -> Array:
         case Elementwise() as operation:
             return floats.elementwise(operation, x, operands[1])
         case Softmax() as operation:
-            return floats.softmax(operation, x).astype(np.float32)
+            return floats.softmax(operation, x).astype(x.dtype)
         case Unary() as operation:
             return floats.unary(operation, x)
         case PRelu():
             return floats.prelu(x, operands[1])
+        case Interpolate() as operation:
+            return floats.interpolate(operation, x)
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of floats")
 
 
@@ -132,6 +136,8 @@ def _move(node: Node, operands: Sequence[Array]) -> Array:
         case Slice(start):
             box = (slice(b, b + size) for b, size in zip(start, node.output.shape, strict=True))
             return np.ascontiguousarray(x[tuple(box)])
+        case Gather(places):
+            return np.ascontiguousarray(x[np.ix_(*places)])
         case Pad(before, value):
             sizes = zip(before, x.shape, node.output.shape, strict=True)
             margins = [(front, whole - size - front) for front, size, whole in sizes]

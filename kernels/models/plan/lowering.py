@@ -23,7 +23,9 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
+    Gather,
     Graph,
+    Interpolate,
     Mean,
     Node,
     Pad,
@@ -52,7 +54,18 @@ from ..quantization import (
 )
 from .steps import Argument, Stage, Step, image_shape, pixels, store_of
 
-_BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3}
+_BROADCASTS = {
+    "add": 0,
+    "sub": 1,
+    "mul": 2,
+    "prelu": 3,
+    "div": 4,
+    "minimum": 5,
+    "maximum": 6,
+    "squared_difference": 7,
+}
+_AS_STAGES = ("add", "sub", "mul")
+"""Kinds that stages do, where the operands' shapes allow it."""
 
 
 class Lowered:
@@ -275,6 +288,8 @@ def _elementwise(low: Lowered, node: Node, operation: Elementwise) -> None:
     if out.dtype == "i8":
         return _elementwise_i8(low, node, operation)
     tail = [*_clamp(operation.act), _store(out)]
+    if kind not in _AS_STAGES:
+        return _broadcast(low, node, kind, a, b, tail)
     channels = out.shape[-1]
     for x, other, swapped in ((a, b, False), (b, a, True)):
         constant = _channel_constant(other, channels)
@@ -338,10 +353,19 @@ def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int
 
 
 def _unary(low: Lowered, node: Node, operation: Unary) -> None:
-    if node.output.dtype == "i8":
-        return _table_i8(low, node, operation.kind, operation.act)
-    change = _clamp(operation.act) if operation.kind == "clamp" else [Stage(operation.kind)]
-    low.read(node, node.inputs[0], [*change, _store(node.output)])
+    x, out, kind = node.inputs[0], node.output, operation.kind
+    if out.dtype == "i8":
+        if kind not in ("abs", "logistic", "clamp"):
+            raise ModelError(f"its {kind} is of int8, which cannot be run; convert the model with it in floats.")
+        return _table_i8(low, node, kind, operation.act)
+    match kind:
+        case "clamp":
+            change = _clamp(operation.act)
+        case "neg":
+            change = [Stage("scale", (np.full(x.shape[-1], -1, np.float32),))]
+        case _:
+            change = [Stage(kind)]
+    low.read(node, x, [*change, _store(out)])
     return None
 
 
@@ -414,6 +438,19 @@ def _slice(low: Lowered, node: Node, operation: Slice) -> None:
     return None
 
 
+def _gather(low: Lowered, node: Node, operation: Gather) -> None:
+    x, places = node.inputs[0], [np.zeros(1, np.int32)] * 4
+    for position, found in zip(_positions(x), operation.places, strict=True):
+        places[position] = found
+    low.direct(node, "gather", x, node.output, *places)
+
+
+def _interpolate(low: Lowered, node: Node, operation: Interpolate) -> None:
+    x, (_, h, w, c) = node.inputs[0], node.output.shape
+    sides = [array for side in (operation.rows, operation.columns) for array in (side.low, side.high, side.share)]
+    low.stream(node, "interpolate", (x, h, w, *sides), c, [_store(node.output)])
+
+
 def _pad(low: Lowered, node: Node, operation: Pad) -> None:
     x = node.inputs[0]
     value = float(operation.value) if x.dtype == "f32" else int(operation.value)
@@ -475,6 +512,8 @@ _LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {
     Softmax: _softmax,
     Concat: _concat,
     Slice: _slice,
+    Gather: _gather,
+    Interpolate: _interpolate,
     Pad: _pad,
     Transpose: _transpose,
     Reshape: _reshape,
