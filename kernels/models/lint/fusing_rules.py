@@ -110,7 +110,7 @@ def _behind(subject: Subject, node: Node) -> list[Node]:
 
 def _can_be_fused(node: Node) -> bool:
     match node.operation:
-        case Elementwise():
+        case Elementwise(kind="add" | "sub" | "mul"):
             return node.output.dtype == "f32" and any(tensor.data is not None for tensor in node.inputs)
         case Unary(kind="clamp") | Pool2d(kind="max"):
             return node.output.dtype == "f32"
