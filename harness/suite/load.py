@@ -15,7 +15,7 @@ from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import DatasetError, KernelError
 from bnnbench.kernels.models.datasets import DATASETS, require_preparation
-from bnnbench.kernels.models.formats import is_model_file
+from bnnbench.kernels.models.formats import looks_like_model
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
@@ -47,7 +47,7 @@ def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
     if not paths:
         return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text("utf-8"), Path(QUICKSTART))
     shipped = shipped_models()
-    models = [path for path in paths if is_model_file(path.name) or str(path) in shipped]
+    models = [path for path in paths if str(path) in shipped or looks_like_model(path)]
     suites = [_read(path) for path in paths if path not in models]
     if models:
         measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
@@ -168,6 +168,8 @@ def model_path(text: str, folder: Path) -> Path:
     shipped = shipped_models()
     if text in shipped:
         return shipped[text]
+    if path.is_dir():  # which says what it is when it is read
+        return path.resolve()
     raise SuiteError(_missing(path))
 
 

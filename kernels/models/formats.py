@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from .foreign import SUFFIXES, foreign
 from .graph import Graph
 from .model import ModelFile
 
@@ -97,14 +98,24 @@ FORMATS: Mapping[str, ModelFormat] = {
 
 
 def is_model_file(name: str) -> bool:
-    """Whether a file's name says that it is a model."""
-    return any(name.lower().endswith(known.suffix) for known in FORMATS.values())
+    """Whether a file's name says that it is a model, also one that must be converted first."""
+    return name.lower().endswith((*(known.suffix for known in FORMATS.values()), *SUFFIXES))
+
+
+def looks_like_model(path: Path) -> bool:
+    """Whether this is a model or what people take for one, by name or content; suites are `.toml`."""
+    if path.suffix.lower() == ".toml":
+        return False
+    return is_model_file(path.name) or path.is_dir() or foreign(path, "") is not None
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """The model in a file, by its suffix; of another one, a TensorFlow Lite model is expected. Raises ModelError."""
+    """The model in a file, by its suffix; of another one, a TensorFlow Lite model is expected. Raises ModelError, also
+    for what is something else by its content."""
     path = Path(path)
     found = next((known for known in FORMATS.values() if path.name.lower().endswith(known.suffix)), FORMATS["tflite"])
+    if said := foreign(path, found.suffix):
+        raise ModelError(said)
     return found.read(path)
 
 

@@ -27,7 +27,8 @@ NPM = (
     "@mediapipe/selfie_segmentation",
 )
 _LIMIT_S = 900
-_PLATFORMS = ("any", *(f"manylinux{age}_x86_64" for age in ("2014", "_2_17", "_2_28", "_2_31", "_2_34", "_2_35", "_2_39")))
+_AGES = ("2014", "_2_17", "_2_28", "_2_31", "_2_34", "_2_35", "_2_39")
+_PLATFORMS = ("any", *(f"manylinux{age}_x86_64" for age in _AGES))
 
 
 def downloaded(folder: Path) -> Iterator[tuple[str, Path]]:
