@@ -48,7 +48,7 @@ def _require_as_measured(run: StoredRun, table: ModelTable, seed: int) -> None:
         plans = {case.plan_sha256 for case in run.record.cases if case.id in ids} - {None}
         images = {accuracy.dataset_sha256 for accuracy in run.accuracies.values() if accuracy.case_id in ids}
         figures = workload.figures()
-        if not is_known and plans and figures["plan_sha256"] not in plans:
+        if not is_known and plans and figures.get("plan_sha256") not in plans:
             raise _changed("model", Path(table.file), run)
         if images and workload.images_sha256 not in images:
             raise _changed("data set", Path(table.dataset or ""), run)

@@ -278,6 +278,10 @@ class ModelWorkload:
         """Whether it has int8 that is computed in floats."""
         return any(node.output.in_floats for node in self.graph.nodes)
 
+    @property
+    def unverified(self) -> None:
+        """Every output is compared."""
+
     @cached_property
     def opinions(self) -> Opinions:
         """What other interpreters make of the file."""

@@ -15,15 +15,18 @@ from bnnbench.kernels.ops import BConv2d, KernelSpec
 from ..errors import SuiteError
 from ..suite.tables import ModelTable, Suite
 from .base import Workload
+from .foreign_model import ForeignModel
 from .kernel import KernelWorkload
 from .model import ModelWorkload
 from .opened_images import OpenedImages
+
+SuiteWorkload = KernelWorkload | ModelWorkload | ForeignModel
 
 
 def workloads(suite: Suite, images: OpenedImages | None = None) -> list[Workload]:
     """All workloads of a suite; `images` are those of suites that are measured with it. Raises SuiteError."""
     images = images or OpenedImages()
-    found: list[KernelWorkload | ModelWorkload] = []
+    found: list[SuiteWorkload] = []
     for table in suite.model:
         found += of_model(table, suite.seed, images)
     for kernel in suite.kernel:
@@ -48,16 +51,23 @@ def _short(spec: KernelSpec) -> str:
     return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
-def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -> list[KernelWorkload | ModelWorkload]:
-    """The whole model, its binary layers, or both, as the table's `measure` says. Raises SuiteError."""
+def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -> list[SuiteWorkload]:
+    """The whole model, its binary layers, or both, as the table's `measure` says; a ForeignModel where it cannot be
+    imported or read. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
-    found: list[KernelWorkload | ModelWorkload] = []
+    found: list[SuiteWorkload] = []
     try:
         model = read_model(path)
+    except ModelError as error:
+        return [ForeignModel(label, str(error).rstrip("."), None, seed)]
+    whole = ModelWorkload(label, model, seed)
+    try:
+        _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
+    except ModelError as error:
+        return [_foreign(label, model, seed, error)]
+    try:
         if "model" in table.measure:
-            whole = ModelWorkload(label, model, seed)
-            _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
             if table.dataset is not None:
                 dataset = (images or OpenedImages()).of(table, whole, seed)
                 whole = replace(whole, dataset=dataset, reference_images=table.reference_images)
@@ -66,6 +76,16 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
             found += _layers(model, label, seed)
     except (ModelError, DatasetError) as error:
         raise SuiteError(str(error)) from None
+    return found
+
+
+def _foreign(label: str, model: ModelFile, seed: int, why: ModelError) -> ForeignModel:
+    """One that others may run, if there is something that it can be run on."""
+    found = ForeignModel(label, str(why).rstrip("."), model, seed)
+    try:
+        _ = found.inputs
+    except ModelError as error:
+        return ForeignModel(label, str(error).rstrip("."), None, seed)
     return found
 
 

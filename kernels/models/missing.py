@@ -14,6 +14,8 @@ from .model import ModelFile
 MOST_SHOWN = 8
 MOST_FAULTS = 1000
 _LONGEST = 200
+_KNOWN_CUSTOM = ("TFLite_Detection_PostProcess", "Convolution2DTransposeBias")
+"""Custom ops that LiteRT has."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ def advice(model: ModelFile, missing: Sequence[Missing]) -> str:
 
 def _is_custom(op: str) -> bool:
     """Whether other runtimes do not know it either, unless somebody adds it to them."""
-    return not hasattr(tflite.BuiltinOperator, op) and op not in ("TFLite_Detection_PostProcess",)
+    return not hasattr(tflite.BuiltinOperator, op) and op not in _KNOWN_CUSTOM
 
 
 def foreign_engine(model: ModelFile) -> str:
