@@ -10,6 +10,7 @@ from bnnbench.results.store.baselines import BaselineModel
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..errors import CallError
+from ..plan.cases import refused_models
 from ..suite.tables import ModelTable, Suite
 from ..workload.of_suite import of_model
 
@@ -20,8 +21,11 @@ def kept_models(run: StoredRun, suite: Suite) -> tuple[list[BaselineModel], dict
     """Of a run's suite, and where they are by their digests. Raises CallError where a model or a data set is gone or
     another one than was measured, SuiteError."""
     models, files = [], {}
+    refused = {skip.workload for skip in refused_models(run.record.skips, run.record.cases)}
     for table in suite.model:
         path = Path(table.file)
+        if (table.name or path.stem) in refused:
+            continue
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -77,10 +77,12 @@ def run_files(
     engines: Sequence[str] | None = None,
     invocations: int | None = None,
     layers: bool = False,
+    shapes: Sequence[str] = (),
     extras: Extras = NONE,
 ) -> RunResult:
-    """Suites and models; none of them: the quickstart suite. Raises SuiteError, CallError, and as `measure`."""
-    suite = extras.asked_of(with_invocations(load_suites(files, layers), invocations))
+    """Suites and models; none of them: the quickstart suite. `shapes` are of the models' inputs. Raises SuiteError,
+    CallError, and as `measure`."""
+    suite = extras.asked_of(with_invocations(load_suites(files, layers, shapes), invocations))
     return measure(call, suite, engines=engines, files=files, layers=layers)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -16,6 +16,8 @@ from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.model import ModelFile, TensorRef
+from bnnbench.kernels.models.open_sizes import require_sizes
+from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
@@ -28,8 +30,8 @@ _COUNTS = 2
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """`unverified` says why it cannot be imported: a sentence without its full stop. Without a `model`, the file cannot be read at
-    all, and no engine is given it."""
+    """`unverified` says why it cannot be imported: a sentence without its full stop. Without a `model`, the file cannot
+    be read at all, and no engine is given it."""
 
     name: str
     unverified: str
@@ -53,6 +55,7 @@ class ForeignModel:
     def inputs(self) -> list[NDArray[Any]]:
         """One for each of the model's, drawn with the seed. Raises ModelError for what cannot be drawn."""
         assert self.model is not None
+        require_sizes(self.model)
         rng = np.random.default_rng(self.seed)
         return [_drawn(self.model, port, rng) for port in self.model.inputs]
 
@@ -89,7 +92,7 @@ class ForeignModel:
             inputs = [array.tobytes() for array in self.inputs]
         except ModelError:
             return None
-        file = self.model.path.read_bytes()
+        file = file_bytes(self.model)
         first, *more = map(_path, inputs)
         return Payload({"model": _path(file)}, (file, *inputs), (first,), tuple(more))
 
@@ -138,6 +141,9 @@ def _drawn(model: ModelFile, port: TensorRef, rng: np.random.Generator) -> NDArr
         dtype = np.dtype(port.dtype)
     except TypeError:
         raise ModelError(f"{what} is {port.dtype}, of which no random values are made.") from None
+    port = replace(
+        port, shape=tuple(1 if axis in port.open_axes and size < 1 else size for axis, size in enumerate(port.shape))
+    )
     if min(port.shape, default=1) < 1 or prod(port.shape) * dtype.itemsize >= _MOST_INPUT_BYTES:
         raise ModelError(f"{what} of shape {list(port.shape)} has an open size, or takes more than 2 GiB.")
     if dtype.kind == "f":

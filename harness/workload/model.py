@@ -22,6 +22,7 @@ from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
+from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
@@ -75,7 +76,7 @@ class ModelWorkload:
     @property
     def file_bytes(self) -> bytes:
         """The model file's. Raises OSError."""
-        return self.model.path.read_bytes()
+        return file_bytes(self.model)
 
     @cached_property
     def graph(self) -> Graph:
@@ -121,7 +122,7 @@ class ModelWorkload:
             return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
         if self.is_taken(accepts):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
-            file = self.model.path.read_bytes()
+            file = self.file_bytes
             blobs = (file, *inputs, *self._images.sources)
             return Payload({"model": _path(file)}, blobs, tuple(map(_path, inputs)))
         return None

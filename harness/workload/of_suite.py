@@ -10,9 +10,11 @@ from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for
 from bnnbench.kernels.models.formats import FORMATS, read_model
 from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.kernels.ops import BConv2d, KernelSpec
 
 from ..errors import SuiteError
+from ..suite.shape_words import shapes_of
 from ..suite.tables import ModelTable, Suite
 from .base import Workload
 from .foreign_model import ForeignModel
@@ -58,7 +60,7 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
     label = table.name or path.stem
     found: list[SuiteWorkload] = []
     try:
-        model = read_model(path)
+        model = with_shapes(read_model(path), shapes_of(table.shape))
     except ModelError as error:
         return [ForeignModel(label, str(error).rstrip("."), None, seed)]
     whole = ModelWorkload(label, model, seed)

@@ -10,6 +10,7 @@ device computes it, so it counts here (QuickNetSmall: 9 * (28^2 * 32 + 14^2 * 64
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import prod
 
@@ -47,7 +48,10 @@ class ConstantBytes:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of the model. `scales` has one number, or one for each slice along `axis`, or none."""
+    """An input or output of the model. `scales` has one number, or one for each slice along `axis`, or none.
+
+    `open_axes` are those whose size the file leaves open, and `signature_name` is its name in the first signature.
+    """
 
     name: str
     dtype: str
@@ -55,6 +59,8 @@ class Port:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int | None = None
+    open_axes: tuple[int, ...] = ()
+    signature_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +133,8 @@ def describe(model: ModelFile) -> Description:
     ops = Counter(op.subgraph for op in model.ops)
     return Description(
         rows=rows,
-        inputs=tuple(map(_port, model.inputs)),
-        outputs=tuple(map(_port, model.outputs)),
+        inputs=_ports(model.inputs, model.signature_inputs),
+        outputs=_ports(model.outputs, model.signature_outputs),
         subgraphs=tuple(
             Part(subgraph.name, subgraph.signatures, ops[place], is_run=place == 0)
             for place, subgraph in enumerate(model.subgraphs)
@@ -249,12 +255,24 @@ def _kind(op: Op, position: int, tensor: TensorRef) -> str:
     return tensor.dtype if tensor.dtype in ("float32", "float16", "int8", "int4") else "other"
 
 
-def _port(tensor: TensorRef) -> Port:
+def _ports(tensors: Sequence[TensorRef], names: Sequence[str]) -> tuple[Port, ...]:
+    names = names or ("",) * len(tensors)
+    return tuple(_port(tensor, name) for tensor, name in zip(tensors, names, strict=True))
+
+
+def _port(tensor: TensorRef, name: str) -> Port:
     stored = tensor.quantization
-    if stored is None:
-        return Port(tensor.name, tensor.dtype, tensor.shape)
-    scales, zeros = tuple(map(float, stored.scales)), tuple(map(int, stored.zero_points))
-    return Port(tensor.name, tensor.dtype, tensor.shape, scales, zeros, stored.axis if len(scales) > 1 else None)
+    scales = () if stored is None else tuple(map(float, stored.scales))
+    return Port(
+        tensor.name,
+        tensor.dtype,
+        tensor.shape,
+        scales,
+        zero_points=() if stored is None else tuple(map(int, stored.zero_points)),
+        axis=stored.axis if stored is not None and len(scales) > 1 else None,
+        open_axes=tensor.open_axes,
+        signature_name=name,
+    )
 
 
 def _bytes(tensor: TensorRef) -> int:

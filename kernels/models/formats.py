@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ModelFormat:
     """`suffix` of its files, with a dot. `as_written` gives a graph that computes what the file says where `to_graph`
-    computes something else on purpose; it may be slow. `layers` are its binary convolutions as kernel cases."""
+    computes something else on purpose; it may be slow. `parse` reads what `resized` makes of a file's content: the
+    same with other sizes of inputs. `layers` are its binary convolutions as kernel cases."""
 
     suffix: str
     read: Callable[[Path], ModelFile]
+    parse: Callable[[bytes, Path], ModelFile]
+    resized: Callable[[bytes, Mapping[int, tuple[int, ...]]], bytes]
     to_graph: Callable[[ModelFile, int], Graph]
     describe: Callable[[ModelFile], Description]
     as_written: Callable[[ModelFile], Graph]
@@ -34,6 +37,30 @@ def _read_tflite(path: Path) -> ModelFile:
     from .tflite_file import read
 
     return read(path)
+
+
+def _parse_tflite(content: bytes, path: Path) -> ModelFile:
+    from .tflite_file import parse
+
+    return parse(content, path)
+
+
+def _resized_tflite(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    from .tflite_file import resized_tflite
+
+    return resized_tflite(content, shapes)
+
+
+def _parse_onnx(content: bytes, path: Path) -> ModelFile:
+    from .onnx_file import parse_onnx
+
+    return parse_onnx(content, path)
+
+
+def _resized_onnx(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    from .onnx_file import resized_onnx
+
+    return resized_onnx(content, shapes)
 
 
 def _tflite_graph(model: ModelFile, batch: int = 1) -> Graph:
@@ -88,10 +115,24 @@ def _onnx_as_written(model: ModelFile) -> Graph:
 
 FORMATS: Mapping[str, ModelFormat] = {
     "tflite": ModelFormat(
-        ".tflite", _read_tflite, _tflite_graph, _describe_tflite, as_written=_tflite_graph, layers=_tflite_layers
+        ".tflite",
+        _read_tflite,
+        _parse_tflite,
+        _resized_tflite,
+        _tflite_graph,
+        _describe_tflite,
+        as_written=_tflite_graph,
+        layers=_tflite_layers,
     ),
     "onnx": ModelFormat(
-        ".onnx", _read_onnx, _onnx_graph, _describe_onnx, as_written=_onnx_as_written, layers=_onnx_layers
+        ".onnx",
+        _read_onnx,
+        _parse_onnx,
+        _resized_onnx,
+        _onnx_graph,
+        _describe_onnx,
+        as_written=_onnx_as_written,
+        layers=_onnx_layers,
     ),
 }
 """By the name that `ModelFile.format` has, which is also what engines that load such files accept."""

@@ -8,6 +8,7 @@ from ...errors import KernelError, Missing, ModelError
 from ..graph import DType, Graph, Tensor
 from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, Op, TensorRef
+from ..open_sizes import require_sizes
 from . import arithmetic, convolutions, movement
 from .constants import Constants, Exhausted
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, quantization_of, shown
@@ -83,7 +84,8 @@ def import_model(model: ModelFile, batch: int = 1) -> Graph:
     """
     if not 1 <= batch <= MAX_BATCH:
         raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
-    values, faults = Values(batch, Constants(model.size_bytes)), Faults(model, "op")
+    require_sizes(model)
+    values, faults = Values(batch, Constants(model.size_bytes), bool(model.shapes)), Faults(model, "op")
     inputs = []
     for ref in model.inputs:
         try:

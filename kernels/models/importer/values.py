@@ -20,6 +20,8 @@ class Values:
 
     batch: int
     constants: Constants
+    is_resized: bool = False
+    """Whether the user gave other sizes, so that the file's shapes of computed tensors do not hold."""
     known: dict[int, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     names: set[str] = field(default_factory=set)

@@ -11,6 +11,7 @@ from ...errors import KernelError, Missing, ModelError
 from ..graph import Graph, Node, Tensor
 from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
+from ..open_sizes import require_sizes
 from . import (
     activations,
     arithmetic,
@@ -101,6 +102,7 @@ def import_onnx(model: ModelFile, batch: int = 1, *, keeps_zeros: bool = False) 
         raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
     content = model.onnx
     assert content is not None
+    require_sizes(model)
     values = {name: constant(array) for name, array in content.constants.items()}
     builder, faults = Builder(batch, model.size_bytes, keeps_zeros), Faults(model, "node")
     if not content.inputs or not content.outputs:
@@ -234,9 +236,6 @@ def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
     if not 1 <= len(port.shape) <= MAX_RANK:
         raise ModelError(f"{what} has {len(port.shape)} dimensions; 1 to {MAX_RANK} are supported.")
     sizes = [1 if place == 0 and size is None else size for place, size in enumerate(port.shape)]
-    unknown = [place for place, size in enumerate(sizes) if size is None]
-    if unknown:
-        raise ModelError(f"{what} has no fixed size at axis {unknown[0]}; export the model with fixed sizes.")
     fixed = [size for size in sizes if size is not None]
     shape = [fixed[axis] * (builder.batch if axis == 0 else 1) for axis in channels_last(len(fixed))]
     try:
