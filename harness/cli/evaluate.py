@@ -72,6 +72,7 @@ def evaluate(
 
     from bnnbench.results.store.runs import Store
 
+    from ..plan.cases import refused_models
     from ..tasks.measure import evaluate_models
     from .accuracy import print_accuracies, print_accuracies_json
     from .measuring import INTERRUPTED, NOT_MEASURED, called
@@ -98,9 +99,10 @@ def evaluate(
         print_accuracies(result, Console(), again(result.stored.record.run_id, store))
     if result.outcome == "interrupted":
         return INTERRUPTED
-    accuracies = result.stored.accuracies
-    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in result.stored.record.cases)
-    return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else NOT_MEASURED
+    accuracies, record = result.stored.accuracies, result.stored.record
+    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in record.cases)
+    is_whole = result.outcome == "complete" and not result.failures and not refused_models(record.skips, record.cases)
+    return 0 if is_whole and proven and accuracies else NOT_MEASURED
 
 
 def _compared(text: str | None) -> int | Literal["all"] | None:

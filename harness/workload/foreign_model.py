@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from bnnbench.kernels.engines.base import Accepts
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models import describe
+from bnnbench.kernels.models.datasets import Dataset
+from bnnbench.kernels.models.graph import DType, Graph, Tensor
 from bnnbench.kernels.models.model import ModelFile, TensorRef
 from bnnbench.kernels.models.open_sizes import require_sizes
 from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
+from .image_blobs import ImageBlobs, at_once, image_blobs, path_of
 from .output_match import Match
 
 _MOST_INPUT_BYTES = 2**31
@@ -37,10 +40,9 @@ class ForeignModel:
     unverified: str
     model: ModelFile | None
     seed: int
+    dataset: Dataset | None = None
     kind: Kind = "model"
     op: str | None = None
-    has_images: bool = False
-    images_sha256: str | None = None
 
     @property
     def source(self) -> str | None:
@@ -50,6 +52,38 @@ class ForeignModel:
     def files(self) -> Mapping[str, str]:
         """The model's file."""
         return {} if self.model is None else {str(self.model.path): self.model.sha256}
+
+    @property
+    def has_images(self) -> bool:
+        """Whether its accuracy is to be measured, by the labels alone."""
+        return self.dataset is not None
+
+    @property
+    def images_sha256(self) -> str | None:
+        """Of the whole data set that its accuracy is measured with."""
+        return None if self.dataset is None else (self.dataset.whole or self.dataset).sha256
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Its inputs and outputs by the file, and nothing between. Raises ModelError for types of others."""
+        assert self.model is not None
+        ends = [tuple(_tensor(self.model, ref) for ref in refs) for refs in (self.model.inputs, self.model.outputs)]
+        return Graph((), ends[0], ends[1], str(self.model.path))
+
+    @cached_property
+    def _images(self) -> ImageBlobs:
+        return ImageBlobs(()) if self.dataset is None else image_blobs(self.dataset.images)
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images an engine is given with one request."""
+        assert self.dataset is not None
+        return at_once(self.dataset.images)
+
+    @cached_property
+    def image_paths(self) -> tuple[str, ...]:
+        """Where they lie on a device."""
+        return tuple(map(path_of, self._images.sources))
 
     @cached_property
     def inputs(self) -> list[NDArray[Any]]:
@@ -63,7 +97,9 @@ class ForeignModel:
     def identity(self) -> str:
         """Of the file and what it is run on."""
         assert self.model is not None
-        return hashlib.sha256(b"".join([self.model.sha256.encode(), *(x.tobytes() for x in self.inputs)])).hexdigest()
+        images = b"" if self.dataset is None else self.dataset.sha256.encode()
+        parts = [self.model.sha256.encode(), *(array.tobytes() for array in self.inputs), images]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @property
     def output_bytes(self) -> int:
@@ -93,8 +129,9 @@ class ForeignModel:
         except ModelError:
             return None
         file = file_bytes(self.model)
-        first, *more = map(_path, inputs)
-        return Payload({"model": _path(file)}, (file, *inputs), (first,), tuple(more))
+        first, *more = map(path_of, inputs)
+        blobs = (file, *inputs, *self._images.sources)
+        return Payload({"model": path_of(file)}, blobs, (first,), tuple(more))
 
     def is_taken(self, accepts: frozenset[Accepts]) -> bool:
         """Whether an engine that accepts these loads the file itself."""
@@ -154,5 +191,12 @@ def _drawn(model: ModelFile, port: TensorRef, rng: np.random.Generator) -> NDArr
     return rng.integers(0, _COUNTS, port.shape).astype(dtype)
 
 
-def _path(blob: bytes) -> str:
-    return f"blobs/{hashlib.sha256(blob).hexdigest()}"
+_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
+
+
+def _tensor(model: ModelFile, ref: TensorRef) -> Tensor:
+    dtype = _DTYPES.get(ref.dtype)
+    shape = tuple(max(size, 1) for size in ref.shape)
+    if dtype is None:
+        raise ModelError(f"{model.path}: '{ref.name[:80]}' is {ref.dtype}; images and scores are float32 or int8.")
+    return Tensor(ref.name, shape, dtype)

@@ -26,7 +26,7 @@ from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .image_blobs import ImageBlobs, at_once, image_blobs
+from .image_blobs import ImageBlobs, at_once, image_blobs, path_of
 from .inputs import EDGES
 from .judges import Opinions, opinions
 from .output_match import Match, compare_outputs, not_finite
@@ -119,12 +119,12 @@ class ModelWorkload:
         if "plan" in accepts:
             inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
             blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self._images.sources)
-            return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
+            return Payload({"plan": path_of(self.plan_bytes)}, blobs, tuple(map(path_of, inputs)))
         if self.is_taken(accepts):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
             file = self.file_bytes
             blobs = (file, *inputs, *self._images.sources)
-            return Payload({"model": _path(file)}, blobs, tuple(map(_path, inputs)))
+            return Payload({"model": path_of(file)}, blobs, tuple(map(path_of, inputs)))
         return None
 
     def is_taken(self, accepts: frozenset[Accepts]) -> bool:
@@ -150,7 +150,7 @@ class ModelWorkload:
     @cached_property
     def image_paths(self) -> tuple[str, ...]:
         """Where they lie on a device."""
-        return tuple(map(_path, self._images.sources))
+        return tuple(map(path_of, self._images.sources))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the reference: for each input of the gate, and for labelled images."""
@@ -334,8 +334,3 @@ class ModelWorkload:
 def _rounds_sums(node: Node) -> bool:
     """Whether it rounds floats that an engine has computed."""
     return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
-
-
-def _path(blob: bytes | Path) -> str:
-    content = blob if isinstance(blob, bytes) else blob.read_bytes()
-    return f"blobs/{hashlib.sha256(content).hexdigest()}"

@@ -67,7 +67,7 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
     try:
         _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
     except ModelError as error:
-        return [_foreign(label, model, seed, error)]
+        return [_foreign(label, model, seed, error, table, images or OpenedImages())]
     try:
         if "model" in table.measure:
             if table.dataset is not None:
@@ -81,14 +81,18 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
     return found
 
 
-def _foreign(label: str, model: ModelFile, seed: int, why: ModelError) -> ForeignModel:
-    """One that others may run, if there is something that it can be run on."""
+def _foreign(
+    label: str, model: ModelFile, seed: int, why: ModelError, table: ModelTable, images: OpenedImages
+) -> ForeignModel:
+    """One that others may run, if there is something that it can be run on. Raises SuiteError."""
     found = ForeignModel(label, str(why).rstrip("."), model, seed)
     try:
         _ = found.inputs
+        return found if table.dataset is None else replace(found, dataset=images.of(table, found, seed))
     except ModelError as error:
         return ForeignModel(label, str(error).rstrip("."), None, seed)
-    return found
+    except DatasetError as error:
+        raise SuiteError(str(error)) from None
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:
