@@ -19,6 +19,7 @@ from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Dequantize, Graph, Node
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure
+from bnnbench.kernels.models.missing import foreign_engine
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
@@ -83,7 +84,10 @@ class ModelWorkload:
         """Raises ModelError, also when the model has other than one input."""
         graph = graph_of(self.model)
         if len(graph.inputs) != 1:
-            raise ModelError(f"{self.model.path} has {len(graph.inputs)} inputs; models with one can be measured.")
+            raise ModelError(
+                f"{self.model.path} has {len(graph.inputs)} inputs, and models with one are verified; measure it "
+                f"unverified with -e {foreign_engine(self.model)}."
+            )
         return graph
 
     @cached_property
