@@ -125,6 +125,7 @@ def evaluate(
     images: int | None = None,
     reference_images: int | Literal["all"] | None = None,
     seed: int = 0,
+    shape: str | Sequence[str] = (),
     device: str | Sequence[str] = "local",
     engine: str | Sequence[str] = "native",
     threads: int = 1,
@@ -147,6 +148,7 @@ def evaluate(
         reference_images: Images to check against the reference, or "all"; default: as
             many as take a minute, at least 100.
         seed: Seed for drawing images.
+        shape: Shapes of inputs whose sizes the models leave open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         engine: Engines, one or several.
         threads: Number of threads, one per core.
@@ -179,7 +181,13 @@ def evaluate(
         raise CallError("--threads and --images are at least 1.")
     prepared = {"resize": resize, "normalize": normalize}
     asked = {"dataset": dataset, **prepared, "images": images, "reference_images": reference_images, "seed": seed}
-    options = {"device": device, "engine": engine, "store": store, "inventory": inventory}
+    options = {
+        "shape": names(shape) or None,
+        "device": device,
+        "engine": engine,
+        "store": store,
+        "inventory": inventory,
+    }
     words = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **options})
     with calling(words, progress, store, device, inventory, threads) as call:
         done = evaluate_models(
@@ -193,6 +201,7 @@ def evaluate(
             seed=seed,
             engines=names(engine),
             invocations=invocations,
+            shapes=names(shape),
         )
     return run_of(done, call.store)
 

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption, WaitOption
+from .options import (
+    DebugOption,
+    DeviceOption,
+    InventoryOption,
+    JsonOption,
+    ShapeOption,
+    StoreOption,
+    ThreadsOption,
+    WaitOption,
+)
 
 EXAMPLES = """Examples:
   bnnbench eval quicknet_s                                   # shipped model and images, here
@@ -50,6 +59,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed for drawing images.")] = 0,
+    shape: ShapeOption = None,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
         list[str],
@@ -92,6 +102,7 @@ def evaluate(
             seed=seed,
             engines=engine,
             invocations=invocations,
+            shapes=shape or (),
         )
     if json:
         print_accuracies_json(result)

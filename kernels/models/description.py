@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import prod
 
-from ..errors import ModelError
+from ..errors import Missing, ModelError, NotImported
 from .graph import Graph, Reshape, Tensor
 from .model import ModelFile, Op, TensorRef
 
@@ -100,7 +100,7 @@ class Description:
     the first subgraph, which is the one that is run.
 
     `peak_bytes`: the largest sum of tensors that are needed at one time, of the model as it stands and batch 1; None
-    when the model cannot be imported, for the reason in `peak_unknown`.
+    when the model cannot be imported, for the reason in `peak_unknown`; `missing` lists all that keeps it from being.
     """
 
     rows: tuple[OpRow, ...]
@@ -115,6 +115,7 @@ class Description:
     bytes_by_kind: ConstantBytes
     peak_bytes: int | None
     peak_unknown: str
+    missing: tuple[Missing, ...] = ()
 
 
 def describe(model: ModelFile) -> Description:
@@ -129,7 +130,7 @@ def describe(model: ModelFile) -> Description:
     kinds = ConstantBytes().by_kind()
     for op, position, tensor in constants.values():
         kinds[_kind(op, position, tensor)] += _bytes(tensor)
-    peak, reason = _peak(model)
+    peak, reason, missing = _peak(model)
     ops = Counter(op.subgraph for op in model.ops)
     return Description(
         rows=rows,
@@ -147,6 +148,7 @@ def describe(model: ModelFile) -> Description:
         bytes_by_kind=ConstantBytes(**kinds),
         peak_bytes=peak,
         peak_unknown=reason,
+        missing=missing,
     )
 
 
@@ -180,13 +182,13 @@ def peak_live_bytes(graph: Graph) -> int:
     return peak
 
 
-def _peak(model: ModelFile) -> tuple[int | None, str]:
+def _peak(model: ModelFile) -> tuple[int | None, str, tuple[Missing, ...]]:
     from .importer import import_model
 
     try:
-        return peak_live_bytes(import_model(model)), ""
+        return peak_live_bytes(import_model(model)), "", ()
     except ModelError as error:
-        return None, str(error)
+        return None, str(error), error.missing if isinstance(error, NotImported) else ()
 
 
 def _row(op: Op) -> OpRow:

@@ -31,7 +31,7 @@ def require_sizes(model: ModelFile) -> None:
             name = f"{printed(port.name)}=" if len(model.inputs) > 1 else ""
             raise ModelError(
                 f"{model.path}: its input '{printed(port.name)}' ({shape_words(port.shape, port.open_axes)}) leaves "
-                f"the size of {named} open; give it, as with --shape {name}{example}."
+                f"the size of {named} open; give it with --shape {name}{example}, or with shape in a suite."
             )
 
 

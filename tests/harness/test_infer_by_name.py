@@ -150,7 +150,10 @@ def test_open_sizes_are_given(engine: str, op: str) -> None:
 @pytest.mark.parametrize(
     ("shapes", "said"),
     [
-        ([], "its input 't0' (?x?x?x3) leaves the size of axis 1 and 2 open; give it, as with --shape 1x224x224x3."),
+        (
+            [],
+            "'t0' (?x?x?x3) leaves the size of axis 1 and 2 open; give it with --shape 1x224x224x3, or with shape in a",
+        ),
         (["1x4x4"], "is ?x?x?x3, so --shape 1x4x4 has the wrong number of dimensions; give 4."),
         (["1x4x4x4"], "changes a size that the file fixes; give the open ones only."),
         (["y=1x4x4x3"], "has no single input 'y'; its inputs are 't0'."),
@@ -191,6 +194,9 @@ def test_model_info_shows_open_sizes_and_names(bench: Bench) -> None:
     assert "memory for tensors at the peak: 720 bytes" in given
     shown = bench.run("model", "info", "two.tflite").stdout
     assert "input 'a' (in the signature 'left'): float32 1x4" in shown
+    (bench.folder / "odd.tflite").write_bytes(two(missing=True))
+    odd = json.loads(bench.run("model", "info", "odd.tflite", "--json").stdout)
+    assert odd["missing"] == [{"op": "COS", "reason": "", "places": [2]}]
     found = json.loads(bench.run("model", "info", "two.tflite", "--json").stdout)
     assert [port["signature_name"] for port in found["outputs"]] == ["total", "size"]
     assert json.loads(bench.run("model", "info", "open.tflite", "--json").stdout)["inputs"][0]["open_axes"] == [0, 1, 2]

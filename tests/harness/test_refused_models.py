@@ -138,7 +138,7 @@ def test_types_and_sizes_of_which_nothing_is_drawn_are_said(tmp_path: Path) -> N
     made = Builder()
     made.open_axes[made.input((1, 1, 1, 3))] = (1, 2)
     unknown = made.op("COS", [0], made.tensor((1, 1, 1, 3)))
-    assert "leaves the size of axis 1 and 2 open; give it, as with --shape" in one(made.content(unknown)).unverified
+    assert "leaves the size of axis 1 and 2 open; give it with --shape" in one(made.content(unknown)).unverified
 
 
 def test_shapes_of_a_suite_are_those_of_the_command_line(bench: Bench) -> None:
