@@ -116,9 +116,13 @@ def _ended(result: RunResult, json: bool, store: Path | None) -> int:
 
 
 def _show(result: RunResult, done: Document, console: Console, store: Path | None) -> None:
+    from bnnbench.results import load
+    from bnnbench.results.columns import equal
     from bnnbench.results.sheet import say
     from bnnbench.results.sustained import order, sustained
+    from bnnbench.results.table import notes
 
+    from ..plan.cases import NOT_IMPORTED
     from .next_command import with_store
 
     for case in done.cases:
@@ -130,6 +134,9 @@ def _show(result: RunResult, done: Document, console: Console, store: Path | Non
     for name in dict.fromkeys(one.case.device for one in cases):
         if (word := order([one for one in cases if one.case.device == name])) is not None:
             say(console, f"{name}: the order of the models in the first minute and when warm: {word}", "bold")
+    frame = load(result.stored)
+    for text in notes(frame[equal(frame["status"], "unverified") | equal(frame["reason_code"], NOT_IMPORTED)]):
+        say(console, text)
     for reason in result.failures.values():
         say(console, reason, "red")
     run_id = result.stored.record.run_id

@@ -156,3 +156,21 @@ def test_shapes_of_a_suite_are_those_of_the_command_line(bench: Bench) -> None:
     assert plans[0] == plans[1]
     bench.write("s.toml", 'name = "s"\n[[model]]\nfile = "m.tflite"\nshape = ["big"]\n')
     assert "shape 'big' is no shape; write it as 1x224x224x3" in one_sentence(bench.run("run", "s.toml").stderr)
+
+
+def test_an_estimate_is_of_the_others(models: Bench) -> None:
+    assert "odd.tflite: op 0 (COS) cannot be imported" in one_sentence(models.run("estimate", "odd.tflite").stderr)
+    done = models.run("estimate", "odd.tflite", "quicknet_xs", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    assert "not measured: " in done.stdout
+    assert "quicknet_xs" in done.stdout
+
+
+@needs_litert
+def test_it_is_held_on_and_on_as_unverified(models: Bench) -> None:
+    words = ("sustain", "odd.tflite", "keras.h5", "-e", "litert", "--minutes", "0.02", "--store", "store")
+    done = models.run(*words)
+    assert done.returncode == 3, done.stderr  # of the other one
+    assert "unverified: litert on local, odd: its output was not compared" in " ".join(done.stdout.split())
+    assert "keras.h5 is a Keras model" in " ".join(done.stdout.split())
+    assert {window.status for window in models.store.run("latest").windows} == {"ok"}

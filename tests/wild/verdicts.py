@@ -16,11 +16,13 @@ from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.open_sizes import open_sizes
 from tests.kernels.judges import Judge
 
 _LIMIT_S = 300
 _MEMORY = 8 << 30
 RIGHT, WRONG, REFUSED, UNLOADABLE, UNJUDGED = "right", "wrong", "refused", "not loadable", "not judged"
+OPEN = "needs a size"
 ALLOWED = 1e-4
 """Of the output's range: what sums in another order may differ by."""
 
@@ -51,7 +53,10 @@ def _judged(path: Path) -> Row:
     with tempfile.TemporaryDirectory(prefix="bnnbench-wild-") as folder:
         judge = Judge("litert-reference", Path(folder))
         try:
-            graph = graph_of(read_model(path))
+            model = read_model(path)
+            if any(map(open_sizes, model.inputs)):
+                return Row(OPEN, "one of its inputs has an open size, which is given with --shape")
+            graph = graph_of(model)
         except ModelError as error:
             text = str(error).removeprefix(f"{path}").strip(" :")
             judge.close()
