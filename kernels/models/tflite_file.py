@@ -65,8 +65,9 @@ def resized_tflite(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> byt
     """The same file with other sizes of inputs, by their places; of the same number of dimensions, so no byte moves."""
     changed = bytearray(content)
     graph = tflite.Model.GetRootAs(changed, 0).Subgraphs(0)
+    present = [index for index in map(graph.Inputs, range(graph.InputsLength())) if index != -1]
     for place, shape in shapes.items():
-        stored = graph.Tensors(graph.Inputs(place)).ShapeAsNumpy()
+        stored = graph.Tensors(present[place]).ShapeAsNumpy()
         stored[:] = np.array(shape, np.int32)
     return bytes(changed)
 
