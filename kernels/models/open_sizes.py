@@ -23,8 +23,8 @@ def shape_words(shape: Sequence[int], open_axes: Sequence[int]) -> str:
 
 def require_sizes(model: ModelFile) -> None:
     """Raises ModelError where an input has a size that only the user knows."""
-    for port in model.inputs:
-        if axes := open_sizes(port):
+    for place, port in enumerate(model.inputs):
+        if place not in model.shapes and (axes := open_sizes(port)):
             named = "axis " + " and ".join(map(str, axes))
             shape = [1 if axis == 0 and axis in port.open_axes else size for axis, size in enumerate(port.shape)]
             example = "x".join(str(_EXAMPLE if axis in axes else max(size, 1)) for axis, size in enumerate(shape))

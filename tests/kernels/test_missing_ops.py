@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bnnbench.kernels.errors import Missing, NotImported
+from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.missing import MOST_FAULTS, MOST_SHOWN
+from bnnbench.kernels.models.shipped import shipped_models
+from bnnbench.kernels.models.tflite_file import read
 from tests.kernels.model_builder import Builder
 
 SHAPE = (1, 4, 6, 8)
+FILES = [*sorted((Path(__file__).parents[1] / "golden").glob("*.tflite")), shipped_models()["quicknet_xs"]]
 
 
 def refused(builder: Builder, output: int, batch: int = 1) -> NotImported:
@@ -87,3 +94,24 @@ def test_names_of_a_hostile_file_are_short_and_printable_and_the_list_ends() -> 
     assert "at least 20 ops are missing" in str(found)
     assert len(str(found)) < 2000
     assert sum(len(item.places) for item in found.missing) == MOST_FAULTS
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_one_op_that_is_missing_is_the_only_fault(path: Path, batch: int) -> None:
+    """Each op of whole models in turn, with everything behind it that needs its result."""
+    model = read(path)
+    for place, op in enumerate(model.ops):
+        without = replace(model, ops=(*model.ops[:place], replace(op, name="CUMSUM"), *model.ops[place + 1 :]))
+        with pytest.raises(NotImported) as error:
+            import_model(without, batch)
+        assert error.value.missing == (Missing("CUMSUM", "", (op.index,)),), op.name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_two_that_are_missing_are_two(path: Path) -> None:
+    model = read(path)
+    ops = [replace(op, name=f"CUMSUM{op.index}") if op.index in (0, len(model.ops) // 2) else op for op in model.ops]
+    with pytest.raises(NotImported) as error:
+        import_model(replace(model, ops=tuple(ops)))
+    assert [item.places for item in error.value.missing] == [(0,), (len(ops) // 2,)]
