@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -26,33 +26,36 @@ class Faults:
     noun: str
     is_cut: bool = False
     """Whether the ops behind were not looked at."""
-    _texts: list[str] = field(default_factory=list)
+    _count: int = 0
+    _first: Callable[[], str] = str
     _groups: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
-    def add(self, missing: Missing, text: str) -> None:
-        """A fault in one place; `text` is its own sentence."""
-        self._texts.append(text)
+    def add(self, missing: Missing, text: Callable[[], str]) -> None:
+        """A fault in one place; `text` gives its own sentence, for when there is no other."""
+        self._count += 1
+        if self._count == 1:
+            self._first = text
         self._groups.setdefault((missing.op, missing.reason[:_LONGEST]), []).extend(missing.places)
 
     def of_file(self, text: str) -> None:
         """A fault of an input or an output: a sentence that names the file."""
-        self.add(Missing("", reason_of(ModelError(text)), (0,)), text)
+        self.add(Missing("", reason_of(ModelError(text)), (0,)), lambda: text)
 
     @property
     def is_full(self) -> bool:
         """Whether enough was found."""
-        return self.is_cut or len(self._texts) >= MOST_FAULTS
+        return self.is_cut or self._count >= MOST_FAULTS
 
     def __bool__(self) -> bool:
-        return bool(self._texts)
+        return self._count > 0
 
     def fail(self) -> NoReturn:
         """Raises NotImported: of one fault its own sentence, of several how many of which kind, and the first
         places."""
         found = sorted(self._groups.items(), key=lambda item: (-len(item[1]), item[1][0]))
         missing = tuple(Missing(op, reason, tuple(places)) for (op, reason), places in found)
-        if len(self._texts) == 1:
-            raise NotImported(self._texts[0], missing)
+        if self._count == 1:
+            raise NotImported(self._first(), missing)
         lacking = [item for item in missing if item.op and not item.reason]
         others = [item for item in missing if item.reason]
         least = "at least " if self.is_full else ""

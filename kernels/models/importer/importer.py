@@ -115,7 +115,7 @@ def _convert(model: ModelFile, op: Op, values: Values, faults: Faults) -> None:
     convert = CONVERTERS.get(op.name)
     if convert is None:
         missing = Missing(shown(op.name), "", (op.index,))
-        faults.add(missing, f"{where}: this op is not supported; {advice(model, [missing])}.")
+        faults.add(missing, lambda: f"{where}: this op is not supported; {advice(model, [missing])}.")
     else:
         try:
             _check_options(op)
@@ -126,8 +126,8 @@ def _convert(model: ModelFile, op: Op, values: Values, faults: Faults) -> None:
         except (ModelError, KernelError) as error:
             faults.is_cut = isinstance(error, Exhausted)
             if not values.follows(op):
-                missing = Missing(shown(op.name), reason_of(error), (op.index,))
-                faults.add(missing, f"{where}: {_with_advice(str(error))}")
+                text = f"{where}: {_with_advice(str(error))}"
+                faults.add(Missing(shown(op.name), reason_of(error), (op.index,)), lambda: text)
     for ref in op.outputs:
         if ref is not None:
             stand_in(ref, values)

@@ -161,7 +161,7 @@ class _Walk:
         where = f"{self._path}: node {node.index} ({node.op}) cannot be imported"
         if node.op not in CONVERTERS and node.op not in FOLDERS:
             missing = Missing(node.op, "", (node.index,))
-            self._faults.add(missing, f"{where}: this op is not supported; {advice(self._model, [missing])}.")
+            self._faults.add(missing, lambda: f"{where}: this op is not supported; {advice(self._model, [missing])}.")
             self.lose(node.outputs)
         elif self._faults.is_full or not self._lost.isdisjoint(node.inputs):
             self.lose(node.outputs)
@@ -171,8 +171,8 @@ class _Walk:
             except (ModelError, KernelError, ValueError) as error:
                 text = reason_of(error)
                 told = "" if ";" in text else "; change the model there, or export it again."
-                missing = Missing(node.op, text, (node.index,))
-                self._faults.add(missing, f"{where}: {text.removesuffix('.') if told else text}{told}")
+                whole = f"{where}: {text.removesuffix('.') if told else text}{told}"
+                self._faults.add(Missing(node.op, text, (node.index,)), lambda: whole)
                 self.lose(node.outputs)
 
     def _bind_results(self, node: OnnxNode) -> None:
