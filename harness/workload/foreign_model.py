@@ -23,8 +23,9 @@ from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .image_blobs import ImageBlobs, at_once, image_blobs, path_of
+from .image_blobs import path_of
 from .output_match import Match
+from .with_images import WithImages
 
 _MOST_INPUT_BYTES = 2**31
 _COUNTS = 2
@@ -32,7 +33,7 @@ _COUNTS = 2
 
 
 @dataclass(frozen=True)
-class ForeignModel:
+class ForeignModel(WithImages):
     """`unverified` says why it cannot be imported: a sentence without its full stop. Without a `model`, the file cannot
     be read at all, and no engine is given it."""
 
@@ -53,37 +54,12 @@ class ForeignModel:
         """The model's file."""
         return {} if self.model is None else {str(self.model.path): self.model.sha256}
 
-    @property
-    def has_images(self) -> bool:
-        """Whether its accuracy is to be measured, by the labels alone."""
-        return self.dataset is not None
-
-    @property
-    def images_sha256(self) -> str | None:
-        """Of the whole data set that its accuracy is measured with."""
-        return None if self.dataset is None else (self.dataset.whole or self.dataset).sha256
-
     @cached_property
     def graph(self) -> Graph:
         """Its inputs and outputs by the file, and nothing between. Raises ModelError for types of others."""
         assert self.model is not None
         ends = [tuple(_tensor(self.model, ref) for ref in refs) for refs in (self.model.inputs, self.model.outputs)]
         return Graph((), ends[0], ends[1], str(self.model.path))
-
-    @cached_property
-    def _images(self) -> ImageBlobs:
-        return ImageBlobs(()) if self.dataset is None else image_blobs(self.dataset.images)
-
-    @property
-    def images_at_once(self) -> int:
-        """How many images an engine is given with one request."""
-        assert self.dataset is not None
-        return at_once(self.dataset.images)
-
-    @cached_property
-    def image_paths(self) -> tuple[str, ...]:
-        """Where they lie on a device."""
-        return tuple(map(path_of, self._images.sources))
 
     @cached_property
     def inputs(self) -> list[NDArray[Any]]:
@@ -130,7 +106,7 @@ class ForeignModel:
             return None
         file = file_bytes(self.model)
         first, *more = map(path_of, inputs)
-        blobs = (file, *inputs, *self._images.sources)
+        blobs = (file, *inputs, *self.image_sources)
         return Payload({"model": path_of(file)}, blobs, (first,), tuple(more))
 
     def is_taken(self, accepts: frozenset[Accepts]) -> bool:

@@ -27,10 +27,11 @@ from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .image_blobs import ImageBlobs, at_once, image_blobs, path_of
+from .image_blobs import path_of
 from .inputs import EDGES
 from .judges import Opinions, opinions
 from .output_match import Match, compare_outputs, not_finite
+from .with_images import WithImages
 
 INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
@@ -43,7 +44,7 @@ NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
 
 @dataclass(frozen=True)
-class ModelWorkload:
+class ModelWorkload(WithImages):
     """A model with batch 1, its inputs (random ones and edges), and the images that its accuracy is measured with."""
 
     name: str
@@ -63,16 +64,6 @@ class ModelWorkload:
     def files(self) -> Mapping[str, str]:
         """The model's file."""
         return {str(self.model.path): self.model.sha256}
-
-    @property
-    def has_images(self) -> bool:
-        """Whether its accuracy is to be measured."""
-        return self.dataset is not None
-
-    @property
-    def images_sha256(self) -> str | None:
-        """Of the data set that its accuracy is measured with, the whole of it."""
-        return None if self.dataset is None else (self.dataset.whole or self.dataset).sha256
 
     @property
     def file_bytes(self) -> bytes:
@@ -122,12 +113,12 @@ class ModelWorkload:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
             inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
-            blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self._images.sources)
+            blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self.image_sources)
             return Payload({"plan": path_of(self.plan_bytes)}, blobs, tuple(map(path_of, inputs)))
         if self.is_taken(accepts):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
             file = self.file_bytes
-            blobs = (file, *inputs, *self._images.sources)
+            blobs = (file, *inputs, *self.image_sources)
             return Payload({"model": path_of(file)}, blobs, tuple(map(path_of, inputs)))
         return None
 
@@ -139,22 +130,6 @@ class ModelWorkload:
     def has_lce_ops(self) -> bool:
         """Whether it needs an engine that knows Larq Compute Engine's ops."""
         return any(op.name.startswith("Lce") for op in self.model.ops)
-
-    @cached_property
-    def _images(self) -> ImageBlobs:
-        """The dataset's images as they are pushed: `images_at_once` in each."""
-        return ImageBlobs(()) if self.dataset is None else image_blobs(self.dataset.images)
-
-    @property
-    def images_at_once(self) -> int:
-        """How many images an engine is given with one request."""
-        assert self.dataset is not None
-        return at_once(self.dataset.images)
-
-    @cached_property
-    def image_paths(self) -> tuple[str, ...]:
-        """Where they lie on a device."""
-        return tuple(map(path_of, self._images.sources))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the reference: for each input of the gate, and for labelled images."""

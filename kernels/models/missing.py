@@ -62,7 +62,8 @@ class Faults:
         count = f"{least}{len(lacking)} {'op is' if len(lacking) == 1 else 'ops are'}"
         parts = [f"{count} missing: {self._listed(lacking)}"] if lacking else []
         if others:
-            parts.append(f"{'other ' if lacking else ''}faults: {self._listed(others)}")
+            first = "first " if self.is_full else ""
+            parts.append(f"{'other ' if lacking else ''}{first}faults: {self._listed(others)}")
         raise NotImported(
             f"{self.model.path} cannot be imported: {'; '.join(parts)}; {advice(self.model, missing)}.",
             missing,
