@@ -58,31 +58,41 @@ def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -
     imported or read. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
-    found: list[SuiteWorkload] = []
     try:
         model = with_shapes(read_model(path), shapes_of(table.shape))
     except ModelError as error:
         return [ForeignModel(label, str(error).rstrip("."), None, seed)]
+    found: list[SuiteWorkload] = []
+    if "model" in table.measure:
+        found.append(_whole(table, label, model, seed, images or OpenedImages()))
+    if "layers" in table.measure:
+        try:
+            found += _layers(model, label, seed)
+        except ModelError as error:
+            if not any(workload.unverified for workload in found):
+                raise SuiteError(str(error)) from None
+    return found
+
+
+def _whole(
+    table: ModelTable, label: str, model: ModelFile, seed: int, images: OpenedImages
+) -> ModelWorkload | ForeignModel:
+    """Raises SuiteError."""
     whole = ModelWorkload(label, model, seed)
     try:
         _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
     except ModelError as error:
-        return [_foreign(label, model, seed, error, table, images or OpenedImages())]
+        return _foreign(table, label, model, seed, images, error)
+    if table.dataset is None:
+        return whole
     try:
-        if "model" in table.measure:
-            if table.dataset is not None:
-                dataset = (images or OpenedImages()).of(table, whole, seed)
-                whole = replace(whole, dataset=dataset, reference_images=table.reference_images)
-            found.append(whole)
-        if "layers" in table.measure:
-            found += _layers(model, label, seed)
+        return replace(whole, dataset=images.of(table, whole, seed), reference_images=table.reference_images)
     except (ModelError, DatasetError) as error:
         raise SuiteError(str(error)) from None
-    return found
 
 
 def _foreign(
-    label: str, model: ModelFile, seed: int, why: ModelError, table: ModelTable, images: OpenedImages
+    table: ModelTable, label: str, model: ModelFile, seed: int, images: OpenedImages, why: ModelError
 ) -> ForeignModel:
     """One that others may run, if there is something that it can be run on. Raises SuiteError."""
     found = ForeignModel(label, str(why).rstrip("."), model, seed)

@@ -174,3 +174,21 @@ def test_it_is_held_on_and_on_as_unverified(models: Bench) -> None:
     assert "unverified: litert on local, odd: its output was not compared" in " ".join(done.stdout.split())
     assert "keras.h5 is a Keras model" in " ".join(done.stdout.split())
     assert {window.status for window in models.store.run("latest").windows} == {"ok"}
+
+
+def test_the_layers_of_such_a_model_are_measured(bench: Bench) -> None:
+    """What a kernel case needs stands in the file."""
+    made = Builder()
+    x = made.op("LceQuantize", [made.input((1, 4, 4, 32))], made.tensor((1, 4, 4, 1), "int32"))
+    bits = made.constant(np.arange(8, dtype=np.int32).reshape(8, 1, 1, 1))
+    ones = made.constant(np.ones(8, np.float32))
+    options = {"channels_in": 32, "dilation_height_factor": 1, "dilation_width_factor": 1, "padding": 1}
+    options |= {"fused_activation_function": 0, "pad_values": 1, "stride_height": 1, "stride_width": 1}
+    y = made.op("LceBconv2d", [x, bits, ones, ones, -1], made.tensor((1, 4, 4, 8)), **options)
+    (bench.folder / "m.tflite").write_bytes(made.content(made.op("COS", [y], made.tensor((1, 4, 4, 8)))))
+    done = bench.run("run", "m.tflite", "--layers", "-e", "native", *ONCE)
+    assert done.returncode == 3, done.stderr
+    assert [case.kind for case in bench.store.run("latest").record.cases] == ["kernel"]
+    bench.write("s.toml", 'name = "s"\nengines = ["native"]\n[[model]]\nfile = "m.tflite"\nmeasure = ["layers"]\n')
+    done = bench.run("run", "s.toml", *ONCE)
+    assert done.returncode == 0, done.stderr

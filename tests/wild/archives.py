@@ -63,6 +63,7 @@ def _members(content: bytes, budget: Budget) -> Iterator[tuple[str, bytes]]:
             for member in tar:
                 if not budget.take(member.size):
                     return
-                source = tar.extractfile(member) if member.name.lower().endswith(_ARCHIVES) else None
-                if member.isfile() and source is not None:
+                is_wanted = member.isfile() and member.name.lower().endswith(_ARCHIVES)
+                source = tar.extractfile(member) if is_wanted else None
+                if source is not None:
                     yield member.name, source.read(member.size)
