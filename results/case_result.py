@@ -111,7 +111,8 @@ def _with_sustained(run: StoredRun, result: CaseResult, found: Sustained | None)
         what = f"{found.seconds:.0f} s of {(asked(run) or Sustain(seconds=0, window_s=1)).seconds:.0f} s so far"
         return replace(result, **_unfinished(run, result.case, "unstable", what).of_result())
     if found.level is None:
-        return replace(result, reason=found.why_unknown)
+        kept = result.reason if result.status == "unverified" else None
+        return replace(result, reason="; ".join(filter(None, (kept, found.why_unknown))) or None)
     last = found.level
     level = Level(last.value, last.low, last.high, 0.95, (last.high - last.low) / last.value, len(found.windows))
     key = _SUSTAINED.key

@@ -1,5 +1,6 @@
 """Running a model on arrays: `bnnbench.infer`."""
 
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 @overload
 def infer(
     model: str | PathLike[str],
-    input: "ArrayLike",
+    input: "ArrayLike | Mapping[str, ArrayLike]",
     /,
     *,
     device: str = ...,
     engine: str = ...,
     threads: int = ...,
     batch: int = ...,
+    shape: str | Sequence[str] = ...,
     all_outputs: Literal[False] = ...,
     inventory: str | PathLike[str] | None = ...,
     wait: str | float | None = ...,
@@ -29,13 +31,14 @@ def infer(
 @overload
 def infer(
     model: str | PathLike[str],
-    input: "ArrayLike",
+    input: "ArrayLike | Mapping[str, ArrayLike]",
     /,
     *,
     device: str = ...,
     engine: str = ...,
     threads: int = ...,
     batch: int = ...,
+    shape: str | Sequence[str] = ...,
     all_outputs: Literal[True],
     inventory: str | PathLike[str] | None = ...,
     wait: str | float | None = ...,
@@ -45,13 +48,14 @@ def infer(
 @waits
 def infer(
     model: str | PathLike[str],
-    input: "ArrayLike",
+    input: "ArrayLike | Mapping[str, ArrayLike]",
     /,
     *,
     device: str = "local",
     engine: str = "native",
     threads: int = 1,
     batch: int = 1,
+    shape: str | Sequence[str] = (),
     all_outputs: bool = False,
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
@@ -64,11 +68,12 @@ def infer(
     Args:
         model: A `.tflite` or `.onnx` file, or the name of a shipped model.
         input: The model's input, such as [1, 28, 28, 1] of float32; one image of it; or a batch of either along the
-            first dimension.
+            first dimension. For a model with several inputs a dictionary with such an array for each, by its name.
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         engine: The engine to run.
         threads: Number of threads, one per core.
         batch: Batch size.
+        shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         all_outputs: Return every output by its name; required for models with several outputs.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
@@ -89,21 +94,24 @@ def infer(
     """
     import numpy as np
 
-    from ..cli.archive import keys_of
     from ..errors import CallError
     from ..plan.engines import engine_named
     from ..suite.load import model_path
     from ..tasks.infer import infer as run
+    from ..tasks.npz import keys_of
 
     if threads < 1 or batch < 1:
         raise CallError("--threads and --batch are at least 1.")
-    values: NDArray[np.generic] = np.asarray(input)
+    values: NDArray[np.generic] | dict[str, NDArray[np.generic]] = (
+        {name: np.asarray(array) for name, array in input.items()} if isinstance(input, Mapping) else np.asarray(input)
+    )
     done = run(
         *(model_path(str(model), Path()), values, engine_named(engine)),
         device=device,
         inventory=path_of(inventory),
         threads=threads,
         batch=batch,
+        shapes=[shape] if isinstance(shape, str) else shape,
         tell=teller(progress),
     )
     names, arrays = [name for name, _ in done.outputs], [array for _, array in done.outputs]

@@ -26,6 +26,7 @@ def run(
     invocations: int | None = None,
     threads: int | str | Sequence[int] | None = None,
     layers: bool = False,
+    shape: str | Sequence[str] = (),
     filter: str | None = None,
     tails: bool = False,
     deadline: str | None = None,
@@ -49,6 +50,7 @@ def run(
         invocations: Fresh processes per case; default: the suite's (7); 0: only verification.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         layers: Also measure each binary layer of the models.
+        shape: Shapes of inputs whose sizes the models leave open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         filter: Only workloads whose name matches this regular expression.
         tails: Also time single executions, for p99 and p99.9.
         deadline: Also count executions that take longer, such as "33ms".
@@ -82,7 +84,7 @@ def run(
         from ..run.resume import resume_run
 
         elsewhere = names(device) not in ([], ["local"])
-        others = [files, engine, threads, filter, layers, tails, deadline, starts, elsewhere]
+        others = [files, engine, threads, filter, layers, shape, tails, deadline, starts, elsewhere]
         if any(others) or invocations is not None:
             raise CallError(
                 "resume goes with store, inventory, wait, trust and progress only: a run knows its own suite, devices "
@@ -96,12 +98,17 @@ def run(
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
-    asked |= {"filter": filter, "tails": tails, "deadline": deadline, "starts": starts}
+    asked |= {"shape": names(shape) or None, "filter": filter, "tails": tails, "deadline": deadline, "starts": starts}
     words = command("run", files, {**asked, "store": store, "inventory": inventory})
     extras = Extras(tails, nanoseconds(deadline), starts)
     with calling(words, progress, store, device, inventory, threads, filter) as call:
         done = run_files(
-            call, paths(files), engines=names(engine) or None, invocations=invocations, layers=layers, extras=extras
+            *(call, paths(files)),
+            engines=names(engine) or None,
+            invocations=invocations,
+            layers=layers,
+            shapes=names(shape),
+            extras=extras,
         )
     return run_of(done, results)
 
@@ -118,6 +125,7 @@ def evaluate(
     images: int | None = None,
     reference_images: int | Literal["all"] | None = None,
     seed: int = 0,
+    shape: str | Sequence[str] = (),
     device: str | Sequence[str] = "local",
     engine: str | Sequence[str] = "native",
     threads: int = 1,
@@ -140,6 +148,7 @@ def evaluate(
         reference_images: Images to check against the reference, or "all"; default: as
             many as take a minute, at least 100.
         seed: Seed for drawing images.
+        shape: Shapes of inputs whose sizes the models leave open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
         engine: Engines, one or several.
         threads: Number of threads, one per core.
@@ -172,7 +181,13 @@ def evaluate(
         raise CallError("--threads and --images are at least 1.")
     prepared = {"resize": resize, "normalize": normalize}
     asked = {"dataset": dataset, **prepared, "images": images, "reference_images": reference_images, "seed": seed}
-    options = {"device": device, "engine": engine, "store": store, "inventory": inventory}
+    options = {
+        "shape": names(shape) or None,
+        "device": device,
+        "engine": engine,
+        "store": store,
+        "inventory": inventory,
+    }
     words = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **options})
     with calling(words, progress, store, device, inventory, threads) as call:
         done = evaluate_models(
@@ -186,6 +201,7 @@ def evaluate(
             seed=seed,
             engines=names(engine),
             invocations=invocations,
+            shapes=names(shape),
         )
     return run_of(done, call.store)
 

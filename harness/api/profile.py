@@ -1,12 +1,13 @@
 """Where a model's time goes: `bnnbench.profile`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .error import raises_sentences
-from .words import path_of, teller, waits
+from .words import names, path_of, teller, waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,7 @@ def profile(
     device: str = "local",
     threads: int = 1,
     runs: int = 50,
+    shape: str | Sequence[str] = (),
     counters: str | None = None,
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
@@ -91,6 +93,7 @@ def profile(
         device: A name of the inventory, `local`, or an address such as `ssh://pi@pi4.lab`.
         threads: Number of threads, one per core.
         runs: Number of timed runs.
+        shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         counters: Counters to read in each step, such as "cycles,instructions"; on one thread.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
@@ -123,6 +126,7 @@ def profile(
         threads=threads,
         runs=runs,
         tell=teller(progress),
+        shapes=names(shape),
         counters=counter_names(counters),
     )
     return Profile(Path(model).name, device, done.total_ns, done.trust, done.doubts, done)

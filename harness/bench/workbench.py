@@ -96,4 +96,6 @@ def load(client: EngineClient, case: Case, which: int) -> Loaded:
     loaded = client.load("case", payload.keys)
     if payload.inputs:
         client.input("case", payload.inputs[which])
+    for index, path in enumerate(payload.more, 1):
+        client.input("case", path, index=index)
     return loaded

@@ -109,7 +109,7 @@ def _figures(accuracy: Accuracy, row: dict[Any, Any], plain: bool) -> list[str]:
         ""
         if row["emulated"] is True or not accuracy.infer_ns
         else quantity.duration(accuracy.infer_ns / accuracy.images, plain),
-        ""
+        ("unverified" if row["status"] == "unverified" else "")
         if accuracy.differing is None
         else agreement(accuracy.differing, accuracy.compared or accuracy.images, accuracy.images),
     ]

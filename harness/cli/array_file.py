@@ -17,7 +17,7 @@ from bnnbench.results.store.reading import read_regular
 
 from ..errors import CallError
 from ..tasks.infer import Output
-from .archive import keys_of, write_archive
+from ..tasks.npz import keys_of, write_archive
 
 _DAMAGED = (
     *(
@@ -34,25 +34,25 @@ _DAMAGED = (
     ),
     RuntimeError,  # an archive with a password, and deep nesting
 )
+_MOST_ARRAYS = 1000
 
 
-def read_input(path: Path) -> NDArray[np.generic]:
-    """The array of a NumPy file that may be hostile. Raises CallError."""
+def read_input(path: Path) -> NDArray[np.generic] | dict[str, NDArray[np.generic]]:
+    """The array of a NumPy file that may be hostile; of an archive, each by its name. Raises CallError."""
     try:
-        return _array(path, np.load(io.BytesIO(read_regular(path)), allow_pickle=False))
+        return _arrays(path, np.load(io.BytesIO(read_regular(path)), allow_pickle=False))
     except OSError as error:
         raise CallError(f"--input {path} cannot be read: {error.strerror or error}.") from None
     except _DAMAGED:
         raise CallError(f"--input {path} is not a NumPy file of numbers; write it with numpy.save.") from None
 
 
-def _array(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.generic]:
+def _arrays(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.generic] | dict[str, NDArray[np.generic]]:
     if isinstance(loaded, np.ndarray):
         return loaded
-    if len(loaded.files) != 1 and "input" not in loaded.files:
-        raise CallError(f"--input {path} holds {', '.join(loaded.files)}; name the one to use 'input'.")
-    array: NDArray[np.generic] = loaded["input" if "input" in loaded.files else loaded.files[0]]
-    return array
+    if len(loaded.files) > _MOST_ARRAYS:
+        raise CallError(f"--input {path} holds {len(loaded.files):,} arrays, and up to {_MOST_ARRAYS} are read.")
+    return {name: loaded[name] for name in loaded.files}
 
 
 def write_outputs(path: Path, outputs: Sequence[Output]) -> list[tuple[str, str]]:

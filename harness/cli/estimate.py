@@ -112,7 +112,7 @@ def _show(done: Estimate, console: Console) -> None:
     if how:
         say(console, f"sees it: probability that a comparison without --budget calls it, by {some(list(how))}", "dim")
         say(console, "pairs, time: if nothing changed; each pair is two processes", "dim")
-    for line in _lines(done):
+    for line in (*_lines(done), *(f"not measured: {reason}" for reason in done.refused)):
         say(console, line)
 
 

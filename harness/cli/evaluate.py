@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, DeviceOption, InventoryOption, JsonOption, StoreOption, ThreadsOption, WaitOption
+from .options import (
+    DebugOption,
+    DeviceOption,
+    InventoryOption,
+    JsonOption,
+    ShapeOption,
+    StoreOption,
+    ThreadsOption,
+    WaitOption,
+)
 
 EXAMPLES = """Examples:
   bnnbench eval quicknet_s                                   # shipped model and images, here
@@ -50,6 +59,7 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, Parameter(help="Seed for drawing images.")] = 0,
+    shape: ShapeOption = None,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
     engine: Annotated[
         list[str],
@@ -72,6 +82,7 @@ def evaluate(
 
     from bnnbench.results.store.runs import Store
 
+    from ..plan.cases import refused_models
     from ..tasks.measure import evaluate_models
     from .accuracy import print_accuracies, print_accuracies_json
     from .measuring import INTERRUPTED, NOT_MEASURED, called
@@ -91,6 +102,7 @@ def evaluate(
             seed=seed,
             engines=engine,
             invocations=invocations,
+            shapes=shape or (),
         )
     if json:
         print_accuracies_json(result)
@@ -98,9 +110,10 @@ def evaluate(
         print_accuracies(result, Console(), again(result.stored.record.run_id, store))
     if result.outcome == "interrupted":
         return INTERRUPTED
-    accuracies = result.stored.accuracies
-    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in result.stored.record.cases)
-    return 0 if result.outcome == "complete" and not result.failures and proven and accuracies else NOT_MEASURED
+    accuracies, record = result.stored.accuracies, result.stored.record
+    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in record.cases)
+    is_whole = result.outcome == "complete" and not result.failures and not refused_models(record.skips, record.cases)
+    return 0 if is_whole and proven and accuracies else NOT_MEASURED
 
 
 def _compared(text: str | None) -> int | Literal["all"] | None:

@@ -7,11 +7,21 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from .options import DebugOption, InventoryOption, OneDeviceOption, OneEngineOption, ThreadsOption, WaitOption
+from .options import (
+    DebugOption,
+    InventoryOption,
+    OneDeviceOption,
+    OneEngineOption,
+    ShapeOption,
+    ThreadsOption,
+    WaitOption,
+)
 
 EXAMPLES = """Examples:
   bnnbench infer quicknet.tflite --input images.npy --output scores.npy
-  bnnbench infer quicknet.tflite --input images.npy --output scores.npy -d pi4 -t 4"""
+  bnnbench infer quicknet.tflite --input images.npy --output scores.npy -d pi4 -t 4
+  bnnbench infer two_inputs.tflite --input both.npz --output all.npz
+  bnnbench infer dynamic.tflite --shape 1x320x240x3 --input image.npy --output boxes.npz"""
 
 app = App(name="infer", help_epilogue=EXAMPLES)
 
@@ -21,7 +31,10 @@ def infer(
     model: Annotated[Path, Parameter(help="A .tflite or .onnx file, or the name of a shipped model.")],
     /,
     *,
-    input: Annotated[Path, Parameter(name=["--input", "-i"], help="NumPy file with one input, or several: [N, ...].")],
+    input: Annotated[
+        Path,
+        Parameter(name=["--input", "-i"], help="NumPy file: .npy of one input or several, [N, ...]; .npz by name."),
+    ],
     output: Annotated[
         Path, Parameter(name=["--output", "-o"], help="NumPy file to write: .npy, or .npz with each output by name.")
     ],
@@ -29,6 +42,7 @@ def infer(
     engine: OneEngineOption = "native",
     threads: ThreadsOption = 1,
     batch: Annotated[int, Parameter(help="Batch size.")] = 1,
+    shape: ShapeOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
@@ -61,6 +75,7 @@ def infer(
         inventory=inventory,
         threads=threads,
         batch=batch,
+        shapes=shape or [],
         tell=lambda line: print(line, file=sys.stderr),
     )
     renamed = write_outputs(output, done.outputs)

@@ -11,7 +11,7 @@ from .examples import give_own_examples
 from .model_diff import diff
 from .model_draw import draw
 from .model_lint import lint
-from .options import DebugOption, JsonOption
+from .options import DebugOption, JsonOption, ShapeOption
 
 app = App(
     name="model",
@@ -54,19 +54,22 @@ def info(
     file: Annotated[Path, Parameter(help="A .tflite or .onnx file, or the name of a shipped model.")],
     /,
     *,
+    shape: ShapeOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """List every op of a model with shapes, multiply-accumulates and bytes, its inputs and outputs, and the totals."""
     from bnnbench.kernels.models import describe
     from bnnbench.kernels.models.formats import read_model
+    from bnnbench.kernels.models.shapes import with_shapes
 
     from ..suite.load import model_path
+    from ..suite.shape_words import shapes_of
     from .documents.document import text_of
     from .documents.engines import ModelInfo
     from .model_table import print_model
 
-    model = read_model(model_path(str(file), Path()))
+    model = with_shapes(read_model(model_path(str(file), Path())), shapes_of(shape or []))
     description = describe(model)
     if json:
         print(text_of(ModelInfo.of(str(file), model, description)))

@@ -12,6 +12,7 @@ from rich.measure import measure_renderables
 from rich.table import Table
 from rich.text import Text
 
+from bnnbench.kernels.models.open_sizes import shape_words
 from bnnbench.results.printable import shorten
 from bnnbench.results.sheet import say
 
@@ -88,14 +89,12 @@ def _not_run(place: int, part: Part) -> str:
 def _ports(description: Description) -> Iterator[str]:
     for title, ports in (("input", description.inputs), ("output", description.outputs)):
         for port in ports:
-            yield f"{title} '{port.name}': {port.dtype} {_shape(port.shape)}{_quantization(port)}"
+            named = f" (in the signature '{port.signature_name}')" if port.signature_name not in ("", port.name) else ""
+            shape = shape_words(port.shape, port.open_axes)
+            yield f"{title} '{port.name}'{named}: {port.dtype} {shape}{_quantization(port)}"
     for place, part in enumerate(description.subgraphs):
         for key in part.signatures:
             yield f"signature '{key}': subgraph {place}"
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
 
 
 def _quantization(port: Port) -> str:

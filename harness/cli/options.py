@@ -48,6 +48,14 @@ WaitOption = Annotated[
 """`main` reads it, before the command begins."""
 ThreadsOption = Annotated[int, Parameter(name=["--threads", "-t"], help="Number of threads, one per core.")]
 OneEngineOption = Annotated[str, Parameter(name=["--engine", "-e"], help="Engine to run; see bnnbench engines list.")]
+ShapeOption = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--shape",
+        negative="",
+        help="Shape of an input whose sizes are open: 1x224x224x3, or NAME=1x224x224x3.",
+    ),
+]
 TailsOption = Annotated[
     bool,
     Parameter(name="--tails", negative="", show_default=False, help="Also time single executions, for p99 and p99.9."),

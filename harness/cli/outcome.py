@@ -16,6 +16,7 @@ from bnnbench.results.verdict.formats import table
 from bnnbench.results.verdict.remarks import Remarks
 from bnnbench.results.verdict.rows import VerdictRow, verdict_rows
 
+from ..plan.cases import refused_models
 from ..run.execute import RunResult
 from ..tasks.remarks import remarks_on
 from .exit_status import REGRESSION, resumed_status
@@ -42,7 +43,8 @@ def show_run(result: RunResult, where: Store, store: Path | None, json: bool) ->
         return INTERRUPTED
     if any(row.is_bad for row in budgets):
         return REGRESSION
-    is_whole = result.outcome == "complete" and not result.failures
+    record = result.stored.record
+    is_whole = result.outcome == "complete" and not result.failures and not refused_models(record.skips, record.cases)
     return 0 if is_whole and not _BAD & set(load(result.stored)["status"]) else NOT_MEASURED
 
 

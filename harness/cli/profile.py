@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.kernels.counters import COUNTERS
 
-from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ThreadsOption, WaitOption
+from .options import DebugOption, InventoryOption, JsonOption, OneDeviceOption, ShapeOption, ThreadsOption, WaitOption
 
 EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
@@ -29,6 +29,7 @@ def profile(
     device: OneDeviceOption = "local",
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
+    shape: ShapeOption = None,
     counters: Annotated[
         str | None, Parameter(help=f"Also count in each step, on one thread: {', '.join(COUNTERS)}.")
     ] = None,
@@ -65,6 +66,7 @@ def profile(
         threads=threads,
         runs=runs,
         tell=tell,
+        shapes=shape or (),
         counters=counter_names(counters),
     )
     if trace is not None:

@@ -15,6 +15,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    ShapeOption,
     StartsOption,
     StoreOption,
     TailsOption,
@@ -43,6 +44,7 @@ def run(
     layers: Annotated[
         bool, Parameter(negative="", show_default=False, help="Also measure each binary layer of the models.")
     ] = False,
+    shape: ShapeOption = None,
     filter: FilterOption = None,
     tails: TailsOption = False,
     deadline: DeadlineOption = None,
@@ -67,7 +69,7 @@ def run(
 
     results = Store(store)
     if resume is not None:
-        asked = [files, device, engine, threads, filter, layers, tails, deadline, starts]
+        asked = [files, device, engine, threads, filter, layers, shape, tails, deadline, starts]
         if any(asked) or invocations is not None:
             raise CallError(
                 "--resume goes with --store, --inventory, --wait, --trust and --json only: a run knows its own suite, "
@@ -76,5 +78,12 @@ def run(
         return show_run(finish(results, resume, inventory, trust), results, store, json)
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
-        result = run_files(call, files or [], engines=engine, invocations=invocations, layers=layers, extras=extras)
+        result = run_files(
+            *(call, files or []),
+            engines=engine,
+            invocations=invocations,
+            layers=layers,
+            shapes=shape or (),
+            extras=extras,
+        )
     return show_run(result, results, store, json)

@@ -13,6 +13,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    ShapeOption,
     StoreOption,
     ThreadCountsOption,
     TrustOption,
@@ -53,6 +54,7 @@ def sustain(
         Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: the suite's."),
     ] = None,
     threads: ThreadCountsOption = None,
+    shape: ShapeOption = None,
     filter: FilterOption = None,
     resume: Annotated[str | None, Parameter(help="Finish an interrupted run: its id, or latest.")] = None,
     trust: TrustOption = False,
@@ -73,7 +75,7 @@ def sustain(
 
     results = Store(store)
     if resume is not None:
-        if any([files, device, engine, threads, filter]) or fps is not None or minutes is not None:
+        if any([files, device, engine, threads, shape, filter]) or fps is not None or minutes is not None:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
         return _ended(finish(results, resume, inventory, trust), json, store)
     minutes = 30.0 if minutes is None else minutes
@@ -86,12 +88,13 @@ def sustain(
     plan = Sustain(seconds=seconds, window_s=window_s, pause_s=min(300.0, seconds / 10), fps=fps)
     with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
         names = [name for word in engine for name in word.split(",")] if engine else None
-        result = sustain_files(call, files or [], plan, engines=names)
+        result = sustain_files(call, files or [], plan, engines=names, shapes=shape or ())
     return _ended(result, json, store)
 
 
 def _ended(result: RunResult, json: bool, store: Path | None) -> int:
     from ..errors import CallError
+    from ..plan.cases import refused_models
     from ..tasks.sustained import document
     from .documents.document import text_of
     from .measuring import INTERRUPTED, NOT_MEASURED
@@ -106,16 +109,20 @@ def _ended(result: RunResult, json: bool, store: Path | None) -> int:
         _show(result, done, Console(), store)
     if result.outcome == "interrupted":
         return INTERRUPTED
-    is_whole = (
-        result.outcome == "complete" and not result.failures and len(done.cases) == len(result.stored.record.cases)
-    )
+    record = result.stored.record
+    is_whole = result.outcome == "complete" and not result.failures and len(done.cases) == len(record.cases)
+    is_whole = is_whole and not refused_models(record.skips, record.cases)
     return 0 if is_whole and all(case.whole for case in done.cases) else NOT_MEASURED
 
 
 def _show(result: RunResult, done: Document, console: Console, store: Path | None) -> None:
+    from bnnbench.results import load
+    from bnnbench.results.columns import equal
     from bnnbench.results.sheet import say
     from bnnbench.results.sustained import order, sustained
+    from bnnbench.results.table import notes
 
+    from ..plan.cases import NOT_IMPORTED
     from .next_command import with_store
 
     for case in done.cases:
@@ -127,6 +134,9 @@ def _show(result: RunResult, done: Document, console: Console, store: Path | Non
     for name in dict.fromkeys(one.case.device for one in cases):
         if (word := order([one for one in cases if one.case.device == name])) is not None:
             say(console, f"{name}: the order of the models in the first minute and when warm: {word}", "bold")
+    frame = load(result.stored)
+    for text in notes(frame[equal(frame["status"], "unverified") | equal(frame["reason_code"], NOT_IMPORTED)]):
+        say(console, text)
     for reason in result.failures.values():
         say(console, reason, "red")
     run_id = result.stored.record.run_id

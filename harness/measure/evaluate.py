@@ -23,9 +23,11 @@ from bnnbench.results.records import Accuracy, Status
 from ..bench.workbench import Workbench, load
 from ..clock import now
 from ..plan.cases import Case
+from ..workload.foreign_model import ForeignModel
 from ..workload.model import NUMPY, ModelWorkload
 from ..workload.output_match import compare_array, tolerance
 from .sign_flips import explain
+from .verify import not_compared
 
 Show = Callable[[int, int], None]
 _DEADLINE_S = 6 * 3600.0
@@ -41,7 +43,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
 
     `show` is told how many images are done, between requests.
     """
-    workload = cast("ModelWorkload", case.workload)  # what has images is a model
+    workload = cast("ModelWorkload | ForeignModel", case.workload)  # what has images is a model
     assert workload.dataset is not None
     dataset, started, wall = workload.dataset, now(), time.monotonic_ns()
     status: Status = "ok"
@@ -52,8 +54,11 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
         with bench.lease.engine(case.engine.name, case.record.threads, _DEADLINE_S) as (client, _):
             load(client, case, 0)
             predicted = _predict(bench, case, workload, client, show)
-            verdict = _compare(bench, case, workload, client, predicted)
-            status, reason = ("wrong_output", verdict.wrong) if verdict.wrong else ("ok", None)
+            if workload.unverified:
+                reason = not_compared(case)
+            else:
+                verdict = _compare(bench, case, cast("ModelWorkload", workload), client, predicted)
+                status, reason = ("wrong_output", verdict.wrong) if verdict.wrong else ("ok", None)
     except (EngineError, CommandFailed) as error:
         status, reason, predicted = "failed", str(error), None
     return Accuracy(
@@ -69,7 +74,7 @@ def evaluate(bench: Workbench, case: Case, show: Show) -> Accuracy:
         resize=dataset.resize,
         normalize=dataset.normalize,
         excluded=list(dataset.excluded),
-        compared=len(workload.compared),
+        compared=None if workload.unverified else len(cast("ModelWorkload", workload).compared),
         differing=verdict.differing,
         explained=verdict.explained,
         wall_ns=time.monotonic_ns() - wall,
@@ -119,7 +124,9 @@ def in_top(scores: NDArray[Any], labels: NDArray[np.int64], k: int) -> NDArray[n
     return np.asarray(before.sum(axis=1) < k)
 
 
-def _predict(bench: Workbench, case: Case, workload: ModelWorkload, client: EngineClient, show: Show) -> _Predicted:
+def _predict(
+    bench: Workbench, case: Case, workload: ModelWorkload | ForeignModel, client: EngineClient, show: Show
+) -> _Predicted:
     dataset = workload.dataset
     assert dataset is not None
     (output,) = workload.graph.outputs

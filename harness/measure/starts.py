@@ -87,6 +87,8 @@ def _requests(case: Case, gate: Gate) -> list[str]:
     lines = [request_line("hello", {}), request_line("load", {"id": "case", **payload.keys})]
     if payload.inputs:
         lines.append(request_line("input", {"id": "case", "path": payload.inputs[gate.input_index]}))
+    for index, path in enumerate(payload.more, 1):
+        lines.append(request_line("input", {"id": "case", "path": path, "index": index}))
     keys = {"id": "case", "threads": case.record.threads, "samples": 1, "warmup_ns": 0, "iterations": 1}
     lines.append(request_line("run", {**keys, "limit_ns": int(_LIMIT_S * 1e9)}))
     return [*lines, request_line("output", {"id": "case"})]

@@ -31,9 +31,11 @@ def verify(bench: Workbench, case: Case) -> Gate:
             finding.reason = _refusal(case, hello)
             if finding.reason:
                 finding.status = "skipped"
+            elif case.workload.unverified:
+                _run_unverified(case, client, finding)
             else:
                 _check_output(bench, case, client, finding)
-            if finding.status == "ok" and bench.context.calibrates and not bench.target.meter.is_exact:
+            if finding.status in ("ok", "unverified") and bench.context.calibrates and not bench.target.meter.is_exact:
                 with bench.timed():
                     finding.calibration, finding.run_ns = calibrate(
                         client,
@@ -57,6 +59,26 @@ def _refusal(case: Case, hello: Hello) -> str | None:
     return None
 
 
+def _run_unverified(case: Case, client: EngineClient, finding: Finding) -> None:
+    """Its output is only remembered: invocations must repeat it."""
+    load(client, case, 0)
+    finding.first_ns = _ran_once(case, client)
+    finding.output_sha256 = client.output("case").sha256
+    finding.status, finding.reason = "unverified", not_compared(case)
+
+
+def not_compared(case: Case) -> str:
+    """Why, without what could be done to measure it, which is done here."""
+    why = case.workload.unverified or ""
+    return f"its output was not compared: {why.rpartition(';')[0] or why}"
+
+
+def _ran_once(case: Case, client: EngineClient) -> float:
+    """Its time."""
+    limit_ns = run_length_limit_ns(0, 1, _FIRST_RUN_NS)
+    return client.run("case", threads=case.record.threads, samples=1, iterations=1, limit_ns=limit_ns).samples_ns[0]
+
+
 def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: Finding) -> None:
     """Every input's output; the first that is right is what is loaded in the end."""
     load(client, case, 0)
@@ -74,9 +96,7 @@ def _check_output(bench: Workbench, case: Case, client: EngineClient, finding: F
 
 def _check_input(bench: Workbench, case: Case, client: EngineClient, which: int, finding: Finding) -> tuple[Match, str]:
     """How the output for one input compares, and its digest."""
-    limit_ns = run_length_limit_ns(0, 1, _FIRST_RUN_NS)
-    ran = client.run("case", threads=case.record.threads, samples=1, iterations=1, limit_ns=limit_ns)
-    finding.first_ns = ran.samples_ns[0]
+    finding.first_ns = _ran_once(case, client)
     sha256 = client.output("case").sha256
     if sha256 == case.workload.expected_sha256(which):
         return Match(0.0), sha256

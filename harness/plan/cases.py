@@ -9,10 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bnnbench.kernels.engines import Engine, Refusal
+from bnnbench.kernels.engines.base import Accepts, RefusalCode
 from bnnbench.results.records import CaseRecord, Skip
 
 from ..workload.base import Workload
 from .target import Target
+
+MODELS: frozenset[Accepts] = frozenset({"plan", "tflite", "lce", "onnx"})
+"""What engines of models load."""
+NOT_IMPORTED: RefusalCode = "not_imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,13 @@ def make_plan(
     return MeasurementPlan(cases, tuple(skips))
 
 
+def refused_models(skips: Iterable[Skip], cases: Iterable[CaseRecord]) -> list[Skip]:
+    """The models that cannot be imported and that no engine runs on a device: the first skip of each."""
+    ran = {(case.workload, case.device) for case in cases}
+    found = [skip for skip in skips if skip.code == NOT_IMPORTED and (skip.workload, skip.device) not in ran]
+    return list({(skip.workload, skip.device): skip for skip in reversed(found)}.values())[::-1]
+
+
 def matching(workloads: Sequence[Workload], pattern: str | None) -> list[Workload]:
     """Those in whose name the pattern is found."""
     return [workload for workload in workloads if pattern is None or re.search(pattern, workload.name)]
@@ -83,6 +95,8 @@ def _refusal(workload: Workload, engine: Engine, threads: int, target: Target) -
     if refusal := target.refusal(engine, threads) or target.meter.refusal(engine, threads):
         return refusal
     if workload.payload(engine.accepts) is None:
+        if workload.unverified and engine.accepts & MODELS:
+            return Refusal(workload.unverified, NOT_IMPORTED)
         what = "kernel cases" if workload.kind == "kernel" else "models"
         if workload.kind == "model" and "tflite" in engine.accepts:
             what = "models with LCE's ops, or of another format"

@@ -50,7 +50,7 @@ class CompareConfig(msgspec.Struct, frozen=True):
         like = suite.model[0] if len(suite.model) == 1 else None
         table = ModelTable(file=side.model)
         if like:
-            asked = {key: getattr(like, key) for key in ("dataset", "images", "resize", "normalize")}
+            asked = {key: getattr(like, key) for key in ("dataset", "images", "resize", "normalize", "shape")}
             table = msgspec.structs.replace(table, **asked)
         return msgspec.structs.replace(suite, model=[table], kernel=[])
 

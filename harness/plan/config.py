@@ -35,6 +35,8 @@ class RunConfig(msgspec.Struct, frozen=True):
     sources: list[str] = []
     """The suite files and models that the suite was loaded from, absolute; where it is none of these, none."""
     layers: bool = False
+    shapes: list[str] = []
+    """Of the models' inputs, as `--shape` says them."""
     inventory: str | None = None
     inventory_given: bool = False
     """Whether the user named it; a file that was only found may not decide how this machine is used."""

@@ -125,6 +125,7 @@ def _told(trouble: BaseException, writer: RunWriter) -> BaseException:
 def _compute_references(plan: MeasurementPlan, watcher: Watcher) -> None:
     """Beforehand, because nothing may compute here while a block is timed."""
     planned = {case.workload.name: case.workload for cases in plan.cases.values() for case in cases}
+    planned = {name: workload for name, workload in planned.items() if not workload.unverified}
     watcher.note(f"computing the reference outputs of {len(planned)} workload{'s' * (len(planned) != 1)}")
     for workload in planned.values():
         workload.prepare(lambda what, done, of: watcher.phase("reference", what, done, of))

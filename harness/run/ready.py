@@ -15,7 +15,7 @@ from ..bench.lease import require_free
 from ..bench.reach import Reached, reach_all
 from ..bench.trouble import concerns_all, sentence
 from ..errors import CannotMeasure
-from ..plan.cases import MeasurementPlan, make_plan
+from ..plan.cases import MeasurementPlan, make_plan, refused_models
 from ..plan.comparisons import make_comparison_plan
 from ..plan.config import RunConfig
 from ..workload.of_suite import workloads
@@ -67,6 +67,9 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
             )
         else:
             plan = make_plan(cases, engines, counts, targets, config.filter)
+        for reason in dict.fromkeys(skip.reason for skip in refused_models(plan.skips, plan.records)):
+            if plan.records:
+                watcher.note(f"not measured: {reason}.")
         yield Ready(plan, comparisons, reached, unreached)
     finally:
         for entry in reached:

@@ -9,7 +9,7 @@ from bnnbench.results.store.signature import sign
 
 from ..bench.context import Watcher
 from ..errors import CallError, CannotMeasure
-from ..plan.cases import MeasurementPlan
+from ..plan.cases import MeasurementPlan, refused_models
 from ..plan.config import RunConfig
 from ..plan.run_record import make_record
 from .execute import RunResult, execute
@@ -38,6 +38,8 @@ def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequen
 
 
 def _nothing(config: RunConfig, plan: MeasurementPlan) -> str:
+    if refused := refused_models(plan.skips, plan.records):
+        return " ".join(dict.fromkeys(f"{skip.reason}." for skip in refused))
     if plan.skips:
         return f"nothing can be measured: {plan.skips[0].workload}: {plan.skips[0].reason}."
     within = config.compare.within if config.compare else None

@@ -63,9 +63,11 @@ class SustainingSession(DeviceSession):
         is_first = True
         for place, case in self._left:
             gate = self.gates[case.record.id]
-            if gate.status == "ok" and (refusal := self._refusal(case)):
+            if gate.status not in ("ok", "unverified"):
+                continue
+            if refusal := self._refusal(case):
                 self.context.append(self._window(case, place, 0, "failed", refusal))
-            elif gate.status == "ok":
+            else:
                 self._rest(0.0 if is_first else self.sustain.pause_s)
                 is_first = False
                 bench.surroundings.cool_down()

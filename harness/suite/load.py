@@ -15,13 +15,14 @@ from bnnbench.devices.closest import closest, there_is_no
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.errors import DatasetError, KernelError
 from bnnbench.kernels.models.datasets import DATASETS, require_preparation
-from bnnbench.kernels.models.formats import is_model_file
+from bnnbench.kernels.models.formats import looks_like_model
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.store.reading import UnreadableError, read_regular, text_of
 
-from ..errors import SuiteError
+from ..errors import CallError, SuiteError
 from .own_engine import wrong_engine, wrong_name
 from .pairs import PairError, with_pairs
+from .shape_words import shapes_of
 from .tables import EngineTable, ModelTable, Suite
 from .verdict_tables import VerdictError, require_sense, with_verdict
 from .wording import not_toml, reworded
@@ -39,19 +40,21 @@ _SETTINGS = (
 _DEEP_KEY = re.compile(r"(?:[\w-]+\s*\.\s*){60}")
 
 
-def load_suites(paths: Sequence[Path], layers: bool = False) -> Suite:
-    """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError.
+def load_suites(paths: Sequence[Path], layers: bool = False, shapes: Sequence[str] = ()) -> Suite:
+    """Suite files and model files as one suite; none of them means the quickstart suite. Raises SuiteError, CallError.
 
-    `layers`: of the model files also every binary layer by itself.
+    `layers`: of the model files also every binary layer by itself. `shapes` are of the model files' inputs.
     """
+    shapes_of(shapes)
     if not paths:
         return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text("utf-8"), Path(QUICKSTART))
     shipped = shipped_models()
-    models = [path for path in paths if is_model_file(path.name) or str(path) in shipped]
+    models = [path for path in paths if str(path) in shipped or looks_like_model(path)]
     suites = [_read(path) for path in paths if path not in models]
     if models:
         measure: list[Literal["model", "layers"]] = ["model", "layers"] if layers else ["model"]
-        tables = [ModelTable(file=str(model_path(str(path), Path())), measure=measure) for path in models]
+        located_files = [str(model_path(str(path), Path())) for path in models]
+        tables = [ModelTable(file=file, measure=measure, shape=list(shapes)) for file in located_files]
         settings = suites[0] if suites else Suite(name="", engines=list(DEFAULT_ENGINES))
         name = " ".join(path.stem for path in models)
         suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
@@ -147,6 +150,10 @@ def located(table: ModelTable, folder: Path) -> ModelTable:
         if value is not None and dataset is None:
             raise SuiteError(f"the model {table.file} has {key} = {value!r} and no dataset; name one.")
     try:
+        shapes_of(table.shape)
+    except CallError as error:
+        raise SuiteError(f"the model {table.file}: {str(error).replace('--shape', 'shape')}") from None
+    try:
         require_preparation(table.resize, table.normalize)
     except DatasetError as error:
         raise SuiteError(f"the model {table.file}: {error}") from None
@@ -168,6 +175,8 @@ def model_path(text: str, folder: Path) -> Path:
     shipped = shipped_models()
     if text in shipped:
         return shipped[text]
+    if path.is_dir():  # which says what it is when it is read
+        return path.resolve()
     raise SuiteError(_missing(path))
 
 

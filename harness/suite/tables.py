@@ -155,6 +155,8 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many of them, drawn with the suite's seed; default all."""
     reference_images: Positive | Literal["all"] | None = None
     """On how many of these the reference is run, or all; default what takes it about a minute, 100 at least."""
+    shape: list[str] = []
+    """Of inputs whose sizes are open, as `--shape`: "1x224x224x3", or "NAME=1x224x224x3"."""
 
 
 class EngineTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -90,7 +90,7 @@ def _suite(baseline: Baseline, models: Mapping[str, str], always: bool) -> tuple
         return suite, []
     saved = f"since {baseline.name} was saved"
     try:
-        today = load_suites(list(map(Path, then.sources)), then.layers)
+        today = load_suites(list(map(Path, then.sources)), then.layers, then.shapes)
     except SuiteError as error:
         return suite, [f"the suite can no longer be read ({str(error).rstrip('.')}); its saved version is checked"]
     notes = []

@@ -26,6 +26,7 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.paired import with_metric
 from bnnbench.results.verdict.policy import MAIN, Policy
 
+from ..errors import SuiteError
 from ..plan.cases import matching
 from ..plan.config import RunConfig
 from ..session.budget import MOST_PAIRS, budget_for
@@ -56,7 +57,7 @@ class CaseEstimate:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """`seconds` of the whole: machines work at the same time, devices of one machine one after another. `unknown` cases
-    are not in it. `dropped` do not fit into the budget."""
+    are not in it. `dropped` do not fit into the budget. `refused` are sentences about models that are not imported."""
 
     see: float
     cases: Sequence[CaseEstimate]
@@ -65,6 +66,7 @@ class Estimate:
     budget_s: float | None = None
     dropped: Sequence[CaseEstimate] = ()
     uncalibrated: Sequence[str] = ()
+    refused: Sequence[str] = ()
 
     def needed_budget_s(self, device: str) -> float | None:
         """The `--budget` with which all cases of a device that can see the effect do; None where the planned looks do,
@@ -79,7 +81,11 @@ class Estimate:
 
 def estimate(config: RunConfig, store: Store, see: float, budget_s: float | None = None) -> Estimate:
     """For an effect `see` (a ratio minus 1). Raises SuiteError, CallError, InventoryError, StoreError."""
-    chosen = matching(workloads(config.suite), config.filter)
+    every = matching(workloads(config.suite), config.filter)
+    chosen = [workload for workload in every if not workload.unverified]  # others never get a verdict
+    refused = [f"{workload.unverified}." for workload in every if workload.unverified]
+    if refused and not chosen:
+        raise SuiteError(" ".join(refused))
     engines = [engine.name for engine in config.chosen_engines()]
     keys = [
         CaseKey(workload.name, device, threads, engine)
@@ -101,6 +107,7 @@ def estimate(config: RunConfig, store: Store, see: float, budget_s: float | None
         budget_s,
         dropped,
         [name for name, sigma in sigmas.items() if sigma is None],
+        refused=refused,
     )
 
 

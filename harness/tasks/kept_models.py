@@ -10,6 +10,7 @@ from bnnbench.results.store.baselines import BaselineModel
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..errors import CallError
+from ..plan.cases import refused_models
 from ..suite.tables import ModelTable, Suite
 from ..workload.of_suite import of_model
 
@@ -20,8 +21,11 @@ def kept_models(run: StoredRun, suite: Suite) -> tuple[list[BaselineModel], dict
     """Of a run's suite, and where they are by their digests. Raises CallError where a model or a data set is gone or
     another one than was measured, SuiteError."""
     models, files = [], {}
+    refused = {skip.workload for skip in refused_models(run.record.skips, run.record.cases)}
     for table in suite.model:
         path = Path(table.file)
+        if (table.name or path.stem) in refused:
+            continue
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -48,7 +52,7 @@ def _require_as_measured(run: StoredRun, table: ModelTable, seed: int) -> None:
         plans = {case.plan_sha256 for case in run.record.cases if case.id in ids} - {None}
         images = {accuracy.dataset_sha256 for accuracy in run.accuracies.values() if accuracy.case_id in ids}
         figures = workload.figures()
-        if not is_known and plans and figures["plan_sha256"] not in plans:
+        if not is_known and plans and figures.get("plan_sha256") not in plans:
             raise _changed("model", Path(table.file), run)
         if images and workload.images_sha256 not in images:
             raise _changed("data set", Path(table.dataset or ""), run)

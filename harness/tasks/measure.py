@@ -51,9 +51,10 @@ def measure(
     sustain: Sustain | None = None,
     files: Sequence[Path] = (),
     layers: bool = False,
+    shapes: Sequence[str] = (),
 ) -> RunResult:
-    """A new run of a suite. `engines` are names, or lists of names with commas; `files` and `layers` are what the suite
-    was loaded from. Raises InventoryError, and as `start_run`."""
+    """A new run of a suite. `engines` are names, or lists of names with commas; `files`, `layers` and `shapes` are what
+    the suite was loaded from. Raises InventoryError, and as `start_run`."""
     config = RunConfig(
         suite=suite,
         devices=[*call.devices] or ["local"],
@@ -64,6 +65,7 @@ def measure(
         sustain=sustain,
         sources=[str(file.resolve() if file.is_file() else file) for file in files],
         layers=layers,
+        shapes=list(shapes),
         inventory=inventory_path(call.inventory),
         inventory_given=call.inventory is not None,
     )
@@ -77,22 +79,29 @@ def run_files(
     engines: Sequence[str] | None = None,
     invocations: int | None = None,
     layers: bool = False,
+    shapes: Sequence[str] = (),
     extras: Extras = NONE,
 ) -> RunResult:
-    """Suites and models; none of them: the quickstart suite. Raises SuiteError, CallError, and as `measure`."""
-    suite = extras.asked_of(with_invocations(load_suites(files, layers), invocations))
-    return measure(call, suite, engines=engines, files=files, layers=layers)
+    """Suites and models; none of them: the quickstart suite. `shapes` are of the models' inputs. Raises SuiteError,
+    CallError, and as `measure`."""
+    suite = extras.asked_of(with_invocations(load_suites(files, layers, shapes), invocations))
+    return measure(call, suite, engines=engines, files=files, layers=layers, shapes=shapes)
 
 
 def sustain_files(
-    call: Call, files: Sequence[Path], sustain: Sustain, *, engines: Sequence[str] | None = None
+    call: Call,
+    files: Sequence[Path],
+    sustain: Sustain,
+    *,
+    engines: Sequence[str] | None = None,
+    shapes: Sequence[str] = (),
 ) -> RunResult:
     """Suites and models, each case for so long back to back. Raises as `run_files`."""
     if sustain.fps is not None:
         ticking = [engine.name for engine in ENGINES.values() if "period_ns" in engine.run_keys]
         engines = engines or ticking[:1]
-    suite = with_invocations(load_suites(files), 0)
-    return measure(call, suite, engines=engines, sustain=sustain, files=files)
+    suite = with_invocations(load_suites(files, shapes=shapes), 0)
+    return measure(call, suite, engines=engines, sustain=sustain, files=files, shapes=shapes)
 
 
 def evaluate_models(
@@ -107,12 +116,13 @@ def evaluate_models(
     seed: int,
     engines: Sequence[str],
     invocations: int,
+    shapes: Sequence[str] = (),
 ) -> RunResult:
     """Models, files or names of shipped ones, on labelled images. Raises SuiteError, CallError, and as `measure`."""
     if min(call.threads or [1]) < 1 or (images is not None and images < 1):
         raise CallError("--threads and --images are at least 1.")
     asked = ModelTable(file="", dataset=dataset, images=images, reference_images=reference_images)
-    asked = structs.replace(asked, resize=resize, normalize=normalize)
+    asked = structs.replace(asked, resize=resize, normalize=normalize, shape=list(shapes))
     tables = [located(structs.replace(asked, file=model), Path()) for model in models]
     suite = Suite(name=" ".join(Path(model).stem for model in models), model=tables, seed=seed)
     return measure(call, with_invocations(suite, invocations), engines=engines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.difference import Distance, Pair, aligned, distances
 from bnnbench.kernels.models.formats import graph_of, read_model
-from bnnbench.kernels.models.graph import Graph, Tensor
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.model import ModelFile
 
 from ..errors import CallError
 from ..workload.model import NUMPY
+from .given_inputs import given_inputs, ports_of_graph
 
 Array = NDArray[np.generic]
 MOST_OPS = 10_000
@@ -70,9 +72,9 @@ class ModelDiff:
 
 
 def model_diff(
-    a: Path, b: Path, names: tuple[str, str], *, given: Array | None, seed: int, tolerance: float
+    a: Path, b: Path, names: tuple[str, str], *, given: Array | Mapping[str, Array] | None, seed: int, tolerance: float
 ) -> ModelDiff:
-    """`given` is one input for both models; without it they get random numbers. Raises ModelError, CallError."""
+    """`given` is one input for both models, of several by name; without it they get random numbers. Raises ModelError, CallError."""
     files = read_model(a), read_model(b)
     graphs = graph_of(files[0]), graph_of(files[1])
     for name, graph in zip(names, graphs, strict=True):
@@ -97,7 +99,7 @@ def model_diff(
     reason = _unlike_inputs(*graphs)
     apart: Sequence[Distance | None] = [None] * len(pairs)
     if not reason:
-        inputs = _random(graphs[0], seed) if given is None else [_checked(given, graphs[0].inputs)]
+        inputs = _random(graphs[0], seed) if given is None else _given(given, graphs[0], files[0])
         values = [interpret(graph, inputs, keep=True).values for graph in graphs]
         apart = distances(pairs, *values)
     elif given is not None:
@@ -141,16 +143,10 @@ def _random(graph: Graph, seed: int) -> list[Array]:
     ]
 
 
-def _checked(given: Array, inputs: Sequence[Tensor]) -> Array:
-    if len(inputs) != 1:
-        raise CallError(f"the models have {len(inputs)} inputs; --input is for models with one.")
-    (tensor,) = inputs
-    if given.shape == tensor.shape[1:]:
-        given = given[np.newaxis]
-    dtype = np.dtype(NUMPY[tensor.dtype])
-    if given.shape != tensor.shape or (given.dtype.kind, dtype.kind) not in (("f", "f"), ("i", "i")):
-        raise CallError(
-            f"--input is {given.dtype}{list(given.shape)}, and the models take {dtype}{list(tensor.shape)}; "
-            "give one input of this shape."
-        )
-    return np.ascontiguousarray(given, dtype)
+def _given(inputs: Array | Mapping[str, Array], graph: Graph, file: ModelFile) -> list[Array]:
+    """One input of the first model, which is also one of the second. Raises CallError."""
+    ports, _ = ports_of_graph(graph, file, 1)
+    given = given_inputs(inputs, ports, 1)
+    if given.times != 1:
+        raise CallError(f"--input holds {given.count} inputs; give one.")
+    return [array.reshape(port.shape) for array, port in zip(given.arrays, ports, strict=True)]

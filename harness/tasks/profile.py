@@ -16,6 +16,7 @@ from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.steps import Step as PlanStep
+from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.statistics.level import level
 from bnnbench.results.trust import device_trust
 
@@ -23,6 +24,7 @@ from ..bench.one_off import one_off
 from ..bench.reach import Tell
 from ..bench.surroundings import distrusted
 from ..errors import CallError
+from ..suite.shape_words import shapes_of
 
 _PEAK_NS = 1_000_000_000
 _LIMIT_NS = 600_000_000_000
@@ -93,11 +95,12 @@ def profile(
     runs: int,
     tell: Tell,
     counters: Sequence[str] = (),
+    shapes: Sequence[str] = (),
 ) -> ModelProfile:
     """By the native engine, which alone times steps and counts in them. Raises ModelError and what `one_off` raises."""
     if counters and threads > 1:
         raise CallError("counters are read on one thread: leave --threads out, or --counters.")
-    plan = make_plan(graph_of(read_model(model)))
+    plan = make_plan(graph_of(with_shapes(read_model(model), shapes_of(shapes))))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
         (blob,) = one.lease.folder.blobs([plan.to_bytes()])

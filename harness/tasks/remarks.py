@@ -20,6 +20,7 @@ from bnnbench.results.verdict.policy import MAIN, Policy
 from bnnbench.results.verdict.remarks import Remarks, Unmeasured
 from bnnbench.results.verdict.rows import VerdictRow, is_judged
 
+from ..plan.cases import refused_models
 from ..run.execute import RunResult
 
 
@@ -68,6 +69,9 @@ def doubts(result: RunResult, rows: Sequence[VerdictRow]) -> list[str]:
     asked = result.stored.record.asked.compare or Strictness()
     main, unclear = [row for row in rows if row.is_main], [row for row in rows if row.is_unclear]
     found = []
+    skips = result.stored.record.skips
+    for name in dict.fromkeys(skip.workload for skip in refused_models(skips, result.stored.record.cases)):
+        found.append(f"not measured: {name} (it cannot be imported)")
     if left := unfinished(result, rows):
         found.append(f"{_count(len(left), 'case')} not finished: {some([item.workload for item in left])}")
     if not rows or not is_judged(rows):

@@ -25,12 +25,14 @@ OUTPUT_SLACK_BYTES = 1 << 20
 class Payload:
     """What an engine needs for a workload: the keys of `load`, then one of `inputs` (paths of blobs).
 
-    The gate checks all of them; none at all: the data is part of what is loaded.
+    The gate checks all of them; none at all: the data is part of what is loaded. `more` are the model's further inputs,
+    which stay the same.
     """
 
     keys: Mapping[str, str]
     blobs: tuple[bytes | Path, ...]
     inputs: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 class Workload(Protocol):
@@ -97,6 +99,11 @@ class Workload(Protocol):
     @property
     def remark(self) -> str | None:
         """What has to be said of the right output, such as that it is not finite; None: nothing."""
+        ...
+
+    @property
+    def unverified(self) -> str | None:
+        """Why no output can be compared, a sentence without its full stop; None where each is."""
         ...
 
     @property

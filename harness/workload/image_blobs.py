@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import time
@@ -69,3 +70,9 @@ def _clear(cache: Path) -> None:
     for folder in cache.glob(f"{_PREFIX}*"):
         if time.time() - folder.lstat().st_mtime > _LEFT_BEHIND_S:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def path_of(blob: bytes | Path) -> str:
+    """Where a file lies on a device: by its content."""
+    content = blob if isinstance(blob, bytes) else blob.read_bytes()
+    return f"blobs/{hashlib.sha256(content).hexdigest()}"

@@ -19,16 +19,19 @@ from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Dequantize, Graph, Node
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure, tolerances
+from bnnbench.kernels.models.missing import foreign_engine
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
+from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
 from .base import Payload
-from .image_blobs import ImageBlobs, at_once, image_blobs
+from .image_blobs import path_of
 from .inputs import EDGES
 from .judges import Opinions, opinions
 from .output_match import Match, compare_outputs, not_finite
+from .with_images import WithImages
 
 INPUTS = 3 + len(EDGES)
 """How many inputs an engine that cannot be traced may be tried with: a sign that is too close to call turns up in
@@ -41,7 +44,7 @@ NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
 
 
 @dataclass(frozen=True)
-class ModelWorkload:
+class ModelWorkload(WithImages):
     """A model with batch 1, its inputs (random ones and edges), and the images that its accuracy is measured with."""
 
     name: str
@@ -63,26 +66,19 @@ class ModelWorkload:
         return {str(self.model.path): self.model.sha256}
 
     @property
-    def has_images(self) -> bool:
-        """Whether its accuracy is to be measured."""
-        return self.dataset is not None
-
-    @property
-    def images_sha256(self) -> str | None:
-        """Of the data set that its accuracy is measured with, the whole of it."""
-        return None if self.dataset is None else (self.dataset.whole or self.dataset).sha256
-
-    @property
     def file_bytes(self) -> bytes:
         """The model file's. Raises OSError."""
-        return self.model.path.read_bytes()
+        return file_bytes(self.model)
 
     @cached_property
     def graph(self) -> Graph:
         """Raises ModelError, also when the model has other than one input."""
         graph = graph_of(self.model)
         if len(graph.inputs) != 1:
-            raise ModelError(f"{self.model.path} has {len(graph.inputs)} inputs; models with one can be measured.")
+            raise ModelError(
+                f"{self.model.path} has {len(graph.inputs)} inputs, and models with one are verified; measure it "
+                f"unverified with -e {foreign_engine(self.model)}."
+            )
         return graph
 
     @cached_property
@@ -117,13 +113,13 @@ class ModelWorkload:
         """The plan, or else the `.tflite` with several inputs to choose from."""
         if "plan" in accepts:
             inputs = [self.input(which).tobytes() for which in range(1 + len(EDGES))]
-            blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self._images.sources)
-            return Payload({"plan": _path(self.plan_bytes)}, blobs, tuple(map(_path, inputs)))
+            blobs: tuple[bytes | Path, ...] = (self.plan_bytes, *inputs, *self.image_sources)
+            return Payload({"plan": path_of(self.plan_bytes)}, blobs, tuple(map(path_of, inputs)))
         if self.is_taken(accepts):
             inputs = [self.input(which).tobytes() for which in range(INPUTS)]
-            file = self.model.path.read_bytes()
-            blobs = (file, *inputs, *self._images.sources)
-            return Payload({"model": _path(file)}, blobs, tuple(map(_path, inputs)))
+            file = self.file_bytes
+            blobs = (file, *inputs, *self.image_sources)
+            return Payload({"model": path_of(file)}, blobs, tuple(map(path_of, inputs)))
         return None
 
     def is_taken(self, accepts: frozenset[Accepts]) -> bool:
@@ -134,22 +130,6 @@ class ModelWorkload:
     def has_lce_ops(self) -> bool:
         """Whether it needs an engine that knows Larq Compute Engine's ops."""
         return any(op.name.startswith("Lce") for op in self.model.ops)
-
-    @cached_property
-    def _images(self) -> ImageBlobs:
-        """The dataset's images as they are pushed: `images_at_once` in each."""
-        return ImageBlobs(()) if self.dataset is None else image_blobs(self.dataset.images)
-
-    @property
-    def images_at_once(self) -> int:
-        """How many images an engine is given with one request."""
-        assert self.dataset is not None
-        return at_once(self.dataset.images)
-
-    @cached_property
-    def image_paths(self) -> tuple[str, ...]:
-        """Where they lie on a device."""
-        return tuple(map(_path, self._images.sources))
 
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """Runs the reference: for each input of the gate, and for labelled images."""
@@ -278,6 +258,10 @@ class ModelWorkload:
         """Whether it has int8 that is computed in floats."""
         return any(node.output.in_floats for node in self.graph.nodes)
 
+    @property
+    def unverified(self) -> None:
+        """Every output is compared."""
+
     @cached_property
     def opinions(self) -> Opinions:
         """What other interpreters make of the file."""
@@ -349,8 +333,3 @@ class ModelWorkload:
 def _rounds_sums(node: Node) -> bool:
     """Whether it rounds floats that an engine has computed."""
     return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
-
-
-def _path(blob: bytes | Path) -> str:
-    content = blob if isinstance(blob, bytes) else blob.read_bytes()
-    return f"blobs/{hashlib.sha256(content).hexdigest()}"

@@ -10,20 +10,25 @@ from bnnbench.kernels.errors import DatasetError, ModelError
 from bnnbench.kernels.models.binary_layers import arrays_for
 from bnnbench.kernels.models.formats import FORMATS, read_model
 from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.kernels.ops import BConv2d, KernelSpec
 
 from ..errors import SuiteError
+from ..suite.shape_words import shapes_of
 from ..suite.tables import ModelTable, Suite
 from .base import Workload
+from .foreign_model import ForeignModel
 from .kernel import KernelWorkload
 from .model import ModelWorkload
 from .opened_images import OpenedImages
+
+SuiteWorkload = KernelWorkload | ModelWorkload | ForeignModel
 
 
 def workloads(suite: Suite, images: OpenedImages | None = None) -> list[Workload]:
     """All workloads of a suite; `images` are those of suites that are measured with it. Raises SuiteError."""
     images = images or OpenedImages()
-    found: list[KernelWorkload | ModelWorkload] = []
+    found: list[SuiteWorkload] = []
     for table in suite.model:
         found += of_model(table, suite.seed, images)
     for kernel in suite.kernel:
@@ -48,25 +53,56 @@ def _short(spec: KernelSpec) -> str:
     return f"{spec.name} i32" if spec.out == "i32" else spec.name.removesuffix(" f32")
 
 
-def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -> list[KernelWorkload | ModelWorkload]:
-    """The whole model, its binary layers, or both, as the table's `measure` says. Raises SuiteError."""
+def of_model(table: ModelTable, seed: int, images: OpenedImages | None = None) -> list[SuiteWorkload]:
+    """The whole model, its binary layers, or both, as the table's `measure` says; a ForeignModel where it cannot be
+    imported or read. Raises SuiteError."""
     path = Path(table.file)
     label = table.name or path.stem
-    found: list[KernelWorkload | ModelWorkload] = []
     try:
-        model = read_model(path)
-        if "model" in table.measure:
-            whole = ModelWorkload(label, model, seed)
-            _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
-            if table.dataset is not None:
-                dataset = (images or OpenedImages()).of(table, whole, seed)
-                whole = replace(whole, dataset=dataset, reference_images=table.reference_images)
-            found.append(whole)
-        if "layers" in table.measure:
+        model = with_shapes(read_model(path), shapes_of(table.shape))
+    except ModelError as error:
+        return [ForeignModel(label, str(error).rstrip("."), None, seed)]
+    found: list[SuiteWorkload] = []
+    if "model" in table.measure:
+        found.append(_whole(table, label, model, seed, images or OpenedImages()))
+    if "layers" in table.measure:
+        try:
             found += _layers(model, label, seed)
+        except ModelError as error:
+            if not any(workload.unverified for workload in found):
+                raise SuiteError(str(error)) from None
+    return found
+
+
+def _whole(
+    table: ModelTable, label: str, model: ModelFile, seed: int, images: OpenedImages
+) -> ModelWorkload | ForeignModel:
+    """Raises SuiteError."""
+    whole = ModelWorkload(label, model, seed)
+    try:
+        _ = whole.plan  # what cannot be imported is told now, not in the middle of a run
+    except ModelError as error:
+        return _foreign(table, label, model, seed, images, error)
+    if table.dataset is None:
+        return whole
+    try:
+        return replace(whole, dataset=images.of(table, whole, seed), reference_images=table.reference_images)
     except (ModelError, DatasetError) as error:
         raise SuiteError(str(error)) from None
-    return found
+
+
+def _foreign(
+    table: ModelTable, label: str, model: ModelFile, seed: int, images: OpenedImages, why: ModelError
+) -> ForeignModel:
+    """One that others may run, if there is something that it can be run on. Raises SuiteError."""
+    found = ForeignModel(label, str(why).rstrip("."), model, seed)
+    try:
+        _ = found.inputs
+        return found if table.dataset is None else replace(found, dataset=images.of(table, found, seed))
+    except ModelError as error:
+        return ForeignModel(label, str(error).rstrip("."), None, seed)
+    except DatasetError as error:
+        raise SuiteError(str(error)) from None
 
 
 def _layers(model: ModelFile, label: str, seed: int) -> list[KernelWorkload]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bnnbench.kernels.models.datasets import Dataset, labelled
 
 from ..suite.tables import ModelTable
+from .foreign_model import ForeignModel
 from .model import ModelWorkload
 
 
@@ -17,17 +18,18 @@ class OpenedImages:
         self._show = show
         self._opened: dict[object, Dataset] = {}
 
-    def of(self, table: ModelTable, workload: ModelWorkload, seed: int) -> Dataset:
+    def of(self, table: ModelTable, workload: ModelWorkload | ForeignModel, seed: int) -> Dataset:
         """The table's dataset, which fits the model. Raises DatasetError, ModelError."""
         assert table.dataset is not None
-        graph = workload.graph
+        graph, model = workload.graph, workload.model
+        assert model is not None
         tensors = [(tensor.shape, tensor.dtype) for tensor in (*graph.inputs, *graph.outputs)]
         key = (table.dataset, table.images, table.resize, table.normalize, seed, *tensors)
         if key not in self._opened:
             self._opened[key] = labelled(
                 table.dataset,
                 graph,
-                workload.model.path.name,
+                model.path.name,
                 images=table.images,
                 seed=seed,
                 resize=table.resize,

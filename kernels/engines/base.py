@@ -14,7 +14,7 @@ Accepts = Literal["op", "plan", "tflite", "lce", "onnx"]
 these, and `.onnx` files (`model=`)."""
 
 
-RefusalCode = Literal["unsupported", "no_binary", "not_installed"]
+RefusalCode = Literal["unsupported", "no_binary", "not_installed", "not_imported"]
 
 
 class Refusal(NamedTuple):

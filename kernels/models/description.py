@@ -10,10 +10,11 @@ device computes it, so it counts here (QuickNetSmall: 9 * (28^2 * 32 + 14^2 * 64
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import prod
 
-from ..errors import ModelError
+from ..errors import Missing, ModelError, NotImported
 from .graph import Graph, Reshape, Tensor
 from .model import ModelFile, Op, TensorRef
 
@@ -47,7 +48,10 @@ class ConstantBytes:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """An input or output of the model. `scales` has one number, or one for each slice along `axis`, or none."""
+    """An input or output of the model. `scales` has one number, or one for each slice along `axis`, or none.
+
+    `open_axes` are those whose size the file leaves open, and `signature_name` is its name in the first signature.
+    """
 
     name: str
     dtype: str
@@ -55,6 +59,8 @@ class Port:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int | None = None
+    open_axes: tuple[int, ...] = ()
+    signature_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Description:
     the first subgraph, which is the one that is run.
 
     `peak_bytes`: the largest sum of tensors that are needed at one time, of the model as it stands and batch 1; None
-    when the model cannot be imported, for the reason in `peak_unknown`.
+    when the model cannot be imported, for the reason in `peak_unknown`; `missing` lists all that keeps it from being.
     """
 
     rows: tuple[OpRow, ...]
@@ -109,6 +115,7 @@ class Description:
     bytes_by_kind: ConstantBytes
     peak_bytes: int | None
     peak_unknown: str
+    missing: tuple[Missing, ...] = ()
 
 
 def describe(model: ModelFile) -> Description:
@@ -123,12 +130,12 @@ def describe(model: ModelFile) -> Description:
     kinds = ConstantBytes().by_kind()
     for op, position, tensor in constants.values():
         kinds[_kind(op, position, tensor)] += _bytes(tensor)
-    peak, reason = _peak(model)
+    peak, reason, missing = _peak(model)
     ops = Counter(op.subgraph for op in model.ops)
     return Description(
         rows=rows,
-        inputs=tuple(map(_port, model.inputs)),
-        outputs=tuple(map(_port, model.outputs)),
+        inputs=_ports(model.inputs, model.signature_inputs),
+        outputs=_ports(model.outputs, model.signature_outputs),
         subgraphs=tuple(
             Part(subgraph.name, subgraph.signatures, ops[place], is_run=place == 0)
             for place, subgraph in enumerate(model.subgraphs)
@@ -141,6 +148,7 @@ def describe(model: ModelFile) -> Description:
         bytes_by_kind=ConstantBytes(**kinds),
         peak_bytes=peak,
         peak_unknown=reason,
+        missing=missing,
     )
 
 
@@ -174,13 +182,13 @@ def peak_live_bytes(graph: Graph) -> int:
     return peak
 
 
-def _peak(model: ModelFile) -> tuple[int | None, str]:
+def _peak(model: ModelFile) -> tuple[int | None, str, tuple[Missing, ...]]:
     from .importer import import_model
 
     try:
-        return peak_live_bytes(import_model(model)), ""
+        return peak_live_bytes(import_model(model)), "", ()
     except ModelError as error:
-        return None, str(error)
+        return None, str(error), error.missing if isinstance(error, NotImported) else ()
 
 
 def _row(op: Op) -> OpRow:
@@ -249,12 +257,24 @@ def _kind(op: Op, position: int, tensor: TensorRef) -> str:
     return tensor.dtype if tensor.dtype in ("float32", "float16", "int8", "int4") else "other"
 
 
-def _port(tensor: TensorRef) -> Port:
+def _ports(tensors: Sequence[TensorRef], names: Sequence[str]) -> tuple[Port, ...]:
+    names = names or ("",) * len(tensors)
+    return tuple(_port(tensor, name) for tensor, name in zip(tensors, names, strict=True))
+
+
+def _port(tensor: TensorRef, name: str) -> Port:
     stored = tensor.quantization
-    if stored is None:
-        return Port(tensor.name, tensor.dtype, tensor.shape)
-    scales, zeros = tuple(map(float, stored.scales)), tuple(map(int, stored.zero_points))
-    return Port(tensor.name, tensor.dtype, tensor.shape, scales, zeros, stored.axis if len(scales) > 1 else None)
+    scales = () if stored is None else tuple(map(float, stored.scales))
+    return Port(
+        tensor.name,
+        tensor.dtype,
+        tensor.shape,
+        scales,
+        zero_points=() if stored is None else tuple(map(int, stored.zero_points)),
+        axis=stored.axis if stored is not None and len(scales) > 1 else None,
+        open_axes=tensor.open_axes,
+        signature_name=name,
+    )
 
 
 def _bytes(tensor: TensorRef) -> int:

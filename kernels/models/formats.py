@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
+from .foreign import SUFFIXES, foreign
 from .graph import Graph
 from .model import ModelFile
 
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ModelFormat:
     """`suffix` of its files, with a dot. `as_written` gives a graph that computes what the file says where `to_graph`
-    computes something else on purpose; it may be slow. `layers` are its binary convolutions as kernel cases."""
+    computes something else on purpose; it may be slow. `parse` reads what `resized` makes of a file's content: the
+    same with other sizes of inputs. `layers` are its binary convolutions as kernel cases."""
 
     suffix: str
     read: Callable[[Path], ModelFile]
+    parse: Callable[[bytes, Path], ModelFile]
+    resized: Callable[[bytes, Mapping[int, tuple[int, ...]]], bytes]
     to_graph: Callable[[ModelFile, int], Graph]
     describe: Callable[[ModelFile], Description]
     as_written: Callable[[ModelFile], Graph]
@@ -33,6 +37,30 @@ def _read_tflite(path: Path) -> ModelFile:
     from .tflite_file import read
 
     return read(path)
+
+
+def _parse_tflite(content: bytes, path: Path) -> ModelFile:
+    from .tflite_file import parse
+
+    return parse(content, path)
+
+
+def _resized_tflite(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    from .tflite_file import resized_tflite
+
+    return resized_tflite(content, shapes)
+
+
+def _parse_onnx(content: bytes, path: Path) -> ModelFile:
+    from .onnx_file import parse_onnx
+
+    return parse_onnx(content, path)
+
+
+def _resized_onnx(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    from .onnx_file import resized_onnx
+
+    return resized_onnx(content, shapes)
 
 
 def _tflite_graph(model: ModelFile, batch: int = 1) -> Graph:
@@ -87,24 +115,48 @@ def _onnx_as_written(model: ModelFile) -> Graph:
 
 FORMATS: Mapping[str, ModelFormat] = {
     "tflite": ModelFormat(
-        ".tflite", _read_tflite, _tflite_graph, _describe_tflite, as_written=_tflite_graph, layers=_tflite_layers
+        ".tflite",
+        _read_tflite,
+        _parse_tflite,
+        _resized_tflite,
+        _tflite_graph,
+        _describe_tflite,
+        as_written=_tflite_graph,
+        layers=_tflite_layers,
     ),
     "onnx": ModelFormat(
-        ".onnx", _read_onnx, _onnx_graph, _describe_onnx, as_written=_onnx_as_written, layers=_onnx_layers
+        ".onnx",
+        _read_onnx,
+        _parse_onnx,
+        _resized_onnx,
+        _onnx_graph,
+        _describe_onnx,
+        as_written=_onnx_as_written,
+        layers=_onnx_layers,
     ),
 }
 """By the name that `ModelFile.format` has, which is also what engines that load such files accept."""
 
 
 def is_model_file(name: str) -> bool:
-    """Whether a file's name says that it is a model."""
-    return any(name.lower().endswith(known.suffix) for known in FORMATS.values())
+    """Whether a file's name says that it is a model, also one that must be converted first."""
+    return name.lower().endswith((*(known.suffix for known in FORMATS.values()), *SUFFIXES))
+
+
+def looks_like_model(path: Path) -> bool:
+    """Whether this is a model or what people take for one, by name or content; suites are `.toml`."""
+    if path.suffix.lower() == ".toml":
+        return False
+    return is_model_file(path.name) or path.is_dir() or foreign(path, "") is not None
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """The model in a file, by its suffix; of another one, a TensorFlow Lite model is expected. Raises ModelError."""
+    """The model in a file, by its suffix; of another one, a TensorFlow Lite model is expected. Raises ModelError, also
+    for what is something else by its content."""
     path = Path(path)
     found = next((known for known in FORMATS.values() if path.name.lower().endswith(known.suffix)), FORMATS["tflite"])
+    if said := foreign(path, found.suffix):
+        raise ModelError(said)
     return found.read(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ class TensorRef:
 
     `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
     (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its data
-    in the file: tensors may share one.
+    in the file: tensors may share one. `open_axes` are those whose size the file leaves open; in ONNX it is -1 there.
     """
 
     index: int
@@ -37,6 +37,7 @@ class TensorRef:
     quantization: Quantization | None
     data: NDArray[Any] | None
     buffer: int
+    open_axes: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -109,7 +110,9 @@ class OnnxContent:
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFile:
     """A whole model; `ops` in file order over all subgraphs, `inputs` and `outputs` those of the first. `format` is a
-    key of `formats.FORMATS`; of ONNX, `onnx` is what its importer reads."""
+    key of `formats.FORMATS`; of ONNX, `onnx` is what its importer reads. `signature_inputs` and `signature_outputs` are
+    the names that the first signature gives them, empty where it gives none. `shapes` of inputs, by their places, are
+    the user's: then the file's own shapes of what is computed do not hold."""
 
     path: Path
     size_bytes: int
@@ -121,3 +124,6 @@ class ModelFile:
     subgraphs: tuple[Subgraph, ...]
     format: str = "tflite"
     onnx: OnnxContent | None = None
+    signature_inputs: tuple[str, ...] = ()
+    signature_outputs: tuple[str, ...] = ()
+    shapes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)

@@ -65,6 +65,21 @@ def parse_onnx(content: bytes, path: Path) -> ModelFile:
         raise ModelError(f"{path} is damaged ({_first(error)}); export it again.") from error
 
 
+def resized_onnx(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    """The same file with other sizes of inputs, by their places among those that are no constants."""
+    import onnx
+
+    proto = onnx.ModelProto()
+    proto.ParseFromString(content)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    ports = [port for port in proto.graph.input if port.name not in constants]
+    for place, shape in shapes.items():
+        for size, dimension in zip(shape, ports[place].type.tensor_type.shape.dim, strict=True):
+            dimension.dim_value = size
+    changed: bytes = proto.SerializeToString()
+    return changed
+
+
 def with_integers(content: bytes) -> tuple[bytes, list[str]]:
     """The same file with the results of its QuantizeLinear nodes as further outputs, and their names."""
     import onnx
@@ -242,9 +257,9 @@ def _operand(name: str, data: Array | None) -> TensorRef:
 
 
 def _ref(port: OnnxPort) -> TensorRef:
-    return TensorRef(
-        -1, port.name, tuple(-1 if size is None else size for size in port.shape), port.dtype, None, None, -1
-    )
+    shape = tuple(-1 if size is None else size for size in port.shape)
+    open_axes = tuple(axis for axis, size in enumerate(port.shape) if size is None)
+    return TensorRef(-1, port.name, shape, port.dtype, None, None, -1, open_axes)
 
 
 def _content(path: Path, model: Path) -> bytes:

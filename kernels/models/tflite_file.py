@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import struct
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ def parse(content: bytes, path: Path) -> ModelFile:
         raise ModelError(
             f"{path} is damaged: an offset or length in it is wrong; convert or copy the model again."
         ) from error
+
+
+def resized_tflite(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> bytes:
+    """The same file with other sizes of inputs, by their places; of the same number of dimensions, so no byte moves."""
+    changed = bytearray(content)
+    graph = tflite.Model.GetRootAs(changed, 0).Subgraphs(0)
+    present = [index for index in map(graph.Inputs, range(graph.InputsLength())) if index != -1]
+    for place, shape in shapes.items():
+        stored = graph.Tensors(present[place]).ShapeAsNumpy()
+        stored[:] = np.array(shape, np.int32)
+    return bytes(changed)
 
 
 def _content(path: Path) -> bytes:
@@ -115,7 +127,20 @@ class _Reader:
             inputs=ends[0][0],
             outputs=ends[0][1],
             subgraphs=self._subgraphs(graphs),
+            signature_inputs=self._signature_names("Inputs", ends[0][0]),
+            signature_outputs=self._signature_names("Outputs", ends[0][1]),
         )
+
+    def _signature_names(self, field: str, ports: tuple[TensorRef, ...]) -> tuple[str, ...]:
+        """By the first signature of the first subgraph."""
+        for i in range(self._model.SignatureDefsLength()):
+            signature = self._model.SignatureDefs(i)
+            if signature.SubgraphIndex() == 0:
+                count = self._count(getattr(signature, f"{field}Length")(), "names of a signature")
+                pairs = [getattr(signature, field)(place) for place in range(count)]
+                names = {int(pair.TensorIndex()): _text(pair.Name()) for pair in pairs}
+                return tuple(names.get(port.index, "") for port in ports)
+        return ()
 
     def _subgraphs(self, count: int) -> tuple[Subgraph, ...]:
         keys: dict[int, list[str]] = {}
@@ -155,7 +180,14 @@ class _Reader:
             quantization=self._quantization(table.Quantization()),
             data=self._constant(table, shape, dtype, index),
             buffer=int(table.Buffer()),
+            open_axes=self._open_axes(table, rank),
         )
+
+    def _open_axes(self, table: Any, rank: int) -> tuple[int, ...]:
+        """Where the signature of the shape has -1; one of another rank says nothing."""
+        if table.ShapeSignatureLength() != rank:
+            return ()
+        return tuple(axis for axis in range(rank) if table.ShapeSignature(axis) == -1)
 
     def _quantization(self, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:

@@ -257,8 +257,11 @@ def _together(pieces: Sequence[_Piece], needed: Sequence[str]) -> pd.DataFrame:
             read_ = reading.pop().result()
             reading = [pool.submit(_read_group, pieces, following) for following in groups[number + 1 : number + 2]]
             for name in names:
-                chunks = [chunk for part in read_ for chunk in _encoded(part[name]).chunks]
-                found[name] = series(pa.chunked_array(chunks), columns[name], order)
+                parts = [_encoded(part[name]) for part in read_]
+                chunks = [chunk for column in parts for chunk in column.chunks]
+                # A piece of which no row is wanted has a type and no chunk.
+                whole = pa.chunked_array(chunks, None if chunks else parts[0].type)
+                found[name] = series(whole, columns[name], order)
             del read_
             pa.default_memory_pool().release_unused()
     return pd.DataFrame(found, columns=list(needed), index=pd.RangeIndex(len(order)), copy=False)

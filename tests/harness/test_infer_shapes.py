@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bnnbench.harness.cli.archive import keys_of, write_archive
 from bnnbench.harness.errors import CallError
 from bnnbench.harness.plan.engines import engine_named
 from bnnbench.harness.tasks.infer import infer
+from bnnbench.harness.tasks.npz import keys_of, write_archive
 from bnnbench.kernels.errors import ModelError
 from tests.harness.bench import Bench, one_sentence
 from tests.kernels.judges import Judge

@@ -147,7 +147,7 @@ def test_a_difference_is_found_on_the_given_input(user: Bench) -> None:
     ("words", "said"),
     [
         (["good.tflite", "quicknet_xs", "--input", "zero.npy"], "their inputs are"),
-        (["good.tflite", "good.tflite", "--input", "small.npy"], "give one input of this shape"),
+        (["good.tflite", "good.tflite", "--input", "small.npy"], "the input has shape"),
         (["good.tflite", "good.tflite", "--tolerance", "2"], "--tolerance"),
         (["good.tflite", "none.tflite"], "does not exist"),
     ],

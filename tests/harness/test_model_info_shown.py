@@ -107,6 +107,8 @@ def test_inputs_and_outputs_have_names_and_quantization(tmp_path: Path, capsys: 
             "scales": [0.5],
             "zero_points": [-3],
             "axis": None,
+            "open_axes": [],
+            "signature_name": "",
         }
     ]
     assert found["outputs"][0]["scales"] == [0.25, 0.75]

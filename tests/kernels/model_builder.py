@@ -30,6 +30,11 @@ class Builder:
     ops: list[dict[str, Any]] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    open_axes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Of tensors: axes whose size the file leaves open."""
+    named_inputs: dict[str, int] = field(default_factory=dict)
+    named_outputs: dict[str, int] = field(default_factory=dict)
+    """What the signature calls its tensors; there is one if any is named."""
 
     def tensor(
         self,
@@ -88,12 +93,15 @@ def _write(model: Builder) -> bytes:
         if tensor["data"] is not None:
             buffers.append(_table(b, "Buffer", {"Data": b.CreateNumpyVector(_bytes(tensor["data"]))}))
     tensors, next_buffer = [], 1
-    for tensor in model.tensors:
+    for number, tensor in enumerate(model.tensors):
         fields = {
             "Shape": b.CreateNumpyVector(np.array(tensor["shape"], np.int32)),
             "Type": getattr(tflite.TensorType, tensor["dtype"].upper()),
             "Name": b.CreateString(tensor["name"]),
         }
+        if number in model.open_axes:
+            sizes = [-1 if axis in model.open_axes[number] else size for axis, size in enumerate(tensor["shape"])]
+            fields["ShapeSignature"] = b.CreateNumpyVector(np.array(sizes, np.int32))
         if tensor["data"] is not None:
             fields["Buffer"], next_buffer = next_buffer, next_buffer + 1
         if tensor["scales"] is not None:
@@ -128,8 +136,19 @@ def _write(model: Builder) -> bytes:
         "Subgraphs": _offsets(b, [graph]),
         "Buffers": _offsets(b, buffers),
     }
+    if model.named_inputs or model.named_outputs:
+        fields["SignatureDefs"] = _offsets(b, [_signature(b, model)])
     b.Finish(_table(b, "Model", fields), b"TFL3")
     return bytes(b.Output())
+
+
+def _signature(b: Any, model: Builder) -> int:
+    ends = [
+        _offsets(b, [_table(b, "TensorMap", {"Name": b.CreateString(name), "TensorIndex": at}) for name, at in names])
+        for names in (model.named_inputs.items(), model.named_outputs.items())
+    ]
+    key = b.CreateString("serving_default")
+    return _table(b, "SignatureDef", {"Inputs": ends[0], "Outputs": ends[1], "SignatureKey": key, "SubgraphIndex": 0})
 
 
 def _code(b: Any, name: str) -> int:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from bnnbench.kernels.engines.replies import Peaks
+from bnnbench.kernels.errors import Missing
 from bnnbench.kernels.models.description import ConstantBytes, Description, OpRow, Part, Port
 from bnnbench.kernels.models.model import ModelFile
 
@@ -99,6 +100,7 @@ class ModelInfo(Document, frozen=True, kw_only=True):
     bytes_by_kind: ConstantBytes
     peak_bytes: int | None
     peak_unknown: str
+    missing: Annotated[tuple[Missing, ...], Meta(description="What keeps it from being imported, most often first.")]
 
     @classmethod
     def of(cls, file: str, model: ModelFile, description: Description) -> ModelInfo:

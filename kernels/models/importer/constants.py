@@ -17,6 +17,10 @@ _TIMES_READ = 8
 hundred thousand ops."""
 
 
+class Exhausted(ModelError):  # noqa: N818 - names a state
+    """More constants than the file can hold: nothing behind the op can be imported."""
+
+
 @dataclass(slots=True)
 class Constants:
     """`file_bytes` bounds what is read."""
@@ -46,4 +50,4 @@ class Constants:
         """Counts bytes of constants that an op reads."""
         self._read += size
         if self._read > _TIMES_READ * self.file_bytes + _SPARE_BYTES:
-            raise ModelError("the ops up to here have more constants than the file can hold.")
+            raise Exhausted("the ops up to here have more constants than the file can hold.")

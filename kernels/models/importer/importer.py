@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...errors import KernelError, ModelError
+from ...errors import KernelError, Missing, ModelError
 from ..graph import DType, Graph, Tensor
+from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, Op, TensorRef
+from ..open_sizes import require_sizes
 from . import arithmetic, convolutions, movement, resampling, slicing
-from .constants import Constants
-from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
+from .constants import Constants, Exhausted
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, quantization_of, shown
+from .stand_in import stand_in
+from .values import Consequence, Values
 
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
@@ -98,30 +102,58 @@ MAX_BATCH = 4096
 def import_model(model: ModelFile, batch: int = 1) -> Graph:
     """The first subgraph, with `batch` times the images that the file says.
 
-    Raises ModelError, one sentence that names file and op, for what is not supported or makes no sense.
+    Raises ModelError, one sentence that names file and op. Of ops that are not supported, and of options that are not
+    or make no sense, it is a NotImported with all of them.
     """
     if not 1 <= batch <= MAX_BATCH:
         raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
-    values = Values(batch, Constants(model.size_bytes))
-    inputs = tuple(_input(model, ref, values) for ref in model.inputs)
-    if not inputs:
+    require_sizes(model)
+    values, faults = Values(batch, Constants(model.size_bytes), bool(model.shapes)), Faults(model, "op")
+    inputs = []
+    for ref in model.inputs:
+        try:
+            inputs.append(_input(model, ref, values))
+        except ModelError as error:
+            faults.of_file(str(error))
+            stand_in(ref, values)
+    if not model.inputs:
         raise ModelError(f"{model.path} has no inputs, so there is nothing to run; convert the model again.")
     if not model.outputs:
         raise ModelError(f"{model.path} has no outputs, so there is nothing to compute; convert the model again.")
     for op in model.ops:
-        if op.subgraph:
-            continue
-        convert = CONVERTERS.get(op.name)
-        where = f"{model.path}: op {op.index} ({shown(op.name)}) cannot be imported"
-        if convert is None:
-            raise ModelError(f"{where}: this op is not supported; build the model of {', '.join(CONVERTERS)}.")
+        if not op.subgraph:
+            _convert(model, op, values, faults)
+        if faults.is_full:
+            break
+    if faults:
+        faults.fail()
+    outputs = tuple(_output(model, ref, values, tuple(inputs)) for ref in model.outputs)
+    return Graph(tuple(values.nodes), tuple(inputs), outputs, str(model.path))
+
+
+def _convert(model: ModelFile, op: Op, values: Values, faults: Faults) -> None:
+    """Adds an op to the graph; where it cannot be, its outputs stand in for it, so that the ops behind it are checked
+    for faults of their own."""
+    where = f"{model.path}: op {op.index} ({shown(op.name)}) cannot be imported"
+    convert = CONVERTERS.get(op.name)
+    if convert is None:
+        missing = Missing(shown(op.name), "", (op.index,))
+        faults.add(missing, lambda: f"{where}: this op is not supported; {advice(model, [missing])}.")
+    else:
         try:
             _check_options(op)
             convert(Scope(op, values))
+            return
+        except Consequence:
+            pass  # the op that it follows from was told
         except (ModelError, KernelError) as error:
-            raise ModelError(f"{where}: {_with_advice(str(error))}") from error
-    outputs = tuple(_output(model, ref, values, inputs) for ref in model.outputs)
-    return Graph(tuple(values.nodes), inputs, outputs, str(model.path))
+            faults.is_cut = isinstance(error, Exhausted)
+            if not values.follows(op):
+                text = f"{where}: {_with_advice(str(error))}"
+                faults.add(Missing(shown(op.name), reason_of(error), (op.index,)), lambda: text)
+    for ref in op.outputs:
+        if ref is not None:
+            stand_in(ref, values)
 
 
 def _check_options(op: Op) -> None:

@@ -14,6 +14,9 @@ def reshape(scope: Scope) -> None:
     """RESHAPE: the new shape stands in a constant, in an option, or in the output alone; where they are they agree."""
     x = scope.value(0, "input", "f32", "i8")
     wanted = scope.integers(1, "new shape") if scope.has(1) else scope.op.options.get("new_shape")
+    if scope.values.is_resized:
+        _reshaped(scope, x, _filled(scope, x, wanted))
+        return
     shape = scope.stored_output()
     if wanted and not _means(wanted, [shape[0] // scope.batch, *shape[1:]] if shape else []):
         scope.fail(f"it makes shape {list(wanted)[:8]} where its output has {list(shape)[:8]}.")
@@ -28,8 +31,7 @@ def squeeze(scope: Scope) -> None:
     axes = scope.axes(named, len(sizes)) if named else ()
     if any(sizes[axis] != 1 for axis in axes):
         scope.fail(f"it drops dimensions {list(axes)} of shape {list(sizes)}, which are not all 1.")
-    _expect(scope, [size for axis, size in enumerate(sizes) if axis not in axes])
-    _reshaped(scope, x, scope.stored_output())
+    _reshaped_to(scope, x, [size for axis, size in enumerate(sizes) if axis not in axes])
 
 
 def expand_dims(scope: Scope) -> None:
@@ -37,8 +39,7 @@ def expand_dims(scope: Scope) -> None:
     x = scope.value(0, "input", "f32", "i8")
     (axis,) = scope.axes(scope.integers(1, "axis")[:1], len(x.shape) + 1)
     sizes = [x.shape[0] // scope.batch, *x.shape[1:]]
-    _expect(scope, [*sizes[:axis], 1, *sizes[axis:]])
-    _reshaped(scope, x, scope.stored_output())
+    _reshaped_to(scope, x, [*sizes[:axis], 1, *sizes[axis:]])
 
 
 def concatenation(scope: Scope) -> None:
@@ -179,6 +180,24 @@ def _means(wanted: list[int], shape: list[int]) -> bool:
     """Whether a shape that may leave one size open (-1) is this one."""
     sizes_match = len(wanted) == len(shape) and all(w in (-1, s) for w, s in zip(wanted, shape, strict=True))
     return sizes_match and wanted.count(-1) <= 1
+
+
+def _filled(scope: Scope, x: Tensor, wanted: list[int] | None) -> tuple[int, ...]:
+    """A new shape for sizes that the user gave, one of which may be open (-1)."""
+    if not wanted or wanted.count(-1) > 1 or min(wanted) < -1:
+        scope.fail("its new shape is fixed in the file, so the model runs with its own sizes only.")
+    known, total = prod(size for size in wanted if size != -1), prod(x.shape) // scope.batch
+    sizes = [total // max(known, 1) if size == -1 else size for size in wanted]
+    return (sizes[0] * scope.batch, *sizes[1:])
+
+
+def _reshaped_to(scope: Scope, x: Tensor, shape: list[int]) -> None:
+    """The shape that follows, which must be the output's in the file."""
+    if scope.values.is_resized:
+        _reshaped(scope, x, (shape[0] * scope.batch, *shape[1:]) if shape else ())
+        return
+    _expect(scope, shape)
+    _reshaped(scope, x, scope.stored_output())
 
 
 def _expect(scope: Scope, shape: list[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any, NoReturn
 
@@ -36,7 +36,7 @@ from ..graph import (
     Window,
 )
 from ..model import Op, TensorRef
-from .constants import Constants
+from .values import Consequence, Values, printable
 
 MAX_RANK = 4
 _LONGEST_SHOWN = 80
@@ -59,27 +59,6 @@ _FOLDABLE = (
     Dequantize,
 )
 _CLAMPS = {0: Clamp(), 1: Clamp(0.0, inf), 2: Clamp(-1.0, 1.0), 3: Clamp(0.0, 6.0)}  # ActivationFunctionType
-
-
-@dataclass(slots=True)
-class Values:
-    """The graph while it grows. `known` holds computed and folded tensors by their index in the file."""
-
-    batch: int
-    constants: Constants
-    known: dict[int, Tensor] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-
-    def name(self, wanted: str) -> str:
-        """A printable name no other computed tensor of the graph has."""
-        wanted = printable(wanted)
-        name, number = wanted, 1
-        while name in self.names:
-            # Counting on from the number of names keeps a file with one name for all from taking quadratic time.
-            name, number = f"{wanted} ({len(self.names) + number})", number + 1
-        self.names.add(name)
-        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +95,7 @@ class Scope:
         ref = self.ref(position, role)
         tensor = self.values.known.get(ref.index)
         if tensor is None:
+            self._require_imported(ref)
             if ref.data is None:
                 self.fail(f"its {role} '{shown(ref.name)}' is used before anything computes it.")
             tensor = self._constant_tensor(ref, role)
@@ -126,6 +106,7 @@ class Scope:
     def constant(self, position: int, role: str, *dtypes: str, rank: int | None = None) -> NDArray[Any]:
         """An operand's constant value, of one of NumPy's `dtypes` and of a rank."""
         ref = self.ref(position, role)
+        self._require_imported(ref)
         folded = self.values.known.get(ref.index)
         if folded is not None and folded.data is None:
             self.fail(f"its {role} is computed by the model; only constant ones are supported.")
@@ -136,6 +117,11 @@ class Scope:
         if rank is not None and data.ndim != rank:
             self.fail(f"its {role} has {data.ndim} dimensions, not {rank}.")
         return data
+
+    def _require_imported(self, ref: TensorRef) -> None:
+        """Raises Consequence where nothing is known of what an op that could not be imported would have made."""
+        if ref.index in self.values.standing_in:
+            raise Consequence("it follows an op that cannot be imported.")
 
     def has(self, position: int) -> bool:
         """Whether an optional operand is there."""
@@ -192,7 +178,12 @@ class Scope:
             self.fail(f"its output has {len(shape)} dimensions; 1 to {MAX_RANK} are supported.")
         if min(shape) < 1 or tensor.bytes >= MAX_TENSOR_BYTES:
             self.fail(f"its output of shape {list(shape)} is empty or takes more than 2 GiB.")
-        if (self.scaled(ref.shape) or (1,)) != stored:  # a number alone is stored as one of one
+        # A number alone is stored as one of one.
+        if self.values.is_resized:
+            as_filed = len(ref.shape or (1,)) == len(stored)
+        else:
+            as_filed = (self.scaled(ref.shape) or (1,)) == stored
+        if not as_filed:
             self.fail(f"its output has shape {list(ref.shape)} where {[shape[0] // self.batch, *stored[1:]]} follows.")
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
         if ref.dtype != wanted:
@@ -208,7 +199,8 @@ class Scope:
         return Tensor(name, tuple(shape), like.dtype, like.scale, like.zero_point)
 
     def stored_output(self, position: int = 0) -> tuple[int, ...]:
-        """The output's shape as the file says, for the batch: for ops whose options repeat it."""
+        """The output's shape as the file says, for the batch: for ops whose options repeat it. Raises where the user
+        gave other sizes."""
         ref = self.op.output(position)
         if ref is None:
             self.fail("its output is missing.")
@@ -314,11 +306,6 @@ class Scope:
         scale, zero_point = self.quantization(ref, role) if dtype == "i8" else (None, 0)
         shape = ref.shape or (1,)
         return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
-
-
-def printable(name: str) -> str:
-    """A name out of a file, which may hold anything, on one line."""
-    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def shown(name: str) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..description import ConstantBytes, Description, OpRow, Part, Port, peak_live_bytes
 from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Node, Operation, Tensor
-from ..model import ModelFile
+from ..model import ModelFile, TensorRef
 from .importer import import_onnx
+from .values import channels_last
 
 
 def describe_onnx(model: ModelFile) -> Description:
@@ -24,8 +25,8 @@ def describe_onnx(model: ModelFile) -> Description:
             kinds[kind] += array.nbytes
     return Description(
         rows=rows,
-        inputs=tuple(map(_port, graph.inputs)),
-        outputs=tuple(map(_port, graph.outputs)),
+        inputs=tuple(map(_port, graph.inputs, model.inputs)),
+        outputs=tuple(map(_port, graph.outputs, model.outputs)),
         subgraphs=(Part("main", (), len(rows), is_run=True),),
         macs_1bit=sum(row.macs_1bit for row in rows),
         macs_32bit=sum(row.macs_32bit for row in rows),
@@ -84,8 +85,10 @@ def _constants(node: Node) -> list[tuple[str, np.ndarray[Any, Any]]]:
     return found
 
 
-def _port(tensor: Tensor) -> Port:
-    return Port(tensor.name, "float32", tensor.shape)
+def _port(tensor: Tensor, ref: TensorRef) -> Port:
+    order = channels_last(len(tensor.shape))
+    open_axes = tuple(place for place, axis in enumerate(order) if axis in ref.open_axes)
+    return Port(tensor.name, "float32", tensor.shape, open_axes=open_axes)
 
 
 def _text(tensor: Tensor) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ...errors import KernelError, ModelError
+from ...errors import KernelError, Missing, ModelError
 from ..graph import Graph, Node, Tensor
+from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, OnnxContent, OnnxNode, OnnxPort
+from ..open_sizes import require_sizes
 from . import (
     arithmetic,
     convolutions,
@@ -92,77 +94,105 @@ CONVERTERS: Mapping[str, Callable[[Call], Value | list[Value]]] = {
 }
 """Op -> its converter: a new op is a function and a row."""
 
-_MOST_NAMED = 8
-
 
 def import_onnx(model: ModelFile, batch: int = 1, *, keeps_zeros: bool = False) -> Graph:
     """The graph of a model, with `batch` images at a time. Its inputs and outputs of four dimensions are NHWC, others
     are as ONNX has them. With `keeps_zeros`, a Sign of 0 is 0, as ONNX says, and nothing that it makes is binary.
 
-    Raises ModelError: for ops that are not supported, with all of them at once; for what makes no sense, with its
-    place.
+    Raises ModelError: for what makes no sense, with its place. Of ops that are not supported, and of attributes that
+    are not, it is a NotImported with all of them; but what depends on such an op is not checked, because the file does
+    not say what that op would make.
     """
     if not 1 <= batch <= MAX_BATCH:
         raise ModelError(f"{model.path} cannot be run with batch {batch}; choose 1 to {MAX_BATCH}.")
     content = model.onnx
     assert content is not None
-    _require_known(model, content)
+    require_sizes(model)
     values = {name: constant(array) for name, array in content.constants.items()}
-    builder = Builder(batch, model.size_bytes, keeps_zeros)
-    inputs = [_input(model, port, builder) for port in content.inputs]
-    if not inputs or not content.outputs:
+    builder, faults = Builder(batch, model.size_bytes, keeps_zeros), Faults(model, "node")
+    if not content.inputs or not content.outputs:
         raise ModelError(f"{model.path} has no inputs or no outputs, so there is nothing to run; export it again.")
-    walk = _Walk(model, content, builder, values)
-    for port, tensor in zip(content.inputs, inputs, strict=True):
+    walk, inputs = _Walk(model, content, builder, values, faults), []
+    for port in content.inputs:
+        try:
+            if port.name in values:
+                raise ModelError(f"{model.path}: its input '{_shown(port.name)}' is there twice; export it again.")
+            tensor = _input(model, port, builder)
+        except ModelError as error:
+            faults.of_file(str(error))
+            walk.lose([port.name])
+            continue
+        inputs.append(tensor)
         order = channels_last(len(tensor.shape))
         shape = tuple(tensor.shape[order.index(axis)] for axis in range(len(order)))
         walk.bind(port.name, Value(shape, stored=Stored(tensor, order)))
     with np.errstate(all="ignore"):  # what overflows is found in what comes out
         for node in content.nodes:
             walk.convert(node)
+    if faults:
+        faults.fail()
     outputs = tuple(walk.output(port) for port in content.outputs)
     nodes = needed(with_int8(needed(builder.nodes, outputs), outputs), outputs)
     return Graph(nodes, tuple(inputs), outputs, str(model.path))
 
 
 class _Walk:
-    """Values by name, and how often each tensor is still needed."""
+    """Values by name, and how often each tensor is still needed. `lost` are the names of values that what could not be
+    imported would have made."""
 
-    def __init__(self, model: ModelFile, content: OnnxContent, builder: Builder, values: dict[str, Value]) -> None:
+    def __init__(
+        self, model: ModelFile, content: OnnxContent, builder: Builder, values: dict[str, Value], faults: Faults
+    ) -> None:
         self._path, self._version, self._builder, self._values = model.path, content.version, builder, values
+        self._model, self._faults, self._lost = model, faults, set[str]()
         self._uses = Counter(name for node in content.nodes for name in node.inputs if name)
         self._uses.update(port.name for port in content.outputs)
         self._needed: Counter[Tensor] = Counter()
 
+    def lose(self, names: Iterable[str]) -> None:
+        """What uses these values is not checked."""
+        self._lost.update(names)
+
     def bind(self, name: str, value: Value) -> None:
         """Gives a value its name."""
         if name in self._values:
-            raise ModelError(f"{self._path}: '{_shown(name)}' is computed twice; export the model again.")
+            raise ModelError(f"its output '{_shown(name)}' is computed twice; export the model again.")
         self._values[name] = value
         for tensor in tensors(value):
             self._needed[tensor] += self._uses[name]
 
     def convert(self, node: OnnxNode) -> None:
-        """Adds a node to the graph. Raises ModelError with its place."""
+        """Adds a node to the graph, or its fault to the others."""
         where = f"{self._path}: node {node.index} ({node.op}) cannot be imported"
+        if node.op not in CONVERTERS and node.op not in FOLDERS:
+            missing = Missing(node.op, "", (node.index,))
+            self._faults.add(missing, lambda: f"{where}: this op is not supported; {advice(self._model, [missing])}.")
+            self.lose(node.outputs)
+        elif self._faults.is_full or not self._lost.isdisjoint(node.inputs):
+            self.lose(node.outputs)
+        else:
+            try:
+                self._bind_results(node)
+            except (ModelError, KernelError, ValueError) as error:
+                text = reason_of(error)
+                told = "" if ";" in text else "; change the model there, or export it again."
+                whole = f"{where}: {text.removesuffix('.') if told else text}{told}"
+                self._faults.add(Missing(node.op, text, (node.index,)), lambda: whole)
+                self.lose(node.outputs)
+
+    def _bind_results(self, node: OnnxNode) -> None:
+        """Raises ModelError, KernelError or ValueError for what is wrong with it."""
         builder = self._builder
         builder.index, builder.op = node.index, node.op
-        try:
-            if not node.outputs or not node.outputs[0]:
-                raise ModelError("it has no output.")
-            operands = [self._operand(name) for name in node.inputs]
-            used = [
-                value.stored.tensor if value is not None and value.stored is not None else None for value in operands
-            ]
-            is_last = [tensor is not None and self._needed[tensor] == 1 for tensor in used]
-            call = Call(builder, node.op, self._version, node.attributes, operands, node.outputs, is_last)
-            present = [value for value in operands if value is not None]
-            is_constant = node.op in FOLDERS and all(value.is_constant for value in present)
-            found = folded(call) if is_constant and present else _converter(call)(call)
-        except (ModelError, KernelError, ValueError) as error:
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            advice = "" if ";" in text else "; change the model there, or export it again."
-            raise ModelError(f"{where}: {text.removesuffix('.') if advice else text}{advice}") from error
+        if not node.outputs or not node.outputs[0]:
+            raise ModelError("it has no output.")
+        operands = [self._operand(name) for name in node.inputs]
+        used = [value.stored.tensor if value is not None and value.stored is not None else None for value in operands]
+        is_last = [tensor is not None and self._needed[tensor] == 1 for tensor in used]
+        call = Call(builder, node.op, self._version, node.attributes, operands, node.outputs, is_last)
+        present = [value for value in operands if value is not None]
+        is_constant = node.op in FOLDERS and all(value.is_constant for value in present)
+        found = folded(call) if is_constant and present else _converter(call)(call)
         for value in operands:
             if value is not None:
                 for tensor in tensors(value):
@@ -204,25 +234,6 @@ def _converter(call: Call) -> Callable[[Call], Value | list[Value]]:
     return CONVERTERS[call.op]
 
 
-def _require_known(model: ModelFile, content: OnnxContent) -> None:
-    """Raises ModelError with every op that is not supported: how often, and where first."""
-    known = CONVERTERS.keys() | FOLDERS.keys()
-    missing: dict[str, list[int]] = {}
-    for node in content.nodes:
-        if node.op not in known:
-            missing.setdefault(node.op, []).append(node.index)
-    if not missing:
-        return
-    listed = sorted(missing.items(), key=lambda item: -len(item[1]))
-    words = [f"{op} ({len(places)} times, first node {places[0]})" for op, places in listed[:_MOST_NAMED]]
-    more = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
-    kinds = len({node.op for node in content.nodes})
-    raise ModelError(
-        f"{model.path}: {len(listed)} of its {kinds} kinds of ops are not supported: "
-        f"{', '.join(words)}{more}; export it without them, or measure it with a tool of onnxruntime."
-    )
-
-
 def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
     what = f"{model.path}: its input '{_shown(port.name)}'"
     if port.dtype != "float32":
@@ -230,9 +241,6 @@ def _input(model: ModelFile, port: OnnxPort, builder: Builder) -> Tensor:
     if not 1 <= len(port.shape) <= MAX_RANK:
         raise ModelError(f"{what} has {len(port.shape)} dimensions; 1 to {MAX_RANK} are supported.")
     sizes = [1 if place == 0 and size is None else size for place, size in enumerate(port.shape)]
-    unknown = [place for place, size in enumerate(sizes) if size is None]
-    if unknown:
-        raise ModelError(f"{what} has no fixed size at axis {unknown[0]}; export the model with fixed sizes.")
     fixed = [size for size in sizes if size is not None]
     shape = [fixed[axis] * (builder.batch if axis == 0 else 1) for axis in channels_last(len(fixed))]
     try:

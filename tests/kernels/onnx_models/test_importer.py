@@ -154,8 +154,8 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
     with pytest.raises(ModelError) as error:
         graph(net.model(net.op("Relu", y)).SerializeToString())
     assert str(error.value) == (
-        "model.onnx: 2 of its 3 kinds of ops are not supported: Erf (2 times, first node 0), LSTM (1 times, first node "
-        "2); export it without them, or measure it with a tool of onnxruntime."
+        "model.onnx cannot be imported: 2 ops are missing: 2 x Erf (first: node 0), 1 x LSTM (node 2); measure it "
+        "unverified with -e onnxruntime, or export it without these."
     )
 
 

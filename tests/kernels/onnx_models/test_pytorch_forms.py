@@ -82,4 +82,4 @@ def test_as_written_it_is_pytorchs_too(name: str) -> None:
 def test_zeros_that_are_scattered_are_refused() -> None:
     with pytest.raises(ModelError) as error:
         graph(kept()[REFUSED].tobytes())
-    assert "NonZero (1 times, first node 2), ScatterND (1 times, first node 9)" in str(error.value)
+    assert "1 x NonZero (node 2), 1 x ScatterND (node 9)" in str(error.value)

@@ -1,0 +1,1 @@
+"""Models from packages of others: `python -m tests.wild`."""
