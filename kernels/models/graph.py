@@ -180,6 +180,15 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduce:
+    """SUM, REDUCE_MAX or REDUCE_MIN over `axes` (sorted, not negative)."""
+
+    kind: Literal["sum", "max", "min"]
+    axes: tuple[int, ...]
+    keep_dims: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Elementwise:
     """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
 
@@ -302,6 +311,7 @@ Operation = (
     | Pool2d
     | BinaryMaxPool2d
     | Mean
+    | Reduce
     | Elementwise
     | Unary
     | PRelu

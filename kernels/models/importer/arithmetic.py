@@ -20,6 +20,7 @@ from ..graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Softmax,
     Tensor,
@@ -137,13 +138,30 @@ def softmax(scope: Scope) -> None:
 
 def mean(scope: Scope) -> None:
     """MEAN over constant axes."""
-    x = scope.value(0, "input", "f32", "i8")
+    x, axes, keeps, shape = _reduction(scope, "f32", "i8")
+    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+
+
+def reduction(kind: Literal["sum", "max", "min"], *dtypes: DType) -> Callable[[Scope], None]:
+    """SUM, REDUCE_MAX, REDUCE_MIN over constant axes."""
+
+    def convert(scope: Scope) -> None:
+        x, axes, keeps, shape = _reduction(scope, *dtypes)
+        out = scope.output(shape, x.dtype)
+        _same_scale(scope, x, out)
+        scope.node(Reduce(kind, axes, keeps), [x], out)
+
+    return convert
+
+
+def _reduction(scope: Scope, *dtypes: DType) -> tuple[Tensor, tuple[int, ...], bool, list[int]]:
+    x = scope.value(0, "input", *dtypes)
     axes = scope.axes(scope.integers(1, "axes"), len(x.shape))
     if 0 in axes and scope.batch > 1:
-        scope.fail("it averages over the batch; import the model with its own batch.")
+        scope.fail("it reduces the batch; import the model with its own batch.")
     keeps = bool(scope.op.options.get("keep_dims"))
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes]
-    scope.node(Mean(axes, keeps), [x], scope.output(shape or [1], x.dtype))
+    return x, axes, keeps, shape or [1]
 
 
 def quantize(scope: Scope) -> None:

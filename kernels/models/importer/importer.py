@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ...errors import KernelError, ModelError
 from ..graph import DType, Graph, Tensor
 from ..model import ModelFile, Op, TensorRef
-from . import arithmetic, convolutions, movement, resampling, slicing
+from . import arithmetic, convolutions, gathering, movement, resampling, slicing
 from .constants import Constants
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
 
@@ -44,6 +44,9 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "PRELU": arithmetic.prelu,
     "SOFTMAX": arithmetic.softmax,
     "MEAN": arithmetic.mean,
+    "SUM": arithmetic.reduction("sum", "f32"),
+    "REDUCE_MAX": arithmetic.reduction("max", "f32", "i8"),
+    "REDUCE_MIN": arithmetic.reduction("min", "f32"),
     "QUANTIZE": arithmetic.quantize,
     "DEQUANTIZE": arithmetic.dequantize_op,
     "RESHAPE": movement.reshape,
@@ -61,6 +64,10 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "PACK": slicing.pack,
     "DEPTH_TO_SPACE": movement.depth_to_space,
     "SPACE_TO_DEPTH": movement.space_to_depth,
+    "MIRROR_PAD": gathering.mirror_pad,
+    "REVERSE_V2": gathering.reverse,
+    "GATHER": gathering.gather,
+    "UNPACK": gathering.unpack,
     "RESIZE_BILINEAR": resampling.resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resampling.resize_nearest_neighbor,
 }
@@ -75,13 +82,16 @@ _OPTIONS: Mapping[str, str] = {
     "SUB": "SubOptions",
     "MUL": "MulOptions",
     "SOFTMAX": "SoftmaxOptions",
-    "MEAN": "ReducerOptions",
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), "ReducerOptions"),
     "RESHAPE": "ReshapeOptions",
     "SQUEEZE": "SqueezeOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "PACK": "PackOptions",
+    "UNPACK": "UnpackOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "GATHER": "GatherOptions",
     "DIV": "DivOptions",
     "LEAKY_RELU": "LeakyReluOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions",

@@ -30,6 +30,7 @@ from ..graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Softmax,
@@ -91,6 +92,8 @@ def _floats(node: Node, operands: Sequence[Array]) -> Array:
             return floats.pool2d(node, operation, x)
         case Mean() as operation:
             return floats.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return floats.elementwise(operation, x, operands[1])
         case Softmax() as operation:
@@ -117,6 +120,8 @@ def _integers(node: Node, operands: Sequence[Array]) -> Array:
             return integers.pool2d(node, operation, x)
         case Mean() as operation:
             return integers.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return integers.elementwise(node, operation, x, operands[1])
         case Softmax() as operation:
