@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .sparse_constants import SparseRows
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantization:
@@ -26,8 +28,8 @@ class TensorRef:
     """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
 
     `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
-    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its data
-    in the file: tensors may share one.
+    (string, int4); of these, and of sparse ones, `data` is the raw bytes. `index` is its place in the subgraph,
+    `buffer` that of its data in the file: tensors may share one. `sparse` says where the values of a sparse one go.
     """
 
     index: int
@@ -37,6 +39,7 @@ class TensorRef:
     quantization: Quantization | None
     data: NDArray[Any] | None
     buffer: int
+    sparse: SparseRows | None = None
 
     @property
     def elements(self) -> int:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .model import ModelFile, Op, Quantization, Subgraph, TensorRef
 from .options import builtin_code, builtin_options, custom_options, names_of, options_kind
+from .sparse_constants import SparseRows, sparse_rows
 
 MAX_FILE_BYTES = 2**31
 MAX_ITEMS = 250_000
@@ -155,7 +156,11 @@ class _Reader:
             quantization=self._quantization(table.Quantization()),
             data=self._constant(table, shape, dtype, index),
             buffer=int(table.Buffer()),
+            sparse=self._sparse(table.Sparsity(), rank),
         )
+
+    def _sparse(self, table: Any, rank: int) -> SparseRows | None:
+        return None if table is None else sparse_rows(table, rank, len(self._content))
 
     def _quantization(self, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:

@@ -176,6 +176,20 @@ def _pack(m: Growing) -> None:
     m.add("PACK", parts, out, "PackOptions", same=True, **options)
 
 
+def _densify(m: Growing) -> None:
+    """Sparse weights in float16, or in f32."""
+    _in_floats(m)
+    b, (*front, depth), oc = m.builder, m.shape, int(m.rng.integers(1, 9))
+    dtype = m.one_of(np.float16, np.float32)
+    weights = m.numbers(oc, depth).astype(dtype) * m.rng.integers(0, 2, (oc, depth)).astype(dtype)
+    weights[0, 0] = 1.5
+    name = np.dtype(dtype).name
+    whole = b.op("DENSIFY", [b.sparse(weights)], b.tensor(weights.shape, name), "DensifyOptions")
+    if dtype is np.float16:
+        whole = b.op("DEQUANTIZE", [whole], b.tensor(weights.shape), "DequantizeOptions")
+    m.add("FULLY_CONNECTED", [m.x, whole], (*front, oc), "FullyConnectedOptions", keep_num_dims=True)
+
+
 def _mirror_pad(m: Growing) -> None:
     mode = int(m.rng.integers(2))
     margins = np.array([[0, 0], *(m.rng.integers(0, min(n + mode, 4), 2) for n in m.shape[1:])], np.int32)
@@ -226,6 +240,7 @@ FLOAT_MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "RESIZE_NEAREST_NEIGHBOR": (IMAGE, lambda m: _resize(m, "RESIZE_NEAREST_NEIGHBOR")),
     "DEPTH_TO_SPACE": (IMAGE, lambda m: _blocks(m, "DEPTH_TO_SPACE")),
     "SPACE_TO_DEPTH": (IMAGE, lambda m: _blocks(m, "SPACE_TO_DEPTH")),
+    "DENSIFY": (ANY, _densify),
     "MIRROR_PAD": (ANY, _mirror_pad),
     "REVERSE_V2": (ANY, _reverse),
     "GATHER": (ANY, _gather),

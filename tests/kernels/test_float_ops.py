@@ -17,6 +17,7 @@ from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_file import encode
+from bnnbench.kernels.models.sparse_constants import SparseRows, dense
 from bnnbench.kernels.models.tflite_file import parse
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess
@@ -178,6 +179,33 @@ def test_places_outside_of_the_tensor_are_refused(engine: EngineProcess) -> None
             (engine.folder / "plan").write_bytes(encode(steps, [x], [output], {x: 0, output: 256}, 512))
             with pytest.raises(EngineError, match=f"place 1 of 3 is {bad}"):
                 engine.client.load("m", {"plan": "plan"})
+
+
+def test_sparse_constants_must_fit_their_shape() -> None:
+    starts, places, values = np.array([0, 1, 1, 3]), np.array([2, 0, 3], np.uint8), np.array([5, 6, 7], np.float32)
+    found = dense(SparseRows(starts, places), values, (3, 4))
+    assert found.tolist() == [[0, 0, 5, 0], [0, 0, 0, 0], [6, 0, 0, 7]]
+    wrong = [
+        (starts[:-1], places, values),
+        (np.array([0, 2, 1, 3]), places, values),
+        (np.array([1, 1, 1, 3]), places, values),
+        (starts, np.array([2, 0, 4]), values),
+        (starts, np.array([2, -1, 3]), values),
+        (starts, places, values[:2]),
+        (np.zeros(0, np.int32), places, values),
+    ]
+    for rows in wrong:
+        with pytest.raises(ModelError, match="places that do not fit"):
+            dense(SparseRows(*rows[:2]), rows[2], (3, 4))
+
+
+def test_a_small_file_cannot_ask_for_large_constants() -> None:
+    b = Builder()
+    weights = np.float32(np.eye(512, 250) * (np.arange(250) == 7))
+    whole = b.op("DENSIFY", [b.sparse(weights)], b.tensor(weights.shape), "DensifyOptions")
+    b.outputs = [b.op("FULLY_CONNECTED", [b.input((1, 250)), whole], b.tensor((1, 512)), "FullyConnectedOptions")]
+    with pytest.raises(ModelError, match="more constants than the file can hold"):
+        b.graph()
 
 
 def sliced(begin: list[int], end: list[int], strides: list[int], shape: tuple[int, ...], **options: int) -> Builder:

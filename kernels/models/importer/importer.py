@@ -49,6 +49,7 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "REDUCE_MIN": arithmetic.reduction("min", "f32"),
     "QUANTIZE": arithmetic.quantize,
     "DEQUANTIZE": arithmetic.dequantize_op,
+    "DENSIFY": arithmetic.densify,
     "RESHAPE": movement.reshape,
     "SQUEEZE": movement.squeeze,
     "EXPAND_DIMS": movement.expand_dims,

@@ -113,6 +113,13 @@ class Scope:
             self.fail(f"its {role} is missing.")
         return found
 
+    def result(self, position: int) -> TensorRef:
+        """A result as the file has it, which has no value yet."""
+        found = self.op.output(position)
+        if found is None or found.data is not None or found.index in self.values.known:
+            self.fail("its output is missing or has a value already.")
+        return found
+
     def value(self, position: int, role: str, *dtypes: DType) -> Tensor:
         """An operand that was computed before, or is constant, of one of `dtypes`."""
         ref = self.ref(position, role)
@@ -230,9 +237,7 @@ class Scope:
 
     def fold(self, data: NDArray[Any], position: int = 0) -> None:
         """The result is this constant."""
-        ref = self.op.output(position)
-        if ref is None or ref.data is not None or ref.index in self.values.known:
-            self.fail("its output is missing or has a value already.")
+        ref = self.result(position)
         self.values.constants.charge(data.nbytes)
         dtype = _DTYPES[data.dtype.name]
         self.values.known[ref.index] = Tensor(ref.name, data.shape, dtype, data=data)
