@@ -21,7 +21,6 @@ from ..graph import (
     Dequantize,
     DType,
     Elementwise,
-    Gather,
     Mean,
     Node,
     Operation,
@@ -37,6 +36,7 @@ from ..graph import (
     Window,
 )
 from ..model import Op, TensorRef
+from ..places import Gather
 from .constants import Constants
 
 MAX_RANK = 4

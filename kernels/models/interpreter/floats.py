@@ -15,7 +15,6 @@ from ..graph import (
     Dense,
     DepthwiseConv2d,
     Elementwise,
-    Interpolate,
     Mean,
     Node,
     Pool2d,
@@ -24,6 +23,7 @@ from ..graph import (
     Unary,
     UnaryKind,
 )
+from ..places import Interpolate
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]

@@ -22,8 +22,6 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Gather,
-    Interpolate,
     Mean,
     Node,
     Pad,
@@ -39,6 +37,7 @@ from ..graph import (
     Unary,
 )
 from ..onnx_quantization import to_even
+from ..places import Gather, Interpolate
 from ..quantization import dequantize, quantize
 from . import floats, integers, onnx_integers
 from .variants import Variant

@@ -23,9 +23,7 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Gather,
     Graph,
-    Interpolate,
     Mean,
     Node,
     Pad,
@@ -43,6 +41,7 @@ from ..graph import (
 )
 from ..onnx_quantization import TableKind, average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
+from ..places import Gather, Interpolate
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
