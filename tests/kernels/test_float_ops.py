@@ -27,7 +27,7 @@ from .judges import Judge
 from .model_builder import PATH, Builder
 from .plan_cases import f32, step, store
 from .random_float_models import ALL_MAKERS
-from .random_models import chain
+from .random_models import chain, one_op
 from .test_every_op import run_native, wrong_on_native
 
 Array = NDArray[Any]
@@ -241,6 +241,26 @@ def test_slices_that_are_refused(model: Callable[[], Builder], says: str) -> Non
     with pytest.raises(ModelError, match=says) as refusal:
         model().graph()
     assert str(refusal.value).count("\n") == 0
+
+
+def test_a_batch_is_what_its_images_are() -> None:
+    computed, refused = 0, list[str]()
+    for _, make in ALL_MAKERS.values():
+        for dtype, seed in (("float32", 3), ("int8", 4), ("float32", 5)):
+            m = one_op(make, dtype, seed)
+            model = parse(m.builder.content(), PATH)
+            try:
+                several = import_model(model, batch=3)
+            except ModelError as refusal:
+                refused.append(str(refusal))
+                continue
+            images = [m.given, m.given[:, ::-1].copy(), np.roll(m.given, 1, axis=-1)]
+            alone = [interpret(import_model(model), [image]).outputs[0] for image in images]
+            together = interpret(several, [np.concatenate(images)]).outputs[0]
+            assert together.tobytes() == np.concatenate(alone).tobytes(), m.names
+            computed += 1
+    assert computed > 150
+    assert all("batch" in text or "do not go together" in text for text in refused), refused
 
 
 def test_slices_leave_the_batch_alone() -> None:

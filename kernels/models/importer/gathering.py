@@ -67,10 +67,10 @@ def unpack(scope: Scope) -> None:
     x = scope.value(0, "input", "f32", "i8")
     (axis,) = scope.axes([scope.option("axis", -4, 3, 0)], len(x.shape))
     count = len(scope.op.outputs)
-    if scope.option("num", 0, 4096, count) != x.shape[axis] or count != x.shape[axis]:
-        scope.fail(f"it has {count} outputs for {x.shape[axis]} parts.")
     if axis == 0 and scope.batch > 1:
         scope.fail("it splits the batch; import the model with its own batch.")
+    if scope.option("num", 0, 4096, count) != x.shape[axis] or count != x.shape[axis]:
+        scope.fail(f"it has {count} outputs for {x.shape[axis]} parts.")
     if x.data is not None:
         scope.fail("its input is constant; let the converter fold it.")
     for place in range(count):
