@@ -74,7 +74,8 @@ class ModelDiff:
 def model_diff(
     a: Path, b: Path, names: tuple[str, str], *, given: Array | Mapping[str, Array] | None, seed: int, tolerance: float
 ) -> ModelDiff:
-    """`given` is one input for both models, of several by name; without it they get random numbers. Raises ModelError, CallError."""
+    """`given` is one input for both models, of several by name; without it they get random numbers. Raises ModelError,
+    CallError."""
     files = read_model(a), read_model(b)
     graphs = graph_of(files[0]), graph_of(files[1])
     for name, graph in zip(names, graphs, strict=True):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ops import BConv2d, words
+from .places import Gather, Interpolate
 
 DType = Literal["f32", "i8", "i32", "bits"]
 BinaryKind = Literal["add", "sub", "mul", "div", "minimum", "maximum", "squared_difference"]
@@ -180,6 +181,15 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduce:
+    """SUM, REDUCE_MAX or REDUCE_MIN over `axes` (sorted, not negative)."""
+
+    kind: Literal["sum", "max", "min"]
+    axes: tuple[int, ...]
+    keep_dims: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Elementwise:
     """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
 
@@ -220,38 +230,6 @@ class Slice:
     """The box of the output's shape that begins at `start`: a part of SPLIT, or SLICE."""
 
     start: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gather:
-    """Value [i, j, ..] of the output is [places[0][i], places[1][j], ..] of the input: STRIDED_SLICE with steps,
-    RESIZE_NEAREST_NEIGHBOR. `places` i32, one array for each axis.
-    """
-
-    places: tuple[NDArray[np.int32], ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Between:
-    """Positions between those of an axis: f32 `share` of the value at `high`, the rest of that at `low` (i32)."""
-
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
-    share: NDArray[np.float32]
-
-    @staticmethod
-    def at(positions: NDArray[np.float32], size: int) -> Between:
-        """Neighbours on an axis of `size` values; beyond its ends there is only the last one."""
-        low, high = (np.clip(side(positions), 0, size - 1).astype(np.int32) for side in (np.floor, np.ceil))
-        return Between(low, high, positions - low.astype(np.float32))
-
-
-@dataclass(frozen=True, slots=True)
-class Interpolate:
-    """RESIZE_BILINEAR: each pixel of the output is between four of the input."""
-
-    rows: Between
-    columns: Between
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +280,7 @@ Operation = (
     | Pool2d
     | BinaryMaxPool2d
     | Mean
+    | Reduce
     | Elementwise
     | Unary
     | PRelu

@@ -75,7 +75,9 @@ def _blocks(m: Growing, name: str) -> None:
     m.add(name, [m.x], shape, kind, same=True, block_size=block)
 
 
-def _mean(m: Growing) -> None:
+def _reduced(m: Growing, name: str) -> None:
+    if name in ("SUM", "REDUCE_MIN"):
+        _in_floats(m)
     rank = len(m.shape)
     axes = [axis for axis in range(rank) if m.rng.integers(2)] or [rank - 1]
     keeps = bool(m.rng.integers(2)) or len(axes) == rank
@@ -83,8 +85,9 @@ def _mean(m: Growing) -> None:
     # LCE's int8 rounds by other rules for the same axes in another order, or counted from behind.
     written = axes if m.dtype == "int8" else m.rng.permutation([axis - rank * m.one_of(0, 1) for axis in axes])
     stored = m.builder.constant(np.array(written, np.int32))
-    m.add("MEAN", [m.x, stored], shape, "ReducerOptions", same=bool(m.rng.integers(2)), keep_dims=keeps)
-    m.exact = False
+    same = name != "MEAN" or bool(m.rng.integers(2))
+    m.add(name, [m.x, stored], shape, "ReducerOptions", same=same, keep_dims=keeps)
+    m.exact &= name in ("REDUCE_MAX", "REDUCE_MIN")
 
 
 def _strided_slice(m: Growing) -> None:
@@ -173,6 +176,53 @@ def _pack(m: Growing) -> None:
     m.add("PACK", parts, out, "PackOptions", same=True, **options)
 
 
+def _densify(m: Growing) -> None:
+    """Sparse weights in float16, or in f32."""
+    _in_floats(m)
+    b, (*front, depth), oc = m.builder, m.shape, int(m.rng.integers(1, 9))
+    dtype = m.one_of(np.float16, np.float32)
+    weights = m.numbers(oc, depth).astype(dtype) * m.rng.integers(0, 2, (oc, depth)).astype(dtype)
+    weights[0, 0] = 1.5
+    name = np.dtype(dtype).name
+    whole = b.op("DENSIFY", [b.sparse(weights)], b.tensor(weights.shape, name), "DensifyOptions")
+    if dtype is np.float16:
+        whole = b.op("DEQUANTIZE", [whole], b.tensor(weights.shape), "DequantizeOptions")
+    m.add("FULLY_CONNECTED", [m.x, whole], (*front, oc), "FullyConnectedOptions", keep_num_dims=True)
+
+
+def _mirror_pad(m: Growing) -> None:
+    mode = int(m.rng.integers(2))
+    margins = np.array([[0, 0], *(m.rng.integers(0, min(n + mode, 4), 2) for n in m.shape[1:])], np.int32)
+    shape = [size + int(a) + int(b) for size, (a, b) in zip(m.shape, margins, strict=True)]
+    m.add("MIRROR_PAD", [m.x, m.builder.constant(margins)], shape, "MirrorPadOptions", same=True, mode=mode)
+
+
+def _reverse(m: Growing) -> None:
+    axis = m.builder.constant(np.array([m.rng.integers(-len(m.shape), len(m.shape))], np.int32))
+    m.add("REVERSE_V2", [m.x, axis], m.shape, "ReverseV2Options", same=True)
+
+
+def _gather(m: Growing) -> None:
+    axis = int(m.rng.integers(len(m.shape)))
+    shapes = [(3,), (1,), (7,)]
+    if len(m.shape) < 4:
+        shapes.append((2, 3))
+    if len(m.shape) > 2:
+        shapes.append(())
+    places = m.rng.integers(0, m.shape[axis], m.one_of(*shapes)).astype(np.int32)
+    shape = [*m.shape[:axis], *places.shape, *m.shape[axis + 1 :]]
+    axis -= m.one_of(0, len(m.shape))
+    m.add("GATHER", [m.x, m.builder.constant(places)], shape, "GatherOptions", same=True, axis=axis)
+
+
+def _unpack(m: Growing) -> None:
+    axis = int(m.rng.integers(len(m.shape)))
+    shape = [*m.shape[:axis], *m.shape[axis + 1 :]]
+    count = m.shape[axis]
+    options = {"axis": axis - m.one_of(0, len(m.shape)), "num": count}
+    m.add("UNPACK", [m.x], shape, "UnpackOptions", same=True, outputs=count, **options)
+
+
 FLOAT_MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "HARD_SWISH": (ANY, lambda m: _function(m, "HARD_SWISH")),
     "TANH": (ANY, lambda m: _function(m, "TANH")),
@@ -190,7 +240,15 @@ FLOAT_MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "RESIZE_NEAREST_NEIGHBOR": (IMAGE, lambda m: _resize(m, "RESIZE_NEAREST_NEIGHBOR")),
     "DEPTH_TO_SPACE": (IMAGE, lambda m: _blocks(m, "DEPTH_TO_SPACE")),
     "SPACE_TO_DEPTH": (IMAGE, lambda m: _blocks(m, "SPACE_TO_DEPTH")),
-    "MEAN over any axes": (ANY, _mean),
+    "DENSIFY": (ANY, _densify),
+    "MIRROR_PAD": (ANY, _mirror_pad),
+    "REVERSE_V2": (ANY, _reverse),
+    "GATHER": (ANY, _gather),
+    "UNPACK": (ANY, _unpack),
+    "MEAN over any axes": (ANY, lambda m: _reduced(m, "MEAN")),
+    "SUM": (ANY, lambda m: _reduced(m, "SUM")),
+    "REDUCE_MAX": (ANY, lambda m: _reduced(m, "REDUCE_MAX")),
+    "REDUCE_MIN": (ANY, lambda m: _reduced(m, "REDUCE_MIN")),
     "STRIDED_SLICE with masks": (ANY, _strided_slice),
     "PACK of tensors": (ANY, _pack),
 }

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import EngineError, ModelError
-from bnnbench.kernels.models.graph import Gather, Graph, Interpolate, Slice
+from bnnbench.kernels.models.graph import Graph, Slice
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.places import Gather, Interpolate
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_file import encode
+from bnnbench.kernels.models.sparse_constants import SparseRows, dense
 from bnnbench.kernels.models.tflite_file import parse
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess
@@ -25,7 +27,7 @@ from .judges import Judge
 from .model_builder import PATH, Builder
 from .plan_cases import f32, step, store
 from .random_float_models import ALL_MAKERS
-from .random_models import chain
+from .random_models import chain, one_op
 from .test_every_op import run_native, wrong_on_native
 
 Array = NDArray[Any]
@@ -180,6 +182,33 @@ def test_places_outside_of_the_tensor_are_refused(engine: EngineProcess) -> None
                 engine.client.load("m", {"plan": "plan"})
 
 
+def test_sparse_constants_must_fit_their_shape() -> None:
+    starts, places, values = np.array([0, 1, 1, 3]), np.array([2, 0, 3], np.uint8), np.array([5, 6, 7], np.float32)
+    found = dense(SparseRows(starts, places), values, (3, 4))
+    assert found.tolist() == [[0, 0, 5, 0], [0, 0, 0, 0], [6, 0, 0, 7]]
+    wrong = [
+        (starts[:-1], places, values),
+        (np.array([0, 2, 1, 3]), places, values),
+        (np.array([1, 1, 1, 3]), places, values),
+        (starts, np.array([2, 0, 4]), values),
+        (starts, np.array([2, -1, 3]), values),
+        (starts, places, values[:2]),
+        (np.zeros(0, np.int32), places, values),
+    ]
+    for rows in wrong:
+        with pytest.raises(ModelError, match="places that do not fit"):
+            dense(SparseRows(*rows[:2]), rows[2], (3, 4))
+
+
+def test_a_small_file_cannot_ask_for_large_constants() -> None:
+    b = Builder()
+    weights = np.float32(np.eye(512, 250) * (np.arange(250) == 7))
+    whole = b.op("DENSIFY", [b.sparse(weights)], b.tensor(weights.shape), "DensifyOptions")
+    b.outputs = [b.op("FULLY_CONNECTED", [b.input((1, 250)), whole], b.tensor((1, 512)), "FullyConnectedOptions")]
+    with pytest.raises(ModelError, match="more constants than the file can hold"):
+        b.graph()
+
+
 def sliced(begin: list[int], end: list[int], strides: list[int], shape: tuple[int, ...], **options: int) -> Builder:
     b = Builder()
     x = b.input((1, 6, 5, 4))
@@ -212,6 +241,26 @@ def test_slices_that_are_refused(model: Callable[[], Builder], says: str) -> Non
     with pytest.raises(ModelError, match=says) as refusal:
         model().graph()
     assert str(refusal.value).count("\n") == 0
+
+
+def test_a_batch_is_what_its_images_are() -> None:
+    computed, refused = 0, list[str]()
+    for _, make in ALL_MAKERS.values():
+        for dtype, seed in (("float32", 3), ("int8", 4), ("float32", 5)):
+            m = one_op(make, dtype, seed)
+            model = parse(m.builder.content(), PATH)
+            try:
+                several = import_model(model, batch=3)
+            except ModelError as refusal:
+                refused.append(str(refusal))
+                continue
+            images = [m.given, m.given[:, ::-1].copy(), np.roll(m.given, 1, axis=-1)]
+            alone = [interpret(import_model(model), [image]).outputs[0] for image in images]
+            together = interpret(several, [np.concatenate(images)]).outputs[0]
+            assert together.tobytes() == np.concatenate(alone).tobytes(), m.names
+            computed += 1
+    assert computed > 150
+    assert all("batch" in text or "do not go together" in text for text in refused), refused
 
 
 def test_slices_leave_the_batch_alone() -> None:

@@ -20,6 +20,7 @@ from ..graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Softmax,
     Tensor,
@@ -27,7 +28,8 @@ from ..graph import (
     UnaryKind,
 )
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
-from .scope import Scope
+from ..sparse_constants import dense
+from .scope import MAX_RANK, Scope
 
 MAX_SOFTMAX_I8 = 4095
 """Values whose int8 softmax has a sum in fixed point."""
@@ -137,13 +139,30 @@ def softmax(scope: Scope) -> None:
 
 def mean(scope: Scope) -> None:
     """MEAN over constant axes."""
-    x = scope.value(0, "input", "f32", "i8")
+    x, axes, keeps, shape = _reduction(scope, "f32", "i8")
+    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+
+
+def reduction(kind: Literal["sum", "max", "min"], *dtypes: DType) -> Callable[[Scope], None]:
+    """SUM, REDUCE_MAX, REDUCE_MIN over constant axes."""
+
+    def convert(scope: Scope) -> None:
+        x, axes, keeps, shape = _reduction(scope, *dtypes)
+        out = scope.output(shape, x.dtype)
+        _same_scale(scope, x, out)
+        scope.node(Reduce(kind, axes, keeps), [x], out)
+
+    return convert
+
+
+def _reduction(scope: Scope, *dtypes: DType) -> tuple[Tensor, tuple[int, ...], bool, list[int]]:
+    x = scope.value(0, "input", *dtypes)
     axes = scope.axes(scope.integers(1, "axes"), len(x.shape))
     if 0 in axes and scope.batch > 1:
-        scope.fail("it averages over the batch; import the model with its own batch.")
+        scope.fail("it reduces the batch; import the model with its own batch.")
     keeps = bool(scope.op.options.get("keep_dims"))
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes]
-    scope.node(Mean(axes, keeps), [x], scope.output(shape or [1], x.dtype))
+    return x, axes, keeps, shape or [1]
 
 
 def quantize(scope: Scope) -> None:
@@ -163,8 +182,30 @@ def dequantize_op(scope: Scope) -> None:
         data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
-    x = scope.value(0, "input", "i8")
+    x = scope.value(0, "input", "i8", "f32") if ref.dtype == "float16" else scope.value(0, "input", "i8")
+    if x.dtype == "f32" and x.data is not None:  # of float16, densified to f32
+        whole = scope.result(0)
+        if (whole.shape, whole.dtype) != (x.shape, "float32"):
+            scope.fail("its output is not a float32 tensor of its input's shape.")
+        scope.values.known[whole.index] = x
+        return
     scope.node(Dequantize(), [x], scope.output(x.shape, "f32"))
+
+
+def densify(scope: Scope) -> None:
+    """DENSIFY of constants that are sparse by rows; float16 becomes f32 at once."""
+    ref, out = scope.ref(0, "input"), scope.result(0)
+    if ref.sparse is None or ref.data is None or ref.dtype not in ("float32", "float16"):
+        scope.fail("its input is not a sparse constant of floats, compressed by rows of the last dimension alone.")
+    if (out.shape, out.dtype) != (ref.shape, ref.dtype) or min(ref.shape) < 1 or len(ref.shape) > MAX_RANK:
+        scope.fail(f"it makes {out.dtype}{list(out.shape)} of {ref.dtype}{list(ref.shape)}.")
+    if ref.data.size % np.dtype(ref.dtype).itemsize:
+        scope.fail("its input has a part of a number.")
+    scope.values.constants.charge(4 * ref.elements + ref.data.nbytes)
+    values = ref.data.view(np.dtype(ref.dtype).newbyteorder("<")).astype(np.float32)
+    if not np.isfinite(values).all():
+        scope.fail("its input holds infinite numbers or NaN.")
+    scope.values.known[out.index] = Tensor(out.name, ref.shape, "f32", data=dense(ref.sparse, values, ref.shape))
 
 
 def lce_quantize(scope: Scope) -> None:

@@ -9,7 +9,7 @@ from ..graph import DType, Graph, Tensor
 from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, Op, TensorRef
 from ..open_sizes import require_sizes
-from . import arithmetic, convolutions, movement, resampling, slicing
+from . import arithmetic, convolutions, gathering, movement, resampling, slicing
 from .constants import Constants, Exhausted
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, quantization_of, shown
 from .stand_in import stand_in
@@ -48,8 +48,12 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "PRELU": arithmetic.prelu,
     "SOFTMAX": arithmetic.softmax,
     "MEAN": arithmetic.mean,
+    "SUM": arithmetic.reduction("sum", "f32"),
+    "REDUCE_MAX": arithmetic.reduction("max", "f32", "i8"),
+    "REDUCE_MIN": arithmetic.reduction("min", "f32"),
     "QUANTIZE": arithmetic.quantize,
     "DEQUANTIZE": arithmetic.dequantize_op,
+    "DENSIFY": arithmetic.densify,
     "RESHAPE": movement.reshape,
     "SQUEEZE": movement.squeeze,
     "EXPAND_DIMS": movement.expand_dims,
@@ -65,6 +69,10 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "PACK": slicing.pack,
     "DEPTH_TO_SPACE": movement.depth_to_space,
     "SPACE_TO_DEPTH": movement.space_to_depth,
+    "MIRROR_PAD": gathering.mirror_pad,
+    "REVERSE_V2": gathering.reverse,
+    "GATHER": gathering.gather,
+    "UNPACK": gathering.unpack,
     "RESIZE_BILINEAR": resampling.resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resampling.resize_nearest_neighbor,
 }
@@ -79,13 +87,16 @@ _OPTIONS: Mapping[str, str] = {
     "SUB": "SubOptions",
     "MUL": "MulOptions",
     "SOFTMAX": "SoftmaxOptions",
-    "MEAN": "ReducerOptions",
+    **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), "ReducerOptions"),
     "RESHAPE": "ReshapeOptions",
     "SQUEEZE": "SqueezeOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "PACK": "PackOptions",
+    "UNPACK": "UnpackOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "GATHER": "GatherOptions",
     "DIV": "DivOptions",
     "LEAKY_RELU": "LeakyReluOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions",

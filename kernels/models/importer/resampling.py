@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Between, DType, Gather, Interpolate, Tensor
+from ..graph import DType, Tensor
+from ..places import Between, Gather, Interpolate
 from .scope import Scope
 
 MAX_SIZE = 2**20

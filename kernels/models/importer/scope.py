@@ -21,13 +21,13 @@ from ..graph import (
     Dequantize,
     DType,
     Elementwise,
-    Gather,
     Mean,
     Node,
     Operation,
     Pad,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Tensor,
@@ -36,6 +36,7 @@ from ..graph import (
     Window,
 )
 from ..model import Op, TensorRef
+from ..places import Gather
 from .values import Consequence, Values, printable
 
 MAX_RANK = 4
@@ -48,6 +49,7 @@ _FOLDABLE = (
     Elementwise,
     Unary,
     Mean,
+    Reduce,
     PRelu,
     Reshape,
     Transpose,
@@ -88,6 +90,13 @@ class Scope:
         found = self.op.input(position)
         if found is None:
             self.fail(f"its {role} is missing.")
+        return found
+
+    def result(self, position: int) -> TensorRef:
+        """A result as the file has it, which has no value yet."""
+        found = self.op.output(position)
+        if found is None or found.data is not None or found.index in self.values.known:
+            self.fail("its output is missing or has a value already.")
         return found
 
     def value(self, position: int, role: str, *dtypes: DType) -> Tensor:
@@ -220,9 +229,7 @@ class Scope:
 
     def fold(self, data: NDArray[Any], position: int = 0) -> None:
         """The result is this constant."""
-        ref = self.op.output(position)
-        if ref is None or ref.data is not None or ref.index in self.values.known:
-            self.fail("its output is missing or has a value already.")
+        ref = self.result(position)
         self.values.constants.charge(data.nbytes)
         dtype = _DTYPES[data.dtype.name]
         self.values.known[ref.index] = Tensor(ref.name, data.shape, dtype, data=data)

@@ -16,14 +16,15 @@ from ..graph import (
     Dense,
     DepthwiseConv2d,
     Elementwise,
-    Interpolate,
     Mean,
     Node,
     Pool2d,
+    Reduce,
     Softmax,
     Unary,
     UnaryKind,
 )
+from ..places import Interpolate
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
@@ -63,6 +64,13 @@ def mean(node: Node, operation: Mean, x: Array) -> Array:
     """MEAN."""
     means = np.asarray(x.mean(axis=operation.axes, dtype=np.float64), x.dtype)
     return means.reshape(node.output.shape)
+
+
+def reduce(node: Node, operation: Reduce, x: Array) -> Array:
+    """SUM, REDUCE_MAX, REDUCE_MIN; of int8 only those that choose."""
+    wide = x.astype(np.float64) if operation.kind == "sum" else x
+    join = {"sum": np.add, "max": np.maximum, "min": np.minimum}[operation.kind]
+    return np.asarray(join.reduce(wide, axis=operation.axes), x.dtype).reshape(node.output.shape)
 
 
 def elementwise(operation: Elementwise, a: Array, b: Array) -> Array:

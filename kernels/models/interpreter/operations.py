@@ -22,14 +22,13 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Gather,
-    Interpolate,
     Mean,
     Node,
     Pad,
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Softmax,
@@ -38,6 +37,7 @@ from ..graph import (
     Unary,
 )
 from ..onnx_quantization import to_even
+from ..places import Gather, Interpolate
 from ..quantization import dequantize, quantize
 from . import floats, integers, onnx_integers
 from .variants import Variant
@@ -91,6 +91,8 @@ def _floats(node: Node, operands: Sequence[Array]) -> Array:
             return floats.pool2d(node, operation, x)
         case Mean() as operation:
             return floats.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return floats.elementwise(operation, x, operands[1])
         case Softmax() as operation:
@@ -117,6 +119,8 @@ def _integers(node: Node, operands: Sequence[Array]) -> Array:
             return integers.pool2d(node, operation, x)
         case Mean() as operation:
             return integers.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return integers.elementwise(node, operation, x, operands[1])
         case Softmax() as operation:

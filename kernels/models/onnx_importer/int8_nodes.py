@@ -25,7 +25,6 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Gather,
     Mean,
     Node,
     Operation,
@@ -38,6 +37,7 @@ from ..graph import (
     Transpose,
     Unary,
 )
+from ..places import Gather
 
 Weighted = Conv2d | DepthwiseConv2d | Dense
 

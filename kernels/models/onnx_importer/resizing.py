@@ -8,7 +8,7 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Between, Gather, Interpolate
+from ..places import Between, Gather, Interpolate
 from .call import Call
 from .values import Value
 

@@ -23,15 +23,14 @@ from ..graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Gather,
     Graph,
-    Interpolate,
     Mean,
     Node,
     Pad,
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Softmax,
@@ -42,6 +41,7 @@ from ..graph import (
 )
 from ..onnx_quantization import TableKind, average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
+from ..places import Gather, Interpolate
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
@@ -252,7 +252,29 @@ def _mean(low: Lowered, node: Node, operation: Mean) -> None:
     return None
 
 
-def _as_image_to_average(low: Lowered, node: Node, operation: Mean) -> tuple[Tensor, Tensor]:
+def _reduce(low: Lowered, node: Node, operation: Reduce) -> None:
+    x, out = node.inputs[0], node.output
+    if len(x.shape) != 4 or operation.axes != (1, 2):
+        x, out = _as_image_to_average(low, node, operation)
+    (_, h, w, c), stored = x.shape, [_store_any(out)]
+    window = _window(Window(h, w))
+    if x.dtype == "i8":
+        if operation.kind != "max":
+            raise ModelError(f"its {operation.kind} is of int8, which cannot be run; convert the model without it.")
+        return low.direct(node, "pool_i8", x, out, *window, 0, -128, 127)
+    if operation.kind == "sum":
+        ones = np.ones((h, w, c), np.float32)
+        return low.stream(node, "depthwise", (x, 1, 1, c, *window, 1, ones, np.zeros(c, np.float32)), c, stored)
+    if operation.kind == "min":
+        minus = Stage("scale", (np.full(c, -1, np.float32),))
+        negative = _like(x, f"{node.output.name} of what is negative", x.shape)
+        low.read(node, x, [minus, _store(negative)])
+        x, stored = negative, [minus, *stored]
+    low.stream(node, "pool", (x, 1, 1, *window, 0), c, stored)
+    return None
+
+
+def _as_image_to_average(low: Lowered, node: Node, operation: Mean | Reduce) -> tuple[Tensor, Tensor]:
     """What is averaged as the height of images of one column and one channel, each kept value an image."""
     x, out = low.computed(node, node.inputs[0]), node.output
     kept = [axis for axis in range(len(x.shape)) if axis not in operation.axes]
@@ -506,6 +528,7 @@ _LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {
     Pool2d: _pool2d,
     BinaryMaxPool2d: _bmaxpool,
     Mean: _mean,
+    Reduce: _reduce,
     Elementwise: _elementwise,
     Unary: _unary,
     PRelu: _prelu,
