@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ..ops import BConv2d, words
 
-DType = Literal["f32", "i8", "i32", "bits"]
-ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
+DType = Literal["f32", "i8", "u8", "i32", "bits"]
+BinaryKind = Literal["add", "sub", "mul", "minimum", "maximum"]
+UnaryKind = Literal["abs", "logistic", "clamp", "tanh", "hard_swish", "leaky_relu"]
+ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "u8": 1, "i32": 4, "bits": 4}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +27,8 @@ class Tensor:
     """A value between operations; `data` when it is constant.
 
     i8 stands for `scale * (stored - zero_point)`; it is computed in TFLite's fixed point, or `in_floats`, as ONNX says,
-    see `onnx_quantization.py`. `data` of bits is u32 words. Tensors are compared by identity.
+    see `onnx_quantization.py`. u8 is the same in uint8: only Quantize and Dequantize read or make it. `data` of bits is
+    u32 words. Tensors are compared by identity.
     """
 
     name: str
@@ -179,18 +182,19 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Elementwise:
-    """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
+    """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant; `minimum`, `maximum` of i8."""
 
-    kind: Literal["add", "sub", "mul"]
+    kind: BinaryKind
     act: Clamp = Clamp()
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """ABS, LOGISTIC, RELU, RELU6, RELU_N1_TO_1 (the last three as `clamp`)."""
+    """ABS, LOGISTIC, RELU and its relatives (as `clamp`); of i8 also TANH, HARD_SWISH, LEAKY_RELU (slope `alpha`)."""
 
-    kind: Literal["abs", "logistic", "clamp"]
+    kind: UnaryKind
     act: Clamp = Clamp()
+    alpha: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,12 +256,12 @@ class BitDequantize:
 
 @dataclass(frozen=True, slots=True)
 class Quantize:
-    """QUANTIZE: f32 to i8, or i8 to i8 of another scale."""
+    """QUANTIZE: f32, i8 or u8 to i8 or u8 of another scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dequantize:
-    """DEQUANTIZE: i8 to f32."""
+    """DEQUANTIZE: i8 or u8 to f32."""
 
 
 Operation = (

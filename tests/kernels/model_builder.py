@@ -202,4 +202,8 @@ _VERSIONS = {
     "RELU": 2,
     "PRELU": 1,
     "LOGISTIC": 2,
+    "TANH": 2,
+    "LEAKY_RELU": 2,
+    "MINIMUM": 2,
+    "MAXIMUM": 2,
 }

@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from ..graph import (
+    BinaryKind,
     BitDequantize,
     BitQuantize,
     Clamp,
     Dequantize,
+    DType,
     Elementwise,
     Mean,
     Pool2d,
@@ -22,12 +24,16 @@ from ..graph import (
     Softmax,
     Tensor,
     Unary,
+    UnaryKind,
 )
+from ..int8_tables import hard_swish_factors
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from .scope import Scope
 
 MAX_SOFTMAX_I8 = 4095
 """Values whose int8 softmax has a sum in fixed point."""
+
+_MAX_SLOPE = 1e6
 
 
 def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
@@ -44,11 +50,11 @@ def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
     return convert
 
 
-def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
-    """ADD, SUB, MUL of operands that broadcast."""
+def elementwise(kind: BinaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ADD, SUB, MUL and their relatives, of operands that broadcast."""
 
     def convert(scope: Scope) -> None:
-        a, b = scope.value(0, "first operand", "f32", "i8"), scope.value(1, "second operand", "f32", "i8")
+        a, b = scope.value(0, "first operand", *dtypes), scope.value(1, "second operand", *dtypes)
         if a.dtype != b.dtype:
             scope.fail(f"its operands are {a.dtype} and {b.dtype}.")
         a, b = _per_image(scope, a, b), _per_image(scope, b, a)
@@ -56,16 +62,20 @@ def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
             shape = np.broadcast_shapes(a.shape, b.shape)
         except ValueError:
             scope.fail(f"its operands have shapes {list(a.shape)} and {list(b.shape)}, which do not go together.")
-        scope.node(Elementwise(kind, scope.act()), [a, b], scope.output(shape, a.dtype))
+        out = scope.output(shape, a.dtype)
+        if kind in ("minimum", "maximum"):  # TensorFlow Lite compares what is stored, whatever it stands for
+            _same_scale(scope, a, out)
+            _same_scale(scope, b, out)
+        scope.node(Elementwise(kind, scope.act()), [a, b], out)
 
     return convert
 
 
-def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
-    """ABS, LOGISTIC."""
+def unary(kind: UnaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ABS, LOGISTIC and their relatives."""
 
     def convert(scope: Scope) -> None:
-        x = scope.value(0, "input", "f32", "i8")
+        x = scope.value(0, "input", *dtypes)
         out = scope.output(x.shape, x.dtype)
         if kind == "logistic":
             _from_0_to_1(scope, out)
@@ -84,7 +94,25 @@ def clamp(low: float, high: float) -> Callable[[Scope], None]:
     return convert
 
 
-relu, relu6, relu_n1_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0)
+relu, relu6, relu_n1_to_1, relu_0_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0), clamp(0.0, 1.0)
+
+
+def hard_swish(scope: Scope) -> None:
+    """HARD_SWISH of int8."""
+    x = scope.value(0, "input", "i8")
+    out = scope.output(x.shape, x.dtype)
+    if hard_swish_factors(x, out)[0][1] > 0:
+        scope.fail("its output has steps finer than a 128th of its input's, which TensorFlow Lite refuses too.")
+    scope.node(Unary("hard_swish"), [x], out)
+
+
+def leaky_relu(scope: Scope) -> None:
+    """LEAKY_RELU of int8."""
+    x = scope.value(0, "input", "i8")
+    alpha = scope.op.options.get("alpha", 0.0)
+    if not isinstance(alpha, (int, float)) or not abs(alpha) < _MAX_SLOPE:  # NaN is not
+        scope.fail(f"its alpha is {alpha!r}, not a number below {_MAX_SLOPE:g}.")
+    scope.node(Unary("leaky_relu", alpha=float(alpha)), [x], scope.output(x.shape, x.dtype))
 
 
 def prelu(scope: Scope) -> None:
@@ -129,13 +157,15 @@ def mean(scope: Scope) -> None:
 
 
 def quantize(scope: Scope) -> None:
-    """QUANTIZE: f32 or i8 to i8."""
-    x = scope.value(0, "input", "f32", "i8")
-    scope.node(Quantize(), [x], scope.output(x.shape, "i8"))
+    """QUANTIZE: f32, i8 or u8 to i8 or u8."""
+    x = scope.value(0, "input", "f32", "i8", "u8")
+    ref = scope.op.output(0)
+    dtype: DType = "u8" if ref is not None and ref.dtype == "uint8" else "i8"
+    scope.node(Quantize(), [x], scope.output(x.shape, dtype))
 
 
 def dequantize_op(scope: Scope) -> None:
-    """DEQUANTIZE: i8 to f32; of a constant (float16 or int8 weights) it is folded."""
+    """DEQUANTIZE: i8 or u8 to f32; of a constant (float16 or int8 weights) it is folded."""
     ref, out = scope.ref(0, "input"), scope.op.output(0)
     if ref.data is not None and ref.index not in scope.values.known and out is not None:
         data = scope.constant(0, "input", "float16", "int8")
@@ -145,7 +175,7 @@ def dequantize_op(scope: Scope) -> None:
         data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
-    x = scope.value(0, "input", "i8")
+    x = scope.value(0, "input", "i8", "u8")
     scope.node(Dequantize(), [x], scope.output(x.shape, "f32"))
 
 

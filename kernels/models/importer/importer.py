@@ -9,7 +9,8 @@ from ..graph import DType, Graph, Tensor
 from ..model import ModelFile, Op, TensorRef
 from . import arithmetic, convolutions, movement
 from .constants import Constants
-from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, quantization_of, shown
+from .quantized import quantization_of
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, Values, shown
 
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
@@ -21,14 +22,20 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "LceDequantize": arithmetic.lce_dequantize,
     "MAX_POOL_2D": arithmetic.pool_2d("max"),
     "AVERAGE_POOL_2D": arithmetic.pool_2d("average"),
-    "ADD": arithmetic.elementwise("add"),
-    "SUB": arithmetic.elementwise("sub"),
-    "MUL": arithmetic.elementwise("mul"),
-    "ABS": arithmetic.unary("abs"),
-    "LOGISTIC": arithmetic.unary("logistic"),
+    "ADD": arithmetic.elementwise("add", "f32", "i8"),
+    "SUB": arithmetic.elementwise("sub", "f32", "i8"),
+    "MUL": arithmetic.elementwise("mul", "f32", "i8"),
+    "MINIMUM": arithmetic.elementwise("minimum", "i8"),
+    "MAXIMUM": arithmetic.elementwise("maximum", "i8"),
+    "ABS": arithmetic.unary("abs", "f32", "i8"),
+    "LOGISTIC": arithmetic.unary("logistic", "f32", "i8"),
+    "TANH": arithmetic.unary("tanh", "i8"),
+    "HARD_SWISH": arithmetic.hard_swish,
+    "LEAKY_RELU": arithmetic.leaky_relu,
     "RELU": arithmetic.relu,
     "RELU6": arithmetic.relu6,
     "RELU_N1_TO_1": arithmetic.relu_n1_to_1,
+    "RELU_0_TO_1": arithmetic.relu_0_to_1,
     "PRELU": arithmetic.prelu,
     "SOFTMAX": arithmetic.softmax,
     "MEAN": arithmetic.mean,
@@ -58,6 +65,7 @@ _OPTIONS: Mapping[str, str] = {
     "ADD": "AddOptions",
     "SUB": "SubOptions",
     "MUL": "MulOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "SOFTMAX": "SoftmaxOptions",
     "MEAN": "ReducerOptions",
     "RESHAPE": "ReshapeOptions",
@@ -68,7 +76,7 @@ _OPTIONS: Mapping[str, str] = {
 }
 """Of the ops whose options are read: the schema's table that holds them."""
 
-_INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
+_INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8", "uint8": "u8"}
 MAX_BATCH = 4096
 
 
@@ -117,7 +125,7 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
     what = f"{model.path}: its input '{shown(ref.name)}'"
     dtype = _INPUT_DTYPES.get(ref.dtype)
     if dtype is None:
-        raise ModelError(f"{what} is {ref.dtype}; convert the model with float32 or int8 inputs.")
+        raise ModelError(f"{what} is {ref.dtype}; convert the model with float32, int8 or uint8 inputs.")
     if ref.data is not None or ref.index in values.known:
         raise ModelError(f"{what} is constant or there twice; convert the model again.")
     if not 1 <= len(ref.shape) <= MAX_RANK or min(ref.shape) < 1:
@@ -126,7 +134,7 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
     if tensor.bytes >= MAX_TENSOR_BYTES:
         raise ModelError(f"{what} of shape {list(tensor.shape)} takes more than 2 GiB.")
     scale, zero_point = None, 0
-    if dtype == "i8":
+    if dtype in ("i8", "u8"):
         try:
             scale, zero_point = quantization_of(ref, "input")
         except ModelError as error:

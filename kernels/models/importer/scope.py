@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from typing import Any, NoReturn
 
 import numpy as np
@@ -35,11 +35,12 @@ from ..graph import (
 )
 from ..model import Op, TensorRef
 from .constants import Constants
+from .quantized import UNKNOWN, quantization_of
 
 MAX_RANK = 4
 _LONGEST_SHOWN = 80
 MAX_TENSOR_BYTES = 2**31
-_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "int32": "i32"}
+_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "uint8": "u8", "int32": "i32"}
 _FOLDABLE = (
     BitQuantize,
     BitDequantize,
@@ -116,7 +117,7 @@ class Scope:
                 self.fail(f"its {role} '{shown(ref.name)}' is used before anything computes it.")
             tensor = self._constant_tensor(ref, role)
         if tensor.dtype not in dtypes:
-            self.fail(f"its {role} is {tensor.dtype}, not {' or '.join(dtypes)}.")
+            self.fail(UNKNOWN.get(ref.dtype) or f"its {role} is {tensor.dtype}, not {' or '.join(dtypes)}.")
         return tensor
 
     def constant(self, position: int, role: str, *dtypes: str, rank: int | None = None) -> NDArray[Any]:
@@ -127,7 +128,7 @@ class Scope:
             self.fail(f"its {role} is computed by the model; only constant ones are supported.")
         name = ref.dtype if folded is None or folded.data is None else folded.data.dtype.name
         if name not in dtypes:
-            self.fail(f"its {role} is {name}, not {' or '.join(dtypes)}.")
+            self.fail(UNKNOWN.get(name) or f"its {role} is {name}, not {' or '.join(dtypes)}.")
         data = self.values.constants.array(ref, role) if folded is None or folded.data is None else folded.data
         if rank is not None and data.ndim != rank:
             self.fail(f"its {role} has {data.ndim} dimensions, not {rank}.")
@@ -192,8 +193,8 @@ class Scope:
             self.fail(f"its output has shape {list(ref.shape)} where {[shape[0] // self.batch, *stored[1:]]} follows.")
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
         if ref.dtype != wanted:
-            self.fail(f"its output is {ref.dtype} where {wanted} follows.")
-        scale, zero_point = self.quantization(ref, "output") if dtype == "i8" else (None, 0)
+            self.fail(UNKNOWN.get(ref.dtype) or f"its output is {ref.dtype} where {wanted} follows.")
+        scale, zero_point = self.quantization(ref, "output") if dtype in ("i8", "u8") else (None, 0)
         tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
@@ -240,7 +241,7 @@ class Scope:
         self.values.known[ref.index] = folded
 
     def quantization(self, ref: TensorRef, role: str) -> tuple[float, int]:
-        """Scale and zero point of an int8 activation."""
+        """Scale and zero point of an int8 or uint8 activation."""
         return quantization_of(ref, role)
 
     def real_numbers(self, ref: TensorRef, stored: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -297,12 +298,12 @@ class Scope:
 
     def _constant_tensor(self, ref: TensorRef, role: str) -> Tensor:
         if ref.dtype not in _DTYPES:
-            self.fail(f"its {role} is {ref.dtype}, which is not supported.")
+            self.fail(UNKNOWN.get(ref.dtype) or f"its {role} is {ref.dtype}, which is not supported.")
         data = self.values.constants.array(ref, role)
         if len(ref.shape) > MAX_RANK or not data.size:
             self.fail(f"its {role} has shape {list(ref.shape)}.")
         dtype = _DTYPES[ref.dtype]
-        scale, zero_point = self.quantization(ref, role) if dtype == "i8" else (None, 0)
+        scale, zero_point = self.quantization(ref, role) if dtype in ("i8", "u8") else (None, 0)
         shape = ref.shape or (1,)
         return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
 
@@ -315,14 +316,3 @@ def printable(name: str) -> str:
 def shown(name: str) -> str:
     """A name for a message: not longer than one can read."""
     return printable(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
-
-
-def quantization_of(ref: TensorRef, role: str) -> tuple[float, int]:
-    """The one scale and zero point of an int8 tensor."""
-    found = ref.quantization
-    if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
-        raise ModelError(f"its {role} is int8 without one scale and one zero point.")
-    scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
-    if not (isfinite(scale) and 1e-30 < scale < 1e30) or not -128 <= zero_point <= 127:
-        raise ModelError(f"its {role} has scale {scale:g} and zero point {zero_point}.")
-    return scale, zero_point

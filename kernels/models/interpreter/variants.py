@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fixed_point import high_multiply
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax
+from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax, Unary
 from ..quantization import conv_requantization, quantize, quantize_multiplier, rescaling, round_half_away
+from ..stored import scale_of
 from . import integers
-from .integers import limited, scale_of
+from .integers import limited
 
 Array = NDArray[Any]
 Rule = Callable[[Node, Any, Sequence[Array]], Array]
@@ -131,6 +132,8 @@ def _xnn_quantize(node: Node, operation: Quantize, operands: Sequence[Array]) ->
 
 def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Array]) -> Array:
     """ADD and SUB by factors of 20 bits, halves up; MUL in floats, halves to even."""
+    if operation.kind in ("minimum", "maximum"):
+        return integers.elementwise(node, operation, *operands)
     (first, second), out = node.inputs, node.output
     a, b = (x.astype(np.int64) - t.zero_point for x, t in zip(operands, node.inputs, strict=True))
     scales = [np.float32(scale_of(tensor)) for tensor in (first, second, out)]
@@ -142,6 +145,19 @@ def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Arra
     left, right = (round(float(factor) * 2.0**shift) for factor in factors)
     steps = (a * left + b * right + (1 << (shift - 1))) >> shift
     return limited(out, steps + out.zero_point, operation.act)
+
+
+def _xnn_unary(node: Node, operation: Unary, operands: Sequence[Array]) -> Array:
+    """LEAKY_RELU by factors with eight bits after the point, halves up; what these cannot hold as the reference."""
+    (x,), (tensor,), out = operands, node.inputs, node.output
+    above = np.float32(scale_of(tensor)) / np.float32(scale_of(out))
+    below = above * np.float32(operation.alpha)
+    takes = 1 / 256 <= above <= 128 and abs(below) >= 1 / 256 and -127.99609375 <= below <= 128
+    if operation.kind != "leaky_relu" or not takes:
+        return integers.unary(node, operation, x)
+    steps = x.astype(np.int64) - tensor.zero_point
+    factors = np.where(steps >= 0, round(256 * float(above)), round(256 * float(below)))
+    return limited(out, ((steps * factors + 128) >> 8) + out.zero_point)
 
 
 def _xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
@@ -176,6 +192,7 @@ _XNNPACK: Mapping[type, Rule] = {
     **dict.fromkeys((Conv2d, DepthwiseConv2d, Dense), _weighted(_in_floats)),
     Quantize: _xnn_quantize,
     Elementwise: _xnn_elementwise,
+    Unary: _xnn_unary,
     Softmax: _x86_softmax,
 }
 VARIANTS: Mapping[str, Variant] = {

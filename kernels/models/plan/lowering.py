@@ -38,21 +38,22 @@ from ..graph import (
     Unary,
     Window,
 )
-from ..onnx_quantization import TableKind, average_ratio, product_scales
+from ..int8_tables import rescale_table, shift_table, unary_table
+from ..onnx_quantization import average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
     conv_requantization,
     mean_requantization,
+    quantize_multiplier,
     slope_requantization,
     softmax_exponentials,
     unary_requantization,
-    unary_table,
 )
 from .steps import Argument, Stage, Step, image_shape, pixels, store_of
 
-_BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3}
+_BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3, "minimum": 5, "maximum": 6}
 
 
 class Lowered:
@@ -324,8 +325,12 @@ def _strides(tensor: Tensor, shape: tuple[int, ...]) -> list[int]:
 
 def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
     a, b = node.inputs
+    if operation.kind in ("minimum", "maximum"):
+        one = quantize_multiplier(1.0)
+        return _binary_i8(low, node, operation.kind, Clamp(), (0, *one, *one, *one))
     fixed = binary_requantization(operation.kind, _scale(a), _scale(b), _scale(node.output))
     _binary_i8(low, node, operation.kind, operation.act, (fixed.left_shift, *fixed.a, *fixed.b, *fixed.out))
+    return None
 
 
 def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int, ...]) -> None:
@@ -338,18 +343,16 @@ def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int
 
 
 def _unary(low: Lowered, node: Node, operation: Unary) -> None:
-    if node.output.dtype == "i8":
-        return _table_i8(low, node, operation.kind, operation.act)
+    x, out = node.inputs[0], node.output
+    if out.in_floats:
+        kind: Any = operation.kind
+        values = onnx_table(kind, operation.act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+        return low.direct(node, "table_i8", x, out, values)
+    if out.dtype == "i8":
+        return low.direct(node, "table_i8", x, out, unary_table(operation, x, out))
     change = _clamp(operation.act) if operation.kind == "clamp" else [Stage(operation.kind)]
     low.read(node, node.inputs[0], [*change, _store(node.output)])
     return None
-
-
-def _table_i8(low: Lowered, node: Node, kind: TableKind, act: Clamp) -> None:
-    x, out = node.inputs[0], node.output
-    values = onnx_table if out.in_floats else unary_table
-    table = values(kind, act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
-    low.direct(node, "table_i8", x, out, table)
 
 
 def _prelu(low: Lowered, node: Node, operation: PRelu) -> None:
@@ -451,14 +454,31 @@ def _bit_dequantize(low: Lowered, node: Node, operation: BitDequantize) -> None:
 
 def _quantize(low: Lowered, node: Node, operation: Quantize) -> None:
     x, out = node.inputs[0], node.output
-    if x.dtype == "i8":
-        return _table_i8(low, node, "rescale", Clamp())
-    low.read(node, x, [_store_any(out)])
-    return None
+    if x.dtype == "f32":
+        stored = _as_int8(out)
+        low.read(node, x, [_store_any(stored)])
+        if stored is not out:
+            low.direct(node, "table_i8", stored, out, shift_table(stored, out))
+        return
+    if out.in_floats:
+        values = onnx_table("rescale", Clamp(), (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+    else:
+        values = rescale_table(x, out)
+    low.direct(node, "table_i8", x, out, values)
 
 
 def _dequantize(low: Lowered, node: Node, operation: Dequantize) -> None:
-    low.read(node, node.inputs[0], [_store(node.output)])
+    x, stored = node.inputs[0], _as_int8(node.inputs[0])
+    if stored is not x:
+        low.direct(node, "table_i8", x, stored, shift_table(x, stored))
+    low.read(node, stored, [_store(node.output)])
+
+
+def _as_int8(tensor: Tensor) -> Tensor:
+    """A uint8 tensor as int8 that stands for the same numbers; any other as it is."""
+    if tensor.dtype != "u8":
+        return tensor
+    return Tensor(f"{tensor.name} as int8", tensor.shape, "i8", tensor.scale, tensor.zero_point - 128)
 
 
 _LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {
