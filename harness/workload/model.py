@@ -22,6 +22,7 @@ from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
+from bnnbench.kernels.models.stored import limits_of
 from bnnbench.results.records import Kind
 
 from .base import Payload
@@ -37,7 +38,7 @@ some of them, and says nothing against it."""
 ZERO_SIGN = "zero_sign"
 """The variant of an engine whose Sign of 0 is 0, as ONNX says; a bit is +1."""
 
-NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
+NUMPY = {"f32": "<f4", "i8": "|i1", "u8": "|u1", "i32": "<i4", "bits": "<u4"}
 
 
 @dataclass(frozen=True)
@@ -199,14 +200,15 @@ class ModelWorkload:
         return interpret(self.graph, [self.input(0)], keep=True)
 
     def input(self, which: int) -> NDArray[Any]:
-        """Input number `which`: random (f32 from -1 to 1, i8 over its whole range), or edges (`inputs.py`)."""
+        """Input number `which`: random (f32 from -1 to 1, i8 and u8 over their whole range), or edges (`inputs.py`)."""
         (tensor,) = self.graph.inputs
         if which in EDGES:
             return EDGES[which].make(self.graph)
         rng = np.random.default_rng([self.seed, 0 if which == 0 else which - len(EDGES)])
         if tensor.dtype == "f32":
             return rng.uniform(-1, 1, tensor.shape).astype("<f4")
-        return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
+        low, high = limits_of(tensor)
+        return rng.integers(low, high + 1, tensor.shape).astype(NUMPY[tensor.dtype])
 
     def graph_and_input(self, which: int) -> tuple[Graph, NDArray[Any]]:
         """For whoever looks into its steps."""
@@ -271,7 +273,7 @@ class ModelWorkload:
     @cached_property
     def rounds(self) -> bool:
         """Whether it computes with TFLite's int8, which others may round otherwise."""
-        return any(node.output.dtype == "i8" and not node.output.in_floats for node in self.graph.nodes)
+        return any(node.output.dtype in ("i8", "u8") and not node.output.in_floats for node in self.graph.nodes)
 
     @cached_property
     def rounds_as_onnx(self) -> bool:
@@ -328,7 +330,7 @@ class ModelWorkload:
 
 def _rounds_sums(node: Node) -> bool:
     """Whether it rounds floats that an engine has computed."""
-    return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
+    return node.output.dtype in ("i8", "u8") and any(x.dtype == "f32" and x.data is None for x in node.inputs)
 
 
 def _path(blob: bytes | Path) -> str:

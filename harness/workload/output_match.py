@@ -61,8 +61,8 @@ def tolerance(right: Array) -> float:
 def compare_outputs(
     raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Array], steps: int = 0, sizes: Sequence[float] = ()
 ) -> Match:
-    """Raw outputs, one after another, against the right ones; int8 may be `steps` off, and so may floats that have
-    steps of these `sizes`."""
+    """Raw outputs, one after another, against the right ones; int8 and uint8 may be `steps` off, and so may
+    floats that have steps of these `sizes`."""
     needed = sum(array.nbytes for array in expected)
     if len(raw) != needed:
         return Match(None, f"the output has {len(raw)} bytes, not {needed}")
@@ -75,7 +75,7 @@ def compare_outputs(
             if wrong:
                 return Match(None, f"{wrong} bits of output {tensor.name} are wrong")
             continue
-        found = compare_array(output, right, steps if tensor.dtype == "i8" else tolerance(right) + steps * size)
+        found = compare_array(output, right, steps if tensor.dtype in ("i8", "u8") else tolerance(right) + steps * size)
         if found.wrong:
             return found
         largest = max(largest, found.difference or 0.0)

@@ -80,27 +80,37 @@ def _clamp(operation: Unary, x: Tensor, out: Tensor) -> Array:
 
 
 def _leaky_relu(operation: Unary, x: Tensor, out: Tensor) -> Array:
-    """Two factors, each rounded as a Q31 multiplier and a shift."""
+    """Two factors, each a Q31 multiplier and a shift. A negative slope's sign comes last, after halves went up."""
     steps = _steps(x)
     above = requantize(steps, *unary_requantization(scale_of(x), scale_of(out)))
-    below = requantize(steps, *slope_requantization(scale_of(x), operation.alpha, scale_of(out)))
+    multiplier, shift = slope_requantization(scale_of(x), operation.alpha, scale_of(out))
+    below = requantize(steps, abs(multiplier), shift) * (-1 if multiplier < 0 else 1)
     return _limited(np.where(steps >= 0, above, below), out)
 
 
-def _in_floats(function: Callable[[Array], Array]) -> Callable[[Unary, Tensor, Tensor], Array]:
-    """A function of f32, times the inverse of the output's scale, halves away from zero."""
+def table_in_floats(kind: str, x: Tensor, out: Tensor, whole: Callable[[Array], Array]) -> Array:
+    """[256] of LOGISTIC or TANH: f32, times the inverse of the output's scale, made `whole`."""
+    real = _FUNCTIONS[kind](dequantize(values_of(x), scale_of(x), x.zero_point))
+    scaled = (real * (np.float32(1) / np.float32(scale_of(out)))).astype(np.float64)
+    return _limited(whole(scaled).clip(-1e9, 1e9), out)
 
-    def table(operation: Unary, x: Tensor, out: Tensor) -> Array:
-        real = function(dequantize(values_of(x), scale_of(x), x.zero_point).astype(np.float64)).astype(np.float32)
-        scaled = (real * (np.float32(1) / np.float32(scale_of(out)))).astype(np.float64)
-        return _limited((np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)).clip(-1e9, 1e9), out)
 
-    return table
+def _halves_away(values: Array) -> Array:
+    return np.asarray(np.sign(values) * np.floor(np.abs(values) + 0.5))
+
+
+def _in_floats(operation: Unary, x: Tensor, out: Tensor) -> Array:
+    return table_in_floats(operation.kind, x, out, _halves_away)
 
 
 def _logistic(x: Array) -> Array:
+    """Each step rounded to f32: a half of a step may hang on it."""
     with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+        return np.asarray(np.float32(1) / (np.float32(1) + np.exp(-x.astype(np.float64)).astype(np.float32)))
+
+
+def _tanh(x: Array) -> Array:
+    return np.tanh(x.astype(np.float64)).astype(np.float32)
 
 
 def _hard_swish(operation: Unary, x: Tensor, out: Tensor) -> Array:
@@ -113,11 +123,11 @@ def _hard_swish(operation: Unary, x: Tensor, out: Tensor) -> Array:
     scaled = _high_multiply_16(fine, to_output)
     slope = _saturated(fine << (slope_shift - 1)) if slope_shift > 0 else fine
     slope = _high_multiply_16(slope, to_slope)
-    slope = _saturated(slope << 1) if slope_shift > 0 else shifted_right(slope, -slope_shift)
+    slope = _saturated(slope << 1) if slope_shift > 0 else _shifted_right_16(slope, -slope_shift)
     slope = (slope + 2**15) >> 1
     product = slope * scaled
     steps = np.sign(product) * (np.abs(product) >> 15)  # towards zero
-    wrapped = (shifted_right(steps, -shift) + out.zero_point + 2**15) % 2**16 - 2**15
+    wrapped = (_shifted_right_16(steps, -shift) + out.zero_point + 2**15) % 2**16 - 2**15
     return _limited(wrapped - out.zero_point, out)
 
 
@@ -130,16 +140,22 @@ def _high_multiply_16(a: Array, b: int) -> Array:
     return np.asarray((a * b + 2**14) >> 15)
 
 
+def _shifted_right_16(a: Array, bits: int) -> Array:
+    """`a / 2^bits`, halves away from zero; past 15 bits the kernel's mask overflows, and what is left is a sign."""
+    return shifted_right(a, bits) if bits < 16 else np.where(a < 0, -1, 1)
+
+
 def _saturated(a: Array) -> Array:
     return np.asarray(np.clip(a, -(2**15), 2**15 - 1))
 
 
+_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {"logistic": _logistic, "tanh": _tanh}
 _KINDS: Mapping[str, Callable[[Unary, Tensor, Tensor], Array]] = {
     "abs": _abs,
     "clamp": _clamp,
     "leaky_relu": _leaky_relu,
-    "logistic": _in_floats(_logistic),
-    "tanh": _in_floats(np.tanh),
+    "logistic": _in_floats,
+    "tanh": _in_floats,
     "hard_swish": _hard_swish,
 }
 """Kind of `Unary` -> its table: a new one is a function and a row."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ..fixed_point import high_multiply
 from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax, Unary
+from ..int8_tables import looked_up, table_in_floats
 from ..quantization import conv_requantization, quantize, quantize_multiplier, rescaling, round_half_away
-from ..stored import scale_of
+from ..stored import limits_of, scale_of
 from . import integers
 from .integers import limited
 
@@ -71,16 +72,16 @@ def _nearest(values: Array) -> Array:
 
 
 def _x86_quantize(node: Node, operation: Quantize, operands: Sequence[Array]) -> Array:
-    """f32: whole vectors by the inverse scale, halves to even; the rest as the reference. i8: halves up."""
+    """f32: whole vectors by the inverse scale, halves to even; the rest as the reference. 8 bits: halves up."""
     (x,), (tensor,), out = operands, node.inputs, node.output
-    if tensor.dtype == "i8":
+    if tensor.dtype != "f32":
         steps = _up(x.astype(np.int64) - tensor.zero_point, *rescaling(scale_of(tensor), scale_of(out)))
         return limited(out, steps + out.zero_point)
     flat, whole = x.reshape(-1), x.size // _LANES * _LANES
     return np.concatenate(
         [
             limited(out, _by_inverse(flat[:whole], scale_of(out)) + out.zero_point),
-            quantize(flat[whole:], scale_of(out), out.zero_point),
+            quantize(flat[whole:], scale_of(out), out.zero_point, limits_of(out)[0]),
         ]
     ).reshape(x.shape)
 
@@ -125,7 +126,10 @@ def _xnn_quantize(node: Node, operation: Quantize, operands: Sequence[Array]) ->
     (x,), (tensor,), out = operands, node.inputs, node.output
     if tensor.dtype == "f32":
         return limited(out, _by_inverse(x, scale_of(out)) + out.zero_point)
-    factor = round(256 * float(np.float32(scale_of(tensor)) / np.float32(scale_of(out))))
+    ratio = np.float32(scale_of(tensor)) / np.float32(scale_of(out))
+    if tensor.dtype != out.dtype or not 1 / 256 <= ratio <= 128:  # which XNNPACK does not do
+        return _x86_quantize(node, operation, operands)
+    factor = round(256 * float(ratio))
     steps = ((x.astype(np.int64) - tensor.zero_point) * factor + 128) >> 8
     return limited(out, steps + out.zero_point)
 
@@ -148,6 +152,16 @@ def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Arra
 
 
 def _xnn_unary(node: Node, operation: Unary, operands: Sequence[Array]) -> Array:
+    """LOGISTIC and TANH: the stored value's halves to even."""
+    (x,), (tensor,), out = operands, node.inputs, node.output
+    if operation.kind in ("logistic", "tanh"):
+        zero = np.float32(out.zero_point)
+        table = table_in_floats(operation.kind, tensor, out, lambda v: np.rint(v.astype(np.float32) + zero) - zero)
+        return looked_up(table, x)
+    return _older_xnn_unary(node, operation, operands)
+
+
+def _older_xnn_unary(node: Node, operation: Unary, operands: Sequence[Array]) -> Array:
     """LEAKY_RELU by factors with eight bits after the point, halves up; what these cannot hold as the reference."""
     (x,), (tensor,), out = operands, node.inputs, node.output
     above = np.float32(scale_of(tensor)) / np.float32(scale_of(out))
@@ -192,14 +206,14 @@ _XNNPACK: Mapping[type, Rule] = {
     **dict.fromkeys((Conv2d, DepthwiseConv2d, Dense), _weighted(_in_floats)),
     Quantize: _xnn_quantize,
     Elementwise: _xnn_elementwise,
-    Unary: _xnn_unary,
+    Unary: _older_xnn_unary,
     Softmax: _x86_softmax,
 }
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
         Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", _X86),
-        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean}),
+        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean, Unary: _xnn_unary}),
         Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", {**_XNNPACK, Mean: _older_xnn_mean}),
     )
 }

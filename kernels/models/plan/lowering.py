@@ -323,6 +323,12 @@ def _strides(tensor: Tensor, shape: tuple[int, ...]) -> list[int]:
     return strides
 
 
+def _image_strides(tensor: Tensor, out: Tensor) -> list[int]:
+    """Of an operand that broadcasts to `out`, for n h w c of out's record."""
+    strides = _strides(tensor, (1,) * (4 - len(out.shape)) + out.shape)
+    return [strides[2], 0, 0, strides[3]] if len(out.shape) == 2 else strides
+
+
 def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
     a, b = node.inputs
     if operation.kind in ("minimum", "maximum"):
@@ -336,8 +342,7 @@ def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
 def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int, ...]) -> None:
     out = node.output
     a, b = (low.computed(node, tensor) for tensor in node.inputs)
-    shape = image_shape(out)
-    strides = [*_strides(a, shape), *_strides(b, shape)]
+    strides = [*_image_strides(a, out), *_image_strides(b, out)]
     bounds = act_bounds_i8(act, _scale(out), out.zero_point)
     low.direct(node, "binary_i8", a, out, b, _BROADCASTS[kind], *strides, *bounds, *fixed)
 
