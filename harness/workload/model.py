@@ -18,6 +18,7 @@ from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Dequantize, Graph, Node
+from bnnbench.kernels.models.hybrid import is_hybrid
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
@@ -37,6 +38,9 @@ some of them, and says nothing against it."""
 
 ZERO_SIGN = "zero_sign"
 """The variant of an engine whose Sign of 0 is 0, as ONNX says; a bit is +1."""
+
+HYBRID = "hybrid"
+"""The variant of an engine that rounds floats before int8 weights, as TensorFlow Lite does."""
 
 NUMPY = {"f32": "<f4", "i8": "|i1", "u8": "|u1", "i32": "<i4", "bits": "<u4"}
 
@@ -272,8 +276,14 @@ class ModelWorkload:
 
     @cached_property
     def rounds(self) -> bool:
-        """Whether it computes with TFLite's int8, which others may round otherwise."""
-        return any(node.output.dtype in ("i8", "u8") and not node.output.in_floats for node in self.graph.nodes)
+        """Whether it computes with TFLite's int8, which others may round otherwise, or floats with int8 weights."""
+        stored = (node.output for node in self.graph.nodes if node.output.dtype in ("i8", "u8"))
+        return self._has_hybrid or any(not tensor.in_floats for tensor in stored)
+
+    @cached_property
+    def _has_hybrid(self) -> bool:
+        """Whether it computes floats with int8 weights."""
+        return any(map(is_hybrid, self.graph.nodes))
 
     @cached_property
     def rounds_as_onnx(self) -> bool:
@@ -322,6 +332,8 @@ class ModelWorkload:
         if not self.rounds:
             return found
         for variant in (None, *VARIANTS):
+            if variant == HYBRID and not self._has_hybrid:
+                continue
             other = compare_outputs(raw, self.graph.outputs, self.expected(which, variant), self.others_steps)
             if not other.wrong:
                 return replace(other, variant=variant)

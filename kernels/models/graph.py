@@ -80,7 +80,8 @@ class Conv2d:
     """CONV_2D: one input. `weights` f32 or i8 [oc, kh, kw, c / groups]; `bias` f32 or i32 [oc].
 
     i8: `weight_scales` f32[oc], weights symmetric; an i32 bias counts steps of input scale x weight scale, and the bias
-    of an output that is computed in floats is f32.
+    of an output that is computed in floats is f32. i8 weights of an f32 input stand for floats, see `hybrid.py`;
+    `rounds_symmetrically` says how TensorFlow Lite rounds that input.
     """
 
     window: Window
@@ -89,6 +90,7 @@ class Conv2d:
     act: Clamp = Clamp()
     groups: int = 1
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +103,7 @@ class DepthwiseConv2d:
     multiplier: int = 1
     act: Clamp = Clamp()
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,7 @@ class Dense:
     bias: NDArray[Any] | None
     act: Clamp = Clamp()
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
+from ..hybrid import is_hybrid
 from ..stored import STORED, scale_of
 from .onnx_integers import computes, unrounded
 from .operations import run_node
@@ -71,7 +72,9 @@ def interpret(
 
 def is_sure(graph: Graph, values: Mapping[str, Array]) -> bool:
     """Whether no sign is too close to zero, and no value that ONNX's int8 rounds too close to a half, to call;
-    `values` as `interpret(..., keep=True)` returns them."""
+    `values` as `interpret(..., keep=True)` returns them. Others round floats before int8 weights: never sure."""
+    if any(map(is_hybrid, graph.nodes)):
+        return False
     if any(margin.unsure for margin in sign_margins(graph, values)):
         return False
     for node in graph.nodes:

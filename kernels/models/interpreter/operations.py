@@ -34,6 +34,7 @@ from ..graph import (
     Transpose,
     Unary,
 )
+from ..hybrid import is_hybrid
 from ..onnx_quantization import to_even
 from ..quantization import dequantize, quantize
 from ..stored import is_8_bit, limits_of, scale_of
@@ -49,6 +50,8 @@ def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = No
     x = operands[0]
     if x.dtype == np.int8 and onnx_integers.computes(node):
         return onnx_integers.run(node, operands)
+    if variant and is_hybrid(node):
+        return variant.hybrid(node, node.operation, x)
     rule = (
         variant.rules.get(type(node.operation))
         if variant and {"i8", "u8"} & {node.inputs[0].dtype, node.output.dtype}

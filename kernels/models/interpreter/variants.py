@@ -19,7 +19,7 @@ from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mea
 from ..int8_tables import looked_up, table_in_floats
 from ..quantization import conv_requantization, quantize, quantize_multiplier, rescaling, round_half_away
 from ..stored import limits_of, scale_of
-from . import integers
+from . import hybrid_kernels, integers
 from .integers import limited
 
 Array = NDArray[Any]
@@ -31,10 +31,12 @@ _LANES = 8
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`rules` by the type of the operation, where its input or output is int8; all else is the reference's."""
+    """`rules` by the type of the operation, where its input or output is int8; `hybrid` for floats with int8 weights.
+    All else is the reference's."""
 
     name: str
     about: str
+    hybrid: Callable[[Node, Any, Array], Array]
     rules: Mapping[type, Rule] = field(default_factory=dict)
 
 
@@ -208,12 +210,15 @@ _XNNPACK: Mapping[type, Rule] = {
     Elementwise: _xnn_elementwise,
     Unary: _older_xnn_unary,
     Softmax: _x86_softmax,
+    Mean: _older_xnn_mean,
 }
+_IN_2_3: Mapping[type, Rule] = {Mean: _xnn_mean, Unary: _xnn_unary}
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", _X86),
-        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean, Unary: _xnn_unary}),
-        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", {**_XNNPACK, Mean: _older_xnn_mean}),
+        Variant("hybrid", "TFLite's reference kernels with int8 weights of floats", hybrid_kernels.reference),
+        Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", hybrid_kernels.reference, _X86),
+        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", hybrid_kernels.xnnpack, {**_XNNPACK, **_IN_2_3}),
+        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", hybrid_kernels.reference, _XNNPACK),
     )
 }

@@ -38,6 +38,7 @@ from ..graph import (
     Unary,
     Window,
 )
+from ..hybrid import Weighted, real_weights
 from ..int8_tables import rescale_table, shift_table, unary_table
 from ..onnx_quantization import average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
@@ -130,7 +131,7 @@ def _scale(tensor: Tensor) -> float:
     return tensor.scale
 
 
-def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> Stage:
+def _requantized(node: Node, operation: Weighted, oc: int) -> Stage:
     assert operation.weight_scales is not None
     out = node.output
     multiplier, shift = conv_requantization(_scale(node.inputs[0]), operation.weight_scales, _scale(out))
@@ -140,7 +141,7 @@ def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: in
     return Stage(kind, (out, low, high, bias, multiplier, shift))
 
 
-def _scaled(node: Node, operation: Conv2d | DepthwiseConv2d | Dense) -> list[Stage]:
+def _scaled(node: Node, operation: Weighted) -> list[Stage]:
     """Exact sums of int8 products as ONNX has them: in floats."""
     assert operation.weight_scales is not None
     scales = product_scales(_scale(node.inputs[0]), operation.weight_scales)
@@ -148,7 +149,7 @@ def _scaled(node: Node, operation: Conv2d | DepthwiseConv2d | Dense) -> list[Sta
     return [Stage("scale", (scales,)), *shift, *_clamp(operation.act), _store_any(node.output)]
 
 
-def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> tuple[list[Stage], Argument]:
+def _finish(node: Node, operation: Weighted, oc: int) -> tuple[list[Stage], Argument]:
     """The stages after a convolution, and its bias argument."""
     if node.inputs[0].dtype == "i8":
         in_floats = node.output.in_floats or node.output.dtype == "f32"
@@ -156,10 +157,15 @@ def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) ->
     return [*_clamp(operation.act), _store(node.output)], _f32(operation.bias, oc)
 
 
+def _weights(node: Node, operation: Weighted) -> NDArray[Any]:
+    """As a plan has them: of the input's dtype."""
+    return operation.weights if node.inputs[0].dtype == "i8" else real_weights(operation)
+
+
 def _conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *_window(operation.window), operation.groups, operation.weights, bias)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.groups, _weights(node, operation), bias)
     macs = pixels(node.output) * operation.weights.size
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=macs)
 
@@ -167,7 +173,7 @@ def _conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
 def _depthwise(low: Lowered, node: Node, operation: DepthwiseConv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *_window(operation.window), operation.multiplier, operation.weights, bias)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.multiplier, _weights(node, operation), bias)
     low.stream(node, "depthwise", arguments, oc, stages, macs_32bit=pixels(node.output) * operation.weights.size)
 
 
@@ -176,7 +182,7 @@ def _dense(low: Lowered, node: Node, operation: Dense) -> None:
     rows = pixels(node.output)
     x = low.view(node.inputs[0], (rows, 1, 1, depth))
     stages, bias = _finish(node, operation, oc)
-    weights = operation.weights.reshape(oc, 1, 1, depth)
+    weights = _weights(node, operation).reshape(oc, 1, 1, depth)
     arguments = (x, 1, 1, oc, *_window(Window(1, 1)), 1, weights, bias)
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=rows * operation.weights.size)
 
