@@ -165,14 +165,14 @@ def quantize(scope: Scope) -> None:
 
 
 def dequantize_op(scope: Scope) -> None:
-    """DEQUANTIZE: i8 or u8 to f32; of a constant (float16 or int8 weights) it is folded."""
+    """DEQUANTIZE: i8 or u8 to f32; of constant weights (float16 or 8 bits) it is folded."""
     ref, out = scope.ref(0, "input"), scope.op.output(0)
     if ref.data is not None and ref.index not in scope.values.known and out is not None:
-        data = scope.constant(0, "input", "float16", "int8")
+        data = scope.constant(0, "input", "float16", "int8", "uint8")
         if out.shape != ref.shape or out.dtype != "float32" or out.index in scope.values.known or out.data is not None:
             scope.fail("its output is not a new float32 tensor of its input's shape.")
         scope.values.constants.charge(data.nbytes)
-        data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
+        data = data.astype(np.float32) if data.dtype == np.float16 else scope.real_numbers(ref, data)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
     x = scope.value(0, "input", "i8", "u8")

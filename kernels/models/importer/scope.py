@@ -244,11 +244,11 @@ class Scope:
         """Scale and zero point of an int8 or uint8 activation."""
         return quantization_of(ref, role)
 
-    def real_numbers(self, ref: TensorRef, stored: NDArray[np.int8]) -> NDArray[np.float32]:
-        """What int8 constants stand for; scales for all of them or for each slice along an axis."""
+    def real_numbers(self, ref: TensorRef, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """What int8 or uint8 constants stand for; scales for all of them or for each slice along an axis."""
         found = ref.quantization
         if found is None or len(found.scales) != len(found.zero_points):
-            self.fail("its input is int8 without a zero point for each scale.")
+            self.fail(f"its input is {ref.dtype} without a zero point for each scale.")
         self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
         self._check_scales(found.scales, "constants")
         shape = [1] * stored.ndim
@@ -256,8 +256,9 @@ class Scope:
             if not 0 <= found.axis < stored.ndim or len(found.scales) != stored.shape[found.axis]:
                 self.fail(f"its input has {len(found.scales)} scales along axis {found.axis} of {list(stored.shape)}.")
             shape[found.axis] = -1
-        if not ((found.zero_points >= -128) & (found.zero_points <= 127)).all():
-            self.fail("its input has zero points beyond int8.")
+        limits = np.iinfo(stored.dtype)
+        if not ((found.zero_points >= limits.min) & (found.zero_points <= limits.max)).all():
+            self.fail(f"its input has zero points beyond {ref.dtype}.")
         steps = stored.astype(np.int32) - found.zero_points.astype(np.int32).reshape(shape)
         return steps.astype(np.float32) * found.scales.reshape(shape).astype(np.float32)
 

@@ -41,7 +41,7 @@ def xnnpack(node: Node, operation: Weighted, x: Array) -> Array:
 
 def _takes_pixels(operation: Conv2d) -> bool:
     w = operation.window
-    return (w.kh, w.kw, w.sh, w.sw) == (1, 1, 1, 1) and operation.groups == 1
+    return (w.kh, w.kw, w.sh, w.sw) == (1, 1, 1, 1) and operation.groups == 1 and operation.weights.size > 1
 
 
 def _computed(node: Node, operation: Weighted, x: Array, rounding: Callable[[Array], Rounded]) -> Array:
@@ -74,18 +74,15 @@ def _symmetric(rows: Array) -> Rounded:
 
 
 def _asymmetric(rows: Array) -> Rounded:
-    """255 steps from the smallest to the largest value and 0; halves away from the stored 0."""
+    """255 steps from the smallest to the largest value and 0; halves away from 0."""
     low, high = _range(rows)
-    scale = ((high.astype(np.float64) - low) / 255).astype(np.float64)
-    empty = scale == 0
-    some = np.where(empty, 1.0, scale)
-    below, above = low / some, high / some
+    empty = low == high
+    wide = np.where(empty, 1.0, (high - low).astype(np.float64) / 255)
+    below, above, scale = low / wide, high / wide, wide.astype(np.float32)
     zero = np.where(128 + np.abs(below) < 127 + np.abs(above), -128 - below, 127 - above)
     zero = _halves_away(zero.clip(-128, 127))
-    narrow = some.astype(np.float32)
-    stored = zero.astype(np.float32) + rows * (np.float32(1) / narrow)
-    steps = _halves_away(stored).clip(-128, 127) - zero
-    return np.where(empty, 0, steps), np.where(empty, np.float32(1), narrow)
+    steps = (_halves_away(rows * (np.float32(1) / scale)) + zero).clip(-128, 127) - zero
+    return np.where(empty, 0, steps), scale
 
 
 def _asymmetric_even(rows: Array) -> Rounded:
