@@ -182,6 +182,24 @@ def test_smaller_and_larger_of_every_pair(op: str, engine: EngineProcess, judge:
     assert run(engine, make_plan(b.graph()).to_bytes(), given).tobytes() == right.tobytes()
 
 
+@pytest.mark.parametrize("op", ["ADD", "SUB", "MUL", "MINIMUM", "PRELU"])
+@pytest.mark.parametrize("other", [(3, 5), (5,), (3, 1), (1, 5), (1,)])
+def test_rows_are_not_mixed_up(
+    op: str, other: tuple[int, ...], engine: EngineProcess, judge: tuple[Judge, str]
+) -> None:
+    if op == "PRELU" and other[0] == 3:
+        other = (1, 5)
+    b, rng = Builder(), np.random.default_rng(7)
+    kind = {"MINIMUM": "MaximumMinimumOptions", "PRELU": None}.get(op, f"{op.capitalize()}Options")
+    x = b.input((3, 5), "int8", 0.1, 7)
+    y = b.constant(rng.integers(-128, 128, other).astype(np.int8), 0.1, 7)
+    b.outputs = [b.op(op, [x, y], b.tensor((3, 5), "int8", 0.1, 7), kind)]
+    stored = rng.integers(-128, 128, (3, 5)).astype(np.int8)
+    assert_judged(judge, b, stored)
+    right = interpret(b.graph(), [stored]).outputs[0]
+    assert run(engine, make_plan(b.graph()).to_bytes(), stored).tobytes() == right.tobytes()
+
+
 def uint8_model() -> Builder:
     """What converters make of an int8 model with uint8 inputs and outputs."""
     b, rng = Builder(), np.random.default_rng(5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -73,6 +73,8 @@ def models(draw: st.DrawFn) -> Builder:
     b = Builder()
     x = b.input(shape)
     scales = [float(np.float32(s)) for s in rng.uniform(0.001, 0.05, weights[KINDS[op]] if per_channel else 1)]
+    if draw(st.integers(0, 3)) == 0:
+        scales = [scales[0]] * len(scales)
     stored = rng.choice([-127, -64, -1, 0, 1, 64, 127, int(rng.integers(-127, 128))], weights).astype(np.int8)
     filters, bias = b.constant(stored, scales, axis=KINDS[op]), b.constant(rng.normal(0, 1, oc).astype(np.float32))
     kind = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "FULLY_CONNECTED": "FullyConnected"}[op]
@@ -109,19 +111,26 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 @pytest.fixture(scope="module", params=JUDGES)
 def judge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Judge, str]]:
     one = Judge(request.param, tmp_path_factory.mktemp("judge"))
-    yield one, JUDGES[request.param]
+    yield one, request.param
     one.close()
 
 
 @ROUND
 @given(b=models(), fill=st.sampled_from(FILLS), seed=st.integers(0, 99))
 def test_others_round_as_their_variant_does(judge: tuple[Judge, str], b: Builder, fill: str, seed: int) -> None:
-    one, variant = judge
-    x = filled(b, fill, seed)
+    one, name = judge
+    assume(not (name.startswith("lce") and equal_scales(b)))
+    variant, x = JUDGES[name], filled(b, fill, seed)
     theirs = one.outputs(b.content(), [x])
     assert not isinstance(theirs, str), theirs
     right = interpret(b.graph(), [x], variant=VARIANTS[variant]).outputs[0]
     assert is_near(theirs[0], right, b.graph(), x)
+
+
+def equal_scales(b: Builder) -> bool:
+    """A convolution with one scale, written for each channel: LCE's TensorFlow Lite multiplies with 0."""
+    scales = b.tensors[1]["scales"]
+    return b.ops[0]["name"] == "CONV_2D" and len(scales) > 1 and len(set(scales)) == 1
 
 
 def is_near(theirs: Array, right: Array, graph: Graph, x: Array) -> bool:

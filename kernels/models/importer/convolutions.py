@@ -30,7 +30,8 @@ def conv_2d(scope: Scope) -> None:
     scales = _scales(scope, weights, oc, 0)
     out = scope.output((x.shape[0], h, w, oc), x.dtype)
     bias = _bias(scope, x, out, scales)
-    symmetric = _is_hybrid(x, weights) and _scale_count(scope) == 1
+    # A kernel of TensorFlow Lite takes equal scales for one.
+    symmetric = _is_hybrid(x, weights) and scales is not None and bool((scales == scales[0]).all())
     scope.node(Conv2d(window, weights, bias, scope.act(), groups, scales, symmetric), [x], out)
 
 
@@ -124,11 +125,6 @@ def _is_hybrid(x: Tensor, weights: NDArray[Any]) -> bool:
 
 def _scales(scope: Scope, weights: NDArray[Any], count: int, axis: int) -> NDArray[np.float32] | None:
     return scope.weight_scales(1, count, axis) if weights.dtype == np.int8 else None
-
-
-def _scale_count(scope: Scope) -> int:
-    found = scope.ref(1, "weights").quantization
-    return 0 if found is None else len(found.scales)
 
 
 def _dilation(scope: Scope) -> tuple[int, int]:
