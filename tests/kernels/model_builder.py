@@ -182,6 +182,8 @@ def _op(b: Any, op: dict[str, Any], names: list[str]) -> int:
         }
         fields["BuiltinOptions"] = _table(b, op["kind"], values)
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, op["kind"])
+    elif "raw" in op["options"]:
+        fields["CustomOptions"] = b.CreateNumpyVector(np.frombuffer(op["options"]["raw"], np.uint8))
     elif op["options"]:
         flex = flexbuffers.Builder()
         flex.MapFromElements(op["options"])
@@ -216,6 +218,7 @@ _VERSIONS = {
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
     "FULLY_CONNECTED": 4,
+    "TRANSPOSE_CONV": 4,
     "MEAN": 2,
     "SOFTMAX": 2,
     "MAX_POOL_2D": 2,
