@@ -9,7 +9,7 @@ from ..graph import DType, Graph, Tensor
 from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, Op, TensorRef
 from ..open_sizes import require_sizes
-from . import arithmetic, convolutions, gathering, movement, resampling, slicing
+from . import arithmetic, convolutions, gathering, movement, resampling, slicing, transposed
 from .constants import Constants, Exhausted
 from .quantized import quantization_of
 from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, shown
@@ -19,6 +19,8 @@ from .values import Consequence, Values
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
     "DEPTHWISE_CONV_2D": convolutions.depthwise_conv_2d,
+    "TRANSPOSE_CONV": transposed.transpose_conv,
+    "Convolution2DTransposeBias": transposed.with_bias,
     "FULLY_CONNECTED": convolutions.fully_connected,
     "LceBconv2d": convolutions.lce_bconv_2d,
     "LceBMaxPool2d": convolutions.lce_bmaxpool_2d,
@@ -83,6 +85,7 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
 _OPTIONS: Mapping[str, str] = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), "Pool2DOptions"),
     "ADD": "AddOptions",
