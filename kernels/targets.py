@@ -63,7 +63,7 @@ class IsaLevel:
 
 
 _AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")  # x86-64-v3
-_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vpopcntdq")  # v4 and VPOPCNTDQ
+_AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_vpopcntdq")
 _ARMV82 = ("asimddp", "asimdhp", "asimdrdm", "atomics", "dcpop", "lrcpc")
 
 BINARY_GEMM = "level/binary_gemm"
@@ -75,7 +75,7 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel(
         "x86_64-linux-musl",
         "avx512",
-        "x86_64_v4+avx512vpopcntdq",
+        "x86_64_v4+avx512vnni+avx512vpopcntdq",
         64,
         6,
         4,

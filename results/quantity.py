@@ -14,6 +14,13 @@ _FINEST = 3
 _CLOCK_UNITS = (("Hz", 1.0), ("kHz", 1e3), ("MHz", 1e6), ("GHz", 1e9))
 
 
+def roughly(seconds: float) -> str:
+    """A time that is estimated: 40 s, 3 min, 2.1 h."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """`value` with so many significant digits, thousands apart, never in powers of ten: 0.0123, 1.20,
     1,849."""

@@ -64,7 +64,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "devices": Command("devices:app", "Add, probe and prepare devices."),
     "engines": Command("engines:app", "List, build, install and check engines."),
-    "model": Command("model:app", "Show model files, and list the shipped models."),
+    "model": Command("model:app", "Show, check, compare and draw model files, and list the shipped models."),
     "eval": Command(
         "evaluate:app",
         "Measure the accuracy and the latency of models on labelled images.",

@@ -84,6 +84,7 @@ def estimate(
 
 def _show(done: Estimate, console: Console) -> None:
     from bnnbench.results.grouped import some
+    from bnnbench.results.quantity import roughly
     from bnnbench.results.sheet import Column, Sheet, say
 
     say(console, f"to see a change of {done.see * 100:g} % in latency with 90 % probability", "bold")
@@ -104,7 +105,7 @@ def _show(done: Estimate, console: Console) -> None:
         planned = case.planned
         power = "" if planned is None else f"{planned.power * 100:.0f} %"
         pairs = ("", "") if planned is None else (f"{planned.pairs_same:.0f}", f"{planned.pairs_changed:.0f}")
-        time = "" if case.seconds is None else _time(case.seconds)
+        time = "" if case.seconds is None else roughly(case.seconds)
         sheet.add(key.workload, key.device, key.engine, threads, power, *pairs, time, _remark(case, done))
     sheet.print(console)
     how = dict.fromkeys(case.noise for case in done.cases if case.noise)
@@ -132,20 +133,21 @@ def _remark(case: CaseEstimate, done: Estimate) -> str:
 
 def _lines(done: Estimate) -> list[str]:
     from bnnbench.results.grouped import some
+    from bnnbench.results.quantity import roughly
 
     known = [case for case in done.cases if case.seconds is not None and case not in done.dropped]
     devices = list(dict.fromkeys(case.key.device for case in done.cases))
     lines = []
     if known:
         cases = f"{len(known)} case{'' if len(known) == 1 else 's'}"
-        lines.append(f"{cases}: about {_time(done.seconds)}; longer where something changed")
+        lines.append(f"{cases}: about {roughly(done.seconds)}; longer where something changed")
     if done.budget_s is not None and done.dropped:
         names = some([case.key.workload for case in done.dropped])
         lines.append(
-            f"{_time(done.budget_s)} are too short for {names}: leave out with --filter, or lengthen the budget"
+            f"{roughly(done.budget_s)} are too short for {names}: leave out with --filter, or lengthen the budget"
         )
     elif done.budget_s is not None and known:
-        lines.append(f"all fit into {_time(done.budget_s)}")
+        lines.append(f"all fit into {roughly(done.budget_s)}")
     for device in devices:
         if (needed := done.needed_budget_s(device)) is not None:
             lines.append(f"{device}: with --budget {_option(needed)} ab and check see it where more pairs suffice")
@@ -157,12 +159,6 @@ def _lines(done: Estimate) -> list[str]:
         f"{device}: some cases were never timed; run them once: bnnbench run ... -d {device}" for device in untimed
     ]
     return lines
-
-
-def _time(seconds: float) -> str:
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _option(seconds: float) -> str:

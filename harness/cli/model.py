@@ -1,4 +1,4 @@
-"""`bnnbench model`: list, info."""
+"""`bnnbench model`: list, info; lint, diff and draw are in files of their own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .examples import give_own_examples
+from .model_diff import diff
+from .model_draw import draw
+from .model_lint import lint
 from .options import DebugOption, JsonOption, ShapeOption
 
 app = App(
     name="model",
-    help="Show model files, and list the shipped models.",
-    help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite",
+    help="Show, check, compare and draw model files, and list the shipped models.",
+    help_epilogue="Examples:\n  bnnbench model list\n  bnnbench model info quicknet.tflite\n"
+    "  bnnbench model lint quicknet.tflite               # what makes it slow or large, in MACs and bytes\n"
+    "  bnnbench model lint quicknet.tflite -d pi4        # in times measured on a device\n"
+    "  bnnbench model lint quicknet.tflite --fail-on 10% # in CI: status 1 where mending saves so much\n"
+    "  bnnbench model diff before.tflite after.tflite\n"
+    "  bnnbench model diff before.tflite after.tflite --input image.npy --json\n"
+    "  bnnbench model draw quicknet.tflite -o quicknet.svg       # ops with their work\n"
+    "  bnnbench model draw quicknet.tflite -o quicknet.png -d pi4 # steps with their times",
 )
 
 
@@ -67,4 +77,7 @@ def info(
     print_model(description, file, model.size_bytes)
 
 
+app.command(lint)
+app.command(diff)
+app.command(draw)
 give_own_examples(app)

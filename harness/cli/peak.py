@@ -34,12 +34,13 @@ def peak(
         print(text_of(peaks))
         return
     levels = list(dict.fromkeys(level for figures in peaks.values() for level in figures.read_gb_s or {}))
-    sheet = Sheet(*map(Column, ("ISA level", "popcount", "f32", *(f"read {name}" for name in levels), "clock")))
+    sheet = Sheet(*map(Column, ("ISA level", "popcount", "int8", "f32", *(f"read {name}" for name in levels), "clock")))
     for isa, figures in peaks.items():
         read = figures.read_gb_s or {}
         sheet.add(
             isa,
             "" if figures.popcount_gops is None else rate(figures.popcount_gops),
+            "" if figures.int8_gops is None else rate(figures.int8_gops),
             "" if figures.fma_gflops is None else f"{figures.fma_gflops:.3g} GFLOPS",
             *(f"{read[name]:.3g} GB/s" if name in read else "" for name in levels),
             "" if figures.clock_hz is None else clock(figures.clock_hz),

@@ -85,7 +85,7 @@ def replay(
         aside, run, calibrations = unpack_aside(content, Path(folder))
         plan = remeasurement(run, redacted=manifest.redacted) if execute else None
         judged = rejudged(run, calibrations)
-        report = write_report([run], output or Path(f"replay-{manifest.run_id}"), aside)
+        report = write_report([run], output or Path(f"replay-{manifest.run_id}"), aside, lints=False)
         document = ReplayDocument(
             run_id=manifest.run_id,
             version=run.record.version,

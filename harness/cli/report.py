@@ -56,9 +56,16 @@ def report(
 
 
 def write_report(
-    chosen: Sequence[StoredRun], output: Path, results: Store, *, history: bool = False, commands: bool = False
+    chosen: Sequence[StoredRun],
+    output: Path,
+    results: Store,
+    *,
+    history: bool = False,
+    commands: bool = False,
+    lints: bool = True,
 ) -> dict[str, Path]:
-    """Writes the page and what is beside it, by format; `history`: of all runs of the store. Raises StoreError."""
+    """Writes the page and what is beside it, by format; `history`: of all runs of the store; `lints`: with what lint
+    finds in the files of the models. Raises StoreError."""
     from bnnbench.results import load
     from bnnbench.results.columns import equal
     from bnnbench.results.history import COLUMNS as HISTORY
@@ -67,6 +74,7 @@ def write_report(
     from bnnbench.results.report import FORMATS, write
     from bnnbench.results.report.page_context import PageContext
 
+    from ..tasks.report_advice import advice
     from .published import published_frame
 
     frame = load(chosen)
@@ -80,6 +88,7 @@ def write_report(
         history=load(results, where=OF_MODELS, columns=SPREAD) if has_models else None,
         timeline=load(results, columns=HISTORY) if history else None,
         commands=commands,
+        advice=advice(chosen) if lints and has_models else (),
         calibrations={name: known for name, known in calibrations.items() if known is not None},
     )
     return {format: write(chosen, output, format, context) for format in FORMATS}

@@ -15,7 +15,7 @@ from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.datasets import Dataset
-from bnnbench.kernels.models.interpreter import VARIANTS, interpret, is_sure
+from bnnbench.kernels.models.interpreter import VARIANTS, interpret, is_sure, tolerances
 from bnnbench.kernels.models.predictions import top1
 from bnnbench.results.image_flags import packed
 from bnnbench.results.records import Accuracy, Status
@@ -194,9 +194,10 @@ def _trouble(
     result = interpret(graph, [given], keep=True)
     if not is_sure(graph, result.values):
         return None
+    share = tolerances(graph, result.values).get(graph.outputs[0].name, 0.0)
     for variant in (None, *VARIANTS.values()):
         (right,) = interpret(graph, [given], variant=variant).outputs
-        found = compare_array(scores, right[0], tolerance(right) or workload.others_steps)
+        found = compare_array(scores, right[0], tolerance(right, share) or workload.others_steps)
         if not found.wrong:
             return None
     return f"{found.wrong}, and no sign is close to zero"

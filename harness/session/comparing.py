@@ -12,7 +12,9 @@ import msgspec
 
 from bnnbench.results.metrics import METRICS, Metric
 from bnnbench.results.past import Past
+from bnnbench.results.quantity import roughly
 from bnnbench.results.records import SIDES, ComparisonRecord, Side, Verdict, Verdicts
+from bnnbench.results.statistics.planning import known_noise
 from bnnbench.results.statistics.robust_sigma import effective_sigma
 from bnnbench.results.statistics.sequential import Need, Rules
 from bnnbench.results.store.calibration import Calibration
@@ -28,7 +30,7 @@ from ..plan.cases import Case
 from .base import DeviceSession
 from .budget import invocation_ns, outlook, rules_for
 from .counting import compare_counts
-from .expected import about, comparing_s, noise_of, pasts
+from .expected import comparing_s, pasts
 from .pairs import UNTIMED, Comparison, Failure, alike
 from .why import why
 
@@ -112,10 +114,14 @@ class ComparingSession(DeviceSession):
         heads = [item.cases["head"] for item in begun]
         known = pasts(Store(self.context.store), heads)
         sigma = self.calibration.sigma if self.calibration else None
-        noises = [noise for case in heads if (noise := noise_of(known.get(case.record.id, Past()), sigma)) is not None]
+        noises = [
+            noise
+            for case in heads
+            if (noise := known_noise(known.get(case.record.id, Past()).sessions, sigma)) is not None
+        ]
         if len(noises) == len(begun):
             seconds = comparing_s(self.rules, [self._pair_ns(item) for item in begun], noises)
-            text = f"{self.name}: {about(seconds)} if nothing changed, by the noise that is known of it"
+            text = f"{self.name}: about {roughly(seconds)} if nothing changed, by the noise that is known of it"
             self.context.watcher.note(text)
 
     def _measure_gates(self, bench: Workbench) -> None:

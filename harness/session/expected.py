@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bnnbench.results.errors import StoreError
 from bnnbench.results.past import CaseKey, Past, middle, past_of
-from bnnbench.results.statistics.planning import LEAST_DIFFERENCES, Draw, of_sessions, of_sigma, outlook
+from bnnbench.results.statistics.planning import Noise, outlook
 from bnnbench.results.statistics.sequential import Rules
 from bnnbench.results.store.runs import Store
 
@@ -44,20 +44,7 @@ def timing_s(known: dict[str, Past], cases: Sequence[Case], invocations: int) ->
     return total / 1e9
 
 
-def comparing_s(rules: Rules, pairs_ns: Sequence[float], noises: Sequence[Draw]) -> float:
+def comparing_s(rules: Rules, pairs_ns: Sequence[float], noises: Sequence[Noise]) -> float:
     """Of comparisons in which nothing changed, one for each `noises`; `pairs_ns` is how long a pair takes."""
-    drawn = [outlook(rules, noise, rules.margin, _REPETITIONS).pairs_same for noise in noises]
+    drawn = [outlook(rules, noise.draw, rules.margin, _REPETITIONS).pairs_same for noise in noises]
     return sum(pairs * ns for pairs, ns in zip(drawn, pairs_ns, strict=True)) / 1e9
-
-
-def noise_of(past: Past, sigma: float | None) -> Draw | None:
-    """Of a case's comparisons: its earlier ones, or a calibration's sigma."""
-    known = [one for one in past.sessions if len(one) >= LEAST_DIFFERENCES]
-    if known:
-        return of_sessions(known)
-    return None if sigma is None else of_sigma(sigma)
-
-
-def about(seconds: float) -> str:
-    """`about 40 s`, `about 3 min`."""
-    return f"about {seconds:.0f} s" if seconds < 99.5 else f"about {seconds / 60:.0f} min"

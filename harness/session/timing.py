@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.kernels.errors import EngineError
+from bnnbench.results.quantity import roughly
 from bnnbench.results.records import DeviceEvent, Peak
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
@@ -17,7 +18,7 @@ from ..measure.invoke import Place
 from ..measure.runner import runner_of
 from ..plan.cases import Case, schedule
 from .base import DeviceSession
-from .expected import about, pasts, timing_s
+from .expected import pasts, timing_s
 
 _PEAK_NS = 500_000_000
 _PEAK_DEADLINE_S = 60.0
@@ -81,7 +82,7 @@ class TimingSession(DeviceSession):
             return
         known = pasts(Store(self.context.store), self.cases)
         if (seconds := timing_s(known, self.cases, self.context.invocations)) is not None:
-            self.context.watcher.note(f"{self.name}: {about(seconds)}, by earlier runs of these cases")
+            self.context.watcher.note(f"{self.name}: about {roughly(seconds)}, by earlier runs of these cases")
 
     def progress(self) -> tuple[int, int]:
         """Gates, invocations and accuracies."""
@@ -103,6 +104,7 @@ class TimingSession(DeviceSession):
                 threads=1,
                 popcount_gops=peaks.popcount_gops,
                 fma_gflops=peaks.fma_gflops,
+                int8_gops=peaks.int8_gops,
                 read_gb_s=dict(peaks.read_gb_s) if peaks.read_gb_s else None,
                 clock_hz=peaks.clock_hz,
                 started=started,

@@ -13,11 +13,10 @@ from bnnbench.results.metrics import METRICS
 from bnnbench.results.past import CaseKey, Past, middle, past_of
 from bnnbench.results.records.policy import SuiteRules
 from bnnbench.results.statistics.planning import (
-    LEAST_DIFFERENCES,
     Draw,
     Outlook,
+    known_noise,
     least_looks,
-    of_sessions,
     of_sigma,
     outlook,
 )
@@ -32,8 +31,6 @@ from ..plan.cases import matching
 from ..plan.config import RunConfig
 from ..session.budget import MOST_PAIRS, budget_for
 from ..workload.of_suite import workloads
-
-_LEAST_SESSIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +114,20 @@ def estimate(config: RunConfig, store: Store, see: float, budget_s: float | None
 def _case(key: CaseKey, past: Past, policy: Policy, sigma: float | None, see: float) -> CaseEstimate:
     tuned = policy.tuned(METRICS[MAIN], key.workload, key.device)
     rules = with_metric(Rules(), tuned)
-    known = [one for one in past.sessions if len(one) >= LEAST_DIFFERENCES]
-    noise: str | None = None
+    noise = known_noise(past.sessions, sigma)
     planned = needed = least = None
-    if len(known) >= _LEAST_SESSIONS:
-        noise = f"{len(known)} stages of earlier comparisons"
-        planned, needed = _outlooks(rules, of_sessions(known), see)
-    elif sigma is not None:
-        noise, sigma = "the device's calibration", max(round(sigma, 4), 1e-4)
-        planned, needed = _normal(rules, sigma, see)
-        least = minimum_detectable_effect(rules, sigma)
+    if noise is not None and noise.sigma is not None:
+        planned, needed = _normal(rules, noise.sigma, see)
+        least = minimum_detectable_effect(rules, noise.sigma)
+    elif noise is not None:
+        planned, needed = _outlooks(rules, noise.draw, see)
+    source = None if noise is None else noise.source
     each = middle(past.invocation_ns)
     if each is None or planned is None:
-        return CaseEstimate(key, noise, planned, needed, least, None, None if each is None else 2 * each / 1e9)
+        return CaseEstimate(key, source, planned, needed, least, None, None if each is None else 2 * each / 1e9)
     pair_s = 2 * each / 1e9
     before_s = 2 * ((middle(past.gate_ns) or 0) + (middle(past.accuracy_ns) or 0)) / 1e9
-    return CaseEstimate(key, noise, planned, needed, least, before_s + planned.pairs_same * pair_s, pair_s)
+    return CaseEstimate(key, source, planned, needed, least, before_s + planned.pairs_same * pair_s, pair_s)
 
 
 def _outlooks(rules: Rules, noise: Draw, see: float) -> tuple[Outlook, Outlook | None]:

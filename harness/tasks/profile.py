@@ -15,6 +15,7 @@ from bnnbench.kernels.engines.replies import Peaks, Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.plan.steps import Step as PlanStep
 from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.statistics.level import level
 from bnnbench.results.trust import device_trust
@@ -117,7 +118,7 @@ def profile(
     for op in timed.ops:
         step, took = plan.steps[op.index], level(op.ns)
         time_ns = max(took.value, 1.0)
-        bounds = _bounds(step.macs_1bit, step.macs_32bit, step.bytes_moved, peaks)
+        bounds = _bounds(step, peaks)
         roof = max(bounds, key=lambda name: bounds[name], default=None)
         macs = step.macs_1bit + step.macs_32bit
         ops.append(
@@ -207,17 +208,18 @@ def _shown(op: OpTime) -> dict[str, float]:
     return {} if op.counters is None else {**op.counters, **rates(op.counters)}
 
 
-def _bounds(macs_1bit: int, macs_32bit: int, bytes_moved: int, peaks: Peaks) -> dict[str, float]:
+def _bounds(step: PlanStep, peaks: Peaks) -> dict[str, float]:
     """Roof -> the ns that it makes a step take at least."""
-    bounds = {}
-    if macs_1bit and peaks.popcount_gops:
-        bounds["popcount"] = 2 * macs_1bit / peaks.popcount_gops
-    if macs_32bit and peaks.fma_gflops:
-        bounds["f32"] = 2 * macs_32bit / peaks.fma_gflops
-    read = peaks.read_gb_s or {}
-    level = next((level for level, limit in _CACHE_BYTES.items() if bytes_moved <= limit), "dram")
-    if bytes_moved and read.get(level):
-        bounds[level] = bytes_moved / read[level]
+    rates = {
+        "popcount": (step.macs_1bit, peaks.popcount_gops),
+        "int8": (step.macs_32bit if step.multiplies_int8 else 0, peaks.int8_gops),
+        "f32": (0 if step.multiplies_int8 else step.macs_32bit, peaks.fma_gflops),
+    }
+    bounds = {name: 2 * macs / gops for name, (macs, gops) in rates.items() if macs and gops}
+    read, moved = peaks.read_gb_s or {}, step.bytes_moved
+    level = next((level for level, limit in _CACHE_BYTES.items() if moved <= limit), "dram")
+    if moved and read.get(level):
+        bounds[level] = moved / read[level]
     return bounds
 
 
@@ -232,6 +234,7 @@ def _highest(a: Peaks, b: Peaks) -> Peaks:
     return Peaks(
         popcount_gops=larger(a.popcount_gops, b.popcount_gops),
         fma_gflops=larger(a.fma_gflops, b.fma_gflops),
+        int8_gops=larger(a.int8_gops, b.int8_gops),
         read_gb_s=reads or None,
         clock_hz=larger(a.clock_hz, b.clock_hz),
     )

@@ -54,6 +54,7 @@ def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Pa
         isa=done.isa,
         popcount_gops=peaks.popcount_gops,
         fma_gflops=peaks.fma_gflops,
+        int8_gops=peaks.int8_gops,
         read_gb_s={**(peaks.read_gb_s or {})},
     )
     threads = "one thread" if done.threads == 1 else f"{done.threads} threads"
@@ -61,8 +62,8 @@ def save_roofline(done: ModelProfile, title: str, device: str, path: Path) -> Pa
         CHARTS["roofline"],
         title=f"Steps of {title}",
         caption=f"All multiplying steps, medians of {done.runs} runs, {threads}, by the operations that it does "
-        "on each byte it must move at least. Level lines are the most that popcount and f32 instructions can do, "
-        "sloping ones are what each level of the memory can feed.",
+        "on each byte it must move at least. Level lines are the most that popcount, int8 and f32 instructions can "
+        "do, sloping ones are what each level of the memory can feed.",
     )
     try:
         return save(chart, build(rows, CASE_COLUMNS), path, width=inches("6.9in"), roofs=[roofs])

@@ -62,8 +62,19 @@ def _roofs(document: dict[str, Any]) -> str:
     for isa, roof in document["roofs"].items():
         read_gb_s = ", ".join(f"{name} {value:.3g}" for name, value in (roof["read_gb_s"] or {}).items())
         clock = "" if roof["clock_hz"] is None else f"{roof['clock_hz'] / 1e9:.3g} GHz"
-        rows.append([isa, _figure(roof["popcount_gops"]), _figure(roof["fma_gflops"]), read_gb_s, clock])
-    return f"## Roofs\n\n{_table(['ISA level', 'popcount GOPS', 'f32 GFLOPS', 'read GB/s', 'clock'], rows)}"
+        rows.append(
+            [
+                isa,
+                _figure(roof["popcount_gops"]),
+                _figure(roof["int8_gops"]),
+                _figure(roof["fma_gflops"]),
+                read_gb_s,
+                clock,
+            ]
+        )
+    return (
+        f"## Roofs\n\n{_table(['ISA level', 'popcount GOPS', 'int8 GOPS', 'f32 GFLOPS', 'read GB/s', 'clock'], rows)}"
+    )
 
 
 def _a_a(pairs: dict[str, Any]) -> str:

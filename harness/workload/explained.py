@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnnbench.kernels.models.graph import Graph
-from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.interpreter import UNSURE, interpret, tolerances
 
 from .output_match import compare_outputs
 
@@ -32,8 +32,24 @@ def explained(graph: Graph, given: NDArray[Any], bits: Mapping[str, NDArray[Any]
         for name, words in bits.items()
         if name in shapes and words.size == np.prod(shapes[name])
     }
-    result = interpret(graph, [given], bits=fitting)
-    found = compare_outputs(output, graph.outputs, result.outputs)
+    found = _within(graph, given, fitting, output, {})
+    if found.wrong:
+        shares = tolerances(graph, interpret(graph, [given], keep=True).values)
+        if max(shares.values(), default=UNSURE) > UNSURE:
+            return _within(graph, given, fitting, output, shares)
+    return found
+
+
+def _within(
+    graph: Graph,
+    given: NDArray[Any],
+    bits: Mapping[str, NDArray[Any]],
+    output: bytes,
+    shares: Mapping[str, float],
+) -> Explanation:
+    """`shares` of a tensor's largest value, by name, are what floats may be off where that is not the usual."""
+    result = interpret(graph, [given], bits=bits, unsure=shares)
+    found = compare_outputs(output, graph.outputs, result.outputs, shares=shares)
     wrong = found.wrong
     for flip in result.flips:
         if flip.wrong:

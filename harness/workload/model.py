@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Dequantize, Graph, Node
-from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure
+from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure, tolerances
 from bnnbench.kernels.models.missing import foreign_engine
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
@@ -281,30 +281,50 @@ class ModelWorkload(WithImages):
     def is_sure(self, which: int) -> bool:
         """Whether no sign is too close to zero, and no rounding of ONNX's int8 to a half, to call: then a right engine
         has the reference's output."""
-        values = self.reference.values if which == 0 else interpret(self.graph, [self.input(which)], keep=True).values
-        return is_sure(self.graph, values)
+        return is_sure(self.graph, self._values(which))
+
+    def _values(self, which: int) -> Mapping[str, NDArray[Any]]:
+        """Every tensor of an input."""
+        if which == 0:
+            return self.reference.values
+        return interpret(self.graph, [self.input(which)], keep=True).values
+
+    def _shares(self, which: int) -> Mapping[str, float]:
+        """Of float tensors by name: how far they may be off for this input, as a share of their largest value."""
+        if which not in self._known_shares:
+            self._known_shares[which] = tolerances(self.graph, self._values(which))
+        return self._known_shares[which]
+
+    @cached_property
+    def _known_shares(self) -> dict[int, Mapping[str, float]]:
+        return {}
 
     def compare(self, raw: bytes, which: int, traced: bool) -> Match:
-        """Floats within `FLOAT_TOLERANCE` of the largest value; i8 and bits equal.
+        """Floats within `FLOAT_TOLERANCE` of the largest value, or what the model's rounding errors grow to; i8 and
+        bits equal.
 
         An engine that is not `traced` is another's: its int8 may be rounded as a variant does, and be a step off, also
         as floats, where the model rounds floats to int8, whose sums may have another order; of 0 its Sign may be 0.
         """
         found = compare_outputs(raw, self.graph.outputs, self.expected(which))
+        if not found.wrong:
+            return found
+        compared = partial(compare_outputs, raw, self.graph.outputs, shares=self._shares(which))
+        found = compared(self.expected(which))
         if traced or not found.wrong:
             return found
         if self._zeros_signed:
             written = self._as_written(which)
-            other = compare_outputs(raw, self.graph.outputs, written, self.others_steps, self._step_sizes)
+            other = compared(written, self.others_steps, self._step_sizes)
             if not other.wrong:
                 return replace(other, variant=ZERO_SIGN)
         if self.rounds_as_onnx:
-            other = compare_outputs(raw, self.graph.outputs, self.expected(which), self.others_steps, self._step_sizes)
+            other = compared(self.expected(which), self.others_steps, self._step_sizes)
             return found if other.wrong else other
         if not self.rounds:
             return found
         for variant in (None, *VARIANTS):
-            other = compare_outputs(raw, self.graph.outputs, self.expected(which, variant), self.others_steps)
+            other = compared(self.expected(which, variant), self.others_steps)
             if not other.wrong:
                 return replace(other, variant=variant)
         return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from bnnbench.kernels.models.graph import Tensor
 
 Array = NDArray[Any]
 FLOAT_TOLERANCE = 1e-5
-"""Of the output's scale: how far a float output may be off (docs/method.md)."""
+"""Of the output's scale: how far a float output may be off, where the model's rounding errors grow to no more
+(docs/method.md)."""
+_AS_USUAL: Mapping[str, float] = MappingProxyType({})
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -51,18 +54,24 @@ def compare_array(output: Array, right: Array, allowed: float) -> Match:
     )
 
 
-def tolerance(right: Array) -> float:
-    """Of floats: `FLOAT_TOLERANCE` of the largest finite value; whole numbers must be equal."""
+def tolerance(right: Array, share: float = FLOAT_TOLERANCE) -> float:
+    """Of floats: this `share` of the largest finite value; whole numbers must be equal."""
     if right.dtype.kind != "f":
         return 0.0
-    return FLOAT_TOLERANCE * float(np.abs(right[np.isfinite(right)]).max(initial=0.0))
+    return share * float(np.abs(right[np.isfinite(right)]).max(initial=0.0))
 
 
 def compare_outputs(
-    raw: bytes, tensors: Sequence[Tensor], expected: Sequence[Array], steps: int = 0, sizes: Sequence[float] = ()
+    raw: bytes,
+    tensors: Sequence[Tensor],
+    expected: Sequence[Array],
+    steps: int = 0,
+    sizes: Sequence[float] = (),
+    shares: Mapping[str, float] = _AS_USUAL,
 ) -> Match:
     """Raw outputs, one after another, against the right ones; int8 may be `steps` off, and so may floats that have
-    steps of these `sizes`."""
+    steps of these `sizes`. `shares` of their largest value are what floats may be off, by the tensor's name; where
+    there is none, `FLOAT_TOLERANCE`."""
     needed = sum(array.nbytes for array in expected)
     if len(raw) != needed:
         return Match(None, f"the output has {len(raw)} bytes, not {needed}")
@@ -75,7 +84,8 @@ def compare_outputs(
             if wrong:
                 return Match(None, f"{wrong} bits of output {tensor.name} are wrong")
             continue
-        found = compare_array(output, right, steps if tensor.dtype == "i8" else tolerance(right) + steps * size)
+        allowed = tolerance(right, shares.get(tensor.name, FLOAT_TOLERANCE)) + steps * size
+        found = compare_array(output, right, steps if tensor.dtype == "i8" else allowed)
         if found.wrong:
             return found
         largest = max(largest, found.difference or 0.0)

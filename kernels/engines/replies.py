@@ -156,6 +156,7 @@ class Peaks(msgspec.Struct, frozen=True, kw_only=True):
 
     popcount_gops: Rate | None = None
     fma_gflops: Rate | None = None
+    int8_gops: Rate | None = None
     read_gb_s: Annotated[dict[Word, Rate], Meta(max_length=16)] | None = None
     clock_hz: Clock | None = None
 

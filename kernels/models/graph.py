@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ops import BConv2d, words
+from .places import Gather, Interpolate
 
 DType = Literal["f32", "i8", "i32", "bits"]
+BinaryKind = Literal["add", "sub", "mul", "div", "minimum", "maximum", "squared_difference"]
+UnaryKind = Literal["abs", "logistic", "clamp", "hard_swish", "tanh", "exp", "neg", "sqrt", "rsqrt"]
 ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
 
 
@@ -178,18 +181,27 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class Reduce:
+    """SUM, REDUCE_MAX or REDUCE_MIN over `axes` (sorted, not negative)."""
+
+    kind: Literal["sum", "max", "min"]
+    axes: tuple[int, ...]
+    keep_dims: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Elementwise:
     """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
 
-    kind: Literal["add", "sub", "mul"]
+    kind: BinaryKind
     act: Clamp = Clamp()
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """ABS, LOGISTIC, RELU, RELU6, RELU_N1_TO_1 (the last three as `clamp`)."""
+    """ABS, LOGISTIC, ...; RELU, RELU6 and RELU_N1_TO_1 as `clamp`."""
 
-    kind: Literal["abs", "logistic", "clamp"]
+    kind: UnaryKind
     act: Clamp = Clamp()
 
 
@@ -268,12 +280,15 @@ Operation = (
     | Pool2d
     | BinaryMaxPool2d
     | Mean
+    | Reduce
     | Elementwise
     | Unary
     | PRelu
     | Softmax
     | Concat
     | Slice
+    | Gather
+    | Interpolate
     | Pad
     | Transpose
     | Reshape

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .sparse_constants import SparseRows
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantization:
@@ -26,8 +28,9 @@ class TensorRef:
     """A tensor; `data` is its constant value, a view of the file, or None when an op computes it.
 
     `dtype` is a NumPy name (float32, int8, ...) or the schema's own in lower case where NumPy has none
-    (string, int4); of these `data` is the raw bytes. `index` is its place in the subgraph, `buffer` that of its data
-    in the file: tensors may share one. `open_axes` are those whose size the file leaves open; in ONNX it is -1 there.
+    (string, int4); of these, and of sparse ones, `data` is the raw bytes. `index` is its place in the subgraph,
+    `buffer` that of its data in the file: tensors may share one. `open_axes` are those whose size the file leaves open;
+    in ONNX it is -1 there. `sparse` says where the values of a sparse one go.
     """
 
     index: int
@@ -38,6 +41,7 @@ class TensorRef:
     data: NDArray[Any] | None
     buffer: int
     open_axes: tuple[int, ...] = ()
+    sparse: SparseRows | None = None
 
     @property
     def elements(self) -> int:

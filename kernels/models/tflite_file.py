@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from .model import ModelFile, Op, Quantization, Subgraph, TensorRef
 from .options import builtin_code, builtin_options, custom_options, names_of, options_kind
+from .sparse_constants import SparseRows, sparse_rows
 
 MAX_FILE_BYTES = 2**31
 MAX_ITEMS = 250_000
@@ -181,6 +182,7 @@ class _Reader:
             data=self._constant(table, shape, dtype, index),
             buffer=int(table.Buffer()),
             open_axes=self._open_axes(table, rank),
+            sparse=self._sparse(table.Sparsity(), rank),
         )
 
     def _open_axes(self, table: Any, rank: int) -> tuple[int, ...]:
@@ -188,6 +190,9 @@ class _Reader:
         if table.ShapeSignatureLength() != rank:
             return ()
         return tuple(axis for axis in range(rank) if table.ShapeSignature(axis) == -1)
+
+    def _sparse(self, table: Any, rank: int) -> SparseRows | None:
+        return None if table is None else sparse_rows(table, rank, len(self._content))
 
     def _quantization(self, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:

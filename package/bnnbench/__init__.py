@@ -5,8 +5,8 @@
     run = bnn.run("quicknet_xs", device="pi4", invocations=2)
     run.frame
 
-`run`, `evaluate`, `ab`, `check`, `profile` and `infer` do what the commands of these names do and take their options as
-keyword arguments; `devices` lists the devices, and `load` reads a store. Nothing is printed unless asked
+`run`, `evaluate`, `ab`, `check`, `profile`, `lint` and `infer` do what the commands of these names do and take their
+options as keyword arguments; `devices` lists the devices, and `load` reads a store. Nothing is printed unless asked
 (`progress=True`), and every error is a `bnnbench.Error`.
 
 Importing this package imports nothing else: each name is looked up when it is first used.
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bnnbench.harness.api.error import Error as Error
     from bnnbench.harness.api.error import MeasureError as MeasureError
     from bnnbench.harness.api.inference import infer as infer
+    from bnnbench.harness.api.lint import Lint as Lint
+    from bnnbench.harness.api.lint import lint as lint
     from bnnbench.harness.api.measuring import evaluate as evaluate
     from bnnbench.harness.api.measuring import run as run
     from bnnbench.harness.api.profile import Profile as Profile
@@ -41,6 +43,7 @@ _HOMES = {
     "Check": "comparison",
     "Device": "device",
     "Error": "error",
+    "Lint": "lint",
     "MeasureError": "error",
     "Profile": "profile",
     "Run": "runs",
@@ -49,6 +52,7 @@ _HOMES = {
     "check": "comparison",
     "evaluate": "measuring",
     "infer": "inference",
+    "lint": "lint",
     "load": "runs",
     "profile": "profile",
     "run": "measuring",
@@ -56,8 +60,8 @@ _HOMES = {
 """Name -> module of the API that it is in. `devices` is a package, which can be called."""
 
 __all__ = [
-    *("CallError", "Check", "Device", "Error", "MeasureError", "Profile", "Run", "Runs"),
-    *("ab", "check", "devices", "evaluate", "infer", "load", "profile", "run"),
+    *("CallError", "Check", "Device", "Error", "Lint", "MeasureError", "Profile", "Run", "Runs"),
+    *("ab", "check", "devices", "evaluate", "infer", "lint", "load", "profile", "run"),
 ]
 
 

@@ -71,7 +71,9 @@ def roofline(frame: pd.DataFrame, roofs: Sequence[Peak] = (), ax: "Axes | None" 
     top = max(levels.values())
     f32 = max(p.fma_gflops or 0.0 for p in peaks)
     if f32 and (cases["macs_32bit"].fillna(0) > 0).any():
-        levels["f32"], top = f32, max(top, f32)
+        int8 = max(p.int8_gops or 0.0 for p in peaks)
+        levels |= {"f32": f32, **({"int8": int8} if int8 else {})}
+        top = max(levels.values())
     reads = _reads(peaks)
     tints = style.colours(series_of(labelled(frame)))
     intensity = 2 * _macs(cases) / cases["bytes_moved"].astype(float)

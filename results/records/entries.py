@@ -224,6 +224,7 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="pea
     threads: Count = 1
     popcount_gops: Rate | None = None
     fma_gflops: Rate | None = None
+    int8_gops: Rate | None = None
     read_gb_s: dict[str, Rate | None] | None = None
     clock_hz: Real | None = None
     started: str | None = None

@@ -11,6 +11,7 @@ from bnnbench.results.doubts import unlike
 from bnnbench.results.engine_table import labelled
 from bnnbench.results.frames import load
 from bnnbench.results.history import histories, sentences
+from bnnbench.results.report.advice import Advice
 from bnnbench.results.report.devices import Device, devices_of
 from bnnbench.results.report.drawings import Drawing, drawings
 from bnnbench.results.report.headline import Claim, claims
@@ -71,6 +72,7 @@ class Page:
     methods: list[Method]
     interval: str
     models: Models | None
+    advice: Sequence[Advice]
     verdicts: list[VerdictLine]
     verdict_headline: str
     budgets: list[BudgetRow]
@@ -104,6 +106,7 @@ def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
         methods=[method(run, context.commands) for run in runs],
         interval=interval(runs),
         models=models(frame, context.history),
+        advice=context.advice,
     )
 
 

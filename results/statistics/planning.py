@@ -27,6 +27,7 @@ LEAST_DIFFERENCES = 8
 """Of an earlier comparison: fewer say too little of its noise."""
 _GROWTH = 1.4
 _CALLED = ("regression", "improvement")
+_LEAST_SESSIONS = 2
 Draw = Callable[[np.random.Generator], Callable[[int], NDArray[np.float64]]]
 """Makes the noise of a session, which gives so many differences more."""
 
@@ -39,6 +40,30 @@ class Outlook:
     pairs_same: float
     pairs_changed: float
     looks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What is known of the noise of a case: `source` for people, and `sigma` where it is a calibration's."""
+
+    source: str
+    draw: Draw
+    sigma: float | None = None
+
+
+def known_noise(sessions: Sequence[Sequence[float]], sigma: float | None) -> Noise | None:
+    """Of earlier comparisons (differences, logarithms), or of a calibration's sigma; None where nothing is known.
+
+    One comparison does not show how they differ from each other, so a calibration goes before it.
+    """
+    known = [one for one in sessions if len(one) >= LEAST_DIFFERENCES]
+    if sigma is not None and len(known) < _LEAST_SESSIONS:
+        sigma = max(round(sigma, 4), 1e-4)  # many cases of a device have the same
+        return Noise("the device's calibration", of_sigma(sigma), sigma)
+    if not known:
+        return None
+    stages = "1 stage of an earlier comparison" if len(known) == 1 else f"{len(known)} stages of earlier comparisons"
+    return Noise(stages, of_sessions(known))
 
 
 def of_sigma(sigma: float) -> Draw:

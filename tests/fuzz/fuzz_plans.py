@@ -23,6 +23,7 @@ from tests.fuzz.plan_mutation import mutated
 from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.model_builder import PATH
+from tests.kernels.random_float_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -31,12 +32,30 @@ RUNS_UP_TO_BYTES = 4 << 20
 """Arena of the largest mutated model that is also run: a large one may well take its time."""
 
 
+_OPS = {
+    "int8": (
+        "SOFTMAX",
+        "PRELU",
+        "RELU6",
+        "ADD",
+        "MUL",
+        "MEAN",
+        "FULLY_CONNECTED",
+        "QUANTIZE",
+        "AVERAGE_POOL_2D",
+        "GATHER",
+    ),
+    "float32": ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SQUARED_DIFFERENCE", "TANH", "RSQRT", "MIRROR_PAD"),
+}
+
+
 def seed_plans() -> list[bytes]:
-    """Plans of the small golden models, fused and not, with batch 1 and 2, and of int8 ops that these lack."""
+    """Plans of the small golden models, fused and not, with batch 1 and 2, and of ops that these lack."""
     plans = []
-    for name in ("SOFTMAX", "PRELU", "RELU6", "ADD", "MUL", "MEAN", "FULLY_CONNECTED", "QUANTIZE", "AVERAGE_POOL_2D"):
-        graph = import_model(parse(one_op(name, "int8", 3).builder.content(), PATH))
-        plans.append(make_plan(graph).to_bytes())
+    for dtype, names in _OPS.items():
+        for name in names:
+            graph = import_model(parse(one_op(ALL_MAKERS[name][1], dtype, 3).builder.content(), PATH))
+            plans.append(make_plan(graph).to_bytes())
     for path in sorted(GOLDEN.glob("*.tflite")):
         for batch in (1, 2):
             graph = import_model(read(path), batch)

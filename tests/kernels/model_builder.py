@@ -64,6 +64,12 @@ class Builder:
         array = np.asarray(data)
         return self.tensor(array.shape, array.dtype.name, scale, zero, axis, array)
 
+    def sparse(self, data: Array) -> int:
+        """A constant of which the file has the numbers that are not zero, by rows of the last dimension."""
+        self.tensor(data.shape, data.dtype.name, data=data[data != 0])
+        self.tensors[-1]["sparse"] = data
+        return len(self.tensors) - 1
+
     def op(
         self, name: str, inputs: list[int], outputs: int | list[int], kind: str | None = None, **options: Any
     ) -> int:
@@ -116,6 +122,8 @@ def _write(model: Builder) -> bytes:
                     "QuantizedDimension": tensor["axis"],
                 },
             )
+        if "sparse" in tensor:
+            fields["Sparsity"] = _sparsity(b, tensor["sparse"])
         tensors.append(_table(b, "Tensor", fields))
     names = list(dict.fromkeys(op["name"] for op in model.ops))
     codes = [_code(b, name) for name in names]
@@ -149,6 +157,23 @@ def _signature(b: Any, model: Builder) -> int:
     ]
     key = b.CreateString("serving_default")
     return _table(b, "SignatureDef", {"Inputs": ends[0], "Outputs": ends[1], "SignatureKey": key, "SubgraphIndex": 0})
+
+
+def _sparsity(b: Any, data: Array) -> int:
+    rows = data.reshape(-1, data.shape[-1])
+    starts = np.concatenate([[0], np.cumsum((rows != 0).sum(axis=1))]).astype(np.int32)
+    dimensions = [_table(b, "DimensionMetadata", {"Format": 0, "DenseSize": size}) for size in data.shape[:-1]]
+    places = np.nonzero(rows)[1].astype(np.uint8)
+    last = {
+        "Format": 1,
+        "ArraySegmentsType": tflite.SparseIndexVector.Int32Vector,
+        "ArraySegments": _table(b, "Int32Vector", {"Values": b.CreateNumpyVector(starts)}),
+        "ArrayIndicesType": tflite.SparseIndexVector.Uint8Vector,
+        "ArrayIndices": _table(b, "Uint8Vector", {"Values": b.CreateNumpyVector(places)}),
+    }
+    dimensions.append(_table(b, "DimensionMetadata", last))
+    order = b.CreateNumpyVector(np.arange(data.ndim, dtype=np.int32))
+    return _table(b, "SparsityParameters", {"TraversalOrder": order, "DimMetadata": _offsets(b, dimensions)})
 
 
 def _code(b: Any, name: str) -> int:

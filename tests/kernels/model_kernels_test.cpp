@@ -420,8 +420,13 @@ struct StagesTest {
         s.tensor = (uint8_t*)reals(images * channels);
         s.stride_bytes = channels * 4;
         break;
-      case StageKind::kAbs: break;
-      case StageKind::kLogistic: exact = false; break;
+      case StageKind::kAbs:
+      case StageKind::kHardSwish:
+      case StageKind::kSqrt:
+      case StageKind::kRsqrt: break;
+      case StageKind::kLogistic:
+      case StageKind::kTanh:
+      case StageKind::kExp: exact = false; break;
       case StageKind::kStore:
       case StageKind::kStoreI8:
       case StageKind::kStoreI8Even: {
@@ -491,7 +496,7 @@ struct StagesTest {
   bool check_value(float v, int64_t p, int32_t c) {
     const float start = v;
     const int64_t image = p / image_pixels;
-    double loose = v;  // with logistic stages
+    double loose = v;  // with functions that are only near
     for (int32_t i = 0; i < count; ++i) {
       const Stage& s = stage[i];
       const float* same = (const float*)(s.tensor + (s.tensor ? p * s.stride_bytes : 0)) + c;
@@ -511,14 +516,19 @@ struct StagesTest {
         case StageKind::kMulImage: v = v * *of_image; break;
         case StageKind::kPrelu: v = v >= 0 ? v : v * s.constant[c]; break;
         case StageKind::kAbs: v = fabsf(v); break;
+        case StageKind::kHardSwish: v = v * (v + 3 < 0 ? 0 : v + 3 > 6 ? 6 : v + 3) / 6; break;
+        case StageKind::kSqrt: v = sqrtf(v); break;
+        case StageKind::kRsqrt: v = 1 / sqrtf(v); break;
         case StageKind::kLogistic: loose = 1 / (1 + exp(-(double)v)); break;
+        case StageKind::kTanh: loose = tanh((double)v); break;
+        case StageKind::kExp: loose = (float)exp((double)v); break;
         case StageKind::kAddI8: v = v + (float)(steps - s.zero_point) * s.scale; break;
         case StageKind::kMulI8: v = v * ((float)(steps - s.zero_point) * s.scale); break;
         case StageKind::kRoundI8:
         case StageKind::kRoundI8Even: v = round_i8(v, s, &q); break;
         case StageKind::kStore: {
           const double want = exact ? v : loose;
-          if (exact ? !same_bits(*same, v) : !close(*same, want, want * 5e-7 + 2e-38))
+          if (exact ? !same_bits(*same, v) : !close(*same, want, fabs(want) * 5e-7 + 2e-38))
             return fail("store of stage %d: pixel %lld channel %d of %d is %.9g, should be %.9g (from %.9g)", i,
                         (long long)p, c, channels, *same, want, start), false;
           break;
@@ -582,13 +592,14 @@ void test_stages(int turn) {
   constexpr StageKind kChanges[] = {StageKind::kScale, StageKind::kShift, StageKind::kClamp, StageKind::kAdd,
                                     StageKind::kMul, StageKind::kAddImage, StageKind::kMulImage, StageKind::kPrelu,
                                     StageKind::kAbs, StageKind::kRoundI8, StageKind::kAddI8, StageKind::kMulI8,
-                                    StageKind::kRoundI8Even};
+                                    StageKind::kRoundI8Even, StageKind::kHardSwish, StageKind::kSqrt, StageKind::kRsqrt};
   constexpr int32_t kMost = sizeof kChanges / sizeof *kChanges - 1;
   StagesTest t;
   const Reals strip(t.taken * t.row);
   if (turn % 8 == 7) {
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = between(0, 3) ? real() * 20 : special();
-    t.add(StageKind::kLogistic), t.add(StageKind::kStore);
+    constexpr StageKind kNear[] = {StageKind::kLogistic, StageKind::kTanh, StageKind::kExp};
+    t.add(kNear[between(0, 2)]), t.add(StageKind::kStore);
   } else if (turn % 8 == 6) {
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = (float)(between(-400000, 400000) >> between(0, 14));
     t.add(between(0, 1) ? StageKind::kStoreRequantized : StageKind::kStoreRequantizedOnce);

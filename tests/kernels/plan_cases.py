@@ -135,6 +135,16 @@ def _stages() -> None:
         case(f"stages of i8 {c}", [step("read", x, 0, c, stages=steps)], exact=True)
         soft = f32("soft", *shape)
         case(f"logistic {c}", [step("read", x, 0, c, stages=[Stage("logistic"), store(soft)])])
+        _functions(c)
+
+
+def _functions(c: int) -> None:
+    """Functions of single values, each behind others that make its operands fit."""
+    x = f32("x", 2, 3, 4, c)
+    a, b, d, e, h = (f32(name, 2, 3, 4, c) for name in ("a", "b", "d", "e", "h"))
+    chain = [Stage("hard_swish"), store(h), Stage("abs"), Stage("sqrt"), store(a), Stage("rsqrt"), store(b)]
+    case(f"hard_swish and roots {c}", [step("read", x, 0, c, stages=chain)], exact=True)
+    case(f"tanh and exp {c}", [step("read", x, 0, c, stages=[Stage("tanh"), store(d), Stage("exp"), store(e)])])
 
 
 def _streams() -> None:
@@ -147,13 +157,39 @@ def _streams() -> None:
     s, t = f32("s", 5, 37), f32("t", 5, 37)
     case("softmax", [step("softmax", s, 0.75, stages=[store(t)])])
     one, many = f32("one", 2, 1, 3, 1), f32("many", 1, 4, 3, 9)
-    for number, op in enumerate(("add", "sub", "mul", "prelu")):
+    ops = ("add", "sub", "mul", "prelu", "div", "minimum", "maximum", "squared_difference")
+    for number, op in enumerate(ops):
         o = f32("o", 2, 4, 3, 9)
         arguments = (many, one, number, 0, 27, 9, 1, 3, 0, 1, 0, 2, 4, 3, 9)
         case(f"broadcast {op}", [step("broadcast", *arguments, stages=[store(o)])], exact=True)
     x, k, odd = f32("x", 1, 2, 2, 6), f32("k", 1, 2, 2, 3), f32("odd", 1, 2, 2, 3)
     arguments = (x, k, 0, 24, 12, 6, 2, 12, 6, 3, 1, 1, 2, 2, 3)
     case("broadcast strided", [step("broadcast", *arguments, stages=[store(odd)])], exact=True)
+
+
+def between(size: int, *positions: float) -> tuple[Array, Array, Array]:
+    """low, high and share of positions on an axis."""
+    low = np.clip(np.floor(positions), 0, size - 1).astype(np.int32)
+    high = np.clip(np.ceil(positions), 0, size - 1).astype(np.int32)
+    return low, high, np.array(positions, np.float32) - low.astype(np.float32)
+
+
+def _places() -> None:
+    """Values read by tables of places."""
+    for c in (1, 16, 37):
+        x, out, signed = f32("x", 2, 3, 5, c), f32("out", 2, 7, 2, c), bits("signed", 2, 7, 2, c)
+        rows, columns = between(3, -0.25, 0, 1 / 3, 0.5, 1, 1.9, 2.25), between(5, 1.1, 3.7)
+        stages = [Stage("clamp", (-3.0, 3.0)), Stage("store_bits", (signed,)), store(out)]
+        case(f"interpolate {c}", [step("interpolate", x, 7, 2, *rows, *columns, stages=stages)], exact=True)
+        plain = [step("interpolate", x, 7, 2, *rows, *columns, stages=[store(out)])]
+        case(f"interpolate alone {c}", plain, exact=True)
+    for dtype in ("f32", "i8", "i32"):
+        x = Tensor("x", (2, 3, 5, 7), dtype, 0.5, 1)
+        n, h, w = (np.array(places, np.int32) for places in ([1, 0, 1], [2], [4, 4, 0, 1]))
+        for name, places in (("some", [6, 0, 0, 3]), ("together", [2, 3, 4]), ("one", [6]), ("back", [6, 5, 4])):
+            c = np.array(places, np.int32)
+            out = Tensor("out", (3, 1, 4, len(c)), dtype, 0.5, 1)
+            case(f"gather {dtype} {name}", [step("gather", x, out, n, h, w, c)], exact=True)
 
 
 def _windows() -> None:
@@ -366,7 +402,7 @@ def _sharing() -> None:
 
 @cache
 def cases() -> list[PlanCase]:
-    for make in (_stages, _streams, _windows, _convolutions, _binary, _movement, _integers, _sharing):
+    for make in (_stages, _streams, _places, _windows, _convolutions, _binary, _movement, _integers, _sharing):
         make()
     return list(_ALL.values())
 

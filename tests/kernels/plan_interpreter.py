@@ -7,7 +7,7 @@ float64, integers exactly; every other operation rounds to f32 by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -79,8 +79,25 @@ def _stream(arena: _Arena, step: PlanStep) -> Array:
         case "broadcast":
             x, y = (_strided(arena, a, side) for side in "ab")
             with np.errstate(all="ignore"):
-                return [x + y, x - y, x * y, np.where(x >= 0, x, x * y)][a["op"]]
+                return _combined(a["op"], x, y)
+        case "interpolate":
+            return _interpolated(arena.view(a["x"]), a)
     raise AssertionError(step.kind)
+
+
+def _combined(op: int, x: Array, y: Array) -> Array:
+    linear = [x + y, x - y, x * y, np.where(x >= 0, x, x * y)]
+    return np.asarray([*linear, x / y, np.where(x < y, x, y), np.where(x > y, x, y), (x - y) ** 2][op])
+
+
+def _interpolated(x: Array, a: Any) -> Array:
+    """Products of a value and both of its shares, summed in f32: left ones first, of these the upper one."""
+    total = np.full((x.shape[0], a["out_h"], a["out_w"], x.shape[3]), -0.0, np.float32)
+    for side, across in (("low", np.float32(1) - a["column_share"]), ("high", a["column_share"])):
+        for end, down in (("low", np.float32(1) - a["row_share"]), ("high", a["row_share"])):
+            corner = x[:, a[f"row_{end}"]][:, :, a[f"column_{side}"]]
+            total = total + corner * down[:, None, None] * across[:, None]
+    return total
 
 
 def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
@@ -91,8 +108,21 @@ def _run_stages(arena: _Arena, step: PlanStep, v: Array) -> None:
     assert step.stages[-1].stores, step.name
 
 
+_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
+    "abs": np.abs,
+    "logistic": lambda v: 1.0 / (1.0 + np.exp(-v.astype(np.float64))),
+    "hard_swish": lambda v: v * np.minimum(np.maximum(v + np.float32(3), np.float32(0)), np.float32(6)) / np.float32(6),
+    "tanh": lambda v: np.tanh(v.astype(np.float64)),
+    "exp": lambda v: np.exp(v.astype(np.float64)),
+    "sqrt": np.sqrt,
+    "rsqrt": lambda v: np.float32(1) / np.sqrt(v),
+}
+
+
 def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
     a, n = stage.arguments, v.shape[0]
+    if stage.kind in _FUNCTIONS:
+        return _FUNCTIONS[stage.kind](v).astype(np.float32)
     match stage.kind:
         case "scale":
             return v * a["values"]
@@ -114,10 +144,6 @@ def _stage(arena: _Arena, stage: PlanStage, v: Array) -> Array:
             return v + other if stage.kind == "add_image" else v * other
         case "prelu":
             return np.where(v >= 0, v, v * a["values"])
-        case "abs":
-            return np.abs(v)
-        case "logistic":
-            return (1.0 / (1.0 + np.exp(-v.astype(np.float64)))).astype(np.float32)
         case "round_i8" | "round_i8_even":
             steps = _rounded(v, a["scale"], a["zero_point"], stage.kind)
             return np.float32(a["scale"]) * (steps.astype(np.int32) - a["zero_point"]).astype(np.float32)
@@ -162,6 +188,8 @@ def _direct(arena: _Arena, step: PlanStep) -> Array:
             return whole
         case "slice":
             return x[_box(a, out.shape)]
+        case "gather":
+            return x[np.ix_(*(a[f"places_{axis}"] for axis in "nhwc"))]
         case "transpose":
             return x.transpose(*(a[f"perm_{axis}"] for axis in range(4)))
     return _integers(arena, step, x)

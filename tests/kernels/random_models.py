@@ -6,7 +6,7 @@ of an eighth, so that sums are exact in f32 and the order in which an engine add
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -421,23 +421,23 @@ MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "SHAPE": (ANY, _through_shape),
     "PACK": (ANY, _through_shape),
 }
-"""Op -> what it needs of x, and how it is added."""
+"""Op -> what it needs of x, and how it is added. Rows of `random_float_models` would change what each seed makes."""
 
 
-def one_op(name: str, dtype: str, seed: int) -> Growing:
+def one_op(make: Callable[[Growing], None], dtype: str, seed: int) -> Growing:
     """A model of the op, with helpers where it needs some."""
     m = Growing(seed, dtype)
-    MAKERS[name][1](m)
+    make(m)
     m.builder.outputs = [m.x]
     return m
 
 
-def chain(seed: int, length: int = 3) -> Growing:
+def chain(seed: int, length: int = 3, makers: Mapping[str, tuple[str, Callable[[Growing], None]]] = MAKERS) -> Growing:
     """A model of several ops, each on the result of the one before."""
     m = Growing(seed, "int8" if seed % 2 else "float32")
     while len(m.names) < length:
-        name = m.one_of(*MAKERS)
-        needs, make = MAKERS[name]
+        name = m.one_of(*makers)
+        needs, make = makers[name]
         rounds = name in ("QUANTIZE", "DEQUANTIZE") or name.startswith("Lce")
         if (needs == IMAGE and len(m.shape) != 4) or len(m.shape) < 2 or (rounds and not m.exact):
             name, make = "RELU", MAKERS["RELU"][1]

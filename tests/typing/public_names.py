@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import bnnbench as bnn
-from bnnbench import CallError, Check, Device, Error, MeasureError, Profile, Run, Runs
+from bnnbench import CallError, Check, Device, Error, Lint, MeasureError, Profile, Run, Runs
 from bnnbench.devices.inventory import Inventory, open_inventory
 
 assert_type(bnn.__version__, str)
@@ -54,6 +54,13 @@ assert_type(profile.frame, pd.DataFrame)
 assert_type(profile.total_ns, float)
 assert_type(profile.trace("steps.json"), Path)
 assert_type(profile.roofline(Path("steps.svg")), Path)
+
+lint = bnn.lint("quicknet_xs", device="local", runs=5)
+assert_type(lint, Lint)
+assert_type(lint.frame, pd.DataFrame)
+assert_type(lint.ids, tuple[str, ...])
+assert_type(lint.failing("10%"), list[str])
+bnn.lint("quicknet_xs", devices="local")  # type: ignore[call-arg]
 
 devices = bnn.devices()
 assert_type(devices, list[Device])

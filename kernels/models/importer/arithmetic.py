@@ -9,22 +9,27 @@ from typing import Literal
 import numpy as np
 
 from ..graph import (
+    BinaryKind,
     BitDequantize,
     BitQuantize,
     Clamp,
     Dequantize,
+    DType,
     Elementwise,
     Mean,
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Softmax,
     Tensor,
     Unary,
+    UnaryKind,
 )
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
-from .scope import Scope
+from ..sparse_constants import dense
+from .scope import MAX_RANK, Scope
 
 MAX_SOFTMAX_I8 = 4095
 """Values whose int8 softmax has a sum in fixed point."""
@@ -44,11 +49,11 @@ def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
     return convert
 
 
-def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
-    """ADD, SUB, MUL of operands that broadcast."""
+def elementwise(kind: BinaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ADD, SUB, MUL and their relatives, of operands that broadcast."""
 
     def convert(scope: Scope) -> None:
-        a, b = scope.value(0, "first operand", "f32", "i8"), scope.value(1, "second operand", "f32", "i8")
+        a, b = scope.value(0, "first operand", *dtypes), scope.value(1, "second operand", *dtypes)
         if a.dtype != b.dtype:
             scope.fail(f"its operands are {a.dtype} and {b.dtype}.")
         a, b = _per_image(scope, a, b), _per_image(scope, b, a)
@@ -61,17 +66,32 @@ def elementwise(kind: Literal["add", "sub", "mul"]) -> Callable[[Scope], None]:
     return convert
 
 
-def unary(kind: Literal["abs", "logistic"]) -> Callable[[Scope], None]:
-    """ABS, LOGISTIC."""
+def unary(kind: UnaryKind, *dtypes: DType) -> Callable[[Scope], None]:
+    """ABS, LOGISTIC and their relatives."""
 
     def convert(scope: Scope) -> None:
-        x = scope.value(0, "input", "f32", "i8")
+        x = scope.value(0, "input", *dtypes)
         out = scope.output(x.shape, x.dtype)
         if kind == "logistic":
             _from_0_to_1(scope, out)
         scope.node(Unary(kind), [x], out)
 
     return convert
+
+
+def square(scope: Scope) -> None:
+    """SQUARE: x times x."""
+    x = scope.value(0, "input", "f32")
+    scope.node(Elementwise("mul"), [x, x], scope.output(x.shape, x.dtype))
+
+
+def leaky_relu(scope: Scope) -> None:
+    """LEAKY_RELU: PRELU with one slope."""
+    x, alpha = scope.value(0, "input", "f32"), scope.op.options.get("alpha", 0.0)
+    if not isinstance(alpha, (int, float)) or not isfinite(alpha):
+        scope.fail(f"its alpha is {alpha!r}.")
+    slope = Tensor("alpha", (1,), "f32", data=np.array([alpha], np.float32))
+    scope.node(PRelu(), [x, slope], scope.output(x.shape, x.dtype))
 
 
 def clamp(low: float, high: float) -> Callable[[Scope], None]:
@@ -119,13 +139,30 @@ def softmax(scope: Scope) -> None:
 
 def mean(scope: Scope) -> None:
     """MEAN over constant axes."""
-    x = scope.value(0, "input", "f32", "i8")
+    x, axes, keeps, shape = _reduction(scope, "f32", "i8")
+    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+
+
+def reduction(kind: Literal["sum", "max", "min"], *dtypes: DType) -> Callable[[Scope], None]:
+    """SUM, REDUCE_MAX, REDUCE_MIN over constant axes."""
+
+    def convert(scope: Scope) -> None:
+        x, axes, keeps, shape = _reduction(scope, *dtypes)
+        out = scope.output(shape, x.dtype)
+        _same_scale(scope, x, out)
+        scope.node(Reduce(kind, axes, keeps), [x], out)
+
+    return convert
+
+
+def _reduction(scope: Scope, *dtypes: DType) -> tuple[Tensor, tuple[int, ...], bool, list[int]]:
+    x = scope.value(0, "input", *dtypes)
     axes = scope.axes(scope.integers(1, "axes"), len(x.shape))
     if 0 in axes and scope.batch > 1:
-        scope.fail("it averages over the batch; import the model with its own batch.")
+        scope.fail("it reduces the batch; import the model with its own batch.")
     keeps = bool(scope.op.options.get("keep_dims"))
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keeps or axis not in axes]
-    scope.node(Mean(axes, keeps), [x], scope.output(shape, x.dtype))
+    return x, axes, keeps, shape or [1]
 
 
 def quantize(scope: Scope) -> None:
@@ -145,8 +182,30 @@ def dequantize_op(scope: Scope) -> None:
         data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
-    x = scope.value(0, "input", "i8")
+    x = scope.value(0, "input", "i8", "f32") if ref.dtype == "float16" else scope.value(0, "input", "i8")
+    if x.dtype == "f32" and x.data is not None:  # of float16, densified to f32
+        whole = scope.result(0)
+        if (whole.shape, whole.dtype) != (x.shape, "float32"):
+            scope.fail("its output is not a float32 tensor of its input's shape.")
+        scope.values.known[whole.index] = x
+        return
     scope.node(Dequantize(), [x], scope.output(x.shape, "f32"))
+
+
+def densify(scope: Scope) -> None:
+    """DENSIFY of constants that are sparse by rows; float16 becomes f32 at once."""
+    ref, out = scope.ref(0, "input"), scope.result(0)
+    if ref.sparse is None or ref.data is None or ref.dtype not in ("float32", "float16"):
+        scope.fail("its input is not a sparse constant of floats, compressed by rows of the last dimension alone.")
+    if (out.shape, out.dtype) != (ref.shape, ref.dtype) or min(ref.shape) < 1 or len(ref.shape) > MAX_RANK:
+        scope.fail(f"it makes {out.dtype}{list(out.shape)} of {ref.dtype}{list(ref.shape)}.")
+    if ref.data.size % np.dtype(ref.dtype).itemsize:
+        scope.fail("its input has a part of a number.")
+    scope.values.constants.charge(4 * ref.elements + ref.data.nbytes)
+    values = ref.data.view(np.dtype(ref.dtype).newbyteorder("<")).astype(np.float32)
+    if not np.isfinite(values).all():
+        scope.fail("its input holds infinite numbers or NaN.")
+    scope.values.known[out.index] = Tensor(out.name, ref.shape, "f32", data=dense(ref.sparse, values, ref.shape))
 
 
 def lce_quantize(scope: Scope) -> None:

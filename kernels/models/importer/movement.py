@@ -81,7 +81,7 @@ def pad(scope: Scope) -> None:
         if filling.size != 1:
             scope.fail(f"its value is {filling.size} numbers.")
         value = float(filling.reshape(-1)[0])
-    scope.node(Pad(before, value), [x], _output(scope, x, shape))
+    scope.node(Pad(before, value), [x], moved_output(scope, x, shape))
 
 
 def split(scope: Scope) -> None:
@@ -122,57 +122,47 @@ def slice_(scope: Scope) -> None:
     _box(scope, x, begin, shape)
 
 
-def strided_slice(scope: Scope) -> None:
-    """STRIDED_SLICE that is a plain box: strides 1, no axes added or dropped."""
-    begin, end, strides = (scope.integers(i, role) for i, role in ((1, "begin"), (2, "end"), (3, "strides")))
-    if scope.is_constant():
-        _cut_shape(scope, begin, end, strides)
-        return
+def depth_to_space(scope: Scope) -> None:
+    """DEPTH_TO_SPACE: channels that become blocks of pixels."""
+    x, block, (n, h, w, c) = _image_of_blocks(scope)
+    if c % (block * block):
+        scope.fail(f"its input has {c} channels for blocks of {block}.")
+    deep = c // block
+    _swapped(scope, x, (n * h, w, block, deep), (n, h * block, w * block, deep // block))
+
+
+def space_to_depth(scope: Scope) -> None:
+    """SPACE_TO_DEPTH: blocks of pixels that become channels."""
+    x, block, (n, h, w, c) = _image_of_blocks(scope)
+    if h % block or w % block:
+        scope.fail(f"its input has {h} x {w} pixels for blocks of {block}.")
+    shape = (n, h // block, w // block, block * block * c)
+    _swapped(scope, x, (n * h // block, block, w // block, block * c), shape)
+
+
+def _image_of_blocks(scope: Scope) -> tuple[Tensor, int, tuple[int, ...]]:
     x = scope.value(0, "input", "f32", "i8")
-    if any(scope.op.options.get(key) for key in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask", "offset")):
-        scope.fail("it adds or drops axes or counts from its begin, which is not supported.")
-    if strides != [1] * len(x.shape) or len(begin) != len(x.shape) or len(end) != len(x.shape):
-        scope.fail(f"its strides are {strides}; only 1 in each of its {len(x.shape)} dimensions is supported.")
-    begin_mask, end_mask = scope.option("begin_mask", 0, 15, 0), scope.option("end_mask", 0, 15, 0)
-    if scope.batch > 1 and not (begin_mask & 1 and end_mask & 1):
-        scope.fail("it cuts the batch; import the model with its own batch.")
-    starts = [
-        0 if begin_mask >> i & 1 else b + n * (b < 0) for i, (b, n) in enumerate(zip(begin, x.shape, strict=True))
-    ]
-    ends = [
-        n if end_mask >> i & 1 else min(e + n * (e < 0), n) for i, (e, n) in enumerate(zip(end, x.shape, strict=True))
-    ]
-    _box(scope, x, starts, [e - b for b, e in zip(starts, ends, strict=True)])
+    if len(x.shape) != 4:
+        scope.fail(f"its input has {len(x.shape)} dimensions, not 4.")
+    if x.data is not None:
+        scope.fail("its input is constant; let the converter fold it.")
+    return x, scope.option("block_size", 1, 4096), x.shape
 
 
-def _cut_shape(scope: Scope, begin: list[int], end: list[int], strides: list[int]) -> None:
-    """A part of a shape, which some converters compute instead of writing it down."""
-    data = scope.constant(0, "input", "int32", rank=1)
-    if not len(begin) == len(end) == len(strides) == 1 or strides[0] == 0:
-        scope.fail("it cuts a constant in several dimensions or with stride 0, which is not supported.")
-    first = None if scope.option("begin_mask", 0, 1, 0) else begin[0]
-    last = None if scope.option("end_mask", 0, 1, 0) else end[0]
-    if scope.option("shrink_axis_mask", 0, 1, 0):
-        if not -len(data) <= begin[0] < len(data):
-            scope.fail(f"it takes number {begin[0]} of {len(data)}.")
-        scope.fold(np.array(data[begin[0]]))
-    else:
-        scope.fold(np.array(data[first : last : strides[0]]))
+def _swapped(scope: Scope, x: Tensor, parts: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """x seen as `parts`, with the two axes in the middle swapped, seen as the output's shape."""
+    out = moved_output(scope, x, shape)
+    seen = scope.inner(x, parts, "in blocks")
+    swapped = scope.inner(x, (parts[0], parts[2], parts[1], parts[3]), "in lines")
+    scope.node(Reshape(), [x], seen)
+    scope.node(Transpose((0, 2, 1, 3)), [seen], swapped)
+    scope.node(Reshape(), [swapped], out)
 
 
 def shape(scope: Scope) -> None:
     """SHAPE, which is known beforehand."""
     x = scope.value(0, "input", "f32", "i8")
     scope.fold(np.array((x.shape[0] // scope.batch, *x.shape[1:]), np.int32))
-
-
-def pack(scope: Scope) -> None:
-    """PACK of constant integers: a shape."""
-    count = len(scope.op.inputs)
-    if not 1 <= count <= 64 or not scope.is_constant():
-        scope.fail("it packs values that the model computes; only constant ones are supported.")
-    parts = [scope.constant(position, f"input {position}", "int32", rank=0) for position in range(count)]
-    scope.fold(np.stack(parts))
 
 
 def transpose(scope: Scope) -> None:
@@ -183,7 +173,7 @@ def transpose(scope: Scope) -> None:
         scope.fail(f"its permutation {perm} does not fit {len(x.shape)} axes.")
     if scope.batch > 1 and perm[0] != 0:
         scope.fail("it moves the batch; import the model with its own batch.")
-    scope.node(Transpose(tuple(perm)), [x], _output(scope, x, [x.shape[axis] for axis in perm]))
+    scope.node(Transpose(tuple(perm)), [x], moved_output(scope, x, [x.shape[axis] for axis in perm]))
 
 
 def _means(wanted: list[int], shape: list[int]) -> bool:
@@ -220,10 +210,11 @@ def _expect(scope: Scope, shape: list[int]) -> None:
 def _reshaped(scope: Scope, x: Tensor, shape: tuple[int, ...]) -> None:
     if min(shape, default=0) < 1 or prod(shape) != prod(x.shape):
         scope.fail(f"it makes shape {list(shape)[:8]} of {list(x.shape)}, which has a different number of values.")
-    scope.node(Reshape(), [x], _output(scope, x, shape))
+    scope.node(Reshape(), [x], moved_output(scope, x, shape))
 
 
-def _output(scope: Scope, x: Tensor, shape: list[int] | tuple[int, ...], position: int = 0) -> Tensor:
+def moved_output(scope: Scope, x: Tensor, shape: list[int] | tuple[int, ...], position: int = 0) -> Tensor:
+    """A result that holds values of x as they are stored."""
     out = scope.output(shape, x.dtype, position)
     if (x.scale, x.zero_point) != (out.scale, out.zero_point):
         scope.fail("its input and output have different scales or zero points.")
@@ -235,7 +226,7 @@ def _box(scope: Scope, x: Tensor, start: list[int], shape: list[int]) -> None:
         scope.fail(f"it takes {shape} from {start} on of an input of shape {list(x.shape)}.")
     if scope.batch > 1 and (start[0] or shape[0] != x.shape[0]):
         scope.fail("it cuts the batch; import the model with its own batch.")
-    scope.node(Slice(tuple(start)), [x], _output(scope, x, shape))
+    scope.node(Slice(tuple(start)), [x], moved_output(scope, x, shape))
 
 
 def _parts(scope: Scope, x: Tensor, axis: int, sizes: list[int]) -> None:
@@ -248,4 +239,4 @@ def _parts(scope: Scope, x: Tensor, axis: int, sizes: list[int]) -> None:
         shape = [*x.shape[:axis], size, *x.shape[axis + 1 :]]
         box = [0] * len(shape)
         box[axis] = int(start)
-        scope.node(Slice(tuple(box)), [x], _output(scope, x, shape, position))
+        scope.node(Slice(tuple(box)), [x], moved_output(scope, x, shape, position))

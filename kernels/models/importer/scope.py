@@ -27,13 +27,16 @@ from ..graph import (
     Pad,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
+    Slice,
     Tensor,
     Transpose,
     Unary,
     Window,
 )
 from ..model import Op, TensorRef
+from ..places import Gather
 from .values import Consequence, Values, printable
 
 MAX_RANK = 4
@@ -46,11 +49,14 @@ _FOLDABLE = (
     Elementwise,
     Unary,
     Mean,
+    Reduce,
     PRelu,
     Reshape,
     Transpose,
     Concat,
     Pad,
+    Slice,
+    Gather,
     Quantize,
     Dequantize,
 )
@@ -84,6 +90,13 @@ class Scope:
         found = self.op.input(position)
         if found is None:
             self.fail(f"its {role} is missing.")
+        return found
+
+    def result(self, position: int) -> TensorRef:
+        """A result as the file has it, which has no value yet."""
+        found = self.op.output(position)
+        if found is None or found.data is not None or found.index in self.values.known:
+            self.fail("its output is missing or has a value already.")
         return found
 
     def value(self, position: int, role: str, *dtypes: DType) -> Tensor:
@@ -174,7 +187,11 @@ class Scope:
             self.fail(f"its output has {len(shape)} dimensions; 1 to {MAX_RANK} are supported.")
         if min(shape) < 1 or tensor.bytes >= MAX_TENSOR_BYTES:
             self.fail(f"its output of shape {list(shape)} is empty or takes more than 2 GiB.")
-        as_filed = len(ref.shape) == len(stored) if self.values.is_resized else self.scaled(ref.shape) == stored
+        # A number alone is stored as one of one.
+        if self.values.is_resized:
+            as_filed = len(ref.shape or (1,)) == len(stored)
+        else:
+            as_filed = (self.scaled(ref.shape) or (1,)) == stored
         if not as_filed:
             self.fail(f"its output has shape {list(ref.shape)} where {[shape[0] // self.batch, *stored[1:]]} follows.")
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
@@ -184,6 +201,11 @@ class Scope:
         tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
+
+    def inner(self, like: Tensor, shape: Sequence[int], role: str) -> Tensor:
+        """A tensor between the nodes of one op, with a name of its own and stored as `like` is."""
+        name = self.values.name(f"{like.name} {role}")
+        return Tensor(name, tuple(shape), like.dtype, like.scale, like.zero_point)
 
     def stored_output(self, position: int = 0) -> tuple[int, ...]:
         """The output's shape as the file says, for the batch: for ops whose options repeat it. Raises where the user
@@ -207,9 +229,7 @@ class Scope:
 
     def fold(self, data: NDArray[Any], position: int = 0) -> None:
         """The result is this constant."""
-        ref = self.op.output(position)
-        if ref is None or ref.data is not None or ref.index in self.values.known:
-            self.fail("its output is missing or has a value already.")
+        ref = self.result(position)
         self.values.constants.charge(data.nbytes)
         dtype = _DTYPES[data.dtype.name]
         self.values.known[ref.index] = Tensor(ref.name, data.shape, dtype, data=data)

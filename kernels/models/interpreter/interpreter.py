@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
 from .integers import scale_of
 from .onnx_integers import computes, unrounded
 from .operations import run_node
+from .rounding import tolerances
 from .signs import UNSURE, SignFlips, exact_bits, half_margins, sign_margins, with_bits, with_steps
 from .variants import Variant
 
 Array = NDArray[Any]
+_NO_TOLERANCES: Mapping[str, float] = MappingProxyType({})
 _NUMPY = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
 
 
@@ -39,13 +42,15 @@ def interpret(
     *,
     keep: bool = False,
     bits: Mapping[str, Array] | None = None,
+    unsure: Mapping[str, float] = _NO_TOLERANCES,
     variant: Variant | None = None,
 ) -> Result:
     """Outputs for `inputs`, which have the order, shapes and dtypes of the graph's.
 
     `keep` keeps every tensor, inputs too. `bits`: another engine's tensors of bits (u32 words) and of int8 by name;
-    they are taken over where the reference is unsure of a sign or a step, see `signs.py`. `variant`: a way in which
-    others round int8. ModelError when `inputs` or `bits` do not fit.
+    they are taken over where the reference is unsure of a sign or a step, see `signs.py`. `unsure` says within how much
+    of a float tensor's largest value it is, by name, where that is not `UNSURE`. `variant`: a way in which others round
+    int8. ModelError when `inputs` or `bits` do not fit.
     """
     values = dict(zip(map(id, graph.inputs), _checked(graph, inputs), strict=True))
     last_use = {id(tensor): place for place, node in enumerate(graph.nodes) for tensor in node.inputs}
@@ -58,7 +63,8 @@ def interpret(
         if value.shape != node.output.storage_shape or value.dtype != _NUMPY[node.output.dtype]:
             raise AssertionError(f"{node.op} gave {value.dtype}{value.shape} for {node.output}")
         if bits is not None and node.output.name in bits and _may_differ(node):
-            value, flip = _compared(node, operands, value, bits[node.output.name])
+            within = unsure.get(node.inputs[0].name, UNSURE)
+            value, flip = _compared(node, operands, value, bits[node.output.name], within)
             if flip.unsure or flip.wrong:
                 flips.append(flip)
         values[id(node.output)] = value
@@ -73,12 +79,13 @@ def interpret(
 def is_sure(graph: Graph, values: Mapping[str, Array]) -> bool:
     """Whether no sign is too close to zero, and no value that ONNX's int8 rounds too close to a half, to call;
     `values` as `interpret(..., keep=True)` returns them."""
-    if any(margin.unsure for margin in sign_margins(graph, values)):
+    unsure = tolerances(graph, values)
+    if any(margin.unsure for margin in sign_margins(graph, values, unsure)):
         return False
     for node in graph.nodes:
         if node.output.in_floats and _rounds(node):
             operands = [values[tensor.name] if tensor.data is None else tensor.data for tensor in node.inputs]
-            if (half_margins(_unrounded(node, operands)) <= UNSURE).any():
+            if (half_margins(_unrounded(node, operands)) <= unsure.get(node.inputs[0].name, UNSURE)).any():
                 return False
     return True
 
@@ -111,12 +118,14 @@ def _unrounded(node: Node, operands: Sequence[Array]) -> Array:
         return operands[0].astype(np.float64) / scale_of(node.output)
 
 
-def _compared(node: Node, operands: Sequence[Array], own: Array, other: Array) -> tuple[Array, SignFlips]:
+def _compared(
+    node: Node, operands: Sequence[Array], own: Array, other: Array, within: float
+) -> tuple[Array, SignFlips]:
     _require(node.output, other, "bits of")
     if node.output.dtype == "i8":
-        return with_steps(node.output.name, _unrounded(node, operands), own, other)
+        return with_steps(node.output.name, _unrounded(node, operands), own, other, within)
     if isinstance(node.operation, BitQuantize):
-        return with_bits(node.output.name, operands[0], own, other)
+        return with_bits(node.output.name, operands[0], own, other, within)
     return own, exact_bits(node.output.name, node.output.shape[-1], own, other)
 
 

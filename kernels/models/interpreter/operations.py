@@ -28,6 +28,7 @@ from ..graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Softmax,
@@ -36,6 +37,7 @@ from ..graph import (
     Unary,
 )
 from ..onnx_quantization import to_even
+from ..places import Gather, Interpolate
 from ..quantization import dequantize, quantize
 from . import floats, integers, onnx_integers
 from .variants import Variant
@@ -71,7 +73,7 @@ def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = No
             return integers.unary(node, "rescale", Clamp(), x) if x.dtype == np.int8 else _stored(node.output, x)
         case Dequantize():
             return _real(node.inputs[0], x)
-        case Concat() | Slice() | Pad() | Transpose() | Reshape():
+        case Concat() | Slice() | Gather() | Pad() | Transpose() | Reshape():
             return _move(node, operands)
     return _integers(node, operands) if x.dtype == np.int8 else _floats(node, operands)
 
@@ -89,14 +91,18 @@ def _floats(node: Node, operands: Sequence[Array]) -> Array:
             return floats.pool2d(node, operation, x)
         case Mean() as operation:
             return floats.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return floats.elementwise(operation, x, operands[1])
         case Softmax() as operation:
-            return floats.softmax(operation, x).astype(np.float32)
+            return floats.softmax(operation, x).astype(x.dtype)
         case Unary() as operation:
             return floats.unary(operation, x)
         case PRelu():
             return floats.prelu(x, operands[1])
+        case Interpolate() as operation:
+            return floats.interpolate(operation, x)
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of floats")
 
 
@@ -113,6 +119,8 @@ def _integers(node: Node, operands: Sequence[Array]) -> Array:
             return integers.pool2d(node, operation, x)
         case Mean() as operation:
             return integers.mean(node, operation, x)
+        case Reduce() as operation:
+            return floats.reduce(node, operation, x)
         case Elementwise() as operation:
             return integers.elementwise(node, operation, x, operands[1])
         case Softmax() as operation:
@@ -132,6 +140,8 @@ def _move(node: Node, operands: Sequence[Array]) -> Array:
         case Slice(start):
             box = (slice(b, b + size) for b, size in zip(start, node.output.shape, strict=True))
             return np.ascontiguousarray(x[tuple(box)])
+        case Gather(places):
+            return np.ascontiguousarray(x[np.ix_(*places)])
         case Pad(before, value):
             sizes = zip(before, x.shape, node.output.shape, strict=True)
             margins = [(front, whole - size - front) for front, size, whole in sizes]

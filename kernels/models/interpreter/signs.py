@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from ..graph import BitQuantize, Graph
 Array = NDArray[Any]
 
 UNSURE = 1e-5
-"""Of a tensor's largest absolute value: a sign nearer to zero than this may be the other one in a right engine."""
+"""Of a tensor's largest absolute value: a sign nearer to zero than this may be the other one in a right engine; where
+errors of rounding grow, it is more (rounding.py)."""
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,11 @@ class SignMargin:
     values: int
 
 
-def sign_margins(graph: Graph, values: Mapping[str, Array]) -> tuple[SignMargin, ...]:
-    """Of every LceQuantize of floats, in graph order; `values` as `interpret(..., keep=True)` returns them.
+def sign_margins(
+    graph: Graph, values: Mapping[str, Array], unsure: Mapping[str, float] = _NONE
+) -> tuple[SignMargin, ...]:
+    """Of every LceQuantize of floats, in graph order; `values` as `interpret(..., keep=True)` returns them; `unsure` of
+    tensors by name, where it is not `UNSURE`.
 
     Signs of the model's own input are left out: no engine computes these values.
     """
@@ -56,28 +62,28 @@ def sign_margins(graph: Graph, values: Mapping[str, Array]) -> tuple[SignMargin,
         (x, *_) = node.inputs
         if isinstance(node.operation, BitQuantize) and x.dtype == "f32" and x.name in values:
             margins = relative(values[x.name])
-            unsure = int((margins <= UNSURE).sum())
-            found.append(SignMargin(node.output.name, float(margins.min()), unsure, margins.size))
+            count = int((margins <= unsure.get(x.name, UNSURE)).sum())
+            found.append(SignMargin(node.output.name, float(margins.min()), count, margins.size))
     return tuple(found)
 
 
-def with_bits(tensor: str, x: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+def with_bits(tensor: str, x: Array, own: Array, other: Array, within: float = UNSURE) -> tuple[Array, SignFlips]:
     """`own` bits of the signs of `x` with `other` bits where unsure, and what differs. int8 signs are always sure."""
     channels = x.shape[-1]
     differs = unpack(np.bitwise_xor(own, other), channels) < 0
     margins = relative(x)
-    unsure = margins <= UNSURE if x.dtype == np.float32 else np.zeros(x.shape, bool)
+    unsure = margins <= within if x.dtype == np.float32 else np.zeros(x.shape, bool)
     taken = differs & unsure
     swap = pack(np.where(taken, np.int8(-1), np.int8(1)))
     ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
     return own ^ swap, SignFlips(tensor, int(taken.sum()), int((differs & ~unsure).sum()), ordered)
 
 
-def with_steps(tensor: str, steps: Array, own: Array, other: Array) -> tuple[Array, SignFlips]:
+def with_steps(tensor: str, steps: Array, own: Array, other: Array, within: float = UNSURE) -> tuple[Array, SignFlips]:
     """`own` int8 of unrounded `steps` with `other` ones where these are too close to a half, and what differs."""
     margins = half_margins(steps)
     differs, near = own != other, np.abs(own.astype(np.int16) - other) <= 1
-    taken = differs & near & (margins <= UNSURE)
+    taken = differs & near & (margins <= within)
     ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
     flips = SignFlips(tensor, int(taken.sum()), int((differs & ~taken).sum()), ordered)
     return np.where(taken, other, own).astype(np.int8), flips

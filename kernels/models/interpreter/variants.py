@@ -151,8 +151,8 @@ def _xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
 
 
 def _older_xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
-    """In floats, the steps' halves to even; over height and width alone, others are not XNNPACK's."""
-    if operation.axes != (1, 2) or operands[0].ndim != 4:
+    """In floats, the steps' halves to even; over height and width, or width alone: others are not XNNPACK's."""
+    if operation.axes not in ((1, 2), (2,)) or operands[0].ndim != 4:
         return _x86_mean(node, operation, operands)
     return limited(node.output, _nearest(_means_in_floats(node, operation, operands[0])) + node.output.zero_point)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..graph import (
     BinaryConv2d,
+    BinaryKind,
     Clamp,
     Conv2d,
     Dense,
@@ -22,6 +23,7 @@ from ..graph import (
     Softmax,
     Tensor,
     Unary,
+    UnaryKind,
 )
 from .call import Call
 from .expansion import once
@@ -107,21 +109,13 @@ def elementwise(kind: Kind) -> Callable[[Call], Value]:
             return added
         if a.data is not None:
             if kind == "sub":
-                return _with_constant(replace(call, is_last=(True,)), "add", negative(call, b), a.data)
-            return _with_constant(replace(call, is_last=call.is_last[::-1]), kind, b, a.data)
+                return with_constant(replace(call, is_last=(True,)), "add", negative(call, b), a.data)
+            return with_constant(replace(call, is_last=call.is_last[::-1]), kind, b, a.data)
         if b.data is not None:
-            return _with_constant(call, kind, a, b.data)
-        return _of_two(call, kind, a, b)
+            return with_constant(call, kind, a, b.data)
+        return of_two(call, kind, a, b)
 
     return convert
-
-
-def div(call: Call) -> Value:
-    """Div by a constant."""
-    divisor = call.floats(1, "divisor")
-    if (divisor == 0).any():
-        call.fail("it divides by 0.")
-    return _with_constant(call, "mul", call.value(0), np.float32(1) / divisor)
 
 
 def _given_back(difference: Value, subtrahend: Value) -> Value | None:
@@ -132,7 +126,8 @@ def _given_back(difference: Value, subtrahend: Value) -> Value | None:
     return None
 
 
-def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) -> Value:
+def with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) -> Value:
+    """A sum or product of a computed value and a constant, of which what made the value may take over a part."""
     if data.dtype.kind != "f":
         call.fail("its constant is not of floats.")
     data = np.asarray(data, np.float32)
@@ -151,7 +146,8 @@ def _with_constant(call: Call, kind: Kind, x: Value, data: NDArray[np.float32]) 
     return call.like(Elementwise(kind), [stored.tensor, operand], stored, x.shape)
 
 
-def _of_two(call: Call, kind: Kind, a: Value, b: Value) -> Value:
+def of_two(call: Call, kind: BinaryKind, a: Value, b: Value) -> Value:
+    """One result of two computed values that broadcast."""
     rank = max(len(a.shape), len(b.shape))
     if len(a.shape) != len(b.shape):
         call.needs_own_batch("its operands have the batch at different axes")
@@ -220,17 +216,17 @@ def hard_sigmoid(call: Call) -> Value:
 def hard_swish(call: Call) -> Value:
     """HardSwish: x * HardSigmoid(x) with alpha 1/6."""
     x = call.value(0)
-    return _of_two(call, "mul", x, _hard_sigmoid(call, x, 1 / 6, 0.5))
+    return of_two(call, "mul", x, _hard_sigmoid(call, x, 1 / 6, 0.5))
 
 
 def _hard_sigmoid(call: Call, x: Value, alpha: float, beta: float) -> Value:
     alone = replace(call, is_last=(False,))
-    line = _with_constant(alone, "mul", x, np.array([alpha], np.float32))
-    return clamped(alone, _with_constant(alone, "add", line, np.array([beta], np.float32)), 0.0, 1.0)
+    line = with_constant(alone, "mul", x, np.array([alpha], np.float32))
+    return clamped(alone, with_constant(alone, "add", line, np.array([beta], np.float32)), 0.0, 1.0)
 
 
-def unary(kind: Literal["abs", "logistic"]) -> Callable[[Call], Value]:
-    """Abs, Sigmoid."""
+def unary(kind: UnaryKind) -> Callable[[Call], Value]:
+    """Abs, Sigmoid and their relatives."""
 
     def convert(call: Call) -> Value:
         x = call.value(0)

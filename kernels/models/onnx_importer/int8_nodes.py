@@ -37,6 +37,7 @@ from ..graph import (
     Transpose,
     Unary,
 )
+from ..places import Gather
 
 Weighted = Conv2d | DepthwiseConv2d | Dense
 
@@ -186,7 +187,7 @@ def _quantized(walk: _Walk, node: Node, out: Tensor) -> list[Node] | None:
             return [replace(node, output=out)]
         case Elementwise("add" | "mul") if steps is not None and steps[0].shape == steps[1].shape:
             return [replace(node, inputs=tuple(steps), output=out)]
-        case Pool2d("average") | Mean() | Unary() if steps is not None:
+        case Pool2d("average") | Mean() | Unary("abs" | "logistic" | "clamp") if steps is not None:
             return [replace(node, inputs=tuple(steps), output=out)]
         case Concat() if steps is not None:
             parts = [replace(out, name=f"{out.name} part {place}", shape=x.shape) for place, x in enumerate(steps)]
@@ -208,7 +209,7 @@ def _like(x: Tensor, out: Tensor) -> Tensor:
 
 _STEPS: Mapping[type, Callable[[_Walk, Node], None]] = {
     Dequantize: _dequantize,
-    **dict.fromkeys((Reshape, Transpose, Slice, Pad, Concat, Pool2d), _moved),
+    **dict.fromkeys((Reshape, Transpose, Slice, Gather, Pad, Concat, Pool2d), _moved),
     **dict.fromkeys((Conv2d, DepthwiseConv2d, Dense), _weighted),
     Unary: _clamp,
     Quantize: _quantize,

@@ -30,6 +30,7 @@ from ..graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Softmax,
@@ -40,6 +41,7 @@ from ..graph import (
 )
 from ..onnx_quantization import TableKind, average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
+from ..places import Gather, Interpolate
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
@@ -52,7 +54,18 @@ from ..quantization import (
 )
 from .steps import Argument, Stage, Step, image_shape, pixels, store_of
 
-_BROADCASTS = {"add": 0, "sub": 1, "mul": 2, "prelu": 3}
+_BROADCASTS = {
+    "add": 0,
+    "sub": 1,
+    "mul": 2,
+    "prelu": 3,
+    "div": 4,
+    "minimum": 5,
+    "maximum": 6,
+    "squared_difference": 7,
+}
+_AS_STAGES = ("add", "sub", "mul")
+"""Kinds that stages do, where the operands' shapes allow it."""
 
 
 class Lowered:
@@ -239,7 +252,29 @@ def _mean(low: Lowered, node: Node, operation: Mean) -> None:
     return None
 
 
-def _as_image_to_average(low: Lowered, node: Node, operation: Mean) -> tuple[Tensor, Tensor]:
+def _reduce(low: Lowered, node: Node, operation: Reduce) -> None:
+    x, out = node.inputs[0], node.output
+    if len(x.shape) != 4 or operation.axes != (1, 2):
+        x, out = _as_image_to_average(low, node, operation)
+    (_, h, w, c), stored = x.shape, [_store_any(out)]
+    window = _window(Window(h, w))
+    if x.dtype == "i8":
+        if operation.kind != "max":
+            raise ModelError(f"its {operation.kind} is of int8, which cannot be run; convert the model without it.")
+        return low.direct(node, "pool_i8", x, out, *window, 0, -128, 127)
+    if operation.kind == "sum":
+        ones = np.ones((h, w, c), np.float32)
+        return low.stream(node, "depthwise", (x, 1, 1, c, *window, 1, ones, np.zeros(c, np.float32)), c, stored)
+    if operation.kind == "min":
+        minus = Stage("scale", (np.full(c, -1, np.float32),))
+        negative = _like(x, f"{node.output.name} of what is negative", x.shape)
+        low.read(node, x, [minus, _store(negative)])
+        x, stored = negative, [minus, *stored]
+    low.stream(node, "pool", (x, 1, 1, *window, 0), c, stored)
+    return None
+
+
+def _as_image_to_average(low: Lowered, node: Node, operation: Mean | Reduce) -> tuple[Tensor, Tensor]:
     """What is averaged as the height of images of one column and one channel, each kept value an image."""
     x, out = low.computed(node, node.inputs[0]), node.output
     kept = [axis for axis in range(len(x.shape)) if axis not in operation.axes]
@@ -275,6 +310,8 @@ def _elementwise(low: Lowered, node: Node, operation: Elementwise) -> None:
     if out.dtype == "i8":
         return _elementwise_i8(low, node, operation)
     tail = [*_clamp(operation.act), _store(out)]
+    if kind not in _AS_STAGES:
+        return _broadcast(low, node, kind, a, b, tail)
     channels = out.shape[-1]
     for x, other, swapped in ((a, b, False), (b, a, True)):
         constant = _channel_constant(other, channels)
@@ -338,10 +375,19 @@ def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int
 
 
 def _unary(low: Lowered, node: Node, operation: Unary) -> None:
-    if node.output.dtype == "i8":
-        return _table_i8(low, node, operation.kind, operation.act)
-    change = _clamp(operation.act) if operation.kind == "clamp" else [Stage(operation.kind)]
-    low.read(node, node.inputs[0], [*change, _store(node.output)])
+    x, out, kind = node.inputs[0], node.output, operation.kind
+    if out.dtype == "i8":
+        if kind not in ("abs", "logistic", "clamp"):
+            raise ModelError(f"its {kind} is of int8, which cannot be run; convert the model with it in floats.")
+        return _table_i8(low, node, kind, operation.act)
+    match kind:
+        case "clamp":
+            change = _clamp(operation.act)
+        case "neg":
+            change = [Stage("scale", (np.full(x.shape[-1], -1, np.float32),))]
+        case _:
+            change = [Stage(kind)]
+    low.read(node, x, [*change, _store(out)])
     return None
 
 
@@ -414,6 +460,19 @@ def _slice(low: Lowered, node: Node, operation: Slice) -> None:
     return None
 
 
+def _gather(low: Lowered, node: Node, operation: Gather) -> None:
+    x, places = node.inputs[0], [np.zeros(1, np.int32)] * 4
+    for position, found in zip(_positions(x), operation.places, strict=True):
+        places[position] = found
+    low.direct(node, "gather", x, node.output, *places)
+
+
+def _interpolate(low: Lowered, node: Node, operation: Interpolate) -> None:
+    x, (_, h, w, c) = node.inputs[0], node.output.shape
+    sides = [array for side in (operation.rows, operation.columns) for array in (side.low, side.high, side.share)]
+    low.stream(node, "interpolate", (x, h, w, *sides), c, [_store(node.output)])
+
+
 def _pad(low: Lowered, node: Node, operation: Pad) -> None:
     x = node.inputs[0]
     value = float(operation.value) if x.dtype == "f32" else int(operation.value)
@@ -469,12 +528,15 @@ _LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {
     Pool2d: _pool2d,
     BinaryMaxPool2d: _bmaxpool,
     Mean: _mean,
+    Reduce: _reduce,
     Elementwise: _elementwise,
     Unary: _unary,
     PRelu: _prelu,
     Softmax: _softmax,
     Concat: _concat,
     Slice: _slice,
+    Gather: _gather,
+    Interpolate: _interpolate,
     Pad: _pad,
     Transpose: _transpose,
     Reshape: _reshape,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _SORTS = {"t": "tensor", "i": "integer", "f": "float", "c": "constant", "v": "value"}
 _WINDOW = "i:kh i:kw i:sh i:sw i:dh i:dw i:pad_top i:pad_left"
 _START = "i:start_n i:start_h i:start_w i:start_c"
+_BETWEEN = " ".join(f"c:{side}_{what}" for side in ("row", "column") for what in ("low", "high", "share"))
 _STRIDES = " ".join(f"i:{side}_{axis}" for side in "ab" for axis in "nhwc")
 
 
@@ -37,6 +38,7 @@ KINDS: Mapping[int, StepKind] = {
     5: _kind("softmax", "t:x f:beta"),
     6: _kind("unpack", "t:x"),
     7: _kind("broadcast", "t:a t:b i:op", _STRIDES, "i:n i:h i:w i:c"),
+    8: _kind("interpolate", "t:x i:out_h i:out_w", _BETWEEN),
     16: _kind("bconv_bits", "t:x t:out", _WINDOW, "i:groups i:pad_value c:filter c:threshold"),
     17: _kind("bmaxpool", "t:x t:out", _WINDOW),
     18: _kind("pack", "t:x t:out"),
@@ -54,6 +56,7 @@ KINDS: Mapping[int, StepKind] = {
     26: _kind("mean_i8", "t:x t:out i:multiplier i:shift"),
     27: _kind("constant", "t:same t:out c:values"),
     28: _kind("average_i8", "t:x t:out", _WINDOW, "f:ratio"),
+    29: _kind("gather", "t:x t:out c:places_n c:places_h c:places_w c:places_c"),
 }
 
 STAGE_KINDS: Mapping[int, StepKind] = {
@@ -69,6 +72,10 @@ STAGE_KINDS: Mapping[int, StepKind] = {
     9: _kind("logistic"),
     10: _kind("add_i8", "t:tensor"),
     11: _kind("mul_i8", "t:tensor"),
+    12: _kind("hard_swish"),
+    13: _kind("tanh"),
+    14: _kind("exp"),
+    15: _kind("sqrt"),
     16: _kind("store", "t:tensor i:channel"),
     17: _kind("store_bits", "t:tensor"),
     18: _kind("store_i8", "t:tensor i:channel"),
@@ -77,4 +84,5 @@ STAGE_KINDS: Mapping[int, StepKind] = {
     21: _kind("store_requantized_once", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
     22: _kind("store_i8_even", "t:tensor i:channel"),
     23: _kind("round_i8_even", "f:scale i:zero_point"),
+    24: _kind("rsqrt"),
 }

@@ -229,6 +229,14 @@ def _constants(kind: str, a: Mapping[str, Any]) -> dict[str, tuple[int, np.dtype
         return {"values": (a["values"], STORED[a["out"].dtype], a["out"].stored_shape)}
     if kind == "table_i8":
         return {"values": (a["values"], np.dtype("i1"), (256,))}
+    if kind == "gather":
+        sizes = zip("nhwc", a["out"].shape, strict=True)
+        return {f"places_{axis}": (a[f"places_{axis}"], i32, (size,)) for axis, size in sizes}
+    if kind == "interpolate":
+        sides = (("row", a["out_h"]), ("column", a["out_w"]))
+        places = {f"{side}_{end}": (size, i32) for side, size in sides for end in ("low", "high")}
+        shares = {f"{side}_share": (size, f32) for side, size in sides}
+        return {name: (a[name], dtype, (size,)) for name, (size, dtype) in {**places, **shares}.items()}
     if kind == "softmax_i8":
         return {"exponentials": (a["exponentials"], i32, (256,))}
     if kind not in ("conv", "depthwise", "bconv", "bconv_bits"):

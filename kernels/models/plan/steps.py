@@ -21,6 +21,7 @@ STREAMS: Mapping[str, int] = {
     "softmax": 5,
     "unpack": 6,
     "broadcast": 7,
+    "interpolate": 8,
 }
 """Kinds of steps that produce f32 pixels for their stages (of an i8 x: whole numbers)."""
 
@@ -38,6 +39,7 @@ DIRECT: Mapping[str, int] = {
     "mean_i8": 26,
     "constant": 27,
     "average_i8": 28,
+    "gather": 29,
 }
 """Kinds of steps that write one tensor themselves: the second argument."""
 
@@ -54,6 +56,10 @@ STAGES: Mapping[str, int] = {
     "logistic": 9,
     "add_i8": 10,
     "mul_i8": 11,
+    "hard_swish": 12,
+    "tanh": 13,
+    "exp": 14,
+    "sqrt": 15,
     "store": 16,
     "store_bits": 17,
     "store_i8": 18,
@@ -62,6 +68,7 @@ STAGES: Mapping[str, int] = {
     "store_requantized_once": 21,
     "store_i8_even": 22,
     "round_i8_even": 23,
+    "rsqrt": 24,
 }
 
 Argument = Tensor | int | float | NDArray[Any]
@@ -115,7 +122,7 @@ class Step:
         if self.kind == "broadcast":
             return tuple(size for size in self.arguments[-4:] if isinstance(size, int))
         n, h, w, _ = image_shape(x)
-        if self.kind in ("conv", "depthwise", "pool", "bconv"):
+        if self.kind in ("conv", "depthwise", "pool", "bconv", "interpolate"):
             h, w = (size for size in self.arguments[1:3] if isinstance(size, int))
         return n, h, w, self.channels
 
@@ -143,6 +150,12 @@ class Step:
         """For people: the ops and their place in the model."""
         words = [node.op for node in self.nodes]
         return f"op{self.nodes[0].index} {' + '.join(words)}" if words else self.kind
+
+    @property
+    def multiplies_int8(self) -> bool:
+        """Whether its products are those of int8 instructions; a depthwise convolution's are of f32."""
+        first = self.arguments[0] if self.arguments else None
+        return self.kind == "conv" and isinstance(first, Tensor) and first.dtype == "i8"
 
     @property
     def bytes_moved(self) -> int:

@@ -99,7 +99,7 @@ int32_t find_kinds(int32_t windows, int32_t stride, int32_t before, int32_t dila
   return found;
 }
 
-// f32[oc] to where the blocks expect it.
+// f32[oc] or i32[oc] to where the blocks expect it.
 const float* spread(const ImplicitGemm& gemm, int32_t oc, const uint8_t* values, Arena& arena, Error& error) {
   float* lanes = arena.array<float>((int64_t)gemm.groups * gemm.padded_channels, error);
   for (int32_t channel = 0; lanes && channel < oc; ++channel)
@@ -232,6 +232,16 @@ bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* 
     return false;
   plan.gemm.output = Output::kFloat;
   plan.gemm.bias = spread(plan.gemm, shape.oc, (const uint8_t*)bias, arena, error);
+  return !error.failed();
+}
+
+bool plan_integer_gemm(const ConvShape& shape, const uint32_t* filter, const uint32_t* start,
+                       const IntegerKernels& kernels, Arena& arena, GemmPlan& plan, Error& error) {
+  if (!plan_windows(shape, arena, plan, error) ||
+      !plan_blocks(shape, kernels.widths, filter, arena, plan, error))
+    return false;
+  plan.gemm.output = Output::kInt32;
+  plan.gemm.base = (const uint32_t*)spread(plan.gemm, shape.oc, (const uint8_t*)start, arena, error);
   return !error.failed();
 }
 

@@ -31,10 +31,14 @@ struct BinaryConv {
   bool needs_dots() const;
 };
 
-// Both copy what they need into the arena, packed for the kernels.
+// All copy what they need into the arena, packed for the kernels.
 bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& arena, GemmPlan& plan, Error& error);
 bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error);
+
+// `start` are the sums' first values, i32[oc].
+bool plan_integer_gemm(const ConvShape& shape, const uint32_t* filter, const uint32_t* start,
+                       const IntegerKernels& kernels, Arena& arena, GemmPlan& plan, Error& error);
 
 // The epilogue of `pixels` pixels' dot products [pixels][row]; f32 values may take their place. The pointers of `conv`
 // must still hold.

@@ -27,8 +27,9 @@ struct WindowedStream {
 // The numbers are those of the file format, docs/plans.md.
 enum class StageKind : uint32_t {
   kScale = 0, kShift = 1, kClamp = 2, kAdd = 3, kMul = 4, kAddImage = 5, kMulImage = 6, kPrelu = 7, kAbs = 8,
-  kLogistic = 9, kAddI8 = 10, kMulI8 = 11, kStore = 16, kStoreBits = 17, kStoreI8 = 18, kRoundI8 = 19,
+  kLogistic = 9, kAddI8 = 10, kMulI8 = 11, kHardSwish = 12, kTanh = 13, kExp = 14, kSqrt = 15, kStore = 16, kStoreBits = 17, kStoreI8 = 18, kRoundI8 = 19,
   kStoreRequantized = 20, kStoreRequantizedOnce = 21, kStoreI8Even = 22, kRoundI8Even = 23,
+  kRsqrt = 24,
 };
 
 struct Stage {
@@ -77,11 +78,30 @@ struct ModelKernels {
   uint64_t (*read_all)(const uint8_t* data, int64_t bytes);
 };
 
+// i8 by exact sums in i32. The image is encoded to words of `per_word` channels, each with `offset` added to it.
+struct IntegerKernels {
+  int32_t per_word;            // 4 of 8 bits each, or 2 of 16
+  int32_t offset;
+  BlockWidths widths;
+  int32_t tile_pixels;         // mr
+  // As ModelKernels' conv, of encoded words: sums of products start from gemm.base (never null) and are i32.
+  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
+  // `runs` runs of `length` channels, each to `words` words, of which the unused part may keep what it is.
+  void (*encode)(const int8_t* from, int64_t runs, int32_t length, int32_t words, uint32_t* to);
+  // In place; rounded to f32 once.
+  void (*to_floats)(int32_t* sums, int64_t rows, int32_t channels, int64_t row);
+  // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*.
+  void (*requantize)(const Stage&, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums, int64_t row);
+  // Products of i8 and their sums on registers alone; returns the operations done.
+  int64_t (*product_roof)(int64_t rounds);
+};
+
 // All that one ISA level offers, and what the machine must have for it: see machine_has.
 struct Kernels {
   const char* features;
   const KernelSet* binary;
   const ModelKernels* model;
+  const IntegerKernels* integers;
 };
 
 // A row of one. The build names a triple's levels, least first, as BNN_LEVELS: `extern Level BNN_LEVELS;` declares

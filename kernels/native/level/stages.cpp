@@ -3,6 +3,7 @@
 // A pixel's channels go through all stages in registers, a chunk at a time, so a stream is read and written once
 // however many stages there are. Each stage rounds by itself, as a step of its own would.
 #include "level/model_parts.h"
+#include "level/requantize.h"
 #include "level/vectors.h"
 
 namespace {
@@ -10,31 +11,6 @@ namespace {
 using bnn::Stage;
 using bnn::StageKind;
 using bnn::Stages;
-
-typedef int8_t Octets __attribute__((vector_size(kLanes)));
-
-constexpr float kLeastExponent = -87.3f;  // below it, exp(x) is a denormal number
-
-// exp(x) in f32: x = n ln 2 + r, a polynomial in r, n into the exponent. Relative error below 2e-7
-// within the limits, beyond which it stays as it is there.
-inline Floats exponential(Floats x) {
-  constexpr float kHigh = 88.3f, kRounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
-  x = x < kLeastExponent ? splat(kLeastExponent) : x;
-  x = x > kHigh ? splat(kHigh) : x;
-  const Floats shifted = x * 1.44269504f + kRounder;
-  const Floats n = shifted - kRounder;
-  Floats r = x - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  Floats p = splat(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  const Ints power = ((Ints)shifted - (Ints)splat(kRounder) + 127) << 23;
-  return p * (Floats)power;  // a product, so that no number stays no number
-}
 
 inline Floats limited(Floats x, float low, float high) {
   x = x < low ? splat(low) : x;
@@ -65,42 +41,12 @@ inline Ints quantized(Floats x, const Stage& stage) {
   return q > 127 ? (Ints{} + 127) : q;
 }
 
-// fixed_point.h's requantize(), once more because nothing inline may be shared between ISA levels. The doubling high
-// product of an i32 and a multiplier that is not negative is an i32 again, so only the product needs 64 bits.
-inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Ints left = shift > 0 ? shift : Ints{}, right = shift < 0 ? -shift : Ints{};
-  const Ints shifted = (Ints)((Words)value << (Words)left);
-  const Longs product = __builtin_convertvector(shifted, Longs) * __builtin_convertvector(multiplier, Longs);
-  const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
-  // Halves away from zero: those of a negative number go up from one below it.
-  const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
-  return (from >> right) + ((from >> below) & 1 & (right > 0));
-}
-
-// Rounded once, limited to what i8 and any zero point can use.
-inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
-  const Longs right = __builtin_convertvector(31 - shift, Longs), one = Longs{} + 1, most = Longs{} + (1 << 20);
-  Longs q = (product + (one << (right - 1)) + (product < 0)) >> right;
-  q = q > most ? most : q;
-  return __builtin_convertvector(q < -most ? -most : q, Ints);
-}
-
 struct Place {
   int64_t pixel, image;
   int32_t channel, valid;  // first channel of the chunk; how many of its lanes are real
 };
 
-// Stages that cost much a value have one copy of their code, which works on values in memory.
-__attribute__((noinline)) void logistic(const Stage&, float* values, int32_t count) {
-  for (int32_t c = 0; c < count; c += kLanes) {
-    const Floats v = 1.0f / (1.0f + exponential(-load<Floats>(values + c)));
-    memcpy(values + c, &v, kBytes);
-  }
-}
-
+// What costs much a value has one copy of its code, which works on values in memory.
 __attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32_t count) {
   for (int32_t c = 0; c < count; c += kLanes) {
     const Ints steps = quantized(load<Floats>(values + c), stage) - stage.zero_point;
@@ -109,11 +55,11 @@ __attribute__((noinline)) void round_i8(const Stage& stage, float* values, int32
   }
 }
 
-template <int N>
-inline void change_in_memory(Floats (&v)[N], const Stage& stage, void (*with)(const Stage&, float*, int32_t)) {
+template <int N, class Change>
+inline void change_in_memory(Floats (&v)[N], Change with) {
   float values[N * kLanes];
   memcpy(values, v, sizeof values);
-  with(stage, values, N * kLanes);
+  with(values, N * kLanes);
   memcpy(v, values, sizeof values);
 }
 
@@ -130,16 +76,6 @@ __attribute__((noinline)) void store_part(const float* values, int32_t valid, fl
   for (; c < valid; ++c) out[c] = values[c];
 }
 
-// The last vector's octets one by one where it is not whole.
-inline void store_octets(Ints q, int32_t valid, int8_t* out) {
-  const Octets narrow = __builtin_convertvector(q, Octets);
-  if (valid >= kLanes) {
-    memcpy(out, &narrow, kLanes);
-  } else {
-    for (int32_t l = 0; l < valid; ++l) out[l] = narrow[l];
-  }
-}
-
 __attribute__((noinline)) void store_i8(const Stage& stage, const float* values, int32_t valid, int8_t* out) {
   for (int32_t c = 0; c < valid; c += kLanes)
     store_octets(quantized(load<Floats>(values + c), stage), valid - c, out + c);
@@ -152,11 +88,9 @@ __attribute__((noinline)) void store_requantized(const Stage& stage, const float
     const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
     const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
     const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
-    Ints q = stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
-                                                        : requantized_once(sum, multiplier, shift);
-    q = q < low ? (Ints{} + low) : q;
-    q = (q > high ? (Ints{} + high) : q) + stage.zero_point;
-    store_octets(q, valid - c, out + c);
+    store_steps(stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
+                                                           : requantized_once(sum, multiplier, shift),
+                low, high, stage.zero_point, valid - c, out + c);
   }
 }
 
@@ -236,8 +170,19 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
       case StageKind::kAbs:
         change<N>(v, [](Floats x, int) { return (Floats)((Ints)x & 0x7fffffff); });
         break;
+      case StageKind::kHardSwish:
+        change<N>(v, [](Floats x, int) {
+          Floats gate = x + 3.0f;
+          gate = gate < 0.0f ? Floats{} : gate;
+          return x * (gate > 6.0f ? splat(6.0f) : gate) / 6.0f;
+        });
+        break;
       case StageKind::kLogistic:
-        change_in_memory<N>(v, stage, logistic);
+      case StageKind::kTanh:
+      case StageKind::kExp:
+      case StageKind::kSqrt:
+      case StageKind::kRsqrt:
+        change_in_memory<N>(v, [&](float* values, int32_t count) { BNN_PART(apply)(stage.kind, values, count); });
         break;
       case StageKind::kAddI8:
         change<N>(v, [&](Floats x, int n) { return x + steps(n); });
@@ -247,7 +192,7 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
         break;
       case StageKind::kRoundI8:
       case StageKind::kRoundI8Even:
-        change_in_memory<N>(v, stage, round_i8);
+        change_in_memory<N>(v, [&](float* values, int32_t count) { round_i8(stage, values, count); });
         break;
       default:
         store<N>(stage, v, at);
@@ -315,19 +260,4 @@ void BNN_PART(unpack)(const uint32_t* from, int64_t rows, int32_t channels, floa
       const Words value = 0x3f800000u | (is_set & 0x80000000u);  // 1.0 with the bit as its sign
       memcpy(out + c, &value, kBytes);
     }
-}
-
-void BNN_PART(softmax)(const float* from, int64_t rows, int32_t channels, float beta, float* out, int64_t row_floats) {
-  for (int64_t r = 0; r < rows; ++r, from += channels, out += row_floats) {
-    float most = from[0];
-    for (int32_t c = 1; c < channels; ++c) most = from[c] > most ? from[c] : most;
-    for (int32_t c = 0; c < channels; c += kLanes) {
-      const Floats x = (load<Floats>(from + c) - most) * beta;
-      const Floats power = x < kLeastExponent ? Floats{} : exponential(x);
-      memcpy(out + c, &power, kBytes);
-    }
-    double sum = 0;  // a sum of many small numbers
-    for (int32_t c = 0; c < channels; ++c) sum += out[c];
-    for (int32_t c = 0; c < channels; ++c) out[c] = (float)(out[c] / sum);
-  }
 }

@@ -25,6 +25,7 @@ struct Task {
 
 int64_t count_bits(const Task& task, int, int64_t rounds) { return task.kernels.binary->popcount_roof(rounds); }
 int64_t multiply(const Task& task, int, int64_t rounds) { return task.kernels.model->fma_roof(rounds); }
+int64_t multiply_i8(const Task& task, int, int64_t rounds) { return task.kernels.integers->product_roof(rounds); }
 
 int64_t read(const Task& task, int thread, int64_t rounds) {
   uint64_t all = 0;
@@ -113,8 +114,10 @@ bool measure_peak(const Request& request, const Kernels& kernels, Json& reply, E
     return false;
   const int64_t start = now_ns();
   const Task bits = {kernels, count_bits, 0, nullptr, 0, 0}, products = {kernels, multiply, 0, nullptr, 0, 0};
+  const Task integers = {kernels, multiply_i8, 0, nullptr, 0, 0};
   reply.number("popcount_gops", 2 * measure(bits, (int)threads, start + limit_ns / 4));
-  reply.number("fma_gflops", measure(products, (int)threads, start + limit_ns / 2));
+  reply.number("fma_gflops", measure(products, (int)threads, start + limit_ns * 3 / 8));
+  reply.number("int8_gops", measure(integers, (int)threads, start + limit_ns / 2));
   if (!measure_reads(kernels, (int)threads, start + limit_ns, reply, error)) return false;
   reply.number("clock_hz", measure_clock_hz(2000000));
   return true;

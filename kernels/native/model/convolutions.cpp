@@ -1,6 +1,5 @@
-// Convolutions by implicit matrix products: f32 (also of i8, whose sums are then exact) and binary.
+// Convolutions by implicit matrix products: f32 and binary.
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/stream.h"
@@ -11,11 +10,9 @@ namespace {
 
 struct ConvStream : Stream {
   GemmPlan plan;
-  GemmPlan rest;             // of i8 weights in two parts
   const KernelSet* binary_kernels;
   const uint8_t* x;
   uint32_t* padded;
-  int32_t zero_point;
   BinaryConv dots;  // only when needs_dots(): its constants are then copies
   bool finishes;
 };
@@ -24,21 +21,6 @@ void fill_border(const Step& step, int64_t first, int64_t last) {
   const ConvStream& self = (const ConvStream&)step;
   const uint32_t zero = 0;  // +1 in bits, 0.0 in f32
   fill_padding(self.plan.padding, (const uint32_t*)self.x, &zero, first, last, self.padded);
-}
-
-// As fill_padding, of i8: steps from the zero point.
-void fill_converted(const Step& step, int64_t first, int64_t last) {
-  const ConvStream& self = (const ConvStream&)step;
-  const Padding& p = self.plan.padding;
-  for (int64_t r = first; r < last; ++r) {
-    const int64_t image = r / p.padded_height, y = r % p.padded_height - p.pad_top;
-    float* to = (float*)self.padded + r * p.padded_row_words;
-    memset(to, 0, (size_t)p.padded_row_words * 4);
-    if (y < 0 || y >= p.height) continue;
-    const int8_t* from = (const int8_t*)self.x + (image * p.height + y) * p.row_words;
-    to += p.pad_left_words;
-    for (int32_t i = 0; i < p.row_words; ++i) to[i] = (float)(from[i] - self.zero_point);
-  }
 }
 
 // The product's view of pixels from `first` on, whose results go to `out`.
@@ -52,25 +34,10 @@ ImplicitGemm view(const GemmPlan& plan, int64_t first, int64_t last, uint8_t* ou
   return gemm;
 }
 
-void multiply(const ConvStream& self, const GemmPlan& plan, int64_t first, int64_t last, float* out, int64_t row) {
-  const ImplicitGemm gemm = view(plan, first, last, (uint8_t*)out, row * 4);
-  for (int b = 0; b < plan.blocks; ++b) self.kernels->conv(gemm, plan.block[b], 0, gemm.pixels);
-}
-
 void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
-  multiply(self, self.plan, first, last, out, row);
-}
-
-// Of i8 weights in two parts: each sum is exact, and the whole one is rounded to f32 once.
-void conv_in_parts(const Stream& stream, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row) {
-  const ConvStream& self = (const ConvStream&)stream;
-  const int32_t channels = self.stages.channels;
-  float* rest = (float*)extra;
-  multiply(self, self.plan, first, last, out, row);
-  multiply(self, self.rest, first, last, rest, channels);
-  for (int64_t p = 0; p < last - first; ++p)
-    for (int32_t c = 0; c < channels; ++c) out[p * row + c] = out[p * row + c] * kPart + rest[p * channels + c];
+  const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
+  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels);
 }
 
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
@@ -83,14 +50,12 @@ void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* o
 
 // Where the windows are read from: x itself, or its padded copy.
 void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
-  const bool integers = step.x->dtype == DType::kI8;
   self.x = builder.place(*step.x);
   self.padded = (uint32_t*)builder.workspace;
   self.plan.gemm.input = (const uint32_t*)self.x;
-  if (!integers && !self.plan.padding.has_border()) return;
-  self.plan.gemm.input = self.rest.gemm.input = self.padded;
-  self.zero_point = step.x->zero_point;
-  self.prepare = integers ? fill_converted : fill_border;
+  if (!self.plan.padding.has_border()) return;
+  self.plan.gemm.input = self.padded;
+  self.prepare = fill_border;
   self.prepare_units = self.plan.padding.rows();
 }
 
@@ -147,20 +112,6 @@ void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
     self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
 }
 
-// Plans the product with i8 weights as f32, or a part of each, and no biases.
-bool plan_integers(const PlanStep& step, Part part, StepBuilder& builder, GemmPlan& plan) {
-  const ConvShape shape = conv_shape(step);
-  const int64_t count = (int64_t)shape.taps() * (step.x->c / shape.groups) * step.c;
-  float* weights = (float*)malloc((size_t)(count + step.c) * sizeof(float));
-  if (!weights) return builder.error.set("no memory");
-  for (int64_t i = 0; i < count + step.c; ++i)
-    weights[i] = i < count ? (float)part_of(((const int8_t*)step.weights)[i], part) : 0.0f;
-  const bool planned = plan_float_gemm(shape, weights, weights + count, *builder.kernels.model, builder.arena, plan,
-                                       builder.error);
-  free(weights);
-  return planned;
-}
-
 }  // namespace
 
 ConvShape conv_shape(const PlanStep& step) {
@@ -170,36 +121,17 @@ ConvShape conv_shape(const PlanStep& step) {
 }
 
 Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
-  const bool integers = step.x->dtype == DType::kI8;
   const ConvShape shape = conv_shape(step);
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
-  const bool planned = integers ? plan_integers(step, Part::kAll, builder, self->plan)
-                                : plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
-                                                  *builder.kernels.model, builder.arena, self->plan, builder.error);
+  const bool planned = plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
+                                       *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
   if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
   self->produce = conv;
   set_input(*self, step, builder);
-  set_label(*self, integers ? "conv i8 as f32" : "conv f32", builder.kernels.model->tile_pixels);
-  return self;
-}
-
-Step* build_convolution_in_parts(const PlanStep& step, StepBuilder& builder) {
-  ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
-  const int32_t tile = builder.kernels.model->tile_pixels;
-  if (!self || !plan_integers(step, Part::kHigh, builder, self->plan) ||
-      !plan_integers(step, Part::kLow, builder, self->rest))
-    return nullptr;
-  const double products = (double)conv_shape(step).taps() * (step.x->c / step.groups);
-  self->cost_ns = 0.06 * (double)conv_shape(step).pixels() * step.c * products;
-  if (!init_stream(*self, step, tile, true, builder)) return nullptr;
-  const int64_t most = (self->strip_tiles + 1) * tile, pixels = most < self->units ? most : self->units;
-  add_scratch(*self, pixels * step.c * 4);
-  self->produce = conv_in_parts;
-  set_input(*self, step, builder);
-  set_label(*self, "conv i8 in two parts", tile);
+  set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
   return self;
 }
 

@@ -1,4 +1,4 @@
-// Integer convolutions whose sums f32 might not hold: one product at a time. Slow, and rarely needed.
+// Integer convolutions whose sums neither f32 nor i32 might hold: one product at a time. Slow, and rarely needed.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +132,7 @@ Step* build_requantized(const PlanStep& step, StepBuilder& builder) {
 
 }  // namespace
 
-bool sums_are_exact(const PlanStep& step, Part part) {
+bool sums_are_within(const PlanStep& step, int64_t limit) {
   const bool depthwise = step.kind == StepKind::kDepthwise;
   const int64_t taps = (int64_t)step.window.kh * step.window.kw;
   const int64_t products = depthwise ? taps : taps * (step.x->c / step.groups);
@@ -142,12 +142,10 @@ bool sums_are_exact(const PlanStep& step, Part part) {
   for (int64_t c = 0; c < step.c; ++c) {
     int64_t positive = 0, negative = 0;  // sums of weights
     for (int64_t k = 0; k < products; ++k) {
-      const int32_t weight = part_of(weights[c * channel + k * next], part);
+      const int32_t weight = weights[c * channel + k * next];
       (weight > 0 ? positive : negative) += abs(weight);
     }
-    // No sum, also of a part of the products, is beyond these.
-    if (above * positive + below * negative > kMaxExactFloat || above * negative + below * positive > kMaxExactFloat)
-      return false;
+    if (above * positive + below * negative > limit || above * negative + below * positive > limit) return false;
   }
   return true;
 }

@@ -65,7 +65,7 @@ bool build_steps(Model& model, const Kernels& kernels, Arena& arena, Error& erro
   int64_t largest = 0;
   for (int32_t i = 0; i < plan.steps; ++i) {
     Error wrong;
-    const int64_t bytes = workspace_bytes(plan.step[i], wrong);
+    const int64_t bytes = workspace_bytes(plan.step[i], kernels, wrong);
     if (wrong.failed()) return refuse(plan.step[i], i, wrong, error);
     if (bytes > largest) largest = bytes;
   }
@@ -131,11 +131,12 @@ void execute(void* argument, const Team& team) {
 
 void run(Workload& workload, int threads) { run_model((Model&)workload, threads, {}); }
 
-// Of i8, where f32 might not hold a sum: in two parts where its stages take floats, else one product at a time.
-Step* build_long_sums(const PlanStep& step, StepBuilder& builder) {
-  const bool in_floats = step.kind == StepKind::kConv && !step.stage[0].bias;
-  if (in_floats && sums_are_exact(step, Part::kHigh) && sums_are_exact(step, Part::kLow))
-    return build_convolution_in_parts(step, builder);
+// Of i8. Sums that are requantized wrap as TFLite's do.
+Step* build_i8(const PlanStep& step, StepBuilder& builder) {
+  const bool requantizes = step.stage[0].bias != nullptr;
+  if (step.kind == StepKind::kConv && (requantizes || sums_are_within(step, INT32_MAX)))
+    return build_integer_convolution(step, builder);
+  if (step.kind == StepKind::kDepthwise && sums_are_within(step, kMaxExactFloat)) return build_depthwise(step, builder);
   return build_exact_convolution(step, builder);
 }
 
@@ -178,14 +179,15 @@ void run_model(Model& model, int threads, const Stamps& stamps) {
   run_team(threads, execute, &execution);
 }
 
-int64_t workspace_bytes(const PlanStep& step, Error& error) {
+int64_t workspace_bytes(const PlanStep& step, const Kernels& kernels, Error& error) {
   const bool integers = step.x->dtype == DType::kI8;
   switch (step.kind) {
     case StepKind::kConv:
     case StepKind::kBconv:
     case StepKind::kBconvBits: {
       Padding padding;
-      if (!plan_padding(conv_shape(step), padding, error)) return 0;
+      const ConvShape shape = integers ? integer_shape(step, *kernels.integers) : conv_shape(step);
+      if (!plan_padding(shape, padding, error)) return 0;
       return integers || padding.has_border() ? padding.words() * 4 : 0;
     }
     case StepKind::kDepthwise: return integers ? step.x->pixels() * step.x->c * 4 : 0;
@@ -198,7 +200,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
   switch (step.kind) {
     case StepKind::kConv:
     case StepKind::kDepthwise:
-      if (integers && !sums_are_exact(step, Part::kAll)) return build_long_sums(step, builder);
+      if (integers) return build_i8(step, builder);
       return step.kind == StepKind::kConv ? build_float_convolution(step, builder) : build_depthwise(step, builder);
     case StepKind::kBconv: return build_bconv(step, builder);
     case StepKind::kBconvBits: return build_bconv_bits(step, builder);
@@ -213,6 +215,7 @@ Step* build_step(const PlanStep& step, StepBuilder& builder) {
     case StepKind::kPlace:
     case StepKind::kSlice:
     case StepKind::kTranspose:
+    case StepKind::kGather:
     case StepKind::kConstant: return build_movement(step, builder);
     default: return build_stream(step, builder);
   }

@@ -109,6 +109,55 @@ void transpose(const Step& step, uint8_t*, int64_t first, int64_t last) {
   }
 }
 
+struct GatherStep : Step {
+  const uint8_t* x;
+  uint8_t* out;
+  Shape from, to;
+  int64_t element;
+  const int32_t* places[4];  // of n h w c
+  bool whole;                // channels that lie together: the first place of them is the only one that matters
+};
+
+// Pixels of out.
+void gather_places(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const GatherStep& self = (const GatherStep&)step;
+  const Shape &from = self.from, &to = self.to;
+  const int32_t* channel = self.places[3];
+  uint8_t* out = self.out + first * to.c * self.element;
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = self.places[2][p % to.w], y = self.places[1][p / to.w % to.h], n = self.places[0][p / to.w / to.h];
+    const uint8_t* pixel = self.x + ((n * from.h + y) * from.w + x) * from.c * self.element;
+    if (self.whole) {
+      memmove(out, pixel + channel[0] * self.element, (size_t)(to.c * self.element));
+      out += to.c * self.element;
+      continue;
+    }
+    for (int64_t c = 0; c < to.c; ++c, out += self.element)
+      memmove(out, pixel + channel[c] * self.element, (size_t)self.element);
+  }
+}
+
+Step* build_gather(const PlanStep& step, StepBuilder& builder) {
+  GatherStep* self = builder.arena.array<GatherStep>(1, builder.error);
+  if (!self) return nullptr;
+  const PlanTensor& out = *step.out;
+  const int32_t counts[] = {out.n, out.h, out.w, out.c};
+  for (int i = 0; i < 4; ++i) self->places[i] = builder.padded_constant<int32_t>(step.places[i], counts[i]);
+  if (builder.error.failed()) return nullptr;
+  self->x = builder.place(*step.x);
+  self->out = builder.place(out);
+  self->from = shape_of(*step.x);
+  self->to = shape_of(out);
+  self->element = out.element_bytes();
+  self->whole = true;
+  for (int32_t c = 1; c < out.c; ++c) self->whole &= self->places[3][c] == self->places[3][0] + c;
+  self->run = gather_places;
+  self->units = out.pixels();
+  self->cost_ns = 0.2 * (double)out.bytes() + 2 * (double)out.pixels();
+  snprintf(self->label, sizeof self->label, "%s", step.kind_name);
+  return self;
+}
+
 // Values that were in the file.
 void put(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const MoveStep& self = (const MoveStep&)step;
@@ -176,6 +225,7 @@ Step* build_constant(const PlanStep& step, StepBuilder& builder) {
 
 Step* build_movement(const PlanStep& step, StepBuilder& builder) {
   if (step.kind == StepKind::kConstant) return build_constant(step, builder);
+  if (step.kind == StepKind::kGather) return build_gather(step, builder);
   if (step.kind == StepKind::kPack || step.kind == StepKind::kBmaxpool) return build_bits(step, builder);
   MoveStep* self = builder.arena.array<MoveStep>(1, builder.error);
   if (!self) return nullptr;

@@ -36,7 +36,7 @@ struct StepBuilder {
 };
 
 // Bytes of the workspace that a step needs.
-int64_t workspace_bytes(const PlanStep& step, Error& error);
+int64_t workspace_bytes(const PlanStep& step, const Kernels& kernels, Error& error);
 
 // The step of its kind; null sets the error.
 Step* build_step(const PlanStep& step, StepBuilder& builder);
@@ -49,19 +49,13 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder);
 Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder);
 Step* build_movement(const PlanStep& step, StepBuilder& builder);
 Step* build_integer(const PlanStep& step, StepBuilder& builder);
-// conv and depthwise of i8: whether f32 holds every sum of products with a part of the weights exactly, and if not.
-// A weight is kPart * high + low, where low is from -8 to 7.
-enum class Part { kAll, kHigh, kLow };
-constexpr int32_t kPart = 16;
-inline int32_t part_of(int32_t weight, Part part) {
-  const int32_t low = (weight + 128 + 8) % kPart - 8;
-  return part == Part::kAll ? weight : part == Part::kLow ? low : (weight - low) / kPart;
-}
-bool sums_are_exact(const PlanStep& step, Part part);
-Step* build_convolution_in_parts(const PlanStep& step, StepBuilder& builder);
+// conv and depthwise of i8: whether no sum of products, also of a part of them, is beyond a limit.
+bool sums_are_within(const PlanStep& step, int64_t limit);
+Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder);
 Step* build_exact_convolution(const PlanStep& step, StepBuilder& builder);
 
-// A binary or f32 convolution's image as 32-bit words.
+// A convolution's image as 32-bit words: binary or f32, or encoded i8.
 ConvShape conv_shape(const PlanStep& step);
+ConvShape integer_shape(const PlanStep& step, const IntegerKernels& kernels);
 
 }  // namespace bnn

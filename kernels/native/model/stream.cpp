@@ -28,7 +28,11 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
     const int64_t from = first + pixels * (tiles * s / strips) / tiles;
     const int64_t to = first + pixels * (tiles * (s + 1) / strips) / tiles;
     self.produce(self, extra, from, to, strip, self.row_floats);
-    self.kernels->run_stages(self.stages, from, to - from, strip, self.row_floats);
+    if (self.is_integer)
+      self.integers->requantize(*self.stages.stage, self.stages.channels, from, to - from, (int32_t*)strip,
+                                self.row_floats);
+    else
+      self.kernels->run_stages(self.stages, from, to - from, strip, self.row_floats);
   }
 }
 
@@ -61,6 +65,7 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
   if (builder.error.failed()) return false;
   stream.run = run_stream;
   stream.kernels = builder.kernels.model;
+  stream.integers = builder.kernels.integers;
   stream.units = (int64_t)step.n * step.h * step.w;
   stream.stages = {stage, step.stages, step.c, (int64_t)step.h * step.w};
   if (step.c > INT32_MAX / 8) return builder.error.set("it has too many channels");

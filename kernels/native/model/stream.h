@@ -6,9 +6,11 @@ namespace bnn {
 
 struct Stream : Step {
   const ModelKernels* kernels;
+  const IntegerKernels* integers;
   // Pixels [first, last) of the stream, to `out` with `row_floats` between two. `extra` is what add_scratch asked for.
   void (*produce)(const Stream&, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row_floats);
   Stages stages;
+  bool is_integer;       // produces i32, for its only stage, which requantizes them
   int32_t row_floats;
   int64_t tile_pixels;   // what the micro-kernel takes at once
   int64_t strip_tiles;

@@ -58,7 +58,11 @@ float apply(int32_t op, float a, float b) {
     case 0: return a + b;
     case 1: return a - b;
     case 2: return a * b;
-    default: return a >= 0.0f ? a : a * b;
+    case 3: return a >= 0.0f ? a : a * b;
+    case 4: return a / b;
+    case 5: return a < b ? a : b;
+    case 6: return a > b ? a : b;
+    default: return (a - b) * (a - b);
   }
 }
 
@@ -77,14 +81,61 @@ void combine(const BroadcastStream& self, const float* a, const float* b, float*
 
 void broadcast(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const BroadcastStream& self = (const BroadcastStream&)stream;
-  void (*const ops[])(const BroadcastStream&, const float*, const float*, float*) = {combine<0>, combine<1>,
-                                                                                      combine<2>, combine<3>};
+  void (*const ops[kBroadcastOps])(const BroadcastStream&, const float*, const float*, float*) = {
+      combine<0>, combine<1>, combine<2>, combine<3>, combine<4>, combine<5>, combine<6>, combine<7>};
   for (int64_t p = first; p < last; ++p, out += row) {
     const int64_t x = p % self.w, y = p / self.w % self.h, n = p / self.w / self.h;
     const float* a = self.a + n * self.a_stride[0] + y * self.a_stride[1] + x * self.a_stride[2];
     const float* b = self.b + n * self.b_stride[0] + y * self.b_stride[1] + x * self.b_stride[2];
     ops[self.op](self, a, b, out);
   }
+}
+
+struct Sides {
+  const int32_t *low, *high;
+  const float* share;
+};
+
+struct InterpolateStream : Stream {
+  const float* x;
+  int64_t h, w, out_h, out_w;
+  Sides rows, columns;
+};
+
+// Four products and their sum, each step rounded, in the order of TensorFlow Lite's reference kernel.
+void interpolate(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
+  const InterpolateStream& self = (const InterpolateStream&)stream;
+  const int64_t channels = self.stages.channels;
+  for (int64_t p = first; p < last; ++p, out += row) {
+    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
+    const float* top = self.x + (n * self.h + self.rows.low[y]) * self.w * channels;
+    const float* bottom = self.x + (n * self.h + self.rows.high[y]) * self.w * channels;
+    const int64_t left = self.columns.low[x] * channels, right = self.columns.high[x] * channels;
+    const float below = self.rows.share[y], above = 1.0f - below, after = self.columns.share[x], before = 1.0f - after;
+    for (int64_t c = 0; c < channels; ++c)
+      out[c] = top[left + c] * above * before + bottom[left + c] * below * before + top[right + c] * above * after +
+               bottom[right + c] * below * after;
+  }
+}
+
+Step* build_interpolate(const PlanStep& step, StepBuilder& builder) {
+  InterpolateStream* self = builder.arena.array<InterpolateStream>(1, builder.error);
+  if (!self || !init_stream(*self, step, 1, true, builder)) return nullptr;
+  self->x = (const float*)builder.place(*step.x);
+  self->h = step.x->h;
+  self->w = step.x->w;
+  self->out_h = step.h;
+  self->out_w = step.w;
+  self->rows = {builder.padded_constant<int32_t>(step.places[0], step.h),
+                builder.padded_constant<int32_t>(step.places[1], step.h),
+                builder.padded_constant<float>(step.places[2], step.h)};
+  self->columns = {builder.padded_constant<int32_t>(step.places[3], step.w),
+                   builder.padded_constant<int32_t>(step.places[4], step.w),
+                   builder.padded_constant<float>(step.places[5], step.w)};
+  self->produce = interpolate;
+  self->cost_ns += 0.5 * (double)self->units * step.c;
+  snprintf(self->label, sizeof self->label, "interpolate f32");
+  return builder.error.failed() ? nullptr : self;
 }
 
 Step* build_reading(const PlanStep& step, StepBuilder& builder) {
@@ -155,8 +206,13 @@ struct DepthwiseStep : WindowedStep {
 // Steps from the zero point are whole numbers that f32 holds exactly.
 void convert_rows(const Step& step, int64_t first, int64_t last) {
   const DepthwiseStep& self = (const DepthwiseStep&)step;
-  for (int64_t i = first * self.row; i < last * self.row; ++i)
-    self.converted[i] = (float)(self.x_i8[i] - self.zero_point);
+  const int32_t row = (int32_t)self.row, whole = row / 16 * 16;  // read_i8 writes whole vectors
+  for (int64_t r = first; r < last; ++r) {
+    const int8_t* from = self.x_i8 + r * row;
+    float* to = self.converted + r * row;
+    self.kernels->read_i8(from, 0, 1, whole, 1.0f, self.zero_point, to, 0);
+    for (int32_t i = whole; i < row; ++i) to[i] = (float)(from[i] - self.zero_point);
+  }
 }
 
 }  // namespace
@@ -164,6 +220,7 @@ void convert_rows(const Step& step, int64_t first, int64_t last) {
 Step* build_stream(const PlanStep& step, StepBuilder& builder) {
   if (step.kind == StepKind::kPool) return build_pool(step, builder);
   if (step.kind == StepKind::kBroadcast) return build_broadcast(step, builder);
+  if (step.kind == StepKind::kInterpolate) return build_interpolate(step, builder);
   return build_reading(step, builder);
 }
 

@@ -80,6 +80,10 @@ inline int64_t product(int64_t a, int64_t b, int64_t c, int64_t d, int64_t e) {
   return bytes;
 }
 
+// Steps that read by tables of places (plan/places.cpp).
+bool parse_interpolate(PlanStep& s, Arguments& a, Error& error);
+bool parse_gather(PlanStep& s, Arguments& a, Error& error);
+
 // A step's stages (plan/stages.cpp), after its stream is known; `end` bounds the record.
 bool parse_stages(const PlanFile& plan, const uint32_t* words, const uint32_t* end, Arena& arena, PlanStep& step,
                   Error& error);

@@ -11,10 +11,13 @@ namespace bnn {
 enum class DType : uint32_t { kF32 = 0, kI8 = 1, kBits = 2, kI32 = 3 };
 enum class StepKind : uint32_t {
   kRead = 0, kConv = 1, kDepthwise = 2, kPool = 3, kBconv = 4, kSoftmax = 5, kUnpack = 6, kBroadcast = 7,
+  kInterpolate = 8,
   kBconvBits = 16, kBmaxpool = 17, kPack = 18, kPlace = 19, kSlice = 20, kTranspose = 21, kPoolI8 = 22,
   kBinaryI8 = 23, kSoftmaxI8 = 24, kTableI8 = 25, kMeanI8 = 26, kConstant = 27,
-  kAverageI8 = 28,
+  kAverageI8 = 28, kGather = 29,
 };
+
+constexpr int32_t kBroadcastOps = 8;  // numbers of `op` of broadcast
 
 struct PlanTensor {
   const char* name;
@@ -63,6 +66,7 @@ struct PlanStep {
   int32_t low, high, left_shift;
   Fixed a_fixed, b_fixed, out_fixed;
   const uint8_t *weights, *scales, *bias, *threshold, *table;
+  const uint8_t* places[6];   // gather: of n h w c; interpolate: low, high and share of rows, then of columns
   int32_t stages;
   PlanStage* stage;
 };

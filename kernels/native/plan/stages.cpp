@@ -19,6 +19,9 @@ constexpr StageRow kStages[] = {
     {StageKind::kMul, "mul", 1},           {StageKind::kAddImage, "add_image", 1},
     {StageKind::kMulImage, "mul_image", 1}, {StageKind::kPrelu, "prelu", 1},
     {StageKind::kAbs, "abs", 0},           {StageKind::kLogistic, "logistic", 0},
+    {StageKind::kHardSwish, "hard_swish", 0}, {StageKind::kTanh, "tanh", 0},
+    {StageKind::kExp, "exp", 0},           {StageKind::kSqrt, "sqrt", 0},
+    {StageKind::kRsqrt, "rsqrt", 0},
     {StageKind::kStore, "store", 2},       {StageKind::kStoreBits, "store_bits", 1},
     {StageKind::kStoreI8, "store_i8", 2},  {StageKind::kRoundI8, "round_i8", 2},
     {StageKind::kStoreRequantized, "store_requantized", 6},
@@ -92,7 +95,12 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
     case StageKind::kAddImage:
     case StageKind::kMulImage: return take_image(s, a, stage, error);
     case StageKind::kAbs:
-    case StageKind::kLogistic: return true;
+    case StageKind::kHardSwish:
+    case StageKind::kLogistic:
+    case StageKind::kTanh:
+    case StageKind::kExp:
+    case StageKind::kSqrt:
+    case StageKind::kRsqrt: return true;
     case StageKind::kStore: return take_tensor(s, a, kMaskF32, true, false, stage, error);
     case StageKind::kStoreBits: return take_tensor(s, a, kMaskBits, false, true, stage, error);
     case StageKind::kAddI8:

@@ -148,7 +148,7 @@ bool parse_broadcast(PlanStep& s, Arguments& a, Error& error) {
   s.x = a.tensor("a", kMaskF32);
   s.b = a.tensor("b", kMaskF32);
   if (error.failed()) return false;
-  s.op = a.within("op", 0, 3);
+  s.op = a.within("op", 0, kBroadcastOps - 1);
   const uint32_t* strides = a.skip(8);
   s.n = a.size("n");
   s.h = a.size("h");
@@ -313,6 +313,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kSoftmax, "softmax", 2, parse_softmax},
     {StepKind::kUnpack, "unpack", 1, parse_unpack},
     {StepKind::kBroadcast, "broadcast", 15, parse_broadcast},
+    {StepKind::kInterpolate, "interpolate", 9, parse_interpolate},
     {StepKind::kBconvBits, "bconv_bits", 14, parse_bconv_bits},
     {StepKind::kBmaxpool, "bmaxpool", 10, parse_bmaxpool},
     {StepKind::kPack, "pack", 2, parse_pack},
@@ -326,6 +327,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kMeanI8, "mean_i8", 4, parse_mean_i8},
     {StepKind::kConstant, "constant", 3, parse_constant},
     {StepKind::kAverageI8, "average_i8", 11, parse_average_i8},
+    {StepKind::kGather, "gather", 6, parse_gather},
 };
 
 const StepRow* find_row(uint32_t kind) {

@@ -204,6 +204,18 @@ FLOAT: Mapping[str, Callable[[Network], str]] = {
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     ),
+    "resize between pixels": lambda net: net.op(
+        "Resize", "x", "", "", np.array([1, 8, 13, 7]), mode="linear", coordinate_transformation_mode="half_pixel"
+    ),
+    "resize to corners": lambda net: net.op(
+        *("Resize", "x", "", np.array([1, 1, 1.7, 0.5], np.float32)),
+        mode="linear",
+        coordinate_transformation_mode="align_corners",
+    ),
+    "resize to other pixels": lambda net: net.op("Resize", "x", "", np.array([1, 1, 0.4, 1.3], np.float32)),
+    "smallest of several": lambda net: net.op("Min", "x", net.op("Neg", "x"), one(0.5), net.op("Relu", "x")),
+    "shares": lambda net: net.op("Div", "x", net.op("Max", net.op("Exp", "x"), one(0.5))),
+    "roots": lambda net: net.op("Tanh", net.op("Sqrt", net.op("Abs", "x"))),
     "rows": lambda net: net.op("Relu", net.op("Reshape", "x", np.array([8, 90]))),
     "mean of channels": lambda net: net.op("ReduceMean", "x", axes=[1], keepdims=0),
     "leaky": lambda net: net.op("LeakyRelu", net.op("Neg", "x"), alpha=0.2),

@@ -68,7 +68,7 @@ class Growing:
 
 def elementwise(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
     """Of a value and a constant, or of two values; on either side."""
-    kind = grown.one_of(("Add", "Sub", "Mul"))
+    kind = grown.one_of(("Add", "Sub", "Mul", "Min", "Max"))
     fitting = [name for name, other in grown.values.items() if _broadcasts(shape, other)]
     other: str | Array = grown.broadcasting(shape) if grown.integer(0, 1) else grown.one_of(fitting)
     return [grown.net.op(kind, x, other) if grown.integer(0, 1) else grown.net.op(kind, other, x)]
@@ -83,7 +83,10 @@ def _broadcasts(one: Sequence[int], other: Sequence[int]) -> bool:
 
 
 def div(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
-    return [grown.net.op("Div", x, np.where((by := grown.broadcasting(shape)) == 0, 1, by))]
+    if grown.integer(0, 1):
+        return [grown.net.op("Div", x, np.where((by := grown.broadcasting(shape)) == 0, 1, by))]
+    above = grown.net.op("Add", grown.net.op("Abs", x), np.float32(0.5))
+    return [grown.net.op("Div", grown.one_of((grown.broadcasting(shape), x)), above)]
 
 
 def conv(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
@@ -153,7 +156,13 @@ def norm(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
 
 
 def activation(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
-    net, kind = grown.net, grown.one_of(("Relu", "Sigmoid", "Abs", "Neg", "HardSwish", "Identity", "Dropout", "Cast"))
+    net, kinds = (
+        grown.net,
+        ("Relu", "Sigmoid", "Abs", "Neg", "HardSwish", "Identity", "Dropout", "Cast", "Tanh", "Sqrt"),
+    )
+    kind = grown.one_of(kinds)
+    if kind == "Sqrt":
+        return [net.op("Sqrt", net.op("Add", net.op("Abs", x), np.float32(0.125)))]
     return [net.op(kind, x, **({"to": 1} if kind == "Cast" else {}))]
 
 
@@ -245,16 +254,18 @@ def larger(grown: Growing, x: str, shape: tuple[int, ...]) -> list[str]:
             if shape[1] % 4 == 0
             else []
         )
-    rules = (
-        ("asymmetric", "floor"),
-        ("half_pixel", "round_prefer_floor"),
-        ("half_pixel", "floor"),
-        ("half_pixel", "ceil"),
-    )
-    rule, nearest = grown.one_of(rules)
-    scales = np.array([1, 1, grown.integer(1, 3), grown.integer(1, 3)], np.float32)
-    settings = {"coordinate_transformation_mode": rule, "nearest_mode": nearest}
-    return [grown.net.op("Resize", x, "", scales, mode="nearest", **settings)]
+    settings = {
+        "coordinate_transformation_mode": grown.one_of(
+            ("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners")
+        ),
+        "nearest_mode": grown.one_of(("floor", "round_prefer_floor", "round_prefer_ceil", "ceil")),
+        "mode": grown.one_of(("nearest", "linear")),
+    }
+    if grown.integer(0, 1):
+        scales = np.array([1, 1, grown.integer(1, 3), grown.integer(1, 3)], np.float32)
+        return [grown.net.op("Resize", x, "", scales, **settings)]
+    sizes = np.array([*shape[:2], grown.integer(1, 13), grown.integer(1, 13)], np.int64)
+    return [grown.net.op("Resize", x, "", "", sizes, **settings)]
 
 
 OPS: Mapping[str, Callable[[Growing, str, tuple[int, ...]], list[str]]] = {

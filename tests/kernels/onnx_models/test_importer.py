@@ -163,7 +163,7 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
     ("write", "said"),
     [
         (
-            lambda net: net.op("Resize", "x", "", one(2.5), mode="linear"),
+            lambda net: net.op("Resize", "x", "", one(2.5), mode="cubic"),
             "node 0 (Resize) cannot be imported: its mode",
         ),
         (lambda net: net.op("Add", "x", np.zeros((3, 1, 1), np.float32)), "shape mismatch"),
@@ -172,12 +172,14 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
         (
             lambda net: net.op(
                 *("Resize", "x", "", np.array([1, 1, 2, 2], np.float32)),
-                coordinate_transformation_mode="half_pixel",
+                coordinate_transformation_mode="tf_crop_and_resize",
                 nearest_mode="floor",
             ),
-            "with half_pixel and floor; whole multiples are supported",
+            "its mode is 'nearest' with tf_crop_and_resize and floor",
         ),
-        (lambda net: net.op("Resize", "x", "", np.array([1, 1, 2**40, 1], np.float32)), "whole multiples"),
+        (lambda net: net.op("Resize", "x", "", np.array([1, 1, 2**40, 1], np.float32)), "its scales are"),
+        (lambda net: net.op("Resize", "x", "", np.array([1, 1, 2**19, 1], np.float32)), "it makes an image of"),
+        (lambda net: net.op("Resize", "x", "", np.array([1, 2, 1, 1], np.float32)), "its scales are"),
         (
             lambda net: net.op("Where", net.op("Less", net.op("Flatten", "x"), np.ones((1, 5))), one(1), one(-1)),
             "shape mismatch",
@@ -196,7 +198,7 @@ def test_all_ops_that_are_missing_are_named_at_once() -> None:
             lambda net: net.op("MaxPool", "x", kernel_shape=[1, 1], strides=[3, 1], auto_pad="SAME_UPPER"),
             "padding would be negative",
         ),
-        (lambda net: net.op("Sqrt", "x"), "it is supported for constant inputs only"),
+        (lambda net: net.op("Log", "x"), "it is supported for constant inputs only"),
         (lambda net: net.op("Quant", "x", one(1), one(0), one(17)), "it has 17 bits"),
         (lambda net: net.op("Reshape", "x", np.array([7, -1])), "does not fit [1, 8, 9, 10]"),
         (lambda net: net.op("Mul", "x", np.array([np.nan], np.float32)), "infinite numbers or NaN"),
