@@ -218,3 +218,13 @@ def test_model_info_shows_open_sizes_and_names(bench: Bench) -> None:
     found = json.loads(bench.run("model", "info", "two.tflite", "--json").stdout)
     assert [port["signature_name"] for port in found["outputs"]] == ["total", "size"]
     assert json.loads(bench.run("model", "info", "open.tflite", "--json").stdout)["inputs"][0]["open_axes"] == [0, 1, 2]
+
+
+def test_lint_and_draw_take_open_sizes(bench: Bench) -> None:
+    (bench.folder / "open.tflite").write_bytes(dynamic())
+    for words in (("lint", "open.tflite"), ("draw", "open.tflite", "-o", "open.svg")):
+        done = bench.run("model", *words, "--shape", "1x6x8x3")
+        assert done.returncode == 0, done.stderr
+        assert "leaves the size of" not in done.stdout + done.stderr
+        without = bench.run("model", *words)
+        assert "leaves the size of axis 1 and 2 open" in " ".join((without.stdout + without.stderr).split())
