@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -115,6 +116,10 @@ def test_npz_in_and_npz_out(bench: Bench) -> None:
     with np.load(bench.folder / "out.npz") as found:
         assert np.array_equal(found["sum"], 0 * ONES)
         assert np.array_equal(found["size"], ONES)
+    with ZipFile(bench.folder / "in.npz", "a") as archive:
+        archive.writestr("notes\x1b.txt", "text")
+    strange = one_sentence(bench.run("infer", "two.tflite", "-i", "in.npz", "-o", "out.npz").stderr)
+    assert "holds 'notes?.txt', which is no array" in strange
     np.savez(bench.folder / "in.npz", left=ONES)
     assert "there is no array for 'b/x'" in one_sentence(
         bench.run("infer", "two.tflite", "-i", "in.npz", "-o", "out.npz").stderr
