@@ -1,12 +1,13 @@
 """What makes a model slow or large: `bnnbench.lint`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .error import raises_sentences
-from .words import path_of, teller, waits
+from .words import names, path_of, teller, waits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,7 @@ def lint(
     device: str | None = None,
     threads: int = 1,
     runs: int = 50,
+    shape: str | Sequence[str] = (),
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
     progress: bool = False,
@@ -100,6 +102,7 @@ def lint(
             Without it nothing is measured, and costs are estimated in multiply-accumulates.
         threads: Number of threads, one per core.
         runs: Number of timed runs.
+        shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
@@ -128,6 +131,7 @@ def lint(
         inventory=path_of(inventory),
         threads=threads,
         runs=runs,
+        shapes=names(shape),
         tell=teller(progress),
     )
     ids = tuple(finding.id for finding in done.findings)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from bnnbench.results.printable import shorten
 from bnnbench.results.store.reading import read_regular
 
 from ..errors import CallError
@@ -52,7 +53,11 @@ def _arrays(path: Path, loaded: NDArray[np.generic] | NpzFile) -> NDArray[np.gen
         return loaded
     if len(loaded.files) > _MOST_ARRAYS:
         raise CallError(f"--input {path} holds {len(loaded.files):,} arrays, and up to {_MOST_ARRAYS} are read.")
-    return {name: loaded[name] for name in loaded.files}
+    found = {name: loaded[name] for name in loaded.files}
+    strange = next((name for name, array in found.items() if not isinstance(array, np.ndarray)), None)
+    if strange is not None:
+        raise CallError(f"--input {path} holds '{shorten(strange, 60)}', which is no array; write it with numpy.savez.")
+    return found
 
 
 def write_outputs(path: Path, outputs: Sequence[Output]) -> list[tuple[str, str]]:

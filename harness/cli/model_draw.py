@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DEVICE_HELP, DebugOption, InventoryOption, ThreadsOption, WaitOption
+from .options import DEVICE_HELP, DebugOption, InventoryOption, ShapeOption, ThreadsOption, WaitOption
 
 
 def draw(
@@ -20,6 +20,7 @@ def draw(
     ] = None,
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
+    shape: ShapeOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
@@ -42,6 +43,7 @@ def draw(
         inventory=inventory,
         threads=threads,
         runs=runs,
+        shapes=shape or (),
         tell=lambda line: print(line, file=sys.stderr),
     )
     print(output)

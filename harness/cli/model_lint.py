@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from .options import DEVICE_HELP, DebugOption, InventoryOption, JsonOption, ThreadsOption, WaitOption
+from .options import DEVICE_HELP, DebugOption, InventoryOption, JsonOption, ShapeOption, ThreadsOption, WaitOption
 
 FOUND = 1
 """Exit status when a finding is what --fail-on names."""
@@ -25,6 +25,7 @@ def lint(
     ] = "none",
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
+    shape: ShapeOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
@@ -50,6 +51,7 @@ def lint(
         inventory=inventory,
         threads=threads,
         runs=runs,
+        shapes=shape or (),
         tell=lambda line: print(line, file=sys.stderr),
     )
     if json:

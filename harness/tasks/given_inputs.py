@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bnnbench.kernels.models.graph import Graph, Tensor
 from bnnbench.kernels.models.model import ModelFile, TensorRef
+from bnnbench.kernels.models.open_sizes import fed_shape
 from bnnbench.results.printable import printable, shorten
 
 from ..errors import CallError
@@ -55,8 +56,7 @@ def inputs_of_file(file: ModelFile) -> list[Port]:
     """Of one that was not: by the file; sizes that it leaves open are 1."""
     names = file.signature_inputs or ("",) * len(file.inputs)
     return [
-        Port(_name(ref), tuple(max(size, 1) for size in ref.shape), ref.dtype, name)
-        for ref, name in zip(file.inputs, names, strict=True)
+        Port(_name(ref), fed_shape(file, ref), ref.dtype, name) for ref, name in zip(file.inputs, names, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.lint import NOMINAL, Finding, Roofs, lint_file, lint_model, measured_rates
 from bnnbench.kernels.models.lint.linting import RULES
 from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.shapes import with_shapes
 
 from ..bench.reach import Tell
 from ..errors import CallError
+from ..suite.shape_words import shapes_of
 from .caches import caches
 from .profile import profile
 
@@ -46,9 +49,19 @@ def condition(words: str) -> str:
     raise CallError(f"--fail-on {words} is none of: none, any, a share such as 10%, {', '.join(RULES)}.")
 
 
-def lint(file: Path, *, device: str | None, inventory: Path | None, threads: int, runs: int, tell: Tell) -> Lint:
-    """Without a device nothing is measured. Raises ModelError, and with a device what `profile` raises."""
-    model = read_model(file)
+def lint(
+    file: Path,
+    *,
+    device: str | None,
+    inventory: Path | None,
+    threads: int,
+    runs: int,
+    tell: Tell,
+    shapes: Sequence[str] = (),
+) -> Lint:
+    """Without a device nothing is measured. `shapes` are words of `--shape`. Raises ModelError, and with a
+    device what `profile` raises."""
+    model = with_shapes(read_model(file), shapes_of(shapes))
     try:
         graph = graph_of(model)
         plan = make_plan(graph)
@@ -61,7 +74,7 @@ def lint(file: Path, *, device: str | None, inventory: Path | None, threads: int
         found = lint_model(model, graph, plan)
         return Lint(found.findings, NOMINAL.unit, found.total, model.size_bytes)
     sizes = caches(device, inventory)
-    timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
+    timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell, shapes=shapes)
     peaks = timed.peaks
     read = peaks.read_gb_s or {}
     roofs = Roofs(peaks.popcount_gops, peaks.fma_gflops, read, sizes.l2_bytes, sizes.last_bytes)

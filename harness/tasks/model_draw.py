@@ -10,12 +10,14 @@ from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.graph import BinaryConv2d, BinaryMaxPool2d, Graph, Node, Tensor
 from bnnbench.kernels.models.lint import NOMINAL
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
+from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.charts.flow import FORMATS, MOST_BOXES, Box, draw, save
 from bnnbench.results.charts.flow_layout import Edge
 from bnnbench.results.quantity import count, duration, percentage, size
 
 from ..bench.reach import Tell
 from ..errors import CallError
+from ..suite.shape_words import shapes_of
 from .profile import ModelProfile, profile
 
 _ESTIMATED = "work (16 binary MACs count as one, as do 2 bytes)"
@@ -37,10 +39,11 @@ def draw_model(
     threads: int,
     runs: int,
     tell: Tell,
+    shapes: Sequence[str] = (),
 ) -> None:
     """Writes the chart to `path`; with a device, boxes are steps with their times. Raises ModelError, CallError,
     OSError, and with a device what `profile` raises."""
-    model = read_model(file)
+    model = with_shapes(read_model(file), shapes_of(shapes))
     graph = graph_of(model)
     plan = make_plan(graph)
     if len(graph.nodes) > MOST_BOXES:
@@ -51,7 +54,7 @@ def draw_model(
     if device is None:
         parts, bars = _of_ops(graph, plan), _ESTIMATED
     else:
-        timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
+        timed = profile(file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell, shapes=shapes)
         about += f"; {duration(timed.total_ns)} on {device}, {len(plan.steps)} steps"
         parts, bars = _of_steps(graph, plan, timed), "time"
     boxes, edges = parts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -18,7 +18,7 @@ from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.graph import DType, Graph, Tensor
 from bnnbench.kernels.models.model import ModelFile, TensorRef
-from bnnbench.kernels.models.open_sizes import require_sizes
+from bnnbench.kernels.models.open_sizes import fed_shape, printed, require_sizes
 from bnnbench.kernels.models.shapes import file_bytes
 from bnnbench.results.records import Kind
 
@@ -149,22 +149,19 @@ class ForeignModel(WithImages):
 
 def _drawn(model: ModelFile, port: TensorRef, rng: np.random.Generator) -> NDArray[Any]:
     """Floats from -1 to 1, int8 and uint8 over their whole range, other whole numbers 0 and 1."""
-    what = f"{model.path}: its input '{port.name[:80]}'"
+    what, shape = f"{model.path}: its input '{printed(port.name)}'", fed_shape(model, port)
     try:
         dtype = np.dtype(port.dtype)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         raise ModelError(f"{what} is {port.dtype}, of which no random values are made.") from None
-    port = replace(
-        port, shape=tuple(1 if axis in port.open_axes and size < 1 else size for axis, size in enumerate(port.shape))
-    )
-    if min(port.shape, default=1) < 1 or prod(port.shape) * dtype.itemsize >= _MOST_INPUT_BYTES:
-        raise ModelError(f"{what} of shape {list(port.shape)} has an open size, or takes more than 2 GiB.")
+    if 0 in port.shape or prod(shape) * dtype.itemsize >= _MOST_INPUT_BYTES:
+        raise ModelError(f"{what} of shape {list(shape)} is empty or takes more than 2 GiB.")
     if dtype.kind == "f":
-        return rng.uniform(-1, 1, port.shape).astype(dtype)
+        return rng.uniform(-1, 1, shape).astype(dtype)
     if dtype in (np.int8, np.uint8):
         limits = np.iinfo(dtype)
-        return rng.integers(limits.min, limits.max + 1, port.shape).astype(dtype)
-    return rng.integers(0, _COUNTS, port.shape).astype(dtype)
+        return rng.integers(limits.min, limits.max + 1, shape).astype(dtype)
+    return rng.integers(0, _COUNTS, shape).astype(dtype)
 
 
 _DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
@@ -172,7 +169,6 @@ _DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
 
 def _tensor(model: ModelFile, ref: TensorRef) -> Tensor:
     dtype = _DTYPES.get(ref.dtype)
-    shape = tuple(max(size, 1) for size in ref.shape)
     if dtype is None:
-        raise ModelError(f"{model.path}: '{ref.name[:80]}' is {ref.dtype}; images and scores are float32 or int8.")
-    return Tensor(ref.name, shape, dtype)
+        raise ModelError(f"{model.path}: '{printed(ref.name)}' is {ref.dtype}; images and scores are float32 or int8.")
+    return Tensor(ref.name, fed_shape(model, ref), dtype)

@@ -21,6 +21,13 @@ def shape_words(shape: Sequence[int], open_axes: Sequence[int]) -> str:
     return "x".join("?" if axis in open_axes else str(size) for axis, size in enumerate(shape)) or "scalar"
 
 
+def fed_shape(model: ModelFile, port: TensorRef) -> tuple[int, ...]:
+    """The shape in which an engine of others takes or gives a tensor of the file: open sizes are 1, and images of ONNX
+    are NHWC."""
+    shape = tuple(max(size, 1) for size in port.shape)
+    return (shape[0], *shape[2:], shape[1]) if model.format == "onnx" and len(shape) == 4 else shape
+
+
 def require_sizes(model: ModelFile) -> None:
     """Raises ModelError where an input has a size that only the user knows."""
     for place, port in enumerate(model.inputs):

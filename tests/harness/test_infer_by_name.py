@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import bnnbench as bnn
 from bnnbench.harness.errors import CallError
 from bnnbench.harness.plan.engines import engine_named
 from bnnbench.harness.tasks.infer import Inference, infer
+from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.errors import ModelError
 from tests.harness.bench import Bench, one_sentence
 from tests.kernels.model_builder import Builder
@@ -22,6 +24,8 @@ from tests.kernels.onnx_models.builder import Network
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(8)
+needs_litert = pytest.mark.skipif(installed("litert") is None, reason="bnnbench engines install litert")
+ENGINES = ["native", pytest.param("litert", marks=needs_litert)]
 POOL = {"padding": 0, "stride_w": 2, "stride_h": 2, "filter_width": 2, "filter_height": 2}
 
 
@@ -63,7 +67,7 @@ def inferred(content: bytes, inputs: Array | Mapping[str, Array], engine: str = 
     return infer(model, inputs, engine_named(engine), **{**named, **more})
 
 
-@pytest.mark.parametrize("engine", ["native", "litert"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("names", [("a", "b/x"), ("left", "right"), ("a", "b_x")])
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_arrays_are_taken_by_any_of_their_names(names: tuple[str, str], engine: str, count: int) -> None:
@@ -112,12 +116,17 @@ def test_npz_in_and_npz_out(bench: Bench) -> None:
     with np.load(bench.folder / "out.npz") as found:
         assert np.array_equal(found["sum"], 0 * ONES)
         assert np.array_equal(found["size"], ONES)
+    with ZipFile(bench.folder / "in.npz", "a") as archive:
+        archive.writestr("notes\x1b.txt", "text")
+    strange = one_sentence(bench.run("infer", "two.tflite", "-i", "in.npz", "-o", "out.npz").stderr)
+    assert "holds 'notes?.txt', which is no array" in strange
     np.savez(bench.folder / "in.npz", left=ONES)
     assert "there is no array for 'b/x'" in one_sentence(
         bench.run("infer", "two.tflite", "-i", "in.npz", "-o", "out.npz").stderr
     )
 
 
+@needs_litert
 def test_a_model_that_cannot_be_imported_is_run_by_its_own_runtime() -> None:
     told: list[str] = []
     outputs = dict(inferred(two(missing=True), {"a": ONES, "b/x": 2 * ONES}, "litert", tell=told.append).outputs)
@@ -135,7 +144,7 @@ def test_the_python_function_takes_names_and_shapes() -> None:
     assert bnn.infer("open.tflite", np.ones((1, 4, 6, 3), "f4"), shape="1x4x6x3").shape == (1, 2, 3, 3)
 
 
-@pytest.mark.parametrize("engine", ["native", "litert"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("op", ["ABS", "COS"])
 def test_open_sizes_are_given(engine: str, op: str) -> None:
     x = RNG.uniform(-1, 1, (1, 6, 8, 3)).astype("f4")
@@ -179,10 +188,24 @@ def test_onnx_models_with_open_sizes(bench: Bench) -> None:
     np.save(bench.folder / "x.npy", x)
     words = ("infer", "net.onnx", "-i", "x.npy", "-o", "y.npy")
     assert "leaves the size of axis 2 and 3 open" in one_sentence(bench.run(*words).stderr)
-    for engine in ("native", "onnxruntime"):
+    for engine in ("native", *(["onnxruntime"] if installed("onnxruntime") else [])):
         done = bench.run(*words, "--shape", "1x3x6x4", "-e", engine)
         assert done.returncode == 0, done.stderr
         assert np.array_equal(np.load(bench.folder / "y.npy"), np.abs(x))
+
+
+@pytest.mark.skipif(installed("onnxruntime") is None, reason="not installed: bnnbench engines install onnxruntime")
+def test_images_of_onnx_models_that_are_not_imported_are_nhwc(bench: Bench) -> None:
+    net = Network(("N", 3, 4, "W"))
+    (bench.folder / "net.onnx").write_bytes(net.model(net.op("Cos", "x")).SerializeToString())
+    x = RNG.uniform(-1, 1, (5, 4, 7, 3)).astype("f4")
+    np.save(bench.folder / "x.npy", x)
+    words = ("--shape", "1x3x4x7", "-e", "onnxruntime")
+    done = bench.run("infer", "net.onnx", "-i", "x.npy", "-o", "y.npy", *words)
+    assert done.returncode == 0, done.stderr
+    assert np.allclose(np.load(bench.folder / "y.npy").reshape(x.shape), np.cos(x), atol=1e-6)
+    done = bench.run("run", "net.onnx", *words, "--store", "store", "--invocations", "1")
+    assert "1 unverified" in done.stdout, done.stderr
 
 
 def test_model_info_shows_open_sizes_and_names(bench: Bench) -> None:
@@ -200,3 +223,13 @@ def test_model_info_shows_open_sizes_and_names(bench: Bench) -> None:
     found = json.loads(bench.run("model", "info", "two.tflite", "--json").stdout)
     assert [port["signature_name"] for port in found["outputs"]] == ["total", "size"]
     assert json.loads(bench.run("model", "info", "open.tflite", "--json").stdout)["inputs"][0]["open_axes"] == [0, 1, 2]
+
+
+def test_lint_and_draw_take_open_sizes(bench: Bench) -> None:
+    (bench.folder / "open.tflite").write_bytes(dynamic())
+    for words in (("lint", "open.tflite"), ("draw", "open.tflite", "-o", "open.svg")):
+        done = bench.run("model", *words, "--shape", "1x6x8x3")
+        assert done.returncode == 0, done.stderr
+        assert "leaves the size of" not in done.stdout + done.stderr
+        without = bench.run("model", *words)
+        assert "leaves the size of axis 1 and 2 open" in " ".join((without.stdout + without.stderr).split())

@@ -38,7 +38,7 @@ def class_count(graph: Graph, model: str) -> int:
     """How many classes a model tells apart. Raises DatasetError when it does something else."""
     outputs = graph.outputs
     if len(outputs) != 1 or len(outputs[0].shape) != 2 or outputs[0].dtype == "bits":
-        shapes = " and ".join("x".join(map(str, tensor.shape)) for tensor in outputs)
+        shapes = " and ".join("x".join(map(str, tensor.shape)) or "of unknown shape" for tensor in outputs)
         raise DatasetError(f"{model} has outputs {shapes}; accuracy needs one score for each class: 1xN.")
     return outputs[0].shape[1]
 
