@@ -24,6 +24,7 @@ from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.model_builder import PATH
 from tests.kernels.random_models import one_op
+from tests.kernels.test_8_bit_tables import uint8_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HANG_S = 2.0
@@ -33,8 +34,9 @@ RUNS_UP_TO_BYTES = 4 << 20
 
 def seed_plans() -> list[bytes]:
     """Plans of the small golden models, fused and not, with batch 1 and 2, and of int8 ops that these lack."""
-    plans = []
-    for name in ("SOFTMAX", "PRELU", "RELU6", "ADD", "MUL", "MEAN", "FULLY_CONNECTED", "QUANTIZE", "AVERAGE_POOL_2D"):
+    plans = [make_plan(uint8_model().graph()).to_bytes()]
+    ops = ("SOFTMAX", "PRELU", "RELU6", "ADD", "MUL", "MEAN", "FULLY_CONNECTED", "QUANTIZE", "AVERAGE_POOL_2D")
+    for name in (*ops, "MINIMUM", "HARD_SWISH"):
         graph = import_model(parse(one_op(name, "int8", 3).builder.content(), PATH))
         plans.append(make_plan(graph).to_bytes())
     for path in sorted(GOLDEN.glob("*.tflite")):
