@@ -200,6 +200,14 @@ def test_int8_weights_are_those_that_dequantize_makes() -> None:
                 assert not isinstance(one, np.ndarray) or one.tobytes() == np.asarray(other).tobytes()
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, np.finfo(np.float32).max, 1e-45])
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_rounded_is_no_crash(value: float) -> None:
+    x = np.full((3, 8), value, np.float32)
+    for variant in VARIANTS.values():
+        assert interpret(dense("int8"), [x], variant=variant).outputs[0].shape == (3, 8)
+
+
 def test_nobody_is_sure_of_what_others_round() -> None:
     x = np.ones((3, 8), np.float32)
     for weights, sure in (("int8", False), ("dequantized", True)):

@@ -25,7 +25,8 @@ Rounded = tuple[Array, Array]
 
 def reference(node: Node, operation: Weighted, x: Array) -> Array:
     """TFLite's reference and optimised kernels."""
-    return _computed(node, operation, x, _symmetric if operation.rounds_symmetrically else _asymmetric)
+    with np.errstate(all="ignore"):
+        return _computed(node, operation, x, _symmetric if operation.rounds_symmetrically else _asymmetric)
 
 
 def xnnpack(node: Node, operation: Weighted, x: Array) -> Array:
@@ -36,7 +37,8 @@ def xnnpack(node: Node, operation: Weighted, x: Array) -> Array:
     if isinstance(operation, Conv2d) and _takes_pixels(operation):
         weights = operation.weights.reshape(len(operation.weights), -1)
         operation = Dense(weights, operation.bias, operation.act, operation.weight_scales)
-    return _computed(node, operation, x, _asymmetric_even)
+    with np.errstate(all="ignore"):
+        return _computed(node, operation, x, _asymmetric_even)
 
 
 def _takes_pixels(operation: Conv2d) -> bool:
