@@ -23,6 +23,7 @@ from tests.fuzz.plan_mutation import mutated
 from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.model_builder import PATH
+from tests.kernels.random_int8_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
 from tests.kernels.test_8_bit_tables import uint8_model
 
@@ -37,7 +38,7 @@ def seed_plans() -> list[bytes]:
     plans = [make_plan(uint8_model().graph()).to_bytes()]
     ops = ("SOFTMAX", "PRELU", "RELU6", "ADD", "MUL", "MEAN", "FULLY_CONNECTED", "QUANTIZE", "AVERAGE_POOL_2D")
     for name in (*ops, "MINIMUM", "HARD_SWISH"):
-        graph = import_model(parse(one_op(name, "int8", 3).builder.content(), PATH))
+        graph = import_model(parse(one_op(ALL_MAKERS[name][1], "int8", 3).builder.content(), PATH))
         plans.append(make_plan(graph).to_bytes())
     for path in sorted(GOLDEN.glob("*.tflite")):
         for batch in (1, 2):
