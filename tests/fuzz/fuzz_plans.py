@@ -23,7 +23,7 @@ from tests.fuzz.plan_mutation import mutated
 from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.model_builder import PATH
-from tests.kernels.random_float_models import ALL_MAKERS
+from tests.kernels.random_int8_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
 from tests.kernels.test_8_bit_tables import uint8_model
 
@@ -45,8 +45,8 @@ _OPS = {
         "QUANTIZE",
         "AVERAGE_POOL_2D",
         "GATHER",
-        "MINIMUM",
-        "HARD_SWISH",
+        "MINIMUM int8",
+        "HARD_SWISH int8",
     ),
     "float32": ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SQUARED_DIFFERENCE", "TANH", "RSQRT", "MIRROR_PAD"),
 }

@@ -27,7 +27,7 @@ from tests.kernels.engine_process import HOST, EngineProcess
 
 from .judges import Judge
 from .model_builder import PATH
-from .random_float_models import ALL_MAKERS
+from .random_int8_models import ALL_MAKERS
 from .random_models import Growing, chain, one_op
 
 Array = NDArray[Any]
