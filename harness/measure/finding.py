@@ -10,7 +10,7 @@ from bnnbench.results.records import Gate, Status
 
 from ..bench.workbench import payload_of
 from ..plan.cases import Case
-from ..workload.model import ZERO_SIGN
+from ..workload.model import HYBRID, ZERO_SIGN
 from ..workload.output_match import Match
 from .warmup import Warmup
 
@@ -19,7 +19,10 @@ def _variant_words(variant: str) -> str:
     return _VARIANTS.get(variant, f"int8 is rounded as the variant {variant} does")
 
 
-_VARIANTS = {ZERO_SIGN: "of 0 its Sign is 0"}
+_VARIANTS = {
+    ZERO_SIGN: "of 0 its Sign is 0",
+    HYBRID: "floats are rounded to int8 before int8 weights, which the reference takes as floats",
+}
 
 
 @dataclass

@@ -45,8 +45,8 @@ def _output(bench: Workbench, graph: Graph, client: EngineClient, name: str) -> 
 
 
 def traced_bits(trace: Trace, content: bytes) -> Mapping[str, NDArray[Any]]:
-    """A trace's tensors of bits and of int8 by name, flat: words and steps."""
-    kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1")}
+    """A trace's tensors of bits, int8 and uint8 by name, flat: words and steps."""
+    kinds: dict[str, np.dtype[Any]] = {"u32": np.dtype("<u4"), "i8": np.dtype("|i1"), "u8": np.dtype("|u1")}
     return {
         tensor.name: np.frombuffer(
             content, kinds[tensor.dtype], tensor.bytes // kinds[tensor.dtype].itemsize, tensor.offset

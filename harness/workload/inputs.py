@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnnbench.kernels.models.graph import Graph, Quantize
+from bnnbench.kernels.models.stored import STORED, limits_of
 
 Array = NDArray[Any]
 _PIXELS = 256
@@ -25,12 +26,13 @@ class Edge:
 
 
 def grid(graph: Graph) -> Array:
-    """Every value of a grid, in a seeded order: of i8 all of them; of f32 every half step where the model rounds its
+    """Every value of a grid, in a seeded order: of i8 and u8 all; of f32 every half step where the model rounds its
     input to int8, else pixels from -1 to 1."""
     (tensor,) = graph.inputs
     rng, count = np.random.default_rng(_PIXELS), prod(tensor.shape)
-    if tensor.dtype == "i8":
-        return np.resize(rng.permutation(_PIXELS) - 128, count).astype(np.int8).reshape(tensor.shape)
+    if tensor.dtype in ("i8", "u8"):
+        low, _ = limits_of(tensor)
+        return np.resize(rng.permutation(_PIXELS) + low, count).astype(STORED[tensor.dtype]).reshape(tensor.shape)
     scale = _input_scale(graph)
     values = np.arange(_PIXELS) / 127.5 - 1 if scale is None else np.arange(-260, 261) / 2 * scale
     return np.resize(rng.permutation(values), count).astype("<f4").reshape(tensor.shape)
@@ -40,15 +42,16 @@ def extremes(graph: Graph) -> Array:
     """In four parts: zeros of both signs, the largest, the smallest, one value in between."""
     (tensor,) = graph.inputs
     count = prod(tensor.shape)
-    if tensor.dtype == "i8":
-        levels = np.array([tensor.zero_point, 127, -128, 37])
+    if tensor.dtype in ("i8", "u8"):
+        low, high = limits_of(tensor)
+        levels = np.array([tensor.zero_point, high, low, 37])
     else:
         largest = 200 * (_input_scale(graph) or 1 / 200)  # beyond what int8 holds
         levels = np.array([0.0, largest, -largest, 0.3 * largest])
     values = np.repeat(levels, -(-count // 4))[:count]
-    if tensor.dtype != "i8":
+    if tensor.dtype == "f32":
         values[: -(-count // 4) : 2] *= -1.0  # -0.0
-    return values.astype("|i1" if tensor.dtype == "i8" else "<f4").reshape(tensor.shape)
+    return values.astype(STORED[tensor.dtype]).reshape(tensor.shape)
 
 
 def _input_scale(graph: Graph) -> float | None:

@@ -18,12 +18,14 @@ from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of
 from bnnbench.kernels.models.graph import Dequantize, Graph, Node
+from bnnbench.kernels.models.hybrid import is_hybrid
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure, tolerances
 from bnnbench.kernels.models.missing import foreign_engine
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.predictions import Progress, affordable, reference_classes
 from bnnbench.kernels.models.shapes import file_bytes
+from bnnbench.kernels.models.stored import limits_of
 from bnnbench.results.records import Kind
 
 from .base import Payload
@@ -40,7 +42,10 @@ some of them, and says nothing against it."""
 ZERO_SIGN = "zero_sign"
 """The variant of an engine whose Sign of 0 is 0, as ONNX says; a bit is +1."""
 
-NUMPY = {"f32": "<f4", "i8": "|i1", "i32": "<i4", "bits": "<u4"}
+HYBRID = "hybrid"
+"""The variant of an engine that rounds floats before int8 weights, as TensorFlow Lite does."""
+
+NUMPY = {"f32": "<f4", "i8": "|i1", "u8": "|u1", "i32": "<i4", "bits": "<u4"}
 
 
 @dataclass(frozen=True)
@@ -179,14 +184,15 @@ class ModelWorkload(WithImages):
         return interpret(self.graph, [self.input(0)], keep=True)
 
     def input(self, which: int) -> NDArray[Any]:
-        """Input number `which`: random (f32 from -1 to 1, i8 over its whole range), or edges (`inputs.py`)."""
+        """Input number `which`: random (f32 from -1 to 1, i8 and u8 over their whole range), or edges (`inputs.py`)."""
         (tensor,) = self.graph.inputs
         if which in EDGES:
             return EDGES[which].make(self.graph)
         rng = np.random.default_rng([self.seed, 0 if which == 0 else which - len(EDGES)])
         if tensor.dtype == "f32":
             return rng.uniform(-1, 1, tensor.shape).astype("<f4")
-        return rng.integers(-128, 128, tensor.shape).astype(NUMPY[tensor.dtype])
+        low, high = limits_of(tensor)
+        return rng.integers(low, high + 1, tensor.shape).astype(NUMPY[tensor.dtype])
 
     def graph_and_input(self, which: int) -> tuple[Graph, NDArray[Any]]:
         """For whoever looks into its steps."""
@@ -250,8 +256,14 @@ class ModelWorkload(WithImages):
 
     @cached_property
     def rounds(self) -> bool:
-        """Whether it computes with TFLite's int8, which others may round otherwise."""
-        return any(node.output.dtype == "i8" and not node.output.in_floats for node in self.graph.nodes)
+        """Whether it computes with TFLite's int8, which others may round otherwise, or floats with int8 weights."""
+        stored = (node.output for node in self.graph.nodes if node.output.dtype in ("i8", "u8"))
+        return self._has_hybrid or any(not tensor.in_floats for tensor in stored)
+
+    @cached_property
+    def _has_hybrid(self) -> bool:
+        """Whether it computes floats with int8 weights."""
+        return any(map(is_hybrid, self.graph.nodes))
 
     @cached_property
     def rounds_as_onnx(self) -> bool:
@@ -324,6 +336,8 @@ class ModelWorkload(WithImages):
         if not self.rounds:
             return found
         for variant in (None, *VARIANTS):
+            if variant == HYBRID and not self._has_hybrid:
+                continue
             other = compared(self.expected(which, variant), self.others_steps)
             if not other.wrong:
                 return replace(other, variant=variant)
@@ -332,4 +346,4 @@ class ModelWorkload(WithImages):
 
 def _rounds_sums(node: Node) -> bool:
     """Whether it rounds floats that an engine has computed."""
-    return node.output.dtype == "i8" and any(x.dtype == "f32" and x.data is None for x in node.inputs)
+    return node.output.dtype in ("i8", "u8") and any(x.dtype == "f32" and x.data is None for x in node.inputs)

@@ -69,8 +69,8 @@ def compare_outputs(
     sizes: Sequence[float] = (),
     shares: Mapping[str, float] = _AS_USUAL,
 ) -> Match:
-    """Raw outputs, one after another, against the right ones; int8 may be `steps` off, and so may floats that have
-    steps of these `sizes`. `shares` of their largest value are what floats may be off, by the tensor's name; where
+    """Raw outputs, one after another, against the right ones; int8 and uint8 may be `steps` off, and so may floats that
+    have steps of these `sizes`. `shares` of their largest value are what floats may be off, by the tensor's name; where
     there is none, `FLOAT_TOLERANCE`."""
     needed = sum(array.nbytes for array in expected)
     if len(raw) != needed:
@@ -85,7 +85,7 @@ def compare_outputs(
                 return Match(None, f"{wrong} bits of output {tensor.name} are wrong")
             continue
         allowed = tolerance(right, shares.get(tensor.name, FLOAT_TOLERANCE)) + steps * size
-        found = compare_array(output, right, steps if tensor.dtype == "i8" else allowed)
+        found = compare_array(output, right, steps if tensor.dtype in ("i8", "u8") else allowed)
         if found.wrong:
             return found
         largest = max(largest, found.difference or 0.0)

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ..ops import BConv2d, words
 from .places import Gather, Interpolate
 
-DType = Literal["f32", "i8", "i32", "bits"]
+DType = Literal["f32", "i8", "u8", "i32", "bits"]
 BinaryKind = Literal["add", "sub", "mul", "div", "minimum", "maximum", "squared_difference"]
-UnaryKind = Literal["abs", "logistic", "clamp", "hard_swish", "tanh", "exp", "neg", "sqrt", "rsqrt"]
-ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "i32": 4, "bits": 4}
+UnaryKind = Literal["abs", "logistic", "clamp", "hard_swish", "tanh", "exp", "neg", "sqrt", "rsqrt", "leaky_relu"]
+ITEM_BYTES: Mapping[DType, int] = {"f32": 4, "i8": 1, "u8": 1, "i32": 4, "bits": 4}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,8 @@ class Tensor:
     """A value between operations; `data` when it is constant.
 
     i8 stands for `scale * (stored - zero_point)`; it is computed in TFLite's fixed point, or `in_floats`, as ONNX says,
-    see `onnx_quantization.py`. `data` of bits is u32 words. Tensors are compared by identity.
+    see `onnx_quantization.py`. u8 is the same in uint8: only Quantize and Dequantize read or make it. `data` of bits is
+    u32 words. Tensors are compared by identity.
     """
 
     name: str
@@ -80,7 +81,8 @@ class Conv2d:
     """CONV_2D: one input. `weights` f32 or i8 [oc, kh, kw, c / groups]; `bias` f32 or i32 [oc].
 
     i8: `weight_scales` f32[oc], weights symmetric; an i32 bias counts steps of input scale x weight scale, and the bias
-    of an output that is computed in floats is f32.
+    of an output that is computed in floats is f32. i8 weights of an f32 input stand for floats, see `hybrid.py`;
+    `rounds_symmetrically` says how TensorFlow Lite rounds that input.
     """
 
     window: Window
@@ -89,6 +91,7 @@ class Conv2d:
     act: Clamp = Clamp()
     groups: int = 1
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +104,7 @@ class DepthwiseConv2d:
     multiplier: int = 1
     act: Clamp = Clamp()
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +115,7 @@ class Dense:
     bias: NDArray[Any] | None
     act: Clamp = Clamp()
     weight_scales: NDArray[np.float32] | None = None
+    rounds_symmetrically: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +196,7 @@ class Reduce:
 
 @dataclass(frozen=True, slots=True)
 class Elementwise:
-    """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant."""
+    """ADD, MUL, ... of two tensors that broadcast as in NumPy; either may be constant; `minimum`, `maximum` of i8."""
 
     kind: BinaryKind
     act: Clamp = Clamp()
@@ -199,10 +204,11 @@ class Elementwise:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """ABS, LOGISTIC, ...; RELU, RELU6 and RELU_N1_TO_1 as `clamp`."""
+    """ABS, LOGISTIC, ...; RELU and its relatives as `clamp`; `leaky_relu`, of i8 alone, has the slope `alpha`."""
 
     kind: UnaryKind
     act: Clamp = Clamp()
+    alpha: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,12 +270,12 @@ class BitDequantize:
 
 @dataclass(frozen=True, slots=True)
 class Quantize:
-    """QUANTIZE: f32 to i8, or i8 to i8 of another scale."""
+    """QUANTIZE: f32, i8 or u8 to i8 or u8 of another scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dequantize:
-    """DEQUANTIZE: i8 to f32."""
+    """DEQUANTIZE: i8 or u8 to f32."""
 
 
 Operation = (

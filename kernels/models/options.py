@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import struct
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -74,6 +75,19 @@ def custom_options(raw: bytes) -> dict[str, Any]:
     if len(entries) > MAX_VECTOR:
         raise ModelError(f"custom options with {len(entries)} entries")
     return {key.AsKey: _scalar(value) for key, value in zip(entries.Keys, entries.Values, strict=True)}
+
+
+_STRUCTS = {"Convolution2DTransposeBias": ("padding", "stride_w", "stride_h")}
+"""Custom ops whose options are 32-bit numbers one after another: MediaPipe's, as TensorFlow Lite has them in memory."""
+
+
+def struct_options(op: str, raw: bytes) -> dict[str, Any]:
+    """Such options; {} for any other op. Padding is 0 for SAME and 1 for VALID, as in the schema."""
+    names = _STRUCTS.get(op, ())
+    if not names or len(raw) != 4 * len(names):
+        return {}
+    options = dict(zip(names, struct.unpack(f"<{len(names)}i", raw), strict=True))
+    return options | {"padding": options["padding"] - 1}
 
 
 def _scalar(value: Any) -> Any:

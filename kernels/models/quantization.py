@@ -115,7 +115,7 @@ def unary_requantization(input_scale: float, output_scale: float) -> tuple[int, 
 
 
 def slope_requantization(input_scale: float, slope_scale: float, output_scale: float) -> tuple[int, int]:
-    """(multiplier, shift) of PRELU where it is negative."""
+    """(multiplier, shift) of PRELU where x is negative; of LEAKY_RELU, whose `slope_scale` is the slope."""
     return quantize_multiplier(_ratio_f32(output_scale, input_scale, slope_scale))
 
 
@@ -129,21 +129,6 @@ def _ratio_f32(divisor: float, *factors: float) -> float:
 
 UNIT_SCALE, UNIT_ZERO_POINT = 1 / 256, -128
 """Of outputs from 0 to 1: what TensorFlow Lite wants of LOGISTIC and SOFTMAX."""
-
-
-def unary_table(kind: str, clamp: Clamp, x: tuple[float, int], out: tuple[float, int]) -> NDArray[np.int8]:
-    """i8[256]: `abs`, `logistic`, `clamp` or `rescale` of every stored value from -128 on.
-
-    `x` and `out` are (scale, zero point).
-    """
-    stored = np.arange(-128, 128)
-    centred = stored - x[1]
-    if kind == "logistic":
-        real = dequantize(stored.astype(np.int8), *x).astype(np.float64)
-        return quantize((1.0 / (1.0 + np.exp(-real))).astype(np.float32), *out)
-    fixed = rescaling(x[0], out[0]) if kind == "rescale" else unary_requantization(x[0], out[0])
-    steps = requantize(np.abs(centred) if kind == "abs" else centred, *fixed) + out[1]
-    return np.clip(steps, *act_bounds_i8(clamp, *out)).astype(np.int8)
 
 
 def softmax_exponentials(beta: float, scale: float) -> NDArray[np.int32]:
@@ -171,15 +156,15 @@ def softmax_i8(stored: NDArray[Any], exponentials: NDArray[np.int32]) -> NDArray
     return np.clip(steps - 128, -128, 127).astype(np.int8)
 
 
-def quantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.int8]:
-    """f32 to i8: `round(value / scale) + zero_point`, halves away from zero, saturated."""
+def quantize(values: NDArray[Any], scale: float, zero_point: int, low: int = -128) -> NDArray[Any]:
+    """f32 to i8, or with `low` 0 to u8: `round(value / scale) + zero_point`, halves away from zero, saturated."""
     with np.errstate(all="ignore"):
         scaled = values.astype(np.float32) / np.float32(scale)
     steps = np.sign(scaled) * np.floor(np.abs(scaled.astype(np.float64)) + 0.5)
-    limited = np.clip(np.nan_to_num(steps, posinf=1e9, neginf=-1e9) + zero_point, -128, 127)
-    return np.asarray(limited, np.int8)
+    limited = np.clip(np.nan_to_num(steps, posinf=1e9, neginf=-1e9) + zero_point, low, low + 255)
+    return np.asarray(limited, np.int8 if low else np.uint8)
 
 
 def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
-    """i8 to f32: `scale * (value - zero_point)`."""
+    """i8 or u8 to f32: `scale * (value - zero_point)`."""
     return np.float32(scale) * (values.astype(np.int32) - zero_point).astype(np.float32)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .model import ModelFile, Op, Quantization, Subgraph, TensorRef
-from .options import builtin_code, builtin_options, custom_options, names_of, options_kind
+from .options import builtin_code, builtin_options, custom_options, names_of, options_kind, struct_options
 from .sparse_constants import SparseRows, sparse_rows
 
 MAX_FILE_BYTES = 2**31
@@ -237,7 +237,8 @@ class _Reader:
         if length := table.CustomOptionsLength():
             # A map costs more to read than as many numbers; LCE's take some 200 bytes.
             self._count(length // 4, "bytes of options")
-            options |= custom_options(table.CustomOptionsAsNumpy().tobytes())
+            raw = table.CustomOptionsAsNumpy().tobytes()
+            options |= struct_options(codes[code], raw) or custom_options(raw)
         return Op(
             index=index,
             subgraph=graph,

@@ -25,6 +25,7 @@ from tests.kernels.engine_process import EngineProcess
 from tests.kernels.model_builder import PATH
 from tests.kernels.random_float_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
+from tests.kernels.test_8_bit_tables import uint8_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HANG_S = 2.0
@@ -44,6 +45,8 @@ _OPS = {
         "QUANTIZE",
         "AVERAGE_POOL_2D",
         "GATHER",
+        "MINIMUM",
+        "HARD_SWISH",
     ),
     "float32": ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "SQUARED_DIFFERENCE", "TANH", "RSQRT", "MIRROR_PAD"),
 }
@@ -51,7 +54,7 @@ _OPS = {
 
 def seed_plans() -> list[bytes]:
     """Plans of the small golden models, fused and not, with batch 1 and 2, and of ops that these lack."""
-    plans = []
+    plans = [make_plan(uint8_model().graph()).to_bytes()]
     for dtype, names in _OPS.items():
         for name in names:
             graph = import_model(parse(one_op(ALL_MAKERS[name][1], dtype, 3).builder.content(), PATH))

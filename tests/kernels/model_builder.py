@@ -201,6 +201,8 @@ def _op(b: Any, op: dict[str, Any], names: list[str]) -> int:
         }
         fields["BuiltinOptions"] = _table(b, op["kind"], values)
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, op["kind"])
+    elif "raw" in op["options"]:
+        fields["CustomOptions"] = b.CreateNumpyVector(np.frombuffer(op["options"]["raw"], np.uint8))
     elif op["options"]:
         flex = flexbuffers.Builder()
         flex.MapFromElements(op["options"])
@@ -232,9 +234,10 @@ _VERSIONS = {
     "ADD": 2,
     "SUB": 2,
     "MUL": 2,
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
+    "CONV_2D": 5,
+    "DEPTHWISE_CONV_2D": 6,
+    "FULLY_CONNECTED": 9,
+    "TRANSPOSE_CONV": 4,
     "MEAN": 2,
     "SOFTMAX": 2,
     "MAX_POOL_2D": 2,
@@ -246,4 +249,8 @@ _VERSIONS = {
     "RELU": 2,
     "PRELU": 1,
     "LOGISTIC": 2,
+    "TANH": 2,
+    "LEAKY_RELU": 2,
+    "MINIMUM": 2,
+    "MAXIMUM": 2,
 }

@@ -67,6 +67,8 @@ def values(tensor: Tensor, rng: np.random.Generator) -> Array:
     """Small multiples of 1/8, so that most sums are exact; of bits, with the unused ones 0."""
     if tensor.dtype == "i8":
         return rng.integers(-128, 128, tensor.shape).astype(np.int8)
+    if tensor.dtype == "u8":
+        return rng.integers(0, 256, tensor.shape).astype(np.uint8)
     if tensor.dtype == "i32":
         return rng.integers(-1000, 1000, tensor.shape).astype(np.int32)
     if tensor.dtype == "bits":
@@ -382,10 +384,18 @@ def _integers() -> None:
     one = (2**30, 1)
     last = (0, *one, *one, 1800000000, -7)
     case("mul i8", [step("binary_i8", x, out, b, 2, *whole, *whole, -128, 127, *last)], exact=True)
+    for op, what in ((5, "minimum"), (6, "maximum")):
+        case(
+            f"{what} i8", [step("binary_i8", x, out, b, op, *whole, *whole, -90, 127, 0, *one, *one, *one)], exact=True
+        )
     slopes = (0, 0, 0, 1234567890, -6, 1734567890, 0)
     case("prelu i8", [step("binary_i8", x, out, image, 3, *whole, *each, -128, 127, *slopes)], exact=True)
     table = np.random.default_rng(16).integers(-128, 128, 256).astype(np.int8)
     case("table i8", [step("table_i8", x, out, table)], exact=True)
+    bytes_in, bytes_out = (Tensor(name, x.shape, "u8", 0.05, 250) for name in ("bytes in", "bytes out"))
+    case("table i8 to u8", [step("table_i8", x, bytes_out, table.view(np.uint8))], exact=True)
+    case("table u8 to i8", [step("table_i8", bytes_in, out, table)], exact=True)
+    case("table u8", [step("table_i8", bytes_in, bytes_out, table.view(np.uint8))], exact=True)
     case("mean i8", [step("mean_i8", x, i8("mean", 2, 1, 1, 70), 1990000000, -6)], exact=True)
     soft = i8("soft", 2, 9, 8, 70, scale=1 / 256, zero_point=-128)
     case("softmax i8", [step("softmax_i8", x, soft, softmax_exponentials(1.0, 0.05))])

@@ -209,7 +209,7 @@ def _integers(arena: _Arena, step: PlanStep, x: Array) -> Array:
             powers = a["exponentials"][x.max(axis=-1, keepdims=True).astype(int) - x] / 2.0**31
             return np.clip(np.floor(256 * powers / powers.sum(axis=-1, keepdims=True) + 0.5) - 128, -128, 127)
         case "table_i8":
-            return np.asarray(a["values"])[x.astype(int) + 128]
+            return np.asarray(a["values"])[x.astype(int) - (0 if a["x"].dtype == "u8" else -128)]
         case "mean_i8":
             return _mean_i8(x.astype(np.int64) - a["x"].zero_point, a, out)
     raise AssertionError(step.kind)
@@ -277,6 +277,8 @@ def _binary_i8(arena: _Arena, a: Any) -> Array:
         return np.clip(steps + a["out"].zero_point, a["low"], a["high"])
     if a["op"] == 2:
         total = x * y
+    elif a["op"] in (5, 6):
+        total = np.minimum(x, y) if a["op"] == 5 else np.maximum(x, y)
     else:
         x = _requantize(x << a["left_shift"], a["a_multiplier"], a["a_shift"])
         y = _requantize(y << a["left_shift"], a["b_multiplier"], a["b_shift"])

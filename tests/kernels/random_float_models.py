@@ -176,6 +176,29 @@ def _pack(m: Growing) -> None:
     m.add("PACK", parts, out, "PackOptions", same=True, **options)
 
 
+def _transpose_conv(m: Growing, mediapipe: bool = False) -> None:
+    _in_floats(m)
+    n, h, w, c = m.shape
+    oc, same = m.one_of(1, 3, 8), bool(m.rng.integers(2))
+    kernel, strides = (tuple(int(n) for n in m.rng.integers(1, 4, 2)) for _ in range(2))
+    if m.rng.integers(3) == 0:
+        strides = kernel
+    size = [n * s if same else (n - 1) * s + k for n, s, k in zip((h, w), strides, kernel, strict=True)]
+    if not same:  # one size more would be as good, up to the next stride
+        size = [whole + int(m.rng.integers(s)) for whole, s in zip(size, strides, strict=True)]
+    shape = (n, *size, oc)
+    weights = m.builder.constant(m.numbers(oc, *kernel, c))
+    if mediapipe:
+        raw = np.array([1 if same else 2, *strides[::-1]], "<i4").tobytes()
+        m.add("Convolution2DTransposeBias", [m.x, weights, m.builder.constant(m.numbers(oc))], shape, raw=raw)
+        return
+    inputs = [m.builder.constant(np.array(shape, np.int32)), weights, m.x]
+    options = {"padding": 0 if same else 1, "stride_h": strides[0], "stride_w": strides[1]}
+    if m.rng.integers(2):
+        inputs.append(m.builder.constant(m.numbers(oc)))
+    m.add("TRANSPOSE_CONV", inputs, shape, "TransposeConvOptions", **options, **m.act())
+
+
 def _densify(m: Growing) -> None:
     """Sparse weights in float16, or in f32."""
     _in_floats(m)
@@ -240,6 +263,8 @@ FLOAT_MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "RESIZE_NEAREST_NEIGHBOR": (IMAGE, lambda m: _resize(m, "RESIZE_NEAREST_NEIGHBOR")),
     "DEPTH_TO_SPACE": (IMAGE, lambda m: _blocks(m, "DEPTH_TO_SPACE")),
     "SPACE_TO_DEPTH": (IMAGE, lambda m: _blocks(m, "SPACE_TO_DEPTH")),
+    "TRANSPOSE_CONV": (IMAGE, _transpose_conv),
+    "Convolution2DTransposeBias": (IMAGE, lambda m: _transpose_conv(m, mediapipe=True)),
     "DENSIFY": (ANY, _densify),
     "MIRROR_PAD": (ANY, _mirror_pad),
     "REVERSE_V2": (ANY, _reverse),

@@ -32,12 +32,14 @@ from bnnbench.kernels.models.graph import (
     Pool2d,
     PRelu,
     Quantize,
+    Reduce,
     Reshape,
     Slice,
     Tensor,
     Unary,
     Window,
 )
+from bnnbench.kernels.models.places import Between, Gather, Interpolate
 from bnnbench.kernels.ops import BConv2d, words
 
 _CLAMPS = (Clamp(), Clamp(0.0), Clamp(-1.0, 1.0), Clamp(0.0, 6.0))
@@ -102,10 +104,10 @@ class Growing:
     def channels(self, x: Tensor) -> None:
         """An operation with constants of each channel, or without any."""
         constant = Tensor("c", (x.shape[3],), "f32", data=self.numbers(x.shape[3]))
-        kind = self.one_of(("add", "sub", "from", "mul", "prelu", "abs", "clamp"))
+        kind = self.one_of(("add", "sub", "from", "mul", "minimum", "maximum", "prelu", "abs", "clamp", "neg"))
         if kind == "prelu":
             self.add(PRelu(), [x, constant], x.shape)
-        elif kind in ("abs", "clamp"):
+        elif kind in ("abs", "clamp", "neg"):
             self.add(Unary(kind, self.one_of(_CLAMPS[1:]) if kind == "clamp" else Clamp()), [x], x.shape)
         else:
             inputs = [constant, x] if kind == "from" else [x, constant]
@@ -115,7 +117,7 @@ class Growing:
     def residual(self, x: Tensor) -> None:
         """Two tensors of one shape, or an image's own factors."""
         same = [one for one in self.tensors if one.shape == x.shape and one.dtype == "f32"]
-        kind = self.one_of(("add", "sub", "mul"))
+        kind = self.one_of(("add", "sub", "mul", "minimum", "maximum"))
         images = [one for one in self.tensors if one.shape == (x.shape[0], 1, 1, x.shape[3]) and one.dtype == "f32"]
         other = self.one_of(same + images)
         inputs = [x, other] if self.draw(st.booleans()) else [other, x]
@@ -135,6 +137,28 @@ class Growing:
         first = self.draw(st.integers(0, x.shape[3] - 1))
         count = self.draw(st.integers(1, x.shape[3] - first))
         self.add(Slice((0, 0, 0, first)), [x], (*x.shape[:3], count))
+
+    def places(self, x: Tensor) -> None:
+        """Values from other places, in any order and number."""
+        shape = (x.shape[0], self.draw(st.integers(1, 6)), self.draw(st.integers(1, 6)), x.shape[3])
+        across = [
+            self.rng.integers(0, size, count).astype(np.int32) for size, count in zip(x.shape, shape, strict=True)
+        ]
+        every = [np.arange(size, dtype=np.int32) for size in x.shape]
+        self.add(Gather((every[0], across[1], across[2], self.one_of((every[3], across[3])))), [x], shape)
+
+    def between(self, x: Tensor) -> None:
+        """Pixels at quarters between others."""
+        sizes = [self.draw(st.integers(1, 6)) for _ in range(2)]
+        rows, columns = (
+            Between.at((self.rng.integers(-2, 4 * size, count) / 4).astype(np.float32), size)
+            for size, count in zip(x.shape[1:3], sizes, strict=True)
+        )
+        self.add(Interpolate(rows, columns), [x], (x.shape[0], *sizes, x.shape[3]))
+
+    def reduced(self, x: Tensor) -> None:
+        kind = cast(Literal["max", "min"], self.one_of(("max", "min")))
+        self.add(Reduce(kind, (1, 2), True), [x], (x.shape[0], 1, 1, x.shape[3]))
 
     def pad(self, x: Tensor) -> None:
         n, h, w, c = x.shape
@@ -199,7 +223,17 @@ def graphs(draw: st.DrawFn) -> Graph:
     growing = Growing(draw)
     on_floats = (
         *(growing.convolution, growing.depthwise, growing.pool, growing.channels, growing.channels, growing.residual),
-        *(growing.residual, growing.mean, growing.concatenation, growing.slice, growing.pad, growing.reshape),
+        *(
+            growing.residual,
+            growing.mean,
+            growing.concatenation,
+            growing.slice,
+            growing.pad,
+            growing.places,
+            growing.between,
+            growing.reduced,
+            growing.reshape,
+        ),
         *(growing.signs, growing.signs, growing.eight_bits),
     )
     for _ in range(draw(st.integers(1, 12))):

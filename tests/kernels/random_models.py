@@ -199,6 +199,32 @@ def _unary(m: Growing, name: str) -> None:
     m.exact &= name != "LOGISTIC"
 
 
+def _of_int8(m: Growing, name: str, kind: str | None = None, **options: Any) -> None:
+    """An op that is known of int8 alone."""
+    if m.dtype == "float32":
+        _quantize(m)
+    m.add(name, [m.x], m.shape, kind, **options)
+
+
+def _hard_swish(m: Growing) -> None:
+    if m.dtype == "float32":
+        _quantize(m)
+    m.add("HARD_SWISH", [m.x], m.shape, "HardSwishOptions", same=m.one_of(True, False))
+    out = m.builder.tensors[m.x]
+    out["scales"] = [max(out["scales"][0], m.builder.tensors[m.builder.ops[-1]["inputs"][0]]["scales"][0] / 100)]
+
+
+def _min_max(m: Growing, name: str) -> None:
+    if m.dtype == "float32":
+        _quantize(m)
+    shape = m.shape
+    other = m.one_of(shape, (1,), shape[-1:], (*shape[:-1], 1), tuple(1 if i % 2 else n for i, n in enumerate(shape)))
+    operands = [m.x, m.builder.constant(m.values(other), m.scale, m.zero)]
+    if m.rng.integers(2):
+        operands.reverse()
+    m.add(name, operands, shape, "MaximumMinimumOptions", same=True)
+
+
 def _prelu(m: Growing) -> None:
     shape = m.shape
     slopes = m.one_of(shape[1:], (*[1] * (len(shape) - 2), shape[-1]), shape[-1:]) if len(shape) > 1 else shape
@@ -384,6 +410,8 @@ def _lce_convolution(m: Growing) -> None:
 
 
 ANY, IMAGE, FLOATS = "any", "image", "floats"
+ROUNDING = ("QUANTIZE", "DEQUANTIZE", "TANH", "HARD_SWISH", "LEAKY_RELU", "MINIMUM", "MAXIMUM")
+"""Ops before which floats are rounded to int8."""
 MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "CONV_2D": (IMAGE, lambda m: _convolution(m, depthwise=False)),
     "DEPTHWISE_CONV_2D": (IMAGE, lambda m: _convolution(m, depthwise=True)),
@@ -402,6 +430,15 @@ MAKERS: dict[str, tuple[str, Callable[[Growing], None]]] = {
     "RELU": (ANY, lambda m: _unary(m, "RELU")),
     "RELU6": (ANY, lambda m: _unary(m, "RELU6")),
     "RELU_N1_TO_1": (ANY, lambda m: _unary(m, "RELU_N1_TO_1")),
+    "RELU_0_TO_1": (ANY, lambda m: _unary(m, "RELU_0_TO_1")),
+    "TANH": (ANY, lambda m: _of_int8(m, "TANH")),
+    "HARD_SWISH": (ANY, _hard_swish),
+    "LEAKY_RELU": (
+        ANY,
+        lambda m: _of_int8(m, "LEAKY_RELU", "LeakyReluOptions", alpha=float(m.one_of(0.0, 0.25, 0.2, 1.0, 1.7, -0.3))),
+    ),
+    "MINIMUM": (ANY, lambda m: _min_max(m, "MINIMUM")),
+    "MAXIMUM": (ANY, lambda m: _min_max(m, "MAXIMUM")),
     "PRELU": (ANY, _prelu),
     "SOFTMAX": (ANY, _softmax),
     "MEAN": (ANY, _mean),
@@ -438,7 +475,7 @@ def chain(seed: int, length: int = 3, makers: Mapping[str, tuple[str, Callable[[
     while len(m.names) < length:
         name = m.one_of(*makers)
         needs, make = makers[name]
-        rounds = name in ("QUANTIZE", "DEQUANTIZE") or name.startswith("Lce")
+        rounds = name in ROUNDING or name.startswith("Lce")
         if (needs == IMAGE and len(m.shape) != 4) or len(m.shape) < 2 or (rounds and not m.exact):
             name, make = "RELU", MAKERS["RELU"][1]
         make(m)

@@ -109,7 +109,7 @@ def test_own_npz_and_folder_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
-        ({"images": IMAGES, "labels": LABELS}, "uint8 images need a scale"),
+        ({"images": IMAGES, "labels": LABELS, "offset": 1.0}, "an offset and no scale"),
         ({"images": IMAGES, "labels": LABELS, "scale": np.nan}, "scale is nan"),
         ({"images": IMAGES, "labels": LABELS, "scale": "x"}, "scale is 'x'"),
         ({"images": IMAGES.astype(np.float64), "labels": LABELS}, "images are float64"),
@@ -169,6 +169,8 @@ def test_what_does_not_fit_a_model_is_said(fashion: Dataset) -> None:
         fitting(fashion, import_model(read(GOLDEN / "tiny_larq.tflite")), "tiny_larq")
     with pytest.raises(DatasetError, match="has a label 10, and m knows the classes 0 to 9"):
         fitting(Dataset("x", fashion.images[:1], np.array([10]), fashion.preprocessing), graph, "m")
+    with pytest.raises(DatasetError, match="x: uint8 images need a scale"):
+        fitting(Dataset("x", fashion.images[:1], np.array([1]), None), graph, "m")
     with pytest.raises(DatasetError, match="are int8, and m takes f32"):
         fitting(Dataset("x", fashion.images[:1].astype(np.int8), np.array([1]), None), graph, "m")
 

@@ -209,6 +209,29 @@ def test_a_small_file_cannot_ask_for_large_constants() -> None:
         b.graph()
 
 
+@pytest.mark.parametrize(("strides", "same"), [((2, 2), True), ((1, 3), True), ((3, 2), False)])
+def test_transposed_convolutions_are_alike(
+    strides: tuple[int, int], same: bool, engine: EngineProcess, judge: Judge
+) -> None:
+    """MediaPipe's op, which LiteRT does not know, is TRANSPOSE_CONV with a bias."""
+    rng = np.random.default_rng(1)
+    weights, bias, given = (rng.integers(-8, 9, shape) / 4 for shape in ((3, 2, 3, 5), 3, (2, 4, 6, 5)))
+    size = [n * s if same else (n - 1) * s + k for n, s, k in zip((4, 6), strides, (2, 3), strict=True)]
+    b, mediapipe = Builder(), Builder()
+    x, stored = b.input((2, 4, 6, 5)), [b.constant(np.float32(array)) for array in (weights, bias)]
+    wanted = b.constant(np.array((2, *size, 3), np.int32))
+    options = {"padding": 0 if same else 1, "stride_h": strides[0], "stride_w": strides[1]}
+    out = b.tensor((2, *size, 3))
+    b.outputs = [b.op("TRANSPOSE_CONV", [wanted, stored[0], x, stored[1]], out, "TransposeConvOptions", **options)]
+    all_agree(engine, judge, b, np.float32(given))
+    y, stored = mediapipe.input((2, 4, 6, 5)), [mediapipe.constant(np.float32(array)) for array in (weights, bias)]
+    raw = np.array([options["padding"] + 1, *strides[::-1]], "<i4").tobytes()
+    made = mediapipe.tensor((2, *size, 3))
+    mediapipe.outputs = [mediapipe.op("Convolution2DTransposeBias", [y, *stored], made, raw=raw)]
+    right, found = (interpret(one.graph(*one.outputs), [np.float32(given)]).outputs[0] for one in (b, mediapipe))
+    assert right.tobytes() == found.tobytes()
+
+
 def sliced(begin: list[int], end: list[int], strides: list[int], shape: tuple[int, ...], **options: int) -> Builder:
     b = Builder()
     x = b.input((1, 6, 5, 4))

@@ -35,7 +35,7 @@ UNDER_QEMU = [*SMALL, *(path for path in LARGE if path.stem == "QuickNetSmall")]
 KNOWN_WRONG_IN_LCE = {"tiny_odd"}
 """SAME zero-padding with dilation on a small map: Keras is right."""
 TOLERANCE = 1e-5
-NUMPY = {"f32": "<f4", "i8": "|i1", "u32": "<u4", "i32": "<i4"}
+NUMPY = {"f32": "<f4", "i8": "|i1", "u8": "|u1", "u32": "<u4", "i32": "<i4"}
 
 Array = NDArray[np.generic]
 

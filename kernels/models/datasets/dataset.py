@@ -29,7 +29,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`images` [n, H, W, C] u8 with a `preprocessing`, or f32 or i8 as the model takes them; `labels` [n] int64.
+    """`images` [n, H, W, C] u8 with a `preprocessing`, or f32, i8 or u8 as the model takes them; `labels` [n] int64.
 
     A subset knows the whole it was drawn from: `chosen` are its places in it, ascending, drawn with `seed`. Of a folder
     of images it is known how they were prepared (`resize`, `normalize`), and what was left out, with the reason;

@@ -11,6 +11,8 @@ from ...errors import DatasetError
 from ..graph import Graph
 from .dataset import Dataset
 
+_DTYPES = {"float32": "f32", "int8": "i8", "uint8": "u8"}
+
 
 def fitting(dataset: Dataset, graph: Graph, model: str) -> Dataset:
     """The dataset in the shape that the model takes. DatasetError says what does not fit; `model` is its name."""
@@ -19,9 +21,13 @@ def fitting(dataset: Dataset, graph: Graph, model: str) -> Dataset:
     if wanted not in (shape, (*shape, 1)):
         theirs, ours = ("x".join(map(str, sides)) for sides in (shape, wanted))
         raise DatasetError(f"the images of {dataset.name} are {theirs}, and {model} takes {ours}; resize them.")
-    dtype = (
-        "f32" if dataset.preprocessing is not None else {"float32": "f32", "int8": "i8"}.get(str(dataset.images.dtype))
-    )
+    stored = str(dataset.images.dtype)
+    dtype = "f32" if dataset.preprocessing is not None else _DTYPES.get(stored)
+    if (dtype, given.dtype) == ("u8", "f32"):
+        raise DatasetError(
+            f"{dataset.name}: uint8 images need a scale (and offset): {model} sees x * scale + offset, such as "
+            "scale = 0.00784314, offset = -1 for values from -1 to 1."
+        )
     if dtype != given.dtype:
         raise DatasetError(f"the images of {dataset.name} are {dataset.images.dtype}, and {model} takes {given.dtype}.")
     require_labels(dataset.name, dataset.labels, classes, model)

@@ -209,10 +209,9 @@ def _preprocessing(path: Path, images: NDArray[Any], settings: Mapping[str, Any]
             raise DatasetError(f"{path}: {min(given)} is for uint8 images, and these are {images.dtype}; leave it out.")
         return None
     if "scale" not in given:
-        raise DatasetError(
-            f"{path}: uint8 images need a scale (and offset): the model sees x * scale + offset, such as "
-            "scale = 0.00784314, offset = -1 for values from -1 to 1."
-        )
+        if given:
+            raise DatasetError(f"{path}: it has an offset and no scale; give both, or neither for a uint8 model.")
+        return None
     return Preprocessing(float(given["scale"]), float(given.get("offset", 0.0)))
 
 

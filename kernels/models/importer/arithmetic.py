@@ -27,12 +27,15 @@ from ..graph import (
     Unary,
     UnaryKind,
 )
+from ..int8_tables import hard_swish_factors
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from ..sparse_constants import dense
 from .scope import MAX_RANK, Scope
 
 MAX_SOFTMAX_I8 = 4095
 """Values whose int8 softmax has a sum in fixed point."""
+
+_MAX_SLOPE = 1e6
 
 
 def pool_2d(kind: Literal["max", "average"]) -> Callable[[Scope], None]:
@@ -61,7 +64,11 @@ def elementwise(kind: BinaryKind, *dtypes: DType) -> Callable[[Scope], None]:
             shape = np.broadcast_shapes(a.shape, b.shape)
         except ValueError:
             scope.fail(f"its operands have shapes {list(a.shape)} and {list(b.shape)}, which do not go together.")
-        scope.node(Elementwise(kind, scope.act()), [a, b], scope.output(shape, a.dtype))
+        out = scope.output(shape, a.dtype)
+        if kind in ("minimum", "maximum"):  # TensorFlow Lite compares what is stored, whatever it stands for
+            _same_scale(scope, a, out)
+            _same_scale(scope, b, out)
+        scope.node(Elementwise(kind, scope.act()), [a, b], out)
 
     return convert
 
@@ -85,15 +92,6 @@ def square(scope: Scope) -> None:
     scope.node(Elementwise("mul"), [x, x], scope.output(x.shape, x.dtype))
 
 
-def leaky_relu(scope: Scope) -> None:
-    """LEAKY_RELU: PRELU with one slope."""
-    x, alpha = scope.value(0, "input", "f32"), scope.op.options.get("alpha", 0.0)
-    if not isinstance(alpha, (int, float)) or not isfinite(alpha):
-        scope.fail(f"its alpha is {alpha!r}.")
-    slope = Tensor("alpha", (1,), "f32", data=np.array([alpha], np.float32))
-    scope.node(PRelu(), [x, slope], scope.output(x.shape, x.dtype))
-
-
 def clamp(low: float, high: float) -> Callable[[Scope], None]:
     """RELU and its relatives."""
 
@@ -104,7 +102,28 @@ def clamp(low: float, high: float) -> Callable[[Scope], None]:
     return convert
 
 
-relu, relu6, relu_n1_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0)
+relu, relu6, relu_n1_to_1, relu_0_to_1 = clamp(0.0, inf), clamp(0.0, 6.0), clamp(-1.0, 1.0), clamp(0.0, 1.0)
+
+
+def hard_swish(scope: Scope) -> None:
+    """HARD_SWISH."""
+    x = scope.value(0, "input", "f32", "i8")
+    out = scope.output(x.shape, x.dtype)
+    if x.dtype == "i8" and hard_swish_factors(x, out)[0][1] > 0:
+        scope.fail("its output has steps finer than a 128th of its input's, which TensorFlow Lite refuses too.")
+    scope.node(Unary("hard_swish"), [x], out)
+
+
+def leaky_relu(scope: Scope) -> None:
+    """LEAKY_RELU; of floats it is PRELU with one slope."""
+    x, alpha = scope.value(0, "input", "f32", "i8"), scope.op.options.get("alpha", 0.0)
+    if not isinstance(alpha, (int, float)) or not abs(alpha) < _MAX_SLOPE:  # NaN is not
+        scope.fail(f"its alpha is {alpha!r}, not a number below {_MAX_SLOPE:g}.")
+    out = scope.output(x.shape, x.dtype)
+    if x.dtype == "i8":
+        return scope.node(Unary("leaky_relu", alpha=float(alpha)), [x], out)
+    slope = Tensor("alpha", (1,), "f32", data=np.array([alpha], np.float32))
+    return scope.node(PRelu(), [x, slope], out)
 
 
 def prelu(scope: Scope) -> None:
@@ -166,23 +185,25 @@ def _reduction(scope: Scope, *dtypes: DType) -> tuple[Tensor, tuple[int, ...], b
 
 
 def quantize(scope: Scope) -> None:
-    """QUANTIZE: f32 or i8 to i8."""
-    x = scope.value(0, "input", "f32", "i8")
-    scope.node(Quantize(), [x], scope.output(x.shape, "i8"))
+    """QUANTIZE: f32, i8 or u8 to i8 or u8."""
+    x = scope.value(0, "input", "f32", "i8", "u8")
+    ref = scope.op.output(0)
+    dtype: DType = "u8" if ref is not None and ref.dtype == "uint8" else "i8"
+    scope.node(Quantize(), [x], scope.output(x.shape, dtype))
 
 
 def dequantize_op(scope: Scope) -> None:
-    """DEQUANTIZE: i8 to f32; of a constant (float16 or int8 weights) it is folded."""
+    """DEQUANTIZE: i8 or u8 to f32; of constant weights (float16 or 8 bits) it is folded."""
     ref, out = scope.ref(0, "input"), scope.op.output(0)
     if ref.data is not None and ref.index not in scope.values.known and out is not None:
-        data = scope.constant(0, "input", "float16", "int8")
+        data = scope.constant(0, "input", "float16", "int8", "uint8")
         if out.shape != ref.shape or out.dtype != "float32" or out.index in scope.values.known or out.data is not None:
             scope.fail("its output is not a new float32 tensor of its input's shape.")
         scope.values.constants.charge(data.nbytes)
-        data = scope.real_numbers(ref, data) if data.dtype == np.int8 else data.astype(np.float32)
+        data = data.astype(np.float32) if data.dtype == np.float16 else scope.real_numbers(ref, data)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
-    x = scope.value(0, "input", "i8", "f32") if ref.dtype == "float16" else scope.value(0, "input", "i8")
+    x = scope.value(0, "input", "i8", "u8", *(("f32",) if ref.dtype == "float16" else ()))
     if x.dtype == "f32" and x.data is not None:  # of float16, densified to f32
         whole = scope.result(0)
         if (whole.shape, whole.dtype) != (x.shape, "float32"):

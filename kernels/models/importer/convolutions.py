@@ -27,10 +27,12 @@ def conv_2d(scope: Scope) -> None:
     groups = x.shape[3] // max(depth, 1)
     if depth < 1 or x.shape[3] % depth or oc % groups:
         scope.fail(f"its weights are {depth} channels deep for {oc} filters, its input has {x.shape[3]}.")
-    scales = scope.weight_scales(1, oc, 0) if x.dtype == "i8" else None
+    scales = _scales(scope, weights, oc, 0)
     out = scope.output((x.shape[0], h, w, oc), x.dtype)
     bias = _bias(scope, x, out, scales)
-    scope.node(Conv2d(window, weights, bias, scope.act(), groups, scales), [x], out)
+    # A kernel of TensorFlow Lite takes equal scales for one.
+    symmetric = _is_hybrid(x, weights) and scales is not None and bool((scales == scales[0]).all())
+    scope.node(Conv2d(window, weights, bias, scope.act(), groups, scales, symmetric), [x], out)
 
 
 def depthwise_conv_2d(scope: Scope) -> None:
@@ -41,7 +43,7 @@ def depthwise_conv_2d(scope: Scope) -> None:
     window, (h, w) = scope.window(x, (kh, kw), _STRIDES, _dilation(scope))
     if one != 1 or oc % x.shape[3]:
         scope.fail(f"its weights have shape {list(weights.shape)}, its input {x.shape[3]} channels.")
-    scales = scope.weight_scales(1, oc, 3) if x.dtype == "i8" else None
+    scales = _scales(scope, weights, oc, 3)
     out = scope.output((x.shape[0], h, w, oc), x.dtype)
     bias, multiplier = _bias(scope, x, out, scales), oc // x.shape[3]
     scope.node(DepthwiseConv2d(window, weights[0], bias, multiplier, scope.act(), scales), [x], out)
@@ -60,9 +62,10 @@ def fully_connected(scope: Scope) -> None:
     shape = (*x.shape[:-1], oc) if scope.op.options.get("keep_num_dims") else (rows, oc)
     if prod(shape) != rows * oc:
         scope.fail(f"its input of shape {list(x.shape)} does not end in {depth} values.")
-    scales = scope.weight_scales(1, oc, 0) if x.dtype == "i8" else None
+    scales = _scales(scope, weights, oc, 0)
     out = scope.output(shape, x.dtype)
-    scope.node(Dense(weights, _bias(scope, x, out, scales), scope.act(), scales), [x], out)
+    symmetric = _is_hybrid(x, weights) and not scope.op.options.get("asymmetric_quantize_inputs")
+    scope.node(Dense(weights, _bias(scope, x, out, scales), scope.act(), scales, symmetric), [x], out)
 
 
 def lce_bconv_2d(scope: Scope) -> None:
@@ -98,7 +101,8 @@ def lce_bmaxpool_2d(scope: Scope) -> None:
 
 
 def _weights(scope: Scope, x: Tensor, rank: int) -> NDArray[Any]:
-    weights = scope.constant(1, "weights", "float32" if x.dtype == "f32" else "int8", rank=rank)
+    dtypes = ("float32", "int8") if x.dtype == "f32" else ("int8",)
+    weights = scope.constant(1, "weights", *dtypes, rank=rank)
     if not weights.size:
         scope.fail(f"its weights have shape {list(weights.shape)}.")
     return weights
@@ -113,6 +117,14 @@ def _bias(scope: Scope, x: Tensor, out: Tensor, weight_scales: NDArray[np.float3
     if weight_scales is not None and x.scale is not None and out.scale is not None:
         scope.check_bias_scales(2, x.scale * weight_scales.astype(np.float64), out.scale)
     return bias
+
+
+def _is_hybrid(x: Tensor, weights: NDArray[Any]) -> bool:
+    return x.dtype == "f32" and weights.dtype == np.int8
+
+
+def _scales(scope: Scope, weights: NDArray[Any], count: int, axis: int) -> NDArray[np.float32] | None:
+    return scope.weight_scales(1, count, axis) if weights.dtype == np.int8 else None
 
 
 def _dilation(scope: Scope) -> tuple[int, int]:

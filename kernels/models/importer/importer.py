@@ -9,15 +9,18 @@ from ..graph import DType, Graph, Tensor
 from ..missing import Faults, advice, reason_of
 from ..model import ModelFile, Op, TensorRef
 from ..open_sizes import require_sizes
-from . import arithmetic, convolutions, gathering, movement, resampling, slicing
+from . import arithmetic, convolutions, gathering, movement, resampling, slicing, transposed
 from .constants import Constants, Exhausted
-from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, quantization_of, shown
+from .quantized import quantization_of
+from .scope import MAX_RANK, MAX_TENSOR_BYTES, Scope, shown
 from .stand_in import stand_in
 from .values import Consequence, Values
 
 CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "CONV_2D": convolutions.conv_2d,
     "DEPTHWISE_CONV_2D": convolutions.depthwise_conv_2d,
+    "TRANSPOSE_CONV": transposed.transpose_conv,
+    "Convolution2DTransposeBias": transposed.with_bias,
     "FULLY_CONNECTED": convolutions.fully_connected,
     "LceBconv2d": convolutions.lce_bconv_2d,
     "LceBMaxPool2d": convolutions.lce_bmaxpool_2d,
@@ -31,11 +34,11 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "ABS": arithmetic.unary("abs", "f32", "i8"),
     "LOGISTIC": arithmetic.unary("logistic", "f32", "i8"),
     "DIV": arithmetic.elementwise("div", "f32"),
-    "MINIMUM": arithmetic.elementwise("minimum", "f32"),
-    "MAXIMUM": arithmetic.elementwise("maximum", "f32"),
+    "MINIMUM": arithmetic.elementwise("minimum", "f32", "i8"),
+    "MAXIMUM": arithmetic.elementwise("maximum", "f32", "i8"),
     "SQUARED_DIFFERENCE": arithmetic.elementwise("squared_difference", "f32"),
-    "HARD_SWISH": arithmetic.unary("hard_swish", "f32"),
-    "TANH": arithmetic.unary("tanh", "f32"),
+    "HARD_SWISH": arithmetic.hard_swish,
+    "TANH": arithmetic.unary("tanh", "f32", "i8"),
     "EXP": arithmetic.unary("exp", "f32"),
     "NEG": arithmetic.unary("neg", "f32"),
     "SQRT": arithmetic.unary("sqrt", "f32"),
@@ -45,6 +48,7 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
     "RELU": arithmetic.relu,
     "RELU6": arithmetic.relu6,
     "RELU_N1_TO_1": arithmetic.relu_n1_to_1,
+    "RELU_0_TO_1": arithmetic.relu_0_to_1,
     "PRELU": arithmetic.prelu,
     "SOFTMAX": arithmetic.softmax,
     "MEAN": arithmetic.mean,
@@ -81,11 +85,13 @@ CONVERTERS: Mapping[str, Callable[[Scope], None]] = {
 _OPTIONS: Mapping[str, str] = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     **dict.fromkeys(("MAX_POOL_2D", "AVERAGE_POOL_2D"), "Pool2DOptions"),
     "ADD": "AddOptions",
     "SUB": "SubOptions",
     "MUL": "MulOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "SOFTMAX": "SoftmaxOptions",
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"), "ReducerOptions"),
     "RESHAPE": "ReshapeOptions",
@@ -98,7 +104,6 @@ _OPTIONS: Mapping[str, str] = {
     "MIRROR_PAD": "MirrorPadOptions",
     "GATHER": "GatherOptions",
     "DIV": "DivOptions",
-    "LEAKY_RELU": "LeakyReluOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions",
     "SPACE_TO_DEPTH": "SpaceToDepthOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions",
@@ -106,7 +111,7 @@ _OPTIONS: Mapping[str, str] = {
 }
 """Of the ops whose options are read: the schema's table that holds them."""
 
-_INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8"}
+_INPUT_DTYPES: Mapping[str, DType] = {"float32": "f32", "int8": "i8", "uint8": "u8"}
 MAX_BATCH = 4096
 
 
@@ -183,7 +188,7 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
     what = f"{model.path}: its input '{shown(ref.name)}'"
     dtype = _INPUT_DTYPES.get(ref.dtype)
     if dtype is None:
-        raise ModelError(f"{what} is {ref.dtype}; convert the model with float32 or int8 inputs.")
+        raise ModelError(f"{what} is {ref.dtype}; convert the model with float32, int8 or uint8 inputs.")
     if ref.data is not None or ref.index in values.known:
         raise ModelError(f"{what} is constant or there twice; convert the model again.")
     if not 1 <= len(ref.shape) <= MAX_RANK or min(ref.shape) < 1:
@@ -192,7 +197,7 @@ def _input(model: ModelFile, ref: TensorRef, values: Values) -> Tensor:
     if tensor.bytes >= MAX_TENSOR_BYTES:
         raise ModelError(f"{what} of shape {list(tensor.shape)} takes more than 2 GiB.")
     scale, zero_point = None, 0
-    if dtype == "i8":
+    if dtype in ("i8", "u8"):
         try:
             scale, zero_point = quantization_of(ref, "input")
         except ModelError as error:

@@ -128,7 +128,7 @@ def depth_to_space(scope: Scope) -> None:
     if c % (block * block):
         scope.fail(f"its input has {c} channels for blocks of {block}.")
     deep = c // block
-    _swapped(scope, x, (n * h, w, block, deep), (n, h * block, w * block, deep // block))
+    swapped(scope, x, (n * h, w, block, deep), (n, h * block, w * block, deep // block))
 
 
 def space_to_depth(scope: Scope) -> None:
@@ -137,7 +137,7 @@ def space_to_depth(scope: Scope) -> None:
     if h % block or w % block:
         scope.fail(f"its input has {h} x {w} pixels for blocks of {block}.")
     shape = (n, h // block, w // block, block * block * c)
-    _swapped(scope, x, (n * h // block, block, w // block, block * c), shape)
+    swapped(scope, x, (n * h // block, block, w // block, block * c), shape)
 
 
 def _image_of_blocks(scope: Scope) -> tuple[Tensor, int, tuple[int, ...]]:
@@ -149,7 +149,7 @@ def _image_of_blocks(scope: Scope) -> tuple[Tensor, int, tuple[int, ...]]:
     return x, scope.option("block_size", 1, 4096), x.shape
 
 
-def _swapped(scope: Scope, x: Tensor, parts: tuple[int, ...], shape: tuple[int, ...]) -> None:
+def swapped(scope: Scope, x: Tensor, parts: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """x seen as `parts`, with the two axes in the middle swapped, seen as the output's shape."""
     out = moved_output(scope, x, shape)
     seen = scope.inner(x, parts, "in blocks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,12 +37,13 @@ from ..graph import (
 )
 from ..model import Op, TensorRef
 from ..places import Gather
+from .quantized import UNKNOWN, quantization_of
 from .values import Consequence, Values, printable
 
 MAX_RANK = 4
 _LONGEST_SHOWN = 80
 MAX_TENSOR_BYTES = 2**31
-_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "int32": "i32"}
+_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "uint8": "u8", "int32": "i32"}
 _FOLDABLE = (
     BitQuantize,
     BitDequantize,
@@ -109,7 +110,7 @@ class Scope:
                 self.fail(f"its {role} '{shown(ref.name)}' is used before anything computes it.")
             tensor = self._constant_tensor(ref, role)
         if tensor.dtype not in dtypes:
-            self.fail(f"its {role} is {tensor.dtype}, not {' or '.join(dtypes)}.")
+            self.fail(UNKNOWN.get(ref.dtype) or f"its {role} is {tensor.dtype}, not {' or '.join(dtypes)}.")
         return tensor
 
     def constant(self, position: int, role: str, *dtypes: str, rank: int | None = None) -> NDArray[Any]:
@@ -121,7 +122,7 @@ class Scope:
             self.fail(f"its {role} is computed by the model; only constant ones are supported.")
         name = ref.dtype if folded is None or folded.data is None else folded.data.dtype.name
         if name not in dtypes:
-            self.fail(f"its {role} is {name}, not {' or '.join(dtypes)}.")
+            self.fail(UNKNOWN.get(name) or f"its {role} is {name}, not {' or '.join(dtypes)}.")
         data = self.values.constants.array(ref, role) if folded is None or folded.data is None else folded.data
         if rank is not None and data.ndim != rank:
             self.fail(f"its {role} has {data.ndim} dimensions, not {rank}.")
@@ -196,8 +197,8 @@ class Scope:
             self.fail(f"its output has shape {list(ref.shape)} where {[shape[0] // self.batch, *stored[1:]]} follows.")
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
         if ref.dtype != wanted:
-            self.fail(f"its output is {ref.dtype} where {wanted} follows.")
-        scale, zero_point = self.quantization(ref, "output") if dtype == "i8" else (None, 0)
+            self.fail(UNKNOWN.get(ref.dtype) or f"its output is {ref.dtype} where {wanted} follows.")
+        scale, zero_point = self.quantization(ref, "output") if dtype in ("i8", "u8") else (None, 0)
         tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
@@ -248,14 +249,14 @@ class Scope:
         self.values.known[ref.index] = folded
 
     def quantization(self, ref: TensorRef, role: str) -> tuple[float, int]:
-        """Scale and zero point of an int8 activation."""
+        """Scale and zero point of an int8 or uint8 activation."""
         return quantization_of(ref, role)
 
-    def real_numbers(self, ref: TensorRef, stored: NDArray[np.int8]) -> NDArray[np.float32]:
-        """What int8 constants stand for; scales for all of them or for each slice along an axis."""
+    def real_numbers(self, ref: TensorRef, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """What int8 or uint8 constants stand for; scales for all of them or for each slice along an axis."""
         found = ref.quantization
         if found is None or len(found.scales) != len(found.zero_points):
-            self.fail("its input is int8 without a zero point for each scale.")
+            self.fail(f"its input is {ref.dtype} without a zero point for each scale.")
         self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
         self._check_scales(found.scales, "constants")
         shape = [1] * stored.ndim
@@ -263,8 +264,9 @@ class Scope:
             if not 0 <= found.axis < stored.ndim or len(found.scales) != stored.shape[found.axis]:
                 self.fail(f"its input has {len(found.scales)} scales along axis {found.axis} of {list(stored.shape)}.")
             shape[found.axis] = -1
-        if not ((found.zero_points >= -128) & (found.zero_points <= 127)).all():
-            self.fail("its input has zero points beyond int8.")
+        limits = np.iinfo(stored.dtype)
+        if not ((found.zero_points >= limits.min) & (found.zero_points <= limits.max)).all():
+            self.fail(f"its input has zero points beyond {ref.dtype}.")
         steps = stored.astype(np.int32) - found.zero_points.astype(np.int32).reshape(shape)
         return steps.astype(np.float32) * found.scales.reshape(shape).astype(np.float32)
 
@@ -305,12 +307,12 @@ class Scope:
 
     def _constant_tensor(self, ref: TensorRef, role: str) -> Tensor:
         if ref.dtype not in _DTYPES:
-            self.fail(f"its {role} is {ref.dtype}, which is not supported.")
+            self.fail(UNKNOWN.get(ref.dtype) or f"its {role} is {ref.dtype}, which is not supported.")
         data = self.values.constants.array(ref, role)
         if len(ref.shape) > MAX_RANK or not data.size:
             self.fail(f"its {role} has shape {list(ref.shape)}.")
         dtype = _DTYPES[ref.dtype]
-        scale, zero_point = self.quantization(ref, role) if dtype == "i8" else (None, 0)
+        scale, zero_point = self.quantization(ref, role) if dtype in ("i8", "u8") else (None, 0)
         shape = ref.shape or (1,)
         return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
 
@@ -318,14 +320,3 @@ class Scope:
 def shown(name: str) -> str:
     """A name for a message: not longer than one can read."""
     return printable(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}...")
-
-
-def quantization_of(ref: TensorRef, role: str) -> tuple[float, int]:
-    """The one scale and zero point of an int8 tensor."""
-    found = ref.quantization
-    if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
-        raise ModelError(f"its {role} is int8 without one scale and one zero point.")
-    scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
-    if not (isfinite(scale) and 1e-30 < scale < 1e30) or not -128 <= zero_point <= 127:
-        raise ModelError(f"its {role} has scale {scale:g} and zero point {zero_point}.")
-    return scale, zero_point

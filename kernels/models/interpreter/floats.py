@@ -24,6 +24,7 @@ from ..graph import (
     Unary,
     UnaryKind,
 )
+from ..hybrid import real_weights
 from ..places import Interpolate
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
@@ -33,21 +34,21 @@ Array = NDArray[Any]
 def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
     """CONV_2D."""
     _, out_h, out_w, _ = node.output.shape
-    sums = convolve(x, operation.weights, operation.window, operation.groups, out_h, out_w)
+    sums = convolve(x, real_weights(operation), operation.window, operation.groups, out_h, out_w)
     return _finished(sums, operation.bias, operation.act, x.dtype)
 
 
 def depthwise_conv2d(node: Node, operation: DepthwiseConv2d, x: Array) -> Array:
     """DEPTHWISE_CONV_2D."""
     _, out_h, out_w, _ = node.output.shape
-    sums = convolve_depthwise(x, operation.weights, operation.window, operation.multiplier, out_h, out_w)
+    sums = convolve_depthwise(x, real_weights(operation), operation.window, operation.multiplier, out_h, out_w)
     return _finished(sums, operation.bias, operation.act, x.dtype)
 
 
 def dense(node: Node, operation: Dense, x: Array) -> Array:
     """FULLY_CONNECTED."""
     rows = x.reshape(-1, operation.weights.shape[1]).astype(np.float64)
-    sums = rows @ operation.weights.astype(np.float64).T
+    sums = rows @ real_weights(operation).astype(np.float64).T
     return _finished(sums, operation.bias, operation.act, x.dtype).reshape(node.output.shape)
 
 

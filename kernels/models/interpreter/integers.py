@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Tensor
+from ..graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Tensor, Unary
+from ..int8_tables import looked_up, rescale_table, unary_table
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,
@@ -20,19 +21,13 @@ from ..quantization import (
     softmax_exponentials,
     softmax_i8,
     unary_requantization,
-    unary_table,
 )
+from ..stored import STORED, limits_of, scale_of
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 
 Array = NDArray[Any]
 _FREE = Clamp()
 Weighted = Conv2d | DepthwiseConv2d | Dense
-
-
-def scale_of(tensor: Tensor) -> float:
-    """The scale that every int8 tensor has."""
-    assert tensor.scale is not None, tensor.name
-    return tensor.scale
 
 
 def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
@@ -83,7 +78,9 @@ def pool2d(node: Node, operation: Pool2d, x: Array) -> Array:
 
 
 def elementwise(node: Node, operation: Elementwise, a: Array, b: Array) -> Array:
-    """ADD, SUB, MUL in fixed point."""
+    """ADD, SUB, MUL in fixed point; MINIMUM, MAXIMUM of what is stored."""
+    if operation.kind in ("minimum", "maximum"):
+        return np.asarray((np.minimum if operation.kind == "minimum" else np.maximum)(a, b))
     first, second = node.inputs
     fixed = binary_requantization(operation.kind, scale_of(first), scale_of(second), scale_of(node.output))
     x, y = a.astype(np.int64) - first.zero_point, b.astype(np.int64) - second.zero_point
@@ -110,11 +107,14 @@ def softmax(node: Node, operation: Softmax, x: Array) -> Array:
     return softmax_i8(x, softmax_exponentials(operation.beta, scale_of(node.inputs[0])))
 
 
-def unary(node: Node, kind: str, act: Clamp, x: Array) -> Array:
-    """ABS, LOGISTIC, RELU and its relatives, and QUANTIZE (`rescale`)."""
-    (tensor,), out = node.inputs, node.output
-    table = unary_table(kind, act, (scale_of(tensor), tensor.zero_point), (scale_of(out), out.zero_point))
-    return table[x.astype(np.int64) + 128]
+def unary(node: Node, operation: Unary, x: Array) -> Array:
+    """ABS, LOGISTIC, RELU and its relatives, ...: whatever is a function of one value."""
+    return looked_up(unary_table(operation, node.inputs[0], node.output), x)
+
+
+def rescaled(node: Node, x: Array) -> Array:
+    """QUANTIZE of int8 or uint8."""
+    return looked_up(rescale_table(node.inputs[0], node.output), x)
 
 
 def prelu(node: Node, x: Array, alpha: Array) -> Array:
@@ -134,5 +134,6 @@ def _requantized(node: Node, operation: Weighted, x: Array, rounding: Callable[[
 
 
 def limited(output: Tensor, steps: Array, act: Clamp = _FREE) -> Array:
-    """Steps within the activation's bounds, as int8."""
-    return np.clip(steps, *act_bounds_i8(act, scale_of(output), output.zero_point)).astype(np.int8)
+    """Stored values within the activation's bounds, in the output's dtype."""
+    bounds = limits_of(output) if act.does_nothing else act_bounds_i8(act, scale_of(output), output.zero_point)
+    return np.clip(steps, *bounds).astype(STORED[output.dtype])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
-from .integers import scale_of
+from ..hybrid import is_hybrid
+from ..stored import STORED, scale_of
 from .onnx_integers import computes, unrounded
 from .operations import run_node
 from .rounding import tolerances
@@ -24,7 +25,6 @@ from .variants import Variant
 
 Array = NDArray[Any]
 _NO_TOLERANCES: Mapping[str, float] = MappingProxyType({})
-_NUMPY = {"f32": np.float32, "i8": np.int8, "i32": np.int32, "bits": np.uint32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def interpret(
     for place, node in enumerate(graph.nodes):
         operands = [tensor.data if tensor.data is not None else values[id(tensor)] for tensor in node.inputs]
         value = run_node(node, operands, variant)
-        if value.shape != node.output.storage_shape or value.dtype != _NUMPY[node.output.dtype]:
+        if value.shape != node.output.storage_shape or value.dtype != STORED[node.output.dtype]:
             raise AssertionError(f"{node.op} gave {value.dtype}{value.shape} for {node.output}")
         if bits is not None and node.output.name in bits and _may_differ(node):
             within = unsure.get(node.inputs[0].name, UNSURE)
@@ -78,7 +78,9 @@ def interpret(
 
 def is_sure(graph: Graph, values: Mapping[str, Array]) -> bool:
     """Whether no sign is too close to zero, and no value that ONNX's int8 rounds too close to a half, to call;
-    `values` as `interpret(..., keep=True)` returns them."""
+    `values` as `interpret(..., keep=True)` returns them. Others round floats before int8 weights: never sure."""
+    if any(map(is_hybrid, graph.nodes)):
+        return False
     unsure = tolerances(graph, values)
     if any(margin.unsure for margin in sign_margins(graph, values, unsure)):
         return False
@@ -105,9 +107,9 @@ def _may_differ(node: Node) -> bool:
 
 
 def _rounds(node: Node) -> bool:
-    """Whether it rounds floats to int8."""
+    """Whether it rounds floats to int8 or uint8."""
     of_floats = isinstance(node.operation, Quantize) and node.inputs[0].dtype == "f32"
-    return node.output.dtype == "i8" and (of_floats or (node.inputs[0].dtype == "i8" and computes(node)))
+    return node.output.dtype in ("i8", "u8") and (of_floats or (node.inputs[0].dtype == "i8" and computes(node)))
 
 
 def _unrounded(node: Node, operands: Sequence[Array]) -> Array:
@@ -122,7 +124,7 @@ def _compared(
     node: Node, operands: Sequence[Array], own: Array, other: Array, within: float
 ) -> tuple[Array, SignFlips]:
     _require(node.output, other, "bits of")
-    if node.output.dtype == "i8":
+    if node.output.dtype in ("i8", "u8"):
         return with_steps(node.output.name, _unrounded(node, operands), own, other, within)
     if isinstance(node.operation, BitQuantize):
         return with_bits(node.output.name, operands[0], own, other, within)
@@ -130,7 +132,7 @@ def _compared(
 
 
 def _require(tensor: Tensor, array: Array, what: str) -> None:
-    dtype = np.dtype(_NUMPY[tensor.dtype])
+    dtype = np.dtype(STORED[tensor.dtype])
     if array.shape != tensor.storage_shape or array.dtype != dtype:
         raise ModelError(
             f"{what} '{tensor.name}' is {array.dtype}{list(array.shape)}; "

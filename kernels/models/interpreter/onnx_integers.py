@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..graph import Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Quantize, Unary
 from ..onnx_quantization import average_ratio, average_steps, product_scales, stored_steps
 from ..quantization import dequantize
+from ..stored import scale_of
 from . import floats
-from .integers import Weighted, products_of, scale_of
+from .integers import Weighted, products_of
 from .windows import pool_sum
 
 Array = NDArray[Any]

@@ -15,7 +15,6 @@ from ..graph import (
     BinaryMaxPool2d,
     BitDequantize,
     BitQuantize,
-    Clamp,
     Concat,
     Conv2d,
     Dense,
@@ -36,9 +35,11 @@ from ..graph import (
     Transpose,
     Unary,
 )
+from ..hybrid import is_hybrid
 from ..onnx_quantization import to_even
 from ..places import Gather, Interpolate
 from ..quantization import dequantize, quantize
+from ..stored import is_8_bit, limits_of, scale_of
 from . import floats, integers, onnx_integers
 from .variants import Variant
 from .windows import pool_max
@@ -51,9 +52,11 @@ def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = No
     x = operands[0]
     if x.dtype == np.int8 and onnx_integers.computes(node):
         return onnx_integers.run(node, operands)
+    if variant and is_hybrid(node):
+        return variant.hybrid(node, node.operation, x)
     rule = (
         variant.rules.get(type(node.operation))
-        if variant and "i8" in (node.inputs[0].dtype, node.output.dtype)
+        if variant and {"i8", "u8"} & {node.inputs[0].dtype, node.output.dtype}
         else None
     )
     if rule is not None:
@@ -70,7 +73,7 @@ def run_node(node: Node, operands: Sequence[Array], variant: Variant | None = No
         case BitDequantize():
             return _stored(node.output, unpack(x, node.output.shape[-1]).astype(np.float32))
         case Quantize():
-            return integers.unary(node, "rescale", Clamp(), x) if x.dtype == np.int8 else _stored(node.output, x)
+            return integers.rescaled(node, x) if is_8_bit(x) else _stored(node.output, x)
         case Dequantize():
             return _real(node.inputs[0], x)
         case Concat() | Slice() | Gather() | Pad() | Transpose() | Reshape():
@@ -125,8 +128,8 @@ def _integers(node: Node, operands: Sequence[Array]) -> Array:
             return integers.elementwise(node, operation, x, operands[1])
         case Softmax() as operation:
             return integers.softmax(node, operation, x)
-        case Unary(kind, act):
-            return integers.unary(node, kind, act, x)
+        case Unary() as operation:
+            return integers.unary(node, operation, x)
         case PRelu():
             return integers.prelu(node, x, operands[1])
     raise AssertionError(f"the interpreter has no {type(node.operation).__name__} of int8")
@@ -161,21 +164,22 @@ def _binary_convolution(node: Node, operation: BinaryConv2d, x: Array) -> Array:
     dots = oracle.convolution(spec, arrays, operation.padding)
     sums = (dots - spec.dot_length).astype(np.float32)
     if node.output.dtype == "i8":
-        multiplier, bias = operation.stored_as(integers.scale_of(node.output), node.output.zero_point)
+        multiplier, bias = operation.stored_as(scale_of(node.output), node.output.zero_point)
         return quantize(sums * multiplier + bias, 1.0, 0)
     return sums * operation.multiplier + operation.shifted_bias
 
 
 def _real(tensor: Tensor, array: Array) -> Array:
     """What a stored array stands for, in f32."""
-    if array.dtype == np.int8:
-        return dequantize(array, integers.scale_of(tensor), tensor.zero_point)
+    if is_8_bit(array):
+        return dequantize(array, scale_of(tensor), tensor.zero_point)
     return array
 
 
 def _stored(tensor: Tensor, values: Array) -> Array:
     """f32 values as the tensor stores them."""
-    if tensor.dtype == "i8":
-        rounding = to_even if tensor.in_floats else quantize
-        return rounding(values, integers.scale_of(tensor), tensor.zero_point)
+    if tensor.dtype == "i8" and tensor.in_floats:
+        return to_even(values, scale_of(tensor), tensor.zero_point)
+    if tensor.dtype in ("i8", "u8"):
+        return quantize(values, scale_of(tensor), tensor.zero_point, limits_of(tensor)[0])
     return values.astype(np.float32)

@@ -82,11 +82,11 @@ def with_bits(tensor: str, x: Array, own: Array, other: Array, within: float = U
 def with_steps(tensor: str, steps: Array, own: Array, other: Array, within: float = UNSURE) -> tuple[Array, SignFlips]:
     """`own` int8 of unrounded `steps` with `other` ones where these are too close to a half, and what differs."""
     margins = half_margins(steps)
-    differs, near = own != other, np.abs(own.astype(np.int16) - other) <= 1
+    differs, near = own != other, np.abs(own.astype(np.int16) - other.astype(np.int16)) <= 1
     taken = differs & near & (margins <= within)
     ordered = tuple(float(margin) for margin in np.sort(margins[differs])[::-1])
     flips = SignFlips(tensor, int(taken.sum()), int((differs & ~taken).sum()), ordered)
-    return np.where(taken, other, own).astype(np.int8), flips
+    return np.where(taken, other, own).astype(own.dtype), flips
 
 
 def half_margins(steps: Array) -> Array:

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fixed_point import high_multiply
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax
+from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax, Unary
+from ..int8_tables import looked_up, table_in_floats
 from ..quantization import conv_requantization, quantize, quantize_multiplier, rescaling, round_half_away
-from . import integers
-from .integers import limited, scale_of
+from ..stored import limits_of, scale_of
+from . import hybrid_kernels, integers
+from .integers import limited
 
 Array = NDArray[Any]
 Rule = Callable[[Node, Any, Sequence[Array]], Array]
@@ -29,10 +31,12 @@ _LANES = 8
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`rules` by the type of the operation, where its input or output is int8; all else is the reference's."""
+    """`rules` by the type of the operation, where its input or output is int8; `hybrid` for floats with int8 weights.
+    All else is the reference's."""
 
     name: str
     about: str
+    hybrid: Callable[[Node, Any, Array], Array]
     rules: Mapping[type, Rule] = field(default_factory=dict)
 
 
@@ -70,16 +74,16 @@ def _nearest(values: Array) -> Array:
 
 
 def _x86_quantize(node: Node, operation: Quantize, operands: Sequence[Array]) -> Array:
-    """f32: whole vectors by the inverse scale, halves to even; the rest as the reference. i8: halves up."""
+    """f32: whole vectors by the inverse scale, halves to even; the rest as the reference. 8 bits: halves up."""
     (x,), (tensor,), out = operands, node.inputs, node.output
-    if tensor.dtype == "i8":
+    if tensor.dtype != "f32":
         steps = _up(x.astype(np.int64) - tensor.zero_point, *rescaling(scale_of(tensor), scale_of(out)))
         return limited(out, steps + out.zero_point)
     flat, whole = x.reshape(-1), x.size // _LANES * _LANES
     return np.concatenate(
         [
             limited(out, _by_inverse(flat[:whole], scale_of(out)) + out.zero_point),
-            quantize(flat[whole:], scale_of(out), out.zero_point),
+            quantize(flat[whole:], scale_of(out), out.zero_point, limits_of(out)[0]),
         ]
     ).reshape(x.shape)
 
@@ -124,13 +128,18 @@ def _xnn_quantize(node: Node, operation: Quantize, operands: Sequence[Array]) ->
     (x,), (tensor,), out = operands, node.inputs, node.output
     if tensor.dtype == "f32":
         return limited(out, _by_inverse(x, scale_of(out)) + out.zero_point)
-    factor = round(256 * float(np.float32(scale_of(tensor)) / np.float32(scale_of(out))))
+    ratio = np.float32(scale_of(tensor)) / np.float32(scale_of(out))
+    if tensor.dtype != out.dtype or not 1 / 256 <= ratio <= 128:  # which XNNPACK does not do
+        return _x86_quantize(node, operation, operands)
+    factor = round(256 * float(ratio))
     steps = ((x.astype(np.int64) - tensor.zero_point) * factor + 128) >> 8
     return limited(out, steps + out.zero_point)
 
 
 def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Array]) -> Array:
     """ADD and SUB by factors of 20 bits, halves up; MUL in floats, halves to even."""
+    if operation.kind in ("minimum", "maximum"):
+        return integers.elementwise(node, operation, *operands)
     (first, second), out = node.inputs, node.output
     a, b = (x.astype(np.int64) - t.zero_point for x, t in zip(operands, node.inputs, strict=True))
     scales = [np.float32(scale_of(tensor)) for tensor in (first, second, out)]
@@ -142,6 +151,29 @@ def _xnn_elementwise(node: Node, operation: Elementwise, operands: Sequence[Arra
     left, right = (round(float(factor) * 2.0**shift) for factor in factors)
     steps = (a * left + b * right + (1 << (shift - 1))) >> shift
     return limited(out, steps + out.zero_point, operation.act)
+
+
+def _xnn_unary(node: Node, operation: Unary, operands: Sequence[Array]) -> Array:
+    """LOGISTIC and TANH: the stored value's halves to even."""
+    (x,), (tensor,), out = operands, node.inputs, node.output
+    if operation.kind in ("logistic", "tanh"):
+        zero = np.float32(out.zero_point)
+        table = table_in_floats(operation.kind, tensor, out, lambda v: np.rint(v.astype(np.float32) + zero) - zero)
+        return looked_up(table, x)
+    return _older_xnn_unary(node, operation, operands)
+
+
+def _older_xnn_unary(node: Node, operation: Unary, operands: Sequence[Array]) -> Array:
+    """LEAKY_RELU by factors with eight bits after the point, halves up; what these cannot hold as the reference."""
+    (x,), (tensor,), out = operands, node.inputs, node.output
+    above = np.float32(scale_of(tensor)) / np.float32(scale_of(out))
+    below = above * np.float32(operation.alpha)
+    takes = 1 / 256 <= above <= 128 and abs(below) >= 1 / 256 and -127.99609375 <= below <= 128
+    if operation.kind != "leaky_relu" or not takes:
+        return integers.unary(node, operation, x)
+    steps = x.astype(np.int64) - tensor.zero_point
+    factors = np.where(steps >= 0, round(256 * float(above)), round(256 * float(below)))
+    return limited(out, ((steps * factors + 128) >> 8) + out.zero_point)
 
 
 def _xnn_mean(node: Node, operation: Mean, operands: Sequence[Array]) -> Array:
@@ -176,13 +208,17 @@ _XNNPACK: Mapping[type, Rule] = {
     **dict.fromkeys((Conv2d, DepthwiseConv2d, Dense), _weighted(_in_floats)),
     Quantize: _xnn_quantize,
     Elementwise: _xnn_elementwise,
+    Unary: _older_xnn_unary,
     Softmax: _x86_softmax,
+    Mean: _older_xnn_mean,
 }
+_IN_2_3: Mapping[type, Rule] = {Mean: _xnn_mean, Unary: _xnn_unary}
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", _X86),
-        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", {**_XNNPACK, Mean: _xnn_mean}),
-        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", {**_XNNPACK, Mean: _older_xnn_mean}),
+        Variant("hybrid", "TFLite's reference kernels with int8 weights of floats", hybrid_kernels.reference),
+        Variant("x86", "LCE's and LiteRT's own optimised kernels on x86", hybrid_kernels.reference, _X86),
+        Variant("xnnpack", "XNNPACK as LiteRT 2.3 has it", hybrid_kernels.xnnpack, {**_XNNPACK, **_IN_2_3}),
+        Variant("xnnpack-older", "XNNPACK as LCE 0.16 has it", hybrid_kernels.reference, _XNNPACK),
     )
 }

@@ -39,7 +39,9 @@ from ..graph import (
     Unary,
     Window,
 )
-from ..onnx_quantization import TableKind, average_ratio, product_scales
+from ..hybrid import Weighted, real_weights
+from ..int8_tables import rescale_table, shift_table, unary_table
+from ..onnx_quantization import average_ratio, product_scales
 from ..onnx_quantization import table as onnx_table
 from ..places import Gather, Interpolate
 from ..quantization import (
@@ -47,10 +49,10 @@ from ..quantization import (
     binary_requantization,
     conv_requantization,
     mean_requantization,
+    quantize_multiplier,
     slope_requantization,
     softmax_exponentials,
     unary_requantization,
-    unary_table,
 )
 from .steps import Argument, Stage, Step, image_shape, pixels, store_of
 
@@ -142,7 +144,7 @@ def _scale(tensor: Tensor) -> float:
     return tensor.scale
 
 
-def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> Stage:
+def _requantized(node: Node, operation: Weighted, oc: int) -> Stage:
     assert operation.weight_scales is not None
     out = node.output
     multiplier, shift = conv_requantization(_scale(node.inputs[0]), operation.weight_scales, _scale(out))
@@ -152,7 +154,7 @@ def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: in
     return Stage(kind, (out, low, high, bias, multiplier, shift))
 
 
-def _scaled(node: Node, operation: Conv2d | DepthwiseConv2d | Dense) -> list[Stage]:
+def _scaled(node: Node, operation: Weighted) -> list[Stage]:
     """Exact sums of int8 products as ONNX has them: in floats."""
     assert operation.weight_scales is not None
     scales = product_scales(_scale(node.inputs[0]), operation.weight_scales)
@@ -160,7 +162,7 @@ def _scaled(node: Node, operation: Conv2d | DepthwiseConv2d | Dense) -> list[Sta
     return [Stage("scale", (scales,)), *shift, *_clamp(operation.act), _store_any(node.output)]
 
 
-def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) -> tuple[list[Stage], Argument]:
+def _finish(node: Node, operation: Weighted, oc: int) -> tuple[list[Stage], Argument]:
     """The stages after a convolution, and its bias argument."""
     if node.inputs[0].dtype == "i8":
         in_floats = node.output.in_floats or node.output.dtype == "f32"
@@ -168,10 +170,15 @@ def _finish(node: Node, operation: Conv2d | DepthwiseConv2d | Dense, oc: int) ->
     return [*_clamp(operation.act), _store(node.output)], _f32(operation.bias, oc)
 
 
+def _weights(node: Node, operation: Weighted) -> NDArray[Any]:
+    """As a plan has them: of the input's dtype."""
+    return operation.weights if node.inputs[0].dtype == "i8" else real_weights(operation)
+
+
 def _conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *_window(operation.window), operation.groups, operation.weights, bias)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.groups, _weights(node, operation), bias)
     macs = pixels(node.output) * operation.weights.size
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=macs)
 
@@ -179,7 +186,7 @@ def _conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
 def _depthwise(low: Lowered, node: Node, operation: DepthwiseConv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *_window(operation.window), operation.multiplier, operation.weights, bias)
+    arguments = (x, h, w, oc, *_window(operation.window), operation.multiplier, _weights(node, operation), bias)
     low.stream(node, "depthwise", arguments, oc, stages, macs_32bit=pixels(node.output) * operation.weights.size)
 
 
@@ -188,7 +195,7 @@ def _dense(low: Lowered, node: Node, operation: Dense) -> None:
     rows = pixels(node.output)
     x = low.view(node.inputs[0], (rows, 1, 1, depth))
     stages, bias = _finish(node, operation, oc)
-    weights = operation.weights.reshape(oc, 1, 1, depth)
+    weights = _weights(node, operation).reshape(oc, 1, 1, depth)
     arguments = (x, 1, 1, oc, *_window(Window(1, 1)), 1, weights, bias)
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=rows * operation.weights.size)
 
@@ -359,27 +366,39 @@ def _strides(tensor: Tensor, shape: tuple[int, ...]) -> list[int]:
     return strides
 
 
+def _image_strides(tensor: Tensor, out: Tensor) -> list[int]:
+    """Of an operand that broadcasts to `out`, for n h w c of out's record."""
+    strides = _strides(tensor, (1,) * (4 - len(out.shape)) + out.shape)
+    return [strides[2], 0, 0, strides[3]] if len(out.shape) == 2 else strides
+
+
 def _elementwise_i8(low: Lowered, node: Node, operation: Elementwise) -> None:
     a, b = node.inputs
+    if operation.kind in ("minimum", "maximum"):
+        one = quantize_multiplier(1.0)
+        return _binary_i8(low, node, operation.kind, Clamp(), (0, *one, *one, *one))
     fixed = binary_requantization(operation.kind, _scale(a), _scale(b), _scale(node.output))
     _binary_i8(low, node, operation.kind, operation.act, (fixed.left_shift, *fixed.a, *fixed.b, *fixed.out))
+    return None
 
 
 def _binary_i8(low: Lowered, node: Node, kind: str, act: Clamp, fixed: tuple[int, ...]) -> None:
     out = node.output
     a, b = (low.computed(node, tensor) for tensor in node.inputs)
-    shape = image_shape(out)
-    strides = [*_strides(a, shape), *_strides(b, shape)]
+    strides = [*_image_strides(a, out), *_image_strides(b, out)]
     bounds = act_bounds_i8(act, _scale(out), out.zero_point)
     low.direct(node, "binary_i8", a, out, b, _BROADCASTS[kind], *strides, *bounds, *fixed)
 
 
 def _unary(low: Lowered, node: Node, operation: Unary) -> None:
     x, out, kind = node.inputs[0], node.output, operation.kind
-    if out.dtype == "i8":
+    if out.in_floats:
         if kind not in ("abs", "logistic", "clamp"):
             raise ModelError(f"its {kind} is of int8, which cannot be run; convert the model with it in floats.")
-        return _table_i8(low, node, kind, operation.act)
+        table = onnx_table(kind, operation.act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+        return low.direct(node, "table_i8", x, out, table)
+    if out.dtype == "i8":
+        return low.direct(node, "table_i8", x, out, unary_table(operation, x, out))
     match kind:
         case "clamp":
             change = _clamp(operation.act)
@@ -389,13 +408,6 @@ def _unary(low: Lowered, node: Node, operation: Unary) -> None:
             change = [Stage(kind)]
     low.read(node, x, [*change, _store(out)])
     return None
-
-
-def _table_i8(low: Lowered, node: Node, kind: TableKind, act: Clamp) -> None:
-    x, out = node.inputs[0], node.output
-    values = onnx_table if out.in_floats else unary_table
-    table = values(kind, act, (_scale(x), x.zero_point), (_scale(out), out.zero_point))
-    low.direct(node, "table_i8", x, out, table)
 
 
 def _prelu(low: Lowered, node: Node, operation: PRelu) -> None:
@@ -510,14 +522,31 @@ def _bit_dequantize(low: Lowered, node: Node, operation: BitDequantize) -> None:
 
 def _quantize(low: Lowered, node: Node, operation: Quantize) -> None:
     x, out = node.inputs[0], node.output
-    if x.dtype == "i8":
-        return _table_i8(low, node, "rescale", Clamp())
-    low.read(node, x, [_store_any(out)])
-    return None
+    if x.dtype == "f32":
+        stored = _as_int8(out)
+        low.read(node, x, [_store_any(stored)])
+        if stored is not out:
+            low.direct(node, "table_i8", stored, out, shift_table(stored, out))
+        return
+    if out.in_floats:
+        values = onnx_table("rescale", Clamp(), (_scale(x), x.zero_point), (_scale(out), out.zero_point))
+    else:
+        values = rescale_table(x, out)
+    low.direct(node, "table_i8", x, out, values)
 
 
 def _dequantize(low: Lowered, node: Node, operation: Dequantize) -> None:
-    low.read(node, node.inputs[0], [_store(node.output)])
+    x, stored = node.inputs[0], _as_int8(node.inputs[0])
+    if stored is not x:
+        low.direct(node, "table_i8", x, stored, shift_table(x, stored))
+    low.read(node, stored, [_store(node.output)])
+
+
+def _as_int8(tensor: Tensor) -> Tensor:
+    """A uint8 tensor as int8 that stands for the same numbers; any other as it is."""
+    if tensor.dtype != "u8":
+        return tensor
+    return Tensor(f"{tensor.name} as int8", tensor.shape, "i8", tensor.scale, tensor.zero_point - 128)
 
 
 _LOWERINGS: Mapping[type, Callable[[Lowered, Node, Any], None]] = {

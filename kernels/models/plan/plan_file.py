@@ -17,7 +17,7 @@ VERSION = 1
 MAGIC = b"BNNPLAN\0"
 HEADER_BYTES = 64
 _ALIGN = 64
-_DTYPES = {"f32": 0, "i8": 1, "bits": 2, "i32": 3}
+_DTYPES = {"f32": 0, "i8": 1, "bits": 2, "i32": 3, "u8": 4}
 
 
 def encode(
@@ -75,7 +75,7 @@ class _Data:
 
 
 def _tensor(tensor: Tensor, offset: int, data: _Data) -> list[int]:
-    quantized = tensor.dtype == "i8"
+    quantized = tensor.dtype in ("i8", "u8")
     return [
         _DTYPES[tensor.dtype],
         len(tensor.shape),

@@ -16,12 +16,13 @@ from ...errors import ModelError
 from .plan_layout import KINDS, STAGE_KINDS, StepKind
 
 _HEADER_BYTES, _BODY_HEADER_BYTES, _ALIGN = 64, 64, 64
-_DTYPES = ("f32", "i8", "bits", "i32")
+_DTYPES = ("f32", "i8", "bits", "i32", "u8")
 STORED: Mapping[str, np.dtype[Any]] = {
     "f32": np.dtype("<f4"),
     "i8": np.dtype("i1"),
     "bits": np.dtype("<u4"),
     "i32": np.dtype("<i4"),
+    "u8": np.dtype("u1"),
 }
 
 
@@ -228,7 +229,7 @@ def _constants(kind: str, a: Mapping[str, Any]) -> dict[str, tuple[int, np.dtype
     if kind == "constant":
         return {"values": (a["values"], STORED[a["out"].dtype], a["out"].stored_shape)}
     if kind == "table_i8":
-        return {"values": (a["values"], np.dtype("i1"), (256,))}
+        return {"values": (a["values"], STORED[a["out"].dtype], (256,))}
     if kind == "gather":
         sizes = zip("nhwc", a["out"].shape, strict=True)
         return {f"places_{axis}": (a[f"places_{axis}"], i32, (size,)) for axis, size in sizes}

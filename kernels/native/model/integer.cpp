@@ -19,23 +19,27 @@ struct IntegerStep : Step {
   int32_t a_stride[4], b_stride[4];
   const int32_t *a_table, *b_table;  // [256], by the stored value + 128
   Fixed below;               // prelu: of negative ones
-  const int8_t* table;
+  const int8_t* table;       // [256], by the stored value's byte
   const int32_t* exponentials;
   float ratio;
 };
 
 void look_up(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
-  for (int64_t i = first * self.c; i < last * self.c; ++i) self.out[i] = self.table[self.x[i] + 128];
+  for (int64_t i = first * self.c; i < last * self.c; ++i) self.out[i] = self.table[(uint8_t)self.x[i]];
 }
 
-constexpr int kAdd = 0, kSub = 1, kMul = 2, kPrelu = 3;
+constexpr int kAdd = 0, kSub = 1, kMul = 2, kPrelu = 3, kMinimum = 5, kMaximum = 6;
 
 template <int kOp>
 int64_t combined(const IntegerStep& self, int8_t a, int8_t b) {
   const int32_t first = self.a_table[a + 128];
   const uint32_t x = (uint32_t)first, y = (uint32_t)self.b_table[b + 128];  // wraps as TFLite's does
   if (kOp == kPrelu) return first >= 0 ? requantize(first, self.factor) : requantize((int32_t)(x * y), self.below);
+  if (kOp == kMinimum || kOp == kMaximum) {
+    const int32_t second = (int32_t)y;
+    return requantize((second < first) == (kOp == kMinimum) ? second : first, self.factor);
+  }
   return requantize((int32_t)(kOp == kAdd ? x + y : kOp == kSub ? x - y : x * y), self.factor);
 }
 
@@ -49,7 +53,7 @@ void combine(const IntegerStep& self, const int8_t* a, const int8_t* b, int8_t* 
 void binary(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
   void (*const ops[])(const IntegerStep&, const int8_t*, const int8_t*, int8_t*) = {
-      combine<kAdd>, combine<kSub>, combine<kMul>, combine<kPrelu>};
+      combine<kAdd>, combine<kSub>, combine<kMul>, combine<kPrelu>, nullptr, combine<kMinimum>, combine<kMaximum>};
   const auto at = [](const int32_t (&stride)[4], int64_t n, int64_t y, int64_t x) {
     return n * stride[0] + y * stride[1] + x * stride[2];
   };
@@ -165,14 +169,21 @@ const char* finish_binary(IntegerStep& self, const PlanStep& step, StepBuilder& 
   self.a_table = operand_table(step.x->zero_point, step.left_shift, slopes ? one : step.a_fixed, builder);
   self.b_table = operand_table(step.b->zero_point, step.left_shift, slopes ? one : step.b_fixed, builder);
   self.run = binary;
-  const char* const names[] = {"add i8", "sub i8", "mul i8", "prelu i8"};
+  const char* const names[] = {"add i8", "sub i8", "mul i8", "prelu i8", "", "minimum i8", "maximum i8"};
   return names[step.op];
 }
 
-template <class T>
-const T* copy_table(const PlanStep& step, StepBuilder& builder) {
-  T* table = builder.arena.array<T>(256, builder.error);
-  if (table) memcpy(table, step.table, 256 * sizeof(T));
+const int32_t* copy_exponentials(const PlanStep& step, StepBuilder& builder) {
+  int32_t* table = builder.arena.array<int32_t>(256, builder.error);
+  if (table) memcpy(table, step.table, 256 * sizeof(int32_t));
+  return table;
+}
+
+// The values of a table from the lowest stored value on, by the byte that each is stored as.
+const int8_t* by_byte(const PlanStep& step, StepBuilder& builder) {
+  int8_t* table = builder.arena.array<int8_t>(256, builder.error);
+  const int32_t least = step.x->dtype == DType::kU8 ? 0 : 128;
+  for (int32_t i = 0; table && i < 256; ++i) table[(uint8_t)(i - least)] = (int8_t)step.table[i];
   return table;
 }
 
@@ -203,11 +214,11 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
   if (step.kind == StepKind::kBinaryI8) {
     label = finish_binary(*self, step, builder);
   } else if (step.kind == StepKind::kTableI8) {
-    self->table = copy_table<int8_t>(step, builder);
+    self->table = by_byte(step, builder);
     label = "table i8";
     self->run = look_up;
   } else if (step.kind == StepKind::kSoftmaxI8) {
-    self->exponentials = copy_table<int32_t>(step, builder);
+    self->exponentials = copy_exponentials(step, builder);
     label = "softmax i8";
     self->run = softmax;
   } else if (step.kind == StepKind::kMeanI8) {

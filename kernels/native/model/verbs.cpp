@@ -12,7 +12,7 @@
 namespace bnn {
 
 void describe_tensor(const PlanTensor& t, Json& reply) {
-  constexpr const char* kNames[] = {"f32", "i8", "u32", "i32"};
+  constexpr const char* kNames[] = {"f32", "i8", "u32", "i32", "u8"};
   const int32_t dims[] = {t.n, t.h, t.w};
   reply.text("name", t.name).open('[', "shape");
   if (t.rank == 2) reply.integer(nullptr, t.n);

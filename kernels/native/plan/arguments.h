@@ -8,8 +8,8 @@ constexpr int32_t kMaxExtent = 1 << 28;  // of windows, strides and images: thei
 constexpr int32_t kMaxSoftmaxI8 = 4095;  // channels: their sum has 12 bits before the point
 
 // Dtypes that an argument may have.
-constexpr uint32_t kMaskF32 = 1, kMaskI8 = 2, kMaskBits = 4, kMaskI32 = 8;
-constexpr uint32_t kAnyType = kMaskF32 | kMaskI8 | kMaskBits | kMaskI32;
+constexpr uint32_t kMaskF32 = 1, kMaskI8 = 2, kMaskBits = 4, kMaskI32 = 8, kMaskU8 = 16;
+constexpr uint32_t kAnyType = kMaskF32 | kMaskI8 | kMaskBits | kMaskI32;  // but u8, which only tables know
 
 // Reads the arguments of one step or stage in order; the first thing that is wrong is kept, and the rest reads as 0.
 class Arguments {

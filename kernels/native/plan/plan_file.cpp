@@ -66,16 +66,17 @@ bool check_size(PlanTensor& t, int32_t index, const uint32_t* word, int64_t aren
 
 bool parse_tensor(const PlanFile& plan, PlanTensor& t, int32_t index, const uint32_t* word, Arena& arena,
                   Error& error) {
-  if (word[0] > 3) return error.set("tensor %d has the unknown dtype %u", index, word[0]);
+  if (word[0] > 4) return error.set("tensor %d has the unknown dtype %u", index, word[0]);
   if (word[1] < 1 || word[1] > 4) return error.set("tensor %d has rank %u", index, word[1]);
   t.dtype = (DType)word[0];
   t.rank = (int32_t)word[1];
   if (!check_size(t, index, word, plan.arena_bytes, error)) return false;
   memcpy(&t.scale, word + 8, 4);
   t.zero_point = (int32_t)word[9];
-  if (t.dtype == DType::kI8) {
+  if (t.dtype == DType::kI8 || t.dtype == DType::kU8) {
+    const int32_t least = t.dtype == DType::kI8 ? -128 : 0;
     if (!isfinite(t.scale) || t.scale <= 0) return error.set("tensor %d has an invalid scale", index);
-    if (t.zero_point < -128 || t.zero_point > 127)
+    if (t.zero_point < least || t.zero_point > least + 255)
       return error.set("tensor %d has the zero point %d", index, t.zero_point);
   }
   t.name = copy_name(plan, word[10], word[11], arena, error);

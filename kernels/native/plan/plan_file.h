@@ -8,7 +8,7 @@
 namespace bnn {
 
 // The numbers are those of the file format.
-enum class DType : uint32_t { kF32 = 0, kI8 = 1, kBits = 2, kI32 = 3 };
+enum class DType : uint32_t { kF32 = 0, kI8 = 1, kBits = 2, kI32 = 3, kU8 = 4 };
 enum class StepKind : uint32_t {
   kRead = 0, kConv = 1, kDepthwise = 2, kPool = 3, kBconv = 4, kSoftmax = 5, kUnpack = 6, kBroadcast = 7,
   kInterpolate = 8,
@@ -29,7 +29,7 @@ struct PlanTensor {
   int64_t offset;
   int64_t pixels() const { return (int64_t)n * h * w; }
   int32_t elements() const { return dtype == DType::kBits ? c / 32 + (c % 32 != 0) : c; }  // of a pixel
-  int32_t element_bytes() const { return dtype == DType::kI8 ? 1 : 4; }
+  int32_t element_bytes() const { return dtype == DType::kI8 || dtype == DType::kU8 ? 1 : 4; }
   int64_t pixel_bytes() const { return (int64_t)elements() * element_bytes(); }
   int64_t bytes() const { return pixels() * pixel_bytes(); }
 };

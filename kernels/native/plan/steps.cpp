@@ -257,7 +257,8 @@ bool parse_average_i8(PlanStep& s, Arguments& a, Error& error) {
 bool parse_binary_i8(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_ends(s, a, kMaskI8, kMaskI8) || !(s.b = a.tensor("b", kMaskI8))) return false;
   stream_of(s, *s.out);
-  s.op = a.within("op", 0, 3);
+  s.op = a.within("op", 0, 6);
+  if (s.op == 4) return error.set("op is 4");
   if (!take_strides(s, a.skip(8), error) || !parse_range(s, a, error)) return false;
   s.left_shift = a.within("left_shift", 0, 22);
   s.a_fixed = a.fixed();
@@ -266,16 +267,19 @@ bool parse_binary_i8(PlanStep& s, Arguments& a, Error& error) {
   return true;
 }
 
-// i8 to i8 by a constant of 256 entries.
-template <int kEntryBytes>
-bool parse_tabled(PlanStep& s, Arguments& a, Error& error) {
-  if (!parse_ends(s, a, kMaskI8, kMaskI8)) return false;
-  s.table = a.constant("the table", 256 * kEntryBytes);
+// Values of 8 bits by a constant of 256 entries.
+bool parse_tabled(PlanStep& s, Arguments& a, uint32_t types, int entry_bytes, Error& error) {
+  if (!parse_ends(s, a, types, types)) return false;
+  s.table = a.constant("the table", 256 * entry_bytes);
   return same_shape(*s.x, *s.out) || error.set("x and out differ in shape");
 }
 
+bool parse_table_i8(PlanStep& s, Arguments& a, Error& error) {
+  return parse_tabled(s, a, kMaskI8 | kMaskU8, 1, error);
+}
+
 bool parse_softmax_i8(PlanStep& s, Arguments& a, Error& error) {
-  if (!parse_tabled<4>(s, a, error) || error.failed()) return false;
+  if (!parse_tabled(s, a, kMaskI8, 4, error) || error.failed()) return false;
   const int32_t* exponentials = (const int32_t*)s.table;
   if (exponentials[0] != INT32_MAX) return error.set("its table does not begin with 1");
   for (int i = 0; i < 256; ++i)
@@ -323,7 +327,7 @@ constexpr StepRow kSteps[] = {
     {StepKind::kPoolI8, "pool_i8", 13, parse_pool_i8},
     {StepKind::kBinaryI8, "binary_i8", 21, parse_binary_i8},
     {StepKind::kSoftmaxI8, "softmax_i8", 3, parse_softmax_i8},
-    {StepKind::kTableI8, "table_i8", 3, parse_tabled<1>},
+    {StepKind::kTableI8, "table_i8", 3, parse_table_i8},
     {StepKind::kMeanI8, "mean_i8", 4, parse_mean_i8},
     {StepKind::kConstant, "constant", 3, parse_constant},
     {StepKind::kAverageI8, "average_i8", 11, parse_average_i8},
