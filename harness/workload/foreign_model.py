@@ -27,7 +27,8 @@ from .image_blobs import path_of
 from .output_match import Match
 from .with_images import WithImages
 
-_MOST_INPUT_BYTES = 2**31
+_MOST_INPUT_BYTES = 2**28
+"""Of all inputs together, as 8 bytes for each value at least: what a damaged file claims is not made."""
 _COUNTS = 2
 """Whole numbers that are no levels of a quantised input are often places in a table: 0 and 1 are in most."""
 
@@ -67,6 +68,12 @@ class ForeignModel(WithImages):
         assert self.model is not None
         require_sizes(self.model)
         rng = np.random.default_rng(self.seed)
+        values = sum(prod(fed_shape(self.model, port)) for port in self.model.inputs)
+        if values * 8 > _MOST_INPUT_BYTES:
+            raise ModelError(
+                f"{self.model.path} takes {values:,} values, and random ones are made of up to "
+                f"{_MOST_INPUT_BYTES // 8:,}; give smaller sizes."
+            )
         return [_drawn(self.model, port, rng) for port in self.model.inputs]
 
     @cached_property
@@ -154,8 +161,8 @@ def _drawn(model: ModelFile, port: TensorRef, rng: np.random.Generator) -> NDArr
         dtype = np.dtype(port.dtype)
     except (TypeError, ValueError, SyntaxError):
         raise ModelError(f"{what} is {port.dtype}, of which no random values are made.") from None
-    if 0 in port.shape or prod(shape) * dtype.itemsize >= _MOST_INPUT_BYTES:
-        raise ModelError(f"{what} of shape {list(shape)} is empty or takes more than 2 GiB.")
+    if 0 in port.shape:
+        raise ModelError(f"{what} of shape {list(shape)} is empty.")
     if dtype.kind == "f":
         return rng.uniform(-1, 1, shape).astype(dtype)
     if dtype in (np.int8, np.uint8):

@@ -98,7 +98,13 @@ def _foreign(
     found = ForeignModel(label, str(why).rstrip("."), model, seed)
     try:
         _ = found.inputs
-        return found if table.dataset is None else replace(found, dataset=images.of(table, found, seed))
+        if table.dataset is None:
+            return found
+        if len(model.inputs) > 1:
+            raise SuiteError(
+                f"{model.path} has {len(model.inputs)} inputs; accuracy needs a model with one: the images."
+            )
+        return replace(found, dataset=images.of(table, found, seed))
     except ModelError as error:
         return ForeignModel(label, str(error).rstrip("."), None, seed)
     except DatasetError as error:

@@ -68,8 +68,8 @@ def resized_tflite(content: bytes, shapes: Mapping[int, tuple[int, ...]]) -> byt
     graph = tflite.Model.GetRootAs(changed, 0).Subgraphs(0)
     present = [index for index in map(graph.Inputs, range(graph.InputsLength())) if index != -1]
     for place, shape in shapes.items():
-        stored = graph.Tensors(present[place]).ShapeAsNumpy()
-        stored[:] = np.array(shape, np.int32)
+        if shape:  # a scalar has no vector of sizes
+            graph.Tensors(present[place]).ShapeAsNumpy()[:] = np.array(shape, np.int32)
     return bytes(changed)
 
 

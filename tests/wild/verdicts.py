@@ -80,6 +80,10 @@ def _compared(graph: Graph, content: bytes, judge: Judge, folder: Path) -> Row:
     inputs = [draw[tensor.dtype](tensor.shape) for tensor in graph.inputs]
     theirs = judge.outputs(content, inputs)
     judge.close()
+    if isinstance(theirs, str):  # an op that only the faster kernels have
+        judge = Judge("litert", folder)
+        theirs = judge.outputs(content, inputs)
+        judge.close()
     if isinstance(theirs, str):
         return Row(UNJUDGED, f"LiteRT: {theirs}")
     ours = interpret(graph, inputs).outputs

@@ -9,7 +9,7 @@ from ..model import TensorRef
 from .scope import MAX_RANK, MAX_TENSOR_BYTES
 from .values import Values, printable
 
-_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8"}
+_DTYPES: dict[str, DType] = {"float32": "f32", "int8": "i8", "uint8": "u8"}
 """An int32 may be bits or numbers, and others are not known here: what uses these is not checked."""
 
 
@@ -24,12 +24,13 @@ def stand_in(ref: TensorRef, values: Values) -> None:
     if dtype is None or not 1 <= len(ref.shape) <= MAX_RANK or min(ref.shape) < 1:
         return
     scale, zero_point = None, 0
-    if dtype == "i8":
+    if dtype in ("i8", "u8"):
         found = ref.quantization
         if found is None or len(found.scales) != 1 or len(found.zero_points) != 1:
             return
         scale, zero_point = float(found.scales[0]), int(found.zero_points[0])
-        if not (isfinite(scale) and 1e-30 < scale < 1e30) or not -128 <= zero_point <= 127:
+        least = -128 if dtype == "i8" else 0
+        if not (isfinite(scale) and 1e-30 < scale < 1e30) or not least <= zero_point <= least + 255:
             return
     shape = (ref.shape[0] * values.batch, *ref.shape[1:])
     tensor = Tensor(printable(ref.name), shape, dtype, scale, zero_point)
