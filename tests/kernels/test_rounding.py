@@ -202,3 +202,16 @@ def test_nothing_is_divided_by_zero() -> None:
     with np.errstate(all="ignore"):
         values = interpret(graph, [infinite], keep=True).values
         assert all(np.isfinite(each) for each in tolerances(graph, values).values())
+
+
+def test_a_mean_of_a_large_image_is_not_off_by_thousands_of_roundings(native: EngineProcess) -> None:
+    """The worst case of sums one by one: 65,536 equal values, of which each sum is rounded the same way."""
+    b = Builder()
+    x = b.input((1, 256, 256, WIDTH))
+    axes = b.constant(np.array([1, 2], np.int32))
+    graph = b.graph(b.op("MEAN", [x, axes], b.tensor((1, WIDTH)), "ReducerOptions", keep_dims=False))
+    given = np.broadcast_to(np.linspace(0.1, 0.9, WIDTH, dtype=np.float32), (1, 256, 256, WIDTH)).copy()
+    off = by_native(native, graph, given)
+    assert np.abs(off / given[0, 0, 0].astype(np.float64) - 1).max() < 2e-5
+    one_by_one = np.add.accumulate(given[0].reshape(-1, WIDTH), axis=0, dtype=np.float32)[-1] / np.float32(65_536)
+    assert np.abs(one_by_one / given[0, 0, 0].astype(np.float64) - 1).max() > 1e-4

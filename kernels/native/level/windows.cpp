@@ -50,27 +50,37 @@ inline void for_pixels(const WindowedStream& s, int64_t first, int64_t last, flo
   }
 }
 
-// N vectors of channels of P pixels: `step(accumulator, value, weights)` for every tap inside. `weights` go along with
-// the taps, `row` floats from one to the next.
-template <int P, int N, class Step>
+// N vectors of channels of P pixels: `Kernel::step(accumulator, value, weights)` for every tap inside. `weights` go along
+// with the taps, `row` floats from one to the next.
+template <class Kernel, int P, int N>
 inline void over_taps(const WindowedStream& s, const Taps& taps, const float* from, const float* weights, int64_t row,
-                      Floats (&sum)[P][N], Step step) {
+                      Floats (&sum)[P][N]) {
   const int64_t down = (int64_t)s.window.dh * s.w * s.c, across = (int64_t)s.window.dw * s.c;
   const int64_t next = (int64_t)s.window.sw * s.c;
   for (int32_t ky = taps.top; ky < taps.bottom; ++ky) {
     const float* at = from + ky * down + taps.left * across;
     const float* w = weights + ((int64_t)ky * s.window.kw + taps.left) * row;
+    Floats before[P][N];
+    if constexpr (Kernel::kByRows) {
+      memcpy(before, sum, sizeof sum);
+      memset(sum, 0, sizeof sum);
+    }
     for (int32_t kx = taps.left; kx < taps.right; ++kx, at += across, w += row) {
       BNN_UNROLL for (int n = 0; n < N; ++n) {
         BNN_UNROLL for (int i = 0; i < P; ++i)
-          sum[i][n] = step(sum[i][n], load<Floats>(at + i * next + n * kLanes), w + n * kLanes);
+          sum[i][n] = Kernel::step(sum[i][n], load<Floats>(at + i * next + n * kLanes), w + n * kLanes);
+      }
+    }
+    if constexpr (Kernel::kByRows) {
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        BNN_UNROLL for (int i = 0; i < P; ++i) sum[i][n] += before[i][n];
       }
     }
   }
 }
 
 // What the three kernels have in common: channels in chunks of vectors. Rows of strips have room for whole vectors.
-// `Kernel` has `start`, `step` and `finish`.
+// `Kernel` has `start`, `step` and `finish`; kByRows: each row of taps by itself, and then their sum.
 template <class Kernel, int P, int N>
 void chunk(const WindowedStream& s, const Taps& taps, int64_t origin, int32_t c, float* out, int64_t row_floats) {
   Floats sum[P][N];
@@ -81,7 +91,7 @@ void chunk(const WindowedStream& s, const Taps& taps, int64_t origin, int32_t c,
   // Pools have no weights: any place will do for what they do not read.
   const float* weights = s.weights ? s.weights + c : s.x;
   const int64_t row = s.weights ? bnn::strip_row(s.out_channels) : 0;
-  over_taps<P, N>(s, taps, s.x + origin + c, weights, row, sum, Kernel::step);
+  over_taps<Kernel>(s, taps, s.x + origin + c, weights, row, sum);
   const float count = (float)((taps.bottom - taps.top) * (taps.right - taps.left));
   BNN_UNROLL for (int i = 0; i < P; ++i) {
     BNN_UNROLL for (int n = 0; n < N; ++n) {
@@ -115,18 +125,22 @@ void run(const WindowedStream& s, int64_t first, int64_t last, float* out, int64
 }
 
 struct Depthwise {
+  static constexpr bool kByRows = false;
   static Floats start(const WindowedStream& s, int32_t c) { return load<Floats>(s.bias + c); }
   static Floats step(Floats sum, Floats x, const float* weights) { return multiply_add(x, load<Floats>(weights), sum); }
   static Floats finish(Floats sum, float) { return sum; }
 };
 
 struct MaxPool {
+  static constexpr bool kByRows = false;
   static Floats start(const WindowedStream&, int32_t) { return splat(-__builtin_inff()); }
   static Floats step(Floats most, Floats x, const float*) { return x > most ? x : most; }
   static Floats finish(Floats most, float) { return most; }
 };
 
+// A sum of a whole image one by one would be off by some thousands of roundings.
 struct AveragePool {
+  static constexpr bool kByRows = true;
   static Floats start(const WindowedStream&, int32_t) { return Floats{}; }
   static Floats step(Floats sum, Floats x, const float*) { return sum + x; }
   static Floats finish(Floats sum, float count) { return sum / count; }
