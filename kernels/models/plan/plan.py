@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..graph import Graph, Tensor
 from .fusion import check_names, fuse
-from .lowering import Lowered
+from .lowering import lower
 from .memory import plan_memory
 from .plan_file import encode
 from .steps import Step
@@ -46,7 +46,7 @@ def make_plan(graph: Graph, *, without: Collection[str] = ()) -> ExecutionPlan:
     become 31 steps.
     """
     check_names(without)
-    lowered = Lowered(graph)
+    lowered = lower(graph)
     steps = fuse(lowered, graph.outputs, without)
     arena = plan_memory(lowered, steps, graph, without)
     content = encode(steps, graph.inputs, graph.outputs, arena.offsets, arena.bytes)
