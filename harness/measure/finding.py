@@ -10,8 +10,8 @@ from bnnbench.results.records import Gate, Status
 
 from ..bench.workbench import payload_of
 from ..plan.cases import Case
-from ..workload.model import HYBRID, ZERO_SIGN
 from ..workload.output_match import Match
+from ..workload.with_right_outputs import HYBRID, ZERO_SIGN
 from .warmup import Warmup
 
 
