@@ -9,6 +9,7 @@ from itertools import combinations
 from statistics import median
 from typing import Literal
 
+from bnnbench.results.quantity import duration
 from bnnbench.results.records import CaseRecord, Sustain, Window
 from bnnbench.results.statistics.thermal import Estimate, Thermal, thermal
 from bnnbench.results.store.stored_run import StoredRun
@@ -61,7 +62,12 @@ class Sustained:
             return f"{len(self.windows)} windows, too few to tell"
         if not self.fall.is_reliable:
             share = f"{self.fall.disturbed * 100:.0f} % of the time was disturbed, as by other programs"
-            return f"{share}: no level is told; measure on a quiet device"
+            each = minutes(self.windows)
+            ends = " and ".join(
+                f"{duration(one.median_ns)} in the {place} minute"
+                for one, place in ((each[0], "first"), (each[-1], "last"))
+            )
+            return f"{share}: the median was {ends}, without an interval; measure on a quiet device"
         return None if self.fall.is_settled else "still becoming slower at the end: measure for longer"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +109,24 @@ def test_minutes_are_percentiles_of_all_samples() -> None:
     every = np.concatenate(parts)
     assert found.p90_ns == pytest.approx(np.quantile(every, 0.9), rel=0.02)
     assert found.p99_ns == pytest.approx(np.quantile(every, 0.99), rel=0.05)
+
+
+def test_a_disturbed_run_tells_its_first_and_last_minute() -> None:
+    """Medians alone: short bursts of other programs leave them as they are."""
+    fall = Thermal(*([Estimate(1, 1, 1)] * 3), None, None, True, 0.0, 1.0, disturbed=0.17)
+    windows = [
+        Window(
+            case_id="c", start=0, index=number, order=0, status="ok", begin_s=number * 5.0, end_s=number * 5.0 + 5,
+            samples=9, median_ns=9e6 if number in (3, 30) else 2e6 if number < 24 else 3e6,
+        )
+        for number in range(36)
+    ]  # fmt: skip
+    told = replace(case(1, 2), windows=windows, fall=fall)
+    assert told.level is None
+    assert told.why_unknown == (
+        "17 % of the time was disturbed, as by other programs: the median was 2.00 ms in the first minute and 3.00 ms in "
+        "the last minute, without an interval; measure on a quiet device"
+    )
 
 
 def frame(*lasting: float | None) -> pd.DataFrame:
