@@ -124,8 +124,8 @@ def test_a_disturbed_run_tells_its_first_and_last_minute() -> None:
     told = replace(case(1, 2), windows=windows, fall=fall)
     assert told.level is None
     assert told.why_unknown == (
-        "17 % of the time was disturbed, as by other programs: the median was 2.00 ms in the first minute and 3.00 ms in "
-        "the last minute, without an interval; measure on a quiet device"
+        "17 % of the time was disturbed, as by other programs: the median was 2.00 ms in the first minute and 3.00 ms "
+        "in the last minute, without an interval; measure on a quiet device"
     )
 
 
