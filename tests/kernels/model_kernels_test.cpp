@@ -269,9 +269,17 @@ void test_windows(int turn) {
     const Buffer<float> out((pixels + 1) * row);
     kernels->average_pool(s, first, last, out.at + first * row, row);
     check_rows("average_pool", out, first, last, row, s.c, strip_row(s.c), [&](int64_t p, int32_t c) {
-      float sum = 0;  // in order of the taps, as the contract has it
-      const int32_t count = for_taps(s, p, [&](int64_t pixel, int32_t) { sum += x[pixel * s.c + c]; });
-      return Want{count ? sum / (float)count : NAN, 0};
+      float sum = 0, line = 0;  // in order of the taps, each row of them by itself, as the contract has it
+      int32_t row_of_taps = 0;
+      const int32_t count = for_taps(s, p, [&](int64_t pixel, int32_t tap) {
+        if (tap / s.window.kw != row_of_taps) {
+          sum += line;
+          line = 0;
+        }
+        row_of_taps = tap / s.window.kw;
+        line += x[pixel * s.c + c];
+      });
+      return Want{count ? (sum + line) / (float)count : NAN, 0};
     });
     check_split("average_pool", kernels->average_pool, out, s.c);
   }

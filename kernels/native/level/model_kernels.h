@@ -63,6 +63,7 @@ struct ModelKernels {
   // Output pixels [first, last), to `out` with `row_floats` between two.
   void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
   void (*max_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+  // Sums in order of the taps, each row of them by itself.
   void (*average_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
   // `rows` rows of `channels` values, `from_stride` elements apart, to a strip.
   void (*read_f32)(const float* from, int64_t from_stride, int64_t rows, int32_t channels, float* out, int64_t row_floats);
