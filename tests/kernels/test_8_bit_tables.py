@@ -182,6 +182,19 @@ def test_smaller_and_larger_of_every_pair(op: str, engine: EngineProcess, judge:
     assert run(engine, make_plan(b.graph()).to_bytes(), given).tobytes() == right.tobytes()
 
 
+@pytest.mark.parametrize("op", ["MINIMUM", "MAXIMUM"])
+@pytest.mark.parametrize("other", [0, 1, 2])
+def test_smaller_and_larger_of_other_scales_are_refused(op: str, other: int) -> None:
+    """TensorFlow Lite compares what is stored, so no result is right. 0 and 1 are the operands, 2 is the output."""
+    scales = [0.5, 0.5, 0.5]
+    scales[other] = 0.25
+    b = Builder()
+    operands = [b.input((1, 4), "int8", scale) for scale in scales[:2]]
+    out = b.op(op, operands, b.tensor((1, 4), "int8", scales[2]), "MaximumMinimumOptions")
+    with pytest.raises(ModelError, match="different scales or zero points"):
+        b.graph(out)
+
+
 @pytest.mark.parametrize("op", ["ADD", "SUB", "MUL", "MINIMUM", "PRELU"])
 @pytest.mark.parametrize("other", [(3, 5), (5,), (3, 1), (1, 5), (1,)])
 def test_rows_are_not_mixed_up(

@@ -20,8 +20,8 @@ from .signs import UNSURE
 Array = NDArray[Any]
 
 TIMES = 32
-"""How many times the reference's errors a right engine's may be. The native engine's were 2.3 times these in the median
-and 30 times at most, over 961 tensors of MediaPipe's float networks and of shipped models (docs/method.md)."""
+"""How many times the reference's errors a right engine's may be. The native engine's were 2.2 times these in the median
+and 30 times at most, over 1,560 tensors of MediaPipe's float networks and of shipped models (docs/method.md)."""
 
 
 def tolerances(graph: Graph, values: Mapping[str, Array]) -> Mapping[str, float]:
