@@ -24,6 +24,19 @@ struct WindowedStream {
   const float* bias;     // depthwise: [strip_row(out_channels)]
 };
 
+// What convolutions do to their sums before they store them, the stages that most models have: adds the same place of
+// a tensor, then limits. The default leaves them as they are.
+struct FloatEpilogue {
+  float low = -__builtin_inff(), high = __builtin_inff();
+  const float* add = nullptr;  // pixel 0's first channel; null: nothing
+  int64_t add_row = 0;         // floats between two pixels of it
+  __attribute__((always_inline)) FloatEpilogue at(int64_t pixel, int64_t channel) const {
+    FloatEpilogue moved = *this;
+    if (add) moved.add += pixel * add_row + channel;
+    return moved;
+  }
+};
+
 // The numbers are those of the file format, docs/plans.md.
 enum class StageKind : uint32_t {
   kScale = 0, kShift = 1, kClamp = 2, kAdd = 3, kMul = 4, kAddImage = 5, kMulImage = 6, kPrelu = 7, kAbs = 8,
@@ -58,10 +71,12 @@ struct ModelKernels {
   // start from, in order of k by fused multiply-add where the ISA has it; other epilogue fields are not used. Blocks
   // have one of `widths`. gemm.out is where pixel 0 would go; lanes beyond block.valid are not written.
   BlockWidths widths;
-  int32_t tile_pixels;         // mr
-  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
-  // Output pixels [first, last), to `out` with `row_floats` between two.
-  void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+  int32_t tile_pixels;         // mr of the widest blocks
+  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel,
+               const FloatEpilogue&);
+  // Output pixels [first, last), to `out` with `row_floats` between two; the epilogue counts pixels from `first` on.
+  void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, const FloatEpilogue&, float* out,
+                    int64_t row_floats);
   void (*max_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
   // Sums in order of the taps, each row of them by itself.
   void (*average_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);

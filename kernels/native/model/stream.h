@@ -15,11 +15,17 @@ struct Stream : Step {
   int64_t tile_pixels;   // what the micro-kernel takes at once
   int64_t strip_tiles;
   int64_t strip_bytes;
-  uint8_t* direct;       // where the stream goes when storing it is all there is to do, and nothing else lies there
+  // Where the stream goes when the producer does all there is to do, as the epilogue says; null: through strips.
+  float* direct;
+  int64_t direct_row;    // floats between two pixels of it
+  FloatEpilogue epilogue;
+  FloatEpilogue epilogue_from(int64_t first) const { return epilogue.at(first, 0); }
 };
 
-// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels.
-bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder);
+// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels;
+// `has_epilogue`: `produce` heeds Stream::epilogue.
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder,
+                 bool has_epilogue = false);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.
 void add_scratch(Stream& stream, int64_t bytes);
 
