@@ -5,13 +5,22 @@
 
 namespace {
 
+// The limits in registers: what is stored could lie where the epilogue does, as far as a compiler knows.
+struct Limits {
+  Floats low, high;
+};
+
+[[maybe_unused]] inline Limits limits_of(const bnn::FloatEpilogue& epilogue) {
+  return {splat(epilogue.low), splat(epilogue.high)};
+}
+
 // No number stays none. Of zeros of either sign one is as good as the other.
-[[maybe_unused]] inline Floats limit(const bnn::FloatEpilogue& epilogue, Floats x) {
+[[maybe_unused]] inline Floats limit(const Limits& limits, Floats x) {
 #if defined(__aarch64__)
-  return __builtin_elementwise_minimum(__builtin_elementwise_maximum(x, splat(epilogue.low)), splat(epilogue.high));
+  return __builtin_elementwise_minimum(__builtin_elementwise_maximum(x, limits.low), limits.high);
 #else
-  x = x < epilogue.low ? splat(epilogue.low) : x;
-  return x > epilogue.high ? splat(epilogue.high) : x;
+  x = x < limits.low ? limits.low : x;
+  return x > limits.high ? limits.high : x;
 #endif
 }
 
@@ -21,9 +30,10 @@ inline void finish(const bnn::FloatEpilogue& epilogue, Floats (&sum)[M][N], floa
   if (epilogue.add)
     BNN_UNROLL for (int i = 0; i < M; ++i)
       BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += load<Floats>(epilogue.add + i * epilogue.add_row + n * kLanes);
+  const Limits limits = limits_of(epilogue);
   BNN_UNROLL for (int i = 0; i < M; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Floats value = limit(epilogue, sum[i][n]);
+      const Floats value = limit(limits, sum[i][n]);
       memcpy(out + i * row_floats + n * kLanes, &value, kBytes);
     }
 }
@@ -45,11 +55,12 @@ inline void finish(const bnn::FloatEpilogue& epilogue, Floats (&sum)[M][N], floa
 [[maybe_unused]] __attribute__((noinline)) void finish_rows(const bnn::FloatEpilogue& epilogue, const float* sums,
                                                             int64_t sums_row, int64_t rows, int32_t channels,
                                                             float* out, int64_t row_floats) {
+  const Limits limits = limits_of(epilogue);
   for (int64_t r = 0; r < rows; ++r, sums += sums_row, out += row_floats)
     for (int32_t c = 0; c < channels; c += kLanes) {
       Floats value = load<Floats>(sums + c);
       if (epilogue.add) value += load<Floats>(epilogue.add + r * epilogue.add_row + c);
-      value = limit(epilogue, value);
+      value = limit(limits, value);
       if (c + kLanes <= channels) memcpy(out + c, &value, kBytes);
       else store_lanes(value, channels - c, out + c);
     }

@@ -136,41 +136,57 @@ struct Depthwise {
   static Floats finish(Floats sum, float) { return sum; }
 };
 
-// P pixels of a row whose windows, K wide and S apart, are inside the image in full width. They share the activations
-// they have in common, and a row's weights.
+// What rows of taps are far apart, in floats; out of the loops, since what they store could change a WindowedStream.
+struct Distances {
+  int64_t pixel, line, tap;  // of the image, and of weights
+};
+
+// P pixels of a row whose windows, K wide and S apart, are inside the image in full width: column after column, so each
+// sum gets its taps in their order, and what windows have in common is loaded once.
 template <int K, int S, int P, int N>
-inline void row_chunk(const WindowedStream& s, const Taps& taps, const float* from, int32_t c,
+inline void row_chunk(const Distances& next, const float* from, const float* weights, const float* bias, int32_t lines,
                       const FloatEpilogue& epilogue, float* out, int64_t row_floats) {
   constexpr int kColumns = (P - 1) * S + K;
-  const int64_t row = bnn::strip_row(s.out_channels), down = (int64_t)s.window.dh * s.w * s.c;
   Floats sum[P][N];
   BNN_UNROLL for (int n = 0; n < N; ++n) {
-    const Floats start = load<Floats>(s.bias + c + n * kLanes);
+    const Floats start = load<Floats>(bias + n * kLanes);
     BNN_UNROLL for (int i = 0; i < P; ++i) sum[i][n] = start;
   }
-  const float* weights = s.weights + taps.top * K * row + c;
-  from += taps.top * down + c;
-  for (int32_t ky = taps.top; ky < taps.bottom; ++ky, from += down, weights += K * row) {
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      Floats x[kColumns], w[K];
-      BNN_UNROLL for (int i = 0; i < kColumns; ++i) x[i] = load<Floats>(from + i * s.c + n * kLanes);
-      BNN_UNROLL for (int k = 0; k < K; ++k) w[k] = load<Floats>(weights + k * row + n * kLanes);
-      BNN_UNROLL for (int k = 0; k < K; ++k)
-        BNN_UNROLL for (int i = 0; i < P; ++i) sum[i][n] = multiply_add(x[i * S + k], w[k], sum[i][n]);
+  for (; lines > 0; --lines, from += next.line) {
+    Floats w[K][N];
+    BNN_UNROLL for (int k = 0; k < K; ++k, weights += next.tap)
+      BNN_UNROLL for (int n = 0; n < N; ++n) w[k][n] = load<Floats>(weights + n * kLanes);
+    const float* column = from;
+    BNN_UNROLL for (int x = 0; x < kColumns; ++x, column += next.pixel) {
+      asm("" : "+r"(column));  // else a compiler keeps an address for each vector of it
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const Floats value = load<Floats>(column + n * kLanes);
+        BNN_UNROLL for (int i = 0; i < P; ++i)
+          if (x >= i * S && x - i * S < K) sum[i][n] = multiply_add(value, w[x - i * S][n], sum[i][n]);
+      }
     }
   }
-  finish(epilogue, sum, out + c, row_floats);
+  finish(epilogue, sum, out, row_floats);
 }
 
 template <int K, int S, int P>
 __attribute__((noinline)) void row_tile(const WindowedStream& s, const Taps& taps, int64_t origin,
-                                        const FloatEpilogue& epilogue, float* out, int64_t row_floats) {
-  constexpr int kVectors = 2;
-  const float* from = s.x + origin;
-  int32_t c = 0;
-  for (; c + kLanes < s.c; c += kVectors * kLanes)
-    row_chunk<K, S, P, kVectors>(s, taps, from, c, epilogue.at(0, c), out, row_floats);
-  if (c < s.c) row_chunk<K, S, P, 1>(s, taps, from, c, epilogue.at(0, c), out, row_floats);
+                                        FloatEpilogue epilogue, float* out, int64_t row_floats) {
+  constexpr int kChannels = 2 * kLanes;
+  const int64_t row = bnn::strip_row(s.out_channels);
+  const Distances next = {s.c, (int64_t)s.window.dh * s.w * s.c, row};
+  const float *from = s.x + origin + taps.top * next.line, *bias = s.bias;
+  const float* weights = s.weights + taps.top * K * row;
+  int32_t left = s.c;
+  for (const int32_t lines = taps.bottom - taps.top; left > 0; left -= kChannels) {
+    if (left <= kLanes) return row_chunk<K, S, P, 1>(next, from, weights, bias, lines, epilogue, out, row_floats);
+    row_chunk<K, S, P, 2>(next, from, weights, bias, lines, epilogue, out, row_floats);
+    from += kChannels;
+    weights += kChannels;
+    bias += kChannels;
+    out += kChannels;
+    epilogue = epilogue.at(0, kChannels);
+  }
 }
 
 template <int K, int S>
