@@ -33,22 +33,22 @@ def fetch(folder: Path) -> Path:
         return unpacked
     debs = folder / "debs"
     debs.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "APT_CONFIG": str(_private_apt(folder)), "LC_ALL": "C"}
-    _run(["apt-get", "-qq", "update"], debs, environment)
-    told = _run(["apt-cache", "depends", "linux-image-arm64"], debs, environment)
+    environment = {**os.environ, "APT_CONFIG": str(private_apt(folder)), "LC_ALL": "C"}
+    run_apt(["apt-get", "-qq", "update"], debs, environment)
+    told = run_apt(["apt-cache", "depends", "linux-image-arm64"], debs, environment)
     kernel = re.search(r"Depends: (linux-image-\d\S+)", told)
     if kernel is None:
         raise Unavailable("the Debian archive has no arm64 kernel")
     wanted = [kernel[1], *PACKAGES, *(f"{name}/{RELEASE}-backports" for name in BACKPORTS)]
-    _run(["apt-get", "-qq", "download", *wanted], debs, environment)
+    run_apt(["apt-get", "-qq", "download", *wanted], debs, environment)
     for deb in sorted(debs.glob("*.deb")):
-        _run(["dpkg-deb", "-x", str(deb), str(unpacked)], debs, environment)
+        run_apt(["dpkg-deb", "-x", str(deb), str(unpacked)], debs, environment)
         deb.unlink()
     (folder / "complete").touch()
     return unpacked
 
 
-def _private_apt(folder: Path) -> Path:
+def private_apt(folder: Path) -> Path:
     """A configuration for arm64 whose state, cache and sources are in `folder`."""
     for name in ("state/lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/preferences.d"):
         (folder / "apt" / name).mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def _archive() -> tuple[str, str]:
     raise Unavailable("no Debian archive is among this machine's apt sources")
 
 
-def _run(argv: list[str], folder: Path, environment: dict[str, str]) -> str:
+def run_apt(argv: list[str], folder: Path, environment: dict[str, str]) -> str:
     try:
         done = subprocess.run(
             argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
