@@ -217,7 +217,7 @@ def _windows() -> None:
 
 
 def _epilogues(name: str, kind: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-    """What convolutions do by themselves, sums and limits before one store: here to some channels of a larger tensor."""
+    """What convolutions do by themselves, sums and limits before one store: here to channels of a larger tensor."""
     other, wide = f32("other", *shape), f32("wide", *shape[:3], shape[3] + 19)
     add, clamp = Stage("add", (other,)), Stage("clamp", (-0.5, 1.0))
     for what, before in {"clamp": [clamp], "add": [add], "add clamp": [add, clamp], "clamp add": [clamp, add]}.items():
