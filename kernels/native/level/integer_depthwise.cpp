@@ -173,11 +173,10 @@ __attribute__((noinline)) void tile(const Places& places, const uint8_t* cells, 
         BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].add(w[n], load<Ints>(at + i * places.pixel + n * kBytes));
     }
   }
-#ifdef __SSE4_1__
-  if (to.store) {
-    store_sums<P, N>(*to.store, to.channel, to.valid, pixel, [&](int i, int n) { return sum[i][n].sum.total(); });
-    return;
-  }
+#ifdef __FMA__
+  if (to.store)
+    return store_sums<P, N>(*to.store, to.channel, to.valid, pixel,
+                            [&](int i, int n) { return sum[i][n].sum.total(); });
 #endif
   int32_t* out = to.out + pixel * to.row;
   BNN_UNROLL for (int i = 0; i < P; ++i)

@@ -14,7 +14,8 @@ using bnn::ImplicitGemm;
 using bnn::IntegerStore;
 
 template <int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store,
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                    [[maybe_unused]] const IntegerStore* store,
                                     int64_t first, int32_t* out, int64_t row) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
@@ -39,12 +40,10 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       }
     }
   }
-  if constexpr (kStores) {
-    if (store) {
-      store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i][n].total(); });
-      return;
-    }
-  }
+#ifdef __FMA__
+  if (store)
+    return store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i][n].total(); });
+#endif
   BNN_UNROLL for (int i = 0; i < M; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Ints total = sum[i][n].total();

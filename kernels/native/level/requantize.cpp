@@ -92,16 +92,18 @@ void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pi
 }  // namespace
 
 int64_t BNN_PART(store_bytes)(const Stage& stage, int32_t channels) {
-  const bool can = kStores && stage.kind == StageKind::kStoreRequantized;
-  const int32_t vectors = (channels + kLanes - 1) / kLanes;
-  for (int32_t c = 0; c < channels; ++c)
-    if (stage.shift[c] >= 0) return 0;
-  return can ? vectors * (int64_t)sizeof(Stored) : 0;
+#ifdef __FMA__
+  bool can = stage.kind == StageKind::kStoreRequantized;
+  for (int32_t c = 0; c < channels; ++c) can &= stage.shift[c] < 0;
+  return can ? (channels + kLanes - 1) / kLanes * (int64_t)sizeof(Stored) : 0;
+#else
+  return (void)stage, (void)channels, 0;
+#endif
 }
 
 void BNN_PART(prepare_store)([[maybe_unused]] const Stage& stage, [[maybe_unused]] int32_t channels,
                              [[maybe_unused]] void* to) {
-#ifdef __SSE4_1__
+#ifdef __FMA__
   for (int32_t c = 0; c < channels; c += kLanes) {
     const Ints shift = load<Ints>(stage.shift + c);
     const Stored one(load<Ints>(stage.multiplier + c), shift < 0 ? shift : Ints{} - 1, stage.zero_point);

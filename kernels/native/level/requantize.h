@@ -130,14 +130,36 @@ struct Requantizer {
 
 #endif
 
-#ifdef __SSE4_1__
-// Kernels store themselves by these, one for each vector of channels.
-constexpr bool kStores = true;
-using Stored = RightRequantizer;
-#else
-constexpr bool kStores = false;
+#ifdef __FMA__
+// Kernels store themselves by these, one for each vector of channels. The exact result is the whole number nearest to
+// v + c, v being sum * multiplier / 2^(31 + right) and c, of the sign of v, 1 / 2^(right + 1): what the first rounding adds
+// to the second. Computed in f32 it is off by less than 3 * 2^-24 of v. What lies nearer than that to a half is computed
+// again, exactly. Beyond 256 all is limited anyway.
 struct Stored {
-  Ints operator()(Ints sum) const { return sum; }
+  static constexpr float kUnsure = 0.5f - 1.0f / 16384;
+  RightRequantizer exactly;
+  Floats scale, carry;
+  Ints zero;
+
+  Stored(Ints factor, Ints shift, int32_t zero_point) : exactly(factor, shift, zero_point), zero(Ints{} + zero_point) {
+    const Floats power = (Floats)((127 + shift) << 23);  // 2^shift
+    scale = __builtin_convertvector(factor, Floats) * (1.0f / 2147483648.0f) * power;
+    carry = power * 0.5f;
+  }
+  // With the zero point added; `unsure` becomes the largest distance from a whole number.
+  Ints operator()(Ints sum, Floats& unsure) const {
+    const Floats value = __builtin_convertvector(sum, Floats);
+    const Floats signed_carry = (Floats)((Words)carry | ((Words)value & 0x80000000u));
+    const Floats near = __builtin_elementwise_fma(value, scale, signed_carry);
+    const Floats whole = __builtin_elementwise_roundeven(near);
+#ifdef __AVX512F__
+    unsure = (Floats)_mm512_range_ps((__m512)unsure, (__m512)(near - whole), 0x0b);  // the larger one's size
+#else
+    const Floats distance = (Floats)((Words)(near - whole) & 0x7fffffffu);
+    unsure = distance > unsure ? distance : unsure;
+#endif
+    return __builtin_convertvector(whole, Ints) + zero;
+  }
 };
 #endif
 
@@ -200,6 +222,7 @@ struct StepLimits {
 #endif
 };
 
+#ifdef __FMA__
 // N vectors of channels of M pixels, of which `valid` are real, to where they are stored.
 template <int M, int N, class Total>
 [[maybe_unused]] __attribute__((always_inline)) inline void store_sums(const bnn::IntegerStore& store, int32_t channel, int32_t valid, int64_t pixel,
@@ -210,9 +233,14 @@ template <int M, int N, class Total>
   BNN_UNROLL for (int n = 0; n < N; ++n) {
     const int32_t real = valid - n * kLanes;
     if (real <= 0) return;
-    BNN_UNROLL for (int i = 0; i < M; ++i)
-      limits.store_whole(factor[n](total(i, n)), real, out + i * store.stride_bytes + n * kLanes);
+    Floats unsure = {};
+    Ints q[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n](total(i, n), unsure);
+    if (lane_bits(unsure > Stored::kUnsure))
+      BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n].exactly(total(i, n));
+    BNN_UNROLL for (int i = 0; i < M; ++i) limits.store_whole(q[i], real, out + i * store.stride_bytes + n * kLanes);
   }
 }
+#endif
 
 }  // namespace
