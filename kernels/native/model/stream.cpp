@@ -17,7 +17,7 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
     for (int64_t s = 0; s < strips; ++s) {
       const int64_t from = first + pixels * (tiles * s / strips) / tiles;
       const int64_t to = first + pixels * (tiles * (s + 1) / strips) / tiles;
-      self.produce(self, extra, from, to, self.direct + from * self.direct_row, self.direct_row);
+      self.produce(self, extra, from, to, (float*)self.direct + from * self.direct_row, self.direct_row);
     }
     return;
   }
@@ -70,7 +70,7 @@ void find_direct(Stream& stream, bool has_epilogue) {
     ++stage;
   }
   if (stage != last || last->kind != StageKind::kStore) return;
-  stream.direct = (float*)last->tensor;
+  stream.direct = last->tensor;
   stream.direct_row = last->stride_bytes / 4;
   stream.epilogue = epilogue;
 }
@@ -100,6 +100,20 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
   stream.strip_bytes = stream.direct ? 0 : pixels * row_bytes + kMaxOverread;
   stream.scratch_bytes = stream.strip_bytes;
   stream.cost_ns += (double)stream.units * step.c * (0.2 + 0.2 * step.stages);
+  return true;
+}
+
+bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder) {
+  stream.is_integer = step.stages == 1 && step.stage[0].bias;
+  if (!stream.is_integer || !can_store) return true;
+  const Stage& stage = *stream.stages.stage;
+  const int64_t bytes = stream.integers->store_bytes(stage, step.c);
+  if (!bytes) return true;
+  uint8_t* factors = builder.arena.array<uint8_t>(bytes, builder.error);
+  if (!factors) return false;
+  stream.integers->prepare_store(stage, step.c, factors);
+  stream.store = {factors, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i};
+  stream.direct = stage.tensor;
   return true;
 }
 

@@ -15,8 +15,14 @@ struct Stream : Step {
   int64_t tile_pixels;   // what the micro-kernel takes at once
   int64_t strip_tiles;
   int64_t strip_bytes;
+  IntegerStore store;    // of those whose kernel stores them itself: factors is not null
+  IntegerStore store_from(int64_t pixel) const {
+    IntegerStore from = store;
+    from.out += pixel * store.stride_bytes;
+    return from;
+  }
   // Where the stream goes when the producer does all there is to do, as the epilogue says; null: through strips.
-  float* direct;
+  uint8_t* direct;
   int64_t direct_row;    // floats between two pixels of it
   FloatEpilogue epilogue;
   FloatEpilogue epilogue_from(int64_t first) const { return epilogue.at(first, 0); }
@@ -26,6 +32,8 @@ struct Stream : Step {
 // `has_epilogue`: `produce` heeds Stream::epilogue.
 bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder,
                  bool has_epilogue = false);
+// Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
+bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.
 void add_scratch(Stream& stream, int64_t bytes);
 
