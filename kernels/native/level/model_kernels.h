@@ -1,5 +1,6 @@
 // What one ISA level offers for whole models: f32 streams, their stages, and the roofs that go with them.
-// A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache.
+// A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache. Not so
+// where its producer can do all of its stages (FloatEpilogue): its tiles go straight to the tensor.
 //
 // Every tensor and every strip may be read (not written) up to kMaxOverread past its end, and constants are padded to
 // whole vectors of 64 bytes, so kernels need no scalar tails for reading.
