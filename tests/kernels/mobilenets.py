@@ -48,7 +48,7 @@ _CLASSES = (64 / 255, 0)
 """Scale and zero point of int8 activations behind a ReLU6, of those without, and of the last layer's."""
 
 
-class _Network:
+class Network:
     """Grows a model; `x` is the tensor that the next op reads, NHWC."""
 
     def __init__(self, kind: Kind, size: int) -> None:
@@ -138,9 +138,22 @@ class _Network:
         self.x, self.shape, self.scale = self.builder.op(name, inputs, out, table, **options), shape, scale
 
 
+def one_block(kind: Kind) -> bytes:
+    """A `.tflite` file of a stem, a residual block and classes, which is small."""
+    network = Network(kind, 18)
+    network.convolution(16, 3, 2)
+    start = network.x
+    network.depthwise(1)
+    network.convolution(16, 1, activation=0)
+    network.add(start)
+    network.depthwise(2)
+    network.classes(10, gain=1)
+    return network.builder.content(network.x)
+
+
 def mobilenet_v1(kind: Kind, size: int = 224) -> bytes:
     """A `.tflite` file; `size` is the input's height and width, a multiple of 32."""
-    network = _Network(kind, size)
+    network = Network(kind, size)
     network.convolution(32, 3, 2)
     for channels, stride in V1_BLOCKS:
         network.depthwise(stride)
@@ -151,7 +164,7 @@ def mobilenet_v1(kind: Kind, size: int = 224) -> bytes:
 
 def mobilenet_v2(kind: Kind, size: int = 224) -> bytes:
     """A `.tflite` file; `size` is the input's height and width, a multiple of 32."""
-    network = _Network(kind, size)
+    network = Network(kind, size)
     network.convolution(32, 3, 2)
     for expansion, channels, repeats, first_stride in V2_BLOCKS:
         for repeat in range(repeats):
