@@ -1,6 +1,7 @@
 """What engines are compiled from: the folders of `native/`, which of them an engine takes, and with which flags.
 
-Every `.cpp` of a folder is compiled, those of an ISA level's folder once per level; a new source only has to lie in its folder.
+Every `.cpp` of a folder is compiled, those of an ISA level's folder once per level; a new source only has to lie in its
+folder.
 """
 
 from __future__ import annotations

@@ -172,8 +172,8 @@ def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
         widest = channels = level.tile_vectors * lanes
         while channels >= max(8, lanes):
             pixels = lanes * (widest // channels) if level.grows else level.tile_pixels
-            name, how = f"{level.isa}-{pixels}x{channels}", f"popcount of {level.counts}"
-            ops = ("bconv2d", "bgemm")
+            name, ops = f"{level.isa}-{pixels}x{channels}", ("bconv2d", "bgemm")
+            how = "outer products of bits" if level.grows else f"popcount of {level.counts}"
             found.append(MicroKernel(name, ops, level.triple, level.isa, pixels, channels, how, source))
             channels //= 2
     others = "level" if level.others else level.folder

@@ -17,11 +17,11 @@ _LENGTHS = (128, 256, 512, 1024, 2048)
 _DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def sme_emulator(bits: int = 512, features: str = "") -> list[str]:
+def sme_emulator(bits: int = VECTOR_BITS[-1]) -> list[str]:
     """Command prefix of a CPU whose vectors have up to so many bits in streaming mode, and where NEON's instructions
     trap in it as on hardware (no FA64). Skips the test where it cannot be had."""
     lengths = ",".join(f"sme{one}={'on' if one <= bits else 'off'}" for one in _LENGTHS)
-    return [str(qemu()), "-cpu", f"max,{lengths},sme_fa64=off{features}"]
+    return [str(qemu()), "-cpu", f"max,{lengths},sme_fa64=off"]
 
 
 def qemu() -> Path:

@@ -63,7 +63,7 @@ def reference(path: Path) -> Result:
 
 @contextmanager
 def started(level: IsaLevel, folder: Path) -> Iterator[EngineProcess]:
-    command = runner(level.triple)
+    command = runner(level.triple, level.isa)
     if command is None:
         pytest.skip(f"no emulator for {level.triple}")
     binary = build_native(level.triple).path

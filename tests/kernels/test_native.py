@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arm_loops import COUNT, counting_loops
-from engine_process import HOST, EngineProcess, compute, hello, mismatches, runner
+from engine_process import HOST, WHOLE_LEVELS, EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
 from tile_cases import assert_every_tile_is_right
 
-from bnnbench.kernels.data import data_bytes, make_data
+from bnnbench.kernels.data import data_bytes
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.ops import BConv2d, KernelSpec
+from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel, micro_kernels
 from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
@@ -29,8 +29,7 @@ SWEEP = sweep()
 def levels() -> list[object]:
     return [
         pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level))
-        for level in ISA_LEVELS
-        if level.others is None  # test_sme2.py
+        for level in WHOLE_LEVELS  # test_sme2.py has the other one
     ]
 
 
@@ -71,9 +70,7 @@ def test_numba_engine_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
 
 def arm_levels() -> list[object]:
     return [
-        pytest.param(one, id=f"{one.triple.split('-')[0]}-{one.isa}")
-        for one in ISA_LEVELS
-        if "x86" not in one.triple and one.others is None
+        pytest.param(one, id=f"{one.triple.split('-')[0]}-{one.isa}") for one in WHOLE_LEVELS if "x86" not in one.triple
     ]
 
 

@@ -42,7 +42,7 @@ ONE_OF_EACH = list({read_plan(case.plan).steps[0].kind: case for case in CASES}.
 
 
 def start(level: IsaLevel, folder: Path) -> EngineProcess:
-    prefix = runner(level.triple)
+    prefix = runner(level.triple, level.isa)
     if prefix is None:
         pytest.skip(f"qemu-user-static is not installed, which runs {level.triple} here")
     engine = EngineProcess([*prefix, build_native(level.triple).path], folder)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from engine_process import EngineProcess, compute
 
 from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import MicroKernel
-
-from engine_process import EngineProcess, compute
 
 _OUTPUTS = ("i32", "f32", "bits")
 

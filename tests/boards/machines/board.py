@@ -20,7 +20,6 @@ from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.kernels.cache import cache_folder
-
 from tests.debian_packages import Unavailable
 
 from .image import PI_USER, TERMUX_USER, images, overlay
