@@ -74,8 +74,8 @@ RECIPES: Mapping[str, Recipe] = {
 def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]:
     """All of an engine but what Numba compiles; `isa` is the level of one that has a binary for each. Raises
     BuildError."""
-    recipe = RECIPES[engine]
-    levels = {level.isa: level for level in levels_of(triple) if level.others is None or not recipe.is_of_one_level}
+    recipe, isas = RECIPES[engine], isas_of(engine, triple)
+    levels = {level.isa: level for level in levels_of(triple) if level.isa in isas}
     objects = [Object(source, flags) for folder, flags in recipe.folders.items() for source in sources_in(folder)]
     backend = f"backend/{engine}"
     if recipe.is_of_one_level:
@@ -93,9 +93,13 @@ def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]
 
 def levels_for(engine: str, triple: str) -> list[str | None]:
     """What `isa` of `objects_of` can be: a binary for each. Raises BuildError."""
-    if not RECIPES[engine].is_of_one_level:
-        return [None]
-    return [level.isa for level in levels_of(triple) if level.others is None]
+    return [*isas_of(engine, triple)] if RECIPES[engine].is_of_one_level else [None]
+
+
+def isas_of(engine: str, triple: str) -> list[str]:
+    """The ISA levels that an engine has on a triple, least first. Raises BuildError."""
+    own = RECIPES[engine].is_of_one_level
+    return [level.isa for level in levels_of(triple) if level.others is None or not own]
 
 
 def levels_of(triple: str) -> Sequence[IsaLevel]:

@@ -6,7 +6,7 @@ Builds, dispatch, tests and listings iterate over these rows. A new triple is a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -122,7 +122,7 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         folder="sme2",
         others="dotprod",
         lesser_vectors=(32, 16),
-        caveat="proven under an emulator, never timed on hardware",
+        caveat="binary products by outer products (bmopa); proven under an emulator, never timed on hardware",
     ),
     IsaLevel(
         "arm-linux-musleabihf",
@@ -141,6 +141,12 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         llvm_features="+neon",
     ),
 )
+
+
+def caveats_of(isas: Iterable[str]) -> list[str]:
+    """What has to be said beside figures of these ISA levels: a line for each that has something."""
+    said = {level.isa: level.caveat for level in ISA_LEVELS if level.caveat is not None}
+    return [f"{isa}: {said[isa]}" for isa in isas if isa in said]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,14 @@ from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
-from tests.kernels.sme_emulator import sme_emulator
 
 WHOLE_LEVELS = [level for level in ISA_LEVELS if level.others is None]
-"""Levels with kernels of their own for all that models do."""
+"""Levels with kernels of their own for all that models do; test_sme2.py has the other one."""
 HOST = next(name for name, triple in TRIPLES.items() if triple.architecture == platform.machine())
 
 
-def runner(triple: str, isa: str = "") -> list[str] | None:
-    """Command prefix that executes binaries of `triple` here, at an ISA level; None when there is none."""
-    if isa == "sme2":
-        return sme_emulator()
+def runner(triple: str) -> list[str] | None:
+    """Command prefix that executes binaries of `triple` here; None when there is none."""
     if triple == HOST:
         return []
     emulator = shutil.which(f"qemu-{TRIPLES[triple].architecture}-static")

@@ -29,7 +29,7 @@ SWEEP = sweep()
 def levels() -> list[object]:
     return [
         pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level))
-        for level in WHOLE_LEVELS  # test_sme2.py has the other one
+        for level in WHOLE_LEVELS
     ]
 
 

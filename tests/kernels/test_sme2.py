@@ -20,11 +20,15 @@ from tile_cases import assert_every_tile_is_right
 from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.engines.numba import NumbaEngine
 from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags, levels_for
-from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
+from bnnbench.kernels.targets import ISA_LEVELS, caveats_of, micro_kernels
 from bnnbench.kernels.toolchain import build_native
+from tests.kernels.plan_cases import CASES
+from tests.kernels.test_golden_models import UNDER_QEMU, close, graph_of, inputs_of, right_of, run
+from tests.kernels.trace_replay import differences
 
 LEVEL = next(level for level in ISA_LEVELS if level.isa == "sme2")
 NUMBERS = 4
@@ -77,6 +81,41 @@ def test_threads_have_the_vector_length_too(tmp_path: Path) -> None:
         engine.client.run("case", samples=1, iterations=1, threads=2, limit_ns=10**11)
         engine.client.output("case", "out")
     assert np.array_equal(np.fromfile(tmp_path / "out", "<f4").reshape(spec.output.shape), oracle.run(spec, arrays))
+
+
+def test_binary_steps_of_models(tmp_path: Path) -> None:
+    """Every kind of padding, border, group and output, with what is fused behind it."""
+    cases = [case for case in CASES if case.name.startswith("bconv")]
+    assert cases
+    with started(VECTOR_BITS[-1], tmp_path) as engine:
+        found = {case.name: differences(engine, case.plan, case.inputs) for case in cases}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", UNDER_QEMU, ids=lambda path: path.stem)
+def test_models(path: Path, tmp_path: Path) -> None:
+    """LCE's own outputs, at every vector length; binary layers are exact, so each is equal to the level below."""
+    given, plan = inputs_of(path), make_plan(graph_of(path)).to_bytes()
+    outputs = {}
+    for bits, isa in [*((bits, LEVEL.isa) for bits in VECTOR_BITS), (VECTOR_BITS[-1], str(LEVEL.others))]:
+        command = [*sme_emulator(bits), build_native(LEVEL.triple).path, "--isa", isa]
+        with EngineProcess(command, tmp_path) as engine:
+            outputs[isa, bits] = run(engine, plan, given)
+    assert len({output.tobytes() for output in outputs.values()}) == 1
+    assert close(next(iter(outputs.values())), right_of(path))
+
+
+def test_its_roof_can_be_measured(tmp_path: Path) -> None:
+    """In an emulator the figure means nothing, but there is one."""
+    with started(VECTOR_BITS[-1], tmp_path) as engine:
+        assert (engine.client.peak(isa=LEVEL.isa, limit_ns=10**7).popcount_gops or 0) > 0
+
+
+def test_what_is_not_known_of_it_is_said() -> None:
+    (caveat,) = caveats_of(["neon", "dotprod", LEVEL.isa])
+    assert caveat.startswith("sme2: ")
+    assert "never timed on hardware" in caveat
 
 
 def test_a_cpu_without_sme_has_no_such_level(tmp_path: Path) -> None:
