@@ -25,6 +25,8 @@ class Triple:
     """What Numba compiles for."""
     counter_target: str | None = None
     """zig's target of the plugin that counts instructions in this machine's qemu; None: there is none for it."""
+    is_default: bool = True
+    """Whether wheels carry its engines, and `engines build` builds them when no target is named."""
 
 
 # The plugin needs an old C library's symbols, so that it loads into any distribution's qemu.
@@ -34,8 +36,10 @@ TRIPLES: dict[str, Triple] = {
         Triple("x86_64-linux-musl", "x86_64", "x86_64", "x86_64-linux-musl", "x86_64-linux-gnu.2.28"),
         Triple("aarch64-linux-musl", "aarch64", "generic", "aarch64-linux-musl", "aarch64-linux-gnu.2.28"),
         Triple("arm-linux-musleabihf", "arm", "cortex_a7", "armv7-linux-musleabihf"),
+        Triple("riscv64-linux-musl", "riscv64", "baseline_rv64", "riscv64-linux-musl", is_default=False),
     )
 }
+DEFAULT_TRIPLES = tuple(name for name, row in TRIPLES.items() if row.is_default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,35 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         # By llvm-mca the loop takes 15 % less on A9, 12 % on A57 and 31 % on R52; LLVM has no model of the A7.
         source_flags={BINARY_GEMM: ("-mllvm", "-pre-RA-sched=source")},
         llvm_features="+neon",
+    ),
+    # Without vector registers some loops stay loops.
+    IsaLevel(
+        "riscv64-linux-musl",
+        "rv64",
+        "baseline_rv64",
+        16,
+        2,
+        2,
+        "bytes",
+        "generic-rv64",
+        flags=("-Wno-pass-failed",),
+        llvm_features="+m,+a,+f,+d,+c",
+    ),
+    # Vectors of fixed size, the least that the extension V promises; longer registers are used in part. V has no
+    # popcount: bytes are counted by shifts and masks.
+    IsaLevel(
+        "riscv64-linux-musl",
+        "rvv",
+        "baseline_rv64+v",
+        16,
+        4,
+        2,
+        "bytes",
+        "generic-rv64",
+        ("v",),
+        flags=("-Wno-pass-failed",),
+        llvm_features="+m,+a,+f,+d,+c,+v",
+        caveat="proven under an emulator, never timed on hardware",
     ),
 )
 

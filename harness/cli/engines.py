@@ -125,7 +125,7 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
 @app.command
 def build(
     *,
-    target: Annotated[list[str] | None, Parameter(negative="", help="Target triples; default: all.")] = None,
+    target: Annotated[list[str] | None, Parameter(negative="", help="Target triples; default: a wheel's.")] = None,
     engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default all.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -134,7 +134,7 @@ def build(
     import sys
 
     from bnnbench.kernels.sources import RECIPES, levels_for
-    from bnnbench.kernels.targets import TRIPLES
+    from bnnbench.kernels.targets import DEFAULT_TRIPLES, TRIPLES
     from bnnbench.kernels.toolchain import build as build_engine
 
     from ..errors import CallError
@@ -151,7 +151,7 @@ def build(
             raise CallError(f"{there_is_no('target', triple, TRIPLES)}.")
     builds = [
         build_engine(name, triple, isa, tell)
-        for triple in target or TRIPLES
+        for triple in target or DEFAULT_TRIPLES
         for name in engine or buildable
         for isa in levels_for(name, triple)
     ]

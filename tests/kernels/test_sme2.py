@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_process import EngineProcess, compute, hello, mismatches, runner
-from sme_emulator import VECTOR_BITS, qemu, sme_emulator
+from newer_qemu import VECTOR_BITS, qemu, sme_emulator
 from sweep import sweep
 from tile_cases import assert_every_tile_is_right
 
@@ -119,7 +119,9 @@ def test_what_is_not_known_of_it_is_said() -> None:
 
 
 def test_a_cpu_without_sme_has_no_such_level(tmp_path: Path) -> None:
-    with EngineProcess([str(qemu()), "-cpu", "max,sme=off", build_native(LEVEL.triple).path], tmp_path) as engine:
+    with EngineProcess(
+        [str(qemu("aarch64")), "-cpu", "max,sme=off", build_native(LEVEL.triple).path], tmp_path
+    ) as engine:
         assert hello(engine).isas == ["neon", "dotprod"]
 
 
