@@ -158,6 +158,15 @@ BNN_INLINE svbool_t exceeds(const Epilogue& e, const uint32_t* base, int row) BN
   return svcmpgt(all, mismatches<kTile>(row, e.bits), limit);
 }
 
+// The lowest part of a word to `out`, and both moved on.
+template <class Part>
+BNN_INLINE void write_part(uint64_t& word, uint8_t*& out) BNN_OUTER {
+  const Part part = (Part)word;
+  __builtin_memcpy(out, &part, sizeof part);
+  out += sizeof part;
+  if constexpr (sizeof part < 8) word >>= 8 * sizeof part;
+}
+
 // A predicate has a bit for each byte of a vector: those of four vectors' words fill one.
 template <int kAcross, int kFirst>
 BNN_INLINE void write_bits(const Epilogue& e, const uint32_t* base, int row, uint8_t* out) BNN_OUTER {
@@ -175,12 +184,13 @@ BNN_INLINE void write_bits(const Epilogue& e, const uint32_t* base, int row, uin
     asm volatile("str %0, [%1]" : : "Upa"(bits), "r"(out) : "memory");
     return;
   }
-  uint8_t bytes[8];
-  asm volatile("str %1, [%2]" : "=m"(bytes) : "Upa"(bits), "r"(bytes));
-  _Pragma("clang loop vectorize(disable) unroll(disable)") for (int i = 0; i < (e.valid + 7) / 8; ++i) {
-    out[i] = bytes[i];
-    asm volatile("");  // else it becomes a call of memcpy
-  }
+  uint64_t word;  // as wide as the predicate of the widest vector
+  asm volatile("str %1, [%2]" : "=m"(word) : "Upa"(bits), "r"(&word));
+  const int bytes = (e.valid + 7) / 8;
+  if (bytes & 8) return write_part<uint64_t>(word, out);
+  if (bytes & 4) write_part<uint32_t>(word, out);
+  if (bytes & 2) write_part<uint16_t>(word, out);
+  if (bytes & 1) write_part<uint8_t>(word, out);
 }
 
 // The pixels of one row of tiles, and those of the rows below it.
