@@ -155,6 +155,9 @@ struct Kernels {
   const KernelSet* binary;
   const ModelKernels* model;
   const IntegerKernels* integers;
+  // Asked once, before all else, where the machine has the features: finds out what only the machine knows, such as
+  // the length of a vector. Whether the level can be used; null: it can.
+  bool (*prepare)();
 };
 
 // A row of one. The build names a triple's levels, least first, as BNN_LEVELS: `extern Level BNN_LEVELS;` declares
