@@ -11,12 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
+
+from filelock import FileLock
 
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.instruction_counter import build_counter, instructions_per_iteration
-from tests.boards.machines.packages import Unavailable, private_apt, run_apt
+from tests.debian_packages import Unavailable, fetch
 from tests.kernels.engine_process import HOST
 
 DEBIAN = (
@@ -30,41 +31,45 @@ _SCRIPT = Path(__file__).with_name("litert_inferences.py")
 _TIMEOUT_S = 900
 
 
-def prepare() -> Path:
-    """A folder with `root`, Debian's files, and `site`, the packages. Raises Unavailable."""
+def prepare() -> tuple[Path, Path]:
+    """Folders of Debian's files and of the Python packages. Raises Unavailable."""
     if os.getuid() != 0 or not all(map(shutil.which, ("unshare", "mount", "qemu-aarch64"))):
         raise Unavailable("it takes root, unshare, mount and qemu-aarch64 (Debian: qemu-user)")
     folder = cache_folder() / "litert-aarch64"
-    if (folder / "complete").exists():
-        return folder
-    for name in ("debs", "wheels", "site"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "APT_CONFIG": str(private_apt(folder)), "LC_ALL": "C"}
-    run_apt(["apt-get", "-qq", "update"], folder / "debs", environment)
-    run_apt(["apt-get", "-qq", "download", *DEBIAN], folder / "debs", environment)
-    for deb in sorted((folder / "debs").glob("*.deb")):
-        run_apt(["dpkg-deb", "-x", str(deb), str(folder / "root")], folder, environment)
+    root = fetch(folder, "arm64", ("bookworm", "bookworm-updates"), lambda _: DEBIAN)
+    site = folder / "site"
+    with FileLock(folder / ".lock"):
+        if not site.exists():
+            _install(folder / "unpacked")
+            (folder / "unpacked").rename(site)
+    return root, site
+
+
+def _install(site: Path) -> None:
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in (17, 27, 28)]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", *platforms]
-    run_apt([*pip, "--python-version=3.11", "-d", "wheels", *WHEELS], folder, dict(os.environ))
-    for wheel in (folder / "wheels").glob("*.whl"):
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder / "site")
-    (folder / "complete").touch()
-    return folder
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", *platforms]
+    done = subprocess.run(
+        [*pip, "--python-version=3.11", "--upgrade", "--target", str(site), *WHEELS],
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Unavailable(f"pip could not fetch LiteRT for aarch64: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
 
 
 def instructions(model: Path, cpu: str, folder: Path) -> float:
     """Of one inference of a `.tflite` file by one thread; `folder` is for files. Raises Unavailable."""
-    prepared = prepare()
+    root, site = prepare()
     part, features = PARTS[cpu]
     (folder / "cpuinfo").write_text(
         f"processor\t: 0\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid{features}\n"
         f"CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {part}\nCPU revision\t: 3\n"
     )
     plugin = f"file={build_counter(HOST, 1)},out={folder / 'litert-blocks'}"
-    python = [str(prepared / "root/usr/bin/python3.11"), "-S", str(_SCRIPT), str(prepared / "site"), str(model)]
-    emulator = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, "-L", str(prepared / "root")]
+    python = [str(root / "usr/bin/python3.11"), "-S", str(_SCRIPT), str(site), str(model)]
+    emulator = ["qemu-aarch64", "-cpu", cpu, "-plugin", plugin, "-L", str(root)]
     inside = f'mount --bind {folder / "cpuinfo"} /proc/cpuinfo && exec "$@"'
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", inside, "sh", *emulator, *python],

@@ -25,7 +25,7 @@ from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.benchmarks import litert_on_arm
 from tests.benchmarks.test_models import MEANT, interleaved, ratio, start
-from tests.boards.machines.packages import Unavailable
+from tests.debian_packages import Unavailable
 from tests.kernels.engine_process import HOST, EngineProcess
 from tests.kernels.mobilenets import MODELS, Kind
 
