@@ -25,6 +25,8 @@ class Profile:
         total_ns: Median time of the whole inference, in ns.
         trust: Trust in the times of this device: high, medium or low.
         doubts: Reasons that lower the trust, a word each.
+        roof_ns: The steps' roofs added up: the least time that they allow, in ns; None if no roof was measured.
+        roof_share: `roof_ns / total_ns`.
     """
 
     model: str
@@ -32,6 +34,8 @@ class Profile:
     total_ns: float
     trust: str
     doubts: tuple[str, ...]
+    roof_ns: float | None
+    roof_share: float | None
     _measured: "ModelProfile" = field(repr=False)
 
     @property
@@ -39,14 +43,15 @@ class Profile:
         """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, and more.
 
         `share` is of the total time; `roof` is the roof that limits the step, and `roof_share` how close it
-        comes (1 is the roof). Each counter that was asked for and counted is a column.
+        comes (1 is the roof): `roof_ns / time_ns`. `over_roof_ns` is the time beyond the roof. Each counter that was
+        asked for and counted is a column.
         """
         from dataclasses import asdict
 
         import pandas as pd
 
         rows = [{**asdict(op), **(op.counters or {})} for op in self._measured.ops]
-        return pd.DataFrame(rows).drop(columns="counters").convert_dtypes()
+        return pd.DataFrame(rows).drop(columns=["counters", "roofs_ns"]).convert_dtypes()
 
     @raises_sentences
     def roofline(self, path: str | PathLike[str], /) -> Path:
@@ -66,7 +71,9 @@ class Profile:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        return str(self.frame[["name", "op", "time_ns", "share", "gops", "roof", "roof_share"]].to_html())
+        return str(
+            self.frame[["name", "op", "time_ns", "share", "gops", "roof", "roof_share", "over_roof_ns"]].to_html()
+        )
 
 
 @raises_sentences
@@ -129,4 +136,6 @@ def profile(
         shapes=names(shape),
         counters=counter_names(counters),
     )
-    return Profile(Path(model).name, device, done.total_ns, done.trust, done.doubts, done)
+    return Profile(
+        Path(model).name, device, done.total_ns, done.trust, done.doubts, done.roof_ns, done.roof_share, done
+    )

@@ -21,6 +21,7 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
         Column("share", right=True),
         Column("speed", right=True, rank=1),
         Column("of roof", right=True),
+        Column("over it", right=True),
         Column("roof"),
         Column("kernel", folds=True, rank=2),
     )
@@ -32,6 +33,7 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
             percentage(op.share),
             "" if op.gops is None else rate(op.gops),
             "" if op.roof_share is None else percentage(op.roof_share),
+            "" if op.over_roof_ns is None else duration(op.over_roof_ns, plain),
             op.roof or "",
             op.kernel,
         )
@@ -45,6 +47,10 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
         f"{name} on {device}: {total} in all, the steps add up to {steps} "
         f"({percentage(done.sum_ns / done.total_ns)}); medians of {counts}, {trust_words(done.trust, done.doubts)}",
     )
+    if done.roof_ns is not None and done.roof_share is not None:
+        over, roofs = duration(done.total_ns - done.roof_ns, plain), duration(done.roof_ns, plain)
+        whole, share = duration(done.total_ns, plain), percentage(done.roof_share)
+        say(console, f"{over} of {whole} are over the steps' roofs, which add up to {roofs} ({share})")
     if meaning := interval_meaning([done.runs], "run"):
         say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")
 

@@ -131,6 +131,8 @@ class ProfileDocument(Document, frozen=True, kw_only=True):
         Annotated[dict[str, float], Meta(description="What one reading costs: ns, and what it adds to each.")] | None
     )
     counters_error: Annotated[str, Meta(description="Why a counter has no figures.")] | None
+    roof_ns: Annotated[float, Meta(description="The steps' roofs added up: the least time that they allow.")] | None
+    roof_share: Annotated[float, Meta(description="roof_ns over total_ns.")] | None
 
     @classmethod
     def of(cls, done: ModelProfile) -> ProfileDocument:
