@@ -7,6 +7,7 @@ from bnnbench.results.quantity import duration, percentage, rate, significant
 from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
 from ..tasks.profile import ModelProfile, rates
+from .beside_table import print_beside
 from .terminal import Console
 
 
@@ -51,6 +52,8 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
         over, roofs = duration(done.total_ns - done.roof_ns, plain), duration(done.roof_ns, plain)
         whole, share = duration(done.total_ns, plain), percentage(done.roof_share)
         say(console, f"{over} of {whole} are over the steps' roofs, which add up to {roofs} ({share})")
+    if done.others:
+        print_beside(done, console)
     if meaning := interval_meaning([done.runs], "run"):
         say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")
 

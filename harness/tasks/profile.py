@@ -14,7 +14,8 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Peaks, Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.formats import graph_of, read_model
-from bnnbench.kernels.models.plan import make_plan
+from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.plan.work import work_of
 from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.statistics.level import level
@@ -26,6 +27,8 @@ from ..bench.surroundings import distrusted
 from ..errors import CallError
 from ..suite.shape_words import shapes_of
 from .caches import caches_on
+from .op_times import EngineOps, op_times, require_engines
+from .side_by_side import OpGroup, side_by_side
 from .step_roof import step_roof
 
 _PEAK_NS = 1_000_000_000
@@ -71,7 +74,8 @@ class ModelProfile:
     `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves.
 
     `counters_cost` is what a reading costs and is part of each count: `ns`, and what it adds to each counter.
-    `counters_error` says why a counter that was asked for has no figures."""
+    `counters_error` says why a counter that was asked for has no figures. `others` are other engines' times of ops, and
+    `side_by_side` those of the same ops: of `native`, then of each of these."""
 
     ops: tuple[OpTime, ...]
     total_ns: float
@@ -93,6 +97,8 @@ class ModelProfile:
     counters_error: str | None = None
     roof_ns: float | None = None
     roof_share: float | None = None
+    others: tuple[EngineOps, ...] = ()
+    side_by_side: tuple[OpGroup, ...] = ()
 
 
 def profile(
@@ -105,11 +111,14 @@ def profile(
     tell: Tell,
     counters: Sequence[str] = (),
     shapes: Sequence[str] = (),
+    engines: Sequence[str] = (),
 ) -> ModelProfile:
-    """By the native engine, which alone times steps and counts in them. Raises ModelError and what `one_off` raises."""
+    """By the native engine, and ops by the other `engines`. Raises ModelError, CallError and what `one_off` raises."""
+    others = require_engines(engines)
     if counters and threads > 1:
         raise CallError("counters are read on one thread: leave --threads out, or --counters.")
-    plan = make_plan(graph_of(with_shapes(read_model(model), shapes_of(shapes))))
+    file = with_shapes(read_model(model), shapes_of(shapes))
+    plan = make_plan(graph_of(file))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
         (blob,) = one.lease.folder.blobs([plan.to_bytes()])
@@ -156,6 +165,10 @@ def profile(
         )
     sums = level([sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)])
     roofs = [op.roof_ns for op in ops if op.roof_ns is not None]
+    compared = [
+        op_times(name, file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
+        for name in others
+    ]
     grade, doubts = device_trust(distrusted(one.lease.target.spec, one.lease.target.facts))
     return ModelProfile(
         ops=tuple(ops),
@@ -178,7 +191,19 @@ def profile(
         counters_error=counted.counters_error if counted else None,
         roof_ns=sum(roofs) if roofs else None,
         roof_share=sum(roofs) / total.value if roofs else None,
+        others=tuple(compared),
+        side_by_side=_beside(file, plan, ops, compared),
     )
+
+
+def _beside(
+    file: ModelFile, plan: ExecutionPlan, ops: Sequence[OpTime], others: Sequence[EngineOps]
+) -> tuple[OpGroup, ...]:
+    if not others:
+        return ()
+    own = [(tuple(node.index for node in plan.steps[op.index].nodes), op.time_ns) for op in ops]
+    names = [op.name for op in file.ops if op.subgraph == 0]
+    return tuple(side_by_side(names, [own, *([(op.ops, op.time_ns) for op in other.ops] for other in others)]))
 
 
 def counter_names(words: str | None) -> list[str]:

@@ -129,9 +129,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfiledOp(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse; so has each counter."""
+    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse; so has each counter. `node` is
+    the op of a `.tflite` file that it is, where a runtime that reads these files says so."""
 
     index: Count
+    node: Count | None = None
     op: Word
     name: Sentence = ""
     kernel: Word = ""

@@ -13,8 +13,10 @@ from bnnbench.kernels.errors import Missing
 from bnnbench.kernels.models.description import ConstantBytes, Description, OpRow, Part, Port
 from bnnbench.kernels.models.model import ModelFile
 
+from ...tasks.op_times import EngineOps
 from ...tasks.profile import ModelProfile, OpTime
 from ...tasks.protocol_subject import Point
+from ...tasks.side_by_side import OpGroup
 from .document import Document
 
 
@@ -133,6 +135,10 @@ class ProfileDocument(Document, frozen=True, kw_only=True):
     counters_error: Annotated[str, Meta(description="Why a counter has no figures.")] | None
     roof_ns: Annotated[float, Meta(description="The steps' roofs added up: the least time that they allow.")] | None
     roof_share: Annotated[float, Meta(description="roof_ns over total_ns.")] | None
+    others: Annotated[tuple[EngineOps, ...], Meta(description="Times of ops in the other engines of --engine.")]
+    side_by_side: Annotated[
+        tuple[OpGroup, ...], Meta(description="Times of the same ops in native, and in each of `others`.")
+    ]
 
     @classmethod
     def of(cls, done: ModelProfile) -> ProfileDocument:

@@ -100,7 +100,7 @@ def _read(step: Step) -> int:
 
 
 def _of_input(step: Step) -> int:
-    """Bytes of the first tensor that are needed. As an operand of a stage it has the stream's shape: that is all of it."""
+    """Bytes of the first tensor that are needed: all of it if it is an operand too, which has the stream's shape."""
     x = _input(step)
     match step.kind:
         case "read":
