@@ -113,7 +113,7 @@ def _once(client: EngineClient, id: str, threads: int) -> float:
 METHODS: Mapping[str, Measure] = {"profiler": by_profiler, "repeats": by_repeats}
 """How times of single ops are found."""
 
-_ENGINES = {"litert": "profiler", "lce": "repeats", "lce-indirect": "repeats", "lce-best": "repeats"}
+_ENGINES = {"litert": "profiler", "lce": "repeats", "lce-indirect": "repeats"}
 """Engines whose ops can be timed, and how."""
 
 

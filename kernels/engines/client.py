@@ -11,7 +11,20 @@ import msgspec
 
 from ..errors import EngineError
 from .claims import run_contradiction, work_contradiction
-from .replies import LONGEST_NS, SHORTEST_NS, Hello, Inferred, Loaded, Outcome, Output, Peaks, Profile, Ran, Trace
+from .replies import (
+    LONGEST_NS,
+    SHORTEST_NS,
+    Division,
+    Hello,
+    Inferred,
+    Loaded,
+    Outcome,
+    Output,
+    Peaks,
+    Profile,
+    Ran,
+    Trace,
+)
 
 PROTOCOL = 1
 HELLO_S = 20.0
@@ -159,6 +172,10 @@ class EngineClient:
             raise EngineError(f"engine '{self._name}' answered profile without {runs} counts for each op and counter.")
         self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
         return profile
+
+    def divide(self, id: str, threads: int, timeout_s: float = LOAD_S) -> Division:
+        """How every step of a model would be shared by so many threads, whether or not there are as many CPUs."""
+        return self._ask("divide", {"id": id, "threads": threads}, Division, timeout_s)
 
     def unload(self, id: str, timeout_s: float = HELLO_S) -> None:
         """Frees a workload."""
