@@ -79,6 +79,17 @@ struct ModelKernels {
   uint64_t (*read_all)(const uint8_t* data, int64_t bytes);
 };
 
+// x is NHWC i8 without gaps. What lies outside the image is the zero point.
+struct IntegerWindow {
+  const int8_t* x;
+  int32_t n, h, w, c;
+  int32_t out_h, out_w;
+  Window window;
+  int32_t zero_point;
+  const uint8_t* weights;  // made by depthwise_weights
+  const int32_t* start;    // [strip_row(c)] what the sums start from
+};
+
 // i8 by exact sums in i32. The image is encoded to words of `per_word` channels, each with `offset` added to it.
 struct IntegerKernels {
   int32_t per_word;            // 4 of 8 bits each, or 2 of 16
@@ -91,7 +102,13 @@ struct IntegerKernels {
   void (*encode)(const int8_t* from, int64_t runs, int32_t length, int32_t words, uint32_t* to);
   // In place; rounded to f32 once.
   void (*to_floats)(int32_t* sums, int64_t rows, int32_t channels, int64_t row);
-  // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*.
+  // Depthwise: output pixels [first, last) to i32, `row` of them between two; whole vectors may be written, up to
+  // strip_row(c). `weights` and `scratch` are of the sizes that the two functions say.
+  int64_t (*depthwise_weights)(const int8_t* from, int32_t kh, int32_t kw, int32_t c, uint8_t* to);
+  int64_t (*depthwise_scratch)(const Window&);
+  void (*depthwise)(const IntegerWindow&, int64_t first, int64_t last, int32_t* out, int64_t row, uint8_t* scratch);
+  // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*; its bias is in
+  // the sums already.
   void (*requantize)(const Stage&, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums, int64_t row);
   // Products of i8 and their sums on registers alone; returns the operations done.
   int64_t (*product_roof)(int64_t rounds);

@@ -1,20 +1,76 @@
 // Exact sums to int8, in TFLite's integer arithmetic; compiled once per ISA level.
-#include "level/model_parts.h"
 #include "level/requantize.h"
+
+#include "level/model_parts.h"
+
+namespace {
 
 using bnn::Stage;
 using bnn::StageKind;
 
+// N vectors of channels from `channel` on, of all pixels: their factors stay in registers.
+template <class Requantize, int N>
+void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, int64_t pixels, const int32_t* sums,
+             int64_t row) {
+  const auto factor = [&](int n) {
+    const int32_t c = channel + n * kLanes;
+    return Requantize(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
+  };
+  const StepLimits limits(stage);
+  int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes + channel;
+  sums += channel;
+#ifdef __ARM_NEON
+  if constexpr (N == 2) {
+    const Requantize a = factor(0), b = factor(1);
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+      vst1_s8(out, limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes))));
+    return;
+  }
+  if constexpr (N == 4) {
+    const Requantize a = factor(0), b = factor(1), c = factor(2), d = factor(3);
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes) {
+      const int8x8_t low = limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)));
+      const int8x8_t high = limits.octets(c(load<Ints>(sums + 2 * kLanes)), d(load<Ints>(sums + 3 * kLanes)));
+      vst1q_s8(out, vcombine_s8(low, high));
+    }
+    return;
+  }
+#endif
+#ifdef __SSE4_1__
+  if constexpr (Requantize::kRoundsTwice) {
+    const Ints shift = load<Ints>(stage.shift + channel);
+    if (!lane_bits(shift >= 0)) {
+      const RightRequantizer one(load<Ints>(stage.multiplier + channel), shift, stage.zero_point);
+      for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+        limits.store_whole(one(load<Ints>(sums)), valid, out);
+      return;
+    }
+  }
+#endif
+  const Requantize one = factor(0);
+  for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+    limits.store(one(load<Ints>(sums)), valid, out);
+}
+
+template <class Requantize>
+void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums,
+                 int64_t row) {
+  int32_t c = 0;
+#ifdef __ARM_NEON
+  constexpr int kMost = sizeof(void*) == 8 ? 4 : 2;
+  for (; c + kMost * kLanes <= channels; c += kMost * kLanes)
+    columns<Requantize, kMost>(stage, c, kMost * kLanes, first, pixels, sums, row);
+#endif
+  for (; c < channels; c += kLanes) columns<Requantize, 1>(stage, c, channels - c, first, pixels, sums, row);
+}
+
+}  // namespace
+
 void BNN_PART(requantize)(const Stage& stage, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums,
                           int64_t row) {
-  const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
-  int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes;
-  for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
-    for (int32_t c = 0; c < channels; c += kLanes) {
-      const Ints sum = (Ints)(load<Words>(sums + c) + load<Words>(stage.bias + c));
-      const Ints multiplier = load<Ints>(stage.multiplier + c), shift = load<Ints>(stage.shift + c);
-      store_steps(stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
-                                                             : requantized_once(sum, multiplier, shift),
-                  low, high, stage.zero_point, channels - c, out + c);
-    }
+  if (stage.kind == StageKind::kStoreRequantized) {
+    all_columns<Requantizer>(stage, channels, first, pixels, sums, row);
+  } else {
+    all_columns<RequantizerOnce>(stage, channels, first, pixels, sums, row);
+  }
 }

@@ -73,6 +73,11 @@ bool encode_weights(const PlanStep& step, const ConvShape& shape, int32_t run, S
     }
     start[r / shape.taps()] -= (uint32_t)(sum * (step.x->zero_point + kernels.offset));
   }
+  for (int64_t c = 0; step.stage[0].bias && c < step.c; ++c) {
+    uint32_t bias;
+    memcpy(&bias, step.stage[0].bias + c * 4, 4);
+    start[c] += bias;
+  }
   const bool planned = plan_integer_gemm(shape, filter, start, kernels, builder.arena, plan, builder.error);
   free(filter);
   return planned;
