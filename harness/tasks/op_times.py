@@ -45,8 +45,8 @@ class EngineOp:
 
 @dataclass(frozen=True, slots=True)
 class EngineOps:
-    """`total_ns` is the whole inference without any profiling, `sum_ns` the ops' times added up (the median of the runs'
-    sums, or the sum of medians where ops were timed one after the other); `method` is a key of `METHODS`."""
+    """`total_ns` is the whole inference without any profiling, `sum_ns` the ops' times added up: the median of the
+    runs' sums, or the sum of medians where ops were timed one after the other. `method` is a key of `METHODS`."""
 
     engine: str
     version: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .replies import DividedStep
 
 
 def sizes(step: DividedStep) -> list[int]:
     """Units of each part, in the order in which threads take them."""
     places = [step.units * part // step.parts for part in range(step.parts + 1)]
-    return [behind - before for before, behind in zip(places, places[1:], strict=False)]
+    return [behind - before for before, behind in pairwise(places)]
 
 
 def imbalance(step: DividedStep, threads: int) -> float:
