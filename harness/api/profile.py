@@ -53,6 +53,22 @@ class Profile:
         rows = [{**asdict(op), **(op.counters or {})} for op in self._measured.ops]
         return pd.DataFrame(rows).drop(columns=["counters", "roofs_ns"]).convert_dtypes()
 
+    @property
+    def beside(self) -> "pd.DataFrame":
+        """A row for each group of ops that no engine of `engine` separates, in the order of the file.
+
+        `name`, `ops` (their numbers in the file), and a column for each engine with its time in ns, `native` first;
+        missing where an engine has no time for them.
+        """
+        import pandas as pd
+
+        engines = ["native", *(other.engine for other in self._measured.others)]
+        rows = [
+            {"name": group.name, "ops": group.ops, **dict(zip(engines, group.times_ns, strict=True))}
+            for group in self._measured.side_by_side
+        ]
+        return pd.DataFrame(rows, columns=["name", "ops", *engines])
+
     @raises_sentences
     def roofline(self, path: str | PathLike[str], /) -> Path:
         """Draws the steps against the device's roofs, into a .pdf, .svg or .png; returns its path. Raises CallError."""
@@ -86,6 +102,7 @@ def profile(
     threads: int = 1,
     runs: int = 50,
     shape: str | Sequence[str] = (),
+    engine: str | Sequence[str] = (),
     counters: str | None = None,
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
@@ -101,6 +118,7 @@ def profile(
         threads: Number of threads, one per core.
         runs: Number of timed runs.
         shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
+        engine: Other engines whose ops are timed too: `litert`, `lce`, `lce-indirect`; see `Profile.beside`.
         counters: Counters to read in each step, such as "cycles,instructions"; on one thread.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
@@ -135,6 +153,7 @@ def profile(
         tell=teller(progress),
         shapes=names(shape),
         counters=counter_names(counters),
+        engines=names(engine),
     )
     return Profile(
         Path(model).name, device, done.total_ns, done.trust, done.doubts, done.roof_ns, done.roof_share, done

@@ -14,6 +14,8 @@ _METHODS: Mapping[str, str] = {
     "profiler": "by its own profiler, in whole microseconds",
     "repeats": "by what the model takes longer with an op repeated",
 }
+_LEAST, _MOST = 0.85, 1.15
+"""Share of the whole that ops, timed one after the other, add up to on a quiet machine."""
 
 
 def print_beside(done: ModelProfile, console: Console) -> None:
@@ -30,7 +32,7 @@ def print_beside(done: ModelProfile, console: Console) -> None:
         cells = [group.name, "" if own is None else duration(own, plain)]
         for time in times:
             cells.append("" if time is None else duration(time, plain))
-            cells.append("" if time is None or not own else f"{significant(time / own)}x")
+            cells.append(f"{significant(time / own)}x" if time and own else "")
         sheet.add(*cells)
     sheet.print(console)
     for other in done.others:
@@ -41,4 +43,6 @@ def print_beside(done: ModelProfile, console: Console) -> None:
             f"{other.engine} {other.version}: {whole} in all, {ratio}x native's; its ops add up to {ops} ({share}), "
             f"timed {_METHODS[other.method]}",
         )
+        if other.method == "repeats" and not _LEAST < other.sum_ns / other.total_ns < _MOST:
+            say(console, f"{other.engine}: other load has disturbed the times of its ops; measure again", "yellow")
     say(console, "engines were measured one after the other; ops that one of them fuses are one row", "dim")

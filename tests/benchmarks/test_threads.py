@@ -78,5 +78,8 @@ def test_gains_of_this_machine(engine: EngineProcess, name: str) -> None:
         threads: median(one / several for one, several in zip(times[1][1:], taken[1:], strict=True))
         for threads, taken in times.items()
     }
-    print(f"\n{name}: " + ", ".join(f"{threads} thread{'s' * (threads > 1)} {gain:.2f}x" for threads, gain in gains.items()))
+    print(
+        f"\n{name}: "
+        + ", ".join(f"{threads} thread{'s' * (threads > 1)} {gain:.2f}x" for threads, gain in gains.items())
+    )
     assert all(gain > 0 for gain in gains.values())
