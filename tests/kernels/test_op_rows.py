@@ -37,6 +37,7 @@ def test_nodes_that_a_delegate_left_are_told_by_their_numbers() -> None:
     ops = ["CONV_2D", "AVERAGE_POOL_2D", "FULLY_CONNECTED", "SOFTMAX"]
     held = ops_of_rows(rows(IGEMM, ("AVERAGE_POOL_2D", 1), GEMM, ("SOFTMAX", 3)), ops)
     assert held == [(0,), (1,), (2,), (3,)]
+    assert ops_of_rows(rows(IGEMM, ("ADD", 3)), ["CONV_2D", "RELU", "ADD", "ADD"]) == [(0, 1, 2), (3,)]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_nodes_that_a_delegate_left_are_told_by_their_numbers() -> None:
     [
         # A pad goes into the convolution behind it, a clamp into the one before.
         ([IGEMM, GEMM], ["PAD", "CONV_2D", "RELU", "CONV_2D"], [(0, 1, 2), (3,)]),
+        ([IGEMM, GEMM], ["CONV_2D", "PAD", "CONV_2D"], [(0,), (1, 2)]),
         # Pads and quantizations at the end have nothing behind them.
         ([GEMM], ["CONV_2D", "DEQUANTIZE"], [(0, 1)]),
         # One row for a whole delegate.
@@ -62,3 +64,4 @@ def test_every_op_is_held_once_in_models_of_any_size() -> None:
     for size in (1, 40, 1001):
         held = ops_of_rows(rows(*[GEMM] * size), ["CONV_2D"] * size)
         assert sorted(op for ops in held for op in ops) == list(range(size))
+        assert len(held[0]) == (1 if size <= 1000 else size)  # too many to tell apart

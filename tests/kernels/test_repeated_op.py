@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite
 
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.repeated_op import with_repeated_op
@@ -71,6 +72,16 @@ def test_the_op_is_there_as_often_as_it_was_asked_for() -> None:
         assert len(set(outputs)) == len(outputs)
         assert [ref.index for ref in after.outputs] == [ref.index for ref in before.outputs]
     assert with_repeated_op(content, 0, 0).endswith(content)
+
+
+def test_copies_are_aligned_as_what_they_copy() -> None:
+    content = (GOLDEN / "tiny_larq.tflite").read_bytes()
+    before = tflite.Model.GetRootAs(content, 0).Subgraphs(0)
+    for op in range(before.OperatorsLength()):
+        after = tflite.Model.GetRootAs(with_repeated_op(content, op, 3), 0).Subgraphs(0)
+        tables = [(after.Operators(op + i), before.Operators(op)) for i in range(3)]
+        tables += [(after.Tensors(after.TensorsLength() - 1), before.Tensors(before.Operators(op).Outputs(0)))]
+        assert all((new._tab.Pos - old._tab.Pos) % 8 == 0 for new, old in tables)
 
 
 @pytest.mark.parametrize("op", [-1, 3, 10**9])
