@@ -58,14 +58,30 @@ class EngineOps:
     sum_ns: float
 
 
-Measure = Callable[[OneOff, ModelFile, int, int], tuple[Sequence[EngineOp], float]]
-"""Of a loaded model, so many runs on so many threads: its ops, and `sum_ns`."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The engine `name` that has loaded a model as "model", and how often and on how many threads it is to run."""
+
+    one: OneOff
+    name: str
+    model: ModelFile
+    runs: int
+    threads: int
 
 
-def by_profiler(one: OneOff, model: ModelFile, runs: int, threads: int) -> tuple[list[EngineOp], float]:
+Measure = Callable[[Subject], tuple[Sequence[EngineOp], float]]
+"""Its ops, and `sum_ns`."""
+
+
+def by_profiler(subject: Subject) -> tuple[list[EngineOp], float]:
     """The runtime's own times of its ops, in whole microseconds. Raises EngineError."""
-    timed = one.client.profile("model", runs=runs, threads=threads, limit_ns=_LIMIT_NS)
-    names = [op.name for op in model.ops if op.subgraph == 0]
+    _, profiler = subject.one.lease.paths[subject.name]
+    timed = subject.one.client.profile(
+        "model", runs=subject.runs, threads=subject.threads, limit_ns=_LIMIT_NS, profiler=profiler
+    )
+    if not timed.ops:
+        raise EngineError(f"engine '{subject.name}' has no times of ops.")
+    names = [op.name for op in subject.model.ops if op.subgraph == 0]
     held = ops_of_rows([Row(op.name, op.node) for op in timed.ops], names)
     levels = [level(op.ns) for op in timed.ops]
     found = [
@@ -75,27 +91,26 @@ def by_profiler(one: OneOff, model: ModelFile, runs: int, threads: int) -> tuple
     return found, median(map(sum, zip(*(op.ns for op in timed.ops), strict=True)))
 
 
-def by_repeats(one: OneOff, model: ModelFile, runs: int, threads: int) -> tuple[list[EngineOp], float]:
+def by_repeats(subject: Subject) -> tuple[list[EngineOp], float]:
     """Each op in turn: what the model takes longer with the op repeated, in pairs of runs. Raises EngineError."""
-    pairs = max(_LEAST_PAIRS, runs // _PAIRS_OF_RUNS)
+    pairs = max(_LEAST_PAIRS, subject.runs // _PAIRS_OF_RUNS)
     found = []
-    for op in (op for op in model.ops if op.subgraph == 0):
-        whole, pilot = _longer(one.client, model, op.index, 2, _PILOTS, threads)
+    for op in (op for op in subject.model.ops if op.subgraph == 0):
+        whole, pilot = _longer(subject, op.index, 2, _PILOTS)
         per_repeat = max(median(pilot) / 2, whole / 1000)
         more = min(_MOST_REPEATS, max(1, round(_WANTED_SHARE * whole / per_repeat)))
-        _, differences = _longer(one.client, model, op.index, more, pairs, threads)
+        _, differences = _longer(subject, op.index, more, pairs)
         took = level([difference / more for difference in differences])
         found.append(EngineOp(op.name, (op.index,), *(max(ns, 0.0) for ns in (took.value, took.low, took.high))))
     return found, sum(op.time_ns for op in found)
 
 
-def _longer(
-    client: EngineClient, model: ModelFile, op: int, more: int, pairs: int, threads: int
-) -> tuple[float, list[float]]:
+def _longer(subject: Subject, op: int, more: int, pairs: int) -> tuple[float, list[float]]:
     """The model's own time, and for each pair how many ns the one with `more` repeats of the op takes longer."""
+    client, threads = subject.one.client, subject.threads
     with TemporaryDirectory(prefix="bnnbench-") as folder:
         path = Path(folder) / "repeated.tflite"
-        path.write_bytes(with_repeated_op(file_bytes(model), op, more))
+        path.write_bytes(with_repeated_op(file_bytes(subject.model), op, more))
         client.load("repeated", {"model": str(path)})
     try:
         _once(client, "repeated", threads)
@@ -139,10 +154,8 @@ def op_times(
         (blob,) = one.lease.folder.blobs([file_bytes(model)])
         one.client.load("model", {"model": blob})
         plain = one.client.run("model", samples=runs, iterations=1, threads=threads, limit_ns=_LIMIT_NS)
-        ops, sum_ns = METHODS[method](one, model, runs, threads)
+        ops, sum_ns = METHODS[method](Subject(one, name, model, runs, threads))
         version = one.hello.version
-    if not ops:
-        raise EngineError(f"engine '{name}' has no times of ops.")
     total = level(plain.samples_ns)
     whole = (total.value, total.low, total.high)
     return EngineOps(name, version, method, tuple(ops), *whole, sum_ns=sum_ns)

@@ -13,7 +13,7 @@ from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
 _PROFILERS = {"litert": _DRIVER.with_name("litert_profiler.py")}
-"""Of runtimes that time their own ops: what the driver loads for it."""
+"""Of runtimes that time their own ops: what the driver loads for it, the second file of the engine."""
 # Of another device. Newer systems let nobody install packages beside their own, hence the environment.
 _THEIR_PYTHON = 'p=python/bin/python3; [ -x "$p" ] || p=python3; exec "$p" "$@"'
 
@@ -75,9 +75,7 @@ class TFLiteEngine:
         """The driver in the runtime's Python."""
         # Isolated (-I) from the user's own packages, which may be of other versions.
         python = [str(installed(self.runtime)), "-I"] if start.local else ["sh", "-c", _THEIR_PYTHON, "sh"]
-        options = [word for option in self.options for word in ("--option", option)]
-        profiler = [word for path in start.paths[1:] for word in ("--profiler", path)]
-        return [*python, start.paths[0], "--runtime", self.runtime, *options, *profiler]
+        return [*python, start.paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
 
     @property
     def _profilers(self) -> list[Path]:

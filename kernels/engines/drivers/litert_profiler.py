@@ -40,7 +40,10 @@ class Profiler:
     """
 
     def __init__(self, path, threads, values):
-        version = importlib.metadata.version("ai-edge-litert")
+        try:
+            version = importlib.metadata.version("ai-edge-litert")
+        except importlib.metadata.PackageNotFoundError:
+            version = "unknown"
         if not version.startswith(VERSION):
             raise RuntimeError(f"op times need LiteRT {VERSION}x, whose profiler is known here; this is {version}")
         package = next(iter(importlib.util.find_spec("ai_edge_litert").submodule_search_locations))

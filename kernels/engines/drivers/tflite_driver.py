@@ -288,8 +288,8 @@ class Loaded:
 class Engine:
     """The protocol's verbs."""
 
-    def __init__(self, runtime, profiler=None):
-        self._runtime, self._profiler, self._loaded = runtime, profiler, {}
+    def __init__(self, runtime):
+        self._runtime, self._loaded = runtime, {}
         self._cpus = sorted(os.sched_getaffinity(0))
 
     def hello(self, keys):
@@ -424,13 +424,11 @@ class Engine:
         return {"count": count, "ns": spent}
 
     def profile(self, keys):
-        loaded = self._known(keys)
+        loaded, module = self._known(keys), keys.text("profiler")
         threads, runs = self._threads(keys), keys.integer("runs", 1, 100_000)
         deadline = time.monotonic_ns() + keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
         keys.end()
-        if self._profiler is None:
-            raise Refused(f"the runtime {self._runtime.name} does not time its ops here")
-        profiler = _module(self._profiler).Profiler(loaded.path, threads, loaded.values)
+        profiler = _module(module).Profiler(loaded.path, threads, loaded.values)
         profiler.run()
         totals, times, ops = [], [], None
         for done in range(runs):
@@ -529,14 +527,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runtime", choices=sorted(RUNTIMES), required=True)
     parser.add_argument("--option", action="append", default=[], help="a flag of the runtime's interpreter")
-    parser.add_argument("--profiler", help="a file whose Profiler times the runtime's ops")
     arguments = parser.parse_args()
     # The runtimes print to stdout at will; replies go out by a descriptor of their own.
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     chosen = RUNTIMES[arguments.runtime]
     try:
-        engine = Engine(chosen(arguments.option), arguments.profiler)
+        engine = Engine(chosen(arguments.option))
     except ImportError as error:
         how = advice(chosen.name, chosen.package)
         sys.exit(f"{chosen.package} does not work in {sys.executable}: {_flat(error)}; {how}")
