@@ -5,6 +5,7 @@
 // taps has no tests. Channels go in chunks, pixels of a line in segments, so that cells stay in the first cache.
 #include "level/integer_products.h"
 #include "level/model_parts.h"
+#include "level/requantize.h"
 
 namespace {
 
@@ -65,9 +66,16 @@ int64_t columns_of(const Window& w, int64_t pixels) { return (pixels - 1) * w.sw
 typedef int8_t Bytes16 __attribute__((vector_size(16)));
 typedef int16_t Halves16 __attribute__((vector_size(32)));
 
-// A unit of channels in kRows rows to cells.
+// A unit of channels in kRows rows to cells. Rows from kReal on have no weights.
+template <int kReal>
 inline void encode(const int8_t* const (&row)[kRows], uint8_t* to) {
-  if constexpr (kRows == 1) {
+  if constexpr (kBytes == 64) {
+    typedef uint8_t Few __attribute__((vector_size(kLanes)));
+    Words cells = Words{} + kOffset * 0x01010101u;
+    BNN_UNROLL for (int k = 0; k < kReal; ++k)
+      cells ^= __builtin_convertvector(load<Few>(row[k]), Words) << (8 * k);
+    memcpy(to, &cells, kBytes);
+  } else if constexpr (kRows == 1) {
     const Halves16 wide = __builtin_convertvector(load<Bytes16>(row[0]), Halves16);
     memcpy(to, &wide, sizeof wide);
   } else {
@@ -106,7 +114,7 @@ struct Line {
 };
 
 // Cells [group][column][channels] of columns [first, first + count).
-template <int kChannels>
+template <int kChannels, int kReal>
 void encode_columns(const Line& line, int64_t first, int64_t count, uint8_t* cells) {
   const IntegerWindow& s = line.s;
   const Window& w = s.window;
@@ -127,7 +135,7 @@ void encode_columns(const Line& line, int64_t first, int64_t count, uint8_t* cel
       for (int c = 0; c < kChannels; c += kUnit) {
         const int8_t* at[kRows];
         BNN_UNROLL for (int k = 0; k < kRows; ++k) at[k] = (inside ? row[k] : outside) + c;
-        encode(at, cells + c * kCell);
+        encode<kReal>(at, cells + c * kCell);
       }
       BNN_UNROLL for (int k = 0; k < kRows; ++k) row[k] += stride[k];
     }
@@ -141,9 +149,17 @@ struct Places {
   int64_t unit;                      // weights between two units of channels
 };
 
+// Where a segment's sums go: pixel 0 is its first.
+struct Target {
+  const bnn::IntegerStore* store;
+  int32_t channel, valid;  // the chunk's first channel, and how many there are from it on
+  int32_t* out;
+  int64_t row;
+};
+
 template <int P, int N>
 __attribute__((noinline)) void tile(const Places& places, const uint8_t* cells, const uint8_t* weights,
-                                    const int32_t* start, int32_t* out, int64_t row) {
+                                    const int32_t* start, const Target& to, int64_t pixel) {
   Deep sum[P][N];
   BNN_UNROLL for (int i = 0; i < P; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].start(start + n * kDeep);
@@ -157,23 +173,33 @@ __attribute__((noinline)) void tile(const Places& places, const uint8_t* cells, 
         BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].add(w[n], load<Ints>(at + i * places.pixel + n * kBytes));
     }
   }
+#ifdef __FMA__
+  if (to.store)
+    return store_sums<P, N>(*to.store, to.channel, to.valid, pixel,
+                            [&](int i, int n) { return sum[i][n].sum.total(); });
+#endif
+  int32_t* out = to.out + pixel * to.row;
   BNN_UNROLL for (int i = 0; i < P; ++i)
-    BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].store(out + i * row + n * kDeep);
+    BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].store(out + i * to.row + n * kDeep);
 }
 
 // `pixels` pixels of a line from column `x` of the window on.
 template <int N>
-void segment(const Line& line, const uint8_t* weights, const int32_t* start, int64_t x, int64_t pixels, int32_t* out,
-             int64_t row, uint8_t* cells) {
+void segment(const Line& line, const uint8_t* weights, const int32_t* start, int64_t x, int64_t pixels, const Target& to,
+             uint8_t* cells) {
   constexpr int kChannels = N * kDeep;
   const Window& w = line.s.window;
   const int64_t columns = columns_of(w, pixels), cell = kChannels * kCell, groups = groups_of(w);
-  encode_columns<kChannels>(line, x, columns, cells);
+  if (kRows == 4 && w.kh == 3) {
+    encode_columns<kChannels, 3>(line, x, columns, cells);
+  } else {
+    encode_columns<kChannels, kRows>(line, x, columns, cells);
+  }
   const Places places = {groups, w.kw, columns * cell, w.dw * cell, w.sw * cell, groups * w.kw * kUnit * kCell};
   int64_t p = 0;
   for (; p + kTall <= pixels; p += kTall)
-    tile<kTall, N>(places, cells + p * places.pixel, weights, start, out + p * row, row);
-  for (; p < pixels; ++p) tile<1, N>(places, cells + p * places.pixel, weights, start, out + p * row, row);
+    tile<kTall, N>(places, cells + p * places.pixel, weights, start, to, p);
+  for (; p < pixels; ++p) tile<1, N>(places, cells + p * places.pixel, weights, start, to, p);
 }
 
 }  // namespace
@@ -197,8 +223,8 @@ int64_t BNN_PART(integer_depthwise_scratch)(const Window& w) {
   return groups_of(w) * columns_of(w, segment_of(w)) * kMost * kDeep * kCell;
 }
 
-void BNN_PART(integer_depthwise)(const IntegerWindow& s, int64_t first, int64_t last, int32_t* out, int64_t row,
-                                 uint8_t* scratch) {
+void BNN_PART(integer_depthwise)(const IntegerWindow& s, const bnn::IntegerStore* store, int64_t first, int64_t last,
+                                 int32_t* out, int64_t row, uint8_t* scratch) {
   const Window& w = s.window;
   const int64_t unit = groups_of(w) * w.kw * kUnit * kCell, most = segment_of(w);
   for (int64_t p = first; p < last;) {
@@ -207,18 +233,22 @@ void BNN_PART(integer_depthwise)(const IntegerWindow& s, int64_t first, int64_t 
     if (end - p > most) end = p + most;
     const int64_t x = p % s.out_w * w.sw - w.pad_left, y = line % s.out_h * w.sh - w.pad_top;
     const int8_t* image = s.x + line / s.out_h * s.h * s.w * s.c;
+    bnn::IntegerStore of_segment = {};
+    if (store) of_segment = *store;
+    of_segment.out += (p - first) * of_segment.stride_bytes;
     for (int32_t c = 0; c < s.c;) {
+      const Target to = {store ? &of_segment : nullptr, c, s.c - c, out + c, row};
       const Line of_chunk = {s, image + c, y};
       const uint8_t* weights = s.weights + c / kUnit * unit;
       const int64_t left = (s.c - c + kUnit - 1) / kUnit * kUnit;
       if (kMost * kDeep > kUnit && left < 2 * kUnit) {
-        segment<kUnit / kDeep>(of_chunk, weights, s.start + c, x, end - p, out + c, row, scratch);
+        segment<kUnit / kDeep>(of_chunk, weights, s.start + c, x, end - p, to, scratch);
         c += kUnit;
       } else if (kMost * kDeep > kUnit && left < kMost * kDeep) {
-        segment<2 * kUnit / kDeep>(of_chunk, weights, s.start + c, x, end - p, out + c, row, scratch);
+        segment<2 * kUnit / kDeep>(of_chunk, weights, s.start + c, x, end - p, to, scratch);
         c += 2 * kUnit;
       } else {
-        segment<kMost>(of_chunk, weights, s.start + c, x, end - p, out + c, row, scratch);
+        segment<kMost>(of_chunk, weights, s.start + c, x, end - p, to, scratch);
         c += kMost * kDeep;
       }
     }

@@ -5,15 +5,18 @@
 #include "level/model_parts.h"
 
 #include "level/integer_products.h"
+#include "level/requantize.h"
 
 namespace {
 
 using bnn::ChannelBlock;
 using bnn::ImplicitGemm;
+using bnn::IntegerStore;
 
 template <int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int32_t* out,
-                                    int64_t row) {
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                    [[maybe_unused]] const IntegerStore* store,
+                                    int64_t first, int32_t* out, int64_t row) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
@@ -37,6 +40,10 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       }
     }
   }
+#ifdef __FMA__
+  if (store)
+    return store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i][n].total(); });
+#endif
   BNN_UNROLL for (int i = 0; i < M; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Ints total = sum[i][n].total();
@@ -44,7 +51,8 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
     }
 }
 
-typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, int32_t* out, int64_t row);
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int32_t* out,
+                     int64_t row);
 
 template <int N, int M>
 Tile tile_of(int64_t pixels) {
@@ -56,7 +64,8 @@ Tile tile_of(int64_t pixels) {
 
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row, as in float_gemm.cpp.
 template <int N>
-void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
+           int64_t last) {
   const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row = gemm.out_stride_bytes / 4;
@@ -64,24 +73,25 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   int32_t* out = (int32_t*)gemm.out + first * row + (int64_t)block.group * gemm.channels + block.first;
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const int64_t height = t < higher ? low + 1 : low;
-    if (block.valid < block.lanes) {
+    if (block.valid < block.lanes && !store) {
       int32_t scratch[kPixels * N * kLanes];
-      (t < higher ? tall : small)(gemm, block, pixel, scratch, N * kLanes);
+      (t < higher ? tall : small)(gemm, block, nullptr, pixel, scratch, N * kLanes);
       for (int64_t i = 0; i < height; ++i) memcpy(out + i * row, scratch + i * N * kLanes, (size_t)block.valid * 4);
     } else {
-      (t < higher ? tall : small)(gemm, block, pixel, out, row);
+      (t < higher ? tall : small)(gemm, block, store, pixel, out, row);
     }
     pixel += height;
     out += height * row;
   }
 }
 
-void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+void conv(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
+          int64_t last) {
   const int vectors = block.lanes / kLanes;
-  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last);
+  if (vectors == kVectors) return panel<kVectors>(gemm, block, store, first, last);
   if constexpr (kVectors > 2)
-    if (vectors == 2) return panel<2>(gemm, block, first, last);
-  panel<1>(gemm, block, first, last);
+    if (vectors == 2) return panel<2>(gemm, block, store, first, last);
+  panel<1>(gemm, block, store, first, last);
 }
 
 // `count` values in a row, to as many bytes or halves of words.
@@ -140,7 +150,8 @@ int64_t product_roof(int64_t rounds) {
 }  // namespace
 
 const bnn::IntegerKernels BNN_PART(integers) = {
-    kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels, conv, encode, to_floats,
+    kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels,
+    BNN_PART(store_bytes), BNN_PART(prepare_store), conv, encode, to_floats,
     BNN_PART(integer_depthwise_weights), BNN_PART(integer_depthwise_scratch), BNN_PART(integer_depthwise),
-    BNN_PART(requantize), product_roof,
+    BNN_PART(requantize), BNN_PART(combine_i8), BNN_PART(reduce_i8), product_roof,
 };

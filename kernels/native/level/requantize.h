@@ -130,6 +130,39 @@ struct Requantizer {
 
 #endif
 
+#ifdef __FMA__
+// Kernels store themselves by these, one for each vector of channels. The exact result is the whole number nearest to
+// v + c, v being sum * multiplier / 2^(31 + right) and c, of the sign of v, 1 / 2^(right + 1): what the first rounding adds
+// to the second. Computed in f32 it is off by less than 3 * 2^-24 of v. What lies nearer than that to a half is computed
+// again, exactly. Beyond 256 all is limited anyway.
+struct Stored {
+  static constexpr float kUnsure = 0.5f - 1.0f / 16384;
+  RightRequantizer exactly;
+  Floats scale, carry;
+  Ints zero;
+
+  Stored(Ints factor, Ints shift, int32_t zero_point) : exactly(factor, shift, zero_point), zero(Ints{} + zero_point) {
+    const Floats power = (Floats)((127 + shift) << 23);  // 2^shift
+    scale = __builtin_convertvector(factor, Floats) * (1.0f / 2147483648.0f) * power;
+    carry = power * 0.5f;
+  }
+  // With the zero point added; `unsure` becomes the largest distance from a whole number.
+  Ints operator()(Ints sum, Floats& unsure) const {
+    const Floats value = __builtin_convertvector(sum, Floats);
+    const Floats signed_carry = (Floats)((Words)carry | ((Words)value & 0x80000000u));
+    const Floats near = __builtin_elementwise_fma(value, scale, signed_carry);
+    const Floats whole = __builtin_elementwise_roundeven(near);
+#ifdef __AVX512F__
+    unsure = (Floats)_mm512_range_ps((__m512)unsure, (__m512)(near - whole), 0x0b);  // the larger one's size
+#else
+    const Floats distance = (Floats)((Words)(near - whole) & 0x7fffffffu);
+    unsure = distance > unsure ? distance : unsure;
+#endif
+    return __builtin_convertvector(whole, Ints) + zero;
+  }
+};
+#endif
+
 struct RequantizerOnce {
   static constexpr bool kRoundsTwice = false;
   Ints multiplier, shift;
@@ -150,8 +183,19 @@ struct RequantizerOnce {
 // What steps are limited to before the zero point is added.
 struct StepLimits {
   int32_t low, high, zero_point;
+  StepLimits(int32_t least, int32_t most) : low(least), high(most), zero_point(0) {}
   explicit StepLimits(const bnn::Stage& stage)
       : low(stage.low_i - stage.zero_point), high(stage.high_i - stage.zero_point), zero_point(stage.zero_point) {}
+#ifdef __AVX512F__
+  // Four vectors, with the zero point added already. Packing leaves them in the order of 16-byte parts.
+  void store_whole(Ints a, Ints b, Ints c, Ints d, int8_t* out) const {
+    const __m512i first = _mm512_packs_epi32((__m512i)a, (__m512i)b), second = _mm512_packs_epi32((__m512i)c, (__m512i)d);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i octets = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(first, second));
+    const __m512i least = _mm512_set1_epi8((char)(low + zero_point)), most = _mm512_set1_epi8((char)(high + zero_point));
+    _mm512_storeu_si512(out, _mm512_min_epi8(_mm512_max_epi8(octets, least), most));
+  }
+#endif
   // With the zero point added already.
   void store_whole(Ints q, int32_t valid, int8_t* out) const {
 #ifdef __AVX512F__
@@ -177,5 +221,26 @@ struct StepLimits {
   }
 #endif
 };
+
+#ifdef __FMA__
+// N vectors of channels of M pixels, of which `valid` are real, to where they are stored.
+template <int M, int N, class Total>
+[[maybe_unused]] __attribute__((always_inline)) inline void store_sums(const bnn::IntegerStore& store, int32_t channel, int32_t valid, int64_t pixel,
+                                        Total total) {
+  const StepLimits limits(store.low, store.high);
+  const Stored* factor = (const Stored*)store.factors + channel / kLanes;
+  int8_t* out = store.out + pixel * store.stride_bytes + channel;
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const int32_t real = valid - n * kLanes;
+    if (real <= 0) return;
+    Floats unsure = {};
+    Ints q[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n](total(i, n), unsure);
+    if (lane_bits(unsure > Stored::kUnsure))
+      BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n].exactly(total(i, n));
+    BNN_UNROLL for (int i = 0; i < M; ++i) limits.store_whole(q[i], real, out + i * store.stride_bytes + n * kLanes);
+  }
+}
+#endif
 
 }  // namespace

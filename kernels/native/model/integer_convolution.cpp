@@ -50,7 +50,9 @@ void multiply(const Stream& stream, uint8_t*, int64_t first, int64_t last, float
   gemm.pixel_offset += first;
   gemm.out = (uint8_t*)out;
   gemm.out_stride_bytes = row * 4;
-  for (int b = 0; b < self.plan.blocks; ++b) self.integers->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+  const IntegerStore store = self.store_from(first);
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.integers->conv(gemm, self.plan.block[b], store.factors ? &store : nullptr, 0, gemm.pixels);
   if (!self.is_integer) self.integers->to_floats((int32_t*)out, last - first, self.stages.channels, row);
 }
 
@@ -102,7 +104,7 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   const double products = (double)shape.taps() * self->run;
   self->cost_ns = 0.02 * (double)(shape.pixels() * step.c) * products;
   if (!init_stream(*self, step, kernels.tile_pixels, true, builder)) return nullptr;
-  self->is_integer = step.stages == 1 && step.stage[0].bias;
+  if (!set_integer_stage(*self, step, shape.groups == 1, builder)) return nullptr;
   self->produce = multiply;
   self->x = (const int8_t*)builder.place(*step.x);
   self->encoded = (uint32_t*)builder.workspace;

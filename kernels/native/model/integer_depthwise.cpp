@@ -14,7 +14,8 @@ struct IntegerDepthwise : Stream {
 
 void look(const Stream& stream, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row) {
   const IntegerDepthwise& self = (const IntegerDepthwise&)stream;
-  self.integers->depthwise(self.window, first, last, (int32_t*)out, row, extra);
+  const IntegerStore store = self.store_from(first);
+  self.integers->depthwise(self.window, store.factors ? &store : nullptr, first, last, (int32_t*)out, row, extra);
   if (!self.is_integer) self.integers->to_floats((int32_t*)out, last - first, self.stages.channels, row);
 }
 
@@ -51,7 +52,7 @@ Step* build_integer_depthwise(const PlanStep& step, StepBuilder& builder) {
   kernels.depthwise_weights(from, window.kh, window.kw, step.c, weights);
   self->window = {(const int8_t*)builder.place(x), x.n, x.h, x.w, x.c, step.h, step.w, window, x.zero_point,
                   weights, start};
-  self->is_integer = step.stages == 1 && step.stage[0].bias;
+  if (!set_integer_stage(*self, step, true, builder)) return nullptr;
   self->produce = look;
   add_scratch(*self, kernels.depthwise_scratch(window));
   self->cost_ns += 0.05 * (double)self->units * step.c * window.kh * window.kw;
