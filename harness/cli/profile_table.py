@@ -51,11 +51,17 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
     if done.roof_ns is not None and done.roof_share is not None:
         over, roofs = duration(done.total_ns - done.roof_ns, plain), duration(done.roof_ns, plain)
         whole, share = duration(done.total_ns, plain), percentage(done.roof_share)
-        say(console, f"{over} of {whole} are over the steps' roofs, which add up to {roofs} ({share})")
+        fastest = f"; each step's fastest run: {_fastest(done, plain)}" if done.fastest_ns else ""
+        say(console, f"{over} of {whole} are over the steps' roofs, which add up to {roofs} ({share}){fastest}")
     if done.others:
         print_beside(done, console)
     if meaning := interval_meaning([done.runs], "run"):
         say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")
+
+
+def _fastest(done: ModelProfile, plain: bool) -> str:
+    ns, roofs = done.fastest_ns or 0.0, done.roof_ns or 0.0
+    return f"{duration(ns, plain)} in all ({percentage(roofs / ns)})"
 
 
 _RATES = {"ipc": "IPC", "mpki": "misses per 1000 instructions"}

@@ -71,6 +71,7 @@ class OpTime:
 class ModelProfile:
     """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians with their intervals;
     `roof_ns` is the sum of the steps' roofs and `roof_share` its share of `total_ns`, None where no roof was measured;
+    `fastest_ns` adds up each step's fastest run, which other load on the machine affects least, as it does the roofs;
     `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves.
 
     `counters_cost` is what a reading costs and is part of each count: `ns`, and what it adds to each counter.
@@ -97,6 +98,7 @@ class ModelProfile:
     counters_error: str | None = None
     roof_ns: float | None = None
     roof_share: float | None = None
+    fastest_ns: float | None = None
     others: tuple[EngineOps, ...] = ()
     side_by_side: tuple[OpGroup, ...] = ()
 
@@ -191,6 +193,7 @@ def profile(
         counters_error=counted.counters_error if counted else None,
         roof_ns=sum(roofs) if roofs else None,
         roof_share=sum(roofs) / total.value if roofs else None,
+        fastest_ns=sum(min(op.ns) for op in timed.ops),
         others=tuple(compared),
         side_by_side=_beside(file, plan, ops, compared),
     )

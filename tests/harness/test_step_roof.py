@@ -78,10 +78,12 @@ def test_the_account_adds_up(bench: Bench) -> None:
         assert op["roof"] in op["roofs_ns"]
         assert op["roof_ns"] >= max(op["roofs_ns"].values())
     assert document["roof_ns"] == pytest.approx(sum(op["roof_ns"] for op in document["ops"]))
+    assert 0 < document["fastest_ns"] <= document["sum_ns"] * 1.0001
     assert document["roof_share"] == pytest.approx(document["roof_ns"] / document["total_ns"])
     shown = bench.run("profile", "quicknet_xs", "--runs", "5").stdout
     assert "over it" in shown
     assert "are over the steps' roofs, which add up to" in shown
+    assert "each step's fastest run" in shown
 
 
 def test_the_account_in_python() -> None:

@@ -135,6 +135,7 @@ class ProfileDocument(Document, frozen=True, kw_only=True):
     counters_error: Annotated[str, Meta(description="Why a counter has no figures.")] | None
     roof_ns: Annotated[float, Meta(description="The steps' roofs added up: the least time that they allow.")] | None
     roof_share: Annotated[float, Meta(description="roof_ns over total_ns.")] | None
+    fastest_ns: Annotated[float, Meta(description="Each step's fastest run, added up.")] | None
     others: Annotated[tuple[EngineOps, ...], Meta(description="Times of ops in the other engines of --engine.")]
     side_by_side: Annotated[
         tuple[OpGroup, ...], Meta(description="Times of the same ops in native, and in each of `others`.")
