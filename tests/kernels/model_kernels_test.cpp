@@ -121,6 +121,36 @@ struct Want {
   double value, tolerance;
 };
 
+// A random epilogue, of sums of `pixels` pixels with `channels` channels each.
+struct EpilogueTest {
+  int32_t channels;
+  int64_t row;
+  Reals tensor;
+  FloatEpilogue epilogue;
+
+  EpilogueTest(int64_t pixels, int32_t of)
+      : channels(of), row(of + between(0, 5)), tensor(pixels ? (pixels - 1) * row + of : 0) {
+    if (between(0, 2)) epilogue.low = -fabsf(real());
+    if (between(0, 2)) epilogue.high = fabsf(real());
+    if (between(0, 1)) epilogue.add = tensor.at;
+    epilogue.add_row = row;
+  }
+
+  // Of sums that were stored as they are, every pixel of `out` by the epilogue.
+  void check(const char* what, const Buffer<float>& sums, int64_t sums_row, const Buffer<float>& out, int64_t out_row,
+             int64_t first, int64_t last) const {
+    for (int64_t p = first; p < last; ++p)
+      for (int32_t c = 0; c < channels; ++c) {
+        const float sum = sums[p * sums_row + c], all = epilogue.add ? sum + tensor[p * row + c] : sum;
+        const float want = all < epilogue.low ? epilogue.low : all > epilogue.high ? epilogue.high : all;
+        ++compared;
+        if (out[p * out_row + c] != want && !(isnan(want) && isnan(out[p * out_row + c])))
+          return fail("%s: the epilogue of %.9g at pixel %lld channel %d of %d is %.9g, should be %.9g", what, sum,
+                      (long long)p, c, channels, out[p * out_row + c], want);
+      }
+  }
+};
+
 void test_conv() {
   const int32_t groups = between(0, 3) ? 1 : between(2, 3), channels = odd_channels(), inner = odd_channels();
   const int32_t segments = between(1, 4), length = between(0, 1) ? inner : between(1, 9), pixels = between(1, 29);
@@ -138,7 +168,9 @@ void test_conv() {
   for (int32_t p = 0; p < pixels; ++p) offset[p] = (uint32_t)between(0, 3000);
   for (int32_t s = 0; s < segments; ++s) segment[s] = (uint32_t)between(0, 700);
   const int32_t row = groups * channels + between(0, 5);
-  const Buffer<float> out((int64_t)pixels * row), parts((int64_t)pixels * row);
+  const Buffer<float> out((int64_t)pixels * row), parts((int64_t)pixels * row), finished((int64_t)pixels * row);
+  const EpilogueTest with(pixels, groups * channels);
+  if (!between(0, 3)) bias[between(0, padded - 1)] = NAN;
   ImplicitGemm gemm = {};
   gemm.pixels = pixels;
   gemm.groups = groups;
@@ -159,12 +191,18 @@ void test_conv() {
       one.group = g;
       one.weights = (const uint32_t*)weights.at + ((int64_t)g * padded + one.first) * products;
       gemm.out = (uint8_t*)out.at;
-      kernels->conv(gemm, one, 0, pixels);
+      kernels->conv(gemm, one, 0, pixels, {});
       gemm.out = (uint8_t*)parts.at;
-      kernels->conv(gemm, one, cut, pixels);
-      kernels->conv(gemm, one, 0, cut);
+      kernels->conv(gemm, one, cut, pixels, {});
+      kernels->conv(gemm, one, 0, cut, {});
+      gemm.out = (uint8_t*)finished.at;
+      kernels->conv(gemm, one, cut, pixels, with.epilogue);
+      kernels->conv(gemm, one, 0, cut, with.epilogue);
     }
   if (memcmp(out.at, parts.at, (size_t)(pixels * row) * 4)) fail("conv: pixels in two parts differ from pixels in one");
+  with.check("conv", out, row, finished, row, 0, pixels);
+  check_rows("conv with its epilogue", finished, 0, pixels, row, 0, groups * channels,
+             [](int64_t, int32_t) { return Want{0, 0}; });
   check_rows("conv", out, 0, pixels, row, groups * channels, groups * channels, [&](int64_t p, int32_t c) {
     const int32_t g = c / channels, in_group = c % channels;
     const ChannelBlock* b = block;
@@ -242,7 +280,10 @@ void test_windows(int turn) {
   };
   {
     const Buffer<float> out((pixels + 1) * row);
-    kernels->depthwise(s, first, last, out.at + first * row, row);
+    const auto plain = [](const WindowedStream& stream, int64_t from, int64_t to, float* at, int64_t between_pixels) {
+      kernels->depthwise(stream, from, to, {}, at, between_pixels);
+    };
+    plain(s, first, last, out.at + first * row, row);
     check_rows("depthwise", out, first, last, row, s.out_channels, padded, [&](int64_t p, int32_t c) {
       double sum = bias[c], size = fabs(sum);
       for_taps(s, p, [&](int64_t pixel, int32_t tap) {
@@ -252,7 +293,13 @@ void test_windows(int turn) {
       });
       return Want{sum, size * (taps + 1) * 6e-8};
     });
-    check_split("depthwise", kernels->depthwise, out, s.out_channels);
+    check_split("depthwise", plain, out, s.out_channels);
+    const Buffer<float> finished((pixels + 1) * row);
+    const EpilogueTest with(pixels, s.out_channels);
+    kernels->depthwise(s, first, last, with.epilogue.at(first, 0), finished.at + first * row, row);
+    with.check("depthwise", out, row, finished, row, first, last);
+    check_rows("depthwise with its epilogue", finished, first, last, row, 0, padded,
+               [](int64_t, int32_t) { return Want{0, 0}; });
   }
   s.multiplier = 1;
   s.out_channels = s.c;

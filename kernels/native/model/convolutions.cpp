@@ -37,7 +37,8 @@ ImplicitGemm view(const GemmPlan& plan, int64_t first, int64_t last, uint8_t* ou
 void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
   const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
-  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+  const FloatEpilogue epilogue = self.epilogue_from(first);
+  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, epilogue);
 }
 
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
@@ -122,6 +123,13 @@ ConvShape conv_shape(const PlanStep& step) {
   return {x.n, x.h, x.w, x.elements(), step.c, step.h, step.w, step.window, groups};
 }
 
+// Tiles whose part of the image stays in the second cache while one block of channels after another reads it.
+static int64_t direct_tiles(const PlanStep& step, int64_t tile_pixels) {
+  constexpr int64_t kImageBytes = 96 << 10;
+  const int64_t bytes = (int64_t)step.x->c * 4 * step.window.sh * step.window.sw * tile_pixels;
+  return bytes < kImageBytes ? kImageBytes / bytes : 1;
+}
+
 Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const ConvShape shape = conv_shape(step);
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
@@ -130,8 +138,9 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const bool planned = plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
                                        *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
-  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
+  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder, true)) return nullptr;
   self->produce = conv;
+  if (self->direct) self->strip_tiles = direct_tiles(step, self->tile_pixels);
   set_input(*self, step, builder);
   set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
   return self;

@@ -21,11 +21,17 @@ struct Stream : Step {
     from.out += pixel * store.stride_bytes;
     return from;
   }
-  uint8_t* direct;       // where the stream goes when storing it is all there is to do, and nothing else lies there
+  // Where the stream goes when the producer does all there is to do, as the epilogue says; null: through strips.
+  uint8_t* direct;
+  int64_t direct_row;    // floats between two pixels of it
+  FloatEpilogue epilogue;
+  FloatEpilogue epilogue_from(int64_t first) const { return epilogue.at(first, 0); }
 };
 
-// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels.
-bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder);
+// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels;
+// `has_epilogue`: `produce` heeds Stream::epilogue.
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder,
+                 bool has_epilogue = false);
 // Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
 bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.
