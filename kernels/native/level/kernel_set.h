@@ -3,9 +3,19 @@
 #pragma once
 #include <stdint.h>
 
+#include "level/stage.h"
+
 namespace bnn {
 
-enum class Output { kInt32, kFloat, kBits };
+// kStages: the values of kFloat, which are changed and stored by stages that fuses_with() names.
+enum class Output { kInt32, kFloat, kBits, kStages };
+
+// Whether the micro-kernels can run a stage on the sums that they have in registers.
+__attribute__((always_inline)) inline bool fuses_with(StageKind kind) {
+  return kind == StageKind::kScale || kind == StageKind::kShift || kind == StageKind::kClamp ||
+         kind == StageKind::kAdd || kind == StageKind::kPrelu || kind == StageKind::kStore ||
+         kind == StageKind::kStoreBits;
+}
 
 // Kernels compute kFloat's dot product in float: with bases and twice the counts below this, every step is exact.
 constexpr int64_t kMaxExactFloat = 1 << 24;
@@ -34,7 +44,9 @@ struct ImplicitGemm {
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
-  uint8_t* out;
+  const Stages* stages;            // kStages: whole words of channels, `groups * channels` of them
+  int64_t first;                   // kStages: pixel 0 is this one of the stages' tensors
+  uint8_t* out;                    // of the other outputs
   int64_t out_stride_bytes;        // between two pixels
 };
 

@@ -44,16 +44,32 @@ template <class V>
 #endif
 }
 
-// Bit l of the result: lane l of `mask` is set. A template, so that only the branch of this width is compiled.
-template <class Mask>
-[[maybe_unused]] inline uint32_t lane_bits(Mask mask) {
+// Bit n * kLanes + l of the result: lane l of mask(n) is set, of N masks of at most 64 lanes. A template, so that only the
+// branch of this width is compiled.
+template <int N, class Mask>
+[[maybe_unused]] __attribute__((always_inline)) inline uint64_t lane_bits(Mask mask) {
   if constexpr (kLanes >= 8) {
-    typedef bool Bools __attribute__((ext_vector_type(sizeof(Mask) / 4)));
-    unsigned _BitInt(kLanes) bits = __builtin_bit_cast(unsigned _BitInt(kLanes), __builtin_convertvector(mask, Bools));
-    return bits;
+    typedef decltype(mask(0)) Lanes;
+    typedef bool Bools __attribute__((ext_vector_type(sizeof(Lanes) / 4)));
+    uint64_t all = 0;
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      unsigned _BitInt(kLanes) bits = __builtin_bit_cast(unsigned _BitInt(kLanes), __builtin_convertvector(mask(n), Bools));
+      all |= (uint64_t)bits << (n * kLanes);
+    }
+    return all;
   } else {
-    const Mask weight = {1, 2, 4, 8};
-    return (uint32_t)__builtin_reduce_or(mask & weight);
+    // Eight masks at a time: each fills its bits of every lane, and what is not its lane's is taken out at the end.
+    uint64_t all = 0;
+    BNN_UNROLL for (int first = 0; first < N; first += 8) {
+      Ints lanes = mask(first);
+      BNN_UNROLL for (int n = first + 1; n < N && n < first + 8; ++n) {
+        const int32_t from = -(1 << 4 * (n - first));
+        lanes = (lanes & ~from) | (mask(n) & from);
+      }
+      all |= (uint64_t)(uint32_t)__builtin_reduce_add(lanes & Ints{0x11111111, 0x22222222, 0x44444444, (int32_t)0x88888888})
+             << (4 * first);
+    }
+    return all & (N < 16 ? (1ull << N * kLanes) - 1 : ~0ull);
   }
 }
 

@@ -1,0 +1,123 @@
+// What becomes of a tile's sums while they are in registers; part of binary_gemm.cpp.
+#pragma once
+#include "level/kernel_set.h"
+#include "level/vectors.h"
+
+namespace {
+
+using bnn::ImplicitGemm;
+using bnn::Output;
+using bnn::Stage;
+using bnn::StageKind;
+
+inline Ints clamped(Ints x, int32_t low, int32_t high) {
+  x = x < low ? (Ints{} + low) : x;
+  return x > high ? (Ints{} + high) : x;
+}
+
+inline Floats clamped(Floats x, float low, float high) {
+  x = x < low ? (Floats{} + low) : x;
+  return x > high ? (Floats{} + high) : x;
+}
+
+// base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
+inline Floats dot_product(const void* base, Words mismatches) {
+  const Floats count = __builtin_convertvector((Ints)mismatches, Floats);
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_elementwise_fma(count, Floats{} - 2.0f, load<Floats>(base));
+#else
+  return load<Floats>(base) - (count + count);
+#endif
+}
+
+// A tile's values through the stages, one of them after another: which one it is costs little for so many values.
+template <int M, int N>
+__attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages, int64_t pixel, int64_t channel,
+                                                      Floats (&v)[M][N]) {
+  const auto change = [&](auto with) __attribute__((always_inline)) {
+    BNN_UNROLL for (int n = 0; n < N; ++n) BNN_UNROLL for (int i = 0; i < M; ++i) v[i][n] = with(v[i][n], i, n);
+  };
+  for (int32_t s = 0; s < stages.count; ++s) {
+    const Stage& stage = stages.stage[s];
+    const float* constant = stage.constant + channel;
+    uint8_t* row[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = stage.tensor + (pixel + i) * stage.stride_bytes;
+    switch (stage.kind) {
+      case StageKind::kScale:
+        change([&](Floats x, int, int n) { return x * load<Floats>(constant + n * kLanes); });
+        break;
+      case StageKind::kShift:
+        change([&](Floats x, int, int n) { return x + load<Floats>(constant + n * kLanes); });
+        break;
+      case StageKind::kClamp:
+        change([&](Floats x, int, int) { return clamped(x, stage.low, stage.high); });
+        break;
+      case StageKind::kAdd:
+        change([&](Floats x, int i, int n) { return x + load<Floats>(row[i] + (channel + n * kLanes) * 4); });
+        break;
+      case StageKind::kPrelu:
+        change([&](Floats x, int, int n) {
+          const Floats scaled = x * load<Floats>(constant + n * kLanes);
+          return x >= 0.0f ? x : scaled;
+        });
+        break;
+      case StageKind::kStoreBits:
+        BNN_UNROLL for (int i = 0; i < M; ++i) {
+          const uint64_t bits =
+              lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[i][n] < 0.0f); });
+          memcpy(row[i] + channel / 8, &bits, N * kLanes / 8);
+        }
+        break;
+      default:
+        BNN_UNROLL for (int i = 0; i < M; ++i)
+          BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(row[i] + (channel + n * kLanes) * 4, &v[i][n], kBytes);
+    }
+  }
+}
+
+// The epilogue of a tile: `base` has a row for each pixel, at the block's first channel; so have multiplier and bias.
+// `pixel` is the first one's number in the gemm.
+// Channels outside, pixels inside: what belongs to a channel is loaded once.
+template <Output kOutput, int M, int N>
+__attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, const uint32_t* const (&base)[M],
+                                                  int64_t channel, int64_t pixel, const Words (&sum)[M][N],
+                                                  uint8_t* out, int64_t out_stride_bytes) {
+  if constexpr (kOutput == Output::kBits) {
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      const uint64_t bits = lane_bits<N>([&](int n) __attribute__((always_inline)) {
+        return (Ints)sum[i][n] > load<Ints>(base[i] + n * kLanes);
+      });
+      memcpy(out + i * out_stride_bytes, &bits, N * kLanes / 8);
+    }
+  } else if constexpr (kOutput == Output::kInt32) {
+    const int32_t low = gemm.clamp_low, high = gemm.clamp_high;
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Ints dot = load<Ints>(base[i] + n * kLanes) - (Ints)(sum[i][n] + sum[i][n]);
+        const Ints value = clamped(dot, low, high);
+        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
+    }
+  } else {
+    const float *multipliers = gemm.multiplier + channel, *biases = gemm.bias + channel;
+    const float low = (float)gemm.clamp_low, high = (float)gemm.clamp_high;
+    const bool clamps = gemm.clamps;
+    [[maybe_unused]] Floats v[M][N];  // kStages
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Floats multiplier = load<Floats>(multipliers + n * kLanes), bias = load<Floats>(biases + n * kLanes);
+      Floats dot[M];
+      BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = dot_product(base[i] + n * kLanes, sum[i][n]);
+      if (clamps)
+        BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = clamped(dot[i], low, high);
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        const Floats scaled = dot[i] * multiplier;  // rounded before the bias, as the reference does
+        const Floats value = scaled + bias;
+        if constexpr (kOutput == Output::kStages) v[i][n] = value;
+        else memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+      }
+    }
+    if constexpr (kOutput == Output::kStages) run_stages<M, N>(*gemm.stages, gemm.first + pixel, channel, v);
+  }
+}
+
+}  // namespace
