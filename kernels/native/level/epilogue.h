@@ -16,8 +16,8 @@ inline Ints clamped(Ints x, int32_t low, int32_t high) {
 }
 
 inline Floats clamped(Floats x, float low, float high) {
-  x = x < low ? (Floats{} + low) : x;
-  return x > high ? (Floats{} + high) : x;
+  x = x < low ? splat(low) : x;  // -0.0 stays that
+  return x > high ? splat(high) : x;
 }
 
 // base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
