@@ -670,7 +670,8 @@ void test_fused_stages() {
   gemm.word_offset = place.at;
   gemm.base = (const uint32_t*)base.at;
   gemm.pixel_border = between(0, 1) ? border.at : nullptr;
-  gemm.clamps = between(0, 1);
+  gemm.clamps_low = between(0, 1);
+  gemm.clamps_high = between(0, 1);
   gemm.clamp_low = -words * between(0, 16);
   gemm.clamp_high = between(0, 16);
   gemm.multiplier = multiplier.at;

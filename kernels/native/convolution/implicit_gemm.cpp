@@ -115,7 +115,8 @@ int32_t less(int32_t bound, int32_t offset) {
 bool plan_epilogue(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.output = conv.output;
-  gemm.clamps = conv.clamp_low != INT32_MIN || conv.clamp_high != INT32_MAX;
+  gemm.clamps_low = conv.clamp_low != INT32_MIN;
+  gemm.clamps_high = conv.clamp_high != INT32_MAX;
   gemm.clamp_low = less(conv.clamp_low, conv.offset);
   gemm.clamp_high = less(conv.clamp_high, conv.offset);
   if (conv.output != Output::kFloat) return true;

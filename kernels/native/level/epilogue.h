@@ -15,11 +15,6 @@ inline Ints clamped(Ints x, int32_t low, int32_t high) {
   return x > high ? (Ints{} + high) : x;
 }
 
-inline Floats clamped(Floats x, float low, float high) {
-  x = x < low ? splat(low) : x;  // -0.0 stays that
-  return x > high ? splat(high) : x;
-}
-
 // base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
 inline Floats dot_product(const void* base, Words mismatches) {
   const Floats count = __builtin_convertvector((Ints)mismatches, Floats);
@@ -37,11 +32,12 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
   const auto change = [&](auto with) __attribute__((always_inline)) {
     BNN_UNROLL for (int n = 0; n < N; ++n) BNN_UNROLL for (int i = 0; i < M; ++i) v[i][n] = with(v[i][n], i, n);
   };
-  for (int32_t s = 0; s < stages.count; ++s) {
-    const Stage& stage = stages.stage[s];
+  for (const Stage *at = stages.stage, *end = at + stages.count; at < end; ++at) {
+    const Stage& stage = *at;
     const float* constant = stage.constant + channel;
-    uint8_t* row[M];
-    BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = stage.tensor + (pixel + i) * stage.stride_bytes;
+    const int64_t stride = stage.stride_bytes;
+    uint8_t* const row = stage.tensor + pixel * stride;
+    const auto values = [&](int i, int n) { return row + channel * 4 + i * stride + n * kBytes; };
     switch (stage.kind) {
       case StageKind::kScale:
         change([&](Floats x, int, int n) { return x * load<Floats>(constant + n * kLanes); });
@@ -50,10 +46,12 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
         change([&](Floats x, int, int n) { return x + load<Floats>(constant + n * kLanes); });
         break;
       case StageKind::kClamp:
-        change([&](Floats x, int, int) { return clamped(x, stage.low, stage.high); });
+        if (stage.low > -__builtin_inff()) change([&](Floats x, int, int) { return x < stage.low ? splat(stage.low) : x; });
+        if (stage.high < __builtin_inff())
+          change([&](Floats x, int, int) { return x > stage.high ? splat(stage.high) : x; });
         break;
       case StageKind::kAdd:
-        change([&](Floats x, int i, int n) { return x + load<Floats>(row[i] + (channel + n * kLanes) * 4); });
+        change([&](Floats x, int i, int n) { return x + load<Floats>(values(i, n)); });
         break;
       case StageKind::kPrelu:
         change([&](Floats x, int, int n) {
@@ -65,12 +63,12 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
         BNN_UNROLL for (int i = 0; i < M; ++i) {
           const uint64_t bits =
               lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[i][n] < 0.0f); });
-          memcpy(row[i] + channel / 8, &bits, N * kLanes / 8);
+          memcpy(row + i * stride + channel / 8, &bits, N * kLanes / 8);
         }
         break;
       default:
         BNN_UNROLL for (int i = 0; i < M; ++i)
-          BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(row[i] + (channel + n * kLanes) * 4, &v[i][n], kBytes);
+          BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(values(i, n), &v[i][n], kBytes);
     }
   }
 }
@@ -100,20 +98,20 @@ __attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, cons
     }
   } else {
     const float *multipliers = gemm.multiplier + channel, *biases = gemm.bias + channel;
-    const float low = (float)gemm.clamp_low, high = (float)gemm.clamp_high;
-    const bool clamps = gemm.clamps;
-    [[maybe_unused]] Floats v[M][N];  // kStages
+    const Floats low = splat((float)gemm.clamp_low), high = splat((float)gemm.clamp_high);
+    Floats v[M][N];
+    const auto change = [&](auto with) __attribute__((always_inline)) {
+      BNN_UNROLL for (int n = 0; n < N; ++n) BNN_UNROLL for (int i = 0; i < M; ++i) v[i][n] = with(i, n);
+    };
+    change([&](int i, int n) { return dot_product(base[i] + n * kLanes, sum[i][n]); });
+    if (gemm.clamps_low) change([&](int i, int n) { return larger(v[i][n], low); });
+    if (gemm.clamps_high) change([&](int i, int n) { return smaller(v[i][n], high); });
     BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Floats multiplier = load<Floats>(multipliers + n * kLanes), bias = load<Floats>(biases + n * kLanes);
-      Floats dot[M];
-      BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = dot_product(base[i] + n * kLanes, sum[i][n]);
-      if (clamps)
-        BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = clamped(dot[i], low, high);
       BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Floats scaled = dot[i] * multiplier;  // rounded before the bias, as the reference does
-        const Floats value = scaled + bias;
-        if constexpr (kOutput == Output::kStages) v[i][n] = value;
-        else memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
+        const Floats scaled = v[i][n] * multiplier;  // rounded before the bias, as the reference does
+        v[i][n] = scaled + bias;
+        if (kOutput == Output::kFloat) memcpy(out + i * out_stride_bytes + n * kBytes, &v[i][n], kBytes);
       }
     }
     if constexpr (kOutput == Output::kStages) run_stages<M, N>(*gemm.stages, gemm.first + pixel, channel, v);

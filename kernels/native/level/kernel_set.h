@@ -40,7 +40,7 @@ struct ImplicitGemm {
   const uint32_t* base;            // [borders][groups * padded_channels]
   const uint32_t* pixel_border;    // [pixels] row of `base`; null: row 0 for all
   Output output;
-  bool clamps;                     // whether the activation limits the dot product, to:
+  bool clamps_low, clamps_high;    // whether the activation limits the dot product of kFloat, to:
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;

@@ -4,6 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __ARM_NEON
+#include <arm_neon.h>
+#endif
+
 namespace {
 
 constexpr int kBytes = BNN_VECTOR_BYTES;
@@ -34,6 +38,22 @@ template <class V>
 
 // `x` in every lane. Adding it to zeros would be an addition, for the sake of -0.0; taking zeros from it is nothing.
 [[maybe_unused]] inline Floats splat(float x) { return x - Floats{}; }
+
+// The larger and the smaller of numbers, of which none is -0.0 or no number: there the ISAs differ.
+[[maybe_unused]] inline Floats larger(Floats a, Floats b) {
+#ifdef __ARM_NEON
+  return (Floats)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+[[maybe_unused]] inline Floats smaller(Floats a, Floats b) {
+#ifdef __ARM_NEON
+  return (Floats)vminq_f32((float32x4_t)a, (float32x4_t)b);
+#else
+  return a < b ? a : b;
+#endif
+}
 
 // a * b + c, rounded once where the ISA can.
 [[maybe_unused]] inline Floats multiply_add(Floats a, Floats b, Floats c) {
