@@ -60,6 +60,8 @@ class IsaLevel:
     """Further flags of one source, which `Object` names."""
     llvm_features: str = ""
     """What Numba's CPU must be told beyond its name."""
+    table_channels: int | None = None
+    """Tiles of at least so many channels count by tables of four bits: see `native/level/table_counting.h`."""
 
 
 _AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")  # x86-64-v3
@@ -71,7 +73,7 @@ BINARY_GEMM = "level/binary_gemm"
 
 ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, "bytes", "x86-64"),
-    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 2, "bytes", "haswell", _AVX2),
+    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 8, "bytes", "haswell", _AVX2, table_channels=32),
     IsaLevel(
         "x86_64-linux-musl",
         "avx512",
@@ -138,6 +140,8 @@ def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
     channels = level.tile_vectors * lanes
     while channels >= max(8, lanes):
         name, how = f"{level.isa}-{level.tile_pixels}x{channels}", f"popcount of {level.counts}"
+        if level.table_channels and channels >= level.table_channels:
+            how = "tables of 4 bits"
         ops = ("bconv2d", "bgemm")
         found.append(MicroKernel(name, ops, level.triple, level.isa, level.tile_pixels, channels, how, source))
         channels //= 2

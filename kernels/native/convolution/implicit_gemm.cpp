@@ -73,8 +73,13 @@ bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32
       const int32_t lanes = widths.lanes(gemm.channels - c), left = gemm.channels - c;
       *block = {g, c, lanes, left < lanes ? left : lanes, weights};
       const uint32_t* from = filter + ((int64_t)g * gemm.channels + c) * k;
+      const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
-        for (int32_t l = 0; l < block->valid; ++l) weights[l] = from[l * k + j];
+        for (int32_t l = 0; l < block->valid; ++l) {
+          const uint32_t word = from[l * k + j];
+          if (!by_bytes) weights[l] = word;
+          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(word >> 8 * b);
+        }
       c += lanes;
     }
   }

@@ -12,6 +12,7 @@
 #include "level/binary_parts.h"
 #include "level/counting.h"
 #include "level/epilogue.h"
+#include "level/table_counting.h"
 #include "level/vectors.h"
 
 namespace {
@@ -145,22 +146,45 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
 
 #endif
 
+// Of a value in `out`.
+template <Output kOutput>
+constexpr int out_bits() {
+  return kOutput == Output::kBits ? 1 : kOutput == Output::kStages ? 0 : 32;
+}
+
 template <Output kOutput, int M, int N>
 __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, uint8_t* out,
                                     int64_t out_stride_bytes) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
-  Totals<M, N> totals;
-  count_mismatches(gemm, block.weights, pixel, totals);
-  Words sum[M][N];
-  totals.sum_up(sum);
   const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
   const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
   const uint32_t* base[M];
   BNN_UNROLL for (int i = 0; i < M; ++i) base[i] = gemm.base + channel;
   if (gemm.pixel_border)
     BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += (int64_t)gemm.pixel_border[first + i] * row;
+#if BNN_COUNTS_BY_TABLES
+  if constexpr (N * kLanes >= kTableLanes) {
+    TableSums<M, N * kLanes / kTableLanes> sums;
+    count_by_tables(gemm, block.weights, pixel, sums);
+    // Finished in parts, each of whose values fit into registers.
+    for (int c = 0; c < N * kLanes; c += 2 * kLanes) {
+      Words sum[M][2];
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        BNN_UNROLL for (int n = 0; n < 2; ++n) sum[i][n] = sums.words(i, c + n * kLanes);
+      }
+      finish<kOutput, M, 2>(gemm, base, channel + c, first, sum, out, out_stride_bytes);
+      BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += 2 * kLanes;
+      out += 2 * kLanes * out_bits<kOutput>() / 8;
+    }
+    return;
+  }
+#endif
+  Totals<M, N> totals;
+  count_mismatches(gemm, block.weights, pixel, totals);
+  Words sum[M][N];
+  totals.sum_up(sum);
   finish<kOutput, M, N>(gemm, base, channel, first, sum, out, out_stride_bytes);
 }
 
@@ -194,8 +218,7 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   const Tile tall = tile_of<kOutput, N, kPixels>(low + 1), small = tile_of<kOutput, N, kPixels>(low);
   const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
   const bool partly = block.valid < block.lanes;
-  const int64_t before = kOutput == Output::kStages ? 0 : kOutput == Output::kBits ? channel / 8 : channel * 4;
-  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + before;
+  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + channel * out_bits<kOutput>() / 8;
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const Tile compute = t < higher ? tall : small;
     const int64_t height = t < higher ? low + 1 : low;
@@ -226,11 +249,28 @@ static_assert(kVectors * kLanes <= 64 && kVectors >= kNarrowest);
 void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
   const int vectors = block.lanes / kLanes;
   if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last);
+  if constexpr (kVectors >= 8 * kNarrowest) {
+    if (vectors == 4 * kNarrowest) return panel_of<4 * kNarrowest>(gemm, block, first, last);
+  }
   if constexpr (kVectors >= 4 * kNarrowest) {
     if (vectors == 2 * kNarrowest) return panel_of<2 * kNarrowest>(gemm, block, first, last);
   }
   if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
 }
+
+#if BNN_COUNTS_BY_TABLES
+constexpr int kByBytes = kTableLanes;
+
+// One step of a chain, and the products that it does.
+inline Words roof_step(Words sum, Words w, Words a) {
+  return (Words)((Octets)sum + (Octets)_mm256_shuffle_epi8((__m256i)a, (__m256i)w));
+}
+constexpr int64_t kRoofBits = kBytes * 4;
+#else
+constexpr int kByBytes = 0;
+inline Words roof_step(Words sum, Words w, Words a) { return count(sum, w ^ a); }
+constexpr int64_t kRoofBits = kBytes * 8;
+#endif
 
 int64_t popcount_roof(int64_t rounds) {
   constexpr int kChains = 8;  // enough to cover the latency of one round
@@ -239,16 +279,17 @@ int64_t popcount_roof(int64_t rounds) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < kChains; ++i) {
       asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
-      sum[i] = count(sum[i], w ^ a);
+      sum[i] = roof_step(sum[i], w, a);
     }
   }
   for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));
-  return rounds * kChains * kBytes * 8;
+  return rounds * kChains * kRoofBits;
 }
 
 }  // namespace
 
 const bnn::KernelSet BNN_PART(binary) = {
-    BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
+    BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes, kByBytes},
+    implicit_gemm,
     BNN_PART(bitpack_f32), BNN_PART(bitpack_i8), BNN_PART(bit_max_pool), popcount_roof,
 };

@@ -56,7 +56,7 @@ struct ChannelBlock {
   int32_t first;                   // channel within the group
   int32_t lanes;                   // one of the kernel set's widths
   int32_t valid;                   // lanes that are real channels
-  const uint32_t* weights;         // [segments * segment_words][lanes]
+  const uint32_t* weights;         // [segments * segment_words][lanes], or by bytes: see BlockWidths
 };
 
 // Where a kernel is said to read beyond an array's end: one vector of the widest ISA.
@@ -78,6 +78,9 @@ struct BitPool {
 // How many channels a block may have: powers of two from one number to another.
 struct BlockWidths {
   int32_t least, most;
+  // Binary weights of blocks of at least so many lie [word][byte][lane]; 0: of none, all lie [word][lane].
+  int32_t by_bytes = 0;
+  __attribute__((always_inline)) bool is_by_bytes(int32_t lanes) const { return by_bytes && lanes >= by_bytes; }
   // For so many channels that are left. Always inlined: the linker must not merge two levels' code.
   __attribute__((always_inline)) int32_t lanes(int32_t remaining) const {
     int32_t lanes = least;
