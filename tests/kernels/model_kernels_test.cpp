@@ -1,4 +1,5 @@
-// Every kernel of one ISA level's ModelKernels, and the stages that its binary products run, against plain loops, over seeded odd shapes:
+// Every kernel of one ISA level's ModelKernels, and the stages that its binary products run, against plain loops, over
+// seeded odd shapes:
 //   model_kernels_test ISA SEED     prints what differs, a line each, and how much was compared
 // Exits with 1 when anything differs, 77 when this CPU lacks the ISA.
 //

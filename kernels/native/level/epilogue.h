@@ -46,7 +46,8 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
         change([&](Floats x, int, int n) { return x + load<Floats>(constant + n * kLanes); });
         break;
       case StageKind::kClamp:
-        if (stage.low > -__builtin_inff()) change([&](Floats x, int, int) { return x < stage.low ? splat(stage.low) : x; });
+        if (stage.low > -__builtin_inff())
+          change([&](Floats x, int, int) { return x < stage.low ? splat(stage.low) : x; });
         if (stage.high < __builtin_inff())
           change([&](Floats x, int, int) { return x > stage.high ? splat(stage.high) : x; });
         break;

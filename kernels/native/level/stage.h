@@ -7,7 +7,8 @@ namespace bnn {
 // The numbers are those of the file format, docs/plans.md.
 enum class StageKind : uint32_t {
   kScale = 0, kShift = 1, kClamp = 2, kAdd = 3, kMul = 4, kAddImage = 5, kMulImage = 6, kPrelu = 7, kAbs = 8,
-  kLogistic = 9, kAddI8 = 10, kMulI8 = 11, kHardSwish = 12, kTanh = 13, kExp = 14, kSqrt = 15, kStore = 16, kStoreBits = 17, kStoreI8 = 18, kRoundI8 = 19,
+  kLogistic = 9, kAddI8 = 10, kMulI8 = 11, kHardSwish = 12, kTanh = 13, kExp = 14, kSqrt = 15,
+  kStore = 16, kStoreBits = 17, kStoreI8 = 18, kRoundI8 = 19,
   kStoreRequantized = 20, kStoreRequantizedOnce = 21, kStoreI8Even = 22, kRoundI8Even = 23,
   kRsqrt = 24,
 };

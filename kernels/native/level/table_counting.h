@@ -1,8 +1,8 @@
 // Counting by tables in registers, for AVX2, which has no popcount: part of binary_gemm.cpp.
 //
 // Four bits of an activation choose one of 16 tables: for each four bits of a weight, how many differ. A byte lane is a
-// channel, so a shuffle looks up 32 channels at once, and two instructions count 128 bits; an exclusive or and a popcount
-// take eight for 256. Weights lie [word][byte][channel], a byte of a channel's word each.
+// channel, so a shuffle looks up 32 channels at once: two instructions count 128 bits, where an exclusive or, a popcount
+// and an addition take eight for 256. Weights lie [word][byte][channel], a byte of a channel's word each.
 #pragma once
 #include "level/counting.h"
 #include "level/kernel_set.h"

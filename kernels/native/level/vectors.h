@@ -64,8 +64,8 @@ template <class V>
 #endif
 }
 
-// Bit n * kLanes + l of the result: lane l of mask(n) is set, of N masks of at most 64 lanes. A template, so that only the
-// branch of this width is compiled.
+// Bit n * kLanes + l of the result: lane l of mask(n) is set, of N masks with at most 64 lanes. A template, so that only
+// the branch of this width is compiled.
 template <int N, class Mask>
 [[maybe_unused]] __attribute__((always_inline)) inline uint64_t lane_bits(Mask mask) {
   if constexpr (kLanes >= 8) {
@@ -73,7 +73,8 @@ template <int N, class Mask>
     typedef bool Bools __attribute__((ext_vector_type(sizeof(Lanes) / 4)));
     uint64_t all = 0;
     BNN_UNROLL for (int n = 0; n < N; ++n) {
-      unsigned _BitInt(kLanes) bits = __builtin_bit_cast(unsigned _BitInt(kLanes), __builtin_convertvector(mask(n), Bools));
+      typedef unsigned _BitInt(kLanes) Number;
+      const Number bits = __builtin_bit_cast(Number, __builtin_convertvector(mask(n), Bools));
       all |= (uint64_t)bits << (n * kLanes);
     }
     return all;
@@ -86,8 +87,8 @@ template <int N, class Mask>
         const int32_t from = -(1 << 4 * (n - first));
         lanes = (lanes & ~from) | (mask(n) & from);
       }
-      all |= (uint64_t)(uint32_t)__builtin_reduce_add(lanes & Ints{0x11111111, 0x22222222, 0x44444444, (int32_t)0x88888888})
-             << (4 * first);
+      const Ints own = {0x11111111, 0x22222222, 0x44444444, (int32_t)0x88888888};
+      all |= (uint64_t)(uint32_t)__builtin_reduce_add(lanes & own) << (4 * first);
     }
     return all & (N < 16 ? (1ull << N * kLanes) - 1 : ~0ull);
   }
