@@ -63,7 +63,7 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
       case StageKind::kStoreBits:
         BNN_UNROLL for (int i = 0; i < M; ++i) {
           const uint64_t bits =
-              lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[i][n] < 0.0f); });
+              all_lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[i][n] < 0.0f); });
           memcpy(row + i * stride + channel / 8, &bits, N * kLanes / 8);
         }
         break;
@@ -83,7 +83,7 @@ __attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, cons
                                                   uint8_t* out, int64_t out_stride_bytes) {
   if constexpr (kOutput == Output::kBits) {
     BNN_UNROLL for (int i = 0; i < M; ++i) {
-      const uint64_t bits = lane_bits<N>([&](int n) __attribute__((always_inline)) {
+      const uint64_t bits = all_lane_bits<N>([&](int n) __attribute__((always_inline)) {
         return (Ints)sum[i][n] > load<Ints>(base[i] + n * kLanes);
       });
       memcpy(out + i * out_stride_bytes, &bits, N * kLanes / 8);

@@ -99,7 +99,7 @@ inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
   constexpr int32_t kChannels = N * kLanes;
   uint8_t* pixel = stage.tensor + at.pixel * stage.stride_bytes;
   if (stage.kind == StageKind::kStoreBits) {
-    uint64_t bits = lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[n] < 0.0f); });
+    uint64_t bits = all_lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[n] < 0.0f); });
     if (at.valid < kChannels) bits &= (1ull << at.valid) - 1;
     memcpy(pixel + at.channel / 8, &bits, kChannels / 8);
     return;

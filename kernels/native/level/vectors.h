@@ -67,7 +67,7 @@ template <class V>
 // Bit n * kLanes + l of the result: lane l of mask(n) is set, of N masks with at most 64 lanes. A template, so that only
 // the branch of this width is compiled.
 template <int N, class Mask>
-[[maybe_unused]] __attribute__((always_inline)) inline uint64_t lane_bits(Mask mask) {
+[[maybe_unused]] __attribute__((always_inline)) inline uint64_t all_lane_bits(Mask mask) {
   if constexpr (kLanes >= 8) {
     typedef decltype(mask(0)) Lanes;
     typedef bool Bools __attribute__((ext_vector_type(sizeof(Lanes) / 4)));
@@ -92,6 +92,12 @@ template <int N, class Mask>
     }
     return all & (N < 16 ? (1ull << N * kLanes) - 1 : ~0ull);
   }
+}
+
+// The same of one mask.
+template <class Mask>
+[[maybe_unused]] inline uint32_t lane_bits(Mask mask) {
+  return (uint32_t)all_lane_bits<1>([=](int) __attribute__((always_inline)) { return mask; });
 }
 
 }  // namespace

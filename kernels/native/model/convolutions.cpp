@@ -164,7 +164,10 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
     return nullptr;
   self->produce = bconv;
   keep_dots(*self, binary, builder);
-  if (!self->finishes && can_fuse(*self)) self->produce_all = bconv_stages;
+  if (!self->finishes && can_fuse(*self)) {
+    self->produce_all = bconv_stages;
+    self->scratch_bytes = self->strip_bytes = 0;
+  }
   set_input(*self, step, builder);
   set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels.binary->tile_pixels);
   return builder.error.failed() ? nullptr : self;
