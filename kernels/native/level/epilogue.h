@@ -34,16 +34,16 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
   };
   for (const Stage *at = stages.stage, *end = at + stages.count; at < end; ++at) {
     const Stage& stage = *at;
-    const float* constant = stage.constant + channel;
+    const auto constant = [&](int n) { return load<Floats>(stage.constant + channel + n * kLanes); };
     const int64_t stride = stage.stride_bytes;
     uint8_t* const row = stage.tensor + pixel * stride;
     const auto values = [&](int i, int n) { return row + channel * 4 + i * stride + n * kBytes; };
     switch (stage.kind) {
       case StageKind::kScale:
-        change([&](Floats x, int, int n) { return x * load<Floats>(constant + n * kLanes); });
+        change([&](Floats x, int, int n) { return x * constant(n); });
         break;
       case StageKind::kShift:
-        change([&](Floats x, int, int n) { return x + load<Floats>(constant + n * kLanes); });
+        change([&](Floats x, int, int n) { return x + constant(n); });
         break;
       case StageKind::kClamp:
         if (stage.low > -__builtin_inff())
@@ -56,7 +56,7 @@ __attribute__((always_inline)) inline void run_stages(const bnn::Stages& stages,
         break;
       case StageKind::kPrelu:
         change([&](Floats x, int, int n) {
-          const Floats scaled = x * load<Floats>(constant + n * kLanes);
+          const Floats scaled = x * constant(n);
           return x >= 0.0f ? x : scaled;
         });
         break;
