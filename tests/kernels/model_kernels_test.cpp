@@ -740,7 +740,7 @@ int main(int count, char** arguments) {
     test_readers();
     test_stages(turn);
     if (turn % 3 == 0) test_conv();
-    test_fused_stages();
+    if (binary->runs_stages) test_fused_stages();
     if (turn % 6 == 0) test_softmax(turn / 6);
   }
   test_roofs();

@@ -61,7 +61,9 @@ void bconv_stages(const Stream& stream, int64_t first, int64_t last) {
 
 // Whether every stage is one that tiles can run, and every tile has channels only, of whole words.
 bool can_fuse(const ConvStream& self) {
-  bool fuses = self.plan.gemm.padded_channels == self.plan.gemm.channels && self.stages.channels % 32 == 0;
+  const ImplicitGemm& gemm = self.plan.gemm;
+  const bool has_whole_tiles = gemm.padded_channels == gemm.channels && self.stages.channels % 32 == 0;
+  bool fuses = self.binary_kernels->runs_stages && has_whole_tiles;
   for (int32_t i = 0; i < self.stages.count; ++i) fuses &= fuses_with(self.stages.stage[i].kind);
   return fuses;
 }
@@ -76,6 +78,8 @@ void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.prepare = fill_border;
   self.prepare_units = self.plan.padding.rows();
 }
+
+int32_t tile_pixels(const ConvStream& self) { return self.binary_kernels->pixels(self.plan.block->lanes); }
 
 void set_label(ConvStream& self, const char* what, int32_t tile_pixels) {
   snprintf(self.label, sizeof self.label, "%s %dx%d", what, tile_pixels, self.plan.block->lanes);
@@ -160,7 +164,7 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
   self->cost_ns = 0.002 * (double)(binary.shape.pixels() * step.c) * (double)binary.bits();
   self->binary_kernels = builder.kernels.binary;
   if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error) ||
-      !init_stream(*self, step, builder.kernels.binary->tile_pixels, true, builder))
+      !init_stream(*self, step, tile_pixels(*self), true, builder))
     return nullptr;
   self->produce = bconv;
   keep_dots(*self, binary, builder);
@@ -169,7 +173,7 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
     self->scratch_bytes = self->strip_bytes = 0;
   }
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels.binary->tile_pixels);
+  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;
 }
 
@@ -188,11 +192,11 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
   keep_dots(*self, binary, builder);
   if (self->finishes) {
     self->row_floats = strip_row(step.c);
-    self->strip_tiles = builder.kernels.binary->tile_pixels;
+    self->strip_tiles = tile_pixels(*self);
     self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
   }
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", builder.kernels.binary->tile_pixels);
+  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;
 }
 
