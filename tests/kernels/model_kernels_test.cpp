@@ -1,4 +1,5 @@
-// Every kernel of one ISA level's ModelKernels against plain loops, over seeded odd shapes:
+// Every kernel of one ISA level's ModelKernels, and the stages that its binary products run, against plain loops, over
+// seeded odd shapes:
 //   model_kernels_test ISA SEED     prints what differs, a line each, and how much was compared
 // Exits with 1 when anything differs, 77 when this CPU lacks the ISA.
 //
@@ -22,6 +23,7 @@ namespace {
 using namespace bnn;
 
 const ModelKernels* kernels;
+const KernelSet* binary;
 int failures;
 int64_t compared;
 
@@ -414,8 +416,8 @@ struct StagesTest {
   int64_t bytes[12];
   bool exact = true;
 
-  StagesTest() {
-    channels = odd_channels();
+  explicit StagesTest(int32_t of_channels) {
+    channels = of_channels;
     images = between(1, 3);
     image_pixels = between(1, 7);
     pixels = images * image_pixels;
@@ -650,7 +652,7 @@ void test_stages(int turn) {
                                     StageKind::kAbs, StageKind::kRoundI8, StageKind::kAddI8, StageKind::kMulI8,
                                     StageKind::kRoundI8Even, StageKind::kHardSwish, StageKind::kSqrt, StageKind::kRsqrt};
   constexpr int32_t kMost = sizeof kChanges / sizeof *kChanges - 1;
-  StagesTest t;
+  StagesTest t(odd_channels());
   const Reals strip(t.taken * t.row);
   if (turn % 8 == 7) {
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = between(0, 3) ? real() * 20 : special();
@@ -675,6 +677,78 @@ void test_stages(int turn) {
   for (Stage& s : t.stage) free((void*)s.bias), free((void*)s.multiplier), free((void*)s.shift);
 }
 
+// Binary products that run their stages, against those that store their values.
+void test_fused_stages() {
+  constexpr StageKind kChanges[] = {StageKind::kScale, StageKind::kShift, StageKind::kClamp, StageKind::kAdd,
+                                    StageKind::kPrelu};
+  const int32_t groups = between(0, 3) ? 1 : 2, channels = 32 * between(1, 5), all = groups * channels;
+  StagesTest t(all);
+  for (int32_t i = between(0, 5); i > 0; --i) t.add(kChanges[between(0, 4)]);
+  if (between(0, 1)) t.add(StageKind::kStoreBits);
+  if (between(0, 1)) t.add(StageKind::kStore), t.add(kChanges[between(0, 4)]);
+  t.add(between(0, 1) ? StageKind::kStore : StageKind::kStoreBits);
+  for (int32_t i = 0; i < t.count; ++i)  // what must not become 0.0
+    if (t.stage[i].kind == StageKind::kClamp && between(0, 1)) {
+      t.stage[i].low = -0.0f;
+      t.stage[i].high = (float)between(0, 6);
+    }
+  const int32_t segments = between(1, 3), length = between(1, 9), words = segments * length;
+  const Buffer<uint32_t> input(groups * length + 4000), weights((int64_t)all * words);
+  for (int64_t i = 0; i < input.count; ++i) input[i] = random_word();
+  for (int64_t i = 0; i < weights.count; ++i) weights[i] = random_word();
+  const Buffer<uint32_t> offset(t.taken), segment(segments), place(words), border(t.taken);
+  for (int64_t p = 0; p < t.taken; ++p) {
+    offset[p] = (uint32_t)between(0, 3000);
+    border[p] = (uint32_t)between(0, 1);
+  }
+  for (int32_t s = 0; s < segments; ++s) segment[s] = (uint32_t)between(0, 700);
+  for (int32_t w = 0; w < words; ++w) place[w] = segment[w / length] + (uint32_t)(w % length);
+  const Reals multiplier(all), bias(all), base(2 * all), strip(t.taken * t.row);
+  for (int64_t i = 0; i < base.count; ++i) base[i] = (float)between(-64, 64);
+  for (int64_t i = 0; i < bias.count; ++i) bias[i] = between(0, 3) ? bias[i] : -0.0f;
+  ImplicitGemm gemm = {};
+  gemm.pixels = t.taken;
+  gemm.groups = groups;
+  gemm.channels = gemm.padded_channels = channels;
+  gemm.segments = segments;
+  gemm.segment_words = gemm.group_words = length;
+  gemm.input = input.at;
+  gemm.pixel_offset = offset.at;
+  gemm.segment_offset = segment.at;
+  gemm.words = words;
+  gemm.word_offset = place.at;
+  gemm.base = (const uint32_t*)base.at;
+  gemm.pixel_border = between(0, 1) ? border.at : nullptr;
+  gemm.clamps_low = between(0, 1);
+  gemm.clamps_high = between(0, 1);
+  gemm.clamp_low = -words * between(0, 16);
+  gemm.clamp_high = between(0, 16);
+  gemm.multiplier = multiplier.at;
+  gemm.bias = bias.at;
+  const Stages stages = {t.stage, t.count, all, t.image_pixels};
+  const int64_t cut = between(0, (int32_t)t.taken);
+  const auto run = [&](int64_t from, int64_t to) {
+    int64_t done = 0;
+    for (int32_t g = 0; g < groups; ++g)
+      for (int32_t c = 0, lanes; c < channels; c += lanes, done += (int64_t)lanes * words) {
+        lanes = binary->widths.lanes(channels - c);
+        binary->implicit_gemm(gemm, {g, c, lanes, lanes, weights.at + done}, from, to);
+      }
+  };
+  gemm.output = Output::kFloat;
+  gemm.out = (uint8_t*)strip.at;
+  gemm.out_stride_bytes = t.row * 4;
+  run(0, t.taken);
+  gemm.output = Output::kStages;
+  gemm.stages = &stages;
+  gemm.first = t.first;
+  gemm.out = nullptr;
+  gemm.out_stride_bytes = 0;
+  run(cut, t.taken);
+  run(0, cut);
+  t.check(strip.at);
+}
+
 void test_roofs() {
   const int64_t once = kernels->fma_roof(1);
   if (once <= 0 || kernels->fma_roof(7) != 7 * once) fail("fma_roof: operations do not follow its rounds");
@@ -691,10 +765,13 @@ void test_roofs() {
   }
 }
 
-const Kernels* find_level(const char* isa) {
+// Levels that this machine can use; some have no name before they are prepared.
+const Kernels* find_level(const char* isa, bool& lacks_some) {
   constexpr const Kernels* kLevels[] = {BNN_LEVELS};
-  for (const Kernels* level : kLevels)
-    if (!strcmp(level->binary->isa, isa)) return level;
+  for (const Kernels* level : kLevels) {
+    if (!machine_has(level->features) || (level->prepare && !level->prepare())) lacks_some = true;
+    else if (!strcmp(level->binary->isa, isa)) return level;
+  }
   return nullptr;
 }
 
@@ -702,16 +779,18 @@ const Kernels* find_level(const char* isa) {
 
 int main(int count, char** arguments) {
   constexpr int kTurns = 300;
-  const Kernels* level = count == 3 ? find_level(arguments[1]) : nullptr;
-  if (!level) return 2;
-  if (!machine_has(level->features)) return 77;
+  bool lacks_some = false;
+  const Kernels* level = count == 3 ? find_level(arguments[1], lacks_some) : nullptr;
+  if (!level) return lacks_some ? 77 : 2;
   kernels = level->model;
+  binary = level->binary;
   state = strtoull(arguments[2], nullptr, 10);
   for (int turn = 0; turn < kTurns; ++turn) {
     test_windows(turn);
     test_readers();
     test_stages(turn);
     if (turn % 3 == 0) test_conv();
+    if (binary->runs_stages) test_fused_stages();
     if (turn % 6 == 0) test_softmax(turn / 6);
   }
   test_roofs();

@@ -37,7 +37,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     sources += [
         (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level, name))
         for level in levels
-        for name in sources_in(level.folder)
+        for name in (*sources_in(level.folder), *level.sources)
     ]
 
     def compile_one(index: int) -> str:

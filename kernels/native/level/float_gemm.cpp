@@ -4,7 +4,7 @@
 // broadcast. Each output is summed in order of k from its bias on, so no split of pixels changes a bit.
 #include "level/model_parts.h"
 
-#include "level/epilogue.h"
+#include "level/float_epilogue.h"
 #include "level/vectors.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // Depthwise convolution and pooling for whole models, compiled once per ISA level: vectors of channels, tap after tap.
-#include "level/epilogue.h"
+#include "level/float_epilogue.h"
 #include "level/model_parts.h"
 #include "level/vectors.h"
 

@@ -49,6 +49,26 @@ void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* o
   if (self.finishes) finish_dots(self.dots, (const int32_t*)out, row, last - first, (uint8_t*)out, row * 4);
 }
 
+// The kernels' tiles go through the stages as well.
+void bconv_stages(const Stream& stream, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)stream;
+  ImplicitGemm gemm = view(self.plan, first, last, nullptr, 0);
+  gemm.output = Output::kStages;
+  gemm.stages = &self.stages;
+  gemm.first = first;
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+}
+
+// Whether every stage is one that tiles can run, and every tile has channels only, of whole words.
+bool can_fuse(const ConvStream& self) {
+  const ImplicitGemm& gemm = self.plan.gemm;
+  const bool has_whole_tiles = gemm.padded_channels == gemm.channels && self.stages.channels % 32 == 0;
+  bool fuses = self.binary_kernels->runs_stages && has_whole_tiles;
+  for (int32_t i = 0; i < self.stages.count; ++i) fuses &= fuses_with(self.stages.stage[i].kind);
+  return fuses;
+}
+
 // Where the windows are read from: x itself, or its padded copy.
 void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.x = builder.place(*step.x);
@@ -157,6 +177,10 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
     return nullptr;
   self->produce = bconv;
   keep_dots(*self, binary, builder);
+  if (!self->finishes && can_fuse(*self)) {
+    self->produce_all = bconv_stages;
+    self->scratch_bytes = self->strip_bytes = 0;
+  }
   set_input(*self, step, builder);
   set_label(*self, self->finishes ? "bconv i32" : "bconv f32", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;

@@ -13,6 +13,7 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
   const int64_t pixels = last - first, tiles = (pixels + self.tile_pixels - 1) / self.tile_pixels;
   const int64_t strips = (tiles + self.strip_tiles - 1) / self.strip_tiles;
   uint8_t* extra = scratch + self.strip_bytes;
+  if (self.produce_all) return self.produce_all(self, first, last);
   if (self.direct) {
     for (int64_t s = 0; s < strips; ++s) {
       const int64_t from = first + pixels * (tiles * s / strips) / tiles;

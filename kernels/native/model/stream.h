@@ -10,6 +10,8 @@ struct Stream : Step {
   // Pixels [first, last) of the stream, to `out` with `row_floats` between two. `extra` is what add_scratch asked for.
   void (*produce)(const Stream&, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row_floats);
   Stages stages;
+  // Instead of these, where the producer runs the stages itself.
+  void (*produce_all)(const Stream&, int64_t first, int64_t last);
   bool is_integer;       // produces i32, for its only stage, which requantizes them
   int32_t row_floats;
   int64_t tile_pixels;   // what the micro-kernel takes at once
