@@ -149,6 +149,8 @@ def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
     key = None
     if spec.kind.is_here:
         key = next((f"key {name!r}" for name in ("workdir", "tune") if getattr(spec, name)), None)
+    if spec.power_cycle:  # a program that would be run here
+        key = "key 'power_cycle'"
     if spec.name == LOCAL.name and spec != LOCAL:
         key = key or "the table itself"
     if key is not None:

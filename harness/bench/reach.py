@@ -11,6 +11,7 @@ from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.probe import probe
+from bnnbench.devices.quarantine import require_fit
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -106,7 +107,7 @@ def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
 def reach_all(
     specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
 ) -> tuple[list[Reached], dict[str, Exception]]:
-    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache.
+    """The fit devices that answer, and why the others don't, by name. One after the other: builds share the cache.
 
     Raises what concerns all of them, and, where none answers, what is wrong with the inventory or this program.
     """
@@ -115,6 +116,7 @@ def reach_all(
     try:
         for spec in specs:
             try:
+                require_fit(spec)
                 reached.append(reach(spec, engines, tell))
             except Exception as error:
                 if concerns_all(error):

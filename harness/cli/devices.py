@@ -1,4 +1,4 @@
-"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate."""
+"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate, quarantine, release."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bnnbench.devices.kinds import addresses
 
 from .examples import give_own_examples
 from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption, WaitOption
+from .quarantine import quarantine, release
 
 app = App(
     name="devices",
@@ -24,7 +25,9 @@ app = App(
   bnnbench devices doctor pi4                   # what makes it unreliable, and the fix
   bnnbench devices restore pi4                  # undo what a crashed run changed there
   bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
-  bnnbench devices list""",
+  bnnbench devices quarantine pi4 "its fan is broken"
+  bnnbench devices release pi4                  # runs may use it again
+  bnnbench devices list                         # and which are quarantined, and why""",
 )
 
 
@@ -209,4 +212,6 @@ def restore(
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
 
 
+app.command(quarantine)
+app.command(release)
 give_own_examples(app)
