@@ -23,7 +23,7 @@ from bnnbench.results.store.stored_run import StoredRun
 
 _KEPT_FACTS = frozenset(
     (
-        *("model", "machine", "kernel", "os_release", "elf_class", "triple", "cpu_model", "cpus", "clusters"),
+        *("model", "soc", "machine", "kernel", "os_release", "elf_class", "triple", "cpu_model", "cpus", "clusters"),
         *("smt_siblings", "isa_features", "boot_id", "machine_id", "memory_bytes", "memory_available_bytes"),
         *("page_size_bytes", "clock_hz", "firmware_clock_hz", "governor", "temperature_celsius"),
         *("temperature_left_out", "throttled", "load_average", "cpu_quota", "revision", "firmware", "cooling"),
