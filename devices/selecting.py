@@ -61,7 +61,7 @@ def listed(inventory: Inventory) -> list[DeviceSpec]:
 
 
 def _asked_for(query: Query, inventory: Inventory, tell: Tell) -> tuple[DeviceSpec, ...]:
-    possible = [inventory[spec.name] for spec in inventory.devices.values() if could_match(query, spec)]
+    possible = [spec for spec in listed(inventory) if could_match(query, spec)]
     if query.needs_facts:
         facts = facts_of(possible, tell)
         told = {spec.name: attributes_of(spec, _values(facts[spec.name])) for spec in possible if spec.name in facts}

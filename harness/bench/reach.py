@@ -10,6 +10,7 @@ from pathlib import Path
 from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.inventory import LOCAL
+from bnnbench.devices.known_facts import remember
 from bnnbench.devices.probe import probe
 from bnnbench.devices.quarantine import require_fit
 from bnnbench.devices.spec import DeviceSpec
@@ -44,6 +45,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     transport = connect(spec)
     try:
         facts = probe(transport)
+        remember(spec, facts)
         if facts.system not in (None, "Linux"):
             raise DeviceError(f"device {spec.name!r} cannot be measured: {facts['triple'].source}.")
         cores = cores_of(spec, facts)

@@ -57,6 +57,7 @@ def add(
 
     from bnnbench.devices.inventory import add as add_entry
     from bnnbench.devices.inventory import find_inventory
+    from bnnbench.devices.known_facts import remember
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.spec import parse_url
     from bnnbench.devices.transport import connect
@@ -76,6 +77,7 @@ def add(
     with connect(spec) as transport:
         facts = probe_device(transport)
     add_entry(path, spec)
+    remember(spec, facts)
     print_facts(facts, json)
     if not json:
         print(f"added to {path}; measure with: bnnbench run --device {name}")
@@ -153,14 +155,18 @@ def probe(
     debug: DebugOption = False,
 ) -> None:
     """Show the facts of a device, and the source of each."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
+    from bnnbench.devices.known_facts import remember
     from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.selecting import resolve
     from bnnbench.devices.transport import connect
 
     from .device_tables import print_facts
 
-    with connect(resolve(device, open_inventory(inventory))) as transport:
+    spec = resolve(device, open_inventory(inventory))
+    with connect(spec) as transport:
         facts = probe_device(transport)
+    remember(spec, facts)
     print_facts(facts, json)
 
 
@@ -175,8 +181,9 @@ def doctor(
 ) -> None:
     """Report what makes measurements on a device unreliable, and how to fix it."""
     from bnnbench.devices.doctor import diagnose
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.selecting import resolve
     from bnnbench.devices.transport import connect
 
     from .device_tables import print_findings
@@ -198,7 +205,8 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     """Undo what a run changed on a device: governor, turbo, Android's power modes."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
+    from bnnbench.devices.selecting import resolve
 
     from ..errors import CannotMeasure
     from ..tasks.restore import restore_device

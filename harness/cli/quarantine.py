@@ -18,8 +18,9 @@ def quarantine(
     debug: DebugOption = False,
 ) -> None:
     """Quarantine a device: runs refuse it, with the reason, until it is released."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.devices.quarantine import quarantine as put
+    from bnnbench.devices.selecting import resolve
     from bnnbench.results.printable import printable
 
     from ..errors import CallError
@@ -32,8 +33,9 @@ def quarantine(
 
 def release(device: DeviceArgument, /, *, inventory: InventoryOption = None, debug: DebugOption = False) -> None:
     """End a device's quarantine, and forget its losses."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.devices.quarantine import release as end
+    from bnnbench.devices.selecting import resolve
     from bnnbench.results.printable import printable
 
     spec = resolve(device, open_inventory(inventory))
