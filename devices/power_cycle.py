@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,9 +44,16 @@ def power_cycle(spec: DeviceSpec, check: Callable[[], None] = lambda: None, *, l
                 raise CommandFailed(f"{what} did not end within {limit_s:g} s and was stopped; try it in a terminal.")
             time.sleep(_POLL_S)
     except BaseException:
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _end(process)
         raise
     if process.returncode:
         raise CommandFailed(f"{what} ended with status {process.returncode}; try it in a terminal.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With all that it started, where the system has groups of processes."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

@@ -174,6 +174,8 @@ def _suite(names: Pseudonyms, value: Any, key: str) -> Any:
     """What the run was asked for: programs and paths are named by it."""
     if key == "command":
         return ["<command>"] if value else value
+    if key == "pools" and isinstance(value, dict):  # a query may hold a host or a serial number
+        return {f"pool {n}": _value(names, members, "devices") for n, members in enumerate(value.values(), 1)}
     if isinstance(value, dict):
         return {
             names.text(str(name)): _suite(names, item, _inner(key, str(name), item)) for name, item in value.items()

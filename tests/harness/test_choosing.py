@@ -208,10 +208,24 @@ def test_a_run_by_what_devices_are(bench: Bench) -> None:
     record = bench.store.run("latest").record
     assert (record.suite["devices"], record.suite["pools"]) == (["a"], {"name~a,cpus>=1": ["a"]})
     assert bench.run("devices", "quarantine", "a", "it is hot").returncode == 0
+    wrong = bench.run("run", *words, "-d", "sco=x")
+    assert wrong.returncode == 2
+    assert "did you mean 'soc'" in one_sentence(wrong.stderr)
     one = bench.run("run", *words, "--any", "1")
     assert one.returncode == 0, one.stderr
     assert "left out: device 'a' is quarantined since" in " ".join(one.stderr.split())
     assert list(bench.store.run("latest").record.devices) == ["b"]
-    wrong = bench.run("run", *words, "-d", "sco=x")
-    assert wrong.returncode == 2
-    assert "did you mean 'soc'" in one_sentence(wrong.stderr)
+
+
+def test_what_is_between_the_boards_of_a_pool_is_told(bench: Bench) -> None:
+    boards = '[device.a]\ntransport = "local"\n[device.b]\ntransport = "local"\n[pool.both]\ndevices = ["a", "b"]\n'
+    bench.write("devices.toml", boards)
+    words = ["small.toml", "--filter", "maxpool", "-d", "both", "--store", "store", "--engine", "native"]
+    done = bench.run("run", *words)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 boards of 'both': " in done.stdout
+    assert "between boards" in done.stdout
+    report = bench.run("report", "latest", "--store", "store", "-o", "page")
+    assert report.returncode == 0, report.stderr
+    (page,) = (bench.folder / "page").glob("*.html")
+    assert "<h3>Between boards of one pool</h3>" in page.read_text()
