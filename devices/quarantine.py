@@ -47,10 +47,12 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the file holds: quarantines and numbers of losses, by place."""
+    """What the file holds by place: quarantines, numbers of losses, and when figures were accepted that had been out of
+    control."""
 
     quarantines: dict[str, Quarantine] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
+    releases: dict[str, str] = field(default_factory=dict)
 
 
 def file_path() -> Path:
@@ -87,7 +89,16 @@ def release(spec: DeviceSpec) -> Quarantine | None:
     """Ends a quarantine, and forgets the losses. None where there was none. Raises DeviceError."""
     with _changing() as known:
         known.losses.pop(place_of(spec), None)
-        return known.quarantines.pop(place_of(spec), None)
+        ended = known.quarantines.pop(place_of(spec), None)
+        if ended is not None and ended.cause in ("canary", "calibration"):
+            known.releases[place_of(spec)] = datetime.now(UTC).isoformat(timespec="seconds")
+        return ended
+
+
+def accepted_since(spec: DeviceSpec) -> str | None:
+    """When the device was last released although its figures had been out of control: those before are another
+    device's, so to say. ISO 8601 in UTC. Raises DeviceError."""
+    return _read().releases.get(place_of(spec))
 
 
 def note_loss(spec: DeviceSpec, reason: str) -> Quarantine | None:
@@ -134,6 +145,7 @@ def _changing() -> Iterator[_Known]:
                 "schema": 1,
                 "quarantines": [asdict(each) for each in known.quarantines.values()],
                 "losses": known.losses,
+                "releases": known.releases,
             }
             replace_file(path, json.dumps(held, indent=1).encode() + b"\n")
     except filelock.Timeout:
@@ -171,7 +183,8 @@ def _parsed(document: Any) -> _Known:
     if wrong := [each.cause for each in found if each.cause not in get_args(Cause)]:
         raise ValueError(f"{wrong[0]!r} is not a cause")
     losses = {_text(place): int(count) for place, count in document["losses"].items()}
-    return _Known({each.place: each for each in found}, losses)
+    releases = {_text(place): _text(moment) for place, moment in document.get("releases", {}).items()}
+    return _Known({each.place: each for each in found}, losses, releases)
 
 
 def _text(value: Any) -> Any:

@@ -107,9 +107,10 @@ def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
 
 
 def reach_all(
-    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
+    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell, *, even_unfit: bool = False
 ) -> tuple[list[Reached], dict[str, Exception]]:
-    """The fit devices that answer, and why the others don't, by name. One after the other: builds share the cache.
+    """The devices that answer, and why the others don't, by name; those in quarantine only with `even_unfit`. One after
+    the other: builds share the cache.
 
     Raises what concerns all of them, and, where none answers, what is wrong with the inventory or this program.
     """
@@ -118,7 +119,8 @@ def reach_all(
     try:
         for spec in specs:
             try:
-                require_fit(spec)
+                if not even_unfit:
+                    require_fit(spec)
                 reached.append(reach(spec, engines, tell))
             except Exception as error:
                 if concerns_all(error):

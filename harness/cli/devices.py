@@ -1,4 +1,4 @@
-"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate, quarantine, release."""
+"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate, check, quarantine, release."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.kinds import addresses
 
+from .device_health import check
 from .examples import give_own_examples
 from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption, WaitOption
 from .quarantine import quarantine, release
@@ -25,6 +26,8 @@ app = App(
   bnnbench devices doctor pi4                   # what makes it unreliable, and the fix
   bnnbench devices restore pi4                  # undo what a crashed run changed there
   bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
+  bnnbench devices check pi4                    # measure a small suite; is it in control?
+  bnnbench devices check --due                  # all that were booted or not checked for a day
   bnnbench devices quarantine pi4 "its fan is broken"
   bnnbench devices release pi4                  # runs may use it again
   bnnbench devices list                         # and which are quarantined, and why""",
@@ -220,6 +223,7 @@ def restore(
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
 
 
+app.command(check)
 app.command(quarantine)
 app.command(release)
 give_own_examples(app)

@@ -40,6 +40,8 @@ class RunConfig(msgspec.Struct, frozen=True):
     """Of the models' inputs, as `--shape` says them."""
     pools: dict[str, list[str]] = {}
     """Devices that are alike, by the pool or query that they were chosen by."""
+    health: bool = False
+    """Whether it is to find out if its devices are fit: then those in quarantine are measured too."""
     inventory: str | None = None
     inventory_given: bool = False
     """Whether the user named it; a file that was only found may not decide how this machine is used."""

@@ -62,6 +62,7 @@ def measure(
     files: Sequence[Path] = (),
     layers: bool = False,
     shapes: Sequence[str] = (),
+    health: bool = False,
 ) -> RunResult:
     """A new run of a suite. `engines` are names, or lists of names with commas; `files`, `layers` and `shapes` are what
     the suite was loaded from. Raises InventoryError, and as `start_run`."""
@@ -78,6 +79,7 @@ def measure(
         sources=[str(file.resolve() if file.is_file() else file) for file in files],
         layers=layers,
         shapes=list(shapes),
+        health=health,
         inventory=inventory_path(call.inventory),
         inventory_given=call.inventory is not None,
     )
