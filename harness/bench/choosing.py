@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bnnbench.devices.errors import DeviceBusy, DeviceError
 from bnnbench.devices.inventory import Inventory
 from bnnbench.devices.quarantine import quarantine_of
-from bnnbench.devices.selecting import Selected, Tell, listed, select
+from bnnbench.devices.selecting import Selected, Tell, listed, resolve, select
 from bnnbench.devices.spec import DeviceSpec
 
 from ..errors import CallError, CannotMeasure
@@ -63,6 +63,12 @@ def choose(
         if item.is_pool and (members := [spec.name for spec in fit[item.text] if spec.name in names])
     }
     return Chosen([word for word, _ in every], pools if words else {})
+
+
+def one_word(word: str, inventory: Inventory) -> str:
+    """What a run calls the one device that a text means: by its name where that is a pool or query. Raises
+    InventoryError, also where there are several."""
+    return word if "://" in word else resolve(word, inventory).name
 
 
 def _fit(selected: Selected, tell: Tell, takes_some: bool) -> list[DeviceSpec]:

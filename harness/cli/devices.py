@@ -109,9 +109,11 @@ def calibrate(
 
     from msgspec.json import encode
 
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.results.store.calibration import save
     from bnnbench.results.store.runs import Store
 
+    from ..bench.choosing import one_word
     from ..errors import CallError
     from ..plan.config import RunConfig, inventory_path
     from ..suite.load import load_suites
@@ -124,7 +126,7 @@ def calibrate(
         raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")
     config = RunConfig(
         suite=load_suites([suite] if suite else []),
-        devices=[device],
+        devices=[one_word(device, open_inventory(inventory))],
         inventory=inventory_path(inventory),
         inventory_given=inventory is not None,
     )

@@ -164,8 +164,8 @@ def test_a_wrong_output_is_measured_once(lab: Lab, checked: Checked) -> None:
 def calibration(sigma: float | None) -> Calibration:
     return Calibration(
         device="pi4", created="2025-12-30T00:00:00+00:00", version="0", suite="s", kernel=None, floor=0.01, margin=0.02,
-        comparisons=40, false_alarms=0, false_alarm_low=0, false_alarm_high=0.1, unstable=0, conclusive=1.0, sigma=sigma,
-        mde=0.01, invocation_ms=1.0,
+        comparisons=40, false_alarms=0, false_alarm_low=0, false_alarm_high=0.1, unstable=0, conclusive=1.0,
+        sigma=sigma, mde=0.01, invocation_ms=1.0,
     )  # fmt: skip
 
 
