@@ -13,7 +13,7 @@ from engine_process import HOST, runner
 
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.sources import FLAGS, LEVEL, SOURCES, level_flags, level_lists, sources_in
-from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
+from bnnbench.kernels.targets import DEFAULT_TRIPLES, ISA_LEVELS, TRIPLES
 
 SEEDS = (1, 2)
 COMPILE_SECONDS = 300
@@ -21,7 +21,7 @@ RUN_SECONDS = 100
 LACKS_ISA = 77
 
 
-@pytest.fixture(scope="module", params=TRIPLES)
+@pytest.fixture(scope="module", params=DEFAULT_TRIPLES)
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[str]]:
     """A triple, and the command that tests its levels: one binary with all of them, as the engine is."""
     triple = str(request.param)
@@ -32,7 +32,8 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     levels = [level for level in ISA_LEVELS if level.triple == triple]
     test = Path(__file__).with_name("model_kernels_test.cpp")
     least = TRIPLES[triple].zig_cpu
-    sources = [(test, least, level_lists(levels)), (SOURCES / "base/isa.cpp", least, ())]
+    integers = test.with_name("integer_kernels_test.cpp")
+    sources = [(test, least, level_lists(levels)), (integers, least, ()), (SOURCES / "base/isa.cpp", least, ())]
     sources += [
         (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level, name))
         for level in levels
