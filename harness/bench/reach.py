@@ -10,7 +10,9 @@ from pathlib import Path
 from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import cores_of
 from bnnbench.devices.inventory import LOCAL
+from bnnbench.devices.known_facts import remember
 from bnnbench.devices.probe import probe
+from bnnbench.devices.quarantine import require_fit
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -43,6 +45,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     transport = connect(spec)
     try:
         facts = probe(transport)
+        remember(spec, facts)
         if facts.system not in (None, "Linux"):
             raise DeviceError(f"device {spec.name!r} cannot be measured: {facts['triple'].source}.")
         cores = cores_of(spec, facts)
@@ -104,9 +107,10 @@ def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
 
 
 def reach_all(
-    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
+    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell, *, even_unfit: bool = False
 ) -> tuple[list[Reached], dict[str, Exception]]:
-    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache.
+    """The devices that answer, and why the others don't, by name; those in quarantine only with `even_unfit`. One after
+    the other: builds share the cache.
 
     Raises what concerns all of them, and, where none answers, what is wrong with the inventory or this program.
     """
@@ -115,6 +119,8 @@ def reach_all(
     try:
         for spec in specs:
             try:
+                if not even_unfit:
+                    require_fit(spec)
                 reached.append(reach(spec, engines, tell))
             except Exception as error:
                 if concerns_all(error):

@@ -35,10 +35,13 @@ def called(
     inventory: Path | None,
     threads: list[int] | None = None,
     filter: str | None = None,
+    *,
+    any: int | None = None,
+    all: bool = False,
 ) -> Iterator[Call]:
     """The call that this command line is, displayed."""
     with displayed() as display:
-        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter)
+        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, any, all)
 
 
 def finish(store: Store, run: str, inventory: Path | None, trusts: bool) -> RunResult:

@@ -16,6 +16,7 @@ from bnnbench.results.verdict.paired import with_metric
 from bnnbench.results.verdict.policy import MAIN, Policy
 
 from ..bench.context import RunContext, Watcher
+from ..bench.fitness import note_suspects
 from ..bench.reach import Reached
 from ..bench.trouble import is_fault, keep_trace, sentence, trace
 from ..clock import now
@@ -79,6 +80,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
             wall_ns = time.monotonic_ns() - started
             writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
             finish(writer)
+            note_suspects(writer.read(), {item.target.spec.name: item.target.spec for item in reached}, watcher.note)
         except StoreError as error:
             ending.troubles.append(error)
         if ending.troubles:

@@ -11,6 +11,7 @@ from bnnbench.devices.errors import DeviceBusy, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
 from ..bench.context import RunContext
+from ..bench.fitness import note_ending
 from ..bench.stop import Interrupted
 from ..bench.trouble import concerns_all, is_fault, keep_trace, sentence, trace
 from ..clock import now
@@ -73,10 +74,12 @@ def _measure_device(name: str, session: DeviceSession, context: RunContext, endi
     begun = time.monotonic_ns()
     try:
         run_patiently(session, context)
+        note_ending(session.target.spec, None, context.watcher.note)
     except Exception as error:
         if concerns_all(error):
             raise
         context.stop.check()
+        note_ending(session.target.spec, error, context.watcher.note)
         ending.lost[name] = sentence(name, error)
         kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
         context.append(DeviceEvent(device=name, kind=kind, message=ending.lost[name], started=now()))

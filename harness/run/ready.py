@@ -50,7 +50,7 @@ def ready_to_run(config: RunConfig, watcher: Watcher, known: Container[str] | No
         for engine in engines
         if config.compare or any(case.payload(engine.accepts) is not None for case in cases)
     ]
-    reached, unreached = reach_all(specs, useful, watcher.note)
+    reached, unreached = reach_all(specs, useful, watcher.note, even_unfit=config.health)
     try:
         # Now, not after the reference's work, which may take minutes.
         busy = _unusable(reached)
