@@ -81,6 +81,7 @@ def run(
 
     results = opened(store)
     if resume is not None:
+        from ..lab.choose import hosts_of
         from ..run.resume import resume_run
 
         elsewhere = names(device) not in ([], ["local"])
@@ -91,7 +92,7 @@ def run(
                 "and engines."
             )
         with watched(progress) as watcher:
-            done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust)
+            done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust, hosts_of=hosts_of)
         return run_of(done, results)
     from ..cli.words import nanoseconds
     from ..plan.extras import Extras

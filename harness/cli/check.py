@@ -10,7 +10,16 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.closest import there_is_no
 
-from .options import DEVICE_HELP, DebugOption, FilterOption, InventoryOption, StoreOption, TrustOption, WaitOption
+from .options import (
+    DEVICE_HELP,
+    DebugOption,
+    FilterOption,
+    InventoryOption,
+    LabOption,
+    StoreOption,
+    TrustOption,
+    WaitOption,
+)
 
 if TYPE_CHECKING:
     from bnnbench.results.verdict.remarks import Remarks
@@ -75,6 +84,7 @@ def check(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> int:
@@ -106,10 +116,16 @@ def check(
     all_remarks: list[Remarks] = []
     trouble: list[Exception] = []
     checks = planned(
-        results, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
+        *(results, baseline, head),
+        files=files,
+        devices=device,
+        inventory=inventory,
+        budget_s=budget_s,
+        trusts=trust,
+        lab=lab,
     )
     run_ids: list[str] = []
-    calls = lambda: called(results, device, inventory, filter=words)  # noqa: E731
+    calls = lambda: called(results, device, inventory, filter=words, lab=lab)  # noqa: E731
     for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(results, lambda error: explain(error)[0]))
         if done.result is None:

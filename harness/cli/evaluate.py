@@ -12,6 +12,7 @@ from .options import (
     DeviceOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StoreOption,
     ThreadsOption,
@@ -74,6 +75,7 @@ def evaluate(
     invocations: Annotated[int, Parameter(help="Fresh processes per model for its latency; 0: accuracy only.")] = 7,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -90,7 +92,7 @@ def evaluate(
     from .terminal import Console
 
     compared = _compared(reference_images)
-    with called(Store(store), device, inventory, [threads]) as call:
+    with called(Store(store), device, inventory, [threads], lab=lab) as call:
         result = evaluate_models(
             call,
             models,

@@ -15,6 +15,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StartsOption,
     StoreOption,
@@ -53,6 +54,7 @@ def run(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -76,7 +78,7 @@ def run(
                 "devices and engines."
             )
         return show_run(finish(results, resume, inventory, trust), results, store, json)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = run_files(
             *(call, files or []),

@@ -13,6 +13,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StoreOption,
     ThreadCountsOption,
@@ -60,6 +61,7 @@ def sustain(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -86,7 +88,7 @@ def sustain(
     seconds = minutes * 60
     window_s = min(_LONGEST_WINDOW_S, max(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
     plan = Sustain(seconds=seconds, window_s=window_s, pause_s=min(300.0, seconds / 10), fps=fps)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter)) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
         names = [name for word in engine for name in word.split(",")] if engine else None
         result = sustain_files(call, files or [], plan, engines=names, shapes=shape or ())
     return _ended(result, json, store)

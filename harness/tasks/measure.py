@@ -18,6 +18,7 @@ from bnnbench.results.store.runs import Store
 
 from ..bench.context import Watcher
 from ..errors import CallError
+from ..lab.choose import hosts_of
 from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig, inventory_path
 from ..plan.extras import NONE, Extras
@@ -31,7 +32,8 @@ from ..suite.tables import MOST_INVOCATIONS, ModelTable, Suite
 @dataclass(frozen=True, slots=True)
 class Call:
     """What every call that measures says: where results go, who watches, the command that runs keep, and what it is
-    confined to. `devices` none: this machine; `inventory` None: the one that is found."""
+    confined to. `devices` none: this machine; `inventory` None: the one that is found; `lab` is the address of the lab
+    that has the devices."""
 
     store: Store
     watcher: Watcher
@@ -40,6 +42,7 @@ class Call:
     inventory: Path | None = None
     threads: list[int] | None = None
     filter: str | None = None
+    lab: str | None = None
 
 
 def measure(
@@ -68,8 +71,9 @@ def measure(
         shapes=list(shapes),
         inventory=inventory_path(call.inventory),
         inventory_given=call.inventory is not None,
+        lab=call.lab,
     )
-    return start_run(config, call.store, call.watcher, call.command)
+    return start_run(config, call.store, call.watcher, call.command, hosts_of(config))
 
 
 def run_files(

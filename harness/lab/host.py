@@ -1,0 +1,184 @@
+"""A lab host: the devices of its inventory, what is known of them, and their sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.inventory import LOCAL, Inventory
+from bnnbench.devices.machines import machines
+from bnnbench.devices.probe import probe
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import connect
+from bnnbench.devices.transport.emulator import Emulator
+
+from ..bench.context import Silent
+from ..errors import CallError
+from ..plan.config import RunConfig
+from ..run.ready import Asked
+from .hosted import HostedSession
+from .session import work_of
+from .wire import News, Offer, Order
+
+_KEPT_DAYS: Final = 30
+_MOST_ASKED: Final = 4
+
+
+def own_folder() -> Path:
+    """Where a host keeps what is sent to it, unless its user says otherwise."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("bnnbench")) / "lab"
+
+
+@dataclass(slots=True)
+class OfferedDevice:
+    """A device of the inventory and what was last known of it."""
+
+    spec: DeviceSpec
+    facts: DeviceFacts | None = None
+    emulator: Emulator | None = None
+    trouble: str | None = None
+
+
+@dataclass
+class Host:
+    """`folder` keeps sent files, and the records of sessions until their clients have them."""
+
+    folder: Path
+    devices: Mapping[str, OfferedDevice]
+    name: str = field(default_factory=platform.node)
+    quiet: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a block is timed on this host itself, and while something is computed here for a session."""
+    sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
+    _asked: dict[str, Asked] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @classmethod
+    def of(cls, inventory: Inventory, folder: Path) -> Host:
+        """Raises CallError for an inventory without devices that can be told apart from those of other hosts."""
+        names = [name for name in inventory.devices if name != LOCAL.name]
+        if not names:
+            raise CallError(
+                f"{inventory.path or 'the inventory'} has no devices to offer; give this host itself a name of its own "
+                'there, such as [device.desk] with transport = "local".'
+            )
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names})
+        host.forget_old()
+        return host
+
+    @property
+    def files(self) -> Path:
+        """Where files that were sent are."""
+        return self.folder / "files"
+
+    def look(self, name: str) -> None:
+        """Finds out what a device is. Never raises for what is wrong with it."""
+        device = self.devices[name]
+        try:
+            with connect(device.spec) as transport:
+                device.facts, device.emulator, device.trouble = probe(transport), transport.emulator, None
+        except (DeviceError, OSError) as error:
+            device.trouble = str(error)
+
+    def machines(self) -> list[list[str]]:
+        """The devices that take turns, by name."""
+        found = machines((each.spec, each.facts.boot_id if each.facts else None) for each in self.devices.values())
+        return [[spec.name for spec in machine.devices] for machine in found]
+
+    def offer(self, name: str) -> Offer:
+        """What clients are told of a device."""
+        device = self.devices[name]
+        running = self.running(name)
+        return Offer(
+            host=self.name,
+            device=name,
+            entry={key: str(value) if isinstance(value, Path) else value for key, value in device.spec.entry.items()},
+            facts=device.facts.to_dict() if device.facts else {},
+            emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
+            unusable=device.trouble,
+            session=running.run_id if running else None,
+            progress=running.outbox.progress() if running else None,
+        )
+
+    def running(self, device: str) -> HostedSession | None:
+        """The session that has the device."""
+        live = [each for each in self.sessions.values() if each.device == device and not each.ended.done()]
+        return live[0] if live else None
+
+    def session(self, order: Order) -> HostedSession:
+        """The session that does the order: one that runs already, or a new one once the device's last has ended."""
+        key = (order.record.run_id, order.device)
+        with self._lock:
+            old = self.sessions.get(key)
+            if old is not None and not old.ended.done() and not old.stop.is_ordered:
+                old.seen()
+                return old
+            before = [each for each in self.sessions.values() if each.device in self._beside(order.device)]
+            new = HostedSession(*key, work=lambda session: work_of(self, session, order, before))
+            self.sessions[key] = new
+            new.start()
+            return new
+
+    def _beside(self, device: str) -> Sequence[str]:
+        return next(names for names in self.machines() if device in names)
+
+    def news(self, run_id: str, device: str, start: int, wait_s: float) -> News:
+        """What a client has not seen of its session."""
+        session = self.sessions.get((run_id, device))
+        if session is None:
+            return News(is_known=False)
+        session.seen()
+        return session.outbox.news(start, 0.0 if session.ended.done() else wait_s)
+
+    def end_sessions(self, run_id: str, device: str | None, why: str) -> None:
+        """Those of a run, of one device or of all."""
+        for session in list(self.sessions.values()):
+            if session.run_id == run_id and device in (None, session.device):
+                session.end(why)
+
+    def release(self, run_id: str, device: str) -> None:
+        """Its client has all records of a session, which has ended."""
+        session = self.sessions.get((run_id, device))
+        if session is not None and session.ended.done():
+            del self.sessions[(run_id, device)]
+            shutil.rmtree(self.store_of(run_id, device), ignore_errors=True)
+
+    def store_of(self, run_id: str, device: str) -> Path:
+        """The store of a session's records."""
+        return self.folder / "sessions" / run_id / device
+
+    def end_those_left(self) -> None:
+        """Ends the sessions whose clients are gone."""
+        for session in list(self.sessions.values()):
+            session.end_if_left()
+
+    def asked(self, config: RunConfig) -> Asked:
+        """Workloads of a run, read once for all devices; call it with `quiet` held."""
+        key = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+        with self._lock:
+            if key not in self._asked:
+                while len(self._asked) >= _MOST_ASKED:
+                    del self._asked[next(iter(self._asked))]
+                self._asked[key] = Asked.of(config, Silent())
+            return self._asked[key]
+
+    def forget_old(self) -> None:
+        """Removes what no client has fetched or used for a month."""
+        for place in (*self.folder.glob("sessions/*"), *self.folder.glob("files/*")):
+            with suppress(OSError):
+                if time.time() - place.stat().st_mtime > _KEPT_DAYS * 86400:
+                    shutil.rmtree(place)

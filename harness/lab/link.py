@@ -1,0 +1,172 @@
+"""A client's connection to a lab: made anew when the scheduler was away."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CallError, CannotMeasure, HarnessError
+from .address import LabAddress, security_of
+from .calls import (
+    cancel_run,
+    device_workers,
+    end_session,
+    missing_files,
+    offers_of,
+    queue_of,
+    receive_file,
+    scheduler_versions,
+)
+from .files import CHUNK_BYTES
+from .queue import Waiting
+from .services import no_lab, require_versions
+from .settings import set_up_dask
+from .wire import Offer
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_TIMEOUT_S = 10
+
+
+class LinkLost(CannotMeasure):
+    """The scheduler, or a host, does not answer now."""
+
+
+class Link:
+    """Threads may share it."""
+
+    def __init__(self, address: LabAddress, certificates: Path | None = None) -> None:
+        """Connects. Raises CallError, CannotMeasure."""
+        set_up_dask()
+        self.address = address
+        self._security = security_of(address, certificates)
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        try:
+            client = self._connected()
+            there = client.run_on_scheduler(scheduler_versions)
+        except Exception as error:
+            self.close()
+            raise no_lab(address, error) from None
+        try:
+            require_versions(address, there)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connected(self) -> Client:
+        from distributed import Client
+
+        with self._lock:
+            if self._client is not None and self._client.status == "running":
+                return self._client
+            if self._client is not None:
+                with suppress(Exception):
+                    self._client.close(timeout=1)
+                self._client = None
+            try:
+                self._client = Client(
+                    self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False
+                )
+            except Exception as error:
+                raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+            return self._client
+
+    def ask_scheduler(self, function: Callable[..., Any], *words: Any) -> Any:
+        """Calls a function of `calls.py` there. Raises LinkLost."""
+        client = self._connected()
+        try:
+            return client.run_on_scheduler(function, *words)
+        except Exception as error:
+            raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+
+    def ask(self, worker: str, function: Callable[..., Any], *words: Any) -> Any:
+        """Calls a function of `calls.py` at a worker. Raises LinkLost, and what it raises of ours."""
+        client = self._connected()
+        try:
+            return client.run(function, *words, workers=[worker])[worker]
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise LinkLost("its host does not answer") from error
+
+    def workers(self) -> dict[str, str]:
+        """Device -> its worker, of those that are there. Raises LinkLost."""
+        found: dict[str, str] = self.ask_scheduler(device_workers)
+        return found
+
+    def offers(self) -> dict[str, Offer]:
+        """By device. Raises LinkLost."""
+        offers: dict[str, Offer] = {}
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):  # it went in this moment
+                offers |= {offer.device: offer for offer in self.ask(worker, offers_of)}
+        return dict(sorted(offers.items()))
+
+    def queue(self) -> list[Waiting]:
+        """What all devices have to do. Raises LinkLost."""
+        found: list[Waiting] = self.ask_scheduler(queue_of)
+        return found
+
+    def cancel(self, beginning: str) -> str:
+        """Takes a run off its devices; its id. Raises LinkLost, CallError for one that is not there."""
+        ids = sorted({item.run for item in self.queue() if item.run.startswith(beginning)})
+        if len(ids) != 1:
+            listed = ", ".join(ids) or "none"
+            raise CallError(f"{beginning!r} begins the id of no run, or of several, in this lab: {listed}.")
+        who = f"{getpass.getuser()}@{platform.node()}"
+        self.ask_scheduler(cancel_run, ids[0], who)
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):
+                self.ask(worker, end_session, ids[0], None, f"cancelled by {who}")
+        return ids[0]
+
+    def send(self, worker: str, files: Mapping[str, Path]) -> None:
+        """The files that its host lacks. Raises LinkLost, OSError, CannotMeasure."""
+        sender = uuid.uuid4().hex
+        for name in self.ask(worker, missing_files, list(files)) if files else ():
+            with files[name].open("rb") as file:
+                offset = 0
+                while True:
+                    data = file.read(CHUNK_BYTES)
+                    is_last = len(data) < CHUNK_BYTES
+                    self.ask(worker, receive_file, name, sender, offset, data, is_last)
+                    offset += len(data)
+                    if is_last:
+                        break
+
+    def submit(
+        self, function: Callable[..., Any], order: bytes, device: str, priority: float, words: Any
+    ) -> Future[Any]:
+        """Asks for a session; `words` are those of its place in the queue. Raises LinkLost."""
+        import dask
+
+        client = self._connected()
+        try:
+            with dask.annotate(**words):
+                return client.submit(
+                    function,
+                    order,
+                    key=f"session-{uuid.uuid4().hex}",
+                    resources={f"device:{device}": 1},
+                    priority=priority,
+                    retries=0,
+                    pure=False,
+                )
+        except Exception as error:
+            raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+
+    def close(self) -> None:
+        """Never raises."""
+        with self._lock:
+            if self._client is not None:
+                with suppress(Exception):
+                    self._client.close(timeout=2)
+                self._client = None
