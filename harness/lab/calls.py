@@ -12,6 +12,7 @@ import msgspec
 from .files import missing, receive
 from .host import Host
 from .queue import Waiting, place
+from .session import session_for
 from .versions import own_versions
 from .wire import Ended, News, Offer, Order
 
@@ -33,7 +34,7 @@ async def run_order(order: bytes) -> bytes:
     from distributed import get_worker
 
     host = _host(get_worker())
-    session = await asyncio.to_thread(host.session, _order_decoder.decode(order))
+    session = await asyncio.to_thread(session_for, host, _order_decoder.decode(order))
     # The session outlives this task, when the scheduler or the client is gone.
     ended: Ended = await asyncio.shield(asyncio.wrap_future(session.ended))
     return msgspec.json.encode(ended)

@@ -29,8 +29,7 @@ from ..errors import CallError
 from ..plan.config import RunConfig
 from ..run.ready import Asked
 from .hosted import HostedSession
-from .session import work_of
-from .wire import News, Offer, Order
+from .wire import News, Offer
 
 _KEPT_DAYS: Final = 30
 _MOST_ASKED: Final = 4
@@ -64,7 +63,7 @@ class Host:
     """Held while a block is timed on this host itself, and while something is computed here for a session."""
     sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
     _asked: dict[str, Asked] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def of(cls, inventory: Inventory, folder: Path) -> Host:
@@ -119,21 +118,8 @@ class Host:
         live = [each for each in self.sessions.values() if each.device == device and not each.ended.done()]
         return live[0] if live else None
 
-    def session(self, order: Order) -> HostedSession:
-        """The session that does the order: one that runs already, or a new one once the device's last has ended."""
-        key = (order.record.run_id, order.device)
-        with self._lock:
-            old = self.sessions.get(key)
-            if old is not None and not old.ended.done() and not old.stop.is_ordered:
-                old.seen()
-                return old
-            before = [each for each in self.sessions.values() if each.device in self._beside(order.device)]
-            new = HostedSession(*key, work=lambda session: work_of(self, session, order, before))
-            self.sessions[key] = new
-            new.start()
-            return new
-
-    def _beside(self, device: str) -> Sequence[str]:
+    def beside(self, device: str) -> Sequence[str]:
+        """The devices of the same machine, which take turns; the device itself is one."""
         return next(names for names in self.machines() if device in names)
 
     def news(self, run_id: str, device: str, start: int, wait_s: float) -> News:
@@ -169,7 +155,7 @@ class Host:
     def asked(self, config: RunConfig) -> Asked:
         """Workloads of a run, read once for all devices; call it with `quiet` held."""
         key = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-        with self._lock:
+        with self.lock:
             if key not in self._asked:
                 while len(self._asked) >= _MOST_ASKED:
                     del self._asked[next(iter(self._asked))]

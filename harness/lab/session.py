@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.same_machine import difference, rebooted
@@ -19,16 +19,29 @@ from ..plan.cases import MeasurementPlan
 from ..run.hosts import SessionWork, compute_references
 from ..run.sessions import context_of, session_of
 from .files import named_by_place
+from .host import Host
 from .hosted import HostedSession, StreamingContext
 from .wire import Ended, Order, identity, to_entry, to_line
-
-if TYPE_CHECKING:
-    from .host import Host
 
 _POLL_S: Final = 0.1
 
 
-def work_of(host: Host, session: HostedSession, order: Order, before: Sequence[HostedSession]) -> Ended:
+def session_for(host: Host, order: Order) -> HostedSession:
+    """The session that does the order: one that runs already, or a new one, after those that have its machine."""
+    key = (order.record.run_id, order.device)
+    with host.lock:
+        old = host.sessions.get(key)
+        if old is not None and not old.ended.done() and not old.stop.is_ordered:
+            old.seen()
+            return old
+        before = [each for each in host.sessions.values() if each.device in host.beside(order.device)]
+        new = HostedSession(*key, work=lambda session: _work(host, session, order, before))
+        host.sessions[key] = new
+        new.start()
+        return new
+
+
+def _work(host: Host, session: HostedSession, order: Order, before: Sequence[HostedSession]) -> Ended:
     """Does it to its end, after the sessions `before` have given the machine back. Raises as `DeviceWork.run`."""
     for other in before:
         while not other.ended.done():
