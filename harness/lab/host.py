@@ -105,7 +105,7 @@ class Host:
         return Offer(
             host=self.name,
             device=name,
-            entry={key: str(value) if isinstance(value, Path) else value for key, value in device.spec.entry.items()},
+            entry={key: _plain(value) for key, value in device.spec.entry.items()},
             facts=device.facts.to_dict() if device.facts else {},
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
             unusable=device.trouble,
@@ -168,3 +168,10 @@ class Host:
             with suppress(OSError):
                 if time.time() - place.stat().st_mtime > _KEPT_DAYS * 86400:
                     shutil.rmtree(place)
+
+
+def _plain(value: object) -> object:
+    """As an inventory file has it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
