@@ -41,7 +41,7 @@ def named_by_content(config: RunConfig) -> Sent:
         path = Path(text)
         if path.is_dir():
             raise CallError(f"{path} is a folder, and a lab is sent files only: pack the images into an .npz file.")
-        if path.is_absolute() and path.is_file():
+        if os.sep in text and path.is_file():
             name = f"{_digest(path)}/{path.name}"
             names[text], found[name] = _PREFIX + name, path
     return Sent(_renamed(config, lambda text: names.get(text, text)), found)
