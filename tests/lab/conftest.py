@@ -1,4 +1,4 @@
-"""A lab that tests share, which none of them breaks."""
+"""A lab that tests share; one that breaks it mends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.lab.labs import Lab
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two hosts: one offers itself as `desk`, the other a board behind a real SSH server."""
     lab = Lab(tmp_path_factory.mktemp("lab"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from bnnbench.results.store.runs import StoredRun
 from tests.harness.bench import Bench, one_sentence
@@ -78,6 +79,7 @@ def test_ab_and_check_have_the_verdicts_of_those_at_home(lab: Lab) -> None:
     assert ("peak_rss", "regression", "ok") in first
 
 
+@pytest.mark.slow
 def test_check_through_the_lab(lab: Lab) -> None:
     user = lab.user("cid")
     user.measure("small.toml", "-e", "native", "-d", "desk", "--lab", lab.address, "--filter", "maxpool")
@@ -90,6 +92,7 @@ def test_check_through_the_lab(lab: Lab) -> None:
     assert {one.comparison_id for one in run.verdicts} == {one.id for one in run.record.comparisons}
 
 
+@pytest.mark.slow
 def test_a_model_and_its_accuracy(lab: Lab) -> None:
     user = lab.user("dan")
     words = ["quicknet_xs", "--images", "20", "--invocations", "0", "-d", "board", "--store", "store"]
