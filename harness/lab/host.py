@@ -59,8 +59,9 @@ class Host:
     folder: Path
     devices: Mapping[str, OfferedDevice]
     name: str = field(default_factory=platform.node)
-    quiet: threading.RLock = field(default_factory=threading.RLock)
-    """Held while a block is timed on this host itself, and while something is computed here for a session."""
+    reading: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a run's models are read and its right outputs computed: once for all of its devices."""
+    _quiet: threading.RLock = field(default_factory=threading.RLock)
     sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
     _asked: dict[str, Asked] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -78,6 +79,11 @@ class Host:
         host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names})
         host.forget_old()
         return host
+
+    def quiet(self) -> threading.RLock:
+        """Held while a block is timed on this host itself: then nothing else of ours computes or writes here. A lock of
+        nobody else where only other machines are timed."""
+        return self._quiet if any(each.spec.is_local for each in self.devices.values()) else threading.RLock()
 
     @property
     def files(self) -> Path:
@@ -153,14 +159,13 @@ class Host:
             session.end_if_left()
 
     def asked(self, config: RunConfig) -> Asked:
-        """Workloads of a run, read once for all devices; call it with `quiet` held."""
+        """Workloads of a run, read once for all devices; call it with `quiet` and `reading` held."""
         key = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
-        with self.lock:
-            if key not in self._asked:
-                while len(self._asked) >= _MOST_ASKED:
-                    del self._asked[next(iter(self._asked))]
-                self._asked[key] = Asked.of(config, Silent())
-            return self._asked[key]
+        if key not in self._asked:
+            while len(self._asked) >= _MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[key] = Asked.of(config, Silent())
+        return self._asked[key]
 
     def forget_old(self) -> None:
         """Removes what no client has fetched or used for a month."""

@@ -13,6 +13,7 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.spec import DeviceSpec, parse_entry
 from bnnbench.devices.transport.emulator import Emulator
 from bnnbench.kernels.engines import Engine
+from bnnbench.results.quantity import roughly
 from bnnbench.results.records import ComparisonRecord
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import Store
@@ -95,6 +96,8 @@ class LabHosts:
         works = {}
         for name in self._names:
             expected = timing_s(known, plan.cases[name], context.invocations) if not config.compare else None
+            if expected is not None:
+                context.watcher.note(f"{name}: about {roughly(expected)}, by earlier runs of these cases")
             works[name] = LabWork(
                 link=self.link,
                 device=name,

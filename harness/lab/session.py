@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Final
 
 from bnnbench.results.records import DeviceEvent
@@ -24,6 +25,8 @@ from .hosted import HostedSession, StreamingContext
 from .wire import Ended, Order, identity, to_entry, to_line
 
 _POLL_S: Final = 0.1
+_NO_STORE: Final = Path("/nonexistent")
+"""Earlier runs are in the client's store, and it tells what is known of them."""
 
 
 def session_for(host: Host, order: Order) -> HostedSession:
@@ -50,9 +53,9 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
     with _writer(host, order) as writer:
         session.outbox.lines[:] = [to_line(entry) for entry in writer.read().entries]
         config = named_by_place(order.config, host.files)
-        context = _context(host, session, writer, context_of(writer.path.parent.parent, writer, config, session.outbox))
+        context = _context(host, session, writer, context_of(_NO_STORE, writer, config, session.outbox))
         session.outbox.phase(order.device, "connecting", 0, 1)
-        with host.quiet:
+        with context.quiet, host.reading:
             asked = host.asked(config)
         spec = host.devices[order.device].spec
         reached = reach(spec, asked.useful, session.outbox.note)
@@ -67,7 +70,7 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
                     message = "rebooted since the run began"
                     context.append(DeviceEvent(device=order.device, kind="rebooted", message=message, started=now()))
             device_session = session_of(config, plan, comparisons, reached, context, order.calibration)
-            with host.quiet:
+            with context.quiet, host.reading:
                 compute_references(plan, session.outbox)
             session.stop.check()
             work = SessionWork(device_session, context)
@@ -97,7 +100,7 @@ def _writer(host: Host, order: Order) -> RunWriter:
 
 def _context(host: Host, session: HostedSession, writer: RunWriter, plain: RunContext) -> StreamingContext:
     words = {item.name: getattr(plain, item.name) for item in fields(RunContext)}
-    return StreamingContext(**words | {"quiet": host.quiet, "stop": session.stop, "outbox": session.outbox})
+    return StreamingContext(**words | {"quiet": host.quiet(), "stop": session.stop, "outbox": session.outbox})
 
 
 def _require_same(order: Order, plan: MeasurementPlan, facts: dict[str, dict[str, object]]) -> None:

@@ -28,9 +28,10 @@ from bnnbench.devices import entry_rules as rules
 from bnnbench.devices.errors import DeviceLost, Unreachable
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.kinds import KINDS, Kind
+from bnnbench.devices.probe_script import SCRIPT
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.local import LocalTransport
-from bnnbench.devices.transport.protocol import RemoteProcess
+from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
 from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS
 from bnnbench.kernels.reference import oracle
 
@@ -39,6 +40,7 @@ SHARES: Final = ("away", "lost", "hung")
 _percent = rules.whole("whole percent,", 0, 100)
 _log: Path | None = None
 _log_lock = threading.Lock()
+_probed: list[bytes] = []
 
 
 def log(what: str, device: str) -> None:
@@ -52,7 +54,7 @@ class Board:
     """What stays of a device between connections."""
 
     def __init__(self, name: str) -> None:
-        self.draw, self.boots, self.holders, self.engines = random.Random(name), 0, 0, 0
+        self.draw, self.boots, self.holders, self.engines = random.Random(name), 0, 0, 0  # noqa: S311
 
 
 _boards: dict[str, Board] = {}
@@ -87,6 +89,19 @@ class EmulatedTransport(LocalTransport):
         if self.is_lost:
             raise self.lose()
         return super().shell(script, *args, timeout_s=timeout_s, input=input)
+
+    def run(
+        self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
+    ) -> Completed:
+        if self.is_lost:
+            raise self.lose()
+        if input != SCRIPT.encode():
+            return super().run(argv, timeout_s=timeout_s, input=input, limit_bytes=limit_bytes)
+        with _log_lock:  # a tenth of a second's work, and the same for all devices
+            if not _probed:
+                done = super().run(argv, timeout_s=timeout_s, input=input)
+                _probed[:] = [argv[-1].encode(), done.stdout]
+        return Completed(0, _probed[1].replace(_probed[0], argv[-1].encode()), b"")
 
     def spawn(self, argv: Sequence[str], *, cwd: str) -> RemoteProcess:
         if self.is_lost:
@@ -218,7 +233,7 @@ def right_output(key: tuple[tuple[str, str], ...], data: Path) -> bytes:
 ROW: Final = Kind(
     f"{__name__}:EmulatedTransport",
     KINDS["local"].keys
-    | {name: _percent for name in SHARES}
+    | dict.fromkeys(SHARES, _percent)
     | {"rebooted": rules.flag, "wrong": rules.flag, "slow_ms": rules.whole("whole milliseconds,", 0, 60_000)},
     machine=("workdir",),
 )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +19,12 @@ ANSWER_S = 60.0
 
 
 class Lab:
-    """Everything is below `folder`. `environment` is what the processes of the lab also see."""
+    """Everything is below `folder`. `program` is what the lab's processes are instead of `bnnbench`."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, program: Sequence[str] = (BNNBENCH,)) -> None:
         self.folder, self.port = folder, _free_port()
         self.address = f"tls://127.0.0.1:{self.port}"
-        self.more = environment
+        self.program = program
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._inventories: dict[str, str] = {}
         subprocess.run(
@@ -112,10 +113,10 @@ class Lab:
         home = self.folder / name
         home.mkdir(exist_ok=True)
         usual = Bench(home).environment
-        environment = usual | {"BNNBENCH_LAB_CERTIFICATES": str(self.certificates)} | self.more
+        environment = usual | {"BNNBENCH_LAB_CERTIFICATES": str(self.certificates)}
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
-                [BNNBENCH, "lab", *words],
+                [*self.program, "lab", *words],
                 env=environment,
                 cwd=home,
                 stdin=subprocess.DEVNULL,
