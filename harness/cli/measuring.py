@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bnnbench.results.store.runs import Store
 
-from ..lab.choose import hosts_of
+from ..lab.choose import hosts_at
 from ..run.execute import RunResult
 from ..run.resume import resume_run
 from ..tasks.measure import Call
@@ -43,7 +43,7 @@ def called(
         yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, lab)
 
 
-def finish(store: Store, run: str, inventory: Path | None, trusts: bool) -> RunResult:
-    """The rest of a run that was cut off. Raises as `resume_run`."""
+def finish(store: Store, run: str, inventory: Path | None, trusts: bool, lab: str | None) -> RunResult:
+    """The rest of a run that was cut off; `lab` goes before the address of before. Raises as `resume_run`."""
     with displayed() as display:
-        return resume_run(store, run, display, inventory=inventory, trusts=trusts, hosts_of=hosts_of)
+        return resume_run(store, run, display, inventory=inventory, trusts=trusts, hosts_of=hosts_at(lab))

@@ -74,10 +74,10 @@ def run(
         asked = [files, device, engine, threads, filter, layers, shape, tails, deadline, starts]
         if any(asked) or invocations is not None:
             raise CallError(
-                "--resume goes with --store, --inventory, --wait, --trust and --json only: a run knows its own suite, "
-                "devices and engines."
+                "--resume goes with --store, --inventory, --lab, --wait, --trust and --json only: a run knows its own "
+                "suite, devices and engines."
             )
-        return show_run(finish(results, resume, inventory, trust), results, store, json)
+        return show_run(finish(results, resume, inventory, trust, lab), results, store, json)
     with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = run_files(

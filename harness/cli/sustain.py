@@ -79,7 +79,7 @@ def sustain(
     if resume is not None:
         if any([files, device, engine, threads, shape, filter]) or fps is not None or minutes is not None:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
-        return _ended(finish(results, resume, inventory, trust), json, store)
+        return _ended(finish(results, resume, inventory, trust, lab), json, store)
     minutes = 30.0 if minutes is None else minutes
     if not 0 < minutes <= _LONGEST_MIN:
         raise CallError(f"--minutes {minutes:g} is not a length of time; it is more than 0 and at most {_LONGEST_MIN}.")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
 from ..plan.config import RunConfig
 from ..run.hosts import Hosts, ThisHost
 
@@ -14,6 +18,11 @@ def hosts_of(config: RunConfig) -> Hosts:
     from .lab_hosts import LabHosts
 
     return LabHosts(config.lab)
+
+
+def hosts_at(lab: str | None) -> Callable[[RunConfig], Hosts]:
+    """As `hosts_of`, for a run whose lab may have another address by now; None: that of before."""
+    return lambda config: hosts_of(config if lab is None else msgspec.structs.replace(config, lab=lab))
 
 
 def require_extra() -> None:
