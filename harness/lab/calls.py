@@ -51,9 +51,9 @@ async def offers_of(dask_worker: Worker) -> list[Offer]:
     return [plugin.host.offer(name) for name in plugin.names]
 
 
-async def end_session(run_id: str, device: str | None, why: str, dask_worker: Worker) -> None:
+async def end_session(run_id: str, device: str | None, why: str, by: str, dask_worker: Worker) -> None:
     """Of one device, or of all."""
-    await asyncio.to_thread(_host(dask_worker).end_sessions, run_id, device, why)
+    await asyncio.to_thread(_host(dask_worker).end_sessions, run_id, device, why, by)
 
 
 async def release(run_id: str, device: str, dask_worker: Worker) -> None:

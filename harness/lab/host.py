@@ -136,11 +136,11 @@ class Host:
         session.seen()
         return session.outbox.news(start, 0.0 if session.ended.done() else wait_s)
 
-    def end_sessions(self, run_id: str, device: str | None, why: str) -> None:
-        """Those of a run, of one device or of all."""
+    def end_sessions(self, run_id: str, device: str | None, why: str, by: str = "") -> None:
+        """Those of a run, of one device or of all; `by`: who cancelled it."""
         for session in list(self.sessions.values()):
             if session.run_id == run_id and device in (None, session.device):
-                session.end(why)
+                session.end(why, by)
 
     def release(self, run_id: str, device: str) -> None:
         """Its client has all records of a session, which has ended."""

@@ -93,6 +93,7 @@ class HostedSession:
     seen_s: float = field(default_factory=time.monotonic)
     begun_s: float = field(default_factory=time.monotonic)
     _why: str = ""
+    _by: str = ""
 
     def start(self) -> None:
         """In a thread; `ended` has how it ended."""
@@ -102,10 +103,10 @@ class HostedSession:
         try:
             ended = self.work(self)
         except Interrupted:
-            ended = Ended(outcome="stopped", message=self._why)
+            ended = Ended(outcome="stopped", message=self._why, by=self._by)
         except Exception as error:
             if self.stop.is_ordered:
-                ended = Ended(outcome="stopped", message=self._why)
+                ended = Ended(outcome="stopped", message=self._why, by=self._by)
             else:
                 text = trace(self.device, error) if is_fault(error) else None
                 message = sentence(self.device, error)
@@ -113,9 +114,9 @@ class HostedSession:
         self.ended.set_result(ended)
         self.outbox.wake()
 
-    def end(self, why: str) -> None:
-        """Ends its engines and gives the device back; the session then returns by itself."""
-        self._why = self._why or why
+    def end(self, why: str, by: str = "") -> None:
+        """Ends its engines and gives the device back; the session then returns by itself. `by`: who cancelled it."""
+        self._why, self._by = self._why or why, self._by or by
         self.stop.order()
 
     def seen(self) -> None:

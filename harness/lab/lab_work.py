@@ -31,9 +31,12 @@ from .wire import Ended, News, Order, identity, to_entry, to_line
 
 _POLL_S: Final = 0.1
 _NEWS_WAIT_S: Final = 1.0
+_QUEUED_S: Final = 0.5
+"""Between questions whether a session has begun."""
 _PLACE_EVERY_S: Final = 2.0
 _SCHEDULER_PATIENCE_S: Final = 600
 """How long a scheduler may be away, beside the patience that a device has."""
+_AGAIN_S: Final = 1.0
 _ENDING_S: Final = 12.0
 
 
@@ -73,8 +76,8 @@ class LabWork:
                 lost_at = None
             if ended.outcome == "stopped":
                 self.context.stop.check()
-                if "cancelled" in ended.message:
-                    raise CannotMeasure(f"device {self.device!r}: the run was {ended.message}.")
+                if ended.by:
+                    raise self._cancelled(ended.by)
                 continue  # its host was ended, or heard nothing of this client: asked for once more
             self._give_up_if(ended)
             self.builds_ns, self.spent_ns = ended.builds_ns, ended.spent_ns
@@ -123,13 +126,13 @@ class LabWork:
             start = self._take(news, start)
             if not news.is_known:
                 self._show_place()
-                time.sleep(_POLL_S)
+                self._pause(_QUEUED_S)
         if future.status != "finished":
-            raise LinkLost(f"device {self.device!r}: its host {self.host} or the lab's scheduler went away")
+            raise LinkLost(f"device {self.device!r}: its host or the lab's scheduler went away")
         try:
             ended = msgspec.json.decode(future.result(timeout=30), type=Ended)
         except Exception as error:
-            raise LinkLost(f"device {self.device!r}: its host {self.host} went away") from error
+            raise LinkLost(f"device {self.device!r}: its host went away") from error
         while (news := self._news(worker, start, 0.0)).lines:
             start = self._take(news, start)
         if ended.outcome != "stopped":
@@ -140,7 +143,7 @@ class LabWork:
     def _end(self, future: Any, worker: str) -> None:
         """The user stops: the session ends its engines, and its last records come over."""
         with suppress(LinkLost):
-            self.link.ask(worker, end_session, self._run_id, self.device, "the run was interrupted")
+            self.link.ask(worker, end_session, self._run_id, self.device, "the run was interrupted", "")
             deadline, start = time.monotonic() + _ENDING_S, 0
             while not future.done() and time.monotonic() < deadline:
                 news = self._news(worker, start, _POLL_S)
@@ -178,7 +181,7 @@ class LabWork:
         self._place_at = time.monotonic()
         before, seconds, cancelled = self.link.ask_scheduler(place_of, self._run_id, self.device)
         if cancelled:
-            raise CannotMeasure(f"device {self.device!r}: the run was cancelled by {cancelled}.")
+            raise self._cancelled(cancelled)
         if before:
             when = "" if seconds is None else f", in about {roughly(seconds)}"
             self.context.show(self.device, f"queued behind {before} run{'s' * (before != 1)}{when}", 0, 1)
@@ -194,10 +197,19 @@ class LabWork:
             raise DeviceLost(
                 f"device {self.device!r} was lost and did not return within {moment - lost_at:.0f} s: {error}."
             )
-        for _ in range(10):
+        self._pause(_AGAIN_S)
+        return lost_at
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             self.context.stop.check()
             time.sleep(_POLL_S)
-        return lost_at
+
+    def _cancelled(self, who: str) -> CannotMeasure:
+        """Names are told, and not stored: archives of a run must not hold them."""
+        self.context.watcher.note(f"{self.device}: cancelled by {who}")
+        return CannotMeasure(f"device {self.device!r}: the run was cancelled in the lab; finish it with --resume.")
 
     def _give_up_if(self, ended: Ended) -> None:
         if ended.outcome != "failed":

@@ -76,7 +76,7 @@ class Link:
                     self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False
                 )
             except Exception as error:
-                raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+                raise LinkLost("the lab's scheduler does not answer") from error
             return self._client
 
     def ask_scheduler(self, function: Callable[..., Any], *words: Any) -> Any:
@@ -85,7 +85,7 @@ class Link:
         try:
             return client.run_on_scheduler(function, *words)
         except Exception as error:
-            raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+            raise LinkLost("the lab's scheduler does not answer") from error
 
     def ask(self, worker: str, function: Callable[..., Any], *words: Any) -> Any:
         """Calls a function of `calls.py` at a worker. Raises LinkLost, and what it raises of ours."""
@@ -125,7 +125,7 @@ class Link:
         self.ask_scheduler(cancel_run, ids[0], who)
         for worker in dict.fromkeys(self.workers().values()):
             with suppress(LinkLost):
-                self.ask(worker, end_session, ids[0], None, f"cancelled by {who}")
+                self.ask(worker, end_session, ids[0], None, "cancelled", who)
         return ids[0]
 
     def send(self, worker: str, files: Mapping[str, Path]) -> None:
@@ -161,7 +161,7 @@ class Link:
                     pure=False,
                 )
         except Exception as error:
-            raise LinkLost(f"the lab's scheduler at {self.address.text} does not answer") from error
+            raise LinkLost("the lab's scheduler does not answer") from error
 
     def close(self) -> None:
         """Never raises."""

@@ -29,12 +29,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended on its host. `kind` is the error's class; `reason` says why it was stopped."""
+    """How a session ended on its host. `kind` is the error's class; `by` is who cancelled it, if anybody did."""
 
     outcome: Literal["done", "failed", "stopped"]
     kind: str = ""
     message: str = ""
     trace: str | None = None
+    by: str = ""
     builds_ns: int = 0
     spent_ns: int = 0
 

@@ -174,5 +174,9 @@ def test_a_cancelled_run_keeps_what_it_has(lab: Lab) -> None:
     assert done.returncode == 0, done.stderr
     out, err = process.communicate(timeout=40)
     assert process.returncode == 3, out + err
-    assert "cancelled by" in err + out
+    assert "cancelled by" in err
+    run = user.store.run("latest")
+    assert [event.message for event in run.events if event.kind == "gave_up"] == [
+        "device 'desk': the run was cancelled in the lab; finish it with --resume."
+    ]
     assert len(user.store.run("latest").invocations) >= 2

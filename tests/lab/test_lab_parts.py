@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from bnnbench.harness.errors import CallError, CannotMeasure
 from bnnbench.harness.lab import hosted
+from bnnbench.harness.lab.address import parse_address
 from bnnbench.harness.lab.files import missing, named_by_content, named_by_place, receive
 from bnnbench.harness.lab.hosted import HostedSession
 from bnnbench.harness.lab.queue import HEAD_START_S, Waiting, in_order, kind_here, place, priority
+from bnnbench.harness.lab.services import require_versions
 from bnnbench.harness.lab.versions import differing, own_versions
 from bnnbench.harness.lab.wire import Ended, identity, to_entry, to_line
 from bnnbench.harness.plan.config import RunConfig
@@ -53,6 +56,32 @@ def test_places_and_estimates() -> None:
     assert place([late, next_], "b") == (1, 0.0)
 
 
+def test_ten_thousand_devices_in_simulated_time() -> None:
+    """Three runs of each device and one job of CI, by the code that orders queues: each device works without a pause,
+    so the longest queue decides, and people are served first."""
+    draw = random.Random(5)  # noqa: S311
+    longest = 0.0
+    for number in range(10_000):
+        device = f"d{number}"
+        takes = [draw.uniform(1, 600) for _ in range(4)]
+        kinds = ["ci", "person", "person", "person"]
+        queue = [Waiting(str(n), device, "x", kind, NOON + n, expected_s=takes[n]) for n, kind in enumerate(kinds)]
+        clock, served = 0.0, []
+        while queue:
+            first = in_order(queue)[0]
+            before, seconds = place(queue, in_order(queue)[-1].run)
+            assert (before, round(clock + (seconds or 0) + takes[int(in_order(queue)[-1].run)], 6)) == (
+                len(queue) - 1,
+                round(sum(takes), 6),
+            )
+            clock += first.expected_s or 0
+            served.append(first.kind)
+            queue.remove(first)
+        assert served == ["person", "person", "person", "ci"]
+        longest = max(longest, clock)
+    assert longest <= 4 * 600
+
+
 @pytest.mark.parametrize(("value", "kind"), [("true", "ci"), ("1", "ci"), ("", "person"), ("false", "person")])
 def test_ci_says_that_it_is(value: str, kind: str) -> None:
     assert kind_here({"CI": value}) == kind
@@ -64,6 +93,13 @@ def test_versions_that_differ_are_named() -> None:
     assert differing(mine, mine) is None
     assert differing(mine, {**mine, "numpy": "1.0"}) == f"numpy {mine['numpy']} here and 1.0 there"
     assert differing({"a": "1"}, {"b": "2"}) == "a 1 here and none there, b none here and 2 there"
+
+
+def test_other_versions_are_refused_in_a_sentence() -> None:
+    address = parse_address("tcp://127.0.0.1:8786")
+    require_versions(address, own_versions())
+    with pytest.raises(CannotMeasure, match=r"has other versions: Python 3\.\d+ here and 2\.7 there"):
+        require_versions(address, own_versions() | {"Python": "2.7"})
 
 
 def config(folder: Path) -> RunConfig:

@@ -165,7 +165,7 @@ def rubbish(request: pytest.FixtureRequest) -> Iterator[int]:
     listener.close()
 
 
-@pytest.mark.parametrize("scheme", ["tls", "tcp"])
+@pytest.mark.parametrize("scheme", ["tls", pytest.param("tcp", marks=pytest.mark.slow)])
 def test_a_scheduler_that_answers_rubbish_is_one_sentence(lab: Lab, rubbish: int, scheme: str) -> None:
     done = lab.user("lost").run("lab", "status", f"{scheme}://127.0.0.1:{rubbish}", timeout=60)
     assert done.returncode == 3, done.stderr
