@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/isa.h"
+#include "integer_kernels_test.h"
 #include "level/model_kernels.h"
 
 extern bnn::Level BNN_LEVELS;
@@ -667,6 +668,7 @@ int main(int count, char** arguments) {
     if (turn % 6 == 0) test_softmax(turn / 6);
   }
   test_roofs();
+  failures += integer_failures(*level->integers, state, &compared);
   printf("%lld values\n", (long long)compared);
   return failures ? 1 : 0;
 }

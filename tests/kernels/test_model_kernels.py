@@ -32,7 +32,8 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     levels = [level for level in ISA_LEVELS if level.triple == triple]
     test = Path(__file__).with_name("model_kernels_test.cpp")
     least = TRIPLES[triple].zig_cpu
-    sources = [(test, least, level_lists(levels)), (SOURCES / "base/isa.cpp", least, ())]
+    integers = test.with_name("integer_kernels_test.cpp")
+    sources = [(test, least, level_lists(levels)), (integers, least, ()), (SOURCES / "base/isa.cpp", least, ())]
     sources += [
         (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level, name))
         for level in levels

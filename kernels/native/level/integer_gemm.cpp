@@ -4,83 +4,19 @@
 // or of 16. A tile is M pixels x N vectors of output channels, as in float_gemm.cpp.
 #include "level/model_parts.h"
 
-#include "level/vectors.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__ARM_NEON)
-#include <arm_neon.h>
-#endif
+#include "level/integer_products.h"
+#include "level/requantize.h"
 
 namespace {
 
 using bnn::ChannelBlock;
 using bnn::ImplicitGemm;
-
-// Each way: how many channels a word has, what is added to a value before it is stored, the tile, and a Sum, which is a
-// vector of output channels.
-#if defined(__AVX512VNNI__)
-constexpr int kPerWord = 4, kOffset = 128, kPixels = 6, kVectors = 4;  // unsigned times signed
-struct Sum {
-  Ints all;
-  void start(Ints value) { all = value; }
-  void add(Ints weights, Ints x) { all = (Ints)_mm512_dpbusd_epi32((__m512i)all, (__m512i)x, (__m512i)weights); }
-  Ints total() const { return all; }
-};
-#elif defined(__AVX2__) || defined(__x86_64__)
-constexpr int kPerWord = 2, kOffset = 0, kPixels = BNN_VECTOR_BYTES == 32 ? 6 : 4, kVectors = 2;
-struct Sum {
-  Ints all;
-  void start(Ints value) { all = value; }
-#if BNN_VECTOR_BYTES == 32
-  void add(Ints weights, Ints x) { all += (Ints)_mm256_madd_epi16((__m256i)weights, (__m256i)x); }
-#else
-  void add(Ints weights, Ints x) { all += (Ints)_mm_madd_epi16((__m128i)weights, (__m128i)x); }
-#endif
-  Ints total() const { return all; }
-};
-#elif defined(__ARM_FEATURE_DOTPROD)
-constexpr int kPerWord = 4, kOffset = 0, kPixels = 6, kVectors = 4;
-struct Sum {
-  int32x4_t all;
-  void start(Ints value) { all = (int32x4_t)value; }
-  void add(Ints weights, Ints x) { all = vdotq_s32(all, (int8x16_t)weights, (int8x16_t)x); }
-  Ints total() const { return (Ints)all; }
-};
-#elif defined(__ARM_NEON)
-constexpr int kPerWord = 4, kOffset = 0, kPixels = 2, kVectors = sizeof(void*) == 8 ? 4 : 2;
-struct Sum {
-  int32x4_t low, high;  // two sums for each channel: of the first and the second two of its four
-  void start(Ints value) {
-    const int32x4_t first = {value[0], 0, value[1], 0}, second = {value[2], 0, value[3], 0};
-    low = first;
-    high = second;
-  }
-  void add(Ints weights, Ints x) {
-    const int8x16_t w = (int8x16_t)weights;
-    const int8x8_t a = vget_low_s8((int8x16_t)x);
-    low = vpadalq_s16(low, vmull_s8(vget_low_s8(w), a));
-    high = vpadalq_s16(high, vmull_s8(vget_high_s8(w), a));
-  }
-  Ints total() const {
-    const int32x2_t first = vpadd_s32(vget_low_s32(low), vget_high_s32(low));
-    const int32x2_t second = vpadd_s32(vget_low_s32(high), vget_high_s32(high));
-    return (Ints)vcombine_s32(first, second);
-  }
-};
-#else
-constexpr int kPerWord = 2, kOffset = 0, kPixels = 2, kVectors = 2;
-struct Sum {
-  Ints all;
-  void start(Ints value) { all = value; }
-  void add(Ints weights, Ints x) { all += ((weights << 16) >> 16) * ((x << 16) >> 16) + (weights >> 16) * (x >> 16); }
-  Ints total() const { return all; }
-};
-#endif
+using bnn::IntegerStore;
 
 template <int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int32_t* out,
-                                    int64_t row) {
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                    [[maybe_unused]] const IntegerStore* store,
+                                    int64_t first, int32_t* out, int64_t row) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
@@ -104,6 +40,10 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       }
     }
   }
+#ifdef __FMA__
+  if (store)
+    return store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i][n].total(); });
+#endif
   BNN_UNROLL for (int i = 0; i < M; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Ints total = sum[i][n].total();
@@ -111,7 +51,8 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
     }
 }
 
-typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, int32_t* out, int64_t row);
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int32_t* out,
+                     int64_t row);
 
 template <int N, int M>
 Tile tile_of(int64_t pixels) {
@@ -123,7 +64,8 @@ Tile tile_of(int64_t pixels) {
 
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row, as in float_gemm.cpp.
 template <int N>
-void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
+           int64_t last) {
   const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row = gemm.out_stride_bytes / 4;
@@ -131,24 +73,25 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   int32_t* out = (int32_t*)gemm.out + first * row + (int64_t)block.group * gemm.channels + block.first;
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const int64_t height = t < higher ? low + 1 : low;
-    if (block.valid < block.lanes) {
+    if (block.valid < block.lanes && !store) {
       int32_t scratch[kPixels * N * kLanes];
-      (t < higher ? tall : small)(gemm, block, pixel, scratch, N * kLanes);
+      (t < higher ? tall : small)(gemm, block, nullptr, pixel, scratch, N * kLanes);
       for (int64_t i = 0; i < height; ++i) memcpy(out + i * row, scratch + i * N * kLanes, (size_t)block.valid * 4);
     } else {
-      (t < higher ? tall : small)(gemm, block, pixel, out, row);
+      (t < higher ? tall : small)(gemm, block, store, pixel, out, row);
     }
     pixel += height;
     out += height * row;
   }
 }
 
-void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+void conv(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
+          int64_t last) {
   const int vectors = block.lanes / kLanes;
-  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last);
+  if (vectors == kVectors) return panel<kVectors>(gemm, block, store, first, last);
   if constexpr (kVectors > 2)
-    if (vectors == 2) return panel<2>(gemm, block, first, last);
-  panel<1>(gemm, block, first, last);
+    if (vectors == 2) return panel<2>(gemm, block, store, first, last);
+  panel<1>(gemm, block, store, first, last);
 }
 
 // `count` values in a row, to as many bytes or halves of words.
@@ -164,6 +107,15 @@ inline void encode_flat(const int8_t* from, int64_t count, uint8_t* to) {
 }
 
 void encode(const int8_t* from, int64_t runs, int32_t length, int32_t words, uint32_t* to) {
+  if constexpr (kPerWord == 4) {
+    if (length < 4 && length * runs >= 4) {  // also what follows it, for which there are no weights
+      int64_t r = 0;
+      for (; r * length + 4 <= runs * length; ++r)
+        to[r] = load<uint32_t>(from + r * length) ^ (uint32_t)(kOffset * 0x01010101u);
+      for (; r < runs; ++r) encode_flat(from + r * length, length, (uint8_t*)(to + r));
+      return;
+    }
+  }
   if (length == words * kPerWord) return encode_flat(from, runs * length, (uint8_t*)to);
   for (int64_t r = 0; r < runs; ++r, from += length, to += words) encode_flat(from, length, (uint8_t*)to);
 }
@@ -198,6 +150,8 @@ int64_t product_roof(int64_t rounds) {
 }  // namespace
 
 const bnn::IntegerKernels BNN_PART(integers) = {
-    kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels, conv, encode, to_floats, BNN_PART(requantize),
-    product_roof,
+    kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels,
+    BNN_PART(store_bytes), BNN_PART(prepare_store), conv, encode, to_floats,
+    BNN_PART(integer_depthwise_weights), BNN_PART(integer_depthwise_scratch), BNN_PART(integer_depthwise),
+    BNN_PART(requantize), BNN_PART(combine_i8), BNN_PART(reduce_i8), product_roof,
 };

@@ -79,20 +79,69 @@ struct ModelKernels {
   uint64_t (*read_all)(const uint8_t* data, int64_t bytes);
 };
 
+// x is NHWC i8 without gaps. What lies outside the image is the zero point.
+struct IntegerWindow {
+  const int8_t* x;
+  int32_t n, h, w, c;
+  int32_t out_h, out_w;
+  Window window;
+  int32_t zero_point;
+  const uint8_t* weights;  // made by depthwise_weights
+  const int32_t* start;    // [strip_row(c)] what the sums start from
+};
+
+// Two i8 tensors to one, in TFLite's integer arithmetic: each operand's steps from its zero point, shifted to the left
+// and scaled, are combined, and the result is scaled. kernels/models/interpreter has the same in NumPy.
+enum class Combine : int32_t { kAdd = 0, kSub = 1, kMul = 2 };
+struct IntegerOperand {
+  int32_t zero_point, multiplier, shift;
+};
+struct IntegerPair {
+  Combine combine;
+  IntegerOperand a, b, out;
+  int32_t left_shift;
+  int32_t low, high;       // of the result
+};
+
+// Where sums go as i8 right away: the one stage of a stream, prepared by IntegerKernels' prepare_store.
+struct IntegerStore {
+  const void* factors;
+  int8_t* out;             // the first channel of the first pixel
+  int64_t stride_bytes;
+  int32_t low, high;       // of the result
+};
+
 // i8 by exact sums in i32. The image is encoded to words of `per_word` channels, each with `offset` added to it.
 struct IntegerKernels {
   int32_t per_word;            // 4 of 8 bits each, or 2 of 16
   int32_t offset;
   BlockWidths widths;
   int32_t tile_pixels;         // mr
-  // As ModelKernels' conv, of encoded words: sums of products start from gemm.base (never null) and are i32.
-  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
+  // What kStoreRequantized* of so many channels is prepared to, for kernels that store themselves; 0: they can't.
+  int64_t (*store_bytes)(const Stage&, int32_t channels);
+  void (*prepare_store)(const Stage&, int32_t channels, void* to);
+  // As ModelKernels' conv, of encoded words: sums of products start from gemm.base (never null). They go to gemm.out as
+  // i32; or to `store`, if that is not null, where there is one group.
+  void (*conv)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore* store, int64_t first_pixel,
+               int64_t last_pixel);
   // `runs` runs of `length` channels, each to `words` words, of which the unused part may keep what it is.
   void (*encode)(const int8_t* from, int64_t runs, int32_t length, int32_t words, uint32_t* to);
   // In place; rounded to f32 once.
   void (*to_floats)(int32_t* sums, int64_t rows, int32_t channels, int64_t row);
-  // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*.
+  // Depthwise: output pixels [first, last) to i32, `row` of them between two; whole vectors may be written, up to
+  // strip_row(c); or to `store`. `weights` and `scratch` are of the sizes that the two functions say.
+  int64_t (*depthwise_weights)(const int8_t* from, int32_t kh, int32_t kw, int32_t c, uint8_t* to);
+  int64_t (*depthwise_scratch)(const Window&);
+  void (*depthwise)(const IntegerWindow&, const IntegerStore* store, int64_t first, int64_t last, int32_t* out, int64_t row,
+                    uint8_t* scratch);
+  // Sums of a strip whose first pixel is `first`, through the one stage, which is kStoreRequantized*; its bias is in
+  // the sums already.
   void (*requantize)(const Stage&, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums, int64_t row);
+  // `count` values; up to kMaxOverread more may be read.
+  void (*combine)(const IntegerPair&, const int8_t* a, const int8_t* b, int64_t count, int8_t* out);
+  // Maxima or sums of 64 channels over a window of pixels, `down` and `across` bytes apart. 2^24 pixels at most.
+  void (*reduce)(bool maxima, const int8_t* from, int64_t rows, int64_t down, int64_t columns, int64_t across,
+                 int32_t* out);
   // Products of i8 and their sums on registers alone; returns the operations done.
   int64_t (*product_roof)(int64_t rounds);
 };

@@ -1,20 +1,122 @@
 // Exact sums to int8, in TFLite's integer arithmetic; compiled once per ISA level.
-#include "level/model_parts.h"
 #include "level/requantize.h"
+
+#include "level/model_parts.h"
+
+namespace {
 
 using bnn::Stage;
 using bnn::StageKind;
 
+// Whether all of these channels' shifts go to the right.
+[[maybe_unused]] inline bool goes_right(const Stage& stage, int32_t channel, int32_t count) {
+  bool all = true;
+  for (int32_t c = channel; c < channel + count; c += kLanes) all &= !lane_bits(load<Ints>(stage.shift + c) >= 0);
+  return all;
+}
+
+// N vectors of channels from `channel` on, of all pixels: their factors stay in registers.
+template <class Requantize, int N>
+void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, int64_t pixels, const int32_t* sums,
+             int64_t row) {
+  const auto factor = [&](int n) {
+    const int32_t c = channel + n * kLanes;
+    return Requantize(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
+  };
+#ifdef __SSE4_1__
+  const auto right = [&](int n) {
+    const int32_t c = channel + n * kLanes;
+    return RightRequantizer(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c), stage.zero_point);
+  };
+#endif
+  const StepLimits limits(stage);
+  int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes + channel;
+  sums += channel;
+#ifdef __ARM_NEON
+  if constexpr (N == 2) {
+    const Requantize a = factor(0), b = factor(1);
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+      vst1_s8(out, limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes))));
+    return;
+  }
+  if constexpr (N == 4) {
+    const Requantize a = factor(0), b = factor(1), c = factor(2), d = factor(3);
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes) {
+      const int8x8_t low = limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)));
+      const int8x8_t high = limits.octets(c(load<Ints>(sums + 2 * kLanes)), d(load<Ints>(sums + 3 * kLanes)));
+      vst1q_s8(out, vcombine_s8(low, high));
+    }
+    return;
+  }
+#endif
+#ifdef __AVX512F__
+  if constexpr (N == 4) {
+    const RightRequantizer a = right(0), b = right(1), c = right(2), d = right(3);
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+      limits.store_whole(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)), c(load<Ints>(sums + 2 * kLanes)),
+                         d(load<Ints>(sums + 3 * kLanes)), out);
+    return;
+  }
+#endif
+#ifdef __SSE4_1__
+  if constexpr (Requantize::kRoundsTwice) {
+    if (goes_right(stage, channel, kLanes)) {
+      const RightRequantizer one = right(0);
+      for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+        limits.store_whole(one(load<Ints>(sums)), valid, out);
+      return;
+    }
+  }
+#endif
+  const Requantize one = factor(0);
+  for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
+    limits.store(one(load<Ints>(sums)), valid, out);
+}
+
+template <class Requantize>
+void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums,
+                 int64_t row) {
+  int32_t c = 0;
+#ifdef __ARM_NEON
+  constexpr int kMost = sizeof(void*) == 8 ? 4 : 2;
+  for (; c + kMost * kLanes <= channels; c += kMost * kLanes)
+    columns<Requantize, kMost>(stage, c, kMost * kLanes, first, pixels, sums, row);
+#elif defined(__AVX512F__)
+  if constexpr (Requantize::kRoundsTwice)
+    for (; c + 4 * kLanes <= channels && goes_right(stage, c, 4 * kLanes); c += 4 * kLanes)
+      columns<Requantize, 4>(stage, c, 4 * kLanes, first, pixels, sums, row);
+#endif
+  for (; c < channels; c += kLanes) columns<Requantize, 1>(stage, c, channels - c, first, pixels, sums, row);
+}
+
+}  // namespace
+
+int64_t BNN_PART(store_bytes)(const Stage& stage, int32_t channels) {
+#ifdef __FMA__
+  bool can = stage.kind == StageKind::kStoreRequantized;
+  for (int32_t c = 0; c < channels; ++c) can &= stage.shift[c] < 0;
+  return can ? (channels + kLanes - 1) / kLanes * (int64_t)sizeof(Stored) : 0;
+#else
+  return (void)stage, (void)channels, 0;
+#endif
+}
+
+void BNN_PART(prepare_store)([[maybe_unused]] const Stage& stage, [[maybe_unused]] int32_t channels,
+                             [[maybe_unused]] void* to) {
+#ifdef __FMA__
+  for (int32_t c = 0; c < channels; c += kLanes) {
+    const Ints shift = load<Ints>(stage.shift + c);
+    const Stored one(load<Ints>(stage.multiplier + c), shift < 0 ? shift : Ints{} - 1, stage.zero_point);
+    memcpy((uint8_t*)to + c / kLanes * (int64_t)sizeof one, &one, sizeof one);
+  }
+#endif
+}
+
 void BNN_PART(requantize)(const Stage& stage, int32_t channels, int64_t first, int64_t pixels, const int32_t* sums,
                           int64_t row) {
-  const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
-  int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes;
-  for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
-    for (int32_t c = 0; c < channels; c += kLanes) {
-      const Ints sum = (Ints)(load<Words>(sums + c) + load<Words>(stage.bias + c));
-      const Ints multiplier = load<Ints>(stage.multiplier + c), shift = load<Ints>(stage.shift + c);
-      store_steps(stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
-                                                             : requantized_once(sum, multiplier, shift),
-                  low, high, stage.zero_point, channels - c, out + c);
-    }
+  if (stage.kind == StageKind::kStoreRequantized) {
+    all_columns<Requantizer>(stage, channels, first, pixels, sums, row);
+  } else {
+    all_columns<RequantizerOnce>(stage, channels, first, pixels, sums, row);
+  }
 }

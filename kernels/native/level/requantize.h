@@ -1,38 +1,20 @@
 // Sums to int8 steps in registers, for the files of one ISA level: fixed_point.h's functions once more, because nothing
 // inline may be shared between levels.
 #pragma once
+#include "level/model_kernels.h"
 #include "level/vectors.h"
+
+#ifdef __ARM_NEON
+#include <arm_neon.h>
+#elif defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
 typedef int8_t Octets __attribute__((vector_size(kLanes)));
 
-// The upper 32 bits of 2 * a * b + 2^31, as 64 bits: the doubling high product, halves up. Where the ISA multiplies each
-// second lane to 64 bits, lanes stay where they are.
-[[maybe_unused]] inline Ints doubling_high(Ints a, Ints b) {
-#if defined(__SSE4_1__)
-  typedef int64_t Longs __attribute__((vector_size(kBytes)));
-  const Longs even = (((Longs)a << 32) >> 32) * (((Longs)b << 32) >> 32), odd = ((Longs)a >> 32) * ((Longs)b >> 32);
-  const Longs low = ((even + (1ll << 30)) >> 31) & 0xffffffffll, high = (odd + (1ll << 30)) << 1;
-  return (Ints)(low | (high & ~0xffffffffll));
-#else
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Longs product = __builtin_convertvector(a, Longs) * __builtin_convertvector(b, Longs);
-  return __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
-#endif
-}
-
-// fixed_point.h's requantize(). The doubling high product of an i32 and a multiplier that is not negative is an i32
-// again, so only the product needs 64 bits.
-[[maybe_unused]] inline Ints requantized(Ints value, Ints multiplier, Ints shift) {
-  const Ints left = shift > 0 ? shift : Ints{}, right = shift < 0 ? -shift : Ints{};
-  const Ints high = doubling_high((Ints)((Words)value << (Words)left), multiplier);
-  // Halves away from zero: those of a negative number go up from one below it.
-  const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
-  return (from >> right) + ((from >> below) & 1 & (right > 0));
-}
-
-// Rounded once, limited to what i8 and any zero point can use.
+// fixed_point.h's requantize_once(), limited to what i8 and any zero point can use.
 [[maybe_unused]] inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
   typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
   const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
@@ -41,6 +23,152 @@ typedef int8_t Octets __attribute__((vector_size(kLanes)));
   q = q > most ? most : q;
   return __builtin_convertvector(q < -most ? -most : q, Ints);
 }
+
+// fixed_point.h's requantize() of a vector of channels, for any number of sums.
+#if defined(__SSE4_1__)
+
+// Both roundings are one addition and one shift: with z = sum * multiplier + 2^30 the result is
+// floor((floor(z / 2^31) + half - (z < 0)) / 2^right) = floor((z + (half - (z < 0)) * 2^31) / 2^(31 + right)).
+// Each second lane is multiplied to 64 bits; 2^63 is added, so that the shift may be one of zeros, and taken away again.
+struct Requantizer {
+  typedef int64_t Longs __attribute__((vector_size(kBytes)));
+  typedef uint64_t Unsigned __attribute__((vector_size(kBytes)));
+  struct Half {
+    Unsigned base, right;
+    Longs carry;
+    Half(Longs shift, Longs rounds_twice) {
+      right = (Unsigned)(31 + shift);
+      base = ((Unsigned{} + 1) << (right - 1)) + ((Unsigned)rounds_twice & (1ull << 30)) + (1ull << 63);
+      carry = rounds_twice & -(1ll << 31);
+    }
+    Unsigned operator()(Longs product) const {
+      return ((Unsigned)product + base + (Unsigned)((product < -(1ll << 30)) & carry)) >> right;
+    }
+  };
+  static constexpr bool kRoundsTwice = true;
+  Ints multiplier, left, correction;
+  Half even, odd;
+
+  Requantizer(Ints factor, Ints shift) : Requantizer(factor, shift, shift < 0 ? -shift : Ints{}) {}
+  Ints operator()(Ints sum) const {
+    const Longs value = (Longs)((Words)sum << (Words)left), by = (Longs)multiplier;
+    const Unsigned low = even(((value << 32) >> 32) * ((by << 32) >> 32)), high = odd((value >> 32) * (by >> 32));
+    return (Ints)((low & 0xffffffffull) | (high << 32)) - correction;
+  }
+
+ private:
+  Requantizer(Ints factor, Ints shift, Ints right)
+      : multiplier(factor), left(shift > 0 ? shift : Ints{}), correction(right > 0 ? (Ints{} + 1) << (32 - right) : Ints{}),
+        even(((Longs)right << 32) >> 32, ((Longs)(right > 0) << 32) >> 32),
+        odd((Longs)right >> 32, (Longs)(right > 0) >> 32) {}
+};
+
+// The same with the zero point added, for shifts that all go to the right: odd lanes are shifted by 32 less, so that
+// they are where they belong, and nothing is near the end of i32.
+struct RightRequantizer {
+  using Longs = Requantizer::Longs;
+  using Unsigned = Requantizer::Unsigned;
+  Ints multiplier, zero;
+  Unsigned even_base, odd_base, even_right, odd_right;
+
+  RightRequantizer(Ints factor, Ints shift, int32_t zero_point) : multiplier(factor) {
+    const Unsigned by = (Unsigned)-shift, even = by & 0xffffffffull, odd = by >> 32, one = Unsigned{} + 1;
+    zero = zero_point - ((Ints{} + 1) << (32 + shift));
+    even_right = 31 + even;
+    odd_right = odd - 1;
+    even_base = (one << (30 + even)) + (1ull << 30) + (1ull << 63);
+    odd_base = (one << (30 + odd)) + (1ull << 30) + (1ull << 63);
+  }
+  Ints operator()(Ints sum) const {
+    const Longs value = (Longs)sum, by = (Longs)multiplier;
+    const Longs even = ((value << 32) >> 32) * ((by << 32) >> 32), odd = (value >> 32) * (by >> 32);
+    const Words low = (Words)(rounded(even, even_base) >> even_right), high = (Words)(rounded(odd, odd_base) >> odd_right);
+    return (Ints)choose(low, high) + zero;
+  }
+
+ private:
+  static Unsigned rounded(Longs product, Unsigned base) {
+    return (Unsigned)product + base + (Unsigned)((product < -(1ll << 30)) & -(1ll << 31));
+  }
+  static Words choose(Words even, Words odd) {
+    Words mask;
+    BNN_UNROLL for (int l = 0; l < kLanes; ++l) mask[l] = l % 2 ? ~0u : 0;
+    return (even & ~mask) | (odd & mask);
+  }
+};
+
+#elif defined(__ARM_NEON)
+
+struct Requantizer {
+  int32x4_t multiplier, left, right;  // to the right by a negative number
+  Requantizer(Ints factor, Ints shift)
+      : multiplier((int32x4_t)factor), left((int32x4_t)(shift > 0 ? shift : Ints{})),
+        right((int32x4_t)(shift < 0 ? shift : Ints{})) {}
+  Ints operator()(Ints sum) const {
+    const int32x4_t high = vqrdmulhq_s32(vshlq_s32((int32x4_t)sum, left), multiplier);
+    // Halves away from zero: those of a negative number go up from one below it.
+    return (Ints)vrshlq_s32(vsraq_n_s32(high, vandq_s32(high, right), 31), right);
+  }
+};
+
+#else
+
+struct Requantizer {
+  Ints multiplier, left, right;
+  Requantizer(Ints factor, Ints shift)
+      : multiplier(factor), left(shift > 0 ? shift : Ints{}), right(shift < 0 ? -shift : Ints{}) {}
+  Ints operator()(Ints sum) const {
+    typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+    const Ints value = (Ints)((Words)sum << (Words)left);
+    const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
+    const Ints high = __builtin_convertvector((product + (1ll << 30)) >> 31, Ints);
+    // Halves away from zero: those of a negative number go up from one below it.
+    const Ints from = high + ((high < 0) & (right > 0)), below = right > 0 ? right - 1 : Ints{};
+    return (from >> right) + ((from >> below) & 1 & (right > 0));
+  }
+};
+
+#endif
+
+#ifdef __FMA__
+// Kernels store themselves by these, one for each vector of channels. The exact result is the whole number nearest to
+// v + c, v being sum * multiplier / 2^(31 + right) and c, of the sign of v, 1 / 2^(right + 1): what the first rounding adds
+// to the second. Computed in f32 it is off by less than 3 * 2^-24 of v. What lies nearer than that to a half is computed
+// again, exactly. Beyond 256 all is limited anyway.
+struct Stored {
+  static constexpr float kUnsure = 0.5f - 1.0f / 16384;
+  RightRequantizer exactly;
+  Floats scale, carry;
+  Ints zero;
+
+  Stored(Ints factor, Ints shift, int32_t zero_point) : exactly(factor, shift, zero_point), zero(Ints{} + zero_point) {
+    const Floats power = (Floats)((127 + shift) << 23);  // 2^shift
+    scale = __builtin_convertvector(factor, Floats) * (1.0f / 2147483648.0f) * power;
+    carry = power * 0.5f;
+  }
+  // With the zero point added; `unsure` becomes the largest distance from a whole number.
+  Ints operator()(Ints sum, Floats& unsure) const {
+    const Floats value = __builtin_convertvector(sum, Floats);
+    const Floats signed_carry = (Floats)((Words)carry | ((Words)value & 0x80000000u));
+    const Floats near = __builtin_elementwise_fma(value, scale, signed_carry);
+    const Floats whole = __builtin_elementwise_roundeven(near);
+#ifdef __AVX512F__
+    unsure = (Floats)_mm512_range_ps((__m512)unsure, (__m512)(near - whole), 0x0b);  // the larger one's size
+#else
+    const Floats distance = (Floats)((Words)(near - whole) & 0x7fffffffu);
+    unsure = distance > unsure ? distance : unsure;
+#endif
+    return __builtin_convertvector(whole, Ints) + zero;
+  }
+};
+#endif
+
+struct RequantizerOnce {
+  static constexpr bool kRoundsTwice = false;
+  Ints multiplier, shift;
+  RequantizerOnce(Ints factor, Ints places) : multiplier(factor), shift(places) {}
+  Ints operator()(Ints sum) const { return requantized_once(sum, multiplier, shift); }
+};
 
 // The last vector's octets one by one where it is not whole.
 [[maybe_unused]] inline void store_octets(Ints q, int32_t valid, int8_t* out) {
@@ -52,11 +180,67 @@ typedef int8_t Octets __attribute__((vector_size(kLanes)));
   }
 }
 
-// Limited steps, to which the zero point is added; `valid` as above.
-[[maybe_unused]] inline void store_steps(Ints q, int32_t low, int32_t high, int32_t zero_point, int32_t valid,
-                                         int8_t* out) {
-  q = q < low ? (Ints{} + low) : q;
-  store_octets((q > high ? (Ints{} + high) : q) + zero_point, valid, out);
+// What steps are limited to before the zero point is added.
+struct StepLimits {
+  int32_t low, high, zero_point;
+  StepLimits(int32_t least, int32_t most) : low(least), high(most), zero_point(0) {}
+  explicit StepLimits(const bnn::Stage& stage)
+      : low(stage.low_i - stage.zero_point), high(stage.high_i - stage.zero_point), zero_point(stage.zero_point) {}
+#ifdef __AVX512F__
+  // Four vectors, with the zero point added already. Packing leaves them in the order of 16-byte parts.
+  void store_whole(Ints a, Ints b, Ints c, Ints d, int8_t* out) const {
+    const __m512i first = _mm512_packs_epi32((__m512i)a, (__m512i)b), second = _mm512_packs_epi32((__m512i)c, (__m512i)d);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i octets = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(first, second));
+    const __m512i least = _mm512_set1_epi8((char)(low + zero_point)), most = _mm512_set1_epi8((char)(high + zero_point));
+    _mm512_storeu_si512(out, _mm512_min_epi8(_mm512_max_epi8(octets, least), most));
+  }
+#endif
+  // With the zero point added already.
+  void store_whole(Ints q, int32_t valid, int8_t* out) const {
+#ifdef __AVX512F__
+    if (valid >= kLanes) {
+      const __m128i octets = _mm512_cvtsepi32_epi8((__m512i)q), least = _mm_set1_epi8((char)(low + zero_point));
+      _mm_storeu_si128((__m128i*)out, _mm_min_epi8(_mm_max_epi8(octets, least), _mm_set1_epi8((char)(high + zero_point))));
+      return;
+    }
+#endif
+    q = q < low + zero_point ? (Ints{} + (low + zero_point)) : q;
+    store_octets(q > high + zero_point ? (Ints{} + (high + zero_point)) : q, valid, out);
+  }
+  void store(Ints q, int32_t valid, int8_t* out) const {
+    q = q < low ? (Ints{} + low) : q;
+    store_octets((q > high ? (Ints{} + high) : q) + zero_point, valid, out);
+  }
+#ifdef __ARM_NEON
+  // Eight or sixteen channels at once.
+  int8x8_t octets(Ints a, Ints b) const {
+    const int16x8_t both = vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
+    const int8x8_t limited = vqmovn_s16(vqaddq_s16(both, vdupq_n_s16((int16_t)zero_point)));
+    return vmin_s8(vmax_s8(limited, vdup_n_s8((int8_t)(low + zero_point))), vdup_n_s8((int8_t)(high + zero_point)));
+  }
+#endif
+};
+
+#ifdef __FMA__
+// N vectors of channels of M pixels, of which `valid` are real, to where they are stored.
+template <int M, int N, class Total>
+[[maybe_unused]] __attribute__((always_inline)) inline void store_sums(const bnn::IntegerStore& store, int32_t channel, int32_t valid, int64_t pixel,
+                                        Total total) {
+  const StepLimits limits(store.low, store.high);
+  const Stored* factor = (const Stored*)store.factors + channel / kLanes;
+  int8_t* out = store.out + pixel * store.stride_bytes + channel;
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const int32_t real = valid - n * kLanes;
+    if (real <= 0) return;
+    Floats unsure = {};
+    Ints q[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n](total(i, n), unsure);
+    if (lane_bits(unsure > Stored::kUnsure))
+      BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n].exactly(total(i, n));
+    BNN_UNROLL for (int i = 0; i < M; ++i) limits.store_whole(q[i], real, out + i * store.stride_bytes + n * kLanes);
+  }
 }
+#endif
 
 }  // namespace

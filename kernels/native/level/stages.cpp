@@ -83,14 +83,14 @@ __attribute__((noinline)) void store_i8(const Stage& stage, const float* values,
 
 __attribute__((noinline)) void store_requantized(const Stage& stage, const float* values, int32_t channel,
                                                  int32_t valid, int8_t* out) {
-  const int32_t low = stage.low_i - stage.zero_point, high = stage.high_i - stage.zero_point;
+  const StepLimits limits(stage);
   for (int32_t c = 0; c < valid; c += kLanes) {
     const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
     const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
     const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
-    store_steps(stage.kind == StageKind::kStoreRequantized ? requantized(sum, multiplier, shift)
-                                                           : requantized_once(sum, multiplier, shift),
-                low, high, stage.zero_point, valid - c, out + c);
+    limits.store(stage.kind == StageKind::kStoreRequantized ? Requantizer(multiplier, shift)(sum)
+                                                            : requantized_once(sum, multiplier, shift),
+                 valid - c, out + c);
   }
 }
 

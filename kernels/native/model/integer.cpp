@@ -10,6 +10,8 @@ namespace bnn {
 namespace {
 
 struct IntegerStep : Step {
+  const IntegerKernels* kernels;
+  IntegerPair pair;          // add, sub, mul
   const int8_t *x, *b;
   int8_t* out;
   int32_t h, w, c, out_h, out_w, op, low, high, x_zero, out_zero;
@@ -63,7 +65,27 @@ void binary(const Step& step, uint8_t*, int64_t first, int64_t last) {
   }
 }
 
-constexpr int32_t kChunk = 64;  // channels whose sums are kept at a time
+// add, sub and mul of tensors without gaps along the channels: whole runs of them.
+void binary_runs(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const IntegerStep& self = (const IntegerStep&)step;
+  const int64_t c = self.c;
+  const int64_t image = (int64_t)self.out_w * self.out_h;
+  const auto is_whole = [&](const int32_t (&stride)[4]) {  // strides of what is there once have no meaning
+    return (self.out_w == 1 || stride[2] == c) && (self.out_h == 1 || stride[1] == c * self.out_w) &&
+           (self.units == image || stride[0] == c * image);
+  };
+  if (is_whole(self.a_stride) && is_whole(self.b_stride)) {
+    self.kernels->combine(self.pair, self.x + first * c, self.b + first * c, (last - first) * c, self.out + first * c);
+    return;
+  }
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t x = p % self.out_w, y = p / self.out_w % self.out_h, n = p / self.out_w / self.out_h;
+    const auto at = [&](const int32_t (&stride)[4]) { return n * stride[0] + y * stride[1] + x * stride[2]; };
+    self.kernels->combine(self.pair, self.x + at(self.a_stride), self.b + at(self.b_stride), c, self.out + p * c);
+  }
+}
+
+constexpr int32_t kChunk = 64;  // channels whose sums are kept at a time, as IntegerKernels' reduce has it
 
 void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
   const IntegerStep& self = (const IntegerStep&)step;
@@ -71,9 +93,15 @@ void mean(const Step& step, uint8_t*, int64_t first, int64_t last) {
     const int8_t* image = self.x + n * self.image_pixels * self.c;
     for (int32_t c = 0; c < self.c; c += kChunk) {
       const int32_t count = self.c - c < kChunk ? self.c - c : kChunk;
-      int64_t sum[kChunk] = {};
-      for (int64_t p = 0; p < self.image_pixels; ++p)
-        for (int32_t i = 0; i < count; ++i) sum[i] += image[p * self.c + c + i] - self.x_zero;
+      constexpr int64_t kPart = 1 << 24;  // pixels whose sum an i32 holds
+      int64_t sum[kChunk];
+      for (int64_t& s : sum) s = -self.image_pixels * self.x_zero;
+      for (int64_t p = 0; p < self.image_pixels; p += kPart) {
+        const int64_t pixels = self.image_pixels - p < kPart ? self.image_pixels - p : kPart;
+        int32_t part[kChunk];
+        self.kernels->reduce(false, image + p * self.c + c, 1, 0, pixels, self.c, part);
+        for (int32_t i = 0; i < count; ++i) sum[i] += part[i];
+      }
       for (int32_t i = 0; i < count; ++i)
         self.out[n * self.c + c + i] =
             (int8_t)limited(requantize((int32_t)sum[i], self.factor) + self.out_zero, self.low, self.high);
@@ -105,19 +133,19 @@ void pool(const Step& step, uint8_t*, int64_t first, int64_t last) {
     const int64_t taps = (to_y - from_y) * (to_x - from_x);
     for (int32_t c = 0; c < self.c; c += kChunk) {
       const int32_t count = self.c - c < kChunk ? self.c - c : kChunk;
-      int64_t value[kChunk];
-      for (int32_t i = 0; i < count; ++i) value[i] = averages ? 0 : -128;
-      for (int64_t row = from_y; row < to_y; ++row) {
-        for (int64_t column = from_x; column < to_x; ++column) {
-          const int8_t* tap = self.x + ((n * self.h + row) * self.w + column) * self.c + c;
-          for (int32_t i = 0; i < count; ++i)
-            value[i] = averages ? value[i] + tap[i] : value[i] > tap[i] ? value[i] : tap[i];
-        }
+      int32_t value[kChunk];
+      self.kernels->reduce(!averages, self.x + ((n * self.h + from_y) * self.w + from_x) * self.c + c, to_y - from_y,
+                           (int64_t)self.w * self.c, to_x - from_x, self.c, value);
+      int8_t* out = self.out + p * self.c + c;
+      if (!averages) {
+        for (int32_t i = 0; i < count; ++i)
+          out[i] = (int8_t)(value[i] < self.low ? self.low : value[i] > self.high ? self.high : value[i]);
+        continue;
       }
       for (int32_t i = 0; i < count; ++i) {
         const int64_t v = value[i];
-        const int64_t result = !averages ? v : self.ratio > 0 ? average_even(self, v, taps) : average_away(v, taps);
-        self.out[p * self.c + c + i] = (int8_t)limited(result, self.low, self.high);
+        const int64_t result = self.ratio > 0 ? average_even(self, v, taps) : average_away(v, taps);
+        out[i] = (int8_t)limited(result, self.low, self.high);
       }
     }
   }
@@ -169,6 +197,14 @@ const char* finish_binary(IntegerStep& self, const PlanStep& step, StepBuilder& 
   self.a_table = operand_table(step.x->zero_point, step.left_shift, slopes ? one : step.a_fixed, builder);
   self.b_table = operand_table(step.b->zero_point, step.left_shift, slopes ? one : step.b_fixed, builder);
   self.run = binary;
+  if (step.op <= kMul && step.a_stride[3] == 1 && step.b_stride[3] == 1) {
+    self.pair = {(Combine)step.op,
+                 {step.x->zero_point, step.a_fixed.multiplier, step.a_fixed.shift},
+                 {step.b->zero_point, step.b_fixed.multiplier, step.b_fixed.shift},
+                 {step.out->zero_point, step.out_fixed.multiplier, step.out_fixed.shift},
+                 step.left_shift, step.low, step.high};
+    self.run = binary_runs;
+  }
   const char* const names[] = {"add i8", "sub i8", "mul i8", "prelu i8", "", "minimum i8", "maximum i8"};
   return names[step.op];
 }
@@ -193,6 +229,7 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder) {
   IntegerStep* self = builder.arena.array<IntegerStep>(1, builder.error);
   if (!self) return nullptr;
   const PlanTensor &x = *step.x, &out = *step.out;
+  self->kernels = builder.kernels.integers;
   self->x = (const int8_t*)builder.place(x);
   self->out = (int8_t*)builder.place(out);
   self->h = x.h;

@@ -50,7 +50,9 @@ void multiply(const Stream& stream, uint8_t*, int64_t first, int64_t last, float
   gemm.pixel_offset += first;
   gemm.out = (uint8_t*)out;
   gemm.out_stride_bytes = row * 4;
-  for (int b = 0; b < self.plan.blocks; ++b) self.integers->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+  const IntegerStore store = self.store_from(first);
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.integers->conv(gemm, self.plan.block[b], store.factors ? &store : nullptr, 0, gemm.pixels);
   if (!self.is_integer) self.integers->to_floats((int32_t*)out, last - first, self.stages.channels, row);
 }
 
@@ -72,6 +74,11 @@ bool encode_weights(const PlanStep& step, const ConvShape& shape, int32_t run, S
       memcpy((uint8_t*)filter + at * (4 / kernels.per_word), &wide, (size_t)(4 / kernels.per_word));
     }
     start[r / shape.taps()] -= (uint32_t)(sum * (step.x->zero_point + kernels.offset));
+  }
+  for (int64_t c = 0; step.stage[0].bias && c < step.c; ++c) {
+    uint32_t bias;
+    memcpy(&bias, step.stage[0].bias + c * 4, 4);
+    start[c] += bias;
   }
   const bool planned = plan_integer_gemm(shape, filter, start, kernels, builder.arena, plan, builder.error);
   free(filter);
@@ -97,7 +104,7 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   const double products = (double)shape.taps() * self->run;
   self->cost_ns = 0.02 * (double)(shape.pixels() * step.c) * products;
   if (!init_stream(*self, step, kernels.tile_pixels, true, builder)) return nullptr;
-  self->is_integer = step.stages == 1 && step.stage[0].bias;
+  if (!set_integer_stage(*self, step, shape.groups == 1, builder)) return nullptr;
   self->produce = multiply;
   self->x = (const int8_t*)builder.place(*step.x);
   self->encoded = (uint32_t*)builder.workspace;

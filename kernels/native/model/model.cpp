@@ -136,6 +136,8 @@ Step* build_i8(const PlanStep& step, StepBuilder& builder) {
   const bool requantizes = step.stage[0].bias != nullptr;
   if (step.kind == StepKind::kConv && (requantizes || sums_are_within(step, INT32_MAX)))
     return build_integer_convolution(step, builder);
+  if (is_integer_depthwise(step) && (requantizes || sums_are_within(step, INT32_MAX)))
+    return build_integer_depthwise(step, builder);
   if (step.kind == StepKind::kDepthwise && sums_are_within(step, kMaxExactFloat)) return build_depthwise(step, builder);
   return build_exact_convolution(step, builder);
 }
@@ -190,7 +192,7 @@ int64_t workspace_bytes(const PlanStep& step, const Kernels& kernels, Error& err
       if (!plan_padding(shape, padding, error)) return 0;
       return integers || padding.has_border() ? padding.words() * 4 : 0;
     }
-    case StepKind::kDepthwise: return integers ? step.x->pixels() * step.x->c * 4 : 0;
+    case StepKind::kDepthwise: return integers && !is_integer_depthwise(step) ? step.x->pixels() * step.x->c * 4 : 0;
     default: return 0;
   }
 }

@@ -52,6 +52,11 @@ Step* build_integer(const PlanStep& step, StepBuilder& builder);
 // conv and depthwise of i8: whether no sum of products, also of a part of them, is beyond a limit.
 bool sums_are_within(const PlanStep& step, int64_t limit);
 Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder);
+Step* build_integer_depthwise(const PlanStep& step, StepBuilder& builder);
+// Depthwise with one output channel for each of the input.
+inline bool is_integer_depthwise(const PlanStep& step) {
+  return step.kind == StepKind::kDepthwise && step.multiplier == 1 && step.x->dtype == DType::kI8;
+}
 Step* build_exact_convolution(const PlanStep& step, StepBuilder& builder);
 
 // A convolution's image as 32-bit words: binary or f32, or encoded i8.

@@ -85,6 +85,20 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
   return true;
 }
 
+bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder) {
+  stream.is_integer = step.stages == 1 && step.stage[0].bias;
+  if (!stream.is_integer || !can_store) return true;
+  const Stage& stage = *stream.stages.stage;
+  const int64_t bytes = stream.integers->store_bytes(stage, step.c);
+  if (!bytes) return true;
+  uint8_t* factors = builder.arena.array<uint8_t>(bytes, builder.error);
+  if (!factors) return false;
+  stream.integers->prepare_store(stage, step.c, factors);
+  stream.store = {factors, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i};
+  stream.direct = stage.tensor;
+  return true;
+}
+
 void add_scratch(Stream& stream, int64_t bytes) { stream.scratch_bytes += (bytes + kMaxOverread + 63) / 64 * 64; }
 
 void* StepBuilder::copy_padded(const uint8_t* from, int64_t count) {

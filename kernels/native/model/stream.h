@@ -15,11 +15,19 @@ struct Stream : Step {
   int64_t tile_pixels;   // what the micro-kernel takes at once
   int64_t strip_tiles;
   int64_t strip_bytes;
+  IntegerStore store;    // of those whose kernel stores them itself: factors is not null
+  IntegerStore store_from(int64_t pixel) const {
+    IntegerStore from = store;
+    from.out += pixel * store.stride_bytes;
+    return from;
+  }
   uint8_t* direct;       // where the stream goes when storing it is all there is to do, and nothing else lies there
 };
 
 // Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels.
 bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder);
+// Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
+bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.
 void add_scratch(Stream& stream, int64_t bytes);
 
