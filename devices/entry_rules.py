@@ -69,6 +69,18 @@ def serial(place: str, path: Path, value: Any) -> str:
     return name
 
 
+def command(place: str, path: Path, value: Any) -> tuple[str, ...]:
+    """A program and its arguments, run without a shell. A relative path of the program is relative to the inventory's
+    folder; a bare name is looked for on the PATH."""
+    if not isinstance(value, list) or not value:
+        example = '["uhubctl", "-l", "1-1", "-a", "cycle"]'
+        raise InventoryError(f"{place}: {value!r} must be a list of a program and its arguments, like {example}.")
+    program, *words = (text(place, path, word) for word in value)
+    if "/" in program or program.startswith("~"):
+        program = str(host_file(place, path, program))
+    return (program, *words)
+
+
 cpu_model = _plain("name of a CPU")
 
 

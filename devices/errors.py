@@ -40,6 +40,14 @@ class DeviceLost(DeviceError):  # noqa: N818 - names a state
     """The connection died while a command ran or a process lived: its result is unknown."""
 
 
+class DeviceUnfit(DeviceLost):
+    """The device was lost for good, or again and again: it needs a person before it is measured again."""
+
+
+class DeviceQuarantined(DeviceError):  # noqa: N818 - names a state
+    """The device is quarantined; the sentence says why, since when, and how to release it."""
+
+
 class DeviceFull(DeviceError):  # noqa: N818 - names a state
     """The device has no space left for a file."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from bnnbench.devices import upwards
 from bnnbench.devices.closest import closest
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.pools import Pool, parse_pools
 from bnnbench.devices.spec import NAME, NAME_RULE, DeviceSpec, parse_entry, parse_url
 
 __all__ = [
@@ -34,6 +35,7 @@ class Inventory:
     path: Path | None = None
     devices: Mapping[str, DeviceSpec] = field(default_factory=lambda: {LOCAL.name: LOCAL})
     is_found: bool = False
+    pools: Mapping[str, Pool] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> DeviceSpec:
         """The device called `name`.
@@ -45,11 +47,13 @@ class Inventory:
             return spec if not self.is_found else _harmless(self.path, spec)
         if "@" in name or ":" in name:
             raise InventoryError(f"{name!r} is not a device name; an address is written ssh://{name}.")
+        if name in self.pools:
+            raise InventoryError(f"{name!r} is a pool of {self.path}; name one of its devices.")
         where = f"{self.path} has no device" if self.path else f"There is no {FILE_NAME}, so no device is called"
         refused = upwards.refused(FILE_NAME)
         hint = f", or name {refused} with --inventory: another user can change it" if refused else ""
         raise InventoryError(
-            f"{where} {name!r}{closest(name, self.devices)}; add it with `bnnbench devices add {name} ssh://...`{hint}."
+            f"{where} {name!r}{closest(name, (*self.devices, *self.pools))}; add it with `bnnbench devices add {name} ssh://...`{hint}."
         )
 
 
@@ -92,8 +96,13 @@ def load(path: Path | None, *, is_given: bool = True) -> Inventory:
         data = path.read_bytes()
     except OSError as error:
         raise InventoryError(f"{path} cannot be read: {error.strerror}.") from error
+    document = _document(_text(data, path), path)
+    devices = _devices(document, path)
     return Inventory(
-        path, parse(_text(data, path), path), is_found=not is_given and path.resolve() != user_inventory().resolve()
+        path,
+        devices,
+        is_found=not is_given and path.resolve() != user_inventory().resolve(),
+        pools=parse_pools(path, document.get("pool", {}), devices),
     )
 
 
@@ -117,6 +126,10 @@ def _require_regular(path: Path) -> None:
 
 def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
     """The devices that an inventory's text defines, and `local`. Raises InventoryError."""
+    return _devices(_document(text, path), path)
+
+
+def _document(text: str, path: Path) -> dict[str, Any]:
     if _DEEP_KEY.search(text):  # which tomllib reads in quadratic time
         raise InventoryError(f"{path} is nested too deeply to be an inventory.")
     try:
@@ -128,9 +141,13 @@ def parse(text: str, path: Path) -> Mapping[str, DeviceSpec]:
     except ValueError as error:
         raise InventoryError(f"{path} holds a number with too many digits.") from error
     for key in document:
-        if key != "device":
-            hint = closest(key, ["device"])
+        if key not in ("device", "pool"):
+            hint = closest(key, ["device", "pool"])
             raise InventoryError(f"{path}: unknown key {key!r}{hint}; devices are tables [device.NAME].")
+    return document
+
+
+def _devices(document: Mapping[str, Any], path: Path) -> Mapping[str, DeviceSpec]:
     tables: Any = document.get("device", {})
     if not isinstance(tables, dict):
         written = "[[device]]" if isinstance(tables, list) else f"device = {tables!r}"
@@ -149,6 +166,8 @@ def _harmless(path: Path | None, spec: DeviceSpec) -> DeviceSpec:
     key = None
     if spec.kind.is_here:
         key = next((f"key {name!r}" for name in ("workdir", "tune") if getattr(spec, name)), None)
+    if spec.power_cycle:  # a program that would be run here
+        key = "key 'power_cycle'"
     if spec.name == LOCAL.name and spec != LOCAL:
         key = key or "the table itself"
     if key is not None:

@@ -39,6 +39,8 @@ _BOARD: Final = _ENTRY | {
     "abi": rules.one_of("auto", *ABIS),
     "cool_to_celsius": rules.whole("whole degrees,", 20, 100),
 }
+_POWERED: Final = {"power_cycle": rules.command}
+"""Of machines beside this one: what cuts their power and puts it back."""
 _PACKAGE: Final = "bnnbench.devices.transport"
 
 # One row per kind. A key that is not a field of `DeviceSpec` is in its `options`.
@@ -47,6 +49,7 @@ KINDS: Final[dict[str, Kind]] = {
     "ssh": Kind(
         f"{_PACKAGE}.ssh:SshTransport",
         _BOARD
+        | _POWERED
         | {
             "host": rules.host,
             "user": rules.user,
@@ -60,7 +63,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "adb": Kind(
         f"{_PACKAGE}.adb:AdbTransport",
-        _BOARD | {"serial": rules.serial},
+        _BOARD | _POWERED | {"serial": rules.serial},
         required=("serial",),
         workdir="/data/local/tmp/bnnbench",
         url=url_of("serial"),

@@ -28,6 +28,12 @@ def machines(devices: Iterable[tuple[DeviceSpec, str | None]]) -> tuple[Machine,
     return tuple(Machine(boot_id, tuple(specs)) for boot_id, specs in groups.values())
 
 
+def place_of(spec: DeviceSpec) -> str:
+    """What a board is known by here whatever it is called, like `ssh:pi4.lab:22`. Devices of this machine are told
+    apart by their names, for one of them may be an emulated CPU."""
+    return ":".join((spec.transport, spec.name) if spec.kind.is_here else _place(spec))
+
+
 def _place(spec: DeviceSpec) -> tuple[str, ...]:
     if spec.kind.is_here:
         return ("here",)

@@ -14,6 +14,7 @@ from bnnbench.devices.fact_bounds import bounded
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.platforms import BY_ARCHITECTURE
 from bnnbench.devices.probe_script import SCRIPT, Sections, split
+from bnnbench.devices.soc import soc
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.answers import no_input, reason_of, takes_input_away
 from bnnbench.devices.transport.protocol import Transport
@@ -246,6 +247,7 @@ def _tools(sections: Sections) -> Fact:
 # One row per fact, in the order of a report. docs/devices.md explains each.
 FACTS: Final[dict[str, Callable[[Sections], Fact]]] = {
     "model": _model,
+    "soc": soc,
     "machine": _said("uname_m"),
     "kernel": _kernel,
     "os_release": _os_release,

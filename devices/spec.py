@@ -27,7 +27,8 @@ class DeviceSpec:
     the kind's own (`Kind.workdir`); `cores` is "all", "big" or CPU numbers; `tune` allows changing its governor.
     `serial` is adb's name of a phone, or its host:port; `cpu` and `arch` are what qemu emulates.
     `is_found`: the inventory lay in the working folder and nobody named it, so its `known_hosts` may not overrule the
-    user's own. A device that is lost is waited for during `patience_s`. `abi` is which engines run there: "auto" goes
+    user's own. A device that is lost is waited for during `patience_s`; then `power_cycle`, a program and its
+    arguments, is run on this machine to cut its power and put it back. `abi` is which engines run there: "auto" goes
     by the userland. Nothing is started above `cool_to_celsius`, for five minutes at most. `options` are keys that only
     the device's kind knows.
     """
@@ -46,6 +47,7 @@ class DeviceSpec:
     cpu: str | None = None
     arch: str | None = None
     patience_s: int = 120
+    power_cycle: tuple[str, ...] = ()
     abi: str = "auto"
     cool_to_celsius: int | None = None
     is_found: bool = False
@@ -146,6 +148,6 @@ def _toml(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(str, value)) + "]"
+        return "[" + ", ".join(map(_toml, value)) + "]"
     # A JSON string is a TOML basic string, but for DEL.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

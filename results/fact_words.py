@@ -136,6 +136,7 @@ FACTS: dict[str, FactRow] = {
     "model": FactRow("model", _text),
     "revision": FactRow("board revision", _text),
     "machine": FactRow("architecture", _text),
+    "soc": FactRow("chip", _text),
     "cpu_model": FactRow("CPU", _text),
     "cpus": FactRow("CPUs", _by(_cpus)),
     "clusters": FactRow("core clusters", _by(_clusters)),

@@ -23,6 +23,8 @@ def ab(
     base: str,
     head: str,
     device: str | Sequence[str] = "local",
+    any: int | None = None,
+    all: bool = False,
     threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
     tails: bool = False,
@@ -44,7 +46,10 @@ def ab(
         files: Suites (`.toml`) and models (`.tflite`), one or several; default: quickstart.
         base: Reference side: `ENGINE`, `ENGINE@FILE`, `ENGINE@BASELINE`, or a model.
         head: Candidate side, in the same forms.
-        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
+            `ssh://pi@pi4.lab`.
+        any: Take this many free devices, of those that `device` names, else of the inventory.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         filter: Only workloads whose name matches this regular expression.
         tails: Also time single executions, for p99 and p99.9.
@@ -78,10 +83,10 @@ def ab(
 
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
-    asked |= {"tails": tails, "deadline": deadline, "starts": starts}
+    asked |= {"any": any, "all": all, "tails": tails, "deadline": deadline, "starts": starts}
     words = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory, "lab": lab})
     extras = Extras(tails, nanoseconds(deadline), starts)
-    with calling(words, progress, store, device, inventory, threads, filter, lab=lab) as call:
+    with calling(words, progress, store, device, inventory, threads, filter, lab=lab, any=any, all=all) as call:
         done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust, extras=extras)
     return run_of(done, call.store)
 
@@ -129,6 +134,8 @@ def check(
     baseline: str | Sequence[str],
     head: str | None = None,
     device: str | Sequence[str] = (),
+    any: int | None = None,
+    all: bool = False,
     filter: str | None = None,
     budget: str | float | None = None,
     strict: bool = False,
@@ -148,7 +155,9 @@ def check(
         files: Suites (`.toml`) and models (`.tflite`), one or several; default: the baseline's suite.
         baseline: Names of baselines, one or several.
         head: Candidate side: `ENGINE` or `ENGINE@FILE`; default: the baseline's engines.
-        device: Names of the inventory, `local`, or addresses; default: the baseline's devices.
+        device: Names of the inventory, pools, queries, `local`, or addresses; default: the baseline's devices.
+        any: Take this many free devices, of those that `device` names, else of the baseline's.
+        all: Take every device that is not quarantined, of those that `device` names, else of the baseline's.
         filter: Only workloads whose name matches this regular expression.
         budget: Time limit of each comparison: seconds, or text such as "90s", "5min" or "1h".
         strict: Whether an inconclusive case makes the status 3.
@@ -182,6 +191,7 @@ def check(
 
     budget_s, most_unclear, where = duration(budget), share(str(max_inconclusive), "--max-inconclusive"), opened(store)
     asked = {"baseline": baseline, "head": head, "device": device, "filter": filter, "budget": budget, "strict": strict}
+    asked |= {"any": any, "all": all}
     if max_inconclusive != "100%":
         asked["max_inconclusive"] = max_inconclusive
     words = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory, "lab": lab})
@@ -194,7 +204,7 @@ def check(
         trusts=trust,
         lab=lab,
     )
-    calls = lambda: calling(words, progress, store, device, inventory, None, filter, lab=lab)  # noqa: E731
+    calls = lambda: calling(words, progress, store, device, inventory, None, filter, lab=lab, any=any, all=all)  # noqa: E731
     runs, statuses, all_remarks, errors = [], [], [], []
     for done in checked(checks, calls, teller(progress), strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(where, lambda error: str(plain(error))))

@@ -22,6 +22,8 @@ def run(
     /,
     *,
     device: str | Sequence[str] = "local",
+    any: int | None = None,
+    all: bool = False,
     engine: str | Sequence[str] | None = None,
     invocations: int | None = None,
     threads: int | str | Sequence[int] | None = None,
@@ -46,7 +48,10 @@ def run(
 
     Args:
         files: Suites (`.toml`), models (`.tflite`) and names of shipped models, one or several; default: quickstart.
-        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
+            `ssh://pi@pi4.lab`.
+        any: Take this many free devices, of those that `device` names, else of the inventory.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
         engine: Only these engines; default: the suite's.
         invocations: Fresh processes per case; default: the suite's (7); 0: only verification.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
@@ -87,8 +92,8 @@ def run(
         from ..run.resume import resume_run
 
         elsewhere = names(device) not in ([], ["local"])
-        others = [files, engine, threads, filter, layers, shape, tails, deadline, starts, elsewhere]
-        if any(others) or invocations is not None:
+        others = [files, engine, threads, filter, layers, shape, tails, deadline, starts, elsewhere, all]
+        if [each for each in others if each] or {any, invocations} != {None}:
             raise CallError(
                 "resume goes with store, inventory, lab, wait, trust and progress only: a run knows its own suite, "
                 "devices and engines."
@@ -103,10 +108,18 @@ def run(
     from ..tasks.measure import run_files
 
     asked = {"device": device, "engine": engine, "invocations": invocations, "threads": threads, "layers": layers}
-    asked |= {"shape": names(shape) or None, "filter": filter, "tails": tails, "deadline": deadline, "starts": starts}
+    asked |= {
+        "any": any,
+        "all": all,
+        "shape": names(shape) or None,
+        "filter": filter,
+        "tails": tails,
+        "deadline": deadline,
+        "starts": starts,
+    }
     words = command("run", files, {**asked, "store": store, "inventory": inventory, "lab": lab})
     extras = Extras(tails, nanoseconds(deadline), starts)
-    with calling(words, progress, store, device, inventory, threads, filter, lab=lab) as call:
+    with calling(words, progress, store, device, inventory, threads, filter, lab=lab, any=any, all=all) as call:
         done = run_files(
             *(call, paths(files)),
             engines=names(engine) or None,
@@ -132,6 +145,8 @@ def evaluate(
     seed: int = 0,
     shape: str | Sequence[str] = (),
     device: str | Sequence[str] = "local",
+    any: int | None = None,
+    all: bool = False,
     engine: str | Sequence[str] = "native",
     threads: int = 1,
     invocations: int = 7,
@@ -155,7 +170,10 @@ def evaluate(
             many as take a minute, at least 100.
         seed: Seed for drawing images.
         shape: Shapes of inputs whose sizes the models leave open: "1x224x224x3", or "NAME=1x224x224x3" for each.
-        device: Names of the inventory, `local`, or addresses such as `ssh://pi@pi4.lab`.
+        device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
+            `ssh://pi@pi4.lab`.
+        any: Take this many free devices, of those that `device` names, else of the inventory.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
         engine: Engines, one or several.
         threads: Number of threads, one per core.
         invocations: Fresh processes per model for its latency; 0: accuracy only.
@@ -191,13 +209,15 @@ def evaluate(
     options = {
         "shape": names(shape) or None,
         "device": device,
+        "any": any,
+        "all": all,
         "engine": engine,
         "store": store,
         "inventory": inventory,
         "lab": lab,
     }
     words = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **options})
-    with calling(words, progress, store, device, inventory, threads, lab=lab) as call:
+    with calling(words, progress, store, device, inventory, threads, lab=lab, any=any, all=all) as call:
         done = evaluate_models(
             call,
             [str(model) for model in paths(models)],
@@ -225,11 +245,15 @@ def calling(
     filter: str | None = None,
     *,
     lab: str | None = None,
+    any: int | None = None,
+    all: bool = False,
 ) -> "Iterator[Call]":
     """The call that `said` repeats, with progress if it is asked for. Raises harness.errors.CallError."""
     from ..cli.words import pattern
     from ..tasks.measure import Call
 
     known, results = (counts(threads), pattern(filter)), opened(store)
+    if (any is not None or all) and device == "local":  # the default
+        device = ()
     with watched(progress) as watcher:
-        yield Call(results, watcher, said, names(device), path_of(inventory), *known, lab)
+        yield Call(results, watcher, said, names(device), path_of(inventory), *known, lab, any, all)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnbench.devices.inventory import open_inventory, resolve
+from bnnbench.devices.inventory import open_inventory
+from bnnbench.devices.selecting import resolve
 from bnnbench.kernels.engines import Engine
 from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Hello

@@ -11,7 +11,9 @@ from pathlib import Path
 from bnnbench.devices.errors import DeviceError, InventoryError
 from bnnbench.devices.facts import DeviceFacts, cores_of
 from bnnbench.devices.inventory import LOCAL
+from bnnbench.devices.known_facts import remember
 from bnnbench.devices.probe import probe
+from bnnbench.devices.quarantine import require_fit
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -44,6 +46,7 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     transport = connect(spec)
     try:
         facts = probe(transport)
+        remember(spec, facts)
         started = time.monotonic_ns()
         lacking = partial(_lacking, transport)
         target = target_of(spec, facts, engines, transport.emulator, tell, lacking)
@@ -113,9 +116,10 @@ def _emulated(target: Target, emulator: Emulator, tell: Tell) -> Target:
 
 
 def reach_all(
-    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell
+    specs: Sequence[DeviceSpec], engines: Sequence[Engine], tell: Tell, *, even_unfit: bool = False
 ) -> tuple[list[Reached], dict[str, Exception]]:
-    """The devices that answer, and why the others don't, by name. One after the other: builds share the cache.
+    """The devices that answer, and why the others don't, by name; those in quarantine only with `even_unfit`. One after
+    the other: builds share the cache.
 
     Raises what concerns all of them, and, where none answers, what is wrong with the inventory or this program.
     """
@@ -124,6 +128,8 @@ def reach_all(
     try:
         for spec in specs:
             try:
+                if not even_unfit:
+                    require_fit(spec)
                 reached.append(reach(spec, engines, tell))
             except Exception as error:
                 if concerns_all(error):

@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .options import (
+    AllOption,
+    AnyOption,
     DeadlineOption,
     DebugOption,
     DeviceOption,
@@ -42,6 +44,8 @@ def ab(
     base: Annotated[str, Parameter(help="Reference side: ENGINE, ENGINE@FILE, ENGINE@BASELINE, or a model.")],
     head: Annotated[str, Parameter(help="Candidate side, in the same forms.")],
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    any: AnyOption = None,
+    all: AllOption = False,
     threads: ThreadCountsOption = None,
     filter: FilterOption = None,
     tails: TailsOption = False,
@@ -78,7 +82,7 @@ def ab(
     from .words import nanoseconds, pattern, seconds, thread_counts
 
     results = Store(store)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust, extras=extras)
     rows = verdict_rows(result.stored)

@@ -76,8 +76,10 @@ def bisect(
     """Find the commit that made an engine or a model worse, with the probability that it did."""
     import msgspec
 
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.results.store.runs import Store
 
+    from ..bench.choosing import one_word
     from ..errors import CallError
     from ..tasks.bisect.begin import Asked, begin
     from ..tasks.bisect.bisecting import Bisecting
@@ -91,6 +93,7 @@ def bisect(
     if resume == (good is not None):
         raise CallError("give --good COMMIT to begin a bisection, or --resume to go on with one.")
     results = Store(store)
+    device = one_word(device, open_inventory(inventory))
     with called(results, [device], inventory, thread_counts(threads), pattern(filter)) as call:
         if resume:
             state = BisectState.open(results.path, id, trust)

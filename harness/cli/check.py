@@ -12,6 +12,8 @@ from bnnbench.devices.closest import there_is_no
 
 from .options import (
     DEVICE_HELP,
+    AllOption,
+    AnyOption,
     DebugOption,
     FilterOption,
     InventoryOption,
@@ -56,6 +58,8 @@ def check(
         list[str],
         Parameter(name=["--device", "-d"], negative="", show_default="the baseline's", help=DEVICE_HELP),
     ] = [],  # noqa: B006 - the parser copies it
+    any: AnyOption = None,
+    all: AllOption = False,
     filter: FilterOption = None,
     budget: Annotated[str | None, Parameter(help="Time limit of each comparison, such as 90s, 5min or 1h.")] = None,
     format: Annotated[str, Parameter(help="table, markdown, json, junit or github (annotations).")] = "table",
@@ -125,7 +129,7 @@ def check(
         lab=lab,
     )
     run_ids: list[str] = []
-    calls = lambda: called(results, device, inventory, filter=words, lab=lab)  # noqa: E731
+    calls = lambda: called(results, device, inventory, filter=words, lab=lab, any=any, all=all)  # noqa: E731
     for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(results, lambda error: explain(error)[0]))
         if done.result is None:

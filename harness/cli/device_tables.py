@@ -11,6 +11,7 @@ from rich.text import Text
 from bnnbench.devices.doctor import Finding
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import Inventory
+from bnnbench.devices.quarantine import quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.tuning import Change
 from bnnbench.results.printable import printable
@@ -24,9 +25,11 @@ _WEIGHTS = {"low": ("serious", "bold red"), "grade": ("doubt", "yellow"), "none"
 
 
 def print_inventory(inventory: Inventory, as_json: bool) -> None:
-    """A row per device."""
+    """A row per device, and why those in quarantine are there. Raises DeviceError."""
+    held = {name: found for name, spec in inventory.devices.items() if (found := quarantine_of(spec))}
     if as_json:
-        print(text_of([ListedDevice(**_flat(spec)) for spec in inventory.devices.values()]))
+        listed = [ListedDevice(**_flat(spec), quarantine=held.get(name)) for name, spec in inventory.devices.items()]
+        print(text_of(listed))
         return
     console = Console()
     sheet = Sheet(
@@ -36,6 +39,8 @@ def print_inventory(inventory: Inventory, as_json: bool) -> None:
         cores = spec.cores if isinstance(spec.cores, str) else ", ".join(map(str, spec.cores))
         sheet.add(spec.name, spec.transport, spec.address, cores)
     sheet.print(console)
+    for found in held.values():
+        say(console, f"{found.sentence}.", "yellow")
     say(console, f"inventory: {inventory.path or 'none; bnnbench devices add makes one'}", "dim")
 
 

@@ -1,4 +1,4 @@
-"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate."""
+"""`bnnbench devices`: list, add, probe, doctor, restore, calibrate, check, quarantine, release."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from cyclopts import App, Parameter
 
 from bnnbench.devices.kinds import addresses
 
+from .device_health import check
 from .examples import give_own_examples
 from .options import DebugOption, DeviceArgument, InventoryOption, JsonOption, StoreOption, WaitOption
+from .quarantine import quarantine, release
 
 app = App(
     name="devices",
@@ -24,7 +26,11 @@ app = App(
   bnnbench devices doctor pi4                   # what makes it unreliable, and the fix
   bnnbench devices restore pi4                  # undo what a crashed run changed there
   bnnbench devices calibrate pi4                # how often verdicts are wrong there, and the MDE
-  bnnbench devices list""",
+  bnnbench devices check pi4                    # measure a small suite; is it in control?
+  bnnbench devices check --due                  # all that were booted or not checked for a day
+  bnnbench devices quarantine pi4 "its fan is broken"
+  bnnbench devices release pi4                  # runs may use it again
+  bnnbench devices list                         # and which are quarantined, and why""",
 )
 
 
@@ -54,6 +60,7 @@ def add(
 
     from bnnbench.devices.inventory import add as add_entry
     from bnnbench.devices.inventory import find_inventory
+    from bnnbench.devices.known_facts import remember
     from bnnbench.devices.probe import probe as probe_device
     from bnnbench.devices.spec import parse_url
     from bnnbench.devices.transport import connect
@@ -73,6 +80,7 @@ def add(
     with connect(spec) as transport:
         facts = probe_device(transport)
     add_entry(path, spec)
+    remember(spec, facts)
     print_facts(facts, json)
     if not json:
         print(f"added to {path}; measure with: bnnbench run --device {name}")
@@ -101,9 +109,11 @@ def calibrate(
 
     from msgspec.json import encode
 
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.results.store.calibration import save
     from bnnbench.results.store.runs import Store
 
+    from ..bench.choosing import one_word
     from ..errors import CallError
     from ..plan.config import RunConfig, inventory_path
     from ..suite.load import load_suites
@@ -116,7 +126,7 @@ def calibrate(
         raise CallError("--comparisons is at least 1, --each and --layouts are not negative.")
     config = RunConfig(
         suite=load_suites([suite] if suite else []),
-        devices=[device],
+        devices=[one_word(device, open_inventory(inventory))],
         inventory=inventory_path(inventory),
         inventory_given=inventory is not None,
     )
@@ -150,14 +160,18 @@ def probe(
     debug: DebugOption = False,
 ) -> None:
     """Show the facts of a device, and the source of each."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
+    from bnnbench.devices.known_facts import remember
     from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.selecting import resolve
     from bnnbench.devices.transport import connect
 
     from .device_tables import print_facts
 
-    with connect(resolve(device, open_inventory(inventory))) as transport:
+    spec = resolve(device, open_inventory(inventory))
+    with connect(spec) as transport:
         facts = probe_device(transport)
+    remember(spec, facts)
     print_facts(facts, json)
 
 
@@ -172,8 +186,9 @@ def doctor(
 ) -> None:
     """Report what makes measurements on a device unreliable, and how to fix it."""
     from bnnbench.devices.doctor import diagnose
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.devices.probe import probe as probe_device
+    from bnnbench.devices.selecting import resolve
     from bnnbench.devices.transport import connect
 
     from .device_tables import print_findings
@@ -195,7 +210,8 @@ def restore(
     debug: DebugOption = False,
 ) -> None:
     """Undo what a run changed on a device: governor, turbo, Android's power modes."""
-    from bnnbench.devices.inventory import open_inventory, resolve
+    from bnnbench.devices.inventory import open_inventory
+    from bnnbench.devices.selecting import resolve
 
     from ..errors import CannotMeasure
     from ..tasks.restore import restore_device
@@ -209,4 +225,7 @@ def restore(
         raise CannotMeasure(f"device '{spec.name}': {', '.join(stuck)} could not be put back; it needs sudo -n there.")
 
 
+app.command(check)
+app.command(quarantine)
+app.command(release)
 give_own_examples(app)

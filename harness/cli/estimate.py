@@ -51,8 +51,12 @@ def estimate(
     debug: DebugOption = False,
 ) -> None:
     """Say what a comparison of a suite will take and show, by what the store knows of its cases."""
+    import sys
+
+    from bnnbench.devices.inventory import open_inventory
     from bnnbench.results.store.runs import Store
 
+    from ..bench.choosing import choose
     from ..errors import CallError
     from ..plan.config import RunConfig, inventory_path
     from ..suite.load import load_suites
@@ -67,7 +71,7 @@ def estimate(
         raise CallError(f"--see {see!r} is not an effect; write it as 2%.")
     config = RunConfig(
         suite=load_suites(files or []),
-        devices=[*device] or ["local"],
+        devices=choose(device, open_inventory(inventory), lambda text: print(text, file=sys.stderr)).devices,
         engines=[name for names in engine for name in names.split(",")] if engine else ["native"],
         threads=thread_counts(threads),
         filter=pattern(filter),

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from .options import (
+    AllOption,
+    AnyOption,
     DebugOption,
     DeviceOption,
     InventoryOption,
@@ -62,6 +64,8 @@ def evaluate(
     seed: Annotated[int, Parameter(help="Seed for drawing images.")] = 0,
     shape: ShapeOption = None,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    any: AnyOption = None,
+    all: AllOption = False,
     engine: Annotated[
         list[str],
         Parameter(
@@ -92,7 +96,7 @@ def evaluate(
     from .terminal import Console
 
     compared = _compared(reference_images)
-    with called(Store(store), device, inventory, [threads], lab=lab) as call:
+    with called(Store(store), device, inventory, [threads], lab=lab, any=any, all=all) as call:
         result = evaluate_models(
             call,
             models,
@@ -113,7 +117,7 @@ def evaluate(
     if result.outcome == "interrupted":
         return INTERRUPTED
     accuracies, record = result.stored.accuracies, result.stored.record
-    proven = all(case.id in accuracies and accuracies[case.id].status == "ok" for case in record.cases)
+    proven = {case.id for case in record.cases} <= {id for id, found in accuracies.items() if found.status == "ok"}
     is_whole = result.outcome == "complete" and not result.failures and not refused_models(record.skips, record.cases)
     return 0 if is_whole and proven and accuracies else NOT_MEASURED
 

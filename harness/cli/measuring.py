@@ -36,11 +36,14 @@ def called(
     inventory: Path | None,
     threads: list[int] | None = None,
     filter: str | None = None,
+    *,
     lab: str | None = None,
+    any: int | None = None,
+    all: bool = False,
 ) -> Iterator[Call]:
     """The call that this command line is, displayed."""
     with displayed() as display:
-        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, lab)
+        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, lab, any, all)
 
 
 def finish(store: Store, run: str, inventory: Path | None, trusts: bool, lab: str | None) -> RunResult:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from bnnbench.devices.kinds import addresses
 
-DEVICE_HELP = f"Device name, local, or an address: {addresses()}."
+DEVICE_HELP = f"Device name, pool, query such as soc=bcm2712, local, or an address: {addresses()}."
 
 StoreOption = Annotated[
     Path | None,
@@ -26,6 +26,19 @@ LabOption = Annotated[
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON.")]
 DeviceOption = Annotated[
     list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=DEVICE_HELP)
+]
+AnyOption = Annotated[
+    int | None,
+    Parameter(name="--any", help="Take this many free devices, of those that --device names, else of the inventory."),
+]
+AllOption = Annotated[
+    bool,
+    Parameter(
+        name="--all",
+        negative="",
+        show_default=False,
+        help="Take every device that is not quarantined, of those that --device names, else of the inventory.",
+    ),
 ]
 OneDeviceOption = Annotated[str, Parameter(name=["--device", "-d"], help=DEVICE_HELP)]
 DeviceArgument = Annotated[str, Parameter(help=DEVICE_HELP)]

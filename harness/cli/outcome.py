@@ -10,6 +10,7 @@ from rich.text import Text
 from bnnbench.results import load
 from bnnbench.results.grouped import counted
 from bnnbench.results.sheet import say
+from bnnbench.results.spread import verdict_spreads
 from bnnbench.results.store.runs import Store
 from bnnbench.results.verdict.budget_rows import budget_rows
 from bnnbench.results.verdict.formats import table
@@ -55,6 +56,8 @@ def print_outcome(
     run = result.stored.record
     where = with_store("", store)
     table.show(rows, console, remarks, again(run.run_id, store))
+    for spread in verdict_spreads(run, rows):
+        say(console, spread.sentence, "dim")
     if run.skips:
         skips = ((skip.workload, f"{skip.reason} (on {skip.device})") for skip in run.skips)
         say(console, counted(skips, "skipped"), "dim")

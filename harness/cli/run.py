@@ -9,6 +9,8 @@ from cyclopts import App, Parameter
 
 from .commands import RUN_EXAMPLES
 from .options import (
+    AllOption,
+    AnyOption,
     DeadlineOption,
     DebugOption,
     DeviceOption,
@@ -36,6 +38,8 @@ def run(
     /,
     *,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    any: AnyOption = None,
+    all: AllOption = False,
     engine: Annotated[
         list[str] | None,
         Parameter(name=["--engine", "-e"], negative="", help="Engines to measure; default: the suite's."),
@@ -71,14 +75,14 @@ def run(
 
     results = Store(store)
     if resume is not None:
-        asked = [files, device, engine, threads, filter, layers, shape, tails, deadline, starts]
-        if any(asked) or invocations is not None:
+        asked = [files, device, all, engine, threads, filter, layers, shape, tails, deadline, starts]
+        if [each for each in asked if each] or {any, invocations} != {None}:
             raise CallError(
                 "--resume goes with --store, --inventory, --lab, --wait, --trust and --json only: a run knows its own "
                 "suite, devices and engines."
             )
         return show_run(finish(results, resume, inventory, trust, lab), results, store, json)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = run_files(
             *(call, files or []),

@@ -21,6 +21,7 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
     from bnnbench.results.certainty import level_text
     from bnnbench.results.quantity import percentage
     from bnnbench.results.sheet import is_plain, say
+    from bnnbench.results.spread import spreads
     from bnnbench.results.statistics.level import level
     from bnnbench.results.table import show
 
@@ -47,6 +48,8 @@ def print_summary(result: RunResult, console: Console, store: Path | None) -> No
             each = level_text(level(outside[device]), is_plain(console))
             inside = f"{percentage(share)} of the time inside them"
             say(console, f"{device}: {each} per invocation outside timed runs; {inside}", "dim")
+    for spread in spreads(result.stored.record, frame):
+        say(console, spread.sentence, "dim")
     path = result.stored.path
     for name in missing(result):
         console.print(f"not measured: device '{name}'", style="red", highlight=False, markup=False, soft_wrap=True)

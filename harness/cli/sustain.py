@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from .options import (
+    AllOption,
+    AnyOption,
     DebugOption,
     DeviceOption,
     FilterOption,
@@ -48,6 +50,8 @@ def sustain(
     /,
     *,
     device: DeviceOption = [],  # noqa: B006 - the parser copies it
+    any: AnyOption = None,
+    all: AllOption = False,
     minutes: Annotated[float | None, Parameter(help="How long each case runs; default: 30.")] = None,
     fps: Annotated[float | None, Parameter(help="Executions per second; default: back to back.")] = None,
     engine: Annotated[
@@ -77,7 +81,8 @@ def sustain(
 
     results = Store(store)
     if resume is not None:
-        if any([files, device, engine, threads, shape, filter]) or fps is not None or minutes is not None:
+        asked = [files, device, all, engine, threads, shape, filter]
+        if [each for each in asked if each] or {any, fps, minutes} != {None}:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
         return _ended(finish(results, resume, inventory, trust, lab), json, store)
     minutes = 30.0 if minutes is None else minutes
@@ -88,7 +93,7 @@ def sustain(
     seconds = minutes * 60
     window_s = min(_LONGEST_WINDOW_S, max(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
     plan = Sustain(seconds=seconds, window_s=window_s, pause_s=min(300.0, seconds / 10), fps=fps)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         names = [name for word in engine for name in word.split(",")] if engine else None
         result = sustain_files(call, files or [], plan, engines=names, shapes=shape or ())
     return _ended(result, json, store)

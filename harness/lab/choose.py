@@ -13,7 +13,7 @@ from ..run.hosts import Hosts, ThisHost
 def hosts_of(config: RunConfig) -> Hosts:
     """This host's, or a lab's. Raises CallError where the extra is missing."""
     if config.lab is None:
-        return ThisHost()
+        return ThisHost(config.health)
     require_extra()
     from .lab_hosts import LabHosts
 

@@ -20,6 +20,7 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
 from bnnbench.devices.probe import probe
+from bnnbench.devices.quarantine import require_fit
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -114,7 +115,7 @@ class Host:
             entry={key: _plain(value) for key, value in device.spec.entry.items()},
             facts=device.facts.to_dict() if device.facts else {},
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
-            unusable=device.trouble,
+            unusable=device.trouble or _quarantined(device.spec),
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
         )
@@ -180,3 +181,12 @@ def _plain(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _quarantined(spec: DeviceSpec) -> str | None:
+    """Why nothing is measured there now. Never raises."""
+    try:
+        require_fit(spec)
+    except DeviceError as error:
+        return str(error)
+    return None

@@ -17,6 +17,7 @@ from bnnbench.results.quantity import roughly
 from bnnbench.results.records import ComparisonRecord
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import Store
+from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import RunContext, Watcher
 from ..bench.reach import target_of
@@ -115,6 +116,9 @@ class LabHosts:
     def groups(self) -> list[list[str]]:
         """Their hosts know which ones take turns."""
         return [[name] for name in self._names]
+
+    def note_suspects(self, run: StoredRun, watcher: Watcher) -> None:
+        """Quarantine is the business of their hosts, which see their own devices only."""
 
     def close(self) -> None:
         """See `Hosts`."""

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from bnnbench.devices.quarantine import require_fit
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.same_machine import difference, rebooted
 from bnnbench.results.store.runs import RunWriter, Store
@@ -58,6 +59,8 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
         with context.quiet, host.reading:
             asked = host.asked(config)
         spec = host.devices[order.device].spec
+        if not config.health:
+            require_fit(spec)
         reached = reach(spec, asked.useful, session.outbox.note)
         try:
             offered = host.devices[order.device]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from bnnbench.devices.inventory import find_inventory, load, resolve
+from bnnbench.devices.inventory import find_inventory, load
+from bnnbench.devices.selecting import resolve
 from bnnbench.devices.spec import DeviceSpec, parse_url
 from bnnbench.kernels.engines import DECLARED, Engine
 from bnnbench.kernels.models.shipped import shipped_models
@@ -37,6 +38,10 @@ class RunConfig(msgspec.Struct, frozen=True):
     layers: bool = False
     shapes: list[str] = []
     """Of the models' inputs, as `--shape` says them."""
+    pools: dict[str, list[str]] = {}
+    """Devices that are alike, by the pool or query that they were chosen by."""
+    health: bool = False
+    """Whether it is to find out if its devices are fit: then those in quarantine are measured too."""
     inventory: str | None = None
     inventory_given: bool = False
     """Whether the user named it; a file that was only found may not decide how this machine is used."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, HostKeyError, InventoryError
-from bnnbench.devices.probe import probe
-from bnnbench.devices.transport import connect
+from bnnbench.devices.errors import DeviceBusy, DeviceError, DeviceLost, DeviceUnfit
 from bnnbench.results.records import Accuracy, DeviceEvent, Gate, Invocation, Pair, Verdicts, Window
 from bnnbench.results.same_machine import difference, rebooted
 
@@ -16,11 +14,12 @@ from ..bench.machine_lock import is_held_by
 from ..bench.workbench import run_words
 from ..clock import now
 from ..session.base import DeviceSession
+from .revival import FIRST_WAIT_S, pause, revive
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 15.0
 _LOSSES_IN_A_ROW = 4
 """So often it may be lost without anything measured in between: then what is measured there is what ends it."""
-_POLL_S = 0.2
+_MOST_HANGS = 3
+"""Losses of one run that only a power cycle could end: with the last of them the device is given up."""
 
 
 def run_patiently(session: DeviceSession, context: RunContext) -> None:
@@ -28,7 +27,7 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
 
     Raises DeviceError when the device stays away or is lost again and again, Interrupted, StoreError.
     """
-    name, losses, lost_at = session.target.spec.name, 0, 0.0
+    name, losses, hangs, lost_at = session.target.spec.name, 0, 0, 0.0
     while True:
         before = _finished(context, name)
         try:
@@ -36,12 +35,16 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
         except DeviceLost as error:
             context.stop.check()
             losses = losses + 1 if _finished(context, name) == before else 1
-            if losses >= _LOSSES_IN_A_ROW or not session.target.spec.patience_s:
+            if not session.target.spec.patience_s:
                 raise
+            if losses >= _LOSSES_IN_A_ROW:
+                raise DeviceUnfit(
+                    f"{error} This was loss {losses} in a row with nothing measured in between."
+                ) from error
             lost_at = time.monotonic()
             context.append(DeviceEvent(device=name, kind="lost", message=str(error), started=now()))
             context.watcher.note(f"{error} Waiting for it, up to {session.target.spec.patience_s} s.")
-            _come_back(session, context, lost_at)
+            hangs += _come_back(session, context, lost_at, may_cycle=hangs + 1 < _MOST_HANGS)
             lost_at = time.monotonic()
         except DeviceBusy as error:
             # Our own lock, on a device that has not noticed yet that we were gone.
@@ -49,45 +52,25 @@ def run_patiently(session: DeviceSession, context: RunContext) -> None:
                 raise
             if time.monotonic() - lost_at > session.target.spec.patience_s:
                 raise
-            _pause(context, _FIRST_WAIT_S)
+            pause(context, FIRST_WAIT_S)
 
 
-def _come_back(session: DeviceSession, context: RunContext, lost_at: float) -> None:
-    """Connects again, less and less often. Raises DeviceLost when it stays away, DeviceError when it is another."""
-    spec, wait_s = session.target.spec, _FIRST_WAIT_S
+def _come_back(session: DeviceSession, context: RunContext, lost_at: float, may_cycle: bool) -> bool:
+    """Whether it took a power cycle. Raises DeviceLost when it stays away, DeviceError when it is another."""
+    spec = session.target.spec
     session.transport.close()
-    while True:
-        _pause(context, wait_s)
-        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        try:
-            transport = connect(spec)
-            try:
-                facts = probe(transport)
-            except BaseException:
-                transport.close()
-                raise
-        except (HostKeyError, InventoryError):
-            raise  # somebody else's board, or one that was set up anew
-        except DeviceError as error:  # keys are refused too while a board boots
-            away_s = time.monotonic() - lost_at
-            if away_s + wait_s > spec.patience_s:
-                raise DeviceLost(
-                    f"device {spec.name!r} was lost and did not return within {away_s:.0f} s (patience_s = "
-                    f"{spec.patience_s}): {error}"
-                ) from error
-            context.show(spec.name, f"waiting for it, {away_s:.0f} s so far", 0, 1)
-            continue
-        break
-    session.transport = transport
-    before, after = session.target.facts.to_dict(), facts.to_dict()
+    revived = revive(session.target, context, lost_at, may_cycle)
+    session.transport = revived.transport
+    before, after = session.target.facts.to_dict(), revived.facts.to_dict()
     if other := difference(before, after):
-        transport.close()
+        revived.transport.close()
         raise DeviceError(f"device {spec.name!r} returned as another machine: {other}; start a new run.")
     anew = rebooted(before, after)
-    session.target = replace(session.target, facts=facts)
+    session.target = replace(session.target, facts=revived.facts)
     message = f"back after {time.monotonic() - lost_at:.0f} s" + (", rebooted" if anew else "")
     context.append(DeviceEvent(device=spec.name, kind="rebooted" if anew else "back", message=message, started=now()))
     context.watcher.note(f"{spec.name} is {message}")
+    return revived.was_cycled
 
 
 def _finished(context: RunContext, device: str) -> int:
@@ -108,10 +91,3 @@ def _finished(context: RunContext, device: str) -> int:
         elif isinstance(entry, Gate | Accuracy):
             count += entry.case_id in cases and entry.status != "failed"
     return count
-
-
-def _pause(context: RunContext, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        context.stop.check()
-        time.sleep(min(_POLL_S, left))

@@ -54,6 +54,7 @@ def execute(store: Store, writer: RunWriter, config: RunConfig, ready: Ready, wa
             wall_ns = time.monotonic_ns() - started
             writer.append(RunEnd(finished=now(), outcome=outcome, wall_ns=wall_ns, overhead=figures))
             finish(writer)
+            hosts.note_suspects(writer.read(), watcher)
         except StoreError as error:
             ending.troubles.append(error)
         if ending.troubles:

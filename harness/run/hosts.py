@@ -11,8 +11,10 @@ from bnnbench.devices.spec import DeviceSpec
 from bnnbench.kernels.engines import Engine
 from bnnbench.results.records import ComparisonRecord
 from bnnbench.results.store.calibration import latest
+from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import RunContext, Watcher
+from ..bench.fitness import note_ending, note_suspects
 from ..bench.launcher import LAUNCHER
 from ..bench.lease import require_free
 from ..bench.reach import Reached, reach_all
@@ -74,6 +76,10 @@ class Hosts(Protocol):
         """The devices that take turns, by their names."""
         ...
 
+    def note_suspects(self, run: StoredRun, watcher: Watcher) -> None:
+        """Quarantines devices that the run has shown to compute wrongly. Never raises."""
+        ...
+
     def close(self) -> None:
         """Ends all connections. Never raises."""
         ...
@@ -96,7 +102,14 @@ class SessionWork:
 
     def run(self) -> None:
         """See `DeviceWork`."""
-        run_patiently(self.session, self.context)
+        spec, tell = self.session.target.spec, self.context.watcher.note
+        try:
+            run_patiently(self.session, self.context)
+        except Exception as error:
+            if not concerns_all(error) and not self.context.stop.is_ordered:
+                note_ending(spec, error, tell)
+            raise
+        note_ending(spec, None, tell)
 
     def close(self) -> None:
         """See `DeviceWork`."""
@@ -107,6 +120,8 @@ class SessionWork:
 class ThisHost:
     """Devices that are connected to from this process."""
 
+    even_unfit: bool = False
+    """Whether devices in quarantine are measured too."""
     reached: list[Reached] = field(default_factory=list)
 
     def specs(self, config: RunConfig) -> list[DeviceSpec]:
@@ -117,7 +132,7 @@ class ThisHost:
         self, specs: Sequence[DeviceSpec], engines: Sequence[Engine], watcher: Watcher
     ) -> tuple[list[Target], dict[str, Exception]]:
         """Connects and builds."""
-        self.reached, unreached = reach_all(specs, engines, watcher.note)
+        self.reached, unreached = reach_all(specs, engines, watcher.note, even_unfit=self.even_unfit)
         # Now, not after the reference's work, which may take minutes.
         busy = _unusable(self.reached)
         unreached |= busy
@@ -144,6 +159,10 @@ class ThisHost:
         """Devices of one machine take turns."""
         groups = machines((item.target.spec, item.target.facts.boot_id) for item in self.reached)
         return [[spec.name for spec in group.devices] for group in groups]
+
+    def note_suspects(self, run: StoredRun, watcher: Watcher) -> None:
+        """See `Hosts`."""
+        note_suspects(run, {item.target.spec.name: item.target.spec for item in self.reached}, watcher.note)
 
     def close(self) -> None:
         """See `Hosts`."""

@@ -34,7 +34,7 @@ def resume_run(
     *,
     inventory: Path | None = None,
     trusts: bool = False,
-    hosts_of: Callable[[RunConfig], Hosts] = lambda config: ThisHost(),
+    hosts_of: Callable[[RunConfig], Hosts] = lambda config: ThisHost(config.health),
 ) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`.
 

@@ -22,7 +22,7 @@ def start_run(
 ) -> RunResult:
     """Measures a suite from the beginning; `hosts` have its devices, None: this one. Raises HarnessError,
     InventoryError, StoreError; what has measured nothing by then leaves no run behind."""
-    with ready_to_run(config, watcher, hosts or ThisHost()) as ready:
+    with ready_to_run(config, watcher, hosts or ThisHost(config.health)) as ready:
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
         record = make_record(config, ready.plan, ready.comparisons, ready.targets, command)

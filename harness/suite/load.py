@@ -28,6 +28,7 @@ from .verdict_tables import VerdictError, require_sense, with_verdict
 from .wording import not_toml, reworded
 
 QUICKSTART = "quickstart"
+HEALTH = "health"
 DEFAULT_ENGINES = ("native", "numba")
 """The native engine, and the readable reference beside it; what one of them cannot run is a skip with its reason."""
 MOST_BYTES = 2**33
@@ -47,7 +48,7 @@ def load_suites(paths: Sequence[Path], layers: bool = False, shapes: Sequence[st
     """
     shapes_of(shapes)
     if not paths:
-        return parse_suite(files(__package__).joinpath(f"{QUICKSTART}.toml").read_text("utf-8"), Path(QUICKSTART))
+        return shipped_suite(QUICKSTART)
     shipped = shipped_models()
     models = [path for path in paths if str(path) in shipped or looks_like_model(path)]
     suites = [_read(path) for path in paths if path not in models]
@@ -59,6 +60,11 @@ def load_suites(paths: Sequence[Path], layers: bool = False, shapes: Sequence[st
         name = " ".join(path.stem for path in models)
         suites.append(msgspec.structs.replace(settings, name=name, model=tables, kernel=[], engine={}))
     return _merged(suites)
+
+
+def shipped_suite(name: str) -> Suite:
+    """A suite that is part of bnnbench: `QUICKSTART` or `HEALTH`."""
+    return parse_suite(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"), Path(name))
 
 
 def parse_suite(text: str, path: Path) -> Suite:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnnbench.devices.inventory import open_inventory, resolve
+from bnnbench.devices.inventory import open_inventory
+from bnnbench.devices.selecting import resolve
 from bnnbench.devices.transport import connect
 
 _FOLDER = "/sys/devices/system/cpu/cpu0/cache"

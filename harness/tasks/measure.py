@@ -10,12 +10,14 @@ from typing import Literal
 from msgspec import structs
 
 from bnnbench.devices.closest import closest
+from bnnbench.devices.inventory import open_inventory
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.records import Sustain
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 
+from ..bench.choosing import Chosen, choose
 from ..bench.context import Watcher
 from ..errors import CallError
 from ..lab.choose import hosts_of
@@ -32,8 +34,9 @@ from ..suite.tables import MOST_INVOCATIONS, ModelTable, Suite
 @dataclass(frozen=True, slots=True)
 class Call:
     """What every call that measures says: where results go, who watches, the command that runs keep, and what it is
-    confined to. `devices` none: this machine; `inventory` None: the one that is found; `lab` is the address of the lab
-    that has the devices."""
+    confined to. `devices` none: this machine; `inventory` None: the one that is found;
+    `lab` is the address of the lab that has the devices. Of the devices, `any` takes so
+    many that are free, and `all` every one that is not quarantined; with these and no `devices`, of the inventory."""
 
     store: Store
     watcher: Watcher
@@ -43,6 +46,17 @@ class Call:
     threads: list[int] | None = None
     filter: str | None = None
     lab: str | None = None
+    any: int | None = None
+    all: bool = False
+
+    def chosen(self) -> Chosen:
+        """Its devices. Raises CallError, InventoryError, CannotMeasure."""
+        if self.lab is not None:
+            if self.any is not None or self.all:
+                raise CallError("--any and --all choose from an inventory; name the devices of a lab with --device.")
+            return Chosen(list(self.devices) or ["local"])
+        known = open_inventory(self.inventory)
+        return choose(self.devices, known, self.watcher.note, any=self.any, all=self.all)
 
 
 def measure(
@@ -55,12 +69,15 @@ def measure(
     files: Sequence[Path] = (),
     layers: bool = False,
     shapes: Sequence[str] = (),
+    health: bool = False,
 ) -> RunResult:
     """A new run of a suite. `engines` are names, or lists of names with commas; `files`, `layers` and `shapes` are what
     the suite was loaded from. Raises InventoryError, and as `start_run`."""
+    chosen = call.chosen()
     config = RunConfig(
         suite=suite,
-        devices=[*call.devices] or ["local"],
+        devices=chosen.devices,
+        pools=chosen.pools,
         engines=[name for names in engines for name in names.split(",")] if engines else None,
         threads=call.threads,
         filter=call.filter,
@@ -69,6 +86,7 @@ def measure(
         sources=[str(file.resolve() if file.is_file() else file) for file in files],
         layers=layers,
         shapes=list(shapes),
+        health=health,
         inventory=inventory_path(call.inventory),
         inventory_given=call.inventory is not None,
         lab=call.lab,

@@ -23,7 +23,7 @@ from bnnbench.results.store.stored_run import StoredRun
 
 _KEPT_FACTS = frozenset(
     (
-        *("model", "machine", "kernel", "os_release", "elf_class", "triple", "cpu_model", "cpus", "clusters"),
+        *("model", "soc", "machine", "kernel", "os_release", "elf_class", "triple", "cpu_model", "cpus", "clusters"),
         *("smt_siblings", "isa_features", "boot_id", "machine_id", "memory_bytes", "memory_available_bytes"),
         *("page_size_bytes", "clock_hz", "firmware_clock_hz", "governor", "temperature_celsius"),
         *("temperature_left_out", "throttled", "load_average", "cpu_quota", "revision", "firmware", "cooling"),
@@ -176,6 +176,8 @@ def _suite(names: Pseudonyms, value: Any, key: str) -> Any:
     """What the run was asked for: programs and paths are named by it."""
     if key == "command":
         return ["<command>"] if value else value
+    if key == "pools" and isinstance(value, dict):  # a query may hold a host or a serial number
+        return {f"pool {n}": _value(names, members, "devices") for n, members in enumerate(value.values(), 1)}
     if isinstance(value, dict):
         return {
             names.text(str(name)): _suite(names, item, _inner(key, str(name), item)) for name, item in value.items()

@@ -113,11 +113,13 @@ class Sustain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked for, as far as results depend on it; `compare` is None for a run without comparisons."""
+    """What a run was asked for, as far as results depend on it; `compare` is None for a run without comparisons.
+    `pools` are devices that are alike, by the pool or query that they were chosen by."""
 
     suite: SuiteRules = SuiteRules()
     compare: Strictness | None = None
     sustain: Sustain | None = None
+    pools: dict[str, list[str]] = {}
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

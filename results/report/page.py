@@ -21,6 +21,7 @@ from bnnbench.results.report.page_context import NOTHING, PageContext
 from bnnbench.results.report.remarks import remarks
 from bnnbench.results.report.rows import Row, Table, table
 from bnnbench.results.report.side_by_side import SideBySide, side_by_side
+from bnnbench.results.spread import spreads, verdict_spreads
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.budget_rows import BudgetRow, budget_headline, budget_rows
 from bnnbench.results.verdict.formats.sentence import name
@@ -69,6 +70,7 @@ class Page:
     drawings: list[Drawing]
     troubles: list[Trouble]
     devices: list[Device]
+    spreads: list[str]
     methods: list[Method]
     interval: str
     models: Models | None
@@ -78,6 +80,16 @@ class Page:
     budgets: list[BudgetRow]
     budget_headline: str
     changes: list[tuple[str, str]]
+
+
+def _spreads(runs: Sequence[StoredRun], frame: pd.DataFrame) -> list[str]:
+    """What differs between the boards of pools: verdicts first."""
+    found: list[str] = []
+    for run in runs:
+        mine = frame[frame["run_id"] == run.record.run_id]
+        found += [each.sentence for each in verdict_spreads(run.record, verdict_rows(run))]
+        found += [each.sentence for each in spreads(run.record, mine)]
+    return found
 
 
 def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
@@ -103,6 +115,7 @@ def page(runs: Sequence[StoredRun], context: PageContext = NOTHING) -> Page:
         changes=_changes(context.timeline),
         troubles=_troubles(frame),
         devices=[device for run in runs for device in devices_of(run, context)],
+        spreads=_spreads(runs, frame),
         methods=[method(run, context.commands) for run in runs],
         interval=interval(runs),
         models=models(frame, context.history),

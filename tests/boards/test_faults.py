@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def measured(bench: Bench, spec: DeviceSpec, count: int = 8) -> Iterator[None]:
     """A run that is in its fourth invocation when the block is entered, and must end well."""
     bench.write("suite.toml", SUITE.format(invocations=count))
     bench.add_device(spec)
-    process = bench.start("run", "suite.toml", "-d", spec.name, "--store", "store")
+    process = bench.start("run", "suite.toml", "-d", spec.name, "--inventory", "devices.toml", "--store", "store")
     wait_for(lambda: len(invocations(bench)) >= 3)
     time.sleep(0.4)  # within one
     before = invocations(bench)
@@ -161,7 +162,7 @@ def test_harness_killed_while_the_governor_is_changed(bench: Bench, pi: Board) -
     with connect(spec) as transport:
         before = transport.pull(GOVERNOR)
         assert before == b"ondemand\n"
-        process = bench.start("run", "suite.toml", "-d", spec.name, "--store", "store")
+        process = bench.start("run", "suite.toml", "-d", spec.name, "--inventory", "devices.toml", "--store", "store")
         wait_for(lambda: len(invocations(bench)) >= 2)
         assert transport.pull(GOVERNOR) == b"performance\n"
         process.send_signal(signal.SIGKILL)
@@ -204,7 +205,7 @@ def test_ctrl_c_puts_the_governor_back(bench: Bench, pi: Board) -> None:
     spec = pi.spec(tune=True)
     bench.write("suite.toml", SUITE.format(invocations=8))
     bench.add_device(spec)
-    process = bench.start("run", "suite.toml", "-d", spec.name, "--store", "store")
+    process = bench.start("run", "suite.toml", "-d", spec.name, "--inventory", "devices.toml", "--store", "store")
     wait_for(lambda: len(invocations(bench)) >= 2)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -221,7 +222,7 @@ def test_a_governor_that_may_not_be_changed(bench: Bench, pi: Board) -> None:
         spec = pi.spec(tune=True)
         bench.write("suite.toml", SUITE.format(invocations=1))
         bench.add_device(spec)
-        done = bench.run("run", "suite.toml", "-d", spec.name, "--store", "store")
+        done = bench.run("run", "suite.toml", "-d", spec.name, "--inventory", "devices.toml", "--store", "store")
         assert done.returncode == 0, done.stderr
         said = [one["message"] for one in entries(bench) if one.get("kind") == "distrust"]
         assert f"{GOVERNOR} stays ondemand: changing it is not permitted" in said
@@ -271,6 +272,69 @@ def test_a_board_that_stays_away_is_given_up_and_the_others_go_on(bench: Bench, 
     finally:
         pi.power_on()
         pi.wait_until_up()
+    again = bench.run("run", "--resume", "latest", "--store", "store", timeout=200)
+    assert again.returncode == 0, again.stderr
+    assert len(invocations(bench)) == 24
+
+
+@contextmanager
+def powered_by_a_command(bench: Bench, cut: Callable[[], None]) -> Iterator[tuple[str, ...]]:
+    """A command that a run may start to cut a board's power: it ends when `cut`, of this process, was done."""
+    ask, done, ended = bench.folder / "cut", bench.folder / "done", threading.Event()
+    script = bench.write("cycle.sh", f"#!/bin/sh\n: > {ask}\nuntil [ -e {done} ]; do sleep 0.1; done\nrm {done}\n")
+    script.chmod(0o755)
+
+    def serve() -> None:
+        while not ended.wait(0.1):
+            if ask.exists():
+                ask.unlink()
+                cut()
+                done.touch()
+
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    try:
+        yield (str(script),)
+    finally:
+        ended.set()
+        server.join(30)
+
+
+def test_a_board_that_hangs_is_power_cycled(bench: Bench, pi: Board) -> None:
+    def cut() -> None:
+        pi.power_off()
+        pi.power_on()
+
+    with powered_by_a_command(bench, cut) as command, measured(bench, pi.spec(patience_s=60, power_cycle=command)):
+        pi.hang()
+    assert kinds(bench) == ["lost", "rebooted"]
+    assert [one["kind"] for one in entries(bench) if one.get("kind") == "power_cycled"] == ["power_cycled"]
+    pi.wait_until_up()
+
+
+def test_a_board_that_stays_hung_is_quarantined_and_the_others_finish(bench: Bench, pi: Board, android: Board) -> None:
+    cuts: list[float] = []
+    with powered_by_a_command(bench, lambda: cuts.append(time.monotonic())) as command:
+        bench.write("suite.toml", SUITE.format(invocations=6))
+        bench.add_device(pi.spec("hung", patience_s=20, power_cycle=command))
+        bench.add_device(android.spec("termux"))
+        pi.wait_until_up()
+        words = ["suite.toml", "-d", "hung", "-d", "termux", "--inventory", "devices.toml", "--store", "store"]
+        process = bench.start("run", *words)
+        wait_for(lambda: len(invocations(bench)) >= 4)
+        pi.hang()
+        try:
+            _, err = process.communicate(timeout=300)
+        finally:
+            pi.wake()
+    assert process.returncode == 3, err
+    assert len(cuts) == 2
+    devices = {case.id: case.device for case in bench.store.run("latest").record.cases}
+    assert Counter(devices[one["case_id"]] for one in invocations(bench))["termux"] == 12
+    listed = bench.run("devices", "list", "--inventory", "devices.toml")
+    assert "'hung' is quarantined since" in " ".join(listed.stdout.split())
+    assert bench.run("devices", "release", "hung", "--inventory", "devices.toml").returncode == 0
+    pi.wait_until_up()
     again = bench.run("run", "--resume", "latest", "--store", "store", timeout=200)
     assert again.returncode == 0, again.stderr
     assert len(invocations(bench)) == 24

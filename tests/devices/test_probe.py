@@ -40,6 +40,7 @@ def test_pi4() -> None:
     facts = recorded("pi4_64bit")
     assert facts.model == "Raspberry Pi 4 Model B Rev 1.4"
     assert facts["model"].source == "/proc/device-tree/model"
+    assert (facts.value("soc"), facts["soc"].source) == ("bcm2711", "/proc/device-tree/compatible")
     assert facts.triple == "aarch64-linux-musl"
     assert facts.value("elf_class") == 64
     assert facts.value("cpu_model") == "Cortex-A72"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from bnnbench.devices.errors import AuthError, DeviceLost
+from bnnbench.devices.errors import AuthError, DeviceLost, DeviceUnfit, Unreachable
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.probe import probe
 from bnnbench.devices.spec import DeviceSpec
@@ -16,7 +16,7 @@ from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.protocol import Transport
 from bnnbench.harness.bench.context import RunContext, Silent
 from bnnbench.harness.plan.target import Target
-from bnnbench.harness.run import comeback
+from bnnbench.harness.run import comeback, revival
 from bnnbench.results.records import CaseRecord, ComparisonRecord, Entry, Gate, Invocation, Peak, RunRecord, Verdict
 from bnnbench.results.store.stored_run import StoredRun
 
@@ -74,7 +74,7 @@ class Losing:
 
 @pytest.fixture
 def losing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Entry], int], Losing]:
-    monkeypatch.setattr(comeback, "_FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(revival, "FIRST_WAIT_S", 0.01)
     record = RunRecord(
         run_id="1", created=STARTED, version="0", suite_name="s", seed=0,
         comparisons=[COMPARISON],
@@ -102,7 +102,7 @@ def losing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[En
 )
 def test_what_is_no_progress_ends_it(losing: Callable[[list[Entry], int], Losing], entry: Entry) -> None:
     session = losing([entry], 99)
-    with pytest.raises(DeviceLost):
+    with pytest.raises(DeviceUnfit, match="loss 4 in a row"):
         comeback.run_patiently(session, session.context)
     assert len(session.boots) == 4
 
@@ -123,7 +123,7 @@ def test_keys_that_are_refused_while_it_boots_are_waited_for(
             raise booting.pop()
         return connect(spec)
 
-    monkeypatch.setattr(comeback, "connect", connect_later)
+    monkeypatch.setattr(revival, "connect", connect_later)
     session = losing([], 1)
     comeback.run_patiently(session, session.context)
     assert len(session.boots) == 2
@@ -137,9 +137,125 @@ def test_what_is_known_of_it_is_what_came_back(
         facts = probe(transport).to_dict()
         return DeviceFacts.from_dict(facts | {"boot_id": {"value": "another", "source": "test"}})
 
-    monkeypatch.setattr(comeback, "probe", rebooted)
+    monkeypatch.setattr(revival, "probe", rebooted)
     session = losing([], 1)
     comeback.run_patiently(session, session.context)
     assert session.boots[1] == "another" != session.boots[0]
     kinds = [one.kind for one in session.context.writer.read().events]
     assert kinds == ["lost", "rebooted"]
+
+
+@dataclass
+class Hanging:
+    """A board that answers nothing until its power was cut `needed` times; each time it gets another boot id."""
+
+    needed: int
+    folder: Path
+    has_id: bool = True
+
+    @property
+    def boots(self) -> int:
+        return len(list(self.folder.glob("boot-*")))
+
+    def connect(self, spec: DeviceSpec) -> Transport:
+        if self.boots < self.needed:
+            raise Unreachable("device 'board' does not answer.")
+        return connect(spec)
+
+    def probe(self, transport: Transport) -> DeviceFacts:
+        facts = probe(transport).to_dict()
+        value = f"boot {self.boots}" if self.has_id else None
+        return DeviceFacts.from_dict(facts | {"boot_id": {"value": value, "source": "test"}})
+
+
+Hang = Callable[..., tuple[Losing, Hanging]]
+
+
+@pytest.fixture
+def hanging(losing: Callable[[list[Entry], int], Losing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hang:
+    def make(
+        needed: int, times: int = 1, *, cuts: bool = True, entries: Sequence[Entry] = ()
+    ) -> tuple[Losing, Hanging]:
+        board = Hanging(needed, tmp_path)
+        monkeypatch.setattr(revival, "connect", board.connect)
+        monkeypatch.setattr(revival, "probe", board.probe)
+        session = losing(list(entries), times)
+        command = ("mktemp", f"{tmp_path}/boot-XXXXXX") if cuts else ("true",)
+        spec = replace(SPEC, patience_s=1, power_cycle=command)
+        facts = board.probe(session.transport)
+        session.target = replace(session.target, spec=spec, facts=facts)
+        return session, board
+
+    return make
+
+
+def kinds(session: Losing) -> list[str]:
+    return [one.kind for one in session.context.writer.read().events]
+
+
+@pytest.mark.parametrize("needed", [1, 2])
+def test_a_board_that_hangs_is_power_cycled(hanging: Hang, needed: int) -> None:
+    session, board = hanging(needed)
+    comeback.run_patiently(session, session.context)
+    assert board.boots == needed
+    assert kinds(session) == ["lost", *["power_cycled"] * needed, "rebooted"]
+
+
+def test_twice_at_most(hanging: Hang) -> None:
+    session, board = hanging(3)
+    with pytest.raises(DeviceUnfit, match=r"was power-cycled 2 times and did not come back: .*does not answer"):
+        comeback.run_patiently(session, session.context)
+    assert board.boots == 2
+
+
+def test_a_command_that_cuts_nothing_is_noticed_by_the_boot_id(hanging: Hang) -> None:
+    session, board = hanging(0, cuts=False)
+    board.needed = 1
+    wake = board.connect
+
+    def wakes(spec: DeviceSpec) -> Transport:
+        if kinds(session).count("power_cycled") == 1:
+            board.needed = 0
+        return wake(spec)
+
+    revival.connect = wakes  # type: ignore[assignment]  # put back by the fixture
+    with pytest.raises(DeviceUnfit, match="still has the boot id of before: its power was not cut"):
+        comeback.run_patiently(session, session.context)
+    assert kinds(session) == ["lost", "power_cycled", "power_cycled"]
+
+
+def test_a_board_without_a_boot_id_is_believed(hanging: Hang) -> None:
+    session, board = hanging(1)
+    board.has_id = False
+    comeback.run_patiently(session, session.context)
+    assert kinds(session) == ["lost", "power_cycled", "back"]
+
+
+def test_a_board_that_returns_by_itself_keeps_its_power(hanging: Hang) -> None:
+    session, board = hanging(0)
+    comeback.run_patiently(session, session.context)
+    assert (board.boots, kinds(session)) == (0, ["lost", "back"])
+
+
+def test_a_board_that_hangs_again_and_again_is_given_up(hanging: Hang) -> None:
+    session, board = hanging(0, 99, entries=[invocation("mine")])  # it is lost after something was measured
+    board.needed = 1
+    before = board.connect
+
+    def hangs_again(spec: DeviceSpec) -> Transport:
+        done = before(spec)
+        board.needed = board.boots + 1
+        return done
+
+    revival.connect = hangs_again  # type: ignore[assignment]
+    with pytest.raises(DeviceUnfit, match="hung again after it was power-cycled twice in this run"):
+        comeback.run_patiently(session, session.context)
+    assert board.boots == 2
+
+
+def test_a_command_that_fails_is_tried_twice(hanging: Hang) -> None:
+    session, _ = hanging(1)
+    session.target = replace(session.target, spec=replace(session.target.spec, power_cycle=("false",)))
+    with pytest.raises(DeviceUnfit, match="'false' ended with status 1"):
+        comeback.run_patiently(session, session.context)
+    assert kinds(session).count("power_cycled") == 2

@@ -26,6 +26,7 @@ OTHERS: dict[str, tuple[Any, Any, str | None]] = {
     "model": ("Pi 4", "Pi 5", "model Pi 4 -> Pi 5"),
     "revision": ("c03114", "d03115", "board revision c03114 -> d03115"),
     "machine": ("aarch64", "armv7l", "architecture aarch64 -> armv7l"),
+    "soc": ("bcm2711", "bcm2712", "chip bcm2711 -> bcm2712"),
     "cpu_model": ("Cortex-A72", "Cortex-A76", "CPU Cortex-A72 -> Cortex-A76"),
     "cpus": (
         {"count": 4, "online": [0, 1, 2, 3], "allowed": [0, 1, 2, 3]},

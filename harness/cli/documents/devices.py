@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from bnnbench.devices.doctor import Finding
 from bnnbench.devices.facts import Fact
 from bnnbench.devices.kinds import KINDS
+from bnnbench.devices.quarantine import Quarantine
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.tuning import Change
 from bnnbench.kernels.engines.replies import Peaks
@@ -33,6 +34,7 @@ ListedDevice = msgspec.defstruct(
             (name, Annotated[Any, Meta(description="Of some kinds of devices.")] | UnsetType, UNSET)
             for name in _OPTIONS
         ),
+        ("quarantine", Annotated[Quarantine | None, Meta(description="Null unless runs refuse the device.")], None),
     ],
     namespace={"__doc__": "A device of the inventory, with the keys of docs/devices.md; null is the default."},
     module=__name__,

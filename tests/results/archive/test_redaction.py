@@ -108,6 +108,7 @@ def suite() -> dict[str, Any]:
         "declared": {"command": ["run", "--token=secret"], "binary": {"x86_64": "bin/acme"}, "files": ["acme.py"]},
     }
     return {
+        "pools": {"serial=0A1B2C3D": ["rack-17"], "host~acme": ["rack-17", "local"]},
         "suite": {
             "name": TEXT,
             "model": [{"file": "/srv/the acme models/secret.tflite", "dataset": "acme/images", "name": TEXT}],

@@ -1,0 +1,184 @@
+"""A board that is lost in a run and has its power cut: a real SSH server whose boot id the test chooses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.devices.sshd import LoopbackSsh
+from tests.harness.bench import Bench, one_sentence
+
+pytestmark = [
+    pytest.mark.skipif(os.getuid() != 0, reason="a boot id of its own needs root (a mount namespace)"),
+    pytest.mark.timeout(120),
+]
+ALONE = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class Board:
+    """`server` in namespaces where the kernel's boot id is a file; `cycle` is a script that kills what lives
+    there and boots it anew, `dead` one that only kills."""
+
+    def __init__(self, folder: Path, server: LoopbackSsh) -> None:
+        server.stop()
+        self.folder, self.server = folder, server
+        self.boot_id, self.pid_file = folder / "boot_id", folder / "board.pid"
+        config = f"{server._folder}/sshd_config"
+        power_off = f"kill -KILL $(cat {self.pid_file}); rm -f {self.pid_file}\n"
+        inside = f"mount --bind {self.boot_id} {BOOT_ID} && exec {server._program} -D -e -f {config}"
+        self.on = self._script(
+            "on",
+            f"cat /proc/sys/kernel/random/uuid > {self.boot_id}\n"
+            f"setsid {' '.join(ALONE)} sh -c '{inside}' > {folder}/log 2>&1 < /dev/null &\n"
+            f"echo $! > {self.pid_file}\n",
+        )
+        self.dead = self._script("dead", f"echo >> {folder}/cycles\n{power_off}exit 0\n")
+        self.cycle = self._script("cycle", f"echo >> {folder}/cycles\n{power_off}exec {self.on}\n")
+
+    def _script(self, name: str, body: str) -> Path:
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{body}")
+        path.chmod(0o755)
+        return path
+
+    def power_on(self) -> None:
+        subprocess.run([self.on], check=True, timeout=20)
+        deadline = time.monotonic() + 10
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.port), 1) as probe:
+                if probe.recv(64).startswith(b"SSH-"):
+                    return
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def crash(self) -> None:
+        """The server, its sessions and what runs in them end at once, and nothing starts them again."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(self.pid_file.read_text()), signal.SIGKILL)
+
+    @property
+    def cycles(self) -> int:
+        file = self.folder / "cycles"
+        return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+@pytest.fixture
+def powered(tmp_path: Path, bench: Bench) -> Iterator[Board]:
+    folder = tmp_path / "board"
+    folder.mkdir()
+    if shutil.which("unshare") is None or subprocess.run([*ALONE, "true"], check=False).returncode:
+        pytest.skip("this sandbox mounts no file over another (a mount namespace)")
+    board = Board(folder, LoopbackSsh(tmp_path))
+    board.power_on()
+    yield board
+    board.crash()
+
+
+def entries(bench: Bench, type: str) -> list[dict[str, Any]]:
+    journals = list((bench.folder / "store/runs").glob("*/journal.jsonl"))
+    lines = journals[0].read_text().splitlines() if journals else []
+    return [found for line in lines if line.endswith("}") and (found := json.loads(line))["type"] == type]
+
+
+def kinds(bench: Bench) -> list[str]:
+    told = [one["kind"] for one in entries(bench, "device_event") if one["device"] == "board"]
+    return [kind for kind in told if kind in ("lost", "power_cycled", "back", "rebooted", "gave_up")]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come so far"
+        time.sleep(0.05)
+
+
+def test_it_is_power_cycled_and_nothing_is_lost_or_measured_twice(bench: Bench, powered: Board) -> None:
+    bench.add_device(powered.server.spec("board", patience_s=2, power_cycle=(str(powered.cycle),)))
+    words = [
+        "--inventory",
+        "devices.toml",
+        "--store",
+        "store",
+        "--engine",
+        "native",
+        "--invocations",
+        "6",
+        "--filter",
+        "bconv",
+    ]
+    process = bench.start("run", "long.toml", "-d", "board", *words)
+    wait_for(lambda: len(entries(bench, "invocation")) >= 2)
+    before = entries(bench, "invocation")
+    powered.crash()
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert kinds(bench) == ["lost", "power_cycled", "rebooted"]
+    assert powered.cycles == 1
+    after = entries(bench, "invocation")
+    assert after[: len(before)] == before
+    assert set(Counter((one["case_id"], one["index"]) for one in after).values()) == {1}
+    assert (len(after), {one["status"] for one in after}) == (6, {"ok"})
+    assert "quarantine" not in bench.run("devices", "list", "--inventory", "devices.toml").stdout
+
+
+def test_one_that_never_comes_back_is_quarantined_and_the_others_finish(bench: Bench, powered: Board) -> None:
+    bench.add_device(powered.server.spec("board", patience_s=1, power_cycle=(str(powered.dead),)))
+    words = [
+        "--inventory",
+        "devices.toml",
+        "--store",
+        "store",
+        "--engine",
+        "native",
+        "--invocations",
+        "4",
+        "--filter",
+        "bconv",
+    ]
+    process = bench.start(
+        "run", "long.toml", "-d", "board", "-d", "local", *words, "--wait", "60s"
+    )  # they share a lock
+    wait_for(lambda: {"board"} <= {one["device"] for one in entries(bench, "peak")})
+    powered.crash()
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 3, err
+    assert kinds(bench) == ["lost", "power_cycled", "power_cycled", "lost"], err
+    assert powered.cycles == 2
+    run = bench.store.run("latest")
+    done = Counter(case.device for case in run.record.cases for one in run.invocations if one.case_id == case.id)
+    assert done["local"] == 4
+    listed = bench.run("devices", "list", "--inventory", "devices.toml", "--json")
+    held = {one["name"]: one["quarantine"] for one in json.loads(listed.stdout)}
+    assert held["local"] is None
+    assert held["board"]["cause"] == "lost"
+    assert "was power-cycled 2 times and did not come back" in held["board"]["reason"]
+
+    refused = bench.run("run", "small.toml", "-d", "board", "--inventory", "devices.toml", "--store", "other")
+    assert refused.returncode == 3
+    assert "bring it back with: bnnbench devices release board" in one_sentence(refused.stderr)
+    powered.power_on()
+    released = bench.run("devices", "release", "board", "--inventory", "devices.toml")
+    assert released.stdout.startswith("device 'board' is released; it was quarantined since 2"), released.stderr
+    resumed = bench.run("run", "--resume", "latest", "--store", "store", "--wait", "60s")
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(entries(bench, "invocation")) == 8
+
+
+def test_boot_ids_of_the_test_are_not_this_machine_s(powered: Board) -> None:
+    """Else nothing above would be shown."""
+    uuid.UUID(powered.boot_id.read_text().strip())
+    assert powered.boot_id.read_text() != Path(BOOT_ID).read_text()
