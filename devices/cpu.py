@@ -64,11 +64,17 @@ def parse_cpuinfo(text: str) -> list[Cpu]:
                     keys.get("model name") or keys.get("Processor"),
                     _hex(keys.get("CPU implementer")),
                     _hex(keys.get("CPU part")),
-                    frozenset((keys.get("flags") or keys.get("Features") or "").split()),
+                    _features(keys),
                     _mhz(keys.get("cpu MHz")),
                 )
             )
     return cpus
+
+
+def _features(keys: Mapping[str, str]) -> frozenset[str]:
+    """RISC-V's `isa` is one word, such as rv64imafdcv_zba_zbb: letters first, then names."""
+    letters, *names = keys.get("isa", "").removeprefix("rv64").split("_")
+    return frozenset((keys.get("flags") or keys.get("Features") or "").split()) | {*letters, *names}
 
 
 def cpuinfo_values(text: str, key: str) -> set[str]:

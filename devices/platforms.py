@@ -61,7 +61,7 @@ PLATFORMS: Final = (
         only_cpus=frozenset({"cortex-a7", "cortex-a8", "cortex-a9", "cortex-a15"}),
     ),
     Platform("i386", None, 3, 32, ("i386", "i686")),
-    Platform("riscv64", None, 243, 64, ("riscv64",)),
+    Platform("riscv64", "riscv64-linux-musl", 243, 64, ("riscv64",)),
 )
 BY_ARCHITECTURE: Final = {row.architecture: row for row in PLATFORMS}
 BY_ELF_MACHINE: Final = {row.elf_machine: row for row in PLATFORMS}

@@ -6,22 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from bnnbench.devices.errors import CommandFailed
 from bnnbench.devices.spec import DeviceSpec
 
 LIMIT_S = 60.0
-_POLL_S = 0.1
 
 
-def power_cycle(spec: DeviceSpec, check: Callable[[], None] = lambda: None, *, limit_s: float = LIMIT_S) -> None:
+def power_cycle(spec: DeviceSpec, *, limit_s: float = LIMIT_S) -> None:
     """Runs `spec.power_cycle` on this machine, without a shell, and waits for its end, for `limit_s` seconds at most.
 
-    `check` is called again and again meanwhile; what it raises ends the command. Errors do not name the arguments,
-    which may hold a password of a power socket. Raises CommandFailed.
+    An interrupt does not end it, because the device would stay without power. Errors do not name the arguments, which
+    may hold a password of a power socket. Raises CommandFailed.
     """
     program = spec.power_cycle[0]
     what = f"power_cycle of device {spec.name!r}: {program!r}"
@@ -36,16 +33,11 @@ def power_cycle(spec: DeviceSpec, check: Callable[[], None] = lambda: None, *, l
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CommandFailed(f"{what} cannot be started ({reason}); correct it in the inventory.") from error
-    deadline = time.monotonic() + limit_s
     try:
-        while process.poll() is None:
-            check()
-            if time.monotonic() > deadline:
-                raise CommandFailed(f"{what} did not end within {limit_s:g} s and was stopped; try it in a terminal.")
-            time.sleep(_POLL_S)
-    except BaseException:
+        process.wait(limit_s)
+    except subprocess.TimeoutExpired:
         _end(process)
-        raise
+        raise CommandFailed(f"{what} did not end within {limit_s:g} s and was stopped; try it in a terminal.") from None
     if process.returncode:
         raise CommandFailed(f"{what} ended with status {process.returncode}; try it in a terminal.")
 

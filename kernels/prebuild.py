@@ -13,7 +13,7 @@ from .errors import BuildError
 from .instruction_counter import INTERFACES, built_counter
 from .prebuilt import MANIFEST, Manifest, PrebuiltFile
 from .sources import RECIPES, levels_for
-from .targets import TRIPLES
+from .targets import DEFAULT_TRIPLES, TRIPLES
 from .toolchain import LAYOUTS, Progress, build, build_native
 
 
@@ -35,13 +35,13 @@ def prebuild(folder: Path, progress: Progress) -> Manifest:
 def _built(progress: Progress) -> Iterator[tuple[str, str, str, Path, str]]:
     """Key, file name, description, path, SHA-256 of each."""
     for engine in RECIPES:
-        for triple in TRIPLES:
+        for triple in DEFAULT_TRIPLES:
             for isa in levels_for(engine, triple):
                 done = build(engine, triple, isa, progress)
                 name = "-".join(filter(None, ("engine", engine, triple, isa)))
                 what = f"engine {engine} for {triple}{f', {isa}' if isa else ''}"
                 yield done.build, name, what, done.path, done.sha256
-    for triple in TRIPLES:
+    for triple in DEFAULT_TRIPLES:
         for layout in range(1, LAYOUTS + 1):
             done = build_native(triple, progress, layout)
             what = f"engine native for {triple}, link order {layout}"

@@ -1,6 +1,7 @@
 """What engines are compiled from: the folders of `native/`, which of them an engine takes, and with which flags.
 
-Every `.cpp` of a folder is compiled, those of `level/` once per ISA level; a new source only has to lie in its folder.
+Every `.cpp` of a folder is compiled, those of an ISA level's folder once per level; a new source only has to lie in its
+folder.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ FLAGS = (
 """Of every compilation."""
 _SMALL: tuple[str, ...] = ("-Os",)  # nothing there is timed; small is quick to push
 _SHARED = {"base": _SMALL, "op": _SMALL, "measure": _SMALL, "process": _SMALL}
-LEVEL = "level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ RECIPES: Mapping[str, Recipe] = {
 def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]:
     """All of an engine but what Numba compiles; `isa` is the level of one that has a binary for each. Raises
     BuildError."""
-    levels, recipe = {level.isa: level for level in levels_of(triple)}, RECIPES[engine]
+    recipe, isas = RECIPES[engine], isas_of(engine, triple)
+    levels = {level.isa: level for level in levels_of(triple) if level.isa in isas}
     objects = [Object(source, flags) for folder, flags in recipe.folders.items() for source in sources_in(folder)]
     backend = f"backend/{engine}"
     if recipe.is_of_one_level:
@@ -85,14 +86,20 @@ def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]
     per_level = [
         Object(source, level_flags(level, source), level.zig_cpu, level.isa)
         for level in levels.values()
-        for source in sources_in(LEVEL)
+        for source in sources_in(level.folder)
     ]
     return [Object(backend, level_lists(list(levels.values()))), *objects, *per_level]
 
 
 def levels_for(engine: str, triple: str) -> list[str | None]:
     """What `isa` of `objects_of` can be: a binary for each. Raises BuildError."""
-    return [level.isa for level in levels_of(triple)] if RECIPES[engine].is_of_one_level else [None]
+    return [*isas_of(engine, triple)] if RECIPES[engine].is_of_one_level else [None]
+
+
+def isas_of(engine: str, triple: str) -> list[str]:
+    """The ISA levels that an engine has on a triple, least first. Raises BuildError."""
+    own = RECIPES[engine].is_of_one_level
+    return [level.isa for level in levels_of(triple) if level.others is None or not own]
 
 
 def levels_of(triple: str) -> Sequence[IsaLevel]:
@@ -119,7 +126,8 @@ def level_flags(level: IsaLevel, source: str) -> tuple[str, ...]:
         f"-DBNN_VECTOR_BYTES={level.vector_bytes}",
         f"-DBNN_TILE_PIXELS={level.tile_pixels}",
         f"-DBNN_TILE_VECTORS={level.tile_vectors}",
-        f"-DBNN_COUNTS_{level.counts.upper()}=1",
+        f"-DBNN_COUNTS_{level.counts.upper().replace(' ', '_')}=1",
+        *([] if level.others is None else [f"-DBNN_OTHERS={_symbol_of(level.others)}"]),
         *level.flags,
         *level.source_flags.get(source, ()),
     )
@@ -140,4 +148,8 @@ def sources_in(folder: str) -> list[str]:
 
 
 def _symbol(level: IsaLevel) -> str:
-    return "bnn_" + level.isa.replace("-", "_")
+    return _symbol_of(level.isa)
+
+
+def _symbol_of(isa: str) -> str:
+    return "bnn_" + isa.replace("-", "_")

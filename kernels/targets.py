@@ -6,7 +6,7 @@ Builds, dispatch, tests and listings iterate over these rows. A new triple is a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,6 +25,8 @@ class Triple:
     """What Numba compiles for."""
     counter_target: str | None = None
     """zig's target of the plugin that counts instructions in this machine's qemu; None: there is none for it."""
+    is_default: bool = True
+    """Whether wheels carry its engines, and `engines build` builds them when no target is named."""
 
 
 # The plugin needs an old C library's symbols, so that it loads into any distribution's qemu.
@@ -34,8 +36,10 @@ TRIPLES: dict[str, Triple] = {
         Triple("x86_64-linux-musl", "x86_64", "x86_64", "x86_64-linux-musl", "x86_64-linux-gnu.2.28"),
         Triple("aarch64-linux-musl", "aarch64", "generic", "aarch64-linux-musl", "aarch64-linux-gnu.2.28"),
         Triple("arm-linux-musleabihf", "arm", "cortex_a7", "armv7-linux-musleabihf"),
+        Triple("riscv64-linux-musl", "riscv64", "baseline_rv64", "riscv64-linux-musl", is_default=False),
     )
 }
+DEFAULT_TRIPLES = tuple(name for name, row in TRIPLES.items() if row.is_default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class IsaLevel:
     vector_bytes: int
     tile_pixels: int
     tile_vectors: int
-    counts: Literal["words", "bytes", "pairs", "dots"]
-    """How bits are counted: see `native/level/counting.h`."""
+    counts: Literal["words", "bytes", "pairs", "dots", "outer products"]
+    """How bits are counted: see `native/level/counting.h`; outer products: `native/sme2/binary_gemm.cpp`."""
     llvm_cpu: str
     """LLVM's name of the CPU that Numba compiles for."""
     features: tuple[str, ...] = ()
@@ -60,11 +64,27 @@ class IsaLevel:
     """Further flags of one source, which `Object` names."""
     llvm_features: str = ""
     """What Numba's CPU must be told beyond its name."""
+    folder: str = "level"
+    """Where its sources lie, below `native/`."""
+    others: str | None = None
+    """The level whose kernels it takes for all but binary products; None: all are its own. Numba has no such level of
+    its own either."""
+    lesser_vectors: tuple[int, ...] = ()
+    """Bytes of a vector on machines where it is shorter than `vector_bytes`: the length is known at run time only."""
+    caveat: str | None = None
+    """What has to be said beside its figures, without a full stop."""
+
+    @property
+    def grows(self) -> bool:
+        """Whether a tile of half the channels has twice the pixels."""
+        return self.counts == "outer products"
 
 
 _AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")  # x86-64-v3
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_vpopcntdq")
 _ARMV82 = ("asimddp", "asimdhp", "asimdrdm", "atomics", "dcpop", "lrcpc")
+
+_SME2 = (*_ARMV82, "sme", "sme2", "smebi32i32")
 
 BINARY_GEMM = "level/binary_gemm"
 """The source with the inner loop of binary products."""
@@ -92,6 +112,23 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs", "cortex-a53"),
     IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots", "cortex-a76", _ARMV82),
     IsaLevel(
+        "aarch64-linux-musl",
+        "sme2",
+        "cortex_a55+sme2",
+        64,
+        16,
+        4,
+        "outer products",
+        "cortex-a76",
+        _SME2,
+        # Tables for unwinding would need a function of the ABI's that musl does not have.
+        flags=("-fno-unwind-tables",),
+        folder="sme2",
+        others="dotprod",
+        lesser_vectors=(32, 16),
+        caveat="binary products by outer products (bmopa); proven under an emulator, never timed on hardware",
+    ),
+    IsaLevel(
         "arm-linux-musleabihf",
         "neon",
         "cortex_a7",
@@ -107,7 +144,42 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         source_flags={BINARY_GEMM: ("-mllvm", "-pre-RA-sched=source")},
         llvm_features="+neon",
     ),
+    # Without vector registers some loops stay loops.
+    IsaLevel(
+        "riscv64-linux-musl",
+        "rv64",
+        "baseline_rv64",
+        16,
+        2,
+        2,
+        "bytes",
+        "generic-rv64",
+        flags=("-Wno-pass-failed",),
+        llvm_features="+m,+a,+f,+d,+c",
+    ),
+    # Vectors of fixed size, the least that the extension V promises; longer registers are used in part. V has no
+    # popcount: bytes are counted by shifts and masks.
+    IsaLevel(
+        "riscv64-linux-musl",
+        "rvv",
+        "baseline_rv64+v",
+        16,
+        4,
+        2,
+        "bytes",
+        "generic-rv64",
+        ("v",),
+        flags=("-Wno-pass-failed",),
+        llvm_features="+m,+a,+f,+d,+c,+v",
+        caveat="proven under an emulator, never timed on hardware",
+    ),
 )
+
+
+def caveats_of(isas: Iterable[str]) -> list[str]:
+    """What has to be said beside figures of these ISA levels: a line for each that has something."""
+    said = {level.isa: level.caveat for level in ISA_LEVELS if level.caveat is not None}
+    return [f"{isa}: {said[isa]}" for isa in isas if isa in said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +204,20 @@ class MicroKernel:
 
 def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
     """What is compiled at a level, widest first. Each product also comes in every lesser height, for what remains."""
-    lanes = level.vector_bytes // 4
-    source = f"{BINARY_GEMM}.cpp"
+    source = f"{level.folder}/binary_gemm.cpp"
     found = []
-    channels = level.tile_vectors * lanes
-    while channels >= max(8, lanes):
-        name, how = f"{level.isa}-{level.tile_pixels}x{channels}", f"popcount of {level.counts}"
-        ops = ("bconv2d", "bgemm")
-        found.append(MicroKernel(name, ops, level.triple, level.isa, level.tile_pixels, channels, how, source))
-        channels //= 2
+    for vector_bytes in (level.vector_bytes, *level.lesser_vectors):
+        lanes = vector_bytes // 4
+        widest = channels = level.tile_vectors * lanes
+        while channels >= max(8, lanes):
+            pixels = lanes * (widest // channels) if level.grows else level.tile_pixels
+            name, ops = f"{level.isa}-{pixels}x{channels}", ("bconv2d", "bgemm")
+            how = "outer products of bits" if level.grows else f"popcount of {level.counts}"
+            found.append(MicroKernel(name, ops, level.triple, level.isa, pixels, channels, how, source))
+            channels //= 2
+    others = "level" if level.others else level.folder
     found += [
-        MicroKernel(f"{level.isa}-{op}", (op,), level.triple, level.isa, 0, 0, how, "level/bits.cpp")
+        MicroKernel(f"{level.isa}-{op}", (op,), level.triple, level.isa, 0, 0, how, f"{others}/bits.cpp")
         for op, how in (("bitpack", "compare, mask"), ("bmaxpool2d", "and"))
     ]
     return tuple(found)

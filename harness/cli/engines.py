@@ -38,7 +38,8 @@ def list_(
     """List the engines, what they run, and whether they are installed."""
     from bnnbench.kernels.engines import ENGINES
     from bnnbench.kernels.engines.installation import RUNTIMES, installed
-    from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
+    from bnnbench.kernels.sources import isas_of
+    from bnnbench.kernels.targets import TRIPLES, caveats_of
     from bnnbench.results.sheet import Column, Sheet, say
 
     from .documents.document import text_of
@@ -48,7 +49,6 @@ def list_(
     if kernels:
         _list_kernels(json)
         return
-    isas = {triple: [level.isa for level in ISA_LEVELS if level.triple == triple] for triple in TRIPLES}
     states = {name: "installed" if installed(name) else "not installed" for name in RUNTIMES}
     rows = [
         ListedEngine(
@@ -57,7 +57,7 @@ def list_(
                 {"op": "kernels", "plan": "models", "tflite": "models", "onnx": "models"}[kind]
                 for kind in sorted(engine.accepts - {"lce"})
             ],
-            targets=isas if engine.builds else None,
+            targets={triple: isas_of(name, triple) for triple in TRIPLES} if engine.builds else None,
             state="built when needed" if engine.builds else states[getattr(engine, "runtime", name)],
             about=engine.about,
         )
@@ -71,8 +71,11 @@ def list_(
         sheet.add(row.name, ", ".join(row.runs), row.state, row.about)
     console = Console()
     sheet.print(console)
-    for triple, levels in isas.items():
+    for triple in TRIPLES:
+        levels = isas_of("native", triple)
         say(console, f"built for {triple}: {', '.join(levels)}")
+        for caveat in caveats_of(levels):
+            say(console, caveat)
 
 
 def _list_kernels(json: bool) -> None:
@@ -122,7 +125,7 @@ def install(name: str, /, *, debug: DebugOption = False) -> None:
 @app.command
 def build(
     *,
-    target: Annotated[list[str] | None, Parameter(negative="", help="Target triples; default: all.")] = None,
+    target: Annotated[list[str] | None, Parameter(negative="", help="Target triples; default: a wheel's.")] = None,
     engine: Annotated[list[str] | None, Parameter(name=["--engine", "-e"], negative="", help="Default all.")] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -131,7 +134,7 @@ def build(
     import sys
 
     from bnnbench.kernels.sources import RECIPES, levels_for
-    from bnnbench.kernels.targets import TRIPLES
+    from bnnbench.kernels.targets import DEFAULT_TRIPLES, TRIPLES
     from bnnbench.kernels.toolchain import build as build_engine
 
     from ..errors import CallError
@@ -148,7 +151,7 @@ def build(
             raise CallError(f"{there_is_no('target', triple, TRIPLES)}.")
     builds = [
         build_engine(name, triple, isa, tell)
-        for triple in target or TRIPLES
+        for triple in target or DEFAULT_TRIPLES
         for name in engine or buildable
         for isa in levels_for(name, triple)
     ]

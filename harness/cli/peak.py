@@ -22,8 +22,9 @@ def peak(
     """Measure a device's roofs per ISA level: popcount and multiply-add throughput, and memory bandwidth."""
     import sys
 
+    from bnnbench.kernels.targets import caveats_of
     from bnnbench.results.quantity import clock, rate
-    from bnnbench.results.sheet import Column, Sheet
+    from bnnbench.results.sheet import Column, Sheet, say
 
     from ..tasks.peak import measure_peaks
     from .documents.document import text_of
@@ -45,4 +46,7 @@ def peak(
             *(f"{read[name]:.3g} GB/s" if name in read else "" for name in levels),
             "" if figures.clock_hz is None else clock(figures.clock_hz),
         )
-    sheet.print(Console())
+    console = Console()
+    sheet.print(console)
+    for caveat in caveats_of(peaks):
+        say(console, caveat)

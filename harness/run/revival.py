@@ -66,7 +66,7 @@ def _cycle(target: Target, context: RunContext) -> Revived:
         context.append(DeviceEvent(device=spec.name, kind="power_cycled", message=message, started=now()))
         context.watcher.note(f"{spec.name} is {message}")
         try:
-            power_cycle(spec, context.stop.check)
+            power_cycle(spec)
             return replace(_wait(target, context, time.monotonic(), must_be_rebooted=True), was_cycled=True)
         except (CommandFailed, DeviceLost) as error:
             problem = error

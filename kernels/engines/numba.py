@@ -25,8 +25,9 @@ class NumbaEngine:
         return caveat_on(REFERENCE, triple)
 
     def isa_for(self, triple: str, features: frozenset[str]) -> str | None:
-        """The last level whose features the CPU reports, levels standing least first."""
-        fits = [level.isa for level in ISA_LEVELS if level.triple == triple and features.issuperset(level.features)]
+        """The last level whose features the CPU reports, of those with kernels of Numba's; levels stand least first."""
+        own = [level for level in ISA_LEVELS if level.triple == triple and level.others is None]
+        fits = [level.isa for level in own if features.issuperset(level.features)]
         return fits[-1] if fits else None
 
     def refusal(self, threads: int, triple: str, local: bool) -> Refusal | None:

@@ -21,6 +21,7 @@ class NumbaTarget:
 TARGETS: tuple[NumbaTarget, ...] = tuple(
     NumbaTarget(level.triple, level.isa, TRIPLES[level.triple].llvm_triple, level.llvm_cpu, level.llvm_features)
     for level in ISA_LEVELS
+    if level.others is None
 )
 
 

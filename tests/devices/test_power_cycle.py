@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,12 +59,25 @@ def test_what_it_leaves_running_is_not_waited_for() -> None:
     assert time.monotonic() - begun < 4
 
 
-def test_an_order_to_stop_ends_it() -> None:
-    def check() -> None:
-        raise KeyboardInterrupt
+def test_an_interrupt_of_this_program_does_not_reach_it(tmp_path: Path) -> None:
+    """The device would stay without power."""
+    off, on = tmp_path / "off", tmp_path / "on"
+    code = (
+        "from bnnbench.devices.power_cycle import power_cycle; from bnnbench.devices.spec import DeviceSpec; "
+        f"power_cycle(DeviceSpec('pi', host='h', power_cycle=('sh', '-c', 'touch {off}; sleep 1; touch {on}')))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stderr=subprocess.DEVNULL)
+    wait_for(off)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    process.wait(20)
+    wait_for(on)
 
-    with pytest.raises(KeyboardInterrupt):
-        power_cycle(spec("sleep", "30"), check)
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_an_inventory_names_it(tmp_path: Path) -> None:

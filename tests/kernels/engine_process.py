@@ -18,8 +18,11 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Hello
 from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
-from bnnbench.kernels.targets import TRIPLES
+from bnnbench.kernels.targets import DEFAULT_TRIPLES, ISA_LEVELS, TRIPLES
 
+WHOLE_LEVELS = [level for level in ISA_LEVELS if level.others is None and level.triple in DEFAULT_TRIPLES]
+"""Levels with kernels of their own for all that models do; test_sme2.py and test_riscv64.py have
+the other ones."""
 HOST = next(name for name, triple in TRIPLES.items() if triple.architecture == platform.machine())
 
 

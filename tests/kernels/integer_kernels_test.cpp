@@ -178,6 +178,8 @@ void test_conv(int turn) {
   const Array<int8_t> x(64 * inner), weights((int64_t)channels * depth);
   randomize(x);
   randomize(weights);
+  const bool symmetric = turn % 3;
+  for (int64_t i = 0; symmetric && i < weights.count; ++i) weights[i] = weights[i] == -128 ? -127 : weights[i];
   const Array<uint32_t> encoded(64 * words), packed((int64_t)padded * taps * words), offset(pixels), segment(taps);
   const Array<int32_t> start(padded);
   kernels->encode(x.at, 64, inner, words, encoded.at);
@@ -215,8 +217,9 @@ void test_conv(int turn) {
   gemm.out = (uint8_t*)out.at;
   gemm.out_stride_bytes = row * 4;
   for (int b = 0; b < blocks; ++b) {
-    kernels->conv(gemm, block[b], nullptr, 0, pixels);
-    if (store.get()) kernels->conv(gemm, block[b], store.get(), 0, pixels);
+    (symmetric ? kernels->conv_of_symmetric : kernels->conv)(gemm, block[b], nullptr, 0, pixels);
+    if (store.get())
+      (symmetric ? kernels->conv_of_symmetric : kernels->conv)(gemm, block[b], store.get(), 0, pixels);
   }
   for (int32_t p = 0; p < pixels; ++p)
     for (int32_t c = 0; c < channels; ++c) {

@@ -23,9 +23,9 @@ from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.fusion import FUSIONS
 from bnnbench.kernels.models.subgraph import subgraph
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
+from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
-from tests.kernels.engine_process import HOST, EngineProcess, runner
+from tests.kernels.engine_process import HOST, WHOLE_LEVELS, EngineProcess, runner
 
 SMALL = sorted((Path(__file__).parents[1] / "golden").glob("*.tflite"))
 FOLDER = os.environ.get("BNNBENCH_GOLDEN")
@@ -139,7 +139,7 @@ def test_the_reference_equals_lce(path: Path) -> None:
     assert nearest.smallest < 1e-6, nearest
 
 
-@pytest.mark.parametrize("level", ISA_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+@pytest.mark.parametrize("level", WHOLE_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 @pytest.mark.timeout(300)
 def test_the_engine_equals_lce(path: Path, level: IsaLevel, tmp_path: Path) -> None:

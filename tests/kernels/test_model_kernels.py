@@ -13,7 +13,7 @@ from engine_process import HOST, runner
 
 from bnnbench.kernels.cache import cache_folder
 from bnnbench.kernels.sources import FLAGS, LEVEL, SOURCES, level_flags, level_lists, sources_in
-from bnnbench.kernels.targets import ISA_LEVELS, TRIPLES
+from bnnbench.kernels.targets import DEFAULT_TRIPLES, ISA_LEVELS, TRIPLES
 
 SEEDS = (1, 2)
 COMPILE_SECONDS = 300
@@ -21,7 +21,7 @@ RUN_SECONDS = 100
 LACKS_ISA = 77
 
 
-@pytest.fixture(scope="module", params=TRIPLES)
+@pytest.fixture(scope="module", params=DEFAULT_TRIPLES)
 def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[str]]:
     """A triple, and the command that tests its levels: one binary with all of them, as the engine is."""
     triple = str(request.param)

@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from arm_loops import COUNT, counting_loops
-from engine_process import HOST, EngineProcess, compute, hello, mismatches, runner
+from engine_process import HOST, WHOLE_LEVELS, EngineProcess, compute, hello, mismatches, runner
 from sweep import sweep
+from tile_cases import assert_every_tile_is_right
 
-from bnnbench.kernels.data import data_bytes, make_data
+from bnnbench.kernels.data import data_bytes
 from bnnbench.kernels.models.binary_layers import arrays_for, binary_layers
 from bnnbench.kernels.models.tflite_file import read
-from bnnbench.kernels.ops import BConv2d, KernelSpec
+from bnnbench.kernels.ops import KernelSpec
 from bnnbench.kernels.reference import oracle
-from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel, micro_kernels
+from bnnbench.kernels.targets import DEFAULT_TRIPLES, IsaLevel, micro_kernels
 from bnnbench.kernels.toolchain import EngineBuild, build_native, build_numba
 
 SWEEP = sweep()
@@ -27,7 +28,8 @@ SWEEP = sweep()
 
 def levels() -> list[object]:
     return [
-        pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level)) for level in ISA_LEVELS
+        pytest.param(level, id=f"{level.triple.split('-')[0]}-{level.isa}", marks=_marks(level))
+        for level in WHOLE_LEVELS
     ]
 
 
@@ -54,48 +56,9 @@ def test_native_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", levels())
 def test_every_micro_kernel_at_every_remainder(level: IsaLevel, tmp_path: Path) -> None:
-    """All heights of a tile, all widths and one channel less, words that fill bytes' counts and one more."""
     products = [kernel for kernel in micro_kernels(level) if kernel.pixels]
-    assert products
-    specs = [
-        BConv2d(h=1, w=pixels, c=c, oc=kernel.channels - less, kh=1, kw=1, out=out)
-        for kernel in products
-        for pixels in range(1, 2 * kernel.pixels + 1)
-        for c in (32, 8 * 32, 32 * 32)
-        for less in (0, 1)
-        for out in ("i32", "f32", "bits")
-    ]
-    # By name: each at every width, also where the engine would take another.
-    specs += [
-        BConv2d(h=2, w=9, c=96, oc=oc, kh=3, kw=3, out=out, kernel=kernel.name)
-        for kernel in products
-        for oc in (1, 24, 32, 70, 128)
-        for out in ("i32", "f32", "bits")
-    ]
-    # More words than counts of 16 bits hold.
-    specs += [BConv2d(h=1, w=one.pixels + 1, c=4097 * 32, oc=one.channels, kh=1, kw=1) for one in products]
     with start(build_native(level.triple), level, tmp_path, ["--isa", level.isa]) as engine:
-        for spec in specs:
-            arrays = make_data(spec, 3)
-            expected = product(spec, arrays) if spec.kh == 1 else oracle.run(spec, arrays)
-            assert compute(engine, spec, data_bytes(arrays)).tobytes() == expected.tobytes(), spec.name
-
-
-def product(spec: BConv2d, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """A 1x1 convolution by a matrix product of +-1: the oracle would take minutes for so many."""
-
-    def signs(words: np.ndarray) -> np.ndarray:
-        bits = np.unpackbits(words.reshape(-1, spec.c // 32).view(np.uint8), axis=1, bitorder="little")
-        return 1 - 2 * bits.astype(np.int32)
-
-    dots = signs(arrays["x"]) @ signs(arrays["filter"]).T
-    if spec.out == "i32":
-        return dots.astype("<i4")
-    if spec.out == "f32":
-        return (dots.astype("<f4") * arrays["multiplier"]).astype("<f4") + arrays["bias"]
-    bits = (spec.c - dots > 2 * arrays["threshold"].astype(np.int64)).astype(np.uint8)
-    padded = np.pad(bits, ((0, 0), (0, -spec.oc % 32)))
-    return np.packbits(padded, axis=1, bitorder="little").view("<u4")
+        assert_every_tile_is_right(engine, products)
 
 
 @pytest.mark.parametrize("level", levels())
@@ -107,7 +70,7 @@ def test_numba_engine_equals_oracle(level: IsaLevel, tmp_path: Path) -> None:
 
 def arm_levels() -> list[object]:
     return [
-        pytest.param(one, id=f"{one.triple.split('-')[0]}-{one.isa}") for one in ISA_LEVELS if "x86" not in one.triple
+        pytest.param(one, id=f"{one.triple.split('-')[0]}-{one.isa}") for one in WHOLE_LEVELS if "x86" not in one.triple
     ]
 
 
@@ -123,7 +86,7 @@ def test_nothing_is_spilled_while_bits_are_counted(level: IsaLevel, tmp_path: Pa
 
 
 def test_native_binaries_are_small_and_static() -> None:
-    for triple in {level.triple for level in ISA_LEVELS}:
+    for triple in DEFAULT_TRIPLES:
         build = build_native(triple)
         content = build.path.read_bytes()
         assert len(content) < 450_000, triple  # every level's kernels, binary, int8 and f32, and the plan loader

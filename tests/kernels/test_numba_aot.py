@@ -82,7 +82,11 @@ def test_sweep_in_this_process(target: NumbaTarget, objects: Callable[[NumbaTarg
     assert_sweep_equals_oracle(load_shared(objects(target)))
 
 
-@pytest.mark.parametrize("target", [TARGETS[1], pytest.param(TARGETS[-1], marks=pytest.mark.slow)], ids=["avx2", "arm"])
+@pytest.mark.parametrize(
+    "target",
+    [TARGETS[1], pytest.param(numba_target("arm-linux-musleabihf", "neon"), marks=pytest.mark.slow)],
+    ids=["avx2", "arm"],
+)
 def test_same_bytes_in_every_process_and_folder(
     target: NumbaTarget, objects: Callable[[NumbaTarget], Path], tmp_path: Path
 ) -> None:

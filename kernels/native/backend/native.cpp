@@ -19,7 +19,15 @@ namespace {
 constexpr const Kernels* kLevels[] = {BNN_LEVELS};
 static_assert(knows_features(BNN_ALL_FEATURES), "targets.py names a feature that base/arch_*.h has no row for");
 
+constexpr int kCount = sizeof kLevels / sizeof *kLevels;
+
 Kernels chosen = {};
+
+// The levels that this machine can run, least first.
+struct Usable {
+  const Kernels* level[kCount];
+  int count;
+} usable;
 
 // A micro-kernel, as targets.py lists and names them: ISA level and tile, or ISA level and op.
 struct MicroKernel {
@@ -31,14 +39,13 @@ struct MicroKernel {
 // Calls `visit` with every micro-kernel of this machine that computes `op`, until it is true.
 template <class Visit>
 void over_micro_kernels(const Op& op, Visit visit) {
-  for (const Kernels* level : kLevels) {
-    if (!machine_has(level->features)) continue;
-    const KernelSet* set = level->binary;
+  for (int i = 0; i < usable.count; ++i) {
+    const KernelSet* set = usable.level[i]->binary;
     const bool tiles = op.kind <= OpKind::kBconv2d;
     for (int32_t channels = set->widths.most; channels >= set->widths.least; channels /= 2) {
       MicroKernel one = {set, {channels, channels}, {}};
       if (tiles) {
-        snprintf(one.name, sizeof one.name, "%s-%dx%d", set->isa, set->tile_pixels, channels);
+        snprintf(one.name, sizeof one.name, "%s-%dx%d", set->isa, set->pixels(channels), channels);
       } else {
         snprintf(one.name, sizeof one.name, "%s-%s", set->isa, op_name((int)op.kind));
       }
@@ -205,9 +212,9 @@ Workload* load_plan(const uint8_t* plan, int64_t bytes, Arena& arena, Json& repl
 }
 
 bool select(const char* isa) {
-  for (const Kernels* level : kLevels) {
-    if (strcmp(level->binary->isa, isa) || !machine_has(level->features)) continue;
-    chosen = *level;
+  for (int i = 0; i < usable.count; ++i) {
+    if (strcmp(usable.level[i]->binary->isa, isa)) continue;
+    chosen = *usable.level[i];
     return true;
   }
   return false;
@@ -218,9 +225,11 @@ bool peak(const Request& request, Json& reply, Error& error) { return measure_pe
 Backend make_backend() {
   Backend native = {"native", {}, select, load, load_plan, kModelVerbs, peak, usable_cpus, prepare_threads,
                     usable_cpu};
-  int count = 0;
-  for (const Kernels* level : kLevels)
-    if (machine_has(level->features)) native.isas[count++] = level->binary->isa;
+  for (const Kernels* level : kLevels) {
+    if (!machine_has(level->features) || (level->prepare && !level->prepare())) continue;
+    native.isas[usable.count] = level->binary->isa;
+    usable.level[usable.count++] = level;
+  }
   return native;
 }
 

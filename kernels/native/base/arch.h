@@ -15,6 +15,8 @@
 #include "base/arch_aarch64.h"
 #elif defined(__arm__)
 #include "base/arch_arm.h"
+#elif defined(__riscv) && __riscv_xlen == 64
+#include "base/arch_riscv64.h"
 #else
 #include "base/arch_other.h"
 #endif

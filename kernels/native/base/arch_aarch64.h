@@ -16,7 +16,8 @@ constexpr Feature kFeatures[] = {
     {"asimddp", AT_HWCAP, 20},  {"sha512", AT_HWCAP, 21},   {"sve", AT_HWCAP, 22},     {"asimdfhm", AT_HWCAP, 23},
     {"ilrcpc", AT_HWCAP, 26},   {"flagm", AT_HWCAP, 27},    {"dcpodp", AT_HWCAP2, 0},  {"sve2", AT_HWCAP2, 1},
     {"flagm2", AT_HWCAP2, 7},   {"frint", AT_HWCAP2, 8},    {"svei8mm", AT_HWCAP2, 9}, {"svebf16", AT_HWCAP2, 12},
-    {"i8mm", AT_HWCAP2, 13},    {"bf16", AT_HWCAP2, 14},
+    {"i8mm", AT_HWCAP2, 13},    {"bf16", AT_HWCAP2, 14},    {"sme", AT_HWCAP2, 23},    {"sme2", AT_HWCAP2, 37},
+    {"smebi32i32", AT_HWCAP2, 40},
 };
 
 constexpr const char* kSha256 = "sha2";

@@ -309,6 +309,6 @@ int64_t popcount_roof(int64_t rounds) {
 }  // namespace
 
 const bnn::KernelSet BNN_PART(binary) = {
-    BNN_ISA_NAME, kBytes, kPixels, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
+    BNN_ISA_NAME, kBytes, kPixels, false, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
     BNN_PART(bitpack_f32), BNN_PART(bitpack_i8), BNN_PART(bit_max_pool), popcount_roof,
 };

@@ -4,6 +4,9 @@
 // or of 16. A tile is M pixels x N vectors of output channels, as in float_gemm.cpp.
 #include "level/model_parts.h"
 
+#ifdef __ARM_NEON
+#include "level/counting.h"
+#endif
 #include "level/integer_products.h"
 #include "level/requantize.h"
 
@@ -13,7 +16,75 @@ using bnn::ChannelBlock;
 using bnn::ImplicitGemm;
 using bnn::IntegerStore;
 
-template <int M, int N>
+#if defined(__ARM_NEON) && !defined(__ARM_FEATURE_DOTPROD)
+constexpr bool kGainsByPairs = true;
+#else
+constexpr bool kGainsByPairs = false;
+#endif
+
+template <int kLane>
+struct Lane {
+  static constexpr int value = kLane;
+};
+
+// The sums of one word after another; of several at once where the ISA gains by it. kPairs: no weight is -128.
+template <bool kPairs, int M, int N>
+__attribute__((always_inline)) inline void add_words(const uint32_t* (&at)[M], const uint32_t*& weights, int words,
+                                                     Sum (&sum)[M][N]) {
+  int j = 0;
+#if defined(__ARM_FEATURE_DOTPROD)
+  for (; j + 4 <= words; j += 4) {  // four words of a pixel by one load
+    int8x16_t x[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      x[i] = load<int8x16_t>(at[i]);
+      at[i] += 4;
+    }
+    const auto add = [&](auto lane) __attribute__((always_inline)) {
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const int8x16_t w = load<int8x16_t>(weights + n * kLanes);
+        BNN_UNROLL for (int i = 0; i < M; ++i) sum[i][n].all = vdotq_laneq_s32(sum[i][n].all, w, x[i], lane.value);
+      }
+      weights += N * kLanes;
+    };
+    add(Lane<0>());
+    add(Lane<1>());
+    add(Lane<2>());
+    add(Lane<3>());
+  }
+#elif defined(__ARM_NEON)
+  if constexpr (kPairs)
+    for (; j + 2 <= words; j += 2) {  // the sum of two products of such weights is of 16 bits
+      int8x16_t x[M], y[M];
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        x[i] = (int8x16_t)broadcast(at[i]);
+        y[i] = (int8x16_t)broadcast(at[i]);
+      }
+      int8x16_t v = load<int8x16_t>(weights), w = load<int8x16_t>(weights + N * kLanes);
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const int next = n + 1 < N ? n + 1 : n;
+        const int8x16_t next_v = load<int8x16_t>(weights + next * kLanes);
+        const int8x16_t next_w = load<int8x16_t>(weights + (N + next) * kLanes);
+        // Later loads stay behind: LLVM would start all products first, and keep them on the stack.
+        asm volatile("" ::: "memory");
+        BNN_UNROLL for (int i = 0; i < M; ++i) sum[i][n].add(v, x[i], w, y[i]);
+        v = next_v;
+        w = next_w;
+      }
+      weights += 2 * N * kLanes;
+    }
+#endif
+  for (; j < words; ++j) {
+    Ints w[N];
+    BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Ints>(weights + n * kLanes);
+    weights += N * kLanes;
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      const Ints x = Ints{} + (int32_t)*at[i]++;
+      BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].add(w[n], x);
+    }
+  }
+}
+
+template <bool kPairs, int M, int N>
 __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
                                     [[maybe_unused]] const IntegerStore* store,
                                     int64_t first, int32_t* out, int64_t row) {
@@ -30,15 +101,7 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
   for (int s = 0; s < gemm.segments; ++s) {
     const uint32_t* at[M];
     BNN_UNROLL for (int i = 0; i < M; ++i) at[i] = pixel[i] + gemm.segment_offset[s];
-    for (int j = 0; j < gemm.segment_words; ++j) {
-      Ints w[N];
-      BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Ints>(weights + n * kLanes);
-      weights += N * kLanes;
-      BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Ints x = Ints{} + (int32_t)at[i][j];
-        BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].add(w[n], x);
-      }
-    }
+    add_words<kPairs>(at, weights, gemm.segment_words, sum);
   }
 #ifdef __FMA__
   if (store)
@@ -54,22 +117,22 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int32_t* out,
                      int64_t row);
 
-template <int N, int M>
+template <bool kPairs, int N, int M>
 Tile tile_of(int64_t pixels) {
   if constexpr (M > 1) {
-    if (pixels < M) return tile_of<N, M - 1>(pixels);
+    if (pixels < M) return tile_of<kPairs, N, M - 1>(pixels);
   }
-  return tile<M, N>;
+  return tile<kPairs, M, N>;
 }
 
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row, as in float_gemm.cpp.
-template <int N>
+template <bool kPairs, int N>
 void panel(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
            int64_t last) {
   const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row = gemm.out_stride_bytes / 4;
-  const Tile tall = tile_of<N, kPixels>(low + 1), small = tile_of<N, kPixels>(low);
+  const Tile tall = tile_of<kPairs, N, kPixels>(low + 1), small = tile_of<kPairs, N, kPixels>(low);
   int32_t* out = (int32_t*)gemm.out + first * row + (int64_t)block.group * gemm.channels + block.first;
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const int64_t height = t < higher ? low + 1 : low;
@@ -85,13 +148,14 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerSto
   }
 }
 
+template <bool kPairs>
 void conv(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store, int64_t first,
           int64_t last) {
   const int vectors = block.lanes / kLanes;
-  if (vectors == kVectors) return panel<kVectors>(gemm, block, store, first, last);
+  if (vectors == kVectors) return panel<kPairs, kVectors>(gemm, block, store, first, last);
   if constexpr (kVectors > 2)
-    if (vectors == 2) return panel<2>(gemm, block, store, first, last);
-  panel<1>(gemm, block, store, first, last);
+    if (vectors == 2) return panel<kPairs, 2>(gemm, block, store, first, last);
+  panel<kPairs, 1>(gemm, block, store, first, last);
 }
 
 // `count` values in a row, to as many bytes or halves of words.
@@ -151,7 +215,7 @@ int64_t product_roof(int64_t rounds) {
 
 const bnn::IntegerKernels BNN_PART(integers) = {
     kPerWord, kOffset, {kLanes, kVectors * kLanes}, kPixels,
-    BNN_PART(store_bytes), BNN_PART(prepare_store), conv, encode, to_floats,
+    BNN_PART(store_bytes), BNN_PART(prepare_store), conv<false>, conv<kGainsByPairs>, encode, to_floats,
     BNN_PART(integer_depthwise_weights), BNN_PART(integer_depthwise_scratch), BNN_PART(integer_depthwise),
     BNN_PART(requantize), BNN_PART(combine_i8), BNN_PART(reduce_i8), product_roof,
 };

@@ -56,6 +56,19 @@ struct Sum {
     low = vpadalq_s16(low, vmull_s8(vget_low_s8(w), a));
     high = vpadalq_s16(high, vmull_s8(vget_high_s8(w), a));
   }
+  // Two words at once, none of whose weights is -128.
+  void add(int8x16_t v, int8x16_t x, int8x16_t w, int8x16_t y) {
+    int16x8_t a = vmull_s8(vget_low_s8(v), vget_low_s8(x));
+    a = vmlal_s8(a, vget_low_s8(w), vget_low_s8(y));
+    low = vpadalq_s16(low, a);
+#ifdef __aarch64__
+    high = vpadalq_s16(high, vmlal_high_s8(vmull_high_s8(v, x), w, y));
+#else
+    int16x8_t b = vmull_s8(vget_high_s8(v), vget_low_s8(x));
+    b = vmlal_s8(b, vget_high_s8(w), vget_low_s8(y));
+    high = vpadalq_s16(high, b);
+#endif
+  }
   Ints total() const {
     const int32x2_t first = vpadd_s32(vget_low_s32(low), vget_high_s32(low));
     const int32x2_t second = vpadd_s32(vget_low_s32(high), vget_high_s32(high));

@@ -77,7 +77,8 @@ struct BlockWidths {
 struct KernelSet {
   const char* isa;
   int32_t vector_bytes;
-  int32_t tile_pixels;             // mr
+  int32_t tile_pixels;             // mr of the widest tile
+  bool grows;                      // whether a tile of half the channels has twice the pixels
   BlockWidths widths;              // nr of the widest tile, and of narrower ones
   void (*implicit_gemm)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
   // Rows of `channels` values to words of 32 sign bits (1 where value < zero); the tail's unused bits are 0.
@@ -87,6 +88,10 @@ struct KernelSet {
   void (*max_pool)(const BitPool&, int64_t first, int64_t last, uint32_t* out);
   // Xor + popcount + accumulate on registers alone; returns the bit products done in `rounds` rounds.
   int64_t (*popcount_roof)(int64_t rounds);
+  // mr of a tile of so many channels. Always inlined, as above.
+  __attribute__((always_inline)) int32_t pixels(int32_t channels) const {
+    return grows ? tile_pixels * (widths.most / channels) : tile_pixels;
+  }
 };
 
 }  // namespace bnn

@@ -3,4 +3,4 @@
 #include "level/model_parts.h"
 
 extern bnn::Level BNN_PART(level);
-bnn::Level BNN_PART(level) = {{BNN_ISA_FEATURES, &BNN_PART(binary), &BNN_PART(model), &BNN_PART(integers)}};
+bnn::Level BNN_PART(level) = {{BNN_ISA_FEATURES, &BNN_PART(binary), &BNN_PART(model), &BNN_PART(integers), nullptr}};

@@ -124,6 +124,9 @@ struct IntegerKernels {
   // i32; or to `store`, if that is not null, where there is one group.
   void (*conv)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore* store, int64_t first_pixel,
                int64_t last_pixel);
+  // The same where no weight is -128.
+  void (*conv_of_symmetric)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore* store, int64_t first_pixel,
+                            int64_t last_pixel);
   // `runs` runs of `length` channels, each to `words` words, of which the unused part may keep what it is.
   void (*encode)(const int8_t* from, int64_t runs, int32_t length, int32_t words, uint32_t* to);
   // In place; rounded to f32 once.
@@ -152,6 +155,9 @@ struct Kernels {
   const KernelSet* binary;
   const ModelKernels* model;
   const IntegerKernels* integers;
+  // Asked once, before all else, where the machine has the features: finds out what only the machine knows, such as
+  // the length of a vector. Whether the level can be used; null: it can.
+  bool (*prepare)();
 };
 
 // A row of one. The build names a triple's levels, least first, as BNN_LEVELS: `extern Level BNN_LEVELS;` declares

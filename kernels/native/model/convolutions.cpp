@@ -59,6 +59,8 @@ void set_input(ConvStream& self, const PlanStep& step, StepBuilder& builder) {
   self.prepare_units = self.plan.padding.rows();
 }
 
+int32_t tile_pixels(const ConvStream& self) { return self.binary_kernels->pixels(self.plan.block->lanes); }
+
 void set_label(ConvStream& self, const char* what, int32_t tile_pixels) {
   snprintf(self.label, sizeof self.label, "%s %dx%d", what, tile_pixels, self.plan.block->lanes);
 }
@@ -142,12 +144,12 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
   self->cost_ns = 0.002 * (double)(binary.shape.pixels() * step.c) * (double)binary.bits();
   self->binary_kernels = builder.kernels.binary;
   if (!plan_binary_gemm(binary, builder.kernels.binary->widths, builder.arena, self->plan, builder.error) ||
-      !init_stream(*self, step, builder.kernels.binary->tile_pixels, true, builder))
+      !init_stream(*self, step, tile_pixels(*self), true, builder))
     return nullptr;
   self->produce = bconv;
   keep_dots(*self, binary, builder);
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", builder.kernels.binary->tile_pixels);
+  set_label(*self, self->finishes ? "bconv i32" : "bconv f32", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;
 }
 
@@ -166,11 +168,11 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
   keep_dots(*self, binary, builder);
   if (self->finishes) {
     self->row_floats = strip_row(step.c);
-    self->strip_tiles = builder.kernels.binary->tile_pixels;
+    self->strip_tiles = tile_pixels(*self);
     self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
   }
   set_input(*self, step, builder);
-  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", builder.kernels.binary->tile_pixels);
+  set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;
 }
 

@@ -14,6 +14,7 @@ struct IntegerStream : Stream {
   const int8_t* x;
   uint32_t* encoded;
   uint32_t border;       // an encoded zero point
+  void (*multiply)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t, int64_t);
   int32_t run, words;    // channels of a group of a pixel, and the words that they are encoded to
 };
 
@@ -52,7 +53,7 @@ void multiply(const Stream& stream, uint8_t*, int64_t first, int64_t last, float
   gemm.out_stride_bytes = row * 4;
   const IntegerStore store = self.store_from(first);
   for (int b = 0; b < self.plan.blocks; ++b)
-    self.integers->conv(gemm, self.plan.block[b], store.factors ? &store : nullptr, 0, gemm.pixels);
+    self.multiply(gemm, self.plan.block[b], store.factors ? &store : nullptr, 0, gemm.pixels);
   if (!self.is_integer) self.integers->to_floats((int32_t*)out, last - first, self.stages.channels, row);
 }
 
@@ -106,6 +107,8 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   if (!init_stream(*self, step, kernels.tile_pixels, true, builder)) return nullptr;
   if (!set_integer_stage(*self, step, shape.groups == 1, builder)) return nullptr;
   self->produce = multiply;
+  const bool symmetric = !memchr(step.weights, -128, (size_t)(shape.taps() * (int64_t)self->run * step.c));
+  self->multiply = symmetric ? kernels.conv_of_symmetric : kernels.conv;
   self->x = (const int8_t*)builder.place(*step.x);
   self->encoded = (uint32_t*)builder.workspace;
   const uint32_t zero = (uint32_t)(step.x->zero_point + kernels.offset);

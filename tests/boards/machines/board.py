@@ -20,9 +20,9 @@ from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.kernels.cache import cache_folder
+from tests.debian_packages import Unavailable
 
 from .image import PI_USER, TERMUX_USER, images, overlay
-from .packages import Unavailable
 
 Kind = Literal["pi", "android", "raspi3b"]
 UP_S = 180.0
