@@ -86,7 +86,7 @@ def objects_of(engine: str, triple: str, isa: str | None = None) -> list[Object]
     per_level = [
         Object(source, level_flags(level, source), level.zig_cpu, level.isa)
         for level in levels.values()
-        for source in sources_in(level.folder)
+        for source in (*sources_in(level.folder), *level.sources)
     ]
     return [Object(backend, level_lists(list(levels.values()))), *objects, *per_level]
 

@@ -66,6 +66,8 @@ class IsaLevel:
     """What Numba's CPU must be told beyond its name."""
     folder: str = "level"
     """Where its sources lie, below `native/`."""
+    sources: tuple[str, ...] = ()
+    """Sources of other folders that are compiled for it too."""
     others: str | None = None
     """The level whose kernels it takes for all but binary products; None: all are its own. Numba has no such level of
     its own either."""
@@ -84,7 +86,8 @@ _AVX2 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "popcnt")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_vpopcntdq")
 _ARMV82 = ("asimddp", "asimdhp", "asimdrdm", "atomics", "dcpop", "lrcpc")
 
-_SME2 = (*_ARMV82, "sme", "sme2", "smebi32i32")
+_I8MM = (*_ARMV82, "i8mm")
+_SME2 = (*_I8MM, "sme", "sme2", "smebi32i32")
 
 BINARY_GEMM = "level/binary_gemm"
 """The source with the inner loop of binary products."""
@@ -113,6 +116,20 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots", "cortex-a76", _ARMV82),
     IsaLevel(
         "aarch64-linux-musl",
+        "i8mm",
+        "cortex_a55+i8mm",
+        16,
+        2,
+        8,
+        "dots",
+        "cortex-a76",
+        _I8MM,
+        folder="i8mm",
+        sources=("level/integer_depthwise", "level/integer_gemm", "level/integer_values", "level/requantize"),
+        others="dotprod",
+    ),
+    IsaLevel(
+        "aarch64-linux-musl",
         "sme2",
         "cortex_a55+sme2",
         64,
@@ -122,7 +139,7 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
         "cortex-a76",
         _SME2,
         # Tables for unwinding would need a function of the ABI's that musl does not have.
-        flags=("-fno-unwind-tables",),
+        flags=("-fno-unwind-tables", "-DBNN_INTEGERS=bnn_i8mm_integers"),
         folder="sme2",
         others="dotprod",
         lesser_vectors=(32, 16),

@@ -25,6 +25,8 @@ class Profile:
         total_ns: Median time of the whole inference, in ns.
         trust: Trust in the times of this device: high, medium or low.
         doubts: Reasons that lower the trust, a word each.
+        roof_ns: The steps' roofs added up: the least time that they allow, in ns; None if no roof was measured.
+        roof_share: `roof_ns / total_ns`.
     """
 
     model: str
@@ -32,6 +34,8 @@ class Profile:
     total_ns: float
     trust: str
     doubts: tuple[str, ...]
+    roof_ns: float | None
+    roof_share: float | None
     _measured: "ModelProfile" = field(repr=False)
 
     @property
@@ -39,14 +43,31 @@ class Profile:
         """A row per step of the plan: `name`, `op`, `kernel`, `time_ns` with its interval, and more.
 
         `share` is of the total time; `roof` is the roof that limits the step, and `roof_share` how close it
-        comes (1 is the roof). Each counter that was asked for and counted is a column.
+        comes (1 is the roof): `roof_ns / time_ns`. `over_roof_ns` is the time beyond the roof. Each counter that was
+        asked for and counted is a column.
         """
         from dataclasses import asdict
 
         import pandas as pd
 
         rows = [{**asdict(op), **(op.counters or {})} for op in self._measured.ops]
-        return pd.DataFrame(rows).drop(columns="counters").convert_dtypes()
+        return pd.DataFrame(rows).drop(columns=["counters", "roofs_ns"]).convert_dtypes()
+
+    @property
+    def beside(self) -> "pd.DataFrame":
+        """A row for each group of ops that no engine of `engine` separates, in the order of the file.
+
+        `name`, `ops` (their numbers in the file), and a column for each engine with its time in ns, `native` first;
+        missing where an engine has no time for them.
+        """
+        import pandas as pd
+
+        engines = ["native", *(other.engine for other in self._measured.others)]
+        rows = [
+            {"name": group.name, "ops": group.ops, **dict(zip(engines, group.times_ns, strict=True))}
+            for group in self._measured.side_by_side
+        ]
+        return pd.DataFrame(rows, columns=["name", "ops", *engines])
 
     @raises_sentences
     def roofline(self, path: str | PathLike[str], /) -> Path:
@@ -66,7 +87,9 @@ class Profile:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        return str(self.frame[["name", "op", "time_ns", "share", "gops", "roof", "roof_share"]].to_html())
+        return str(
+            self.frame[["name", "op", "time_ns", "share", "gops", "roof", "roof_share", "over_roof_ns"]].to_html()
+        )
 
 
 @raises_sentences
@@ -79,6 +102,7 @@ def profile(
     threads: int = 1,
     runs: int = 50,
     shape: str | Sequence[str] = (),
+    engine: str | Sequence[str] = (),
     counters: str | None = None,
     inventory: str | PathLike[str] | None = None,
     wait: str | float | None = None,
@@ -94,6 +118,7 @@ def profile(
         threads: Number of threads, one per core.
         runs: Number of timed runs.
         shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
+        engine: Other engines whose ops are timed too: `litert`, `lce`, `lce-indirect`; see `Profile.beside`.
         counters: Counters to read in each step, such as "cycles,instructions"; on one thread.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
@@ -128,5 +153,8 @@ def profile(
         tell=teller(progress),
         shapes=names(shape),
         counters=counter_names(counters),
+        engines=names(engine),
     )
-    return Profile(Path(model).name, device, done.total_ns, done.trust, done.doubts, done)
+    return Profile(
+        Path(model).name, device, done.total_ns, done.trust, done.doubts, done.roof_ns, done.roof_share, done
+    )

@@ -15,6 +15,7 @@ EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
   bnnbench profile quicknet.tflite -d pi4 --threads 4
   bnnbench profile quicknet.tflite --counters cycles,instructions,cache_misses
+  bnnbench profile quicknet.tflite -e lce-best             # its ops beside the native engine's
   bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto
   bnnbench profile quicknet.tflite --roofline steps.svg    # every step against the device's roofs"""
 
@@ -30,6 +31,10 @@ def profile(
     threads: ThreadsOption = 1,
     runs: Annotated[int, Parameter(help="Number of timed runs.")] = 50,
     shape: ShapeOption = None,
+    engine: Annotated[
+        list[str] | None,
+        Parameter(name=["--engine", "-e"], negative="", help="Also time the ops of litert, lce or another engine."),
+    ] = None,
     counters: Annotated[
         str | None, Parameter(help=f"Also count in each step, on one thread: {', '.join(COUNTERS)}.")
     ] = None,
@@ -68,6 +73,7 @@ def profile(
         tell=tell,
         shapes=shape or (),
         counters=counter_names(counters),
+        engines=engine or (),
     )
     if trace is not None:
         save_trace(done, model.name, device, trace)

@@ -7,6 +7,7 @@ from bnnbench.results.quantity import duration, percentage, rate, significant
 from bnnbench.results.sheet import Column, Sheet, is_plain, say
 
 from ..tasks.profile import ModelProfile, rates
+from .beside_table import print_beside
 from .terminal import Console
 
 
@@ -21,6 +22,7 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
         Column("share", right=True),
         Column("speed", right=True, rank=1),
         Column("of roof", right=True),
+        Column("over it", right=True),
         Column("roof"),
         Column("kernel", folds=True, rank=2),
     )
@@ -32,6 +34,7 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
             percentage(op.share),
             "" if op.gops is None else rate(op.gops),
             "" if op.roof_share is None else percentage(op.roof_share),
+            "" if op.over_roof_ns is None else duration(op.over_roof_ns, plain),
             op.roof or "",
             op.kernel,
         )
@@ -45,8 +48,20 @@ def print_profile(name: str, device: str, done: ModelProfile) -> None:
         f"{name} on {device}: {total} in all, the steps add up to {steps} "
         f"({percentage(done.sum_ns / done.total_ns)}); medians of {counts}, {trust_words(done.trust, done.doubts)}",
     )
+    if done.roof_ns is not None and done.roof_share is not None:
+        over, roofs = duration(done.total_ns - done.roof_ns, plain), duration(done.roof_ns, plain)
+        whole, share = duration(done.total_ns, plain), percentage(done.roof_share)
+        fastest = f"; each step's fastest run: {_fastest(done, plain)}" if done.fastest_ns else ""
+        say(console, f"{over} of {whole} are over the steps' roofs, which add up to {roofs} ({share}){fastest}")
+    if done.others:
+        print_beside(done, console)
     if meaning := interval_meaning([done.runs], "run"):
         say(console, f"{meaning}, of runs in one process; between processes it may differ more", "dim")
+
+
+def _fastest(done: ModelProfile, plain: bool) -> str:
+    ns, roofs = done.fastest_ns or 0.0, done.roof_ns or 0.0
+    return f"{duration(ns, plain)} in all ({percentage(roofs / ns)})"
 
 
 _RATES = {"ipc": "IPC", "mpki": "misses per 1000 instructions"}

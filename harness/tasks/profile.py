@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -14,8 +14,9 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.replies import Peaks, Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.formats import graph_of, read_model
-from bnnbench.kernels.models.plan import make_plan
-from bnnbench.kernels.models.plan.steps import Step as PlanStep
+from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
+from bnnbench.kernels.models.plan.work import work_of
 from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.statistics.level import level
 from bnnbench.results.trust import device_trust
@@ -25,20 +26,24 @@ from ..bench.reach import Tell
 from ..bench.surroundings import distrusted
 from ..errors import CallError
 from ..suite.shape_words import shapes_of
+from .caches import caches_on
+from .op_times import EngineOps, op_times, require_engines
+from .side_by_side import OpGroup, side_by_side
+from .step_roof import step_roof
 
 _PEAK_NS = 1_000_000_000
 _LIMIT_NS = 600_000_000_000
-_CACHE_BYTES = {"l1": 24_000, "l2": 384_000, "llc": 6_000_000}
-"""What a step may move and still find in a cache of the usual size; more comes from memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpTime:
     """One step of the plan. Times are medians over the runs, in ns, with their intervals.
 
-    `roof` is what binds it (popcount, f32 or the memory level that its bytes fit in) and `roof_share` how close it
-    comes: the least time that the roofs allow, divided by the time it took. None where no roof was measured.
-    `counters` are medians over runs of their own, in which each step is followed by a reading.
+    `roof` is what binds it (popcount, int8, f32 or the memory level that its bytes fit in), `roof_ns` the least time
+    that the roofs allow, `over_roof_ns` the rest of its time, and `roof_share` how close it comes: `roof_ns / time_ns`.
+    None where no roof was measured. `roofs_ns` has the terms of `roof_ns` and those that do not bind, `operations` the
+    f32 operations beside the products. `counters` are medians over runs of their own, in which each step is followed by
+    a reading.
     """
 
     index: int
@@ -55,16 +60,23 @@ class OpTime:
     bytes_moved: int
     roof: str | None
     roof_share: float | None
+    operations: int = 0
+    roof_ns: float | None = None
+    over_roof_ns: float | None = None
+    roofs_ns: dict[str, float] = field(default_factory=dict)
     counters: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """`sum_ns` is the steps' times added up, `total_ns` that of the whole inference, both medians with their intervals;
+    `roof_ns` is the sum of the steps' roofs and `roof_share` its share of `total_ns`, None where no roof was measured;
+    `fastest_ns` adds up each step's fastest run, which other load on the machine affects least, as it does the roofs;
     `doubts` are words for what speaks against times on the device, and `trust` is the grade that this leaves.
 
     `counters_cost` is what a reading costs and is part of each count: `ns`, and what it adds to each counter.
-    `counters_error` says why a counter that was asked for has no figures."""
+    `counters_error` says why a counter that was asked for has no figures. `others` are other engines' times of ops, and
+    `side_by_side` those of the same ops: of `native`, then of each of these."""
 
     ops: tuple[OpTime, ...]
     total_ns: float
@@ -84,6 +96,11 @@ class ModelProfile:
     isa: str | None
     counters_cost: dict[str, float] | None = None
     counters_error: str | None = None
+    roof_ns: float | None = None
+    roof_share: float | None = None
+    fastest_ns: float | None = None
+    others: tuple[EngineOps, ...] = ()
+    side_by_side: tuple[OpGroup, ...] = ()
 
 
 def profile(
@@ -96,11 +113,14 @@ def profile(
     tell: Tell,
     counters: Sequence[str] = (),
     shapes: Sequence[str] = (),
+    engines: Sequence[str] = (),
 ) -> ModelProfile:
-    """By the native engine, which alone times steps and counts in them. Raises ModelError and what `one_off` raises."""
+    """By the native engine, and ops by the other `engines`. Raises ModelError, CallError and what `one_off` raises."""
+    others = require_engines(engines)
     if counters and threads > 1:
         raise CallError("counters are read on one thread: leave --threads out, or --counters.")
-    plan = make_plan(graph_of(with_shapes(read_model(model), shapes_of(shapes))))
+    file = with_shapes(read_model(model), shapes_of(shapes))
+    plan = make_plan(graph_of(file))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
         (blob,) = one.lease.folder.blobs([plan.to_bytes()])
@@ -110,6 +130,7 @@ def profile(
         timed = one.client.profile("model", runs=runs, threads=threads, limit_ns=_LIMIT_NS)
         counted = _counted(one.client, runs, counters)
         peaks = _highest(before, one.client.peak(threads=threads, limit_ns=_PEAK_NS))
+        sizes = caches_on(one.lease.transport)
     if any(op.index >= len(plan.steps) for op in timed.ops):
         raise EngineError(f"engine 'native' answered profile with steps that the plan of {model.name} does not have.")
     total = level(timed.total_ns)
@@ -118,8 +139,8 @@ def profile(
     for op in timed.ops:
         step, took = plan.steps[op.index], level(op.ns)
         time_ns = max(took.value, 1.0)
-        bounds = _bounds(step, peaks)
-        roof = max(bounds, key=lambda name: bounds[name], default=None)
+        work = work_of(step)
+        roof = step_roof(work, peaks, sizes)
         macs = step.macs_1bit + step.macs_32bit
         ops.append(
             OpTime(
@@ -134,13 +155,22 @@ def profile(
                 gops=2 * macs / time_ns if macs else None,
                 macs_1bit=step.macs_1bit,
                 macs_32bit=step.macs_32bit,
-                bytes_moved=step.bytes_moved,
-                roof=roof,
-                roof_share=bounds[roof] / time_ns if roof else None,
+                bytes_moved=work.bytes_moved,
+                operations=work.operations,
+                roof=roof.name if roof else None,
+                roof_ns=roof.ns if roof else None,
+                over_roof_ns=time_ns - roof.ns if roof else None,
+                roof_share=roof.ns / time_ns if roof else None,
+                roofs_ns=roof.parts_ns if roof else {},
                 counters={name: median(values) for name, values in counts.get(op.index, {}).items()} or None,
             )
         )
     sums = level([sum(times) for times in zip(*(op.ns for op in timed.ops), strict=True)])
+    roofs = [op.roof_ns for op in ops if op.roof_ns is not None]
+    compared = [
+        op_times(name, file, device=device, inventory=inventory, threads=threads, runs=runs, tell=tell)
+        for name in others
+    ]
     grade, doubts = device_trust(distrusted(one.lease.target.spec, one.lease.target.facts))
     return ModelProfile(
         ops=tuple(ops),
@@ -161,7 +191,22 @@ def profile(
         isa=one.hello.isa,
         counters_cost=counted.counters_cost if counted else None,
         counters_error=counted.counters_error if counted else None,
+        roof_ns=sum(roofs) if roofs else None,
+        roof_share=sum(roofs) / total.value if roofs else None,
+        fastest_ns=sum(min(op.ns) for op in timed.ops),
+        others=tuple(compared),
+        side_by_side=_beside(file, plan, ops, compared),
     )
+
+
+def _beside(
+    file: ModelFile, plan: ExecutionPlan, ops: Sequence[OpTime], others: Sequence[EngineOps]
+) -> tuple[OpGroup, ...]:
+    if not others:
+        return ()
+    own = [(tuple(node.index for node in plan.steps[op.index].nodes), op.time_ns) for op in ops]
+    names = [op.name for op in file.ops if op.subgraph == 0]
+    return tuple(side_by_side(names, [own, *([(op.ops, op.time_ns) for op in other.ops] for other in others)]))
 
 
 def counter_names(words: str | None) -> list[str]:
@@ -198,29 +243,13 @@ def save_trace(done: ModelProfile, title: str, device: str, path: Path) -> None:
     """Writes the steps as a trace for Chrome or Perfetto. Raises OSError."""
     from bnnbench.results.export.chrome_trace import spans
 
-    steps = (
-        (op.name, op.time_ns, {"kernel": op.kernel, "gops": op.gops, "roof": op.roof, **_shown(op)}) for op in done.ops
-    )
+    steps = ((op.name, op.time_ns, _shown(op)) for op in done.ops)
     path.write_text(spans(title, device, steps) + "\n", "utf-8")
 
 
-def _shown(op: OpTime) -> dict[str, float]:
-    return {} if op.counters is None else {**op.counters, **rates(op.counters)}
-
-
-def _bounds(step: PlanStep, peaks: Peaks) -> dict[str, float]:
-    """Roof -> the ns that it makes a step take at least."""
-    rates = {
-        "popcount": (step.macs_1bit, peaks.popcount_gops),
-        "int8": (step.macs_32bit if step.multiplies_int8 else 0, peaks.int8_gops),
-        "f32": (0 if step.multiplies_int8 else step.macs_32bit, peaks.fma_gflops),
-    }
-    bounds = {name: 2 * macs / gops for name, (macs, gops) in rates.items() if macs and gops}
-    read, moved = peaks.read_gb_s or {}, step.bytes_moved
-    level = next((level for level, limit in _CACHE_BYTES.items() if moved <= limit), "dram")
-    if moved and read.get(level):
-        bounds[level] = moved / read[level]
-    return bounds
+def _shown(op: OpTime) -> dict[str, object]:
+    counts = {} if op.counters is None else {**op.counters, **rates(op.counters)}
+    return {"kernel": op.kernel, "gops": op.gops, "roof": op.roof, "over_roof_ns": op.over_roof_ns, **counts}
 
 
 def _highest(a: Peaks, b: Peaks) -> Peaks:

@@ -11,7 +11,20 @@ import msgspec
 
 from ..errors import EngineError
 from .claims import run_contradiction, work_contradiction
-from .replies import LONGEST_NS, SHORTEST_NS, Hello, Inferred, Loaded, Outcome, Output, Peaks, Profile, Ran, Trace
+from .replies import (
+    LONGEST_NS,
+    SHORTEST_NS,
+    Division,
+    Hello,
+    Inferred,
+    Loaded,
+    Outcome,
+    Output,
+    Peaks,
+    Profile,
+    Ran,
+    Trace,
+)
 
 PROTOCOL = 1
 HELLO_S = 20.0
@@ -143,14 +156,26 @@ class EngineClient:
         """Runs once and writes what every step stored to the file `path`."""
         return self._ask("trace", {"id": id, "path": path}, Trace, timeout_s)
 
-    def profile(self, id: str, *, runs: int, threads: int = 1, limit_ns: int, counters: Sequence[str] = ()) -> Profile:
-        """Times every step of a model by itself, `runs` times, and reads `counters` around each.
+    def profile(
+        self,
+        id: str,
+        *,
+        runs: int,
+        threads: int = 1,
+        limit_ns: int,
+        counters: Sequence[str] = (),
+        profiler: str = "",
+    ) -> Profile:
+        """Times every step of a model by itself, `runs` times, and reads `counters` around each. `profiler` is where
+        the file lies that times the ops of another runtime.
 
         Raises EngineError for times and counts that cannot be.
         """
         keys: dict[str, object] = {"id": id, "runs": runs, "threads": threads, "limit_ns": limit_ns}
         if counters:
             keys["counters"] = ",".join(counters)
+        if profiler:
+            keys["profiler"] = profiler
         profile = self._ask("profile", keys, Profile, limit_ns / 1e9 + _SLACK_S)
         if len(profile.total_ns) != runs or any(len(op.ns) != runs for op in profile.ops):
             raise EngineError(f"engine '{self._name}' answered profile without {runs} times for each op.")
@@ -159,6 +184,10 @@ class EngineClient:
             raise EngineError(f"engine '{self._name}' answered profile without {runs} counts for each op and counter.")
         self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
         return profile
+
+    def divide(self, id: str, threads: int, timeout_s: float = LOAD_S) -> Division:
+        """How every step of a model would be shared by so many threads, whether or not there are as many CPUs."""
+        return self._ask("divide", {"id": id, "threads": threads}, Division, timeout_s)
 
     def unload(self, id: str, timeout_s: float = HELLO_S) -> None:
         """Frees a workload."""

@@ -129,9 +129,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfiledOp(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse; so has each counter."""
+    """One step of a model: `ns` has a number for each run, 0 where the clock is coarse; so has each counter. `node` is
+    the op of a `.tflite` file that it is, where a runtime that reads these files says so."""
 
     index: Count
+    node: Count | None = None
     op: Word
     name: Sentence = ""
     kernel: Word = ""
@@ -149,6 +151,21 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     total_ns: Samples
     counters_error: Sentence | None = None
     counters_cost: Annotated[dict[Word, Counted], Meta(max_length=64)] | None = None
+
+
+class DividedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """How a step is cut: into so many `parts` of its `units`, of which threads take one after another. Before that they
+    share `prepare_units` of what fills a workspace, one part each. One part is the first thread's alone."""
+
+    units: Count
+    parts: Annotated[int, Meta(ge=1, le=1_000_000)]
+    prepare_units: Count = 0
+
+
+class Division(msgspec.Struct, frozen=True, kw_only=True):
+    """Reply to `divide`, in the order of the plan's steps."""
+
+    steps: Annotated[list[DividedStep], Meta(max_length=100_000)]
 
 
 class Peaks(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from .caveats import NO_BINARY_OPS, NO_CAVEATS, PORTABLE_LCE, Caveats, caveat_on
 from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
+_PROFILERS = {"litert": _DRIVER.with_name("litert_profiler.py")}
+"""Of runtimes that time their own ops: what the driver loads for it, the second file of the engine."""
 # Of another device. Newer systems let nobody install packages beside their own, hence the environment.
 _THEIR_PYTHON = 'p=python/bin/python3; [ -x "$p" ] || p=python3; exec "$p" "$@"'
 
@@ -62,18 +64,23 @@ class TFLiteEngine:
         return None
 
     def prepare(self, triple: str, isa: str | None, progress: Progress | None) -> EngineFiles:
-        """The driver is all that is pushed."""
+        """The driver, and what times the runtime's ops, are all that is pushed."""
         identity = hashlib.sha256(_DRIVER.read_bytes())
         identity.update("\0".join([*RUNTIMES[self.runtime].packages, *self.options]).encode())
         key = identity.hexdigest()
         build = EngineBuild(self.name, triple, None, key, key, _DRIVER)
-        return EngineFiles(build, (EngineFile(_DRIVER, executable=False),))
+        return EngineFiles(build, tuple(EngineFile(path, executable=False) for path in (_DRIVER, *self._profilers)))
 
     def command(self, start: Start) -> list[str]:
         """The driver in the runtime's Python."""
         # Isolated (-I) from the user's own packages, which may be of other versions.
         python = [str(installed(self.runtime)), "-I"] if start.local else ["sh", "-c", _THEIR_PYTHON, "sh"]
         return [*python, start.paths[0], "--runtime", self.runtime, *(w for o in self.options for w in ("--option", o))]
+
+    @property
+    def _profilers(self) -> list[Path]:
+        """Its times are those of the runtime as it is, without options."""
+        return [_PROFILERS[self.runtime]] if self.runtime in _PROFILERS and not self.options else []
 
 
 JUDGES = (

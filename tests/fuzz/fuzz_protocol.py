@@ -26,7 +26,21 @@ from bnnbench.kernels.models.tflite_file import read
 GOLDEN = Path(__file__).parents[1] / "golden"
 BATCH = 2000
 HANG_S = 120.0
-_VERBS = ("hello", "load", "input", "run", "output", "infer", "trace", "profile", "unload", "peak", "dance", "")
+_VERBS = (
+    "hello",
+    "load",
+    "input",
+    "run",
+    "output",
+    "infer",
+    "trace",
+    "profile",
+    "divide",
+    "unload",
+    "peak",
+    "dance",
+    "",
+)
 _KEYS = (
     *("id", "op", "data", "plan", "path", "index", "samples", "iterations", "min_sample_ns", "threads", "warmup_ns"),
     *("limit_ns", "extra_ppm", "watch", "counters", "input", "output", "count", "dtype", "scale", "offset", "runs"),
@@ -58,6 +72,7 @@ _RIGHT = (
     "unload id=a", "run id=a samples=1 iterations=1 limit_ns=1000000000",
     "run id=m samples=1 iterations=1 limit_ns=1000000000", "output id=a path=o", "output id=m", "trace id=m path=t",
     "profile id=m runs=1 limit_ns=1000000000", "infer id=m input=in output=o count=1 limit_ns=1000000000", "hello",
+    "divide id=m threads=8",
 )  # fmt: skip
 
 

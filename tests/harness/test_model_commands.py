@@ -104,6 +104,8 @@ def test_costs_are_times_on_a_device(user: Bench) -> None:
 def test_the_sizes_of_caches_as_linux_says_them(text: str, sizes: tuple[int, int]) -> None:
     found = caches_of(text)
     assert (found.l2_bytes, found.last_bytes) == sizes
+    assert found.l1_bytes == 2**15
+    assert caches_of(text, first="48K\n").l1_bytes == 48 * 2**10
 
 
 def test_what_lint_says_in_python(user: Bench) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.harness.cli.device_tables import print_facts
 from bnnbench.harness.cli.profile_table import print_profile
+from bnnbench.harness.tasks.op_times import EngineOp, EngineOps
 from bnnbench.harness.tasks.profile import ModelProfile, OpTime
+from bnnbench.harness.tasks.side_by_side import OpGroup
 from bnnbench.kernels.engines.replies import Peaks
 
 WIDTHS = [*range(40, 201, 10), None]
@@ -79,6 +82,33 @@ def test_a_profile_at_any_width(
     else:
         assert "left out" not in joined
         assert len(text.splitlines()) == 2 + len(PROFILE.ops) + 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_other_engines_beside_it_at_any_width(
+    width: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_width(width, monkeypatch)
+    whole = {"total_ns": 28.9e6, "total_low_ns": 28e6, "total_high_ns": 29e6}
+    made = EngineOp("LceBconv2d", (2,), 34_700.0, 34_000.0, 35_000.0)
+    lce = EngineOps("lce", "0.16.0", "repeats", (made,), sum_ns=40e6, **whole)
+    litert = EngineOps("litert", "2.3.0", "profiler", (made,), sum_ns=28e6, **whole)
+    groups = (
+        OpGroup("op2 LceBconv2d + ADD", (2, 3), (3470.0, 34_700.0, None)),
+        OpGroup("op28 RESHAPE", (28,), (None, 120.0, 0.0)),
+    )
+    print_profile("quicknet", "local", replace(PROFILE, others=(lce, litert), side_by_side=groups))
+    text = capsys.readouterr().out
+    joined = re.sub(r"\s+", " ", text)
+    assert "34.7 µs" in joined
+    assert "lce 0.16.0: 28.9 ms in all, 10.0x native's; its ops add up to 40.0 ms (138 %)" in joined
+    assert "lce: other load has disturbed the times of its ops; measure again" in joined
+    assert "litert: other load" not in joined
+    assert "timed by its own profiler, in whole microseconds" in joined
+    if width is not None:
+        assert max(map(len, text.splitlines())) <= width
+    else:
+        assert "3.47 µs 34.7 µs 10.0x" in joined
 
 
 @pytest.mark.parametrize("width", WIDTHS)

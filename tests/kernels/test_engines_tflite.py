@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.engines.base import Start
 from bnnbench.kernels.engines.installation import installed
+from bnnbench.kernels.engines.replies import Profile
 from bnnbench.kernels.errors import EngineError
 from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.targets import TRIPLES
@@ -475,3 +476,42 @@ def test_installed_runtimes_are_whole(name: str) -> None:
         pytest.skip(f"run bnnbench engines install {name}")
     done = subprocess.run([python, "-I", DRIVER, "--runtime", name], input=b"hello\n", capture_output=True, timeout=30)
     assert json.loads(done.stdout)["engine"] == name
+
+
+def test_ops_are_timed_by_a_file_that_the_request_names(tmp_path: Path) -> None:
+    """The stand-in is of no version of LiteRT, and whoever names no file gets no times."""
+    profiler = ENGINES["litert"].prepare(HOST, None, None).files[1].path
+    path = write_model(tmp_path)
+    with EngineProcess(stand_in_command(tmp_path), tmp_path) as engine:
+        engine.client.load("m", {"model": path})
+        with pytest.raises(EngineError, match="the key 'profiler' is missing"):
+            engine.client.profile("m", runs=1, limit_ns=SECOND)
+        with pytest.raises(EngineError, match=r"refused profile: op times need LiteRT 2\.3\.x"):
+            engine.client.profile("m", runs=1, limit_ns=SECOND, profiler=str(profiler))
+        with pytest.raises(EngineError, match="refused profile"):
+            engine.client.profile("m", runs=1, limit_ns=SECOND, profiler="no/such/file")
+
+
+def test_litert_s_profiler_counts_every_op_in_every_run(tmp_path: Path) -> None:
+    if installed("litert") is None:
+        pytest.skip("not installed: bnnbench engines install litert")
+    b = Builder()
+    x, other = b.input((1, 8, 8, 16)), b.input((1, 8, 8, 16))
+    total = b.op("ADD", [x, other], b.tensor((1, 8, 8, 16)), "AddOptions")
+    halves = [b.tensor((1, 8, 8, 8)), b.tensor((1, 8, 8, 8))]
+    b.op("SPLIT", [b.constant(np.array(3, np.int32)), total], halves, "SplitOptions", num_splits=2)
+    (tmp_path / "model").write_bytes(b.content(*halves))
+    engine = ENGINES["litert"]
+    driver, profiler = (str(file.path) for file in engine.prepare(HOST, None, None).files)
+    with EngineProcess(engine.command(Start([driver, profiler], local=True)), tmp_path) as process:
+        process.client.load("m", {"model": "model"})
+        for threads in {1, min(2, len(CPUS))}:
+            found = process.client.profile("m", runs=7, threads=threads, limit_ns=60 * SECOND, profiler=profiler)
+            assert len(found.total_ns) == 7
+            assert all(len(op.ns) == 7 for op in found.ops)
+            assert any(op.name.startswith(("Add", "ADD", "Binary")) for op in found.ops), found.ops
+            assert all(sum(ns) <= whole + 1000 * len(found.ops) for *ns, whole in zip(*_columns(found), strict=True))
+
+
+def _columns(found: Profile) -> list[list[float]]:
+    return [*(op.ns for op in found.ops), found.total_ns]

@@ -50,6 +50,13 @@ MORE = {
         "trace",
         '"tensors": [{"step": 0, "name": "a", "shape": [1], "dtype": "u32", "offset": -4, "bytes": 4}]',
     ),
+    "step of no parts": ("divide", '"steps": [{"units": 1, "parts": 0}]'),
+    "step of too many parts": ("divide", f'"steps": [{{"units": 1, "parts": {10**9}}}]'),
+    "negative units": ("divide", '"steps": [{"units": -1, "parts": 1}]'),
+    "node before the first": (
+        "profile",
+        '"ops": [{"index": 0, "op": "a", "ns": [1.0], "node": -1}], "total_ns": [1.0]',
+    ),
     "roof of nothing": ("peak", '"popcount_gops": 0'),
     "roof of infinity": ("peak", '"read_gb_s": {"l1": 1e999}'),
     "clock of the roof": ("peak", '"clock_hz": 0'),
@@ -66,6 +73,8 @@ def ask(client: EngineClient, verb: str) -> object:
             return client.profile("a", runs=1, limit_ns=10**9, counters=["cycles"])
         case "trace":
             return client.trace("a", "t")
+        case "divide":
+            return client.divide("a", 4)
         case "load":
             return client.load("a", {})
         case "output":

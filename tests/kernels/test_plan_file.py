@@ -15,6 +15,7 @@ from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_layout import KINDS, STAGE_KINDS
 from bnnbench.kernels.models.plan.plan_reader import PlanTensor, read_plan
 from bnnbench.kernels.models.plan.steps import DIRECT, STAGES, STREAMS, Step
+from bnnbench.kernels.models.plan.work import work_of
 
 from .random_graphs import graphs
 from .test_plan_fusion import chain
@@ -109,4 +110,4 @@ def test_steps_say_what_they_are_made_of() -> None:
     assert step.name == "op0 Unary + Elementwise + BitQuantize"
     assert [node.index for node in step.nodes] == [0, 1, 2]
     # x, and x again as the operand; the sum; its signs
-    assert step.bytes_moved == 288 + 288 + 36
+    assert work_of(step).bytes_moved == 288 + 288 + 36

@@ -52,6 +52,8 @@ profile = bnn.profile("quicknet_xs", runs=5)
 assert_type(profile, Profile)
 assert_type(profile.frame, pd.DataFrame)
 assert_type(profile.total_ns, float)
+assert_type(profile.roof_share, float | None)
+assert_type(profile.beside, pd.DataFrame)
 assert_type(profile.trace("steps.json"), Path)
 assert_type(profile.roofline(Path("steps.svg")), Path)
 

@@ -13,8 +13,10 @@ from bnnbench.kernels.errors import Missing
 from bnnbench.kernels.models.description import ConstantBytes, Description, OpRow, Part, Port
 from bnnbench.kernels.models.model import ModelFile
 
+from ...tasks.op_times import EngineOps
 from ...tasks.profile import ModelProfile, OpTime
 from ...tasks.protocol_subject import Point
+from ...tasks.side_by_side import OpGroup
 from .document import Document
 
 
@@ -131,6 +133,13 @@ class ProfileDocument(Document, frozen=True, kw_only=True):
         Annotated[dict[str, float], Meta(description="What one reading costs: ns, and what it adds to each.")] | None
     )
     counters_error: Annotated[str, Meta(description="Why a counter has no figures.")] | None
+    roof_ns: Annotated[float, Meta(description="The steps' roofs added up: the least time that they allow.")] | None
+    roof_share: Annotated[float, Meta(description="roof_ns over total_ns.")] | None
+    fastest_ns: Annotated[float, Meta(description="Each step's fastest run, added up.")] | None
+    others: Annotated[tuple[EngineOps, ...], Meta(description="Times of ops in the other engines of --engine.")]
+    side_by_side: Annotated[
+        tuple[OpGroup, ...], Meta(description="Times of the same ops in native, and in each of `others`.")
+    ]
 
     @classmethod
     def of(cls, done: ModelProfile) -> ProfileDocument:

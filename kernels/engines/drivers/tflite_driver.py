@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import json
@@ -242,9 +243,9 @@ class Keys:
 class Loaded:
     """A model file, its current inputs, and the interpreter for the number of threads that was asked for last."""
 
-    def __init__(self, runtime, content):
+    def __init__(self, runtime, content, path):
         self._runtime, self._content, self._threads = runtime, content, 1
-        self.model = self._make(1)
+        self.path, self.model = path, self._make(1)
         self.ran = False
         self.values = [np.zeros(shape, dtype) for shape, dtype in self.model.inputs]
         self.model.set(self.values)
@@ -314,7 +315,7 @@ class Engine:
         if id in self._loaded:
             raise Refused(f"the id '{id}' is taken: unload it first")
         with open(path, "rb") as file:
-            loaded = self._loaded[id] = Loaded(self._runtime, file.read())
+            loaded = self._loaded[id] = Loaded(self._runtime, file.read(), path)
         return {
             "inputs": _described(loaded.model.inputs),
             "outputs": _described(loaded.model.outputs),
@@ -422,6 +423,32 @@ class Engine:
                 file.write(loaded.output())
         return {"count": count, "ns": spent}
 
+    def profile(self, keys):
+        loaded, module = self._known(keys), keys.text("profiler")
+        threads, runs = self._threads(keys), keys.integer("runs", 1, 100_000)
+        deadline = time.monotonic_ns() + keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
+        keys.end()
+        profiler = _module(module).Profiler(loaded.path, threads, loaded.values)
+        profiler.run()
+        totals, times, ops = [], [], None
+        for done in range(runs):
+            _check(deadline, f"after {done} of {runs} runs")
+            total, found = profiler.run()
+            shapes = [one[:3] for one in found]
+            if shapes != (ops or shapes):
+                raise Refused("the ops of two runs differ")
+            ops = shapes
+            totals.append(total * 1000)
+            times.append([one[3] * 1000 for one in found])
+        rows = enumerate(zip(ops, zip(*times)))
+        return {
+            "ops": [
+                {"index": i, "op": kind, "name": name, "ns": ns, **({"node": place} if kind == "node" else {})}
+                for i, ((kind, place, name), ns) in rows
+            ],
+            "total_ns": totals,
+        }
+
     def unload(self, keys):
         id = keys.text("id")
         keys.end()
@@ -439,7 +466,15 @@ class Engine:
         return keys.integer("threads", 1, len(self._cpus), 1)
 
 
-VERBS = ("hello", "load", "input", "run", "output", "infer", "unload")
+VERBS = ("hello", "load", "input", "run", "output", "infer", "profile", "unload")
+
+
+def _module(path):
+    """The other file of this driver, which is pushed under the name of its content."""
+    loader = importlib.machinery.SourceFileLoader("litert_profiler", path)
+    module = types.ModuleType(loader.name)
+    loader.exec_module(module)
+    return module
 
 
 def _check(deadline, where):

@@ -8,6 +8,7 @@ from math import prod
 from typing import Literal
 
 from ..plan.steps import Step
+from ..plan.work import work_of
 
 Unit = Literal["ns", "MACs"]
 _STAGE_BYTES = 4
@@ -53,7 +54,8 @@ class Rates:
         """An estimate of a step that was not measured."""
         values = prod(step.shape) * (1 + len(step.stages)) if step.streams else 0
         macs = step.macs_32bit * self.float_mac + step.macs_1bit * self.binary_mac
-        return macs + step.bytes_moved * self.byte_of(step.bytes_moved) + self.stage(values)
+        moved = work_of(step).bytes_moved
+        return macs + moved * self.byte_of(moved) + self.stage(values)
 
     def byte_of(self, moved: int) -> float:
         """What each byte costs of so many that a step moves: it comes from the cache that holds them."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Node, Tensor
@@ -156,14 +155,6 @@ class Step:
         """Whether its products are those of int8 instructions; a depthwise convolution's are of f32."""
         first = self.arguments[0] if self.arguments else None
         return self.kind == "conv" and isinstance(first, Tensor) and first.dtype == "i8"
-
-    @property
-    def bytes_moved(self) -> int:
-        """Tensors and constants, each once."""
-        constants = [argument for argument in self.arguments if isinstance(argument, np.ndarray)]
-        constants += [one for stage in self.stages for one in stage.arguments if isinstance(one, np.ndarray)]
-        tensors = {id(item): item.bytes for item in (*self.reads, *self.writes)}
-        return sum(tensors.values()) + sum(constant.nbytes for constant in constants)
 
 
 def store_of(tensor: Tensor) -> str:

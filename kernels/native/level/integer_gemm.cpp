@@ -84,6 +84,66 @@ __attribute__((always_inline)) inline void add_words(const uint32_t* (&at)[M], c
   }
 }
 
+#ifdef __ARM_FEATURE_MATMUL_INT8
+
+// Two pixels by four channels: the instruction multiplies two rows of eight values by two, to four sums.
+struct Square {
+  int32x4_t low, high;  // of the first two channels: of pixel a, then of b; and of the other two
+  void start(Ints value) {
+    const int32x2_t first = vget_low_s32((int32x4_t)value), second = vget_high_s32((int32x4_t)value);
+    low = vcombine_s32(first, first);
+    high = vcombine_s32(second, second);
+  }
+  // Two words of four channels, and two of each pixel.
+  void add(int32x4_t v, int32x4_t w, int8x16_t x) {
+    low = vmmlaq_s32(low, x, (int8x16_t)vzip1q_s32(v, w));
+    high = vmmlaq_s32(high, x, (int8x16_t)vzip2q_s32(v, w));
+  }
+  Ints of(int pixel) const {
+    return pixel ? (Ints)vcombine_s32(vget_high_s32(low), vget_high_s32(high))
+                 : (Ints)vcombine_s32(vget_low_s32(low), vget_low_s32(high));
+  }
+};
+
+template <bool kPairs, int M, int N>
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore*,
+                                    int64_t first, int32_t* out, int64_t row) {
+  constexpr int kTwos = (M + 1) / 2;  // the last pixel is computed twice where their number is odd
+  const uint32_t* pixel[2 * kTwos];
+  const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
+  BNN_UNROLL for (int i = 0; i < 2 * kTwos; ++i) pixel[i] = input + gemm.pixel_offset[first + (i < M ? i : M - 1)];
+  const uint32_t* base = gemm.base + (int64_t)block.group * gemm.padded_channels + block.first;
+  const uint32_t* weights = block.weights;
+  Square sum[kTwos][N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const Ints start = load<Ints>(base + n * kLanes);
+    BNN_UNROLL for (int i = 0; i < kTwos; ++i) sum[i][n].start(start);
+  }
+  for (int s = 0; s < gemm.segments; ++s) {
+    const uint32_t offset = gemm.segment_offset[s];
+    for (int j = 0; j < gemm.segment_words; j += 2) {
+      int8x16_t x[kTwos];
+      BNN_UNROLL for (int i = 0; i < kTwos; ++i)
+        x[i] = vcombine_s8(load<int8x8_t>(pixel[2 * i] + offset + j), load<int8x8_t>(pixel[2 * i + 1] + offset + j));
+      const bool two = j + 1 < gemm.segment_words;  // what follows the last word has no weights
+      const uint32_t* next = weights + N * kLanes;
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const int32x4_t v = load<int32x4_t>(weights + n * kLanes);
+        const int32x4_t w = two ? load<int32x4_t>(next + n * kLanes) : vdupq_n_s32(0);
+        BNN_UNROLL for (int i = 0; i < kTwos; ++i) sum[i][n].add(v, w, x[i]);
+      }
+      weights = two ? next + N * kLanes : next;
+    }
+  }
+  BNN_UNROLL for (int i = 0; i < M; ++i)
+    BNN_UNROLL for (int n = 0; n < N; ++n) {
+      const Ints total = sum[i / 2][n].of(i % 2);
+      memcpy(out + i * row + n * kLanes, &total, kBytes);
+    }
+}
+
+#else
+
 template <bool kPairs, int M, int N>
 __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
                                     [[maybe_unused]] const IntegerStore* store,
@@ -113,6 +173,8 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       memcpy(out + i * row + n * kLanes, &total, kBytes);
     }
 }
+
+#endif
 
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int32_t* out,
                      int64_t row);
@@ -194,8 +256,18 @@ void to_floats(int32_t* sums, int64_t rows, int32_t channels, int64_t row) {
 }
 
 int64_t product_roof(int64_t rounds) {
-  constexpr int kChains = 12 / (sizeof(Sum) / kBytes);
+#ifdef __ARM_FEATURE_MATMUL_INT8
+  struct {
+    int32x4_t all;
+    void start(Ints value) { all = (int32x4_t)value; }
+    void add(Ints weights, Ints x) { all = vmmlaq_s32(all, (int8x16_t)x, (int8x16_t)weights); }
+    Ints total() const { return (Ints)all; }
+  } sum[12];
+  constexpr int kChains = 12, kProducts = 32;
+#else
+  constexpr int kChains = 12 / (sizeof(Sum) / kBytes), kProducts = kLanes * kPerWord;
   Sum sum[kChains];
+#endif
   Ints weights = Ints{} + 0x01020304, x = Ints{} + 0x04030201;
   BNN_UNROLL for (int i = 0; i < kChains; ++i) sum[i].start(Ints{});
   for (int64_t r = 0; r < rounds; ++r) {
@@ -208,7 +280,7 @@ int64_t product_roof(int64_t rounds) {
     const Ints total = sum[i].total();
     asm volatile("" : : BNN_ANY_VECTOR_REGISTER(total));
   }
-  return rounds * kChains * kLanes * kPerWord * 2;
+  return rounds * kChains * kProducts * 2;
 }
 
 }  // namespace

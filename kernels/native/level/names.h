@@ -8,3 +8,6 @@
 #define BNN_PASTE_(a, b) a##_##b
 #define BNN_PASTE(a, b) BNN_PASTE_(a, b)
 #define BNN_PART(name) BNN_PASTE(BNN_LEVEL_SYMBOL, name)
+
+// What a level takes from another one, which BNN_OTHERS names.
+#define BNN_OTHER(name) BNN_PASTE(BNN_OTHERS, name)

@@ -89,14 +89,6 @@ struct Execution {
   const Stamps& stamps;
 };
 
-// Parts that a step is cut into: several for each thread, who takes one after another, because cores may differ in speed.
-// Not below two dozen units: shorter runs of pixels make worse tiles.
-int32_t parts_of(int64_t units, int threads) {
-  constexpr int64_t kLeastUnits = 24, kPartsEach = 4;
-  const int64_t parts = units / kLeastUnits;
-  return (int32_t)(parts < threads ? threads : parts < kPartsEach * threads ? parts : kPartsEach * threads);
-}
-
 // One thread's part of a run. Steps that are too quick to share are the first thread's alone.
 void execute(void* argument, const Team& team) {
   const Execution& self = *(const Execution*)argument;
@@ -171,6 +163,12 @@ void run_step(Model& model, int32_t index) {
   const Step& step = *model.step[index].step;
   if (step.prepare) step.prepare(step, 0, step.prepare_units);
   step.run(step, model.scratch, 0, step.units);
+}
+
+int32_t parts_of(int64_t units, int threads) {
+  constexpr int64_t kLeastUnits = 24, kPartsEach = 4;
+  const int64_t parts = units / kLeastUnits;
+  return (int32_t)(parts < threads ? threads : parts < kPartsEach * threads ? parts : kPartsEach * threads);
 }
 
 void run_model(Model& model, int threads, const Stamps& stamps) {

@@ -42,6 +42,10 @@ struct Stamps {
   }
 };
 
+// Parts that a step is cut into: several for each thread, who takes one after another, because cores may differ in speed.
+// Not below two dozen units: shorter runs of pixels make worse tiles.
+int32_t parts_of(int64_t units, int threads);
+
 // One inference.
 void run_model(Model& model, int threads, const Stamps& stamps);
 // For looking at each step's output: inputs first, then one step after another.
@@ -52,7 +56,7 @@ void run_step(Model& model, int32_t index);
 void describe_tensor(const PlanTensor& tensor, Json& reply);
 void describe_list(const char* name, const PlanTensor* const* tensors, int32_t count, Json& reply);
 
-// input, infer, trace, profile; ends with a null name.
+// input, infer, trace, profile, divide; ends with a null name.
 extern const ModelVerb kModelVerbs[];
 
 }  // namespace bnn

@@ -249,9 +249,25 @@ bool profile(const Request& request, Workload& workload, Json& reply, Error& err
   return !error.failed();
 }
 
+// How the steps are cut for so many threads, which need not be there.
+bool divide(const Request& request, Workload& workload, Json& reply, Error& error) {
+  const Model& model = (const Model&)workload;
+  int64_t threads;
+  if (!request.integer("threads", 1, 1024, &threads, error) || !request.all_known(error)) return false;
+  reply.open('[', "steps");
+  for (int32_t i = 0; i < model.plan.steps; ++i) {
+    const Step& step = *model.step[i].step;
+    const bool alone = model.step[i].alone || threads == 1;
+    reply.open('{').integer("units", step.units).integer("prepare_units", step.prepare ? step.prepare_units : 0);
+    reply.integer("parts", alone ? 1 : parts_of(step.units, (int)threads)).close('}');
+  }
+  reply.close(']');
+  return true;
+}
+
 }  // namespace
 
-const ModelVerb kModelVerbs[] = {
-    {"input", input}, {"infer", infer}, {"trace", trace}, {"profile", profile}, {nullptr, nullptr}};
+const ModelVerb kModelVerbs[] = {{"input", input},     {"infer", infer},   {"trace", trace},
+                                 {"profile", profile}, {"divide", divide}, {nullptr, nullptr}};
 
 }  // namespace bnn

@@ -26,9 +26,10 @@ bool prepare() {
 
 }  // namespace
 
+extern const bnn::IntegerKernels BNN_INTEGERS;  // of a third level
 extern bnn::Level BNN_PART(level);
 bnn::Level BNN_PART(level) = {
-    {BNN_ISA_FEATURES, &BNN_PART(binary), &BNN_OTHER(model), &BNN_OTHER(integers), prepare}};
+    {BNN_ISA_FEATURES, &BNN_PART(binary), &BNN_OTHER(model), &BNN_INTEGERS, prepare}};
 
 // The ABI's: saves what a caller left in ZA. No code of an engine does so, and the C library has no such function.
 extern "C" void __arm_tpidr2_save() { __builtin_trap(); }
