@@ -98,10 +98,12 @@ def queue_of(dask_scheduler: Scheduler) -> list[Waiting]:
     return found
 
 
-def place_of(run_id: str, device: str, dask_scheduler: Scheduler) -> tuple[int, float | None, str]:
-    """How many are before a run, in how many seconds it is its turn, and who cancelled it, if anybody did."""
+def place_of(run_id: str, device: str, dask_scheduler: Scheduler) -> tuple[int, float | None, str, bool]:
+    """How many are before a run, in how many seconds it is its turn, who cancelled it, if anybody did, and whether it
+    is asked for at all."""
     queue = [item for item in queue_of(dask_scheduler) if item.device == device]
-    return *place(queue, run_id), cancelled_by(dask_scheduler, run_id)
+    is_there = any(item.run == run_id for item in queue)
+    return *place(queue, run_id), cancelled_by(dask_scheduler, run_id), is_there
 
 
 def cancel_run(run_id: str, who: str, dask_scheduler: Scheduler) -> list[Waiting]:

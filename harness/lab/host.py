@@ -135,7 +135,9 @@ class Host:
         if session is None:
             return News(is_known=False)
         session.seen()
-        return session.outbox.news(start, 0.0 if session.ended.done() else wait_s)
+        has_ended = session.ended.done()
+        news = session.outbox.news(start, 0.0 if has_ended else wait_s)
+        return msgspec.structs.replace(news, has_ended=has_ended)
 
     def end_sessions(self, run_id: str, device: str | None, why: str, by: str = "") -> None:
         """Those of a run, of one device or of all; `by`: who cancelled it."""

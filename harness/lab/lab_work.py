@@ -37,6 +37,7 @@ _PLACE_EVERY_S: Final = 2.0
 _SCHEDULER_PATIENCE_S: Final = 600
 """How long a scheduler may be away, beside the patience that a device has."""
 _AGAIN_S: Final = 1.0
+_MOST_UNHEARD: Final = 3
 _ENDING_S: Final = 12.0
 
 
@@ -58,6 +59,7 @@ class LabWork:
     spent_ns: int = 0
     _known: set[bytes] = field(default_factory=set)
     _place_at: float = 0.0
+    _unheard: int = 0
 
     def run(self) -> None:
         """See `DeviceWork`: through losses of the scheduler, of the host and of the link."""
@@ -119,14 +121,14 @@ class LabWork:
             raise
 
     def _follow(self, future: Any, worker: str) -> Ended:
-        start = 0
+        start = self._unheard = 0
         while not future.done():
             self.context.stop.check()
             news = self._news(worker, start, _NEWS_WAIT_S)
             start = self._take(news, start)
-            if not news.is_known:
+            if not news.is_known or (news.has_ended and not news.lines):
                 self._show_place()
-                self._pause(_QUEUED_S)
+                self._pause(_POLL_S if news.has_ended else _QUEUED_S)
         if future.status != "finished":
             raise LinkLost(f"device {self.device!r}: its host or the lab's scheduler went away")
         try:
@@ -179,9 +181,13 @@ class LabWork:
         if time.monotonic() - self._place_at < _PLACE_EVERY_S:
             return
         self._place_at = time.monotonic()
-        before, seconds, cancelled = self.link.ask_scheduler(place_of, self._run_id, self.device)
+        before, seconds, cancelled, is_there = self.link.ask_scheduler(place_of, self._run_id, self.device)
         if cancelled:
             raise self._cancelled(cancelled)
+        self._unheard = 0 if is_there else self._unheard + 1
+        if self._unheard >= _MOST_UNHEARD:  # the scheduler went away with what it was told, or with how it ended
+            self._unheard = 0
+            raise LinkLost("the lab's scheduler has lost what it was asked for")
         if before:
             when = "" if seconds is None else f", in about {roughly(seconds)}"
             self.context.show(self.device, f"queued behind {before} run{'s' * (before != 1)}{when}", 0, 1)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 _TIMEOUT_S = 10
+_ANSWER_S = 45
+"""Longer than a link may be cut for without a loss."""
 
 
 class LinkLost(CannotMeasure):
@@ -67,10 +69,7 @@ class Link:
         with self._lock:
             if self._client is not None and self._client.status == "running":
                 return self._client
-            if self._client is not None:
-                with suppress(Exception):
-                    self._client.close(timeout=1)
-                self._client = None
+            self._end(self._client)
             try:
                 self._client = Client(
                     self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False
@@ -79,19 +78,35 @@ class Link:
                 raise LinkLost("the lab's scheduler does not answer") from error
             return self._client
 
+    def _drop(self, client: Client) -> None:
+        """The next call connects anew: Dask's own way back may take for ever. What was submitted is asked for again."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+        self._end(client)
+
+    @staticmethod
+    def _end(client: Client | None) -> None:
+        """Without waiting: it may be waiting for a scheduler that is gone."""
+        if client is not None:
+            threading.Thread(target=_closed, args=(client,), daemon=True).start()
+
     def ask_scheduler(self, function: Callable[..., Any], *words: Any) -> Any:
         """Calls a function of `calls.py` there. Raises LinkLost."""
         client = self._connected()
         try:
-            return client.run_on_scheduler(function, *words)
+            call = client._run_on_scheduler  # noqa: SLF001 - the public one waits for ever
+            return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
         except Exception as error:
+            self._drop(client)
             raise LinkLost("the lab's scheduler does not answer") from error
 
     def ask(self, worker: str, function: Callable[..., Any], *words: Any) -> Any:
         """Calls a function of `calls.py` at a worker. Raises LinkLost, and what it raises of ours."""
         client = self._connected()
         try:
-            return client.run(function, *words, workers=[worker])[worker]
+            call = client._run  # noqa: SLF001 - as above
+            return client.sync(call, function, *words, workers=[worker], callback_timeout=_ANSWER_S)[worker]
         except HarnessError:
             raise
         except Exception as error:
@@ -170,3 +185,8 @@ class Link:
                 with suppress(Exception):
                     self._client.close(timeout=2)
                 self._client = None
+
+
+def _closed(client: Client) -> None:
+    with suppress(Exception):
+        client.close(timeout=2)

@@ -42,9 +42,10 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """Records from `start` on, what comes next (text, done, total), and notes since the last time. `is_known` False:
-    the host has no such session yet."""
+    the host has no such session yet; `has_ended`: nothing more will come of it."""
 
     is_known: bool
+    has_ended: bool = False
     start: int = 0
     lines: list[str] = []
     phase: tuple[str, int, int] | None = None
