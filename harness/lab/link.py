@@ -7,6 +7,7 @@ import platform
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future as ThreadFuture
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,17 +64,18 @@ class Link:
             self.close()
             raise
 
-    def _connected(self) -> Client:
+    def _new_client(self) -> Client:
         from distributed import Client
 
+        return Client(self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False)
+
+    def _connected(self) -> Client:
         with self._lock:
             if self._client is not None and self._client.status == "running":
                 return self._client
             self._end(self._client)
             try:
-                self._client = Client(
-                    self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False
-                )
+                self._client = _within(2 * _TIMEOUT_S, self._new_client)
             except Exception as error:
                 raise LinkLost("the lab's scheduler does not answer") from error
             return self._client
@@ -190,3 +192,27 @@ class Link:
 def _closed(client: Client) -> None:
     with suppress(Exception):
         client.close(timeout=2)
+
+
+def _within(seconds: float, connect: Callable[[], Client]) -> Client:
+    """A client that connects in time: when a scheduler goes away in the middle, Dask may wait for ever, whatever its own
+    limit is. Raises TimeoutError, and as `connect`."""
+    made: ThreadFuture[Client] = ThreadFuture()
+
+    def run() -> None:
+        try:
+            made.set_result(connect())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return made.result(timeout=seconds)
+    except TimeoutError:
+        made.add_done_callback(_close_late)
+        raise
+
+
+def _close_late(made: ThreadFuture[Client]) -> None:
+    if made.exception() is None:
+        _closed(made.result())
