@@ -64,6 +64,8 @@ class IsaLevel:
     """Further flags of one source, which `Object` names."""
     llvm_features: str = ""
     """What Numba's CPU must be told beyond its name."""
+    table_channels: int | None = None
+    """Tiles of at least so many channels count by tables of four bits: see `native/level/table_counting.h`."""
     folder: str = "level"
     """Where its sources lie, below `native/`."""
     sources: tuple[str, ...] = ()
@@ -94,7 +96,7 @@ BINARY_GEMM = "level/binary_gemm"
 
 ISA_LEVELS: tuple[IsaLevel, ...] = (
     IsaLevel("x86_64-linux-musl", "x86-64", "x86_64", 16, 2, 2, "bytes", "x86-64"),
-    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 2, "bytes", "haswell", _AVX2),
+    IsaLevel("x86_64-linux-musl", "avx2", "x86_64_v3", 32, 4, 8, "bytes", "haswell", _AVX2, table_channels=32),
     IsaLevel(
         "x86_64-linux-musl",
         "avx512",
@@ -230,6 +232,8 @@ def micro_kernels(level: IsaLevel) -> tuple[MicroKernel, ...]:
             pixels = lanes * (widest // channels) if level.grows else level.tile_pixels
             name, ops = f"{level.isa}-{pixels}x{channels}", ("bconv2d", "bgemm")
             how = "outer products of bits" if level.grows else f"popcount of {level.counts}"
+            if level.table_channels and channels >= level.table_channels:
+                how = "tables of 4 bits"
             found.append(MicroKernel(name, ops, level.triple, level.isa, pixels, channels, how, source))
             channels //= 2
     others = "level" if level.others else level.folder

@@ -7,6 +7,7 @@ H_out * W_out * OC * ceil(KH * KW * C / 128) of them in a convolution. Exclusive
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bnnbench.kernels.data import data_bytes, make_data
 from bnnbench.kernels.instruction_counter import MARKS, build_counter, instructions_per_iteration
+from bnnbench.kernels.models.formats import graph_of, read_model
+from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 from bnnbench.kernels.toolchain import build_native
@@ -38,17 +41,34 @@ _COUNTED = 1
 
 def counted(spec: BConv2d, cpu: str, folder: Path) -> float:
     """Instructions of one execution."""
-    program, triple, _ = CPUS[cpu]
     folder.mkdir()
     (folder / "data").write_bytes(data_bytes(make_data(spec, 0)))
+    return counted_load({**spec.protocol_items(), "data": "data"}, cpu, folder)
+
+
+def counted_load(load: dict[str, str], cpu: str, folder: Path) -> float:
+    """Instructions of one execution of what is loaded."""
+    program, triple, _ = CPUS[cpu]
     plugin = ["-plugin", f"file={build_counter(HOST, 1)},out={folder / 'blocks'}"]
     command = [program, "-cpu", cpu, "-E", MARKS, *plugin, str(build_native(triple).path)]
     with EngineProcess(command, folder) as engine:
-        engine.client.load("case", {**spec.protocol_items(), "data": "data"})
+        engine.client.load("case", load)
         engine.client.run("case", samples=1, iterations=1 + _COUNTED, limit_ns=10**12)
     found = instructions_per_iteration((folder / "blocks").read_text(), _COUNTED)
     assert found is not None
     return found
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "most"), [("QuickNetSmall", 52e6), ("QuickNet", 80e6), ("QuickNetLarge", 140e6)])
+def test_instructions_of_an_inference(name: str, most: float, tmp_path: Path) -> None:
+    path = Path(os.environ.get("BNNBENCH_GOLDEN") or "none") / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"BNNBENCH_GOLDEN names no folder with {path.name}")
+    (tmp_path / "plan").write_bytes(make_plan(graph_of(read_model(path))).to_bytes())
+    found = counted_load({"plan": "plan"}, "cortex-a72", tmp_path)
+    print(f"\n{name} cortex-a72: {found / 1e6:.1f} million instructions")
+    assert found <= most
 
 
 @pytest.mark.timeout(600)

@@ -22,6 +22,7 @@ from bnnbench.kernels.models.tflite_file import parse, read
 from tests.fuzz.plan_mutation import mutated
 from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
+from tests.kernels.mobilenets import one_block
 from tests.kernels.model_builder import PATH
 from tests.kernels.random_int8_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
@@ -55,6 +56,8 @@ _OPS = {
 def seed_plans() -> list[bytes]:
     """Plans of the small golden models, fused and not, with batch 1 and 2, and of ops that these lack."""
     plans = [make_plan(uint8_model().graph()).to_bytes()]
+    for kind in ("f32", "int8"):
+        plans.append(make_plan(import_model(parse(one_block(kind), PATH))).to_bytes())
     for dtype, names in _OPS.items():
         for name in names:
             graph = import_model(parse(one_op(ALL_MAKERS[name][1], dtype, 3).builder.content(), PATH))

@@ -38,7 +38,7 @@ def sanitized_engine(folder: Path) -> Path:
 
     def compile_one(one: Object) -> None:
         cpu = one.cpu or TRIPLES[TRIPLE].zig_cpu
-        extra = [f"-march={_march(cpu)}", *(["-mavx512vpopcntdq"] if "vpopcntdq" in cpu else [])]
+        extra = [f"-march={_march(cpu)}", *(f"-m{feature}" for feature in cpu.split("+")[1:])]
         command = [
             clang,
             *extra,

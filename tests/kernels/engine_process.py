@@ -21,8 +21,10 @@ from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.targets import DEFAULT_TRIPLES, ISA_LEVELS, TRIPLES
 
 WHOLE_LEVELS = [level for level in ISA_LEVELS if level.others is None and level.triple in DEFAULT_TRIPLES]
-"""Levels with kernels of their own for all that models do; test_sme2.py and test_riscv64.py have
-the other ones."""
+"""Levels with kernels of their own for all that models do, and for Numba; test_sme2.py and test_riscv64.py have
+others."""
+INTEGER_LEVELS = [level for level in ISA_LEVELS if not level.grows and level.triple in DEFAULT_TRIPLES]
+"""Levels with int8 kernels of their own."""
 HOST = next(name for name, triple in TRIPLES.items() if triple.architecture == platform.machine())
 
 

@@ -1,4 +1,5 @@
-// Every kernel of one ISA level's ModelKernels against plain loops, over seeded odd shapes:
+// Every kernel of one ISA level's ModelKernels, and the stages that its binary products run, against plain loops, over
+// seeded odd shapes:
 //   model_kernels_test ISA SEED     prints what differs, a line each, and how much was compared
 // Exits with 1 when anything differs, 77 when this CPU lacks the ISA.
 //
@@ -22,6 +23,7 @@ namespace {
 using namespace bnn;
 
 const ModelKernels* kernels;
+const KernelSet* binary;
 int failures;
 int64_t compared;
 
@@ -121,6 +123,36 @@ struct Want {
   double value, tolerance;
 };
 
+// A random epilogue, of sums of `pixels` pixels with `channels` channels each.
+struct EpilogueTest {
+  int32_t channels;
+  int64_t row;
+  Reals tensor;
+  FloatEpilogue epilogue;
+
+  EpilogueTest(int64_t pixels, int32_t of)
+      : channels(of), row(of + between(0, 5)), tensor(pixels ? (pixels - 1) * row + of : 0) {
+    if (between(0, 2)) epilogue.low = -fabsf(real());
+    if (between(0, 2)) epilogue.high = fabsf(real());
+    if (between(0, 1)) epilogue.add = tensor.at;
+    epilogue.add_row = row;
+  }
+
+  // Of sums that were stored as they are, every pixel of `out` by the epilogue.
+  void check(const char* what, const Buffer<float>& sums, int64_t sums_row, const Buffer<float>& out, int64_t out_row,
+             int64_t first, int64_t last) const {
+    for (int64_t p = first; p < last; ++p)
+      for (int32_t c = 0; c < channels; ++c) {
+        const float sum = sums[p * sums_row + c], all = epilogue.add ? sum + tensor[p * row + c] : sum;
+        const float want = all < epilogue.low ? epilogue.low : all > epilogue.high ? epilogue.high : all;
+        ++compared;
+        if (out[p * out_row + c] != want && !(isnan(want) && isnan(out[p * out_row + c])))
+          return fail("%s: the epilogue of %.9g at pixel %lld channel %d of %d is %.9g, should be %.9g", what, sum,
+                      (long long)p, c, channels, out[p * out_row + c], want);
+      }
+  }
+};
+
 void test_conv() {
   const int32_t groups = between(0, 3) ? 1 : between(2, 3), channels = odd_channels(), inner = odd_channels();
   const int32_t segments = between(1, 4), length = between(0, 1) ? inner : between(1, 9), pixels = between(1, 29);
@@ -138,7 +170,9 @@ void test_conv() {
   for (int32_t p = 0; p < pixels; ++p) offset[p] = (uint32_t)between(0, 3000);
   for (int32_t s = 0; s < segments; ++s) segment[s] = (uint32_t)between(0, 700);
   const int32_t row = groups * channels + between(0, 5);
-  const Buffer<float> out((int64_t)pixels * row), parts((int64_t)pixels * row);
+  const Buffer<float> out((int64_t)pixels * row), parts((int64_t)pixels * row), finished((int64_t)pixels * row);
+  const EpilogueTest with(pixels, groups * channels);
+  if (!between(0, 3)) bias[between(0, padded - 1)] = NAN;
   ImplicitGemm gemm = {};
   gemm.pixels = pixels;
   gemm.groups = groups;
@@ -159,12 +193,18 @@ void test_conv() {
       one.group = g;
       one.weights = (const uint32_t*)weights.at + ((int64_t)g * padded + one.first) * products;
       gemm.out = (uint8_t*)out.at;
-      kernels->conv(gemm, one, 0, pixels);
+      kernels->conv(gemm, one, 0, pixels, {});
       gemm.out = (uint8_t*)parts.at;
-      kernels->conv(gemm, one, cut, pixels);
-      kernels->conv(gemm, one, 0, cut);
+      kernels->conv(gemm, one, cut, pixels, {});
+      kernels->conv(gemm, one, 0, cut, {});
+      gemm.out = (uint8_t*)finished.at;
+      kernels->conv(gemm, one, cut, pixels, with.epilogue);
+      kernels->conv(gemm, one, 0, cut, with.epilogue);
     }
   if (memcmp(out.at, parts.at, (size_t)(pixels * row) * 4)) fail("conv: pixels in two parts differ from pixels in one");
+  with.check("conv", out, row, finished, row, 0, pixels);
+  check_rows("conv with its epilogue", finished, 0, pixels, row, 0, groups * channels,
+             [](int64_t, int32_t) { return Want{0, 0}; });
   check_rows("conv", out, 0, pixels, row, groups * channels, groups * channels, [&](int64_t p, int32_t c) {
     const int32_t g = c / channels, in_group = c % channels;
     const ChannelBlock* b = block;
@@ -242,7 +282,10 @@ void test_windows(int turn) {
   };
   {
     const Buffer<float> out((pixels + 1) * row);
-    kernels->depthwise(s, first, last, out.at + first * row, row);
+    const auto plain = [](const WindowedStream& stream, int64_t from, int64_t to, float* at, int64_t between_pixels) {
+      kernels->depthwise(stream, from, to, {}, at, between_pixels);
+    };
+    plain(s, first, last, out.at + first * row, row);
     check_rows("depthwise", out, first, last, row, s.out_channels, padded, [&](int64_t p, int32_t c) {
       double sum = bias[c], size = fabs(sum);
       for_taps(s, p, [&](int64_t pixel, int32_t tap) {
@@ -252,7 +295,13 @@ void test_windows(int turn) {
       });
       return Want{sum, size * (taps + 1) * 6e-8};
     });
-    check_split("depthwise", kernels->depthwise, out, s.out_channels);
+    check_split("depthwise", plain, out, s.out_channels);
+    const Buffer<float> finished((pixels + 1) * row);
+    const EpilogueTest with(pixels, s.out_channels);
+    kernels->depthwise(s, first, last, with.epilogue.at(first, 0), finished.at + first * row, row);
+    with.check("depthwise", out, row, finished, row, first, last);
+    check_rows("depthwise with its epilogue", finished, first, last, row, 0, padded,
+               [](int64_t, int32_t) { return Want{0, 0}; });
   }
   s.multiplier = 1;
   s.out_channels = s.c;
@@ -367,8 +416,8 @@ struct StagesTest {
   int64_t bytes[12];
   bool exact = true;
 
-  StagesTest() {
-    channels = odd_channels();
+  explicit StagesTest(int32_t of_channels) {
+    channels = of_channels;
     images = between(1, 3);
     image_pixels = between(1, 7);
     pixels = images * image_pixels;
@@ -603,7 +652,7 @@ void test_stages(int turn) {
                                     StageKind::kAbs, StageKind::kRoundI8, StageKind::kAddI8, StageKind::kMulI8,
                                     StageKind::kRoundI8Even, StageKind::kHardSwish, StageKind::kSqrt, StageKind::kRsqrt};
   constexpr int32_t kMost = sizeof kChanges / sizeof *kChanges - 1;
-  StagesTest t;
+  StagesTest t(odd_channels());
   const Reals strip(t.taken * t.row);
   if (turn % 8 == 7) {
     for (int64_t i = 0; i < strip.count; ++i) strip[i] = between(0, 3) ? real() * 20 : special();
@@ -626,6 +675,78 @@ void test_stages(int turn) {
   }
   t.run(strip);
   for (Stage& s : t.stage) free((void*)s.bias), free((void*)s.multiplier), free((void*)s.shift);
+}
+
+// Binary products that run their stages, against those that store their values.
+void test_fused_stages() {
+  constexpr StageKind kChanges[] = {StageKind::kScale, StageKind::kShift, StageKind::kClamp, StageKind::kAdd,
+                                    StageKind::kPrelu};
+  const int32_t groups = between(0, 3) ? 1 : 2, channels = 32 * between(1, 5), all = groups * channels;
+  StagesTest t(all);
+  for (int32_t i = between(0, 5); i > 0; --i) t.add(kChanges[between(0, 4)]);
+  if (between(0, 1)) t.add(StageKind::kStoreBits);
+  if (between(0, 1)) t.add(StageKind::kStore), t.add(kChanges[between(0, 4)]);
+  t.add(between(0, 1) ? StageKind::kStore : StageKind::kStoreBits);
+  for (int32_t i = 0; i < t.count; ++i)  // what must not become 0.0
+    if (t.stage[i].kind == StageKind::kClamp && between(0, 1)) {
+      t.stage[i].low = -0.0f;
+      t.stage[i].high = (float)between(0, 6);
+    }
+  const int32_t segments = between(1, 3), length = between(1, 9), words = segments * length;
+  const Buffer<uint32_t> input(groups * length + 4000), weights((int64_t)all * words);
+  for (int64_t i = 0; i < input.count; ++i) input[i] = random_word();
+  for (int64_t i = 0; i < weights.count; ++i) weights[i] = random_word();
+  const Buffer<uint32_t> offset(t.taken), segment(segments), place(words), border(t.taken);
+  for (int64_t p = 0; p < t.taken; ++p) {
+    offset[p] = (uint32_t)between(0, 3000);
+    border[p] = (uint32_t)between(0, 1);
+  }
+  for (int32_t s = 0; s < segments; ++s) segment[s] = (uint32_t)between(0, 700);
+  for (int32_t w = 0; w < words; ++w) place[w] = segment[w / length] + (uint32_t)(w % length);
+  const Reals multiplier(all), bias(all), base(2 * all), strip(t.taken * t.row);
+  for (int64_t i = 0; i < base.count; ++i) base[i] = (float)between(-64, 64);
+  for (int64_t i = 0; i < bias.count; ++i) bias[i] = between(0, 3) ? bias[i] : -0.0f;
+  ImplicitGemm gemm = {};
+  gemm.pixels = t.taken;
+  gemm.groups = groups;
+  gemm.channels = gemm.padded_channels = channels;
+  gemm.segments = segments;
+  gemm.segment_words = gemm.group_words = length;
+  gemm.input = input.at;
+  gemm.pixel_offset = offset.at;
+  gemm.segment_offset = segment.at;
+  gemm.words = words;
+  gemm.word_offset = place.at;
+  gemm.base = (const uint32_t*)base.at;
+  gemm.pixel_border = between(0, 1) ? border.at : nullptr;
+  gemm.clamps_low = between(0, 1);
+  gemm.clamps_high = between(0, 1);
+  gemm.clamp_low = -words * between(0, 16);
+  gemm.clamp_high = between(0, 16);
+  gemm.multiplier = multiplier.at;
+  gemm.bias = bias.at;
+  const Stages stages = {t.stage, t.count, all, t.image_pixels};
+  const int64_t cut = between(0, (int32_t)t.taken);
+  const auto run = [&](int64_t from, int64_t to) {
+    int64_t done = 0;
+    for (int32_t g = 0; g < groups; ++g)
+      for (int32_t c = 0, lanes; c < channels; c += lanes, done += (int64_t)lanes * words) {
+        lanes = binary->widths.lanes(channels - c);
+        binary->implicit_gemm(gemm, {g, c, lanes, lanes, weights.at + done}, from, to);
+      }
+  };
+  gemm.output = Output::kFloat;
+  gemm.out = (uint8_t*)strip.at;
+  gemm.out_stride_bytes = t.row * 4;
+  run(0, t.taken);
+  gemm.output = Output::kStages;
+  gemm.stages = &stages;
+  gemm.first = t.first;
+  gemm.out = nullptr;
+  gemm.out_stride_bytes = 0;
+  run(cut, t.taken);
+  run(0, cut);
+  t.check(strip.at);
 }
 
 void test_roofs() {
@@ -659,12 +780,14 @@ int main(int count, char** arguments) {
   if (!level) return 2;
   if (!machine_has(level->features)) return 77;
   kernels = level->model;
+  binary = level->binary;
   state = strtoull(arguments[2], nullptr, 10);
   for (int turn = 0; turn < kTurns; ++turn) {
     test_windows(turn);
     test_readers();
     test_stages(turn);
     if (turn % 3 == 0) test_conv();
+    if (binary->runs_stages) test_fused_stages();
     if (turn % 6 == 0) test_softmax(turn / 6);
   }
   test_roofs();

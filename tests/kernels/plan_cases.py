@@ -208,6 +208,21 @@ def _windows() -> None:
         stages = [Stage("store_bits", (both,)), store(out)]
         case(f"depthwise x{multiplier}", [step("depthwise", *arguments, stages=stages)])
 
+    for stride, height, width in ((1, 9, 8), (2, 5, 4)):
+        for c in (21, 48):
+            x = f32("x", 2, 9, 8, c)
+            w = window(3, 3, stride, stride, top=1, left=2 - stride)
+            arguments = (x, height, width, c, *w, 1, reals(4, 3, 3, c), reals(5, c))
+            _epilogues(f"depthwise 3x3 {stride} {c}", "depthwise", arguments, (2, height, width, c))
+
+
+def _epilogues(name: str, kind: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+    """What convolutions do by themselves, sums and limits before one store: here to channels of a larger tensor."""
+    other, wide = f32("other", *shape), f32("wide", *shape[:3], shape[3] + 19)
+    add, clamp = Stage("add", (other,)), Stage("clamp", (-0.5, 1.0))
+    for what, before in {"clamp": [clamp], "add": [add], "add clamp": [add, clamp], "clamp add": [clamp, add]}.items():
+        case(f"{name} {what}", [step(kind, *arguments, stages=[*before, store(wide, 3)])])
+
 
 def _convolutions() -> None:
     shapes = (  # name, n h w c, oc, window, out h w, groups
@@ -224,6 +239,7 @@ def _convolutions() -> None:
         arguments = (x, out_h, out_w, oc, *k, groups, weights, reals(7, oc))
         case(f"conv {name}", [step("conv", *arguments, stages=[store(out)])])
         case(f"conv {name} stages", [step("conv", *arguments, stages=[Stage("abs"), store(wide, 2)])])
+        _epilogues(f"conv {name}", "conv", arguments, (n, out_h, out_w, oc))
         for zero_point in (-128, 5):
             _integer_convolution(
                 f"conv i8 {name} {zero_point}", (n, h, w, c), oc, k, (out_h, out_w), groups, zero_point

@@ -17,7 +17,7 @@ from bnnbench.kernels.models.interpreter import VARIANTS, interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
-from tests.kernels.engine_process import HOST, WHOLE_LEVELS, EngineProcess
+from tests.kernels.engine_process import HOST, INTEGER_LEVELS, EngineProcess
 
 from .judges import Judge
 from .model_builder import Builder
@@ -238,7 +238,7 @@ def test_a_uint8_model_by_others(judge: tuple[Judge, str]) -> None:
     assert_judged(judge, uint8_model(), pixels())
 
 
-@pytest.mark.parametrize("level", WHOLE_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+@pytest.mark.parametrize("level", INTEGER_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
 def test_a_uint8_model_on_every_level(level: IsaLevel, tmp_path_factory: pytest.TempPathFactory) -> None:
     graph = uint8_model().graph()
     with started(level, tmp_path_factory.mktemp("level")) as process:

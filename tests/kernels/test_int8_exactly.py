@@ -19,7 +19,7 @@ from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
-from tests.kernels.engine_process import HOST, WHOLE_LEVELS, EngineProcess
+from tests.kernels.engine_process import HOST, INTEGER_LEVELS, EngineProcess
 
 from .judges import Judge
 from .model_builder import Builder
@@ -111,7 +111,7 @@ def grid(graph: Graph, number: int) -> Array:
     return (rng.integers(0, 256, tensor.shape) / np.float32(127.5) - 1).astype(np.float32)
 
 
-@pytest.mark.parametrize("level", WHOLE_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+@pytest.mark.parametrize("level", INTEGER_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 @pytest.mark.timeout(300)
 def test_pixel_grids_on_every_level(path: Path, level: IsaLevel, tmp_path: Path) -> None:

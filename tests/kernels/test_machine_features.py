@@ -93,17 +93,17 @@ def test_a_level_with_an_unknown_feature_is_no_engine(triple: str, tmp_path: Pat
 @pytest.mark.timeout(600)
 def test_a_new_triple_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An architecture that nothing here knows, with one level: it builds, runs and is right."""
-    emulator = shutil.which("qemu-ppc64le-static")
+    emulator = shutil.which("qemu-loongarch64-static")
     if emulator is None:
-        pytest.skip("qemu-ppc64le-static is not installed (package qemu-user-static)")
-    new = Triple("powerpc64le-linux-musl", "ppc64le", "ppc64le", "powerpc64le-linux-musl")
+        pytest.skip("qemu-loongarch64-static is not installed (package qemu-user-static)")
+    new = Triple("loongarch64-linux-musl", "loongarch64", "generic_la64", "loongarch64-linux-musl")
     # Without vector registers some loops stay loops.
     flags = ("-Wno-pass-failed",)
-    level = IsaLevel(new.name, "ppc", new.zig_cpu, 16, 2, 2, "bytes", "ppc64le", flags=flags)
+    level = IsaLevel(new.name, "la64", new.zig_cpu, 16, 2, 2, "bytes", "generic-la64", flags=flags)
     monkeypatch.setitem(TRIPLES, new.name, new)
     monkeypatch.setattr(sources, "ISA_LEVELS", (*ISA_LEVELS, level))
     with EngineProcess([emulator, build_native(new.name).path], tmp_path) as engine:
-        assert hello(engine).isas == ["ppc"]
+        assert hello(engine).isas == ["la64"]
         assert mismatches(engine, sweep()) == []
 
 
@@ -111,7 +111,7 @@ def test_an_architecture_without_a_header_of_its_own_compiles(tmp_path: Path) ->
     """Only what is in base/ knows of architectures; the rest of the engine is portable."""
     for source in sorted(sources.SOURCES.glob("base/*.cpp")):
         flags = [*sources.FLAGS, f"-I{sources.SOURCES}"]
-        run_zig(tmp_path, "powerpc64le-linux-musl", [*flags, "-c", str(source), "-o", "other.o"])
+        run_zig(tmp_path, "loongarch64-linux-musl", [*flags, "-c", str(source), "-o", "other.o"])
 
 
 def test_only_base_and_level_know_of_architectures() -> None:

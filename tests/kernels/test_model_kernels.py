@@ -12,7 +12,7 @@ import pytest
 from engine_process import HOST, runner
 
 from bnnbench.kernels.cache import cache_folder
-from bnnbench.kernels.sources import FLAGS, LEVEL, SOURCES, level_flags, level_lists, sources_in
+from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags, level_lists, sources_in
 from bnnbench.kernels.targets import DEFAULT_TRIPLES, ISA_LEVELS, TRIPLES
 
 SEEDS = (1, 2)
@@ -37,7 +37,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     sources += [
         (SOURCES / f"{name}.cpp", level.zig_cpu, level_flags(level, name))
         for level in levels
-        for name in sources_in(LEVEL)
+        for name in (*sources_in(level.folder), *level.sources)
     ]
 
     def compile_one(index: int) -> str:

@@ -78,7 +78,7 @@ def arm_levels() -> list[object]:
 def test_nothing_is_spilled_while_bits_are_counted(level: IsaLevel, tmp_path: Path) -> None:
     """The loops of the widest tiles on Arm, as compiled, touch no stack."""
     loops = counting_loops(level, tmp_path)
-    assert len(loops) == 3  # one for each form of the output
+    assert len(loops) == 4  # one for each form of the output, and that of stages
     for loop in loops:
         assert len(COUNT.findall(loop)) >= level.tile_pixels * level.tile_vectors
         assert not re.search(r"\bsp\b", loop)  # nor an address of it
@@ -89,7 +89,7 @@ def test_native_binaries_are_small_and_static() -> None:
     for triple in DEFAULT_TRIPLES:
         build = build_native(triple)
         content = build.path.read_bytes()
-        assert len(content) < 450_000, triple  # every level's kernels, binary, int8 and f32, and the plan loader
+        assert len(content) < 700_000, triple  # every level's kernels, binary, int8 and f32, and the plan loader
         assert b"/ld-musl" not in content, triple  # no interpreter: static
 
 

@@ -27,7 +27,7 @@ from bnnbench.kernels.models.tflite_file import read
 from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.fuzz.plan_mutation import mutated
-from tests.kernels.engine_process import HOST, WHOLE_LEVELS, EngineProcess, hello, runner
+from tests.kernels.engine_process import HOST, INTEGER_LEVELS, EngineProcess, hello, runner
 from tests.kernels.plan_cases import CASES, PlanCase, bits, signs, step
 from tests.kernels.plan_interpreter import run_plan
 from tests.kernels.random_graphs import graphs, input_for
@@ -59,7 +59,7 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
         yield process
 
 
-@pytest.fixture(params=WHOLE_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+@pytest.fixture(params=INTEGER_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
 def level_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineProcess]:
     """An engine at each ISA level that this machine can run, emulated or not."""
     with start(request.param, tmp_path) as process:

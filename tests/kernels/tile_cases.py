@@ -37,6 +37,8 @@ def assert_every_tile_is_right(engine: EngineProcess, products: Sequence[MicroKe
     specs += [BConv2d(h=1, w=one.pixels + 1, c=4097 * 32, oc=one.channels, kh=1, kw=1) for one in products]
     for spec in specs:
         arrays = make_data(spec, 3)
+        if spec.c > 4096 * 32:  # all bits differ: as much as there is to count
+            arrays["x"][:], arrays["filter"][:] = 0xFFFFFFFF, 0
         expected = _product(spec, arrays) if spec.kh == 1 else oracle.run(spec, arrays)
         assert compute(engine, spec, data_bytes(arrays)).tobytes() == expected.tobytes(), spec.name
 

@@ -73,8 +73,13 @@ bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32
       const int32_t lanes = widths.lanes(gemm.channels - c), left = gemm.channels - c;
       *block = {g, c, lanes, left < lanes ? left : lanes, weights};
       const uint32_t* from = filter + ((int64_t)g * gemm.channels + c) * k;
+      const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
-        for (int32_t l = 0; l < block->valid; ++l) weights[l] = from[l * k + j];
+        for (int32_t l = 0; l < block->valid; ++l) {
+          const uint32_t word = from[l * k + j];
+          if (!by_bytes) weights[l] = word;
+          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(word >> 8 * b);
+        }
       c += lanes;
     }
   }
@@ -115,7 +120,8 @@ int32_t less(int32_t bound, int32_t offset) {
 bool plan_epilogue(const BinaryConv& conv, Arena& arena, GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.output = conv.output;
-  gemm.clamps = conv.clamp_low != INT32_MIN || conv.clamp_high != INT32_MAX;
+  gemm.clamps_low = conv.clamp_low != INT32_MIN;
+  gemm.clamps_high = conv.clamp_high != INT32_MAX;
   gemm.clamp_low = less(conv.clamp_low, conv.offset);
   gemm.clamp_high = less(conv.clamp_high, conv.offset);
   if (conv.output != Output::kFloat) return true;

@@ -11,13 +11,13 @@
 
 #include "level/binary_parts.h"
 #include "level/counting.h"
+#include "level/binary_epilogue.h"
+#include "level/table_counting.h"
 #include "level/vectors.h"
 
 namespace {
 
 using bnn::ChannelBlock;
-using bnn::ImplicitGemm;
-using bnn::Output;
 
 constexpr int kPixels = BNN_TILE_PIXELS;
 constexpr int kVectors = BNN_TILE_VECTORS;
@@ -146,65 +146,10 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
 
 #endif
 
-inline Ints clamped(Ints x, int32_t low, int32_t high) {
-  x = x < low ? (Ints{} + low) : x;
-  return x > high ? (Ints{} + high) : x;
-}
-
-inline Floats clamped(Floats x, float low, float high) {
-  x = x < low ? (Floats{} + low) : x;
-  return x > high ? (Floats{} + high) : x;
-}
-
-// base - 2 * mismatches. Whole numbers up to kMaxExactFloat: exact in float, fused or not.
-inline Floats dot_product(const void* base, Words mismatches) {
-  const Floats count = __builtin_convertvector((Ints)mismatches, Floats);
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  return __builtin_elementwise_fma(count, Floats{} - 2.0f, load<Floats>(base));
-#else
-  return load<Floats>(base) - (count + count);
-#endif
-}
-
-// The epilogue of a tile: `base` has a row for each pixel, at the block's first channel; so have multiplier and bias.
-// Channels outside, pixels inside: what belongs to a channel is loaded once.
-template <Output kOutput, int M, int N>
-__attribute__((always_inline)) inline void finish(const ImplicitGemm& gemm, const uint32_t* const (&base)[M],
-                                                  int64_t channel, const Words (&sum)[M][N], uint8_t* out,
-                                                  int64_t out_stride_bytes) {
-  if constexpr (kOutput == Output::kBits) {
-    BNN_UNROLL for (int i = 0; i < M; ++i) {
-      uint64_t bits = 0;
-      BNN_UNROLL for (int n = 0; n < N; ++n)
-        bits |= (uint64_t)lane_bits((Ints)sum[i][n] > load<Ints>(base[i] + n * kLanes)) << (n * kLanes);
-      memcpy(out + i * out_stride_bytes, &bits, N * kLanes / 8);
-    }
-  } else if constexpr (kOutput == Output::kInt32) {
-    const int32_t low = gemm.clamp_low, high = gemm.clamp_high;
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Ints dot = load<Ints>(base[i] + n * kLanes) - (Ints)(sum[i][n] + sum[i][n]);
-        const Ints value = clamped(dot, low, high);
-        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
-      }
-    }
-  } else {
-    const float *multipliers = gemm.multiplier + channel, *biases = gemm.bias + channel;
-    const float low = (float)gemm.clamp_low, high = (float)gemm.clamp_high;
-    const bool clamps = gemm.clamps;
-    BNN_UNROLL for (int n = 0; n < N; ++n) {
-      const Floats multiplier = load<Floats>(multipliers + n * kLanes), bias = load<Floats>(biases + n * kLanes);
-      Floats dot[M];
-      BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = dot_product(base[i] + n * kLanes, sum[i][n]);
-      if (clamps)
-        BNN_UNROLL for (int i = 0; i < M; ++i) dot[i] = clamped(dot[i], low, high);
-      BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Floats scaled = dot[i] * multiplier;  // rounded before the bias, as the reference does
-        const Floats value = scaled + bias;
-        memcpy(out + i * out_stride_bytes + n * kBytes, &value, kBytes);
-      }
-    }
-  }
+// Of a value in `out`.
+template <Output kOutput>
+constexpr int out_bits() {
+  return kOutput == Output::kBits ? 1 : kOutput == Output::kStages ? 0 : 32;
 }
 
 template <Output kOutput, int M, int N>
@@ -213,17 +158,34 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
-  Totals<M, N> totals;
-  count_mismatches(gemm, block.weights, pixel, totals);
-  Words sum[M][N];
-  totals.sum_up(sum);
   const int64_t channel = (int64_t)block.group * gemm.padded_channels + block.first;
   const int64_t row = (int64_t)gemm.groups * gemm.padded_channels;
   const uint32_t* base[M];
   BNN_UNROLL for (int i = 0; i < M; ++i) base[i] = gemm.base + channel;
   if (gemm.pixel_border)
     BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += (int64_t)gemm.pixel_border[first + i] * row;
-  finish<kOutput, M, N>(gemm, base, channel, sum, out, out_stride_bytes);
+#if BNN_COUNTS_BY_TABLES
+  if constexpr (N * kLanes >= kTableLanes) {
+    TableSums<M, N * kLanes / kTableLanes> sums;
+    count_by_tables(gemm, block.weights, pixel, sums);
+    // Finished in parts, each of whose values fit into registers.
+    for (int c = 0; c < N * kLanes; c += 2 * kLanes) {
+      Words sum[M][2];
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        BNN_UNROLL for (int n = 0; n < 2; ++n) sum[i][n] = sums.words(i, c + n * kLanes);
+      }
+      finish<kOutput, M, 2>(gemm, base, channel + c, first, sum, out, out_stride_bytes);
+      BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += 2 * kLanes;
+      out += 2 * kLanes * out_bits<kOutput>() / 8;
+    }
+    return;
+  }
+#endif
+  Totals<M, N> totals;
+  count_mismatches(gemm, block.weights, pixel, totals);
+  Words sum[M][N];
+  totals.sum_up(sum);
+  finish<kOutput, M, N>(gemm, base, channel, first, sum, out, out_stride_bytes);
 }
 
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, uint8_t* out, int64_t out_stride_bytes);
@@ -256,7 +218,7 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   const Tile tall = tile_of<kOutput, N, kPixels>(low + 1), small = tile_of<kOutput, N, kPixels>(low);
   const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
   const bool partly = block.valid < block.lanes;
-  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + (kOutput == Output::kBits ? channel / 8 : channel * 4);
+  uint8_t* out = gemm.out + first * gemm.out_stride_bytes + channel * out_bits<kOutput>() / 8;
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const Tile compute = t < higher ? tall : small;
     const int64_t height = t < higher ? low + 1 : low;
@@ -276,6 +238,7 @@ void panel_of(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first
     case Output::kInt32: return panel<Output::kInt32, N>(gemm, block, first, last);
     case Output::kFloat: return panel<Output::kFloat, N>(gemm, block, first, last);
     case Output::kBits: return panel<Output::kBits, N>(gemm, block, first, last);
+    case Output::kStages: return panel<Output::kStages, N>(gemm, block, first, last);
   }
 }
 
@@ -286,11 +249,28 @@ static_assert(kVectors * kLanes <= 64 && kVectors >= kNarrowest);
 void implicit_gemm(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
   const int vectors = block.lanes / kLanes;
   if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last);
+  if constexpr (kVectors >= 8 * kNarrowest) {
+    if (vectors == 4 * kNarrowest) return panel_of<4 * kNarrowest>(gemm, block, first, last);
+  }
   if constexpr (kVectors >= 4 * kNarrowest) {
     if (vectors == 2 * kNarrowest) return panel_of<2 * kNarrowest>(gemm, block, first, last);
   }
   if constexpr (kVectors > kNarrowest) panel_of<kNarrowest>(gemm, block, first, last);
 }
+
+#if BNN_COUNTS_BY_TABLES
+constexpr int kByBytes = kTableLanes;
+
+// One step of a chain, and the products that it does.
+inline Words roof_step(Words sum, Words w, Words a) {
+  return (Words)((Octets)sum + (Octets)_mm256_shuffle_epi8((__m256i)a, (__m256i)w));
+}
+constexpr int64_t kRoofBits = kBytes * 4;
+#else
+constexpr int kByBytes = 0;
+inline Words roof_step(Words sum, Words w, Words a) { return count(sum, w ^ a); }
+constexpr int64_t kRoofBits = kBytes * 8;
+#endif
 
 int64_t popcount_roof(int64_t rounds) {
   constexpr int kChains = 8;  // enough to cover the latency of one round
@@ -299,16 +279,16 @@ int64_t popcount_roof(int64_t rounds) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < kChains; ++i) {
       asm volatile("" : "+" BNN_ANY_VECTOR_REGISTER(a));  // unknown to the compiler: nothing can be hoisted
-      sum[i] = count(sum[i], w ^ a);
+      sum[i] = roof_step(sum[i], w, a);
     }
   }
   for (int i = 0; i < kChains; ++i) asm volatile("" : : BNN_ANY_VECTOR_REGISTER(sum[i]));
-  return rounds * kChains * kBytes * 8;
+  return rounds * kChains * kRoofBits;
 }
 
 }  // namespace
 
 const bnn::KernelSet BNN_PART(binary) = {
-    BNN_ISA_NAME, kBytes, kPixels, false, {kNarrowest * kLanes, kVectors * kLanes}, implicit_gemm,
+    BNN_ISA_NAME, kBytes, kPixels, false, {kNarrowest * kLanes, kVectors * kLanes, kByBytes}, true, implicit_gemm,
     BNN_PART(bitpack_f32), BNN_PART(bitpack_i8), BNN_PART(bit_max_pool), popcount_roof,
 };

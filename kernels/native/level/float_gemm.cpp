@@ -4,24 +4,70 @@
 // broadcast. Each output is summed in order of k from its bias on, so no split of pixels changes a bit.
 #include "level/model_parts.h"
 
+#include "level/float_epilogue.h"
 #include "level/vectors.h"
 
 namespace {
 
 using bnn::ChannelBlock;
+using bnn::FloatEpilogue;
 using bnn::ImplicitGemm;
 
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kPixels = 6, kVectors = 4;  // 32 registers
+#if defined(__AVX512F__)
+constexpr int kPixels = 6, kVectors = 4, kNarrowPixels = 8;  // 32 registers
+#elif defined(__aarch64__)
+constexpr int kPixels = 5, kVectors = 4, kNarrowPixels = 8;  // the same, of which each pixel takes one for activations
 #elif defined(__AVX2__)
-constexpr int kPixels = 6, kVectors = 2;  // 16 registers
+constexpr int kPixels = 6, kVectors = 2, kNarrowPixels = 6;  // 16 registers
 #else
-constexpr int kPixels = 4, kVectors = 2;
+constexpr int kPixels = 4, kVectors = 2, kNarrowPixels = 4;
+#endif
+
+// Narrow blocks have fewer sums a pixel, and take more pixels to hide the latency of each.
+constexpr int most_pixels(int vectors) { return vectors == kVectors ? kPixels : kNarrowPixels; }
+
+// One k of all sums of a tile: `activation(i)` is pixel i's, in every lane.
+template <int M, int N, class Activation>
+inline void add_products(const float*& weights, Activation activation, Floats (&sum)[M][N]) {
+  Floats w[N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Floats>(weights + n * kLanes);
+  weights += N * kLanes;
+  BNN_UNROLL for (int i = 0; i < M; ++i) {
+    const Floats a = activation(i);
+    BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(w[n], a, sum[i][n]);
+  }
+}
+
+#if defined(__aarch64__)
+template <int L>
+inline Floats lane(Floats x) {
+  return __builtin_shufflevector(x, x, L, L, L, L);
+}
+
+// NEON multiplies by one lane of a vector, so four activations of a pixel take one load.
+template <int M, int N>
+inline int add_fours(const float* const (&row)[M], int words, const float*& weights, Floats (&sum)[M][N]) {
+  int j = 0;
+  for (; j + 4 <= words; j += 4) {
+    Floats a[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = load<Floats>(row[i] + j);
+    add_products(weights, [&](int i) { return lane<0>(a[i]); }, sum);
+    add_products(weights, [&](int i) { return lane<1>(a[i]); }, sum);
+    add_products(weights, [&](int i) { return lane<2>(a[i]); }, sum);
+    add_products(weights, [&](int i) { return lane<3>(a[i]); }, sum);
+  }
+  return j;
+}
+#else
+template <int M, int N>
+inline int add_fours(const float* const (&)[M], int, const float*&, Floats (&)[M][N]) {
+  return 0;
+}
 #endif
 
 template <int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, float* out,
-                                    int64_t row_floats) {
+__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first,
+                                    const FloatEpilogue& epilogue, float* out, int64_t row_floats) {
   const float* pixel[M];
   const float* input = (const float*)gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
@@ -35,21 +81,14 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
   for (int s = 0; s < gemm.segments; ++s) {
     const float* row[M];
     BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
-    for (int j = 0; j < gemm.segment_words; ++j) {
-      Floats w[N];
-      BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Floats>(weights + n * kLanes);
-      weights += N * kLanes;
-      BNN_UNROLL for (int i = 0; i < M; ++i) {
-        const Floats a = splat(row[i][j]);
-        BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(w[n], a, sum[i][n]);
-      }
-    }
+    for (int j = add_fours(row, gemm.segment_words, weights, sum); j < gemm.segment_words; ++j)
+      add_products(weights, [&](int i) { return splat(row[i][j]); }, sum);
   }
-  BNN_UNROLL for (int i = 0; i < M; ++i)
-    BNN_UNROLL for (int n = 0; n < N; ++n) memcpy(out + i * row_floats + n * kLanes, &sum[i][n], kBytes);
+  finish(epilogue, sum, out, row_floats);
 }
 
-typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, float* out, int64_t row_floats);
+typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, const FloatEpilogue&, float* out,
+                     int64_t row_floats);
 
 template <int N, int M>
 Tile tile_of(int64_t pixels) {
@@ -62,34 +101,37 @@ Tile tile_of(int64_t pixels) {
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row: in the strip, the next
 // group's channels stand there.
 template <int N>
-void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
-  const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
+void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last, FloatEpilogue epilogue) {
+  constexpr int kMost = most_pixels(N);
+  const int64_t pixels = last - first, tiles = (pixels + kMost - 1) / kMost;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row_floats = gemm.out_stride_bytes / 4;
-  const Tile tall = tile_of<N, kPixels>(low + 1), small = tile_of<N, kPixels>(low);
+  const Tile tall = tile_of<N, kMost>(low + 1), small = tile_of<N, kMost>(low);
   const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
   float* out = (float*)gemm.out + first * row_floats + channel;
+  epilogue = epilogue.at(first, channel);
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const int64_t height = t < higher ? low + 1 : low;
     if (block.valid < block.lanes) {
-      float scratch[kPixels * N * kLanes];
-      (t < higher ? tall : small)(gemm, block, pixel, scratch, N * kLanes);
-      for (int64_t i = 0; i < height; ++i)
-        memcpy(out + i * row_floats, scratch + i * N * kLanes, (size_t)block.valid * 4);
+      float scratch[kMost * N * kLanes];
+      (t < higher ? tall : small)(gemm, block, pixel, {}, scratch, N * kLanes);
+      finish_rows(epilogue, scratch, N * kLanes, height, block.valid, out, row_floats);
     } else {
-      (t < higher ? tall : small)(gemm, block, pixel, out, row_floats);
+      (t < higher ? tall : small)(gemm, block, pixel, epilogue, out, row_floats);
     }
     pixel += height;
     out += height * row_floats;
+    epilogue = epilogue.at(height, 0);
   }
 }
 
-void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last) {
+void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last,
+          const FloatEpilogue& epilogue) {
   const int vectors = block.lanes / kLanes;
-  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last);
+  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last, epilogue);
   if constexpr (kVectors > 2)
-    if (vectors == 2) return panel<2>(gemm, block, first, last);
-  panel<1>(gemm, block, first, last);
+    if (vectors == 2) return panel<2>(gemm, block, first, last, epilogue);
+  panel<1>(gemm, block, first, last, epilogue);
 }
 
 int64_t fma_roof(int64_t rounds) {

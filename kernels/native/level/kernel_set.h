@@ -3,9 +3,19 @@
 #pragma once
 #include <stdint.h>
 
+#include "level/stage.h"
+
 namespace bnn {
 
-enum class Output { kInt32, kFloat, kBits };
+// kStages: the values of kFloat, which are changed and stored by stages that fuses_with() names.
+enum class Output { kInt32, kFloat, kBits, kStages };
+
+// Whether the micro-kernels can run a stage on the sums that they have in registers.
+__attribute__((always_inline)) inline bool fuses_with(StageKind kind) {
+  return kind == StageKind::kScale || kind == StageKind::kShift || kind == StageKind::kClamp ||
+         kind == StageKind::kAdd || kind == StageKind::kPrelu || kind == StageKind::kStore ||
+         kind == StageKind::kStoreBits;
+}
 
 // Kernels compute kFloat's dot product in float: with bases and twice the counts below this, every step is exact.
 constexpr int64_t kMaxExactFloat = 1 << 24;
@@ -30,11 +40,13 @@ struct ImplicitGemm {
   const uint32_t* base;            // [borders][groups * padded_channels]
   const uint32_t* pixel_border;    // [pixels] row of `base`; null: row 0 for all
   Output output;
-  bool clamps;                     // whether the activation limits the dot product, to:
+  bool clamps_low, clamps_high;    // whether the activation limits the dot product of kFloat, to:
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
-  uint8_t* out;
+  const Stages* stages;            // kStages: whole words of channels, `groups * channels` of them
+  int64_t first;                   // kStages: pixel 0 is this one of the stages' tensors
+  uint8_t* out;                    // of the other outputs
   int64_t out_stride_bytes;        // between two pixels
 };
 
@@ -44,7 +56,7 @@ struct ChannelBlock {
   int32_t first;                   // channel within the group
   int32_t lanes;                   // one of the kernel set's widths
   int32_t valid;                   // lanes that are real channels
-  const uint32_t* weights;         // [segments * segment_words][lanes]
+  const uint32_t* weights;         // [segments * segment_words][lanes], or by bytes: see BlockWidths
 };
 
 // Where a kernel is said to read beyond an array's end: one vector of the widest ISA.
@@ -66,6 +78,9 @@ struct BitPool {
 // How many channels a block may have: powers of two from one number to another.
 struct BlockWidths {
   int32_t least, most;
+  // Binary weights of blocks of at least so many lie [word][byte][lane]; 0: of none, all lie [word][lane].
+  int32_t by_bytes = 0;
+  __attribute__((always_inline)) bool is_by_bytes(int32_t lanes) const { return by_bytes && lanes >= by_bytes; }
   // For so many channels that are left. Always inlined: the linker must not merge two levels' code.
   __attribute__((always_inline)) int32_t lanes(int32_t remaining) const {
     int32_t lanes = least;
@@ -80,6 +95,7 @@ struct KernelSet {
   int32_t tile_pixels;             // mr of the widest tile
   bool grows;                      // whether a tile of half the channels has twice the pixels
   BlockWidths widths;              // nr of the widest tile, and of narrower ones
+  bool runs_stages;                // whether the next knows kStages
   void (*implicit_gemm)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
   // Rows of `channels` values to words of 32 sign bits (1 where value < zero); the tail's unused bits are 0.
   void (*bitpack_f32)(const float* x, int64_t rows, int64_t channels, uint32_t* out);

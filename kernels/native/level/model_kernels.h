@@ -1,5 +1,6 @@
 // What one ISA level offers for whole models: f32 streams, their stages, and the roofs that go with them.
-// A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache.
+// A stream is computed in strips: some pixels' channels as rows of f32 in working memory that stays in the cache. Not so
+// where its producer can do all of its stages (FloatEpilogue): its tiles go straight to the tensor.
 //
 // Every tensor and every strip may be read (not written) up to kMaxOverread past its end, and constants are padded to
 // whole vectors of 64 bytes, so kernels need no scalar tails for reading.
@@ -24,33 +25,17 @@ struct WindowedStream {
   const float* bias;     // depthwise: [strip_row(out_channels)]
 };
 
-// The numbers are those of the file format, docs/plans.md.
-enum class StageKind : uint32_t {
-  kScale = 0, kShift = 1, kClamp = 2, kAdd = 3, kMul = 4, kAddImage = 5, kMulImage = 6, kPrelu = 7, kAbs = 8,
-  kLogistic = 9, kAddI8 = 10, kMulI8 = 11, kHardSwish = 12, kTanh = 13, kExp = 14, kSqrt = 15, kStore = 16, kStoreBits = 17, kStoreI8 = 18, kRoundI8 = 19,
-  kStoreRequantized = 20, kStoreRequantizedOnce = 21, kStoreI8Even = 22, kRoundI8Even = 23,
-  kRsqrt = 24,
-};
-
-struct Stage {
-  StageKind kind;
-  const float* constant;      // kScale kShift kPrelu: [strip_row(channels)]
-  float low, high;            // kClamp
-  uint8_t* tensor;            // kAdd* kMul* read it, kStore* write it: its first channel of pixel 0
-  int64_t stride_bytes;       // between two pixels of it (of the *Image ones: between two images)
-  float scale;                // kStoreI8* kRoundI8* kAddI8 kMulI8
-  int32_t zero_point;         // of the same, and kStoreRequantized*
-  int32_t low_i, high_i;      // kStoreRequantized*
-  const int32_t* bias;        // kStoreRequantized*: [strip_row(channels)]
-  const int32_t* multiplier;
-  const int32_t* shift;       // to the left; negative: to the right
-};
-
-struct Stages {
-  const Stage* stage;
-  int32_t count;
-  int32_t channels;
-  int64_t image_pixels;       // output pixels of one image, for the *Image stages
+// What convolutions do to their sums before they store them, the stages that most models have: adds the same place of
+// a tensor, then limits. The default leaves them as they are.
+struct FloatEpilogue {
+  float low = -__builtin_inff(), high = __builtin_inff();
+  const float* add = nullptr;  // pixel 0's first channel; null: nothing
+  int64_t add_row = 0;         // floats between two pixels of it
+  __attribute__((always_inline)) FloatEpilogue at(int64_t pixel, int64_t channel) const {
+    FloatEpilogue moved = *this;
+    if (add) moved.add += pixel * add_row + channel;
+    return moved;
+  }
 };
 
 struct ModelKernels {
@@ -58,10 +43,12 @@ struct ModelKernels {
   // start from, in order of k by fused multiply-add where the ISA has it; other epilogue fields are not used. Blocks
   // have one of `widths`. gemm.out is where pixel 0 would go; lanes beyond block.valid are not written.
   BlockWidths widths;
-  int32_t tile_pixels;         // mr
-  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel);
-  // Output pixels [first, last), to `out` with `row_floats` between two.
-  void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+  int32_t tile_pixels;         // mr of the widest blocks
+  void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel,
+               const FloatEpilogue&);
+  // Output pixels [first, last), to `out` with `row_floats` between two; the epilogue counts pixels from `first` on.
+  void (*depthwise)(const WindowedStream&, int64_t first, int64_t last, const FloatEpilogue&, float* out,
+                    int64_t row_floats);
   void (*max_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
   // Sums in order of the taps, each row of them by itself.
   void (*average_pool)(const WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);

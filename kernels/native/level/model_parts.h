@@ -6,7 +6,8 @@
 extern const bnn::ModelKernels BNN_PART(model);
 extern const bnn::IntegerKernels BNN_PART(integers);
 
-void BNN_PART(depthwise)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+void BNN_PART(depthwise)(const bnn::WindowedStream&, int64_t first, int64_t last, const bnn::FloatEpilogue&, float* out,
+                         int64_t row_floats);
 void BNN_PART(max_pool)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
 void BNN_PART(average_pool)(const bnn::WindowedStream&, int64_t first, int64_t last, float* out, int64_t row_floats);
 void BNN_PART(read_f32)(const float* from, int64_t from_stride, int64_t rows, int32_t channels, float* out,

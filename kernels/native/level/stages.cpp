@@ -99,8 +99,7 @@ inline void store(const Stage& stage, const Floats (&v)[N], const Place& at) {
   constexpr int32_t kChannels = N * kLanes;
   uint8_t* pixel = stage.tensor + at.pixel * stage.stride_bytes;
   if (stage.kind == StageKind::kStoreBits) {
-    uint64_t bits = 0;
-    BNN_UNROLL for (int n = 0; n < N; ++n) bits |= (uint64_t)lane_bits((Ints)(v[n] < 0.0f)) << (n * kLanes);
+    uint64_t bits = all_lane_bits<N>([&](int n) __attribute__((always_inline)) { return (Ints)(v[n] < 0.0f); });
     if (at.valid < kChannels) bits &= (1ull << at.valid) - 1;
     memcpy(pixel + at.channel / 8, &bits, kChannels / 8);
     return;
@@ -144,10 +143,10 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
         change<N>(v, [&](Floats x, int n) { return x + operand(n); });
         break;
       case StageKind::kClamp:
-        change<N>(v, [&](Floats x, int) {
-          x = x < stage.low ? splat(stage.low) : x;
-          return x > stage.high ? splat(stage.high) : x;
-        });
+        if (stage.low > -__builtin_inff())
+          change<N>(v, [&](Floats x, int) { return x < stage.low ? splat(stage.low) : x; });
+        if (stage.high < __builtin_inff())
+          change<N>(v, [&](Floats x, int) { return x > stage.high ? splat(stage.high) : x; });
         break;
       case StageKind::kAdd:
         change<N>(v, [&](Floats x, int n) { return x + tensor(at.pixel, n); });
@@ -200,9 +199,27 @@ inline void run_chunk(const Stages& stages, const Place& at, const float* strip)
   }
 }
 
-}  // namespace
+// Whether a stage does the same to every channel, and its tensor's pixels follow one another as the strip's do: then
+// many pixels are one with as many times the channels.
+inline bool is_flat(const Stage& stage, int32_t channels) {
+  switch (stage.kind) {
+    case StageKind::kClamp:
+    case StageKind::kAbs: return true;
+    case StageKind::kAdd:
+    case StageKind::kMul:
+    case StageKind::kStore: return stage.stride_bytes == (int64_t)channels * 4;
+    case StageKind::kStoreBits: return channels % 32 == 0 && stage.stride_bytes == channels / 8;
+    default: return false;
+  }
+}
 
-void BNN_PART(run_stages)(const Stages& stages, int64_t first, int64_t pixels, float* strip, int64_t row_floats) {
+inline bool all_flat(const Stages& stages) {
+  for (int32_t i = 0; i < stages.count; ++i)
+    if (!is_flat(stages.stage[i], stages.channels)) return false;
+  return true;
+}
+
+void run_rows(const Stages& stages, int64_t first, int64_t pixels, const float* strip, int64_t row_floats) {
   constexpr int kMost = 64 / kLanes < 8 ? 64 / kLanes : 8, kHalf = 32 / kLanes, kLeast = 16 / kLanes;
   const int32_t row = bnn::strip_row(stages.channels);
   int64_t image = stages.image_pixels ? first / stages.image_pixels : 0;
@@ -233,6 +250,16 @@ void BNN_PART(run_stages)(const Stages& stages, int64_t first, int64_t pixels, f
       left = stages.image_pixels;
     }
   }
+}
+
+}  // namespace
+
+void BNN_PART(run_stages)(const Stages& stages, int64_t first, int64_t pixels, float* strip, int64_t row_floats) {
+  const int64_t all = pixels * stages.channels;
+  if (stages.channels == row_floats && all <= INT32_MAX && all_flat(stages))
+    run_rows({stages.stage, stages.count, (int32_t)all, 0}, first, 1, strip, all);
+  else
+    run_rows(stages, first, pixels, strip, row_floats);
 }
 
 void BNN_PART(read_f32)(const float* from, int64_t from_stride, int64_t rows, int32_t channels, float* out,

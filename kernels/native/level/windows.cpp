@@ -1,9 +1,11 @@
 // Depthwise convolution and pooling for whole models, compiled once per ISA level: vectors of channels, tap after tap.
+#include "level/float_epilogue.h"
 #include "level/model_parts.h"
 #include "level/vectors.h"
 
 namespace {
 
+using bnn::FloatEpilogue;
 using bnn::Window;
 using bnn::WindowedStream;
 
@@ -26,23 +28,26 @@ inline void inside(int64_t origin, int32_t dilation, int32_t kernel, int32_t siz
   if (last < first) last = first;
 }
 
-// Calls `pixels(taps, origin, out, two)` for output pixels [first, last): `origin` is the input offset of tap (0, 0),
-// and `two` says that the next pixel of the row is meant as well, at which the same taps are inside.
+// Calls `pixels(taps, origin, out, whole)` until output pixels [first, last) are done: `origin` is the input offset of
+// tap (0, 0), and `whole` says of how many pixels from here on in the row the same taps are inside; at least one. It
+// returns how many it computed.
 template <class Pixels>
 inline void for_pixels(const WindowedStream& s, int64_t first, int64_t last, float* out, int64_t row_floats,
                        Pixels pixels) {
   const Window& w = s.window;
+  const int64_t reach = (int64_t)(w.kw - 1) * w.dw, room = s.w - 1 - reach + w.pad_left;
+  const int64_t whole_columns = room < 0 ? 0 : room / w.sw + 1;  // those that end inside, of a row
   for (int64_t p = first; p < last;) {
-    const int64_t line = p / s.out_w, image = line / s.out_h, next = (line + 1) * s.out_w;
-    const int64_t end = last < next ? last : next;
-    const int64_t y = line % s.out_h * w.sh - w.pad_top, reach = (int64_t)(w.kw - 1) * w.dw;
+    const int64_t line = p / s.out_w, image = line / s.out_h, start = line * s.out_w;
+    const int64_t end = last < start + s.out_w ? last : start + s.out_w;
+    const int64_t whole_end = end < start + whole_columns ? end : start + whole_columns;
+    const int64_t y = line % s.out_h * w.sh - w.pad_top;
     Taps taps;
     inside(y, w.dh, w.kh, s.h, taps.top, taps.bottom);
-    for (int64_t x = p % s.out_w * w.sw - w.pad_left; p < end;) {
-      const bool two = p + 1 < end && x >= 0 && x + w.sw + reach < s.w;
+    for (int64_t x = (p - start) * w.sw - w.pad_left; p < end;) {
       inside(x, w.dw, w.kw, s.w, taps.left, taps.right);
-      pixels(taps, ((image * s.h + y) * s.w + x) * s.c, out, two);
-      const int count = two ? 2 : 1;
+      const int64_t whole = x >= 0 && p < whole_end ? whole_end - p : 1;
+      const int count = pixels(taps, ((image * s.h + y) * s.w + x) * s.c, out, whole);
       p += count;
       x += count * w.sw;
       out += count * row_floats;
@@ -118,9 +123,9 @@ inline void chunks(const WindowedStream& s, const Taps& taps, int64_t origin, fl
 
 template <class Kernel>
 void run(const WindowedStream& s, int64_t first, int64_t last, float* out, int64_t row_floats) {
-  for_pixels(s, first, last, out, row_floats, [&](const Taps& taps, int64_t origin, float* to, bool two) {
-    if (two) return chunks<Kernel, 2>(s, taps, origin, to, row_floats);
-    chunks<Kernel, 1>(s, taps, origin, to, row_floats);
+  for_pixels(s, first, last, out, row_floats, [&](const Taps& taps, int64_t origin, float* to, int64_t whole) {
+    if (whole < 2) return chunks<Kernel, 1>(s, taps, origin, to, row_floats), 1;
+    return chunks<Kernel, 2>(s, taps, origin, to, row_floats), 2;
   });
 }
 
@@ -130,6 +135,80 @@ struct Depthwise {
   static Floats step(Floats sum, Floats x, const float* weights) { return multiply_add(x, load<Floats>(weights), sum); }
   static Floats finish(Floats sum, float) { return sum; }
 };
+
+// What rows of taps are far apart, in floats; out of the loops, since what they store could change a WindowedStream.
+struct Distances {
+  int64_t pixel, line, tap;  // of the image, and of weights
+};
+
+// P pixels of a row whose windows, K wide and S apart, are inside the image in full width: column after column, so each
+// sum gets its taps in their order, and what windows have in common is loaded once.
+template <int K, int S, int P, int N>
+inline void row_chunk(const Distances& next, const float* from, const float* weights, const float* bias, int32_t lines,
+                      const FloatEpilogue& epilogue, float* out, int64_t row_floats) {
+  constexpr int kColumns = (P - 1) * S + K;
+  Floats sum[P][N];
+  BNN_UNROLL for (int n = 0; n < N; ++n) {
+    const Floats start = load<Floats>(bias + n * kLanes);
+    BNN_UNROLL for (int i = 0; i < P; ++i) sum[i][n] = start;
+  }
+  for (; lines > 0; --lines, from += next.line) {
+    Floats w[K][N];
+    BNN_UNROLL for (int k = 0; k < K; ++k, weights += next.tap)
+      BNN_UNROLL for (int n = 0; n < N; ++n) w[k][n] = load<Floats>(weights + n * kLanes);
+    const float* column = from;
+    BNN_UNROLL for (int x = 0; x < kColumns; ++x, column += next.pixel) {
+      asm("" : "+r"(column));  // else a compiler keeps an address for each vector of it
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const Floats value = load<Floats>(column + n * kLanes);
+        BNN_UNROLL for (int i = 0; i < P; ++i)
+          if (x >= i * S && x - i * S < K) sum[i][n] = multiply_add(value, w[x - i * S][n], sum[i][n]);
+      }
+    }
+  }
+  finish(epilogue, sum, out, row_floats);
+}
+
+template <int K, int S, int P>
+__attribute__((noinline)) void row_tile(const WindowedStream& s, const Taps& taps, int64_t origin,
+                                        FloatEpilogue epilogue, float* out, int64_t row_floats) {
+  constexpr int kChannels = 2 * kLanes;
+  const int64_t row = bnn::strip_row(s.out_channels);
+  const Distances next = {s.c, (int64_t)s.window.dh * s.w * s.c, row};
+  const float *from = s.x + origin + taps.top * next.line, *bias = s.bias;
+  const float* weights = s.weights + taps.top * K * row;
+  int32_t left = s.c;
+  for (const int32_t lines = taps.bottom - taps.top; left > 0; left -= kChannels) {
+    if (left <= kLanes) return row_chunk<K, S, P, 1>(next, from, weights, bias, lines, epilogue, out, row_floats);
+    row_chunk<K, S, P, 2>(next, from, weights, bias, lines, epilogue, out, row_floats);
+    from += kChannels;
+    weights += kChannels;
+    bias += kChannels;
+    out += kChannels;
+    epilogue = epilogue.at(0, kChannels);
+  }
+}
+
+template <int K, int S>
+void depthwise_rows(const WindowedStream& s, int64_t first, int64_t last, const FloatEpilogue& epilogue, float* out,
+                    int64_t row_floats) {
+  FloatEpilogue here = epilogue;
+  for_pixels(s, first, last, out, row_floats, [&](const Taps& taps, int64_t origin, float* to, int64_t whole) {
+    int count = 1;
+    if (whole >= 4) {
+      row_tile<K, S, 4>(s, taps, origin, here, to, row_floats);
+      count = 4;
+    } else if (whole >= 2) {
+      row_tile<K, S, 2>(s, taps, origin, here, to, row_floats);
+      count = 2;
+    } else {
+      chunks<Depthwise, 1>(s, taps, origin, to, row_floats);
+      finish_rows(here, to, row_floats, 1, s.c, to, row_floats);
+    }
+    here = here.at(count, 0);
+    return count;
+  });
+}
 
 struct MaxPool {
   static constexpr bool kByRows = false;
@@ -162,12 +241,19 @@ __attribute__((noinline)) void depthwise_multiplied(const WindowedStream& s, con
 
 }  // namespace
 
-void BNN_PART(depthwise)(const WindowedStream& s, int64_t first, int64_t last, float* out, int64_t row_floats) {
-  if (s.multiplier == 1) return run<Depthwise>(s, first, last, out, row_floats);
-  for_pixels(s, first, last, out, row_floats, [&](const Taps& taps, int64_t origin, float* to, bool two) {
-    depthwise_multiplied(s, taps, origin, to);
-    if (two) depthwise_multiplied(s, taps, origin + (int64_t)s.window.sw * s.c, to + row_floats);
-  });
+void BNN_PART(depthwise)(const WindowedStream& s, int64_t first, int64_t last, const FloatEpilogue& epilogue,
+                         float* out, int64_t row_floats) {
+  const Window& w = s.window;
+  if (s.multiplier == 1 && w.dw == 1 && w.kw == 3 && w.sw == 1)
+    return depthwise_rows<3, 1>(s, first, last, epilogue, out, row_floats);
+  if (s.multiplier == 1 && w.dw == 1 && w.kw == 3 && w.sw == 2)
+    return depthwise_rows<3, 2>(s, first, last, epilogue, out, row_floats);
+  if (s.multiplier == 1) run<Depthwise>(s, first, last, out, row_floats);
+  else
+    for_pixels(s, first, last, out, row_floats, [&](const Taps& taps, int64_t origin, float* to, int64_t) {
+      return depthwise_multiplied(s, taps, origin, to), 1;
+    });
+  finish_rows(epilogue, out, row_floats, last - first, s.out_channels, out, row_floats);
 }
 
 void BNN_PART(max_pool)(const WindowedStream& s, int64_t first, int64_t last, float* out, int64_t row_floats) {

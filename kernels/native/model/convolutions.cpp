@@ -37,7 +37,8 @@ ImplicitGemm view(const GemmPlan& plan, int64_t first, int64_t last, uint8_t* ou
 void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
   const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
-  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels);
+  const FloatEpilogue epilogue = self.epilogue_from(first);
+  for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, epilogue);
 }
 
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
@@ -46,6 +47,26 @@ void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* o
   for (int b = 0; b < self.plan.blocks; ++b)
     self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
   if (self.finishes) finish_dots(self.dots, (const int32_t*)out, row, last - first, (uint8_t*)out, row * 4);
+}
+
+// The kernels' tiles go through the stages as well.
+void bconv_stages(const Stream& stream, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)stream;
+  ImplicitGemm gemm = view(self.plan, first, last, nullptr, 0);
+  gemm.output = Output::kStages;
+  gemm.stages = &self.stages;
+  gemm.first = first;
+  for (int b = 0; b < self.plan.blocks; ++b)
+    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+}
+
+// Whether every stage is one that tiles can run, and every tile has channels only, of whole words.
+bool can_fuse(const ConvStream& self) {
+  const ImplicitGemm& gemm = self.plan.gemm;
+  const bool has_whole_tiles = gemm.padded_channels == gemm.channels && self.stages.channels % 32 == 0;
+  bool fuses = self.binary_kernels->runs_stages && has_whole_tiles;
+  for (int32_t i = 0; i < self.stages.count; ++i) fuses &= fuses_with(self.stages.stage[i].kind);
+  return fuses;
 }
 
 // Where the windows are read from: x itself, or its padded copy.
@@ -122,6 +143,13 @@ ConvShape conv_shape(const PlanStep& step) {
   return {x.n, x.h, x.w, x.elements(), step.c, step.h, step.w, step.window, groups};
 }
 
+// Tiles whose part of the image stays in the second cache while one block of channels after another reads it.
+static int64_t direct_tiles(const PlanStep& step, int64_t tile_pixels) {
+  constexpr int64_t kImageBytes = 96 << 10;
+  const int64_t bytes = (int64_t)step.x->c * 4 * step.window.sh * step.window.sw * tile_pixels;
+  return bytes < kImageBytes ? kImageBytes / bytes : 1;
+}
+
 Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const ConvShape shape = conv_shape(step);
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
@@ -130,8 +158,9 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const bool planned = plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
                                        *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
-  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder)) return nullptr;
+  if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder, true)) return nullptr;
   self->produce = conv;
+  if (self->direct) self->strip_tiles = direct_tiles(step, self->tile_pixels);
   set_input(*self, step, builder);
   set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
   return self;
@@ -148,6 +177,10 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
     return nullptr;
   self->produce = bconv;
   keep_dots(*self, binary, builder);
+  if (!self->finishes && can_fuse(*self)) {
+    self->produce_all = bconv_stages;
+    self->scratch_bytes = self->strip_bytes = 0;
+  }
   set_input(*self, step, builder);
   set_label(*self, self->finishes ? "bconv i32" : "bconv f32", tile_pixels(*self));
   return builder.error.failed() ? nullptr : self;

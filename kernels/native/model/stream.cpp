@@ -13,12 +13,12 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
   const int64_t pixels = last - first, tiles = (pixels + self.tile_pixels - 1) / self.tile_pixels;
   const int64_t strips = (tiles + self.strip_tiles - 1) / self.strip_tiles;
   uint8_t* extra = scratch + self.strip_bytes;
+  if (self.produce_all) return self.produce_all(self, first, last);
   if (self.direct) {
-    const int64_t row = self.stages.channels;
     for (int64_t s = 0; s < strips; ++s) {
       const int64_t from = first + pixels * (tiles * s / strips) / tiles;
       const int64_t to = first + pixels * (tiles * (s + 1) / strips) / tiles;
-      self.produce(self, extra, from, to, (float*)self.direct + from * row, row);
+      self.produce(self, extra, from, to, (float*)self.direct + from * self.direct_row, self.direct_row);
     }
     return;
   }
@@ -56,10 +56,30 @@ Stage make_stage(const PlanStage& from, int32_t channels, StepBuilder& builder) 
   return to;
 }
 
+// Whether the stages are what the producer does by itself: a store alone, or a sum, limits and a store.
+void find_direct(Stream& stream, bool has_epilogue) {
+  const Stage *stage = stream.stages.stage, *last = stage + stream.stages.count - 1;
+  FloatEpilogue epilogue;
+  if (has_epilogue && stage < last && stage->kind == StageKind::kAdd) {
+    epilogue.add = (const float*)stage->tensor;
+    epilogue.add_row = stage->stride_bytes / 4;
+    ++stage;
+  }
+  if (has_epilogue && stage < last && stage->kind == StageKind::kClamp) {
+    epilogue.low = stage->low;
+    epilogue.high = stage->high;
+    ++stage;
+  }
+  if (stage != last || last->kind != StageKind::kStore) return;
+  stream.direct = last->tensor;
+  stream.direct_row = last->stride_bytes / 4;
+  stream.epilogue = epilogue;
+}
+
 }  // namespace
 
-bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly,
-                 StepBuilder& builder) {
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder,
+                 bool has_epilogue) {
   Stage* stage = builder.arena.array<Stage>(step.stages, builder.error);
   for (int32_t i = 0; stage && i < step.stages; ++i) stage[i] = make_stage(step.stage[i], step.c, builder);
   if (builder.error.failed()) return false;
@@ -73,9 +93,8 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
   stream.tile_pixels = tile_pixels;
   const int64_t row_bytes = (int64_t)stream.row_floats * 4, tile_bytes = row_bytes * tile_pixels;
   stream.strip_tiles = tile_bytes < kStripBytes ? kStripBytes / tile_bytes : 1;
-  const PlanStage& last = step.stage[step.stages - 1];
-  const bool stores_all = step.stages == 1 && last.kind == StageKind::kStore && last.tensor->c == step.c;
-  if (stores_all && (writes_exactly || step.c == stream.row_floats)) stream.direct = builder.place(*last.tensor);
+  stream.epilogue = {};  // the arena gives zeros, and this leaves sums as they are
+  if (writes_exactly || step.c == stream.row_floats) find_direct(stream, has_epilogue);
   // Balancing makes a strip at most a tile longer.
   int64_t pixels = (stream.strip_tiles + 1) * tile_pixels;
   if (pixels > stream.units) pixels = stream.units;

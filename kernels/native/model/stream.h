@@ -10,6 +10,8 @@ struct Stream : Step {
   // Pixels [first, last) of the stream, to `out` with `row_floats` between two. `extra` is what add_scratch asked for.
   void (*produce)(const Stream&, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row_floats);
   Stages stages;
+  // Instead of these, where the producer runs the stages itself.
+  void (*produce_all)(const Stream&, int64_t first, int64_t last);
   bool is_integer;       // produces i32, for its only stage, which requantizes them
   int32_t row_floats;
   int64_t tile_pixels;   // what the micro-kernel takes at once
@@ -21,11 +23,17 @@ struct Stream : Step {
     from.out += pixel * store.stride_bytes;
     return from;
   }
-  uint8_t* direct;       // where the stream goes when storing it is all there is to do, and nothing else lies there
+  // Where the stream goes when the producer does all there is to do, as the epilogue says; null: through strips.
+  uint8_t* direct;
+  int64_t direct_row;    // floats between two pixels of it
+  FloatEpilogue epilogue;
+  FloatEpilogue epilogue_from(int64_t first) const { return epilogue.at(first, 0); }
 };
 
-// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels.
-bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder);
+// Stages and strips; `tile_pixels` is the micro-kernel's height. `writes_exactly`: never beyond a pixel's channels;
+// `has_epilogue`: `produce` heeds Stream::epilogue.
+bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool writes_exactly, StepBuilder& builder,
+                 bool has_epilogue = false);
 // Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
 bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.

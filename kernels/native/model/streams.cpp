@@ -203,6 +203,11 @@ struct DepthwiseStep : WindowedStep {
   int64_t row;  // elements of a row of x
 };
 
+void depthwise(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
+  const DepthwiseStep& self = (const DepthwiseStep&)stream;
+  self.kernels->depthwise(self.window, first, last, self.epilogue_from(first), out, row);
+}
+
 // Steps from the zero point are whole numbers that f32 holds exactly.
 void convert_rows(const Step& step, int64_t first, int64_t last) {
   const DepthwiseStep& self = (const DepthwiseStep&)step;
@@ -226,7 +231,7 @@ Step* build_stream(const PlanStep& step, StepBuilder& builder) {
 
 Step* build_depthwise(const PlanStep& step, StepBuilder& builder) {
   DepthwiseStep* self = builder.arena.array<DepthwiseStep>(1, builder.error);
-  if (!self || !init_stream(*self, step, 1, false, builder)) return nullptr;
+  if (!self || !init_stream(*self, step, 1, false, builder, true)) return nullptr;
   const PlanTensor& x = *step.x;
   const int64_t taps = (int64_t)step.window.kh * step.window.kw, row = strip_row(step.c);
   const bool integers = x.dtype == DType::kI8;
@@ -250,8 +255,7 @@ Step* build_depthwise(const PlanStep& step, StepBuilder& builder) {
     image = self->converted;
   }
   self->window = {image, x.n, x.h, x.w, x.c, step.h, step.w, step.c, step.window, step.multiplier, weights, bias};
-  self->compute = builder.kernels.model->depthwise;
-  self->produce = look;
+  self->produce = depthwise;
   self->cost_ns += 0.1 * (double)self->units * step.c * (double)taps;
   snprintf(self->label, sizeof self->label, "%s", integers ? "depthwise i8 as f32" : "depthwise f32");
   return self;

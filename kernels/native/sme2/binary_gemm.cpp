@@ -142,7 +142,7 @@ BNN_INLINE void write_values(const Epilogue& e, const uint32_t* base, int row, u
       // Whole numbers up to kMaxExactFloat: exact, fused or not.
       svfloat32_t dot = svld1_f32(all, (const float*)base + at);
       dot = svmls_x(all, dot, svcvt_f32_x(all, differ), 2.0f);
-      if (e.gemm.clamps) dot = svmin_x(all, svmax_x(all, dot, (float)low), (float)high);
+      if (e.gemm.clamps_low || e.gemm.clamps_high) dot = svmin_x(all, svmax_x(all, dot, (float)low), (float)high);
       const int64_t channel = e.channel + at;
       const svfloat32_t scaled = svmul_x(all, dot, svld1_f32(all, e.gemm.multiplier + channel));
       svst1(real, (float*)out + at, svadd_x(all, scaled, svld1_f32(all, e.gemm.bias + channel)));
@@ -249,6 +249,7 @@ BNN_INLINE void panels_of(const ImplicitGemm& gemm, const ChannelBlock& block, i
     case Output::kInt32: return panels<Output::kInt32, kDown>(gemm, block, first, last);
     case Output::kFloat: return panels<Output::kFloat, kDown>(gemm, block, first, last);
     case Output::kBits: return panels<Output::kBits, kDown>(gemm, block, first, last);
+    case Output::kStages: __builtin_trap();  // runs_stages is false
   }
 }
 
@@ -277,6 +278,6 @@ __arm_new("za") __arm_locally_streaming int64_t popcount_roof(int64_t rounds) {
 }  // namespace
 
 bnn::KernelSet BNN_PART(binary) = {
-    BNN_ISA_NAME, 0, 0, true, {0, 0}, implicit_gemm,
+    BNN_ISA_NAME, 0, 0, true, {0, 0}, false, implicit_gemm,
     BNN_OTHER(bitpack_f32), BNN_OTHER(bitpack_i8), BNN_OTHER(bit_max_pool), popcount_roof,
 };
