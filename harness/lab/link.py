@@ -195,7 +195,7 @@ def _closed(client: Client) -> None:
 
 
 def _within(seconds: float, connect: Callable[[], Client]) -> Client:
-    """A client that connects in time: when a scheduler goes away in the middle, Dask may wait for ever, whatever its own
+    """A client that connects in time: when a scheduler goes away meanwhile, Dask may wait for ever, whatever its own
     limit is. Raises TimeoutError, and as `connect`."""
     made: ThreadFuture[Client] = ThreadFuture()
 
