@@ -34,6 +34,7 @@ def ab(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    lab: str | None = None,
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
@@ -58,6 +59,7 @@ def ab(
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
         store: Folder of stored runs; default: `runs` in the project.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        lab: Address of the lab that has the devices, such as "tls://lab.local:8786".
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
 
@@ -82,9 +84,9 @@ def ab(
     budget_s = duration(budget)
     asked = {"base": base, "head": head, "device": device, "threads": threads, "filter": filter, "budget": budget}
     asked |= {"any": any, "all": all, "tails": tails, "deadline": deadline, "starts": starts}
-    words = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
+    words = command("ab", files, {**asked, "trust": trust, "store": store, "inventory": inventory, "lab": lab})
     extras = Extras(tails, nanoseconds(deadline), starts)
-    with calling(words, progress, store, device, inventory, threads, filter, any=any, all=all) as call:
+    with calling(words, progress, store, device, inventory, threads, filter, lab=lab, any=any, all=all) as call:
         done = compare_sides(call, paths(files), base, head, budget_s=budget_s, trusts=trust, extras=extras)
     return run_of(done, call.store)
 
@@ -141,6 +143,7 @@ def check(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    lab: str | None = None,
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Check:
@@ -162,6 +165,7 @@ def check(
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
         store: Folder of stored runs; default: `runs` in the project.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        lab: Address of the lab that has the devices, such as "tls://lab.local:8786".
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
 
@@ -190,7 +194,7 @@ def check(
     asked |= {"any": any, "all": all}
     if max_inconclusive != "100%":
         asked["max_inconclusive"] = max_inconclusive
-    words = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory})
+    words = command("check", files, {**asked, "trust": trust, "store": store, "inventory": inventory, "lab": lab})
     checks = planned(
         *(where, names(baseline), head),
         files=paths(files),
@@ -198,8 +202,9 @@ def check(
         inventory=path_of(inventory),
         budget_s=budget_s,
         trusts=trust,
+        lab=lab,
     )
-    calls = lambda: calling(words, progress, store, device, inventory, None, filter, any=any, all=all)  # noqa: E731
+    calls = lambda: calling(words, progress, store, device, inventory, None, filter, lab=lab, any=any, all=all)  # noqa: E731
     runs, statuses, all_remarks, errors = [], [], [], []
     for done in checked(checks, calls, teller(progress), strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(where, lambda error: str(plain(error))))

@@ -37,6 +37,7 @@ def run(
     trust: bool = False,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    lab: str | None = None,
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
@@ -60,11 +61,12 @@ def run(
         tails: Also time single executions, for p99 and p99.9.
         deadline: Also count executions that take longer, such as "33ms".
         starts: Also time processes from start to first result, with their files in memory and not.
-        resume: Finish a run that was cut off: its id, a unique prefix, or "latest". Only store, inventory and trust can
-            be given with it.
+        resume: Finish a run that was cut off: its id, a unique prefix, or "latest". Only store, inventory, lab and
+            trust can be given with it.
         trust: Trust a run or baseline from elsewhere: run its programs and read its files.
         store: Folder of stored runs; default: `runs` in the project.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        lab: Address of the lab that has the devices, such as "tls://lab.local:8786".
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
 
@@ -86,17 +88,20 @@ def run(
 
     results = opened(store)
     if resume is not None:
+        from ..lab.choose import hosts_at
         from ..run.resume import resume_run
 
         elsewhere = names(device) not in ([], ["local"])
         others = [files, engine, threads, filter, layers, shape, tails, deadline, starts, elsewhere, all]
         if [each for each in others if each] or {any, invocations} != {None}:
             raise CallError(
-                "resume goes with store, inventory, wait, trust and progress only: a run knows its own suite, devices "
-                "and engines."
+                "resume goes with store, inventory, lab, wait, trust and progress only: a run knows its own suite, "
+                "devices and engines."
             )
         with watched(progress) as watcher:
-            done = resume_run(results, resume, watcher, inventory=path_of(inventory), trusts=trust)
+            done = resume_run(
+                results, resume, watcher, inventory=path_of(inventory), trusts=trust, hosts_of=hosts_at(lab)
+            )
         return run_of(done, results)
     from ..cli.words import nanoseconds
     from ..plan.extras import Extras
@@ -112,9 +117,9 @@ def run(
         "deadline": deadline,
         "starts": starts,
     }
-    words = command("run", files, {**asked, "store": store, "inventory": inventory})
+    words = command("run", files, {**asked, "store": store, "inventory": inventory, "lab": lab})
     extras = Extras(tails, nanoseconds(deadline), starts)
-    with calling(words, progress, store, device, inventory, threads, filter, any=any, all=all) as call:
+    with calling(words, progress, store, device, inventory, threads, filter, lab=lab, any=any, all=all) as call:
         done = run_files(
             *(call, paths(files)),
             engines=names(engine) or None,
@@ -147,6 +152,7 @@ def evaluate(
     invocations: int = 7,
     store: str | PathLike[str] | None = None,
     inventory: str | PathLike[str] | None = None,
+    lab: str | None = None,
     wait: str | float | None = None,
     progress: bool = False,
 ) -> Run:
@@ -173,6 +179,7 @@ def evaluate(
         invocations: Fresh processes per model for its latency; 0: accuracy only.
         store: Folder of stored runs; default: `runs` in the project.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
+        lab: Address of the lab that has the devices, such as "tls://lab.local:8786".
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".
         progress: Show progress on stderr.
 
@@ -207,9 +214,10 @@ def evaluate(
         "engine": engine,
         "store": store,
         "inventory": inventory,
+        "lab": lab,
     }
     words = command("evaluate", models, {**asked, "threads": threads, "invocations": invocations, **options})
-    with calling(words, progress, store, device, inventory, threads, any=any, all=all) as call:
+    with calling(words, progress, store, device, inventory, threads, lab=lab, any=any, all=all) as call:
         done = evaluate_models(
             call,
             [str(model) for model in paths(models)],
@@ -236,6 +244,7 @@ def calling(
     threads: int | str | Sequence[int] | None = None,
     filter: str | None = None,
     *,
+    lab: str | None = None,
     any: int | None = None,
     all: bool = False,
 ) -> "Iterator[Call]":
@@ -247,4 +256,4 @@ def calling(
     if (any is not None or all) and device == "local":  # the default
         device = ()
     with watched(progress) as watcher:
-        yield Call(results, watcher, said, names(device), path_of(inventory), *known, any, all)
+        yield Call(results, watcher, said, names(device), path_of(inventory), *known, lab, any, all)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bnnbench.devices.errors import DeviceError, InventoryError
-from bnnbench.devices.facts import cores_of
+from bnnbench.devices.facts import DeviceFacts, cores_of
 from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.known_facts import remember
 from bnnbench.devices.probe import probe
@@ -46,44 +47,52 @@ def reach(spec: DeviceSpec, engines: Sequence[Engine], tell: Tell) -> Reached:
     try:
         facts = probe(transport)
         remember(spec, facts)
-        if facts.system not in (None, "Linux"):
-            raise DeviceError(f"device {spec.name!r} cannot be measured: {facts['triple'].source}.")
-        cores = cores_of(spec, facts)
-        isas: dict[str, str | None] = {}
-        builds: dict[str, EngineFiles] = {}
-        lacks: dict[str, Refusal] = {}
-        triple = facts.triple
         started = time.monotonic_ns()
-        if triple is not None:
-            # The native binary is always there: it launches every other engine and holds the lock.
-            for engine in {
-                LAUNCHER: ENGINES[LAUNCHER],
-                **{e.name: e for e in engines},
-            }.values():
-                if engine.refusal(1, triple, spec.is_local) is None:
-                    isa = engine.isa_for(triple, facts.isa_features)
-                    files = engine.prepare(triple, isa, tell)
-                    if lacking := _lacking(engine, files.program, transport):
-                        lacks[engine.name] = lacking
-                    else:
-                        isas[engine.name], builds[engine.name] = isa, files
-        launcher = builds[LAUNCHER].build.path if LAUNCHER in builds else Path()
-        target = Target(spec, facts, cores, isas, builds, launcher, lacks=lacks)
-        if transport.emulator and triple is not None:
-            target = _emulated(target, transport.emulator, tell)
+        lacking = partial(_lacking, transport)
+        target = target_of(spec, facts, engines, transport.emulator, tell, lacking)
         return Reached(target, transport, time.monotonic_ns() - started)
-    except BuildError as error:
-        transport.close()
-        raise CannotMeasure(str(error)) from error
     except BaseException:
         transport.close()
         raise
 
 
-def _lacking(engine: Engine, program: str, transport: Transport) -> Refusal | None:
-    """Why an engine cannot be started by a program that should be on the device. Raises DeviceError."""
-    if not program:
-        return None
+def target_of(
+    spec: DeviceSpec,
+    facts: DeviceFacts,
+    engines: Sequence[Engine],
+    emulator: Emulator | None,
+    tell: Tell,
+    lacking: Callable[[Engine, str], Refusal | None],
+) -> Target:
+    """A device by its facts, with the engines that it can run, built here. `lacking` says why an engine cannot be
+    started by a program that should be on the device. Raises DeviceError, CannotMeasure."""
+    if facts.system not in (None, "Linux"):
+        raise DeviceError(f"device {spec.name!r} cannot be measured: {facts['triple'].source}.")
+    cores = cores_of(spec, facts)
+    isas: dict[str, str | None] = {}
+    builds: dict[str, EngineFiles] = {}
+    lacks: dict[str, Refusal] = {}
+    triple = facts.triple
+    try:
+        if triple is not None:
+            # The native binary is always there: it launches every other engine and holds the lock.
+            for engine in {LAUNCHER: ENGINES[LAUNCHER], **{e.name: e for e in engines}}.values():
+                if engine.refusal(1, triple, spec.is_local) is None:
+                    isa = engine.isa_for(triple, facts.isa_features)
+                    files = engine.prepare(triple, isa, tell)
+                    if files.program and (refusal := lacking(engine, files.program)):
+                        lacks[engine.name] = refusal
+                    else:
+                        isas[engine.name], builds[engine.name] = isa, files
+        launcher = builds[LAUNCHER].build.path if LAUNCHER in builds else Path()
+        target = Target(spec, facts, cores, isas, builds, launcher, lacks=lacks)
+        return _emulated(target, emulator, tell) if emulator and triple is not None else target
+    except BuildError as error:
+        raise CannotMeasure(str(error)) from error
+
+
+def _lacking(transport: Transport, engine: Engine, program: str) -> Refusal | None:
+    """Asks the device. Raises DeviceError."""
     name = engine.recorded_as
     if transport.emulator:
         return Refusal(f"the engine '{name}' has no binary, and nothing else is run on an emulated CPU", "no_binary")

@@ -15,6 +15,7 @@ from .options import (
     DeviceOption,
     FilterOption,
     InventoryOption,
+    LabOption,
     StartsOption,
     StoreOption,
     TailsOption,
@@ -54,6 +55,7 @@ def ab(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: Annotated[
         Path | None,
@@ -80,7 +82,7 @@ def ab(
     from .words import nanoseconds, pattern, seconds, thread_counts
 
     results = Store(store)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), any=any, all=all) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = compare_sides(call, files or [], base, head, budget_s=seconds(budget), trusts=trust, extras=extras)
     rows = verdict_rows(result.stored)

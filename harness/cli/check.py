@@ -17,6 +17,7 @@ from .options import (
     DebugOption,
     FilterOption,
     InventoryOption,
+    LabOption,
     StoreOption,
     TrustOption,
     WaitOption,
@@ -87,6 +88,7 @@ def check(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     debug: DebugOption = False,
 ) -> int:
@@ -118,10 +120,16 @@ def check(
     all_remarks: list[Remarks] = []
     trouble: list[Exception] = []
     checks = planned(
-        results, baseline, head, files=files, devices=device, inventory=inventory, budget_s=budget_s, trusts=trust
+        *(results, baseline, head),
+        files=files,
+        devices=device,
+        inventory=inventory,
+        budget_s=budget_s,
+        trusts=trust,
+        lab=lab,
     )
     run_ids: list[str] = []
-    calls = lambda: called(results, device, inventory, filter=words, any=any, all=all)  # noqa: E731
+    calls = lambda: called(results, device, inventory, filter=words, lab=lab, any=any, all=all)  # noqa: E731
     for done in checked(checks, calls, _tell, strict=strict, most_unclear=most_unclear):
         all_remarks.append(done.remarks(results, lambda error: explain(error)[0]))
         if done.result is None:

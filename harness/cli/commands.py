@@ -82,6 +82,7 @@ COMMANDS: dict[str, Command] = {
         "selftest:app",
         "Write a redacted test report of a device, to attach to an issue: kernels, roofs, noise, counters, facts.",
     ),
+    "lab": Command("lab:app", "Share the devices of several hosts: queue, status, hosts. Needs bnnbench[lab]."),
     "schema": Command("schema:app", "Print the JSON Schema of what a command prints with --json."),
     "completion": Command("completion:app", "Print a shell's completion script."),
 }

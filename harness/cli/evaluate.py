@@ -14,6 +14,7 @@ from .options import (
     DeviceOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StoreOption,
     ThreadsOption,
@@ -78,6 +79,7 @@ def evaluate(
     invocations: Annotated[int, Parameter(help="Fresh processes per model for its latency; 0: accuracy only.")] = 7,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -94,7 +96,7 @@ def evaluate(
     from .terminal import Console
 
     compared = _compared(reference_images)
-    with called(Store(store), device, inventory, [threads], any=any, all=all) as call:
+    with called(Store(store), device, inventory, [threads], lab=lab, any=any, all=all) as call:
         result = evaluate_models(
             call,
             models,

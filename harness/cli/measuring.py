@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bnnbench.results.store.runs import Store
 
+from ..lab.choose import hosts_at
 from ..run.execute import RunResult
 from ..run.resume import resume_run
 from ..tasks.measure import Call
@@ -36,15 +37,16 @@ def called(
     threads: list[int] | None = None,
     filter: str | None = None,
     *,
+    lab: str | None = None,
     any: int | None = None,
     all: bool = False,
 ) -> Iterator[Call]:
     """The call that this command line is, displayed."""
     with displayed() as display:
-        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, any, all)
+        yield Call(store, display, ["bnnbench", *sys.argv[1:]], devices, inventory, threads, filter, lab, any, all)
 
 
-def finish(store: Store, run: str, inventory: Path | None, trusts: bool) -> RunResult:
-    """The rest of a run that was cut off. Raises as `resume_run`."""
+def finish(store: Store, run: str, inventory: Path | None, trusts: bool, lab: str | None) -> RunResult:
+    """The rest of a run that was cut off; `lab` goes before the address of before. Raises as `resume_run`."""
     with displayed() as display:
-        return resume_run(store, run, display, inventory=inventory, trusts=trusts)
+        return resume_run(store, run, display, inventory=inventory, trusts=trusts, hosts_of=hosts_at(lab))

@@ -19,6 +19,10 @@ InventoryOption = Annotated[
     Path | None,
     Parameter(name="--inventory", help="Device list; default: devices.toml here or in a parent folder, then your own."),
 ]
+LabOption = Annotated[
+    str | None,
+    Parameter(name="--lab", help="Address of the lab that has the devices, such as tls://lab.local:8786."),
+]
 JsonOption = Annotated[bool, Parameter(name="--json", negative="", show_default=False, help="Print JSON.")]
 DeviceOption = Annotated[
     list[str], Parameter(name=["--device", "-d"], negative="", show_default="local", help=DEVICE_HELP)

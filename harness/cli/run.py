@@ -17,6 +17,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StartsOption,
     StoreOption,
@@ -57,6 +58,7 @@ def run(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -76,11 +78,11 @@ def run(
         asked = [files, device, all, engine, threads, filter, layers, shape, tails, deadline, starts]
         if [each for each in asked if each] or {any, invocations} != {None}:
             raise CallError(
-                "--resume goes with --store, --inventory, --wait, --trust and --json only: a run knows its own suite, "
-                "devices and engines."
+                "--resume goes with --store, --inventory, --lab, --wait, --trust and --json only: a run knows its own "
+                "suite, devices and engines."
             )
-        return show_run(finish(results, resume, inventory, trust), results, store, json)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), any=any, all=all) as call:
+        return show_run(finish(results, resume, inventory, trust, lab), results, store, json)
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         extras = Extras(tails, nanoseconds(deadline), starts)
         result = run_files(
             *(call, files or []),

@@ -15,6 +15,7 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     ShapeOption,
     StoreOption,
     ThreadCountsOption,
@@ -64,6 +65,7 @@ def sustain(
     trust: TrustOption = False,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     wait: WaitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -82,7 +84,7 @@ def sustain(
         asked = [files, device, all, engine, threads, shape, filter]
         if [each for each in asked if each] or {any, fps, minutes} != {None}:
             raise CallError("--resume goes with --store, --inventory, --wait, --trust and --json only.")
-        return _ended(finish(results, resume, inventory, trust), json, store)
+        return _ended(finish(results, resume, inventory, trust, lab), json, store)
     minutes = 30.0 if minutes is None else minutes
     if not 0 < minutes <= _LONGEST_MIN:
         raise CallError(f"--minutes {minutes:g} is not a length of time; it is more than 0 and at most {_LONGEST_MIN}.")
@@ -91,7 +93,7 @@ def sustain(
     seconds = minutes * 60
     window_s = min(_LONGEST_WINDOW_S, max(_SHORTEST_WINDOW_S, seconds / _WINDOWS))
     plan = Sustain(seconds=seconds, window_s=window_s, pause_s=min(300.0, seconds / 10), fps=fps)
-    with called(results, device, inventory, thread_counts(threads), pattern(filter), any=any, all=all) as call:
+    with called(results, device, inventory, thread_counts(threads), pattern(filter), lab=lab, any=any, all=all) as call:
         names = [name for word in engine for name in word.split(",")] if engine else None
         result = sustain_files(call, files or [], plan, engines=names, shapes=shape or ())
     return _ended(result, json, store)

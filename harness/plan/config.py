@@ -45,6 +45,8 @@ class RunConfig(msgspec.Struct, frozen=True):
     inventory: str | None = None
     inventory_given: bool = False
     """Whether the user named it; a file that was only found may not decide how this machine is used."""
+    lab: str | None = None
+    """The address of the lab that has the devices, under the names of its hosts' inventories."""
 
     def chosen_engines(self) -> list[Engine]:
         """Raises CallError for an engine that is neither built in nor in the suite, or is to be a file and has none."""

@@ -11,12 +11,10 @@ from bnnbench.devices.errors import DeviceBusy, DeviceLost
 from bnnbench.results.records import DeviceEvent
 
 from ..bench.context import RunContext
-from ..bench.fitness import note_ending
 from ..bench.stop import Interrupted
 from ..bench.trouble import concerns_all, is_fault, keep_trace, sentence, trace
 from ..clock import now
-from ..session.base import DeviceSession
-from .comeback import run_patiently
+from .hosts import DeviceWork
 
 _STOP_S = 15.0
 _POLL_S = 0.2
@@ -32,9 +30,7 @@ class Ending:
     interrupted: bool = False
 
 
-def measure_machines(
-    machines: Sequence[Sequence[str]], sessions: Mapping[str, DeviceSession], context: RunContext
-) -> Ending:
+def measure_machines(machines: Sequence[Sequence[str]], works: Mapping[str, DeviceWork], context: RunContext) -> Ending:
     """`machines` lists the devices of each machine. Never raises; a second interrupt does not wait."""
     ending = Ending()
     # Events, not Thread.join: an interrupt inside a join makes a living thread look finished.
@@ -43,7 +39,7 @@ def measure_machines(
     def measure(names: Sequence[str], event: threading.Event) -> None:
         try:
             for name in names:
-                _measure_device(name, sessions[name], context, ending)
+                _measure_device(name, works[name], context, ending)
         except Interrupted:
             pass
         except BaseException as error:
@@ -70,16 +66,14 @@ def measure_machines(
     return ending
 
 
-def _measure_device(name: str, session: DeviceSession, context: RunContext, ending: Ending) -> None:
+def _measure_device(name: str, work: DeviceWork, context: RunContext, ending: Ending) -> None:
     begun = time.monotonic_ns()
     try:
-        run_patiently(session, context)
-        note_ending(session.target.spec, None, context.watcher.note)
+        work.run()
     except Exception as error:
         if concerns_all(error):
             raise
         context.stop.check()
-        note_ending(session.target.spec, error, context.watcher.note)
         ending.lost[name] = sentence(name, error)
         kind = "lock" if isinstance(error, DeviceBusy) else "lost" if isinstance(error, DeviceLost) else "gave_up"
         context.append(DeviceEvent(device=name, kind=kind, message=ending.lost[name], started=now()))
@@ -87,5 +81,5 @@ def _measure_device(name: str, session: DeviceSession, context: RunContext, endi
             with context.quiet:
                 keep_trace(context.writer.path, trace(name, error))
     finally:
-        session.transport.close()
-        ending.wall_ns[name] = time.monotonic_ns() - begun + session.builds_ns
+        work.close()
+        ending.wall_ns[name] = time.monotonic_ns() - begun + work.builds_ns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from bnnbench.results.store.runs import Store, StoredRun
 from bnnbench.results.tables.run_files import finish
 
 from ..bench.context import Watcher
-from ..bench.reach import Reached
 from ..clock import now
 from ..errors import CallError
 from ..plan.config import RunConfig, config_of, inventory_path
+from ..plan.target import Target
 from ..plan.trusted import require_own_run
 from .execute import RunResult, execute
+from .hosts import Hosts, ThisHost
 from .indexing import add_to_index
 from .ready import Ready, ready_to_run
 
@@ -27,12 +28,18 @@ _REBOOTED = "rebooted since the run began"
 
 
 def resume_run(
-    store: Store, selector: str, watcher: Watcher, *, inventory: Path | None = None, trusts: bool = False
+    store: Store,
+    selector: str,
+    watcher: Watcher,
+    *,
+    inventory: Path | None = None,
+    trusts: bool = False,
+    hosts_of: Callable[[RunConfig], Hosts] = lambda config: ThisHost(config.health),
 ) -> RunResult:
     """Finishes a run that was cut off; what is in its journal is not measured again. Raises as `start_run`.
 
     `inventory` goes before the one that the run was begun with. `trusts`: the user says that what the run names may be
-    executed, wherever it is from.
+    executed, wherever it is from. `hosts_of` a run's config are those that have its devices.
     """
     stored = store.run(selector)
     if _is_complete(stored):
@@ -48,9 +55,12 @@ def resume_run(
     require_own_run(stored, config, "resume", trusts)
     if inventory is not None:
         config = msgspec.structs.replace(config, inventory=inventory_path(inventory), inventory_given=True)
-    with store.reopen(selector) as writer, ready_to_run(config, watcher, known=writer.record.devices) as ready:
+    with (
+        store.reopen(selector) as writer,
+        ready_to_run(config, watcher, hosts_of(config), known=writer.record.devices) as ready,
+    ):
         _require_same(writer.record, ready)
-        for name in _rebooted(writer.record, ready.reached):
+        for name in _rebooted(writer.record, ready.targets):
             writer.append(DeviceEvent(device=name, kind="rebooted", message=_REBOOTED, started=now()))
         result = execute(store, writer, config, ready, watcher)
         return replace(result, failures=_left_out(config, writer.record) | result.failures)
@@ -72,16 +82,16 @@ def _is_complete(run: StoredRun) -> bool:
     return run.end is not None and run.end.outcome == "complete" and not failed and not missing
 
 
-def _rebooted(record: RunRecord, reached: Sequence[Reached]) -> list[str]:
-    names = {item.target.spec.name: item.target.facts for item in reached}
+def _rebooted(record: RunRecord, targets: Sequence[Target]) -> list[str]:
+    names = {target.spec.name: target.facts for target in targets}
     return [name for name, facts in names.items() if rebooted(record.devices.get(name, {}), facts.to_dict())]
 
 
 def _require_same(record: RunRecord, ready: Ready) -> None:
     """A resumed run must be the same run: same machines, same workloads, same engine builds."""
-    for item in ready.reached:
-        name, address = item.target.spec.name, item.target.spec.address
-        if other := difference(record.devices.get(name, {}), item.target.stored_facts):
+    for target in ready.targets:
+        name, address = target.spec.name, target.spec.address
+        if other := difference(record.devices.get(name, {}), target.stored_facts):
             raise CallError(
                 f"run {record.run_id} cannot be resumed: device '{name}' ({address}) is not the machine of before: "
                 f"{other}; connect the original one, or start a new run."

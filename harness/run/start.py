@@ -13,16 +13,19 @@ from ..plan.cases import MeasurementPlan, refused_models
 from ..plan.config import RunConfig
 from ..plan.run_record import make_record
 from .execute import RunResult, execute
+from .hosts import Hosts, ThisHost
 from .ready import ready_to_run
 
 
-def start_run(config: RunConfig, store: Store, watcher: Watcher, command: Sequence[str]) -> RunResult:
-    """Measures a suite from the beginning. Raises HarnessError, InventoryError, StoreError; what has measured nothing
-    by then leaves no run behind."""
-    with ready_to_run(config, watcher) as ready:
+def start_run(
+    config: RunConfig, store: Store, watcher: Watcher, command: Sequence[str], hosts: Hosts | None = None
+) -> RunResult:
+    """Measures a suite from the beginning; `hosts` have its devices, None: this one. Raises HarnessError,
+    InventoryError, StoreError; what has measured nothing by then leaves no run behind."""
+    with ready_to_run(config, watcher, hosts or ThisHost(config.health)) as ready:
         if not ready.plan.records:
             raise CallError(_nothing(config, ready.plan))
-        record = make_record(config, ready.plan, ready.comparisons, [item.target for item in ready.reached], command)
+        record = make_record(config, ready.plan, ready.comparisons, ready.targets, command)
         writer = store.create(store.in_order(record))
         try:
             sign(writer.path / "run.json")

@@ -52,9 +52,10 @@ def planned(
     inventory: Path | None,
     budget_s: float | None,
     trusts: bool = False,
+    lab: str | None = None,
 ) -> list[Check]:
     """The checks of each baseline, in the order given; with `trusts` also of one from elsewhere. `head` None: what the
-    baseline was measured with. Cases are those that the baseline was measured of.
+    baseline was measured with. Cases are those that the baseline was measured of. With a `lab`, it knows the devices.
 
     Raises CallError, StoreError, SuiteError.
     """
@@ -73,7 +74,7 @@ def planned(
             always = not is_own_baseline(baselines, name)
             suite, changed = (load_suites(files), []) if files else _suite(baseline, base.models, always)
             _require_declared(judged, base, suite, has_files=bool(files), is_own=not always)
-            where = list(devices) or _devices(baseline, inventory)
+            where = list(devices) or (list(baseline.devices) if lab else _devices(baseline, inventory))
             notes = [*changed, *_notes(baseline, heads if head is None else [judged.engine])] if not number else []
             then = asked_of(baseline)
             compare = CompareConfig(base, judged, budget_s, within=_pattern(baseline, then.filter))

@@ -20,6 +20,7 @@ from bnnbench.results.store.runs import Store
 from ..bench.choosing import Chosen, choose
 from ..bench.context import Watcher
 from ..errors import CallError
+from ..lab.choose import hosts_of
 from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig, inventory_path
 from ..plan.extras import NONE, Extras
@@ -33,7 +34,8 @@ from ..suite.tables import MOST_INVOCATIONS, ModelTable, Suite
 @dataclass(frozen=True, slots=True)
 class Call:
     """What every call that measures says: where results go, who watches, the command that runs keep, and what it is
-    confined to. `devices` none: this machine; `inventory` None: the one that is found. Of the devices, `any` takes so
+    confined to. `devices` none: this machine; `inventory` None: the one that is found;
+    `lab` is the address of the lab that has the devices. Of the devices, `any` takes so
     many that are free, and `all` every one that is not quarantined; with these and no `devices`, of the inventory."""
 
     store: Store
@@ -43,11 +45,16 @@ class Call:
     inventory: Path | None = None
     threads: list[int] | None = None
     filter: str | None = None
+    lab: str | None = None
     any: int | None = None
     all: bool = False
 
     def chosen(self) -> Chosen:
         """Its devices. Raises CallError, InventoryError, CannotMeasure."""
+        if self.lab is not None:
+            if self.any is not None or self.all:
+                raise CallError("--any and --all choose from an inventory; name the devices of a lab with --device.")
+            return Chosen(list(self.devices) or ["local"])
         known = open_inventory(self.inventory)
         return choose(self.devices, known, self.watcher.note, any=self.any, all=self.all)
 
@@ -82,8 +89,9 @@ def measure(
         health=health,
         inventory=inventory_path(call.inventory),
         inventory_given=call.inventory is not None,
+        lab=call.lab,
     )
-    return start_run(config, call.store, call.watcher, call.command)
+    return start_run(config, call.store, call.watcher, call.command, hosts_of(config))
 
 
 def run_files(

@@ -31,8 +31,10 @@ _KEPT_FACTS = frozenset(
         "python3",
     )
 )
-_PATH_KEYS = frozenset(("file", "files", "sources", "inventory", "binaries", "binary", "models", "model", "dataset"))
-"""Keys of a suite whose texts are paths, or names of what lies at one."""
+_PATH_KEYS = frozenset(
+    ("file", "files", "sources", "inventory", "lab", "binaries", "binary", "models", "model", "dataset")
+)
+"""Keys of a suite whose texts are paths, names of what lies at one, or the address of a lab."""
 _NOT_PATHS = re.compile(
     r"(?!.*\.\.)/(?:proc|sys|dev|etc|bin|usr/bin|usr/lib|usr/share|system|vendor)(?:/.*)?", re.DOTALL
 )

@@ -64,6 +64,14 @@ def encode(entry: Entry, number: int = 1) -> bytes:
     return seal_line(line, number) + b"\n"
 
 
+def decode(line: bytes) -> Entry:
+    """A record of a line of a journal. Raises ValueError for a line that holds none."""
+    try:
+        return decoded(line.rstrip(b"\n"), _decoder)
+    except UnreadableError as error:
+        raise ValueError(f"a line holds no record: {error}") from error
+
+
 def _capped(entry: Entry) -> Entry:
     """An error's text may be megabytes long; both its ends are kept."""
     texts = {name: getattr(entry, name) for name in entry.__struct_fields__}

@@ -63,13 +63,15 @@ class Journal:
         self.entries.append(entry)
 
 
-class Session:
+class Work:
     """Raises what it was given, or ends well."""
 
     def __init__(self, name: str, error: BaseException | None) -> None:
-        self.target = SimpleNamespace(spec=DeviceSpec(name, "local"))
-        self.transport = SimpleNamespace(close=lambda: None)
-        self.builds_ns, self._error, self.has_ended = 0, error, False
+        self.name, self.spent_ns, self.builds_ns = name, 0, 0
+        self._error, self.has_ended = error, False
+
+    def close(self) -> None:
+        pass
 
     def run(self) -> None:
         if self._error:
@@ -80,8 +82,7 @@ class Session:
 def measured(folder: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Two machines, one of which raises."""
     context: Any = RunContext(folder, Journal(folder), Silent(), 1, 1, False, 1, 1, 0)  # type: ignore[arg-type]
-    sessions: Any = {"bad": Session("bad", error), "good": Session("good", None)}
-    monkeypatch.setattr(parallel, "run_patiently", lambda session, _: session.run())
+    sessions: Any = {"bad": Work("bad", error), "good": Work("good", None)}
     # On one machine: what is raised before must not keep it from the next.
     ending = parallel.measure_machines([["bad", "good"]], sessions, context)
     return SimpleNamespace(ending=ending, good=sessions["good"], context=context, events=context.writer.entries)

@@ -14,6 +14,7 @@ from bnnbench.results.store.stored_run import StoredRun, read_record
 from bnnbench.results.verdict.paired import difference
 
 from ...errors import CallError, CannotMeasure
+from ...lab.choose import hosts_of
 from ...plan.comparisons import CompareConfig
 from ...plan.config import config_of
 from ...plan.side import Selection
@@ -50,7 +51,7 @@ def finish_comparison(call: Call, state: BisectState, begun: Begun) -> Compared:
         files = [Path(file) for file in plan.files]
         result = measure(here, load_suites(files), compare=compare, files=files)
     else:
-        result = resume_run(call.store, run, call.watcher)
+        result = resume_run(call.store, run, call.watcher, hosts_of=hosts_of)
     done = Compared(number=begun.number, run=result.stored.record.run_id, cases=_figures(plan, result))
     state.append(done)
     return done

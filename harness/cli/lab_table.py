@@ -1,0 +1,53 @@
+"""The tables of `bnnbench lab`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.results.quantity import roughly
+
+if TYPE_CHECKING:
+    from ..lab.queue import Waiting
+    from ..lab.wire import Offer
+    from .terminal import Console
+
+
+def print_status(offers: Mapping[str, Offer], waiting: Sequence[Waiting], console: Console) -> None:
+    """A line for each device."""
+    from rich.table import Table
+
+    table = Table("device", "host", "model", "state", "waiting", box=None)
+    for name, offer in offers.items():
+        behind = sum(item.device == name and not item.is_running for item in waiting)
+        model = DeviceFacts.from_dict(offer.facts).model if offer.facts else None
+        table.add_row(name, offer.host, model or "-", state_of(offer), str(behind))
+    console.print(table if offers else "no host has joined this lab: bnnbench lab join")
+
+
+def state_of(offer: Offer) -> str:
+    """Free, or who has it, or why it cannot be had."""
+    if offer.unusable:
+        return offer.unusable
+    if offer.session is None:
+        return "free"
+    if offer.progress is None:
+        return f"run {offer.session}"
+    text, done, total = offer.progress
+    return f"run {offer.session}: {done} of {total}, {text}"
+
+
+def print_queue(waiting: Sequence[Waiting], console: Console) -> None:
+    """What runs and what waits, device by device."""
+    from rich.table import Table
+
+    from ..lab.queue import in_order
+
+    table = Table("device", "run", "who", "kind", "state", "takes about", box=None)
+    for device in sorted({item.device for item in waiting}):
+        for place, item in enumerate(in_order([each for each in waiting if each.device == device])):
+            state = "running" if item.is_running else f"number {place + 1}" if place else "next"
+            takes = "-" if item.expected_s is None else roughly(item.expected_s)
+            table.add_row(device, item.run, item.who, item.kind, state, takes)
+    console.print(table if waiting else "nothing waits and nothing runs")

@@ -1,0 +1,119 @@
+"""The functions that Dask runs for a client: on a host, and in the scheduler. They are sent by name, so every machine
+of a lab has the same version of this file (`versions.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from .files import missing, receive
+from .host import Host
+from .queue import Waiting, place
+from .session import session_for
+from .versions import own_versions
+from .wire import Ended, News, Offer, Order
+
+if TYPE_CHECKING:
+    from distributed import Scheduler, Worker
+
+PLUGIN: Final = "bnnbench-lab"
+ANNOTATION: Final = "bnnbench"
+_order_decoder = msgspec.json.Decoder(Order)
+
+
+def _host(worker: Worker) -> Host:
+    host: Host = worker.plugins[PLUGIN].host
+    return host
+
+
+async def run_order(order: bytes) -> bytes:
+    """The task: a session from its start, or from where it is, to its end."""
+    from distributed import get_worker
+
+    host = _host(get_worker())
+    session = await asyncio.to_thread(session_for, host, _order_decoder.decode(order))
+    # The session outlives this task, when the scheduler or the client is gone.
+    ended: Ended = await asyncio.shield(asyncio.wrap_future(session.ended))
+    return msgspec.json.encode(ended)
+
+
+async def news_of(run_id: str, device: str, start: int, wait_s: float, dask_worker: Worker) -> News:
+    """Waits a little for the next record; the client is alive."""
+    return await asyncio.to_thread(_host(dask_worker).news, run_id, device, start, wait_s)
+
+
+async def offers_of(dask_worker: Worker) -> list[Offer]:
+    """The devices of a worker."""
+    plugin: Any = dask_worker.plugins[PLUGIN]
+    return [plugin.host.offer(name) for name in plugin.names]
+
+
+async def end_session(run_id: str, device: str | None, why: str, by: str, dask_worker: Worker) -> None:
+    """Of one device, or of all."""
+    await asyncio.to_thread(_host(dask_worker).end_sessions, run_id, device, why, by)
+
+
+async def release(run_id: str, device: str, dask_worker: Worker) -> None:
+    """The client has all its records."""
+    await asyncio.to_thread(_host(dask_worker).release, run_id, device)
+
+
+async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
+    """Of files that a client would send."""
+    return await asyncio.to_thread(missing, _host(dask_worker).files, names)
+
+
+async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> None:
+    """A piece of a file."""
+    folder = _host(dask_worker).files
+    await asyncio.to_thread(receive, folder, name, sender, offset, data, is_last=is_last)
+
+
+def scheduler_versions() -> dict[str, str]:
+    """Of the scheduler."""
+    return own_versions()
+
+
+def device_workers(dask_scheduler: Scheduler) -> dict[str, str]:
+    """Device -> address of its worker."""
+    return {
+        name.removeprefix("device:"): address
+        for address, worker in dask_scheduler.workers.items()
+        for name in worker.resources
+    }
+
+
+def queue_of(dask_scheduler: Scheduler) -> list[Waiting]:
+    """Everything that was asked for and has not ended."""
+    found = []
+    for task in dask_scheduler.tasks.values():
+        words = (task.annotations or {}).get(ANNOTATION)
+        if words and task.state in ("processing", "no-worker", "waiting", "queued"):
+            worker = task.processing_on
+            seconds = worker.executing.get(task) if worker else None
+            found.append(Waiting(**words, is_running=seconds is not None, running_s=seconds or 0.0))
+    return found
+
+
+def place_of(run_id: str, device: str, dask_scheduler: Scheduler) -> tuple[int, float | None, str, bool]:
+    """How many are before a run, in how many seconds it is its turn, who cancelled it, if anybody did, and whether it
+    is asked for at all."""
+    queue = [item for item in queue_of(dask_scheduler) if item.device == device]
+    is_there = any(item.run == run_id for item in queue)
+    return *place(queue, run_id), cancelled_by(dask_scheduler, run_id), is_there
+
+
+def cancel_run(run_id: str, who: str, dask_scheduler: Scheduler) -> list[Waiting]:
+    """Marks a run as cancelled; its client withdraws it. Returns what it had asked for."""
+    marks: dict[str, tuple[float, str]] = dask_scheduler.extensions.setdefault(ANNOTATION, {})
+    marks[run_id] = (time.time(), who)
+    return [item for item in queue_of(dask_scheduler) if item.run == run_id]
+
+
+def cancelled_by(dask_scheduler: Scheduler, run_id: str) -> str:
+    """Empty where nobody cancelled it."""
+    marks = dask_scheduler.extensions.get(ANNOTATION, {})
+    return marks[run_id][1] if run_id in marks else ""

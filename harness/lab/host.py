@@ -1,0 +1,194 @@
+"""A lab host: the devices of its inventory, what is known of them, and their sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bnnbench.devices.errors import DeviceError
+from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.inventory import LOCAL, Inventory
+from bnnbench.devices.machines import machines
+from bnnbench.devices.probe import probe
+from bnnbench.devices.quarantine import require_fit
+from bnnbench.devices.spec import DeviceSpec
+from bnnbench.devices.transport import connect
+from bnnbench.devices.transport.emulator import Emulator
+
+from ..bench.context import Silent
+from ..errors import CallError
+from ..plan.config import RunConfig
+from ..run.ready import Asked
+from .hosted import HostedSession
+from .wire import News, Offer
+
+_KEPT_DAYS: Final = 30
+_MOST_ASKED: Final = 4
+
+
+def own_folder() -> Path:
+    """Where a host keeps what is sent to it, unless its user says otherwise."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("bnnbench")) / "lab"
+
+
+@dataclass(slots=True)
+class OfferedDevice:
+    """A device of the inventory and what was last known of it."""
+
+    spec: DeviceSpec
+    facts: DeviceFacts | None = None
+    emulator: Emulator | None = None
+    trouble: str | None = None
+
+
+@dataclass
+class Host:
+    """`folder` keeps sent files, and the records of sessions until their clients have them."""
+
+    folder: Path
+    devices: Mapping[str, OfferedDevice]
+    name: str = field(default_factory=platform.node)
+    reading: threading.RLock = field(default_factory=threading.RLock)
+    """Held while a run's models are read and its right outputs computed: once for all of its devices."""
+    _quiet: threading.RLock = field(default_factory=threading.RLock)
+    sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
+    _asked: dict[str, Asked] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @classmethod
+    def of(cls, inventory: Inventory, folder: Path) -> Host:
+        """Raises CallError for an inventory without devices that can be told apart from those of other hosts."""
+        names = [name for name in inventory.devices if name != LOCAL.name]
+        if not names:
+            raise CallError(
+                f"{inventory.path or 'the inventory'} has no devices to offer; give this host itself a name of its own "
+                'there, such as [device.desk] with transport = "local".'
+            )
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names})
+        host.forget_old()
+        return host
+
+    def quiet(self) -> threading.RLock:
+        """Held while a block is timed on this host itself: then nothing else of ours computes or writes here. A lock of
+        nobody else where only other machines are timed."""
+        return self._quiet if any(each.spec.is_local for each in self.devices.values()) else threading.RLock()
+
+    @property
+    def files(self) -> Path:
+        """Where files that were sent are."""
+        return self.folder / "files"
+
+    def look(self, name: str) -> None:
+        """Finds out what a device is. Never raises for what is wrong with it."""
+        device = self.devices[name]
+        try:
+            with connect(device.spec) as transport:
+                device.facts, device.emulator, device.trouble = probe(transport), transport.emulator, None
+        except (DeviceError, OSError) as error:
+            device.trouble = str(error)
+
+    def machines(self) -> list[list[str]]:
+        """The devices that take turns, by name."""
+        found = machines((each.spec, each.facts.boot_id if each.facts else None) for each in self.devices.values())
+        return [[spec.name for spec in machine.devices] for machine in found]
+
+    def offer(self, name: str) -> Offer:
+        """What clients are told of a device."""
+        device = self.devices[name]
+        running = self.running(name)
+        return Offer(
+            host=self.name,
+            device=name,
+            entry={key: _plain(value) for key, value in device.spec.entry.items()},
+            facts=device.facts.to_dict() if device.facts else {},
+            emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
+            unusable=device.trouble or _quarantined(device.spec),
+            session=running.run_id if running else None,
+            progress=running.outbox.progress() if running else None,
+        )
+
+    def running(self, device: str) -> HostedSession | None:
+        """The session that has the device."""
+        live = [each for each in self.sessions.values() if each.device == device and not each.ended.done()]
+        return live[0] if live else None
+
+    def beside(self, device: str) -> Sequence[str]:
+        """The devices of the same machine, which take turns; the device itself is one."""
+        return next(names for names in self.machines() if device in names)
+
+    def news(self, run_id: str, device: str, start: int, wait_s: float) -> News:
+        """What a client has not seen of its session."""
+        session = self.sessions.get((run_id, device))
+        if session is None:
+            return News(is_known=False)
+        session.seen()
+        has_ended = session.ended.done()
+        news = session.outbox.news(start, 0.0 if has_ended else wait_s)
+        return msgspec.structs.replace(news, has_ended=has_ended)
+
+    def end_sessions(self, run_id: str, device: str | None, why: str, by: str = "") -> None:
+        """Those of a run, of one device or of all; `by`: who cancelled it."""
+        for session in list(self.sessions.values()):
+            if session.run_id == run_id and device in (None, session.device):
+                session.end(why, by)
+
+    def release(self, run_id: str, device: str) -> None:
+        """Its client has all records of a session, which has ended."""
+        session = self.sessions.get((run_id, device))
+        if session is not None and session.ended.done():
+            del self.sessions[(run_id, device)]
+            shutil.rmtree(self.store_of(run_id, device), ignore_errors=True)
+
+    def store_of(self, run_id: str, device: str) -> Path:
+        """The store of a session's records."""
+        return self.folder / "sessions" / run_id / device
+
+    def end_those_left(self) -> None:
+        """Ends the sessions whose clients are gone."""
+        for session in list(self.sessions.values()):
+            session.end_if_left()
+
+    def asked(self, config: RunConfig) -> Asked:
+        """Workloads of a run, read once for all devices; call it with `quiet` and `reading` held."""
+        key = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+        if key not in self._asked:
+            while len(self._asked) >= _MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[key] = Asked.of(config, Silent())
+        return self._asked[key]
+
+    def forget_old(self) -> None:
+        """Removes what no client has fetched or used for a month."""
+        for place in (*self.folder.glob("sessions/*"), *self.folder.glob("files/*")):
+            with suppress(OSError):
+                if time.time() - place.stat().st_mtime > _KEPT_DAYS * 86400:
+                    shutil.rmtree(place)
+
+
+def _plain(value: object) -> object:
+    """As an inventory file has it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _quarantined(spec: DeviceSpec) -> str | None:
+    """Why nothing is measured there now. Never raises."""
+    try:
+        require_fit(spec)
+    except DeviceError as error:
+        return str(error)
+    return None

@@ -1,0 +1,252 @@
+"""A device's session at its lab host, as its client sees it: asked for, followed, and asked for again."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from bnnbench.devices import errors as device_errors
+from bnnbench.devices.errors import DeviceError, DeviceLost
+from bnnbench.results.quantity import roughly
+from bnnbench.results.records import ComparisonRecord, DeviceEvent, Entry, RunEnd
+from bnnbench.results.store.calibration import Calibration
+
+from ..bench.context import RunContext
+from ..bench.stop import Interrupted
+from ..bench.trouble import keep_trace
+from ..clock import now
+from ..errors import CannotMeasure
+from .calls import ANNOTATION, end_session, news_of, place_of, release, run_order
+from .files import Sent
+from .link import Link, LinkLost
+from .queue import kind_here, priority
+from .wire import Ended, News, Order, identity, to_entry, to_line
+
+_POLL_S: Final = 0.1
+_NEWS_WAIT_S: Final = 1.0
+_QUEUED_S: Final = 0.5
+"""Between questions whether a session has begun."""
+_PLACE_EVERY_S: Final = 2.0
+_SCHEDULER_PATIENCE_S: Final = 600
+"""How long a scheduler may be away, beside the patience that a device has."""
+_AGAIN_S: Final = 1.0
+_MOST_UNHEARD: Final = 3
+_ENDING_S: Final = 12.0
+
+
+@dataclass
+class LabWork:
+    """See `run.hosts.DeviceWork`."""
+
+    link: Link
+    device: str
+    host: str
+    patience_s: int
+    sent: Sent
+    comparisons: Sequence[ComparisonRecord]
+    calibration: Calibration | None
+    context: RunContext
+    asked_s: float
+    expected_s: float | None = None
+    builds_ns: int = 0
+    spent_ns: int = 0
+    _known: set[bytes] = field(default_factory=set)
+    _place_at: float = 0.0
+    _unheard: int = 0
+
+    def run(self) -> None:
+        """See `DeviceWork`: through losses of the scheduler, of the host and of the link."""
+        self._known = {identity(entry) for entry in self._own_entries()}
+        lost_at: float | None = None
+        while True:
+            self.context.stop.check()
+            before = len(self._known)
+            try:
+                ended = self._attempt()
+            except LinkLost as error:
+                lost_at = self._wait(error, lost_at if len(self._known) == before else None)
+                continue
+            if lost_at is not None:
+                self._tell("back", f"back after {time.monotonic() - lost_at:.0f} s")
+                lost_at = None
+            if ended.outcome == "stopped":
+                self.context.stop.check()
+                if ended.by:
+                    raise self._cancelled(ended.by)
+                continue  # its host was ended, or heard nothing of this client: asked for once more
+            self._give_up_if(ended)
+            self.builds_ns, self.spent_ns = ended.builds_ns, ended.spent_ns
+            return
+
+    def close(self) -> None:
+        """Its connection is that of the whole run."""
+
+    def _attempt(self) -> Ended:
+        """One order, to its end. Raises LinkLost, Interrupted, StoreError."""
+        worker = self.link.workers().get(self.device)
+        if worker is None:
+            raise LinkLost(f"no host of the lab offers {self.device!r} now")
+        self.link.send(worker, self.sent.files)
+        kind = kind_here()
+        words = {
+            "run": self._run_id,
+            "device": self.device,
+            "who": f"{getpass.getuser()}@{platform.node()}",
+            "kind": kind,
+            "asked_s": self.asked_s,
+            "expected_s": self.expected_s,
+        }
+        order = Order(
+            record=self.context.writer.record,
+            config=self.sent.config,
+            device=self.device,
+            lines=[to_line(entry) for entry in self._own_entries()],
+            comparisons=list(self.comparisons),
+            calibration=self.calibration,
+        )
+        future = self.link.submit(
+            run_order, msgspec.json.encode(order), self.device, priority(self.asked_s, kind), {ANNOTATION: words}
+        )
+        try:
+            return self._follow(future, worker)
+        except Interrupted:
+            self._end(future, worker)
+            raise
+
+    def _follow(self, future: Any, worker: str) -> Ended:
+        start = self._unheard = 0
+        while not future.done():
+            self.context.stop.check()
+            news = self._news(worker, start, _NEWS_WAIT_S)
+            start = self._take(news, start)
+            if not news.is_known or (news.has_ended and not news.lines):
+                self._show_place()
+                self._pause(_POLL_S if news.has_ended else _QUEUED_S)
+        if future.status != "finished":
+            raise LinkLost(f"device {self.device!r}: its host or the lab's scheduler went away")
+        try:
+            ended = msgspec.json.decode(future.result(timeout=30), type=Ended)
+        except Exception as error:
+            raise LinkLost(f"device {self.device!r}: its host went away") from error
+        while (news := self._news(worker, start, 0.0)).lines:
+            start = self._take(news, start)
+        if ended.outcome != "stopped":
+            with suppress(LinkLost):  # then it is forgotten in a month
+                self.link.ask(worker, release, self._run_id, self.device)
+        return ended
+
+    def _end(self, future: Any, worker: str) -> None:
+        """The user stops: the session ends its engines, and its last records come over."""
+        with suppress(LinkLost):
+            self.link.ask(worker, end_session, self._run_id, self.device, "the run was interrupted", "")
+            deadline, start = time.monotonic() + _ENDING_S, 0
+            while not future.done() and time.monotonic() < deadline:
+                news = self._news(worker, start, _POLL_S)
+                if not news.is_known:
+                    break
+                start = self._take(news, start)
+        with suppress(Exception):
+            future.cancel()
+
+    def _news(self, worker: str, start: int, wait_s: float) -> News:
+        news: News = self.link.ask(worker, news_of, self._run_id, self.device, start, wait_s)
+        return news
+
+    def _take(self, news: News, start: int) -> int:
+        """Journals what is new; how many records are fetched now. Raises StoreError."""
+        for line in news.lines:
+            try:
+                entry = to_entry(line)
+            except ValueError as error:
+                raise CannotMeasure(
+                    f"device {self.device!r}: its host {self.host} sent a record that is none."
+                ) from error
+            if (known := identity(entry)) not in self._known:
+                self.context.append(entry)
+                self._known.add(known)
+        for note in news.notes:
+            self.context.watcher.note(f"{self.device}: {note}")
+        if news.phase is not None:
+            self.context.show(self.device, *news.phase)
+        return start + len(news.lines)
+
+    def _show_place(self) -> None:
+        if time.monotonic() - self._place_at < _PLACE_EVERY_S:
+            return
+        self._place_at = time.monotonic()
+        before, seconds, cancelled, is_there = self.link.ask_scheduler(place_of, self._run_id, self.device)
+        if cancelled:
+            raise self._cancelled(cancelled)
+        self._unheard = 0 if is_there else self._unheard + 1
+        if self._unheard >= _MOST_UNHEARD:  # the scheduler went away with what it was told, or with how it ended
+            self._unheard = 0
+            raise LinkLost("the lab's scheduler has lost what it was asked for")
+        if before:
+            when = "" if seconds is None else f", in about {roughly(seconds)}"
+            self.context.show(self.device, f"queued behind {before} run{'s' * (before != 1)}{when}", 0, 1)
+
+    def _wait(self, error: LinkLost, lost_at: float | None) -> float:
+        """Before it is asked for again; since when it is lost. Raises DeviceLost when there is no more patience."""
+        moment = time.monotonic()
+        if lost_at is None:
+            lost_at = moment
+            self._tell("lost", f"{error}; it is asked for again")
+        patience_s = max(self.patience_s, _SCHEDULER_PATIENCE_S)
+        if not self.patience_s or moment - lost_at > patience_s:
+            raise DeviceLost(
+                f"device {self.device!r} was lost and did not return within {moment - lost_at:.0f} s: {error}."
+            )
+        self._pause(_AGAIN_S)
+        return lost_at
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.context.stop.check()
+            time.sleep(_POLL_S)
+
+    def _cancelled(self, who: str) -> CannotMeasure:
+        """Names are told, and not stored: archives of a run must not hold them."""
+        self.context.watcher.note(f"{self.device}: cancelled by {who}")
+        return CannotMeasure(f"device {self.device!r}: the run was cancelled in the lab; finish it with --resume.")
+
+    def _give_up_if(self, ended: Ended) -> None:
+        if ended.outcome != "failed":
+            return
+        if ended.trace:
+            with self.context.quiet:
+                keep_trace(self.context.writer.path, ended.trace)
+        kind = getattr(device_errors, ended.kind, None)
+        is_device_error = isinstance(kind, type) and issubclass(kind, DeviceError)
+        raise kind(ended.message) if is_device_error and kind is not None else CannotMeasure(ended.message)
+
+    def _own_entries(self) -> list[Entry]:
+        """The run's records of this device."""
+        record = self.context.writer.record
+        cases = {case.id for case in record.cases if case.device == self.device}
+        compared = {item.id for item in record.comparisons if item.device == self.device}
+        return [
+            entry
+            for entry in self.context.writer.read().entries
+            if not isinstance(entry, RunEnd)
+            and (
+                getattr(entry, "device", None) == self.device
+                or getattr(entry, "case_id", None) in cases
+                or getattr(entry, "comparison_id", None) in compared
+            )
+        ]
+
+    def _tell(self, kind: str, message: str) -> None:
+        self.context.append(DeviceEvent(device=self.device, kind=kind, message=message, started=now()))
+        self.context.watcher.note(f"{self.device}: {message}")
+
+    @property
+    def _run_id(self) -> str:
+        return self.context.writer.record.run_id

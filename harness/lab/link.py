@@ -1,0 +1,218 @@
+"""A client's connection to a lab: made anew when the scheduler was away."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future as ThreadFuture
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CallError, CannotMeasure, HarnessError
+from .address import LabAddress, security_of
+from .calls import (
+    cancel_run,
+    device_workers,
+    end_session,
+    missing_files,
+    offers_of,
+    queue_of,
+    receive_file,
+    scheduler_versions,
+)
+from .files import CHUNK_BYTES
+from .queue import Waiting
+from .services import no_lab, require_versions
+from .settings import set_up_dask
+from .wire import Offer
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_TIMEOUT_S = 10
+_ANSWER_S = 45
+"""Longer than a link may be cut for without a loss."""
+
+
+class LinkLost(CannotMeasure):
+    """The scheduler, or a host, does not answer now."""
+
+
+class Link:
+    """Threads may share it."""
+
+    def __init__(self, address: LabAddress, certificates: Path | None = None) -> None:
+        """Connects. Raises CallError, CannotMeasure."""
+        set_up_dask()
+        self.address = address
+        self._security = security_of(address, certificates)
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        try:
+            client = self._connected()
+            there = client.run_on_scheduler(scheduler_versions)
+        except Exception as error:
+            self.close()
+            raise no_lab(address, error) from None
+        try:
+            require_versions(address, there)
+        except BaseException:
+            self.close()
+            raise
+
+    def _new_client(self) -> Client:
+        from distributed import Client
+
+        return Client(self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False)
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self._client is not None and self._client.status == "running":
+                return self._client
+            self._end(self._client)
+            try:
+                self._client = _within(2 * _TIMEOUT_S, self._new_client)
+            except Exception as error:
+                raise LinkLost("the lab's scheduler does not answer") from error
+            return self._client
+
+    def _drop(self, client: Client) -> None:
+        """The next call connects anew: Dask's own way back may take for ever. What was submitted is asked for again."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+        self._end(client)
+
+    @staticmethod
+    def _end(client: Client | None) -> None:
+        """Without waiting: it may be waiting for a scheduler that is gone."""
+        if client is not None:
+            threading.Thread(target=_closed, args=(client,), daemon=True).start()
+
+    def ask_scheduler(self, function: Callable[..., Any], *words: Any) -> Any:
+        """Calls a function of `calls.py` there. Raises LinkLost."""
+        client = self._connected()
+        try:
+            call = client._run_on_scheduler  # noqa: SLF001 - the public one waits for ever
+            return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
+        except Exception as error:
+            self._drop(client)
+            raise LinkLost("the lab's scheduler does not answer") from error
+
+    def ask(self, worker: str, function: Callable[..., Any], *words: Any) -> Any:
+        """Calls a function of `calls.py` at a worker. Raises LinkLost, and what it raises of ours."""
+        client = self._connected()
+        try:
+            call = client._run  # noqa: SLF001 - as above
+            return client.sync(call, function, *words, workers=[worker], callback_timeout=_ANSWER_S)[worker]
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise LinkLost("its host does not answer") from error
+
+    def workers(self) -> dict[str, str]:
+        """Device -> its worker, of those that are there. Raises LinkLost."""
+        found: dict[str, str] = self.ask_scheduler(device_workers)
+        return found
+
+    def offers(self) -> dict[str, Offer]:
+        """By device. Raises LinkLost."""
+        offers: dict[str, Offer] = {}
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):  # it went in this moment
+                offers |= {offer.device: offer for offer in self.ask(worker, offers_of)}
+        return dict(sorted(offers.items()))
+
+    def queue(self) -> list[Waiting]:
+        """What all devices have to do. Raises LinkLost."""
+        found: list[Waiting] = self.ask_scheduler(queue_of)
+        return found
+
+    def cancel(self, beginning: str) -> str:
+        """Takes a run off its devices; its id. Raises LinkLost, CallError for one that is not there."""
+        ids = sorted({item.run for item in self.queue() if item.run.startswith(beginning)})
+        if len(ids) != 1:
+            listed = ", ".join(ids) or "none"
+            raise CallError(f"{beginning!r} begins the id of no run, or of several, in this lab: {listed}.")
+        who = f"{getpass.getuser()}@{platform.node()}"
+        self.ask_scheduler(cancel_run, ids[0], who)
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):
+                self.ask(worker, end_session, ids[0], None, "cancelled", who)
+        return ids[0]
+
+    def send(self, worker: str, files: Mapping[str, Path]) -> None:
+        """The files that its host lacks. Raises LinkLost, OSError, CannotMeasure."""
+        sender = uuid.uuid4().hex
+        for name in self.ask(worker, missing_files, list(files)) if files else ():
+            with files[name].open("rb") as file:
+                offset = 0
+                while True:
+                    data = file.read(CHUNK_BYTES)
+                    is_last = len(data) < CHUNK_BYTES
+                    self.ask(worker, receive_file, name, sender, offset, data, is_last)
+                    offset += len(data)
+                    if is_last:
+                        break
+
+    def submit(
+        self, function: Callable[..., Any], order: bytes, device: str, priority: float, words: Any
+    ) -> Future[Any]:
+        """Asks for a session; `words` are those of its place in the queue. Raises LinkLost."""
+        import dask
+
+        client = self._connected()
+        try:
+            with dask.annotate(**words):
+                return client.submit(
+                    function,
+                    order,
+                    key=f"session-{uuid.uuid4().hex}",
+                    resources={f"device:{device}": 1},
+                    priority=priority,
+                    retries=0,
+                    pure=False,
+                )
+        except Exception as error:
+            raise LinkLost("the lab's scheduler does not answer") from error
+
+    def close(self) -> None:
+        """Never raises."""
+        with self._lock:
+            if self._client is not None:
+                with suppress(Exception):
+                    self._client.close(timeout=2)
+                self._client = None
+
+
+def _closed(client: Client) -> None:
+    with suppress(Exception):
+        client.close(timeout=2)
+
+
+def _within(seconds: float, connect: Callable[[], Client]) -> Client:
+    """A client that connects in time: when a scheduler goes away meanwhile, Dask may wait for ever, whatever its own
+    limit is. Raises TimeoutError, and as `connect`."""
+    made: ThreadFuture[Client] = ThreadFuture()
+
+    def run() -> None:
+        try:
+            made.set_result(connect())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return made.result(timeout=seconds)
+    except TimeoutError:
+        made.add_done_callback(_close_late)
+        raise
+
+
+def _close_late(made: ThreadFuture[Client]) -> None:
+    if made.exception() is None:
+        _closed(made.result())

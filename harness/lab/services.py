@@ -1,0 +1,165 @@
+"""`lab start` and `lab join`: the scheduler, and the workers of a host, one for each machine that it can measure."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ..errors import CallError, CannotMeasure
+from .address import LabAddress, security_of
+from .calls import device_workers, scheduler_versions
+from .host import Host
+from .settings import set_up_dask
+from .versions import differing, own_versions
+
+Tell = Callable[[str], None]
+_LOOK_S: Final = 1.0
+_AGAIN_S: Final = 60.0
+
+
+def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) -> None:
+    """Until it is interrupted. Raises CallError."""
+    set_up_dask()
+    security = security_of(address, certificates)
+
+    async def serve() -> None:
+        from distributed import Scheduler
+
+        try:
+            scheduler = Scheduler(
+                protocol=address.scheme, host=address.host, port=address.port, security=security, dashboard=False
+            )
+            async with scheduler:
+                tell(f"the lab listens at {address.scheme}://{address.host}:{scheduler.port} (Ctrl-C ends it)")
+                await _interrupted()
+                await scheduler.close(reason="ended by its user")
+        except OSError as error:
+            raise CallError(
+                f"{address.text} cannot be listened at ({error.strerror or error}): choose another --port or --host."
+            ) from None
+
+    asyncio.run(serve())
+
+
+def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell: Tell) -> None:
+    """Until it is interrupted; a scheduler that is away is waited for. Raises CallError, CannotMeasure."""
+    set_up_dask()
+    security = security_of(address, certificates)
+    for name in host.devices:
+        host.look(name)
+        if trouble := host.devices[name].trouble:
+            tell(f"{name}: {trouble}")
+
+    async def serve() -> None:
+        ended = asyncio.ensure_future(_interrupted())
+        groups = host.machines()
+        await require_fit(address, security, [name for group in groups for name in group])
+        # One worker for each machine: then no device waits for another one's turn.
+        keeping = [asyncio.ensure_future(_keep_worker(host, names, address, security, tell)) for names in groups]
+        watching = asyncio.ensure_future(_watch(host))
+        await asyncio.wait([ended, *keeping], return_when=asyncio.FIRST_COMPLETED)
+        for session in list(host.sessions.values()):
+            session.end("its host was ended")
+        for task in (watching, *keeping):
+            task.cancel()
+        await asyncio.gather(*keeping, watching, return_exceptions=True)
+        for session in list(host.sessions.values()):  # they end their engines and give devices back
+            with suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(session.ended)), 15)
+
+    asyncio.run(serve())
+
+
+async def require_fit(address: LabAddress, security: object, devices: Sequence[str]) -> None:
+    """Raises CannotMeasure where no scheduler of a lab answers, it has other versions, or another host offers a device
+    of the same name."""
+    from distributed import Client
+
+    try:
+        async with Client(address.text, security=security, asynchronous=True, timeout=10) as client:
+            there = await client.run_on_scheduler(scheduler_versions)
+            taken = await client.run_on_scheduler(device_workers)
+    except Exception as error:
+        raise no_lab(address, error) from None
+    require_versions(address, there)
+    if both := sorted(set(taken) & set(devices)):
+        raise CannotMeasure(
+            f"{', '.join(both)}: another host of the lab offers a device of this name; rename it in one inventory."
+        )
+
+
+def require_versions(address: LabAddress, there: dict[str, str]) -> None:
+    """Raises CannotMeasure when this process cannot work with the scheduler's."""
+    if different := differing(own_versions(), there):
+        raise CannotMeasure(f"the lab at {address.text} has other versions: {different}; install the same ones.")
+
+
+def no_lab(address: LabAddress, error: BaseException) -> CannotMeasure:
+    """What to say where no scheduler of a lab answers."""
+    while error.__cause__ is not None:  # Dask wraps what went wrong in what failed because of it
+        error = error.__cause__
+    said = " ".join(str(error).split())[:200] or type(error).__name__
+    return CannotMeasure(
+        f"no lab answers at {address.text}: start one there with bnnbench lab start, with certificates of the same "
+        f"authority as this machine's ({said.rstrip('.')})."
+    )
+
+
+async def _keep_worker(host: Host, names: Sequence[str], address: LabAddress, security: object, tell: Tell) -> None:
+    """A worker while there is a scheduler, and a new one when there is again: Dask's ends with its scheduler."""
+    from distributed import Worker
+
+    from .plugin import HostPlugin
+
+    is_joined = True
+    while True:
+        try:
+            worker = Worker(
+                address.text,
+                security=security,
+                nthreads=1,
+                name=f"{host.name}/{'+'.join(names)}",
+                resources={f"device:{name}": 1 for name in names},
+                plugins=(HostPlugin(host, names),),
+                local_directory=str(host.folder / "dask"),
+                memory_limit=0,
+                dashboard=False,
+                death_timeout=30,
+                host=None if address.is_encrypted else address.host,
+            )
+            async with worker:
+                tell(f"{', '.join(names)}: offered at {address.text}")
+                is_joined = True
+                await worker.finished()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # whatever it was, the scheduler is asked again
+            if is_joined:
+                tell(f"{', '.join(names)}: not offered now: {' '.join(str(no_lab(address, error)).split())}")
+                is_joined = False
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _watch(host: Host) -> None:
+    """Ends sessions whose clients are gone, and looks at devices that did not answer."""
+    waited = 0.0
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        await asyncio.to_thread(host.end_those_left)
+        waited += _LOOK_S
+        if waited >= _AGAIN_S:
+            waited = 0.0
+            for name, device in host.devices.items():
+                if device.trouble and not host.running(name):
+                    await asyncio.to_thread(host.look, name)
+
+
+async def _interrupted() -> None:
+    done = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, done.set)
+    await done.wait()

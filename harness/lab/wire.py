@@ -1,0 +1,83 @@
+"""What clients and hosts of a lab tell each other. All of it is JSON; records are lines of a journal."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+from bnnbench.results.records import ComparisonRecord, Entry, RunRecord
+from bnnbench.results.store import journal
+from bnnbench.results.store.calibration import Calibration
+
+from ..plan.config import RunConfig
+
+_SHORT = 1000
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A device's session, asked for by a run. `config` names files by their content (`files.py`); `lines` are the
+    records of this device that the run has already."""
+
+    record: RunRecord
+    config: RunConfig
+    device: str
+    lines: list[str] = []
+    comparisons: list[ComparisonRecord] = []
+    calibration: Calibration | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended on its host. `kind` is the error's class; `by` is who cancelled it, if anybody did."""
+
+    outcome: Literal["done", "failed", "stopped"]
+    kind: str = ""
+    message: str = ""
+    trace: str | None = None
+    by: str = ""
+    builds_ns: int = 0
+    spent_ns: int = 0
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """Records from `start` on, what comes next (text, done, total), and notes since the last time. `is_known` False:
+    the host has no such session yet; `has_ended`: nothing more will come of it."""
+
+    is_known: bool
+    has_ended: bool = False
+    start: int = 0
+    lines: list[str] = []
+    phase: tuple[str, int, int] | None = None
+    notes: list[str] = []
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that a host offers. `spec` is its inventory entry; `unusable` says why it cannot be measured now."""
+
+    host: str
+    device: str
+    entry: dict[str, Any]
+    facts: dict[str, dict[str, Any]] = {}
+    emulator: tuple[tuple[str, ...], int] | None = None
+    unusable: str | None = None
+    session: str | None = None
+    """The run whose session runs there."""
+    progress: tuple[str, int, int] | None = None
+
+
+def to_line(entry: Entry) -> str:
+    """A record as text. Raises ValueError for one that would not read back."""
+    return journal.encode(entry).decode()
+
+
+def to_entry(line: str) -> Entry:
+    """The inverse of `to_line`. Raises ValueError for a text that is no record."""
+    return journal.decode(line.encode())
+
+
+def identity(entry: Entry) -> bytes:
+    """Equal for one record, wherever it is read. Long texts count by their beginning: a journal shortens them."""
+    values = msgspec.to_builtins(entry)
+    short = {name: value[:_SHORT] if isinstance(value, str) else value for name, value in values.items()}
+    return hashlib.sha256(msgspec.json.encode(short)).digest()
