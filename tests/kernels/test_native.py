@@ -89,7 +89,7 @@ def test_native_binaries_are_small_and_static() -> None:
     for triple in DEFAULT_TRIPLES:
         build = build_native(triple)
         content = build.path.read_bytes()
-        assert len(content) < 700_000, triple  # every level's kernels, binary, int8 and f32, and the plan loader
+        assert len(content) < 850_000, triple  # every level's kernels, binary, int8 and f32, and the plan loader
         assert b"/ld-musl" not in content, triple  # no interpreter: static
 
 
