@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -60,16 +60,27 @@ def listed(inventory: Inventory) -> list[DeviceSpec]:
     return others or found
 
 
-def _asked_for(query: Query, inventory: Inventory, tell: Tell) -> tuple[DeviceSpec, ...]:
-    possible = [spec for spec in listed(inventory) if could_match(query, spec)]
+def asked_for(
+    query: Query,
+    specs: Sequence[DeviceSpec],
+    facts_of: Callable[[Sequence[DeviceSpec], Tell], Mapping[str, DeviceFacts]],
+    tell: Tell,
+) -> tuple[DeviceSpec, ...]:
+    """Those of `specs` that a query asks for, by their facts if it needs some; a device without facts is none."""
+    possible = [spec for spec in specs if could_match(query, spec)]
     if query.needs_facts:
         facts = facts_of(possible, tell)
         told = {spec.name: attributes_of(spec, _values(facts[spec.name])) for spec in possible if spec.name in facts}
         possible = [spec for spec in possible if spec.name in told and matches(query, told[spec.name])]
-    if not possible:
+    return tuple(possible)
+
+
+def _asked_for(query: Query, inventory: Inventory, tell: Tell) -> tuple[DeviceSpec, ...]:
+    found = asked_for(query, listed(inventory), facts_of, tell)
+    if not found:
         where = inventory.path or "the inventory"
         raise InventoryError(f"no device of {where} is {query.text!r}; see what they are: bnnbench devices probe NAME.")
-    return tuple(possible)
+    return found
 
 
 def _values(facts: DeviceFacts) -> dict[str, object]:

@@ -1,11 +1,15 @@
-"""Which hosts a run's devices are at: what its config says."""
+"""Which hosts a run's devices are at, and what there is to choose from: this host's, or a lab's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
+from bnnbench.devices.inventory import open_inventory
+
+from ..bench.candidates import Candidates, InventoryCandidates
 from ..plan.config import RunConfig
 from ..run.hosts import Hosts, ThisHost
 
@@ -18,6 +22,23 @@ def hosts_of(config: RunConfig) -> Hosts:
     from .lab_hosts import LabHosts
 
     return LabHosts(config.lab)
+
+
+def candidates_at(lab: str | None, inventory: Path | None) -> Candidates:
+    """Those of an inventory, None: the one that is found; with `lab` what its hosts offer now. Raises InventoryError,
+    and for a lab CallError, CannotMeasure."""
+    if lab is None:
+        return InventoryCandidates(open_inventory(inventory))
+    require_extra()
+    from .address import parse_address
+    from .lab_candidates import LabCandidates
+    from .link import Link
+
+    link = Link(parse_address(lab))
+    try:
+        return LabCandidates(lab, link.offers(), link.queue())
+    finally:
+        link.close()
 
 
 def hosts_at(lab: str | None) -> Callable[[RunConfig], Hosts]:

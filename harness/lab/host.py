@@ -108,14 +108,16 @@ class Host:
     def offer(self, name: str) -> Offer:
         """What clients are told of a device."""
         device = self.devices[name]
-        running = self.running(name)
+        running, quarantined = self.running(name), _quarantined(device.spec)
         return Offer(
             host=self.name,
             device=name,
             entry={key: _plain(value) for key, value in device.spec.entry.items()},
             facts=device.facts.to_dict() if device.facts else {},
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
-            unusable=device.trouble or _quarantined(device.spec),
+            unusable=device.trouble or (f"{quarantined}." if quarantined else None),
+            quarantined=quarantined,
+            beside=tuple(self.beside(name)),
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
         )
@@ -186,9 +188,9 @@ def _plain(value: object) -> object:
 
 
 def _quarantined(spec: DeviceSpec) -> str | None:
-    """Why nothing is measured there now. Never raises."""
+    """Why nothing is measured there now, a sentence without its full stop. Never raises."""
     try:
         require_fit(spec)
     except DeviceError as error:
-        return str(error)
+        return str(error).removesuffix(".")
     return None

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bnnbench.devices.closest import closest
 from bnnbench.devices.errors import DeviceError, Unreachable
 from bnnbench.devices.facts import DeviceFacts
-from bnnbench.devices.spec import DeviceSpec, parse_entry
+from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.emulator import Emulator
 from bnnbench.kernels.engines import Engine
 from bnnbench.results.quantity import roughly
@@ -21,7 +20,6 @@ from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import RunContext, Watcher
 from ..bench.reach import target_of
-from ..errors import CallError
 from ..plan.cases import MeasurementPlan
 from ..plan.config import RunConfig
 from ..plan.target import Target
@@ -29,6 +27,7 @@ from ..run.hosts import DeviceWork
 from ..session.expected import pasts, timing_s
 from .address import parse_address
 from .files import named_by_content
+from .lab_candidates import spec_of, why_unusable
 from .lab_work import LabWork
 from .link import Link
 from .wire import Offer
@@ -55,14 +54,7 @@ class LabHosts:
     def specs(self, config: RunConfig) -> list[DeviceSpec]:
         """As their hosts' inventories have them. Raises CallError for a device that no host offers."""
         self._offers = self.link.offers()
-        offered = ", ".join(self._offers) or "none"
-        found = []
-        for name in config.device_names():
-            if name not in self._offers:
-                hint = closest(name, self._offers)
-                raise CallError(f"the lab at {self.address} has no device {name!r}{hint}; it offers {offered}.")
-            found.append(parse_entry(Path("the lab's inventory"), name, dict(self._offers[name].entry)))
-        return found
+        return [spec_of(name, self._offers, self.address) for name in config.device_names()]
 
     def reach(
         self, specs: Sequence[DeviceSpec], engines: Sequence[Engine], watcher: Watcher
@@ -72,8 +64,8 @@ class LabHosts:
         unreached: dict[str, Exception] = {}
         for spec in specs:
             offer = self._offers[spec.name]
-            if offer.unusable or not offer.facts:
-                unreached[spec.name] = Unreachable(offer.unusable or f"device {spec.name!r} has not answered its host.")
+            if why := why_unusable(offer):
+                unreached[spec.name] = Unreachable(why)
                 continue
             emulator = Emulator(tuple(offer.emulator[0]), offer.emulator[1]) if offer.emulator else None
             try:

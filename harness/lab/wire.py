@@ -53,7 +53,8 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that a host offers. `spec` is its inventory entry; `unusable` says why it cannot be measured now."""
+    """A device that a host offers. `entry` is its inventory entry; `unusable` says why it cannot be measured now, and
+    `quarantined` that this is for a quarantine. `beside` are the host's devices that take turns with it."""
 
     host: str
     device: str
@@ -61,6 +62,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, dict[str, Any]] = {}
     emulator: tuple[tuple[str, ...], int] | None = None
     unusable: str | None = None
+    quarantined: str | None = None
+    beside: tuple[str, ...] = ()
     session: str | None = None
     """The run whose session runs there."""
     progress: tuple[str, int, int] | None = None

@@ -10,17 +10,16 @@ from typing import Literal
 from msgspec import structs
 
 from bnnbench.devices.closest import closest
-from bnnbench.devices.inventory import open_inventory
 from bnnbench.kernels.engines import ENGINES
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.results.records import Sustain
 from bnnbench.results.store.baselines import Baselines
 from bnnbench.results.store.runs import Store
 
-from ..bench.choosing import Chosen, choose
+from ..bench.choosing import Chosen, choose_from
 from ..bench.context import Watcher
 from ..errors import CallError
-from ..lab.choose import hosts_of
+from ..lab.choose import candidates_at, hosts_of
 from ..plan.comparisons import CompareConfig
 from ..plan.config import RunConfig, inventory_path
 from ..plan.extras import NONE, Extras
@@ -36,7 +35,8 @@ class Call:
     """What every call that measures says: where results go, who watches, the command that runs keep, and what it is
     confined to. `devices` none: this machine; `inventory` None: the one that is found;
     `lab` is the address of the lab that has the devices. Of the devices, `any` takes so
-    many that are free, and `all` every one that is not quarantined; with these and no `devices`, of the inventory."""
+    many that are free, and `all` every one that is not quarantined; with these and no `devices`, of the inventory or
+    the lab."""
 
     store: Store
     watcher: Watcher
@@ -51,12 +51,8 @@ class Call:
 
     def chosen(self) -> Chosen:
         """Its devices. Raises CallError, InventoryError, CannotMeasure."""
-        if self.lab is not None:
-            if self.any is not None or self.all:
-                raise CallError("--any and --all choose from an inventory; name the devices of a lab with --device.")
-            return Chosen(list(self.devices) or ["local"])
-        known = open_inventory(self.inventory)
-        return choose(self.devices, known, self.watcher.note, any=self.any, all=self.all)
+        candidates = candidates_at(self.lab, self.inventory)
+        return choose_from(candidates, self.devices, self.watcher.note, any=self.any, all=self.all)
 
 
 def measure(

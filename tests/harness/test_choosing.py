@@ -14,7 +14,7 @@ from bnnbench.devices.errors import DeviceBusy, DeviceError, InventoryError, Unr
 from bnnbench.devices.facts import DeviceFacts, Fact
 from bnnbench.devices.inventory import Inventory, load
 from bnnbench.devices.spec import DeviceSpec
-from bnnbench.harness.bench import choosing
+from bnnbench.harness.bench import candidates
 from bnnbench.harness.bench.choosing import Chosen, choose
 from bnnbench.harness.bench.waiting import waiting
 from bnnbench.harness.errors import CallError, CannotMeasure
@@ -125,8 +125,8 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Busy:
             if asked.count(spec.name) <= times.get(spec.name, 0):
                 raise DeviceBusy(f"device {spec.name!r} is busy: somebody.")
 
-        monkeypatch.setattr(choosing, "_require_free", require)
-        monkeypatch.setattr(choosing, "_LOOK_AGAIN_S", 0.05)
+        monkeypatch.setattr(candidates, "_require_free", require)
+        monkeypatch.setattr(candidates, "_LOOK_AGAIN_S", 0.05)
         return asked
 
     return make
