@@ -48,8 +48,8 @@ def ab(
         head: Candidate side, in the same forms.
         device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
             `ssh://pi@pi4.lab`.
-        any: Take this many free devices, of those that `device` names, else of the inventory.
-        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
+        any: Take this many free devices, of those that `device` names, else of the inventory or lab.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory or lab.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
         filter: Only workloads whose name matches this regular expression.
         tails: Also time single executions, for p99 and p99.9.

@@ -50,8 +50,8 @@ def run(
         files: Suites (`.toml`), models (`.tflite`) and names of shipped models, one or several; default: quickstart.
         device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
             `ssh://pi@pi4.lab`.
-        any: Take this many free devices, of those that `device` names, else of the inventory.
-        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
+        any: Take this many free devices, of those that `device` names, else of the inventory or lab.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory or lab.
         engine: Only these engines; default: the suite's.
         invocations: Fresh processes per case; default: the suite's (7); 0: only verification.
         threads: Thread counts, such as 4, [1, 4] or "1,4".
@@ -172,8 +172,8 @@ def evaluate(
         shape: Shapes of inputs whose sizes the models leave open: "1x224x224x3", or "NAME=1x224x224x3" for each.
         device: Names of the inventory, pools, queries such as "soc=bcm2712", `local`, or addresses such as
             `ssh://pi@pi4.lab`.
-        any: Take this many free devices, of those that `device` names, else of the inventory.
-        all: Take every device that is not quarantined, of those that `device` names, else of the inventory.
+        any: Take this many free devices, of those that `device` names, else of the inventory or lab.
+        all: Take every device that is not quarantined, of those that `device` names, else of the inventory or lab.
         engine: Engines, one or several.
         threads: Number of threads, one per core.
         invocations: Fresh processes per model for its latency; 0: accuracy only.

@@ -29,7 +29,7 @@ DeviceOption = Annotated[
 ]
 AnyOption = Annotated[
     int | None,
-    Parameter(name="--any", help="Take this many free devices, of those that --device names, else of the inventory."),
+    Parameter(name="--any", help="Take this many free devices, of those that --device names, else of the inventory or lab."),
 ]
 AllOption = Annotated[
     bool,
@@ -37,7 +37,7 @@ AllOption = Annotated[
         name="--all",
         negative="",
         show_default=False,
-        help="Take every device that is not quarantined, of those that --device names, else of the inventory.",
+        help="Take every device that is not quarantined, of those that --device names, else of the inventory or lab.",
     ),
 ]
 OneDeviceOption = Annotated[str, Parameter(name=["--device", "-d"], help=DEVICE_HELP)]

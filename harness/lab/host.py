@@ -20,7 +20,7 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import require_fit
+from bnnbench.devices.quarantine import quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -190,7 +190,7 @@ def _plain(value: object) -> object:
 def _quarantined(spec: DeviceSpec) -> str | None:
     """Why nothing is measured there now, a sentence without its full stop. Never raises."""
     try:
-        require_fit(spec)
+        held = quarantine_of(spec)
     except DeviceError as error:
         return str(error).removesuffix(".")
-    return None
+    return held.sentence if held else None
