@@ -29,7 +29,9 @@ DeviceOption = Annotated[
 ]
 AnyOption = Annotated[
     int | None,
-    Parameter(name="--any", help="Take this many free devices, of those that --device names, else of the inventory or lab."),
+    Parameter(
+        name="--any", help="Take this many free devices, of those that --device names, else of the inventory or lab."
+    ),
 ]
 AllOption = Annotated[
     bool,

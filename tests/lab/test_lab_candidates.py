@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from bnnbench.devices.errors import InventoryError
+from bnnbench.devices.inventory import load
 from bnnbench.harness.bench.choosing import Chosen, choose_from
 from bnnbench.harness.errors import CallError, CannotMeasure
+from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.lab_candidates import LabCandidates
 from bnnbench.harness.lab.queue import Waiting
 from bnnbench.harness.lab.wire import Offer
 from tests.harness.bench import one_sentence
 from tests.lab.labs import Lab
 
+PI = '[device.pi]\ntransport = "ssh"\nhost = "pi.lab"\n'
 ADDRESS = "tls://desk:8786"
 QUARANTINED = "device 'pi4-2' is quarantined since 2026-01-31: lost 3 times"
 
@@ -93,6 +97,18 @@ def test_a_device_whose_machine_has_work_is_not_free() -> None:
     assert choose_from(of(desk, emulated, other), [], print, any=1).devices == ["other"]
     seen_twice = of(desk, emulated, other, waiting=(work("a", "emulated"), work("b", "other")))
     assert choose_from(seen_twice, [], print, any=1).devices == ["desk"]  # one run before either, not two
+
+
+def test_a_host_tells_which_devices_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "devices.toml"
+    path.write_text("".join(f'[device.{name}]\ntransport = "local"\n' for name in ("desk", "twin")) + PI)
+    host = Host.of(load(path), tmp_path / "kept")
+    assert {name: set(host.offer(name).beside) for name in host.devices} == {
+        "desk": {"desk", "twin"},
+        "twin": {"desk", "twin"},
+        "pi": {"pi"},
+    }
 
 
 def test_any_leaves_out_what_cannot_be_had() -> None:
