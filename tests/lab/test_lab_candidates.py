@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from bnnbench.harness.lab.lab_candidates import LabCandidates
 from bnnbench.harness.lab.queue import Waiting
 from bnnbench.harness.lab.wire import Offer
 from tests.harness.bench import one_sentence
-from tests.lab.labs import Lab
+from tests.lab.labs import ANSWER_S, Lab
 
 PI = '[device.pi]\ntransport = "ssh"\nhost = "pi.lab"\n'
 ADDRESS = "tls://desk:8786"
@@ -148,12 +151,25 @@ def test_a_lab_without_devices_is_a_sentence() -> None:
         choose_from(LabCandidates(ADDRESS, {}, ()), [], print, all=True)
 
 
+def wait_for(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + ANSWER_S
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     """In a real lab, with a device that its host's user quarantines."""
     user, owner = lab.user("hal"), lab.user("near")
     words = ["small.toml", "-e", "native", "--filter", "maxpool", "--lab", lab.address]
-    run = user.measure(*words, "-d", "cpus>=1,transport=ssh", "--any", "1")
-    assert set(run.record.devices) == {"board"}
+    other = lab.user("ira").start("run", "long.toml", "-e", "native", "-d", "board", "--lab", lab.address)
+    try:
+        wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
+        run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
+        assert set(run.record.devices) == {"desk"}  # the board, which is first, is not free
+    finally:
+        other.send_signal(signal.SIGINT)
+        other.communicate(timeout=60)
     assert set(user.measure(*words, "--all").record.devices) == {"board", "desk"}
     assert owner.run("devices", "quarantine", "desk", "it is painted", "--inventory", "devices.toml").returncode == 0
     try:
