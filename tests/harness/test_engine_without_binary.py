@@ -196,20 +196,20 @@ def test_a_path_on_the_device_is_looked_for_there(tmp_path: Path) -> None:
     mine = CustomEngine("mine", ("x",), {})
     program = tmp_path / "a program"
     with LocalTransport(LOCAL) as transport:
-        assert _lacking(mine, "sh", transport) is None
-        assert (lacking := _lacking(mine, str(program), transport)) is not None
+        assert _lacking(transport, mine, "sh") is None
+        assert (lacking := _lacking(transport, mine, str(program))) is not None
         assert lacking.reason.startswith(f"there is no program {program} on device 'local'")
         assert lacking.code == "not_installed"
         program.touch(0o755)
-        assert _lacking(mine, str(program), transport) is None
+        assert _lacking(transport, mine, str(program)) is None
 
 
 def test_nothing_but_binaries_is_run_on_an_emulated_cpu() -> None:
     mine = CustomEngine("mine", ("python3",), {})
-    refusal = _lacking(mine, "python3", cast(Transport, SimpleNamespace(emulator=object())))
+    refusal = _lacking(cast(Transport, SimpleNamespace(emulator=object())), mine, "python3")
     assert refusal is not None
     assert refusal == ("the engine 'mine' has no binary, and nothing else is run on an emulated CPU", "no_binary")
-    assert _lacking(ENGINES["native"], "", cast(Transport, None)) is None
+    assert _lacking(cast(Transport, None), ENGINES["native"], "") is None
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_two_processes_at_once_build_once(empty_cache: Path, tmp_path: Path) -> 
 
 
 def test_every_folder_of_the_engine_uses_only_those_before_it() -> None:
-    order = ["base", "level", "op", "convolution", "plan", "model", "measure", "backend", "process"]
+    order = ["base", "level", "i8mm", "sme2", "op", "convolution", "plan", "model", "measure", "backend", "process"]
     folders = {name.split("/")[0] for name in sources.source_files()}
     assert folders == set(order)
     for name, content in sources.source_files().items():
