@@ -24,7 +24,7 @@ from bnnbench.harness.plan.side import Selection
 from bnnbench.harness.plan.trusted import require_own_baseline
 from bnnbench.harness.suite.load import parse_suite
 from bnnbench.harness.tasks.baselines import save_baseline
-from bnnbench.kernels.engines import ENGINES, Start
+from bnnbench.kernels.engines import Start
 from bnnbench.kernels.engines.custom import CustomEngine
 from bnnbench.kernels.engines.tflite_benchmark import SummaryEngine
 from bnnbench.results import load
@@ -209,7 +209,6 @@ def test_nothing_but_binaries_is_run_on_an_emulated_cpu() -> None:
     refusal = _lacking(cast(Transport, SimpleNamespace(emulator=object())), mine, "python3")
     assert refusal is not None
     assert refusal == ("the engine 'mine' has no binary, and nothing else is run on an emulated CPU", "no_binary")
-    assert _lacking(cast(Transport, None), ENGINES["native"], "") is None
 
 
 @pytest.mark.slow
