@@ -1,40 +1,17 @@
 // IntegerKernels of one ISA level against plain loops in 64 bits, over seeded odd shapes and over the edges of rounding.
 #include "integer_kernels_test.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kernel_test.h"
 
 namespace {
 
 using namespace bnn;
 
 const IntegerKernels* kernels;
-int failures;
-int64_t compared;
-uint64_t state;
-
-__attribute__((format(printf, 1, 2))) void fail(const char* format, ...) {
-  if (++failures > 20) return;
-  va_list arguments;
-  va_start(arguments, format);
-  vprintf(format, arguments);
-  va_end(arguments);
-  putchar('\n');
-}
-
-uint32_t random_word() {  // splitmix64
-  uint64_t z = state += 0x9e3779b97f4a7c15ull;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return (uint32_t)((z ^ (z >> 31)) >> 32);
-}
-
-int32_t between(int32_t low, int32_t high) { return low + (int32_t)(random_word() % (uint32_t)(high - low + 1)); }
-
-constexpr int64_t kSlack = 64;  // bytes that may be read beyond an array
-constexpr uint8_t kMark = 0xa5;
 
 // Zeroed memory that kernels may read beyond; what they write beyond its end is found.
 template <class T>
@@ -128,11 +105,6 @@ struct TestStore {
   }
   const IntegerStore* get() const { return factors.count ? &store : nullptr; }
 };
-
-int32_t odd_channels() {
-  constexpr int32_t kChannels[] = {1, 2, 3, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 96, 100, 128, 144, 200};
-  return kChannels[between(0, sizeof kChannels / sizeof *kChannels - 1)];
-}
 
 // A sum whose result lies at, or next to, a half: what roundings differ at.
 int32_t near_half(int32_t multiplier, int32_t shift) {

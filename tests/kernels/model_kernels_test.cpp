@@ -6,7 +6,6 @@
 // Every buffer that kernels write has marked bytes around each pixel, and every buffer they read ends in 64 bytes of
 // NaNs: whatever is written beyond a pixel, or leaks in from beyond a tensor, is found.
 #include <math.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "base/isa.h"
 #include "integer_kernels_test.h"
+#include "kernel_test.h"
 #include "level/model_kernels.h"
 
 extern bnn::Level BNN_LEVELS;
@@ -24,40 +24,9 @@ using namespace bnn;
 
 const ModelKernels* kernels;
 const KernelSet* binary;
-int failures;
-int64_t compared;
-
-__attribute__((format(printf, 1, 2))) void fail(const char* format, ...) {
-  if (++failures > 40) return;
-  va_list arguments;
-  va_start(arguments, format);
-  vprintf(format, arguments);
-  va_end(arguments);
-  putchar('\n');
-}
-
-uint64_t state;
-
-uint32_t random_word() {  // splitmix64
-  uint64_t z = state += 0x9e3779b97f4a7c15ull;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return (uint32_t)((z ^ (z >> 31)) >> 32);
-}
-
-int32_t between(int32_t low, int32_t high) { return low + (int32_t)(random_word() % (uint32_t)(high - low + 1)); }
 
 // Of either sign and no denormal, which 32-bit NEON would flush.
 float real() { return ((float)(int32_t)random_word() / 2147483648.0f + 1e-6f) * 4.0f; }
-
-int32_t odd_channels() {
-  constexpr int32_t kChannels[] = {1,  2,  3,  5,  8,  15, 16,  17,  24,  31,  32,
-                                   33, 40, 63, 64, 65, 96, 100, 127, 128, 160, 200};
-  return kChannels[between(0, sizeof kChannels / sizeof *kChannels - 1)];
-}
-
-constexpr uint8_t kMark = 0xa5;
-constexpr int64_t kSlack = 64;
 
 // Freed at the end of its scope. Followed by as many readable bytes as the contract promises: NaNs as f32.
 template <class T>
