@@ -59,6 +59,7 @@ def counted_load(load: dict[str, str], cpu: str, folder: Path) -> float:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "most"), [("QuickNetSmall", 52e6), ("QuickNet", 80e6), ("QuickNetLarge", 140e6)])
 def test_instructions_of_an_inference(name: str, most: float, tmp_path: Path) -> None:
