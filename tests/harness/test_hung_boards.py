@@ -99,6 +99,12 @@ def kinds(bench: Bench) -> list[str]:
     return [kind for kind in told if kind in ("lost", "power_cycled", "back", "rebooted", "gave_up")]
 
 
+def words_for(invocations: int) -> list[str]:
+    """Options of a run of one case."""
+    text = f"--inventory devices.toml --store store --engine native --invocations {invocations} --filter bconv"
+    return text.split()
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -108,18 +114,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_it_is_power_cycled_and_nothing_is_lost_or_measured_twice(bench: Bench, powered: Board) -> None:
     bench.add_device(powered.server.spec("board", patience_s=2, power_cycle=(str(powered.cycle),)))
-    words = [
-        "--inventory",
-        "devices.toml",
-        "--store",
-        "store",
-        "--engine",
-        "native",
-        "--invocations",
-        "6",
-        "--filter",
-        "bconv",
-    ]
+    words = words_for(6)
     process = bench.start("run", "long.toml", "-d", "board", *words)
     wait_for(lambda: len(entries(bench, "invocation")) >= 2)
     before = entries(bench, "invocation")
@@ -137,18 +132,7 @@ def test_it_is_power_cycled_and_nothing_is_lost_or_measured_twice(bench: Bench, 
 
 def test_one_that_never_comes_back_is_quarantined_and_the_others_finish(bench: Bench, powered: Board) -> None:
     bench.add_device(powered.server.spec("board", patience_s=1, power_cycle=(str(powered.dead),)))
-    words = [
-        "--inventory",
-        "devices.toml",
-        "--store",
-        "store",
-        "--engine",
-        "native",
-        "--invocations",
-        "4",
-        "--filter",
-        "bconv",
-    ]
+    words = words_for(4)
     process = bench.start(
         "run", "long.toml", "-d", "board", "-d", "local", *words, "--wait", "60s"
     )  # they share a lock

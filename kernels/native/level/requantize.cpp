@@ -8,13 +8,6 @@ namespace {
 using bnn::Stage;
 using bnn::StageKind;
 
-// Whether all of these channels' shifts go to the right.
-[[maybe_unused]] inline bool goes_right(const Stage& stage, int32_t channel, int32_t count) {
-  bool all = true;
-  for (int32_t c = channel; c < channel + count; c += kLanes) all &= !lane_bits(load<Ints>(stage.shift + c) >= 0);
-  return all;
-}
-
 // N vectors of channels from `channel` on, of all pixels: their factors stay in registers.
 template <class Requantize, int N>
 void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, int64_t pixels, const int32_t* sums,
@@ -23,12 +16,6 @@ void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, 
     const int32_t c = channel + n * kLanes;
     return Requantize(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
   };
-#ifdef __SSE4_1__
-  const auto right = [&](int n) {
-    const int32_t c = channel + n * kLanes;
-    return RightRequantizer(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c), stage.zero_point);
-  };
-#endif
   const StepLimits limits(stage);
   int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes + channel;
   sums += channel;
@@ -49,25 +36,6 @@ void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, 
     return;
   }
 #endif
-#ifdef __AVX512F__
-  if constexpr (N == 4) {
-    const RightRequantizer a = right(0), b = right(1), c = right(2), d = right(3);
-    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
-      limits.store_whole(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)), c(load<Ints>(sums + 2 * kLanes)),
-                         d(load<Ints>(sums + 3 * kLanes)), out);
-    return;
-  }
-#endif
-#ifdef __SSE4_1__
-  if constexpr (Requantize::kRoundsTwice) {
-    if (goes_right(stage, channel, kLanes)) {
-      const RightRequantizer one = right(0);
-      for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
-        limits.store_whole(one(load<Ints>(sums)), valid, out);
-      return;
-    }
-  }
-#endif
   const Requantize one = factor(0);
   for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
     limits.store(one(load<Ints>(sums)), valid, out);
@@ -81,10 +49,6 @@ void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pi
   constexpr int kMost = sizeof(void*) == 8 ? 4 : 2;
   for (; c + kMost * kLanes <= channels; c += kMost * kLanes)
     columns<Requantize, kMost>(stage, c, kMost * kLanes, first, pixels, sums, row);
-#elif defined(__AVX512F__)
-  if constexpr (Requantize::kRoundsTwice)
-    for (; c + 4 * kLanes <= channels && goes_right(stage, c, 4 * kLanes); c += 4 * kLanes)
-      columns<Requantize, 4>(stage, c, 4 * kLanes, first, pixels, sums, row);
 #endif
   for (; c < channels; c += kLanes) columns<Requantize, 1>(stage, c, channels - c, first, pixels, sums, row);
 }

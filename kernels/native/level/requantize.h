@@ -45,7 +45,6 @@ struct Requantizer {
       return ((Unsigned)product + base + (Unsigned)((product < -(1ll << 30)) & carry)) >> right;
     }
   };
-  static constexpr bool kRoundsTwice = true;
   Ints multiplier, left, correction;
   Half even, odd;
 
@@ -164,7 +163,6 @@ struct Stored {
 #endif
 
 struct RequantizerOnce {
-  static constexpr bool kRoundsTwice = false;
   Ints multiplier, shift;
   RequantizerOnce(Ints factor, Ints places) : multiplier(factor), shift(places) {}
   Ints operator()(Ints sum) const { return requantized_once(sum, multiplier, shift); }
@@ -186,16 +184,6 @@ struct StepLimits {
   StepLimits(int32_t least, int32_t most) : low(least), high(most), zero_point(0) {}
   explicit StepLimits(const bnn::Stage& stage)
       : low(stage.low_i - stage.zero_point), high(stage.high_i - stage.zero_point), zero_point(stage.zero_point) {}
-#ifdef __AVX512F__
-  // Four vectors, with the zero point added already. Packing leaves them in the order of 16-byte parts.
-  void store_whole(Ints a, Ints b, Ints c, Ints d, int8_t* out) const {
-    const __m512i first = _mm512_packs_epi32((__m512i)a, (__m512i)b), second = _mm512_packs_epi32((__m512i)c, (__m512i)d);
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i octets = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(first, second));
-    const __m512i least = _mm512_set1_epi8((char)(low + zero_point)), most = _mm512_set1_epi8((char)(high + zero_point));
-    _mm512_storeu_si512(out, _mm512_min_epi8(_mm512_max_epi8(octets, least), most));
-  }
-#endif
   // With the zero point added already.
   void store_whole(Ints q, int32_t valid, int8_t* out) const {
 #ifdef __AVX512F__
