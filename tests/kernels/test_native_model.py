@@ -37,8 +37,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = sorted(GOLDEN.glob("*.tflite"))
 HOUR_NS = 3600 * 10**9
 Array = NDArray[Any]
-ONE_OF_EACH = list({read_plan(case.plan).steps[0].kind: case for case in CASES}.values()) + CASES[:1]
-"""A case for each kind of step, and one with all stages."""
+ONE_OF_EACH = [
+    *{read_plan(case.plan).steps[0].kind: case for case in CASES}.values(),
+    *(case for case in CASES if case.name in ("stages 1", "conv 1x1 of f16", "depthwise x1 of f16")),
+]
+"""A case for each kind of step, one with all stages, and those with weights in f16."""
 
 
 def start(level: IsaLevel, folder: Path) -> EngineProcess:
@@ -288,7 +291,7 @@ def refused(engine: EngineProcess, plan: bytes) -> str | None:
 
 def sealed(body: bytes) -> bytes:
     """A body with a header that fits."""
-    return b"BNNPLAN\0" + struct.pack("<IIQ", 1, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
+    return b"BNNPLAN\0" + struct.pack("<IIQ", 2, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
 
 
 def test_truncated_plans_are_refused(engine: EngineProcess) -> None:
@@ -308,7 +311,8 @@ def test_wrong_envelopes_are_named(engine: EngineProcess) -> None:
 
     assert "not a plan" in (refused(engine, b"") or "")
     assert "not a plan" in (refused(engine, changed(0, b"X")) or "")
-    assert "version 2" in (refused(engine, changed(8, b"\2")) or "")
+    assert "version 1 where this engine reads version 2" in (refused(engine, changed(8, b"\1")) or "")
+    assert "version 3" in (refused(engine, changed(8, b"\3")) or "")
     assert "promises" in (refused(engine, plan + b"1") or "")
     assert "checksum" in (refused(engine, changed(len(plan) - 1, bytes([plan[-1] ^ 1]))) or "")
     assert "damaged" in (refused(engine, changed(60, b"\1")) or "")

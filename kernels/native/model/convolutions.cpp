@@ -155,7 +155,7 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
-  const bool planned = plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
+  const bool planned = plan_float_gemm(shape, {step.weights, step.weight_bytes}, (const float*)step.bias,
                                        *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
   if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder, true)) return nullptr;
