@@ -53,7 +53,7 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
-// `word(i)` is the filter's i-th 32-bit word, in the order [oc][k].
+// `word(i)` is the filter's i-th number, in the order [oc][k].
 template <class Word>
 bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, Arena& arena, GemmPlan& plan,
                  Error& error) {
@@ -69,18 +69,19 @@ bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, A
   const int64_t k = (int64_t)gemm.segments * gemm.segment_words;
   plan.blocks = per_group * shape.groups;
   plan.block = arena.array<ChannelBlock>(plan.blocks, error);
-  uint32_t* weights = arena.array<uint32_t>(k * gemm.padded_channels * shape.groups, error);
+  using Number = decltype(word(0));
+  Number* weights = arena.array<Number>(k * gemm.padded_channels * shape.groups, error);
   if (error.failed()) return false;
   ChannelBlock* block = plan.block;
   for (int32_t g = 0; g < shape.groups; ++g) {
     for (int32_t c = 0; c < gemm.channels; ++block) {
       const int32_t lanes = widths.lanes(gemm.channels - c), left = gemm.channels - c;
-      *block = {g, c, lanes, left < lanes ? left : lanes, weights};
+      *block = {g, c, lanes, left < lanes ? left : lanes, (const uint32_t*)weights};
       const int64_t from = ((int64_t)g * gemm.channels + c) * k;
       const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
         for (int32_t l = 0; l < block->valid; ++l) {
-          const uint32_t bits = word(from + l * k + j);
+          const Number bits = word(from + l * k + j);
           if (!by_bytes) weights[l] = bits;
           for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(bits >> 8 * b);
         }
@@ -99,7 +100,9 @@ bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, FloatWeights
                  Error& error) {
   if (weights.bytes == 4) return plan_blocks(shape, widths, (const uint32_t*)weights.values, arena, plan, error);
   const uint16_t* halves = (const uint16_t*)weights.values;
-  return pack_blocks(shape, widths, [halves](int64_t i) { return widened(halves[i]); }, arena, plan, error);
+  const auto half = [halves](int64_t i) { return halves[i]; };
+  if (plan.gemm.halves) return pack_blocks(shape, widths, half, arena, plan, error);
+  return pack_blocks(shape, widths, [half](int64_t i) { return widened(half(i)); }, arena, plan, error);
 }
 
 // Where an output channel stands among those with the unused lanes.
@@ -249,6 +252,8 @@ bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& 
 
 bool plan_float_gemm(const ConvShape& shape, FloatWeights weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error) {
+  // With one pixel each weight is needed once, so it is memory that limits.
+  plan.gemm.halves = weights.bytes == 2 && shape.pixels() == 1 && kernels.reads_halves;
   if (!plan_windows(shape, arena, plan, error) ||
       !plan_blocks(shape, kernels.widths, weights, arena, plan, error))
     return false;

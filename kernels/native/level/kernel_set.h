@@ -44,6 +44,7 @@ struct ImplicitGemm {
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
+  bool halves;                     // f32 convolutions: whether the blocks' weights are f16
   const Stages* stages;            // kStages: whole words of channels, `groups * channels` of them
   int64_t first;                   // kStages: pixel 0 is this one of the stages' tensors
   uint8_t* out;                    // of the other outputs

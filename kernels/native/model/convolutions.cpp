@@ -162,7 +162,7 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   self->produce = conv;
   if (self->direct) self->strip_tiles = direct_tiles(step, self->tile_pixels);
   set_input(*self, step, builder);
-  set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
+  set_label(*self, self->plan.gemm.halves ? "conv f32 of f16" : "conv f32", builder.kernels.model->tile_pixels);
   return self;
 }
 
