@@ -34,6 +34,7 @@ from .mobilenets import mobilenet_v1
 from .model_builder import PATH, Builder
 from .narrow_weights import with_f16_weights
 from .plan_cases import f32, step, store, window
+from .quicknets import QUICKNETS, quicknet
 from .test_dynamic_range import WINDOW, is_near
 from .test_golden_models import run
 from .test_native_model import level_engine, refused, sealed
@@ -209,3 +210,11 @@ def test_f32_weights_beyond_the_end_of_the_data_are_refused(engine: EngineProces
     assert "the weights do not lie in the plan's data" in (refused(engine, changed(plan, 4)) or "")
     with pytest.raises(ModelError, match="lies outside its data"):
         read_plan(changed(plan, 4))
+
+
+@pytest.mark.parametrize("name", QUICKNETS)
+def test_quicknets_of_benchmarks_have_f32_weights(name: str) -> None:
+    """As trained ones have, so that their times are those of trained ones."""
+    model, output = quicknet(name)
+    steps = make_plan(model.graph(output)).steps
+    assert {step.arguments[13] for step in steps if step.kind in ("conv", "depthwise")} == {4}
