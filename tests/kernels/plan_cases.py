@@ -19,6 +19,10 @@ from bnnbench.kernels.ops import words
 Array = NDArray[Any]
 
 
+DENSE = "dense of many channels"
+"""What the names of cases begin with whose steps have few pixels and many channels."""
+
+
 @dataclass(frozen=True)
 class PlanCase:
     """A plan and its inputs; `exact` when no rounding may differ between engines."""
@@ -251,6 +255,7 @@ def _convolutions() -> None:
     _integer_depthwise("depthwise i8", 2, large=False)
     _integer_depthwise("depthwise i8 long", 1, large=True)
     _convolutions_in_floats()
+    _dense()
 
 
 def _convolutions_in_floats() -> None:
@@ -274,6 +279,51 @@ def _convolutions_in_floats() -> None:
         stages = [Stage("scale", (reals(21, 6) / np.float32(size * 500),)), Stage("store_i8_even", (out, 0))]
         arguments = (x, 26, 25, 6, *window(size, size, top=size // 2, left=1), 2, weights, 0)
         case(f"depthwise i8 to even {size}", [step("depthwise", *arguments, stages=stages)], exact=True)
+
+
+def _dense() -> None:
+    """Of so few pixels that threads share channels, and large enough to be shared."""
+    c, oc = 1100, 203
+    weights, start = _small_weights(22, oc, 1, 1, c), reals(23, oc)
+    for n in (1, 3):
+        shape = (n, 1, 1, oc)
+        x, q = f32("x", n, 1, 1, c), i8("x", n, 1, 1, c, zero_point=-128)
+        a, small, odd, wide = (
+            f32("a", *shape),
+            i8("small", *shape),
+            i8("odd", n, 1, 1, oc + 3),
+            f32("wide", n, 1, 1, oc + 5),
+        )
+        image, factor, signed, out = (
+            f32("image", *shape),
+            f32("factor", *shape),
+            bits("signed", *shape),
+            f32("out", *shape),
+        )
+        chain = [
+            Stage("scale", (reals(24, oc),)),
+            Stage("shift", (reals(25, oc),)),
+            Stage("add", (a,)),
+            Stage("prelu", (reals(26, oc),)),
+            Stage("add_i8", (small,)),
+            Stage("add_image", (image,)),
+            Stage("mul_image", (factor,)),
+            store(wide, 4),
+            Stage("store_i8", (odd, 2)),
+            Stage("abs"),
+            store(out),
+        ]
+        real = (x, 1, 1, oc, *window(1, 1), 1, reals(27, oc, 1, 1, c), start)
+        integer = (q, 1, 1, oc, *window(1, 1), 1, weights, 0)
+        case(f"{DENSE} {n}", [step("conv", *real, stages=[store(out)])])
+        case(f"{DENSE} {n} stages", [step("conv", *real, stages=chain)])
+        case(f"{DENSE} {n} to bits", [step("conv", *real, stages=[Stage("store_bits", (signed,)), store(out)])])
+        _epilogues(f"{DENSE} {n}", "conv", real, shape)
+        case(f"{DENSE} {n} i8 in floats", [step("conv", *integer, stages=[store(out)])], exact=True)
+        case(f"{DENSE} {n} i8 stages", [step("conv", *integer, stages=chain)])
+        for once in (False, True):
+            stages = [_requantized(i8("q", *shape, zero_point=7), oc, once)]
+            case(f"{DENSE} {n} i8{' once' * once}", [step("conv", *integer, stages=stages)], exact=True)
 
 
 def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:

@@ -41,6 +41,12 @@ void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* ou
   for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, epilogue);
 }
 
+void conv_blocks(const Stream& stream, int64_t first, int64_t last, float* out, int64_t row) {
+  const ConvStream& self = (const ConvStream&)stream;
+  const ImplicitGemm gemm = view(self.plan, 0, self.pixels, (uint8_t*)out, row * 4);
+  for (int64_t b = first; b < last; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, self.epilogue);
+}
+
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
   const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
@@ -161,6 +167,7 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder, true)) return nullptr;
   self->produce = conv;
   if (self->direct) self->strip_tiles = direct_tiles(step, self->tile_pixels);
+  if (!share_channels(*self, step, self->plan, conv_blocks, builder)) return nullptr;
   set_input(*self, step, builder);
   set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
   return self;
