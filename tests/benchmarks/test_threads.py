@@ -1,4 +1,4 @@
-"""How evenly threads share the steps of QuickNets and MobileNets, and what they gain: `pytest -m speed -s tests/benchmarks/test_threads.py`.
+"""How evenly threads share the steps of QuickNets and MobileNets, and what they gain: `pytest -m speed -s FILE`.
 
 The division is the engine's own, for more threads than this machine may have; gains are measured up to its cores.
 Weights are made up, because only shapes matter. Alone on a quiet machine.
