@@ -1,8 +1,8 @@
 """Which nodes of an ONNX file the rows of onnxruntime's profile are.
 
-Nodes keep their names there, and `numbered_onnx` has made these their numbers. A convolution whose image is blocked is
-called by the tensor that it makes, that of the last node which is fused into it. What else was fused has no row, and is
-counted with the node that it reads or that reads it.
+Nodes keep their names there, and `numbered_onnx` has made these their numbers. A convolution whose image is blocked,
+or a batch norm that has become one, is called by the tensor that it makes, that of the last node which is fused into
+it. What else was fused has no row, and is counted with the node that it reads or that reads it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from ..models.model import OnnxContent, OnnxNode
 
 _NUMBER = re.compile(r"#([0-9]{1,6})#")
-_BLOCKED = re.compile(r"_nchwc(_token_[0-9]+)?\Z")
+_BLOCKED = re.compile(r"(_bn)?_nchwc(_token_[0-9]+)?\Z")
 _FUSED = (
     *("BatchNormalization", "Add", "Sub", "Mul", "Div", "QuantizeLinear", "Identity", "Flatten", "Reshape", "Squeeze"),
     *("Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Gelu"),

@@ -256,6 +256,7 @@ def _convolutions() -> None:
     _integer_depthwise("depthwise i8 long", 1, large=True)
     _convolutions_in_floats()
     _dense()
+    _binary_dense()
 
 
 def _convolutions_in_floats() -> None:
@@ -324,6 +325,26 @@ def _dense() -> None:
         for once in (False, True):
             stages = [_requantized(i8("q", *shape, zero_point=7), oc, once)]
             case(f"{DENSE} {n} i8{' once' * once}", [step("conv", *integer, stages=stages)], exact=True)
+
+
+def _binary_dense() -> None:
+    """Likewise: stages in the tiles, behind them, and none; channels that fill words, and that do not."""
+    c = 16384
+    for n, oc in ((1, 288), (3, 288), (1, 299)):
+        shape, name = (n, 1, 1, oc), f"{DENSE} {n} binary {oc}"
+        x, out, wide, signed, a = (
+            *(bits("x", n, 1, 1, c), f32("out", *shape), f32("wide", n, 1, 1, oc + 5)),
+            *(bits("signed", *shape), f32("a", *shape)),
+        )
+        filters = signs(np.random.default_rng(28), oc, 1, 1, c)
+        start = (x, 1, 1, oc, *window(1, 1), 1, 1, -(2**31), 2**31 - 1, filters, reals(29, oc), reals(30, oc))
+        case(name, [step("bconv", *start, stages=[store(out)])], exact=True)
+        case(f"{name} stages", [step("bconv", *start, stages=[Stage("abs"), store(wide, 4)])], exact=True)
+        fused = [Stage("add", (a,)), Stage("store_bits", (signed,)), store(out)]
+        case(f"{name} fused{'' if oc % 32 == 0 else ' to bits'}", [step("bconv", *start, stages=fused)], exact=True)
+        threshold = np.random.default_rng(31).integers(c // 2 - 60, c // 2 + 60, oc).astype(np.int32)
+        only_bits = step("bconv_bits", x, signed, *window(1, 1), 1, 1, filters, threshold)
+        case(f"{name} only {'signs' if oc % 32 == 0 else 'to bits'}", [only_bits], exact=True)
 
 
 def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:

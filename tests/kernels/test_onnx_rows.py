@@ -53,6 +53,7 @@ def test_quantized_convolutions_take_what_is_around_them() -> None:
 @pytest.mark.parametrize(
     ("rows", "lines", "right"),
     [
+        (["a_nchwc", "b_bn_nchwc"], ["MaxPool image -> a", "BatchNormalization a -> b"], [(0,), (1,)]),
         # What is computed before the run, and what no rule knows, is in no row.
         (["#2#"], ["Abs w -> a", "Shape image -> s", "Relu image -> y"], [(2,)]),
         (["#0#"], ["Relu image -> a", "Moonbeam a -> b"], [(0,)]),

@@ -166,7 +166,7 @@ bool share_channels(Stream& stream, const PlanStep& step, const GemmPlan& plan,
                     void (*produce_blocks)(const Stream&, int64_t first, int64_t last, float* out, int64_t row_floats),
                     StepBuilder& builder) {
   const int64_t pixels = stream.units;
-  if (plan.gemm.groups > 1 || pixels >= kLeastUnits || plan.blocks <= pixels) return true;
+  if (!has_more_blocks(plan)) return true;
   if (!stream.direct) {
     if (!stream.is_integer && plan.block->lanes % strip_row(1)) return true;  // stages take whole rows of a strip
     for (int32_t i = 0; i < step.stages; ++i)

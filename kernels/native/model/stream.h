@@ -46,8 +46,12 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
                  bool has_epilogue = false);
 // Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
 bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
-// Where the pixels are too few to be shared, as in a dense layer: units become the blocks of channels of `plan`, each of
-// all pixels, if there are more of them. Nothing changes otherwise. Not for producers with scratch of their own.
+// Whether the pixels are too few to be shared, as in a dense layer, and there are more blocks of channels.
+inline bool has_more_blocks(const GemmPlan& plan) {
+  return plan.gemm.groups == 1 && plan.gemm.pixels < kLeastUnits && plan.blocks > plan.gemm.pixels;
+}
+// Then units become the blocks of `plan`, each of all pixels. Nothing changes otherwise. Not for producers with scratch
+// of their own.
 bool share_channels(Stream& stream, const PlanStep& step, const GemmPlan& plan,
                     void (*produce_blocks)(const Stream&, int64_t first, int64_t last, float* out, int64_t row_floats),
                     StepBuilder& builder);
