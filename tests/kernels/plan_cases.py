@@ -19,6 +19,10 @@ from bnnbench.kernels.ops import words
 Array = NDArray[Any]
 
 
+DENSE = "dense of many channels"
+"""What the names of cases begin with whose steps have few pixels and many channels."""
+
+
 @dataclass(frozen=True)
 class PlanCase:
     """A plan and its inputs; `exact` when no rounding may differ between engines."""
@@ -255,6 +259,8 @@ def _convolutions() -> None:
     _integer_depthwise("depthwise i8", 2, large=False)
     _integer_depthwise("depthwise i8 long", 1, large=True)
     _convolutions_in_floats()
+    _dense()
+    _binary_dense()
 
 
 def _convolutions_in_floats() -> None:
@@ -278,6 +284,71 @@ def _convolutions_in_floats() -> None:
         stages = [Stage("scale", (reals(21, 6) / np.float32(size * 500),)), Stage("store_i8_even", (out, 0))]
         arguments = (x, 26, 25, 6, *window(size, size, top=size // 2, left=1), 2, 1, weights, 0)
         case(f"depthwise i8 to even {size}", [step("depthwise", *arguments, stages=stages)], exact=True)
+
+
+def _dense() -> None:
+    """Of so few pixels that threads share channels, and large enough to be shared."""
+    c, oc = 1100, 203
+    weights, start = _small_weights(22, oc, 1, 1, c), reals(23, oc)
+    for n in (1, 3):
+        shape = (n, 1, 1, oc)
+        x, q = f32("x", n, 1, 1, c), i8("x", n, 1, 1, c, zero_point=-128)
+        a, small, odd, wide = (
+            f32("a", *shape),
+            i8("small", *shape),
+            i8("odd", n, 1, 1, oc + 3),
+            f32("wide", n, 1, 1, oc + 5),
+        )
+        image, factor, signed, out = (
+            f32("image", *shape),
+            f32("factor", *shape),
+            bits("signed", *shape),
+            f32("out", *shape),
+        )
+        chain = [
+            Stage("scale", (reals(24, oc),)),
+            Stage("shift", (reals(25, oc),)),
+            Stage("add", (a,)),
+            Stage("prelu", (reals(26, oc),)),
+            Stage("add_i8", (small,)),
+            Stage("add_image", (image,)),
+            Stage("mul_image", (factor,)),
+            store(wide, 4),
+            Stage("store_i8", (odd, 2)),
+            Stage("abs"),
+            store(out),
+        ]
+        real = (x, 1, 1, oc, *window(1, 1), 1, reals(27, oc, 1, 1, c), start)
+        integer = (q, 1, 1, oc, *window(1, 1), 1, weights, 0)
+        case(f"{DENSE} {n}", [step("conv", *real, stages=[store(out)])])
+        case(f"{DENSE} {n} stages", [step("conv", *real, stages=chain)])
+        case(f"{DENSE} {n} to bits", [step("conv", *real, stages=[Stage("store_bits", (signed,)), store(out)])])
+        _epilogues(f"{DENSE} {n}", "conv", real, shape)
+        case(f"{DENSE} {n} i8 in floats", [step("conv", *integer, stages=[store(out)])], exact=True)
+        case(f"{DENSE} {n} i8 stages", [step("conv", *integer, stages=chain)])
+        for once in (False, True):
+            stages = [_requantized(i8("q", *shape, zero_point=7), oc, once)]
+            case(f"{DENSE} {n} i8{' once' * once}", [step("conv", *integer, stages=stages)], exact=True)
+
+
+def _binary_dense() -> None:
+    """Likewise: stages in the tiles, behind them, and none; channels that fill words, and that do not."""
+    c = 16384
+    for n, oc in ((1, 288), (3, 288), (1, 299)):
+        shape, name = (n, 1, 1, oc), f"{DENSE} {n} binary {oc}"
+        x, out, wide, signed, a = (
+            *(bits("x", n, 1, 1, c), f32("out", *shape), f32("wide", n, 1, 1, oc + 5)),
+            *(bits("signed", *shape), f32("a", *shape)),
+        )
+        filters = signs(np.random.default_rng(28), oc, 1, 1, c)
+        start = (x, 1, 1, oc, *window(1, 1), 1, 1, -(2**31), 2**31 - 1, filters, reals(29, oc), reals(30, oc))
+        case(name, [step("bconv", *start, stages=[store(out)])], exact=True)
+        case(f"{name} stages", [step("bconv", *start, stages=[Stage("abs"), store(wide, 4)])], exact=True)
+        fused = [Stage("add", (a,)), Stage("store_bits", (signed,)), store(out)]
+        case(f"{name} fused{'' if oc % 32 == 0 else ' to bits'}", [step("bconv", *start, stages=fused)], exact=True)
+        threshold = np.random.default_rng(31).integers(c // 2 - 60, c // 2 + 60, oc).astype(np.int32)
+        only_bits = step("bconv_bits", x, signed, *window(1, 1), 1, 1, filters, threshold)
+        case(f"{name} only {'signs' if oc % 32 == 0 else 'to bits'}", [only_bits], exact=True)
 
 
 def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:

@@ -28,7 +28,7 @@ from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.fuzz.plan_mutation import mutated
 from tests.kernels.engine_process import HOST, INTEGER_LEVELS, EngineProcess, hello, runner
-from tests.kernels.plan_cases import CASES, PlanCase, bits, signs, step
+from tests.kernels.plan_cases import CASES, DENSE, PlanCase, bits, signs, step
 from tests.kernels.plan_interpreter import run_plan
 from tests.kernels.random_graphs import graphs, input_for
 from tests.kernels.trace_replay import ask, differences, load
@@ -110,6 +110,21 @@ def test_threads_do_not_change_a_byte(engine: EngineProcess, case: PlanCase) -> 
     one = outputs(engine, 1)
     assert one
     assert [outputs(engine, threads) == one for threads in range(1, min(most, 4) + 1)] == [True] * min(most, 4)
+
+
+@pytest.mark.timeout(300)
+def test_threads_share_the_channels_of_few_pixels(level_engine: EngineProcess) -> None:
+    """At every level: blocks of channels are as wide as its vectors."""
+    two = min(2, hello(level_engine).max_threads or 1)
+    for case in (case for case in CASES if case.name.startswith(DENSE)):
+        load(level_engine, case.plan, case.inputs)
+        (divided,) = level_engine.client.divide("m", 2).steps
+        assert divided.parts == 2, case.name
+        # By pixels: a word of signs may be of two blocks, and stages need blocks of 16 channels.
+        if not case.name.endswith(("to bits", "stages", "clamp add")):
+            assert divided.units >= 4, case.name
+        assert outputs(level_engine, two) == outputs(level_engine, 1), case.name
+        level_engine.client.unload("m")
 
 
 @pytest.mark.parametrize("path", TINY, ids=lambda path: path.stem)
