@@ -19,8 +19,9 @@ from .files import Sent
 from .link import Link
 from .reference_calls import compute_references
 
-LEAST_MACS: Final = 20_000_000
-"""Of one inference. What is right of a smaller workload is computed before it would have been sent."""
+LEAST_MACS: Final = 1_000_000_000
+"""Of a kernel case. The oracle computes a smaller one in less time than sending its output takes; a model is run on
+several inputs, also by other interpreters."""
 _WAIT_S: Final = 5.0
 
 
@@ -30,7 +31,7 @@ def worth_sending(workloads: Sequence[Workload]) -> list[str]:
     for workload in workloads:
         figures = workload.figures()
         macs = (figures.get("macs_1bit") or 0) + (figures.get("macs_32bit") or 0)
-        if not workload.unverified and (workload.has_images or macs >= LEAST_MACS):
+        if not workload.unverified and (workload.kind == "model" or macs >= LEAST_MACS):
             keys[workload.prepared_key] = None
     return list(keys)
 

@@ -34,7 +34,7 @@ NATIVE: Own = ("native", "x86_64-linux-musl", None)
 LARGE = """
 [[kernel]]
 op = "bconv2d"
-input = [28, 28, 128]
+input = [64, 64, 256]
 filters = 128
 """
 
