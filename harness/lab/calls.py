@@ -62,6 +62,11 @@ async def release(run_id: str, device: str, dask_worker: Worker) -> None:
     await asyncio.to_thread(_host(dask_worker).release, run_id, device)
 
 
+async def quarantine_device(device: str, reason: str, dask_worker: Worker) -> str:
+    """Of a device that has computed wrongly what another one computed right; what to tell. Raises CannotMeasure."""
+    return await asyncio.to_thread(_host(dask_worker).quarantine, device, reason)
+
+
 async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
     """Of files that a client would send."""
     return await asyncio.to_thread(missing, _host(dask_worker).files, names)

@@ -85,7 +85,7 @@ def receive(folder: Path, name: str, sender: str, offset: int, data: bytes, *, i
     """
     path = place_of(folder, name)
     if not sender.isalnum():
-        raise CannotMeasure(f"{sender!r} is no word for a transfer to a lab.")
+        raise CannotMeasure(f"{sender!r} is no name of a transfer to a lab.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f".part-{sender}")
     with part.open("r+b" if part.exists() and offset else "wb") as file:

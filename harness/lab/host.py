@@ -20,13 +20,13 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import quarantine_of
+from bnnbench.devices.quarantine import quarantine, quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
 
 from ..bench.context import Silent
-from ..errors import CallError
+from ..errors import CallError, CannotMeasure
 from ..plan.config import RunConfig
 from ..run.ready import Asked
 from .errands import Errands
@@ -135,6 +135,13 @@ class Host:
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
         )
+
+    def quarantine(self, device: str, reason: str) -> str:
+        """For wrong outputs, whatever another host's devices have shown; a sentence. Raises CannotMeasure."""
+        try:
+            return f"{quarantine(self.devices[device].spec, 'gate', reason).sentence}."
+        except DeviceError as error:
+            raise CannotMeasure(str(error)) from None
 
     def running(self, device: str) -> HostedSession | None:
         """The session that has the device."""

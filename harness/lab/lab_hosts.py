@@ -21,6 +21,7 @@ from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 
 from ..bench.context import RunContext, Watcher
+from ..bench.fitness import suspects
 from ..bench.reach import own_builds, target_of
 from ..errors import CannotMeasure
 from ..plan.cases import MeasurementPlan
@@ -29,6 +30,7 @@ from ..plan.target import Target
 from ..run.hosts import DeviceWork
 from ..session.expected import pasts, timing_s
 from .address import parse_address
+from .calls import quarantine_device
 from .files import named_by_content
 from .lab_candidates import spec_of, why_unusable
 from .lab_work import LabWork
@@ -150,7 +152,15 @@ class LabHosts:
         return [[name] for name in self._names]
 
     def note_suspects(self, run: StoredRun, watcher: Watcher) -> None:
-        """Quarantine is the business of their hosts, which see their own devices only."""
+        """At their hosts, which keep quarantines and see their own devices only. Never raises."""
+        for device, reason in suspects(run).items():
+            try:
+                if (worker := self.link.workers().get(device)) is None:
+                    watcher.note(f"device {device!r} is not quarantined, because no host offers it now: {reason}.")
+                else:
+                    watcher.note(self.link.ask(worker, quarantine_device, device, reason))
+            except CannotMeasure as error:
+                watcher.note(f"device {device!r} is not quarantined ({str(error).rstrip('.')}): {reason}.")
 
     def close(self) -> None:
         """See `Hosts`."""

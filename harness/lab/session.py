@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
+from bnnbench.devices.errors import Unreachable
 from bnnbench.devices.quarantine import require_fit
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.same_machine import difference, rebooted
@@ -62,7 +63,11 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
         spec = host.devices[order.device].spec
         if not config.health:
             require_fit(spec)
-        reached = reach(spec, asked.useful, session.outbox.note)
+        try:
+            reached = reach(spec, asked.useful, session.outbox.note)
+        except Unreachable as error:
+            host.devices[order.device].trouble = str(error)  # until it answers again
+            raise
         try:
             offered = host.devices[order.device]
             offered.facts, offered.trouble = reached.target.facts, None

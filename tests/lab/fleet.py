@@ -183,6 +183,12 @@ class Engine(InProcess):
         self.transport, self.cwd, self.output = transport, Path(cwd), b""
         self.number, transport.board.engines = transport.board.engines, transport.board.engines + 1
         self.is_lost, self.is_hung = transport.happens("lost"), transport.happens("hung")
+        self.is_silent = False
+
+    def read_line(self, deadline: float) -> str:
+        if self.is_silent:
+            raise TimeoutError  # now, and not at the deadline
+        return super().read_line(deadline)
 
     def write_line(self, line: str) -> None:
         verb, *words = line.split()
@@ -191,13 +197,15 @@ class Engine(InProcess):
             raise self.transport.lose()
         if self.has_ended or verb == "quit":
             self.kill()
-        elif not (self.is_hung and verb == "run"):
+        elif self.is_hung and verb == "run":
+            self.is_silent = True
+        else:
             reply = getattr(self, f"do_{verb}", None)
             said = reply(keys) if reply else {"ok": False, "error": f"unknown verb {verb}"}
             self.lines.put(json.dumps({"ok": True} | said))
 
     def do_hello(self, keys: dict[str, str]) -> dict[str, Any]:
-        return {"protocol": 1, "engine": "emulated"}
+        return {"protocol": 1, "engine": "emulated", "isa": "emulated"}
 
     def do_load(self, keys: dict[str, str]) -> dict[str, Any]:
         self.output = right_output(tuple(sorted(keys.items())), self.cwd / keys["data"])
