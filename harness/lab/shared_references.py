@@ -83,6 +83,7 @@ class SharedReferences:
             while thread.is_alive():
                 thread.join(0.2)
                 check()
+        check()
 
     def _at(self, host: str, keys: Sequence[str], check: Callable[[], None]) -> None:
         """Computed there, and fetched."""
