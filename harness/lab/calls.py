@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -61,15 +62,21 @@ async def release(run_id: str, device: str, dask_worker: Worker) -> None:
     await asyncio.to_thread(_host(dask_worker).release, run_id, device)
 
 
+async def quarantine_device(device: str, reason: str, dask_worker: Worker) -> str:
+    """Of a device that has computed wrongly what another one computed right; what to tell. Raises CannotMeasure."""
+    return await asyncio.to_thread(_host(dask_worker).quarantine, device, reason)
+
+
 async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
     """Of files that a client would send."""
     return await asyncio.to_thread(missing, _host(dask_worker).files, names)
 
 
-async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> None:
-    """A piece of a file."""
-    folder = _host(dask_worker).files
-    await asyncio.to_thread(receive, folder, name, sender, offset, data, is_last=is_last)
+async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> bool:
+    """A piece of a file; False while something is timed on the host, where nothing is written then."""
+    host = _host(dask_worker)
+    work = partial(receive, host.files, name, sender, offset, data, is_last=is_last)
+    return await asyncio.to_thread(host.when_quiet, work)
 
 
 def scheduler_versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,20 +20,22 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import quarantine_of
+from bnnbench.devices.quarantine import quarantine, quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
 
 from ..bench.context import Silent
-from ..errors import CallError
+from ..errors import CallError, CannotMeasure
 from ..plan.config import RunConfig
 from ..run.ready import Asked
+from .errands import Errands
 from .hosted import HostedSession
 from .wire import News, Offer
 
 _KEPT_DAYS: Final = 30
 _MOST_ASKED: Final = 4
+_QUIET_WAIT_S: Final = 20.0
 
 
 def own_folder() -> Path:
@@ -66,6 +68,7 @@ class Host:
     sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
     _asked: dict[str, Asked] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    errands: Errands = field(default_factory=Errands)
 
     @classmethod
     def of(cls, inventory: Inventory, folder: Path) -> Host:
@@ -85,6 +88,17 @@ class Host:
         """Held while a block is timed on this host itself: then nothing else of ours computes or writes here. A lock of
         nobody else where only other machines are timed."""
         return self._quiet if any(each.spec.is_local for each in self.devices.values()) else threading.RLock()
+
+    def when_quiet(self, work: Callable[[], object]) -> bool:
+        """Does a short piece of work; False, and nothing is done, while something is timed on this host for long."""
+        quiet = self.quiet()
+        if not quiet.acquire(timeout=_QUIET_WAIT_S):
+            return False
+        try:
+            work()
+        finally:
+            quiet.release()
+        return True
 
     @property
     def files(self) -> Path:
@@ -121,6 +135,13 @@ class Host:
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
         )
+
+    def quarantine(self, device: str, reason: str) -> str:
+        """For wrong outputs, whatever another host's devices have shown; a sentence. Raises CannotMeasure."""
+        try:
+            return f"{quarantine(self.devices[device].spec, 'gate', reason).sentence}."
+        except DeviceError as error:
+            raise CannotMeasure(str(error)) from None
 
     def running(self, device: str) -> HostedSession | None:
         """The session that has the device."""

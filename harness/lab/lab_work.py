@@ -14,6 +14,7 @@ import msgspec
 
 from bnnbench.devices import errors as device_errors
 from bnnbench.devices.errors import DeviceError, DeviceLost
+from bnnbench.kernels.built_elsewhere import Artifact
 from bnnbench.results.quantity import roughly
 from bnnbench.results.records import ComparisonRecord, DeviceEvent, Entry, RunEnd
 from bnnbench.results.store.calibration import Calibration
@@ -27,6 +28,8 @@ from .calls import ANNOTATION, end_session, news_of, place_of, release, run_orde
 from .files import Sent
 from .link import Link, LinkLost
 from .queue import kind_here, priority
+from .shared_builds import send as send_builds
+from .shared_references import SharedReferences
 from .wire import Ended, News, Order, identity, to_entry, to_line
 
 _POLL_S: Final = 0.1
@@ -50,6 +53,8 @@ class LabWork:
     host: str
     patience_s: int
     sent: Sent
+    builds: Sequence[Artifact]
+    references: SharedReferences
     comparisons: Sequence[ComparisonRecord]
     calibration: Calibration | None
     context: RunContext
@@ -93,7 +98,10 @@ class LabWork:
         worker = self.link.workers().get(self.device)
         if worker is None:
             raise LinkLost(f"no host of the lab offers {self.device!r} now")
-        self.link.send(worker, self.sent.files)
+        check = self.context.stop.check
+        self.link.send(worker, self.sent.files, check)
+        send_builds(self.link, worker, self.builds, check)
+        self.link.send(worker, self.references.files(check), check)
         kind = kind_here()
         words = {
             "run": self._run_id,
@@ -110,6 +118,7 @@ class LabWork:
             lines=[to_line(entry) for entry in self._own_entries()],
             comparisons=list(self.comparisons),
             calibration=self.calibration,
+            references=self.references.names,
         )
         future = self.link.submit(
             run_order, msgspec.json.encode(order), self.device, priority(self.asked_s, kind), {ANNOTATION: words}

@@ -24,8 +24,9 @@ from .calls import (
     receive_file,
     scheduler_versions,
 )
-from .files import CHUNK_BYTES
+from .files import CHUNK_BYTES, place_of, receive
 from .queue import Waiting
+from .reference_calls import read_file
 from .services import no_lab, require_versions
 from .settings import set_up_dask
 from .wire import Offer
@@ -145,8 +146,8 @@ class Link:
                 self.ask(worker, end_session, ids[0], None, "cancelled", who)
         return ids[0]
 
-    def send(self, worker: str, files: Mapping[str, Path]) -> None:
-        """The files that its host lacks. Raises LinkLost, OSError, CannotMeasure."""
+    def send(self, worker: str, files: Mapping[str, Path], check: Callable[[], None] = lambda: None) -> None:
+        """The files that its host lacks; `check` raises what ends it. Raises LinkLost, OSError, CannotMeasure."""
         sender = uuid.uuid4().hex
         for name in self.ask(worker, missing_files, list(files)) if files else ():
             with files[name].open("rb") as file:
@@ -154,10 +155,24 @@ class Link:
                 while True:
                     data = file.read(CHUNK_BYTES)
                     is_last = len(data) < CHUNK_BYTES
-                    self.ask(worker, receive_file, name, sender, offset, data, is_last)
+                    while not self.ask(worker, receive_file, name, sender, offset, data, is_last):
+                        check()
                     offset += len(data)
                     if is_last:
                         break
+
+    def fetch(self, worker: str, name: str, folder: Path, check: Callable[[], None] = lambda: None) -> Path:
+        """A file that its host has, into a folder like the host's. Raises LinkLost, OSError, CannotMeasure for another
+        content."""
+        sender, offset = uuid.uuid4().hex, 0
+        while True:
+            data: bytes = self.ask(worker, read_file, name, offset)
+            is_last = len(data) < CHUNK_BYTES
+            receive(folder, name, sender, offset, data, is_last=is_last)
+            if is_last:
+                return place_of(folder, name)
+            offset += len(data)
+            check()
 
     def submit(
         self, function: Callable[..., Any], order: bytes, device: str, priority: float, words: Any

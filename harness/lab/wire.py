@@ -18,7 +18,8 @@ _SHORT = 1000
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A device's session, asked for by a run. `config` names files by their content (`files.py`); `lines` are the
-    records of this device that the run has already."""
+    records of this device that the run has already. `references` are files of right outputs, by the `prepared_key` of
+    their workload."""
 
     record: RunRecord
     config: RunConfig
@@ -26,6 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[str] = []
     comparisons: list[ComparisonRecord] = []
     calibration: Calibration | None = None
+    references: dict[str, str] = {}
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):

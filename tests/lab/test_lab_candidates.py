@@ -18,7 +18,7 @@ from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.lab_candidates import LabCandidates
 from bnnbench.harness.lab.queue import Waiting
 from bnnbench.harness.lab.wire import Offer
-from tests.harness.bench import one_sentence
+from tests.harness.bench import LONG_SUITE, one_sentence
 from tests.lab.labs import ANSWER_S, Lab
 
 PI = '[device.pi]\ntransport = "ssh"\nhost = "pi.lab"\n'
@@ -162,7 +162,9 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     """In a real lab, with a device that its host's user quarantines."""
     user, owner = lab.user("hal"), lab.user("near")
     words = ["small.toml", "-e", "native", "--filter", "maxpool", "--lab", lab.address]
-    other = lab.user("ira").start("run", "long.toml", "-e", "native", "-d", "board", "--lab", lab.address)
+    ira = lab.user("ira")
+    ira.write("longer.toml", LONG_SUITE.replace("invocations = 2", "invocations = 200"))  # until it is interrupted
+    other = ira.start("run", "longer.toml", "-e", "native", "-d", "board", "--lab", lab.address)
     try:
         wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
         run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
