@@ -20,7 +20,7 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import quarantine_of
+from bnnbench.devices.quarantine import accepted_since, quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -117,6 +117,7 @@ class Host:
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
             unusable=device.trouble or (f"{quarantined}." if quarantined else None),
             quarantined=quarantined,
+            accepted_since=_accepted_since(device.spec),
             beside=tuple(self.beside(name)),
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
@@ -194,3 +195,10 @@ def _quarantined(spec: DeviceSpec) -> str | None:
     except DeviceError as error:
         return str(error).removesuffix(".")
     return held.sentence if held else None
+
+
+def _accepted_since(spec: DeviceSpec) -> str | None:
+    """None also where that cannot be read, which `_quarantined` says."""
+    with suppress(DeviceError):
+        return accepted_since(spec)
+    return None

@@ -42,6 +42,15 @@ def in_order(queue: Sequence[Waiting]) -> list[Waiting]:
     return sorted(queue, key=lambda item: (not item.is_running, -priority(item.asked_s, item.kind), item.run))
 
 
+def places(queue: Sequence[Waiting]) -> list[tuple[Waiting, str]]:
+    """All that runs or waits, device by device, each with its place in words."""
+    found: list[tuple[Waiting, str]] = []
+    for device in sorted({item.device for item in queue}):
+        for number, item in enumerate(in_order([each for each in queue if each.device == device])):
+            found.append((item, "running" if item.is_running else f"number {number + 1}" if number else "next"))
+    return found
+
+
 def place(queue: Sequence[Waiting], run: str) -> tuple[int, float | None]:
     """How many are before a run on its device, and in how many seconds it will be its turn; None where that of one of
     them is not known."""

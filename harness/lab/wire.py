@@ -63,6 +63,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     emulator: tuple[tuple[str, ...], int] | None = None
     unusable: str | None = None
     quarantined: str | None = None
+    accepted_since: str | None = None
+    """When its figures were accepted last although they were out of control, ISO 8601 in UTC."""
     beside: tuple[str, ...] = ()
     session: str | None = None
     """The run whose session runs there."""

@@ -177,6 +177,11 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
         assert done.returncode == 0, done.stderr
         assert "left out: device 'desk' is quarantined" in done.stderr
         assert set(user.store.run("latest").record.devices) == {"board"}
+        done = user.run("site", "-o", "public", "--store", "store", "--lab", lab.address)
+        assert done.returncode == 0, done.stderr
+        page = (user.folder / "public/lab.html").read_text()
+        assert "1 free, 1 quarantined" in page
+        assert "it is painted; see to it, then bring it back with: bnnbench devices release desk." in page
         done = user.run("run", *words, "--store", "store", "-d", "transport=local", "--any", "1")
         assert done.returncode == 3
         assert f"is quarantined; see bnnbench lab status {lab.address}" in one_sentence(done.stderr.splitlines()[-1])
