@@ -115,5 +115,6 @@ class LabHosts:
     def close(self) -> None:
         """See `Hosts`."""
         if self._link is not None:
+            self._link.let_go(self._names)
             self._link.close()
             self._link = None
