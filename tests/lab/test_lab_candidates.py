@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -264,6 +265,11 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
         wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
         run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
         assert set(run.record.devices) == {"desk"}  # the board, which is first, is not free
+        done = user.run("estimate", *words[:1], *words[3:], "--store", "store", "-d", "here", "--json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert {name: place["runs_before"] for name, place in found["queue"].items()} == {"board": 1, "desk": 0}
+        assert {case["device"] for case in found["cases"]} == {"board", "desk"}
     finally:
         other.send_signal(signal.SIGINT)
         other.communicate(timeout=60)
