@@ -260,7 +260,8 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     """In a real lab, with a device that its host's user quarantines."""
     user, owner = lab.user("hal"), lab.user("near")
     words = ["small.toml", "-e", "native", "--filter", "maxpool", "--lab", lab.address]
-    other = lab.user("ira").start("run", "long.toml", "-e", "native", "-d", "board", "--lab", lab.address)
+    endless = ["run", "long.toml", "-e", "native", "--invocations", "1000", "--lab", lab.address]
+    other = lab.user("ira").start(*endless, "-d", "board")
     try:
         wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
         run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
@@ -273,11 +274,11 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     finally:
         other.send_signal(signal.SIGINT)
         other.communicate(timeout=60)
-    both = [user.start("run", "long.toml", "-e", "native", "-d", "cpus>=1", "--any", "1", "--lab", lab.address)]
-    both.append(
-        lab.user("ira").start("run", "long.toml", "-e", "native", "-d", "here", "--any", "1", "--lab", lab.address)
-    )
-    try:  # they begin at the same moment, and do not end
+    both = [
+        user.start(*endless, "-d", "cpus>=1", "--any", "1"),
+        lab.user("ira").start(*endless, "-d", "here", "--any", "1"),
+    ]
+    try:  # they begin at the same moment
         wait_for(lambda: {"board", "desk"} <= set(user.run("lab", "queue", lab.address).stdout.split()))
     finally:
         for each in both:
