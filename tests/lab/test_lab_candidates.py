@@ -18,9 +18,12 @@ from bnnbench.devices.errors import InventoryError
 from bnnbench.devices.inventory import load
 from bnnbench.harness.bench.choosing import Chosen, choose_from
 from bnnbench.harness.errors import CallError, CannotMeasure
+from bnnbench.harness.lab.address import parse_address
 from bnnbench.harness.lab.calls import let_go, take_devices
+from bnnbench.harness.lab.choose import candidates_at
 from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.lab_candidates import LabCandidates
+from bnnbench.harness.lab.link import Link
 from bnnbench.harness.lab.queue import HELD_S, Choice, Held, Waiting, take
 from bnnbench.harness.lab.wire import Offer
 from tests.harness.bench import one_sentence
@@ -256,12 +259,27 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def test_of_two_that_choose_at_once_in_a_real_lab_each_gets_a_device(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both before a run has asked for anything."""
+    monkeypatch.setenv("BNNBENCH_LAB_CERTIFICATES", str(lab.certificates))
+    ours, theirs = candidates_at(lab.address, None), candidates_at(lab.address, None)
+    link = Link(parse_address(lab.address))
+    try:
+        assert choose_from(ours, ["here"], print, any=1) == Chosen(["board"], {"here": ["board"]})
+        assert choose_from(theirs, ["here"], print, any=1) == Chosen(["desk"], {"here": ["desk"]})
+        link.let_go(["board", "desk"])
+        assert choose_from(ours, ["here"], print, any=1).devices == ["board"]
+    finally:
+        link.let_go(["board", "desk"])
+        link.close()
+
+
 def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     """In a real lab, with a device that its host's user quarantines."""
     user, owner = lab.user("hal"), lab.user("near")
     words = ["small.toml", "-e", "native", "--filter", "maxpool", "--lab", lab.address]
     endless = ["run", "long.toml", "-e", "native", "--invocations", "1000", "--lab", lab.address]
-    other = lab.user("ira").start(*endless, "-d", "board")
+    other = lab.user("ira").start(*endless, "-d", "board")  # until it is interrupted
     try:
         wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
         run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
@@ -274,17 +292,6 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     finally:
         other.send_signal(signal.SIGINT)
         other.communicate(timeout=60)
-    both = [
-        user.start(*endless, "-d", "cpus>=1", "--any", "1"),
-        lab.user("ira").start(*endless, "-d", "here", "--any", "1"),
-    ]
-    try:  # they begin at the same moment
-        wait_for(lambda: {"board", "desk"} <= set(user.run("lab", "queue", lab.address).stdout.split()))
-    finally:
-        for each in both:
-            each.send_signal(signal.SIGINT)
-        for each in both:
-            each.communicate(timeout=60)
     assert set(user.measure(*words, "-d", "here").record.devices) == {"board", "desk"}
     assert owner.run("devices", "quarantine", "desk", "it is painted", "--inventory", "devices.toml").returncode == 0
     try:
