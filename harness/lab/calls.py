@@ -12,7 +12,7 @@ import msgspec
 
 from .files import missing, receive
 from .host import Host
-from .queue import Waiting, place
+from .queue import Choice, Held, Waiting, place, take
 from .session import session_for
 from .versions import own_versions
 from .wire import Ended, News, Offer, Order
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PLUGIN: Final = "bnnbench-lab"
 ANNOTATION: Final = "bnnbench"
+_HELD: Final = "bnnbench-held"
 _order_decoder = msgspec.json.Decoder(Order)
 
 
@@ -111,6 +112,19 @@ def place_of(run_id: str, device: str, dask_scheduler: Scheduler) -> tuple[int, 
     queue = [item for item in queue_of(dask_scheduler) if item.device == device]
     is_there = any(item.run == run_id for item in queue)
     return *place(queue, run_id), cancelled_by(dask_scheduler, run_id), is_there
+
+
+def take_devices(choice: Choice, dask_scheduler: Scheduler) -> list[str]:
+    """Chooses where all clients are counted: of two that ask at the same moment the second sees what the first took."""
+    extensions = dask_scheduler.extensions
+    taken, extensions[_HELD] = take(choice, queue_of(dask_scheduler), extensions.get(_HELD, []), time.time())
+    return taken
+
+
+def let_go(client: str, devices: list[str], dask_scheduler: Scheduler) -> None:
+    """A run of the client has ended: what it took and did not use is free."""
+    held: list[Held] = dask_scheduler.extensions.get(_HELD, [])
+    dask_scheduler.extensions[_HELD] = [one for one in held if one.client != client or one.device not in devices]
 
 
 def cancel_run(run_id: str, who: str, dask_scheduler: Scheduler) -> list[Waiting]:

@@ -19,8 +19,9 @@ from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
+from bnnbench.devices.pools import Pool
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import quarantine, quarantine_of
+from bnnbench.devices.quarantine import accepted_since, quarantine, quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
@@ -61,6 +62,7 @@ class Host:
 
     folder: Path
     devices: Mapping[str, OfferedDevice]
+    pools: Mapping[str, Pool] = field(default_factory=dict)
     name: str = field(default_factory=platform.node)
     reading: threading.RLock = field(default_factory=threading.RLock)
     """Held while a run's models are read and its right outputs computed: once for all of its devices."""
@@ -80,7 +82,7 @@ class Host:
                 'there, such as [device.desk] with transport = "local".'
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names})
+        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names}, inventory.pools)
         host.forget_old()
         return host
 
@@ -131,6 +133,8 @@ class Host:
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
             unusable=device.trouble or (f"{quarantined}." if quarantined else None),
             quarantined=quarantined,
+            accepted_since=_accepted_since(device.spec),
+            pools={each.name: each.query for each in self.pools.values() if each.query or name in each.devices},
             beside=tuple(self.beside(name)),
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
@@ -215,3 +219,10 @@ def _quarantined(spec: DeviceSpec) -> str | None:
     except DeviceError as error:
         return str(error).removesuffix(".")
     return held.sentence if held else None
+
+
+def _accepted_since(spec: DeviceSpec) -> str | None:
+    """None also where that cannot be read, which `_quarantined` says."""
+    with suppress(DeviceError):
+        return accepted_since(spec)
+    return None

@@ -167,5 +167,6 @@ class LabHosts:
         if self._references is not None:
             self._references.close()
         if self._link is not None:
+            self._link.let_go(self._names)
             self._link.close()
             self._link = None

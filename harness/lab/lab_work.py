@@ -26,7 +26,7 @@ from ..clock import now
 from ..errors import CannotMeasure
 from .calls import ANNOTATION, end_session, news_of, place_of, release, run_order
 from .files import Sent
-from .link import Link, LinkLost
+from .link import CLIENT, Link, LinkLost
 from .queue import kind_here, priority
 from .shared_builds import send as send_builds
 from .shared_references import SharedReferences
@@ -110,6 +110,7 @@ class LabWork:
             "kind": kind,
             "asked_s": self.asked_s,
             "expected_s": self.expected_s,
+            "client": CLIENT,
         }
         order = Order(
             record=self.context.writer.record,

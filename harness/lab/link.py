@@ -6,11 +6,11 @@ import getpass
 import platform
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CallError, CannotMeasure, HarnessError
 from .address import LabAddress, security_of
@@ -18,14 +18,16 @@ from .calls import (
     cancel_run,
     device_workers,
     end_session,
+    let_go,
     missing_files,
     offers_of,
     queue_of,
     receive_file,
     scheduler_versions,
+    take_devices,
 )
 from .files import CHUNK_BYTES, place_of, receive
-from .queue import Waiting
+from .queue import Choice, Waiting
 from .reference_calls import read_file
 from .services import no_lab, require_versions
 from .settings import set_up_dask
@@ -34,6 +36,8 @@ from .wire import Offer
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+CLIENT: Final = uuid.uuid4().hex
+"""This process, in a lab."""
 _TIMEOUT_S = 10
 _ANSWER_S = 45
 """Longer than a link may be cut for without a loss."""
@@ -132,6 +136,16 @@ class Link:
         """What all devices have to do. Raises LinkLost."""
         found: list[Waiting] = self.ask_scheduler(queue_of)
         return found
+
+    def take(self, choice: Choice) -> list[str]:
+        """Devices that are free, or will be first. Raises LinkLost."""
+        found: list[str] = self.ask_scheduler(take_devices, choice)
+        return found
+
+    def let_go(self, devices: Sequence[str]) -> None:
+        """Of what this process took. Never raises."""
+        with suppress(LinkLost):
+            self.ask_scheduler(let_go, CLIENT, list(devices))
 
     def cancel(self, beginning: str) -> str:
         """Takes a run off its devices; its id. Raises LinkLost, CallError for one that is not there."""

@@ -65,6 +65,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     emulator: tuple[tuple[str, ...], int] | None = None
     unusable: str | None = None
     quarantined: str | None = None
+    accepted_since: str | None = None
+    """When its figures were accepted last although they were out of control, ISO 8601 in UTC."""
+    pools: dict[str, str | None] = {}
+    """The pools of its host's inventory that it is in, and those that it is in if it answers their query."""
     beside: tuple[str, ...] = ()
     session: str | None = None
     """The run whose session runs there."""

@@ -46,8 +46,8 @@ def happened(run: StoredRun) -> list[tuple[Any, ...]]:
 
 
 def at_home(lab: Lab, user: Bench) -> None:
-    """The same devices in the user's own inventory."""
-    tables = [(lab.folder / name / "devices.toml").read_text() for name in ("near", "far")]
+    """The same devices in the user's own inventory; pools, which both hosts have, belong to the lab."""
+    tables = [(lab.folder / name / "devices.toml").read_text().partition("[pool.")[0] for name in ("near", "far")]
     user.write("devices.toml", "\n".join(tables))
 
 
