@@ -51,6 +51,12 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
+// Which word lies where word j of lane l would lie without BlockWidths::turns. What is beyond a segment's fours stays.
+int64_t turned(int64_t j, int32_t lane, int32_t segment_words) {
+  const int64_t in_segment = j % segment_words;
+  return in_segment >= segment_words / 4 * 4 ? j : j - in_segment % 4 + (in_segment + lane) % 4;
+}
+
 bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32_t* filter, Arena& arena,
                  GemmPlan& plan, Error& error) {
   ImplicitGemm& gemm = plan.gemm;
@@ -76,7 +82,7 @@ bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32
       const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
         for (int32_t l = 0; l < block->valid; ++l) {
-          const uint32_t word = from[l * k + j];
+          const uint32_t word = from[l * k + (widths.turns ? turned(j, l, gemm.segment_words) : j)];
           if (!by_bytes) weights[l] = word;
           for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(word >> 8 * b);
         }
