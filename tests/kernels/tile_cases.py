@@ -16,7 +16,7 @@ _OUTPUTS = ("i32", "f32", "bits")
 
 
 def assert_every_tile_is_right(engine: EngineProcess, products: Sequence[MicroKernel]) -> None:
-    """Heights of a tile, all widths and one channel less, words that are no whole fours, or fill bytes' counts and more."""
+    """Heights of a tile, all widths and one channel less, words that are no whole fours, or fill bytes' counts."""
     assert products
     specs = [
         BConv2d(h=1, w=pixels, c=c, oc=kernel.channels - less, kh=1, kw=1, out=out)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 // Weights are laid out [word][lane]: one vector of 32-bit words holds the same word of `L` output channels. An
 // activation word is broadcast, so that sums stay in their lanes and no horizontal reduction is needed. A tile is
 // M pixels x N vectors of channels, all of its sums in registers.
+// On 64-bit Arm four words at a time are turned instead, see paired_counting.h.
 //
 // Everything here is in an anonymous namespace and nothing inline is shared with other files: a function merged by
 // the linker could carry this level's instructions into code that must run on a lesser CPU.
@@ -91,10 +92,11 @@ __attribute__((always_inline)) inline void count_word(const Weights<N>& weights,
 #ifndef __aarch64__
 template <int M, int N>
 struct Counter {
-  template <int kWords>
-  __attribute__((always_inline)) void count(const uint32_t*& weights, const Words (&a)[M], Words (&total)[M][N]) {
-    static_assert(kWords == 1);
+  __attribute__((always_inline)) void one_word(const uint32_t*& weights, const uint32_t* (&row)[M],
+                                               Words (&total)[M][N]) {
     const Weights<N> w(weights);
+    Words a[M];  // well before they are needed: small cores run in order
+    BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
     BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, a[i], total[i]);
   }
   __attribute__((always_inline)) void finish(Words (&)[M][N]) {}
@@ -114,19 +116,10 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
       const int run = kWidens && left > room ? room / 4 * 4 : left;
       left -= run;
       const auto one_word = [&]() __attribute__((always_inline)) {
-        Words a[M];  // well before they are needed: small cores run in order
-        BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
-        counter.template count<1>(weights, a, totals.total);
+        counter.one_word(weights, row, totals.total);
       };
 #ifdef __aarch64__
-      for (int quads = run / 4; quads > 0; --quads) {  // four words of a row by one load
-        Words four[M];
-        BNN_UNROLL for (int i = 0; i < M; ++i) {
-          four[i] = load<Words>(row[i]);
-          row[i] += 4;
-        }
-        counter.template count<4>(weights, four, totals.total);
-      }
+      for (int quads = run / 4; quads > 0; --quads) counter.four_words(weights, row, totals.total);
       if (run & 2) {
         one_word();
         one_word();
@@ -207,8 +200,8 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 #endif
   Totals<M, N> totals;
   count_mismatches(gemm, block.weights, pixel, totals);
-  // Finished in parts where not all values fit into registers at once; bits are made of one pixel after another anyway.
-  constexpr int kPart = kOutput != Output::kBits && kShared * N == 16 ? N / 2 : N;
+  // Finished in parts where totals are of more values than fit into registers; bits need those of one pixel at once only.
+  constexpr int kPart = kOutput != Output::kBits && kShared > 1 && N > 4 ? N / 2 : N;
   BNN_UNROLL for (int n = 0; n < N; n += kPart) {
     Words sum[M][kPart];
     totals.template sum_up<kPart>(n, sum);

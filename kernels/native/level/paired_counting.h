@@ -67,13 +67,19 @@ struct Counter {
   static_assert(N % 2 == 0);
   typedef Words Total[M][N / 2];
 
-  // kWords words of each row, which are turned from one to the next, as the weights lie for them.
-  template <int kWords>
-  __attribute__((always_inline)) void count(const uint32_t*& weights, Words (&a)[M], Total& total) {
-    Words x, y;
-    load_two<0>(weights, x, y);
-    count_from<kWords, 0>(weights, x, y, a, total);
-    weights += kWords * N * kLanes;
+  // The next words of all rows, and where they end.
+  __attribute__((always_inline)) void four_words(const uint32_t*& weights, const uint32_t* (&row)[M], Total& total) {
+    Words a[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      a[i] = load<Words>(row[i]);
+      row[i] += 4;
+    }
+    count<4>(weights, a, total);
+  }
+  __attribute__((always_inline)) void one_word(const uint32_t*& weights, const uint32_t* (&row)[M], Total& total) {
+    Words a[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
+    count<1>(weights, a, total);
   }
   // Before the totals are read.
   __attribute__((always_inline)) void finish(Total& total) {
@@ -89,6 +95,14 @@ struct Counter {
   static constexpr int kPaired = M / 2 * 2, kLastPair = M > 1 ? kPaired - 2 : 0;  // one pixel may be left
   Pending pending;
 
+  // kWords words of each row, which are turned from one to the next, as the weights lie for them.
+  template <int kWords>
+  __attribute__((always_inline)) void count(const uint32_t*& weights, Words (&a)[M], Total& total) {
+    Words x, y;
+    load_two<0>(weights, x, y);
+    count_from<kWords, 0>(weights, x, y, a, total);
+    weights += kWords * N * kLanes;
+  }
   // From a step on: two vectors of weights, and those of the next step are loaded meanwhile.
   template <int kWords, int kStep>
   __attribute__((always_inline)) void count_from(const uint32_t* weights, Words x, Words y, Words (&a)[M], Total& total) {
