@@ -39,7 +39,7 @@ def assert_every_tile_is_right(engine: EngineProcess, products: Sequence[MicroKe
     specs.append(BConv2d(h=1, w=9, c=1018 * 32, oc=8, kh=1, kw=3, dw=2, pad="valid"))
     for spec in specs:
         arrays = make_data(spec, 3)
-        if spec.c > 1000 * 32:  # all bits differ: as much as there is to count
+        if spec.c > 4096 * 32:  # all bits differ: as much as there is to count
             arrays["x"][:], arrays["filter"][:] = 0xFFFFFFFF, 0
         expected = _product(spec, arrays) if spec.kw == 1 else oracle.run(spec, arrays)
         assert compute(engine, spec, data_bytes(arrays)).tobytes() == expected.tobytes(), spec.name
