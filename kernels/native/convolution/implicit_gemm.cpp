@@ -53,10 +53,9 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
-// `word(i)` is the filter's i-th number, in the order [oc][k].
-template <class Word>
-bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, Arena& arena, GemmPlan& plan,
-                 Error& error) {
+          const Number bits = word(from + l * k + (widths.turns ? turned(j, l, gemm.segment_words) : j));
+          if (!by_bytes) weights[l] = bits;
+          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(bits >> 8 * b);
   ImplicitGemm& gemm = plan.gemm;
   gemm.groups = shape.groups;
   gemm.channels = shape.oc / shape.groups;
@@ -81,7 +80,7 @@ bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, A
       const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
         for (int32_t l = 0; l < block->valid; ++l) {
-          const Number bits = word(from + l * k + j);
+          const Number bits = word(from + l * k + (widths.turns ? turned(j, l, gemm.segment_words) : j));
           if (!by_bytes) weights[l] = bits;
           for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(bits >> 8 * b);
         }
