@@ -22,13 +22,15 @@ from .calls import (
     offers_of,
     queue_of,
     receive_file,
+    resource_of,
     scheduler_versions,
+    worker_of,
 )
 from .files import CHUNK_BYTES
 from .queue import Waiting
 from .services import no_lab, require_versions
 from .settings import set_up_dask
-from .wire import Offer
+from .wire import Offer, Placed
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -114,17 +116,35 @@ class Link:
         except Exception as error:
             raise LinkLost("its host does not answer") from error
 
+    def ask_all(self, function: Callable[..., Any], *words: Any) -> list[Any]:
+        """Calls a function of `calls.py`, which may be called twice, at all workers; those that do not answer are left
+        out. Raises LinkLost."""
+        client = self._connected()
+        with suppress(Exception):  # one of them hangs, and then it must not cost the answers of the others
+            call = client._run  # noqa: SLF001 - as above
+            answers = client.sync(call, function, *words, on_error="ignore", callback_timeout=_TIMEOUT_S)
+            return list(answers.values())
+        found = []
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):
+                found.append(self.ask(worker, function, *words))
+        return found
+
     def workers(self) -> dict[str, str]:
         """Device -> its worker, of those that are there. Raises LinkLost."""
         found: dict[str, str] = self.ask_scheduler(device_workers)
         return found
 
+    def worker(self, device: str) -> Placed | None:
+        """Who offers a device; None where nobody does. Raises LinkLost."""
+        found: Placed | None = self.ask_scheduler(worker_of, device)
+        return found
+
     def offers(self) -> dict[str, Offer]:
         """By device. Raises LinkLost."""
         offers: dict[str, Offer] = {}
-        for worker in dict.fromkeys(self.workers().values()):
-            with suppress(LinkLost):  # it went in this moment
-                offers |= {offer.device: offer for offer in self.ask(worker, offers_of)}
+        for found in self.ask_all(offers_of):
+            offers |= {offer.device: offer for offer in found}
         return dict(sorted(offers.items()))
 
     def queue(self) -> list[Waiting]:
@@ -140,9 +160,7 @@ class Link:
             raise CallError(f"{beginning!r} begins the id of no run, or of several, in this lab: {listed}.")
         who = f"{getpass.getuser()}@{platform.node()}"
         self.ask_scheduler(cancel_run, ids[0], who)
-        for worker in dict.fromkeys(self.workers().values()):
-            with suppress(LinkLost):
-                self.ask(worker, end_session, ids[0], None, "cancelled", who)
+        self.ask_all(end_session, ids[0], None, "cancelled", who)
         return ids[0]
 
     def send(self, worker: str, files: Mapping[str, Path]) -> None:
@@ -172,7 +190,7 @@ class Link:
                     function,
                     order,
                     key=f"session-{uuid.uuid4().hex}",
-                    resources={f"device:{device}": 1},
+                    resources={resource_of(device): 1},
                     priority=priority,
                     retries=0,
                     pure=False,

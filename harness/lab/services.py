@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from ..errors import CallError, CannotMeasure
 from .address import LabAddress, security_of
-from .calls import device_workers, scheduler_versions
+from .calls import device_workers, resource_of, scheduler_versions
 from .host import Host
 from .settings import set_up_dask
 from .versions import differing, own_versions
@@ -19,6 +20,7 @@ from .versions import differing, own_versions
 Tell = Callable[[str], None]
 _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 60.0
+_THREADS: Final = 16
 
 
 def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) -> None:
@@ -56,6 +58,8 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
 
     async def serve() -> None:
         ended = asyncio.ensure_future(_interrupted())
+        # Sessions are begun in these threads: they must not wait behind what else is done in them.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + 2 * len(host.devices)))
         groups = host.machines()
         await require_fit(address, security, [name for group in groups for name in group])
         # One worker for each machine: then no device waits for another one's turn.
@@ -123,7 +127,7 @@ async def _keep_worker(host: Host, names: Sequence[str], address: LabAddress, se
                 security=security,
                 nthreads=1,
                 name=f"{host.name}/{'+'.join(names)}",
-                resources={f"device:{name}": 1 for name in names},
+                resources={resource_of(name): 1 for name in names},
                 plugins=(HostPlugin(host, names),),
                 local_directory=str(host.folder / "dask"),
                 memory_limit=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from ..run.hosts import SessionWork, compute_references
 from ..run.sessions import context_of, session_of
 from .files import named_by_place
 from .host import Host
-from .hosted import HostedSession, StreamingContext
+from .hosted import HostedSession, Outbox, StreamingContext
 from .wire import Ended, Order, identity, to_entry, to_line
 
 _POLL_S: Final = 0.1
@@ -39,7 +40,8 @@ def session_for(host: Host, order: Order) -> HostedSession:
             old.seen()
             return old
         before = [each for each in host.sessions.values() if each.device in host.beside(order.device)]
-        new = HostedSession(*key, work=lambda session: _work(host, session, order, before))
+        outbox = Outbox(changed=partial(host.changes.tell, order.record.run_id))
+        new = HostedSession(*key, work=lambda session: _work(host, session, order, before), outbox=outbox)
         host.sessions[key] = new
         new.start()
         return new

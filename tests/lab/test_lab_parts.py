@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,12 +20,14 @@ from hypothesis import strategies as st
 from bnnbench.harness.errors import CallError, CannotMeasure
 from bnnbench.harness.lab import hosted
 from bnnbench.harness.lab.address import parse_address
+from bnnbench.harness.lab.calls import PLUGIN, news_of
 from bnnbench.harness.lab.files import missing, named_by_content, named_by_place, receive
-from bnnbench.harness.lab.hosted import HostedSession
+from bnnbench.harness.lab.host import Host
+from bnnbench.harness.lab.hosted import HostedSession, Outbox
 from bnnbench.harness.lab.queue import HEAD_START_S, Waiting, in_order, kind_here, place, priority
 from bnnbench.harness.lab.services import require_versions
 from bnnbench.harness.lab.versions import differing, own_versions
-from bnnbench.harness.lab.wire import Ended, identity, to_entry, to_line
+from bnnbench.harness.lab.wire import Ended, Heard, News, identity, to_entry, to_line
 from bnnbench.harness.plan.config import RunConfig
 from bnnbench.harness.suite.tables import ModelTable, Suite
 from bnnbench.results.records import DeviceEvent, Invocation
@@ -204,11 +211,75 @@ def test_news_come_in_pieces_and_are_kept() -> None:
         session.outbox.add(str(number))
     session.outbox.phase("pi", "timing", 3, 9)
     session.outbox.note("hot")
-    first = session.outbox.news(0, 0.0)
+    assert session.outbox.has_moved()
+    first = session.outbox.news(0, 500)
     assert (len(first.lines), first.phase, first.notes) == (500, ("timing", 3, 9), ["hot"])
-    assert session.outbox.news(0, 0.0).lines == first.lines  # until the client has them on its disk
-    assert session.outbox.news(0, 0.0).notes == []
-    assert len(session.outbox.news(1000, 0.0).lines) == 200
-    begun = time.monotonic()
-    assert session.outbox.news(1200, 0.2).lines == []
-    assert time.monotonic() - begun >= 0.2
+    assert session.outbox.news(0, 500).lines == first.lines  # until the client has them on its disk
+    assert session.outbox.news(0, 500).notes == []
+    assert len(session.outbox.news(1000, 500).lines) == 200
+    assert session.outbox.has_more(1199)
+    assert not session.outbox.has_more(1200)
+    assert not session.outbox.has_moved()
+
+
+def hosted_sessions(tmp_path: Path, *devices: str) -> Host:
+    """Of the run `run`, which have not begun."""
+    host = Host(tmp_path, {})
+    for device in devices:
+        outbox = Outbox(changed=partial(host.changes.tell, "run"))
+        host.sessions["run", device] = HostedSession("run", device, lambda session: Ended(outcome="done"), outbox)
+    return host
+
+
+def test_one_answer_has_the_news_of_all_devices(tmp_path: Path) -> None:
+    host = hosted_sessions(tmp_path, "a", "b", "c")
+    nothing = Heard()
+    heard = dict.fromkeys(["a", "b", "c", "gone"], nothing)
+    assert {device: news.lines for device, news in host.news("run", heard).items()} == {"a": [], "b": [], "c": []}
+    heard = dict.fromkeys(heard, Heard(0, is_known=True))
+    assert {device: news.is_known for device, news in host.news("run", heard).items()} == {"gone": False}
+    del heard["gone"]
+    for device in ("a", "b"):
+        for number in range(700):
+            host.sessions["run", device].outbox.add(str(number))
+    found = host.news("run", heard)
+    assert {device: len(news.lines) for device, news in found.items()} == {"a": 333, "b": 333}
+    heard |= {"a": Heard(333, is_known=True), "b": Heard(699, is_known=True)}
+    assert {device: news.lines[0] for device, news in host.news("run", heard).items()} == {"a": "333", "b": "699"}
+    host.sessions["run", "c"].start()
+    host.sessions["run", "c"].ended.result(timeout=10)
+    heard = {"c": Heard(0, is_known=True)}
+    assert host.news("run", heard)["c"].has_ended
+    assert host.news("run", {"c": Heard(0, is_known=True, has_ended=True)}) == {}
+
+
+def test_a_phase_is_news_to_who_has_waited(tmp_path: Path) -> None:
+    host, heard = hosted_sessions(tmp_path, "a"), {"a": Heard(0, is_known=True)}
+    host.sessions["run", "a"].outbox.phase("a", "timing", 1, 2)
+    assert host.news("run", heard) == {}
+    assert host.news("run", heard, phases=True)["a"].phase == ("timing", 1, 2)
+    assert host.news("run", heard, phases=True) == {}
+
+
+def test_news_are_waited_for_without_a_thread(tmp_path: Path) -> None:
+    """Those of a thread wake; those of another run do not."""
+    host, heard = hosted_sessions(tmp_path, "a"), {"a": Heard(0, is_known=True)}
+    worker = SimpleNamespace(plugins={PLUGIN: SimpleNamespace(host=host)})
+
+    async def ask(wait_s: float) -> dict[str, News]:
+        return await news_of("run", heard, wait_s, worker)  # type: ignore[arg-type]
+
+    async def told(add: Callable[[], None]) -> dict[str, News]:
+        asked = asyncio.ensure_future(ask(30.0))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        threading.Thread(target=add).start()
+        return await asyncio.wait_for(asked, 10)
+
+    assert asyncio.run(ask(0.05)) == {}
+    assert asyncio.run(told(lambda: host.sessions["run", "a"].outbox.add("x")))["a"].lines == ["x"]
+    heard["a"] = Heard(1, is_known=True)
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(told(lambda: host.changes.tell("another")), 0.5))
+    assert host.changes._waiting == {}
+    host.changes.tell("run")  # nobody waits
