@@ -130,19 +130,19 @@ class Follower:
                 inbox.put(news)
             time.sleep(_PAUSE_S)
 
-    def _waiting(self) -> list[Inbox]:
-        """Those whose sessions have not begun, or have ended without a word of it."""
+    def _waiting(self) -> list[Inbox] | None:
+        """Those whose sessions have not begun, or have ended without a word of it; None where nothing is followed, and
+        the thread ends."""
         with self._lock:
             inboxes = [inbox for followed in self._hosts.values() for _, inbox in followed.values()]
-            self._asks_places = bool(inboxes)
+            if not inboxes:
+                self._asks_places = False
+                return None
         return [inbox for inbox in inboxes if not inbox.heard.is_known or inbox.heard.has_ended]
 
     def _ask_places(self) -> None:
         time.sleep(_FIRST_PLACES_S)
-        while True:
-            waiting = self._waiting()
-            if not self._asks_places:
-                return
+        while (waiting := self._waiting()) is not None:
             begun = time.monotonic()
             if waiting:
                 self._tell_places(waiting)

@@ -178,6 +178,7 @@ class LabWork:
         """Journals what is new. Raises StoreError."""
         self._is_known, self._is_live = news.is_known, news.is_known and not news.has_ended
         self._taken = news.start + len(news.lines)
+        new: dict[bytes, Entry] = {}
         for line in news.lines:
             try:
                 entry = to_entry(line)
@@ -186,8 +187,10 @@ class LabWork:
                     f"device {self.device!r}: its host {self.host} sent a record that is none."
                 ) from error
             if (known := identity(entry)) not in self._known:
-                self.context.append(entry)
-                self._known.add(known)
+                new[known] = entry
+        if new:
+            self.context.append_all(list(new.values()))
+            self._known.update(new)
         for note in news.notes:
             self.context.watcher.note(f"{self.device}: {note}")
         if news.phase is not None:

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,17 +21,17 @@ from hypothesis import strategies as st
 from bnnbench.harness.errors import CallError, CannotMeasure
 from bnnbench.harness.lab import hosted
 from bnnbench.harness.lab.address import parse_address
-from bnnbench.harness.lab.calls import PLUGIN, news_of
+from bnnbench.harness.lab.calls import ANNOTATION, PLUGIN, cancel_run, news_of, places_of, queue_of, worker_of
 from bnnbench.harness.lab.files import missing, named_by_content, named_by_place, receive
 from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.hosted import HostedSession, Outbox
 from bnnbench.harness.lab.queue import HEAD_START_S, Waiting, in_order, kind_here, place, priority
 from bnnbench.harness.lab.services import require_versions
 from bnnbench.harness.lab.versions import differing, own_versions
-from bnnbench.harness.lab.wire import Ended, Heard, News, identity, to_entry, to_line
+from bnnbench.harness.lab.wire import Ended, Heard, News, Placed, identity, own_part, to_entry, to_line
 from bnnbench.harness.plan.config import RunConfig
 from bnnbench.harness.suite.tables import ModelTable, Suite
-from bnnbench.results.records import DeviceEvent, Invocation
+from bnnbench.results.records import DeviceEvent, Invocation, RunRecord
 from bnnbench.results.store import journal
 
 NOON = 1_800_000_000.0
@@ -87,6 +88,86 @@ def test_ten_thousand_devices_in_simulated_time() -> None:
         assert served == ["person", "person", "person", "ci"]
         longest = max(longest, clock)
     assert longest <= 4 * 600
+
+
+class FakeTask:
+    """A session in Dask's scheduler, which counts how often it is looked at."""
+
+    looks = 0
+
+    def __init__(self, run: str, device: str, asked_s: float, worker: SimpleNamespace | None) -> None:
+        words = {"run": run, "device": device, "who": "x", "kind": "person", "asked_s": asked_s, "expected_s": 60.0}
+        self._annotations = {ANNOTATION: words}
+        self.processing_on, self.state = worker, "processing" if worker else "no-worker"
+
+    @property
+    def annotations(self) -> dict[str, object]:
+        FakeTask.looks += 1
+        return self._annotations
+
+
+def fake_scheduler(devices: int, runs: int) -> SimpleNamespace:
+    """The indexes that Dask keeps, with two devices at each worker, and all runs at each device; the first run has
+    every second one. The last device has no worker."""
+    made = SimpleNamespace(tasks={}, workers={}, resources={}, unrunnable={}, extensions={})
+    for number in range(devices):
+        device, address = f"d{number}", f"tls://h:{number // 2}"
+        worker = None
+        if number < devices - 1:
+            fresh = SimpleNamespace(executing={}, processing=set(), host="h", pid=number // 100)
+            worker = made.workers.setdefault(address, fresh)
+            made.resources[f"device:{device}"] = {address: 1}
+        for run in range(runs):
+            task = made.tasks[f"{device}-{run}"] = FakeTask(f"run{run}", device, NOON + run, worker)
+            if worker is None:
+                made.unrunnable[task] = 0.0
+            else:
+                worker.processing.add(task)
+                if run == 0 and number % 2:
+                    worker.executing[task] = 20.0
+    return made
+
+
+def test_places_are_those_of_the_whole_queue() -> None:
+    scheduler: Any = fake_scheduler(7, 3)
+    devices = [f"d{number}" for number in range(7)]
+    whole = queue_of(scheduler)
+    for run in ("run0", "run1", "run2"):
+        expected = {d: place([item for item in whole if item.device == d], run) for d in devices}
+        assert places_of(run, [*devices, "unheard of"], scheduler) == ("", expected)
+    assert places_of("another", devices, scheduler) == ("", {})
+    assert places_of("run2", ["d1", "d2"], scheduler)[1] == {"d1": (2, 100.0), "d2": (2, 120.0)}
+    cancel_run("run1", "anna@desk", scheduler)
+    assert places_of("run1", ["d6"], scheduler) == ("anna@desk", {"d6": (1, 60.0)})
+    assert worker_of("d3", scheduler) == Placed("tls://h:1", "h/0")
+    assert worker_of("d6", scheduler) is None
+
+
+def test_places_in_ten_thousand_queues_cost_what_is_asked_for() -> None:
+    scheduler: Any = fake_scheduler(10_000, 3)
+    FakeTask.looks = 0
+    places_of("run1", ["d10", "d11", "d5000"], scheduler)
+    assert FakeTask.looks <= 3 * 2 * 3 + 3  # their workers' tasks, and those that have no worker
+
+
+def test_an_order_has_what_concerns_its_device() -> None:
+    """Each device's part is as large however many others there are."""
+
+    def record(devices: int) -> RunRecord:
+        names = [f"d{number:03}" for number in range(devices)]
+        case = {"workload": "w", "kind": "kernel", "op": "bgemm", "variant": None, "engine": "native", "threads": 1}
+        plain = {"run_id": "r", "created": "2026-01-01T00:00:00Z", "version": "1", "suite_name": "s", "seed": 1}
+        counts = {"invocations_per_case": 2, "samples_per_invocation": 3}
+        cases = [case | {"id": f"{name}-{n}", "device": name, "index": n} for name in names for n in range(2)]
+        skips = [{"workload": "v", "engine": "lce", "device": name, "threads": 1, "reason": "x"} for name in names]
+        facts = {name: {"model": {"value": name, "source": "x"}} for name in names}
+        return msgspec.convert(plain | counts | {"cases": cases, "skips": skips, "devices": facts}, RunRecord)
+
+    part = own_part(record(100), "d007")
+    assert {case.device for case in part.cases} == {skip.device for skip in part.skips} == set(part.devices) == {"d007"}
+    assert len(part.cases) == 2
+    assert len(msgspec.json.encode(part)) == len(msgspec.json.encode(own_part(record(8), "d007")))
+    assert (part.run_id, part.seed, part.invocations_per_case) == ("r", 1, 2)
 
 
 @pytest.mark.parametrize(("value", "kind"), [("true", "ci"), ("1", "ci"), ("", "person"), ("false", "person")])
