@@ -21,11 +21,13 @@ Tell = Callable[[str], None]
 _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 60.0
 _THREADS: Final = 16
+_FILES: Final = 65_536
 
 
 def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) -> None:
     """Until it is interrupted. Raises CallError."""
     set_up_dask()
+    allow_files()
     security = security_of(address, certificates)
 
     async def serve() -> None:
@@ -50,6 +52,7 @@ def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) 
 def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell: Tell) -> None:
     """Until it is interrupted; a scheduler that is away is waited for. Raises CallError, CannotMeasure."""
     set_up_dask()
+    allow_files()
     security = security_of(address, certificates)
     for name in host.devices:
         host.look(name)
@@ -76,6 +79,17 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(session.ended)), 15)
 
     asyncio.run(serve())
+
+
+def allow_files() -> None:
+    """As many open files as this process may have: each machine of a lab takes some, and most shells allow 1,024."""
+    import resource  # not on every system whose clients read this file
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it has what it had
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def require_fit(address: LabAddress, security: object, devices: Sequence[str]) -> None:

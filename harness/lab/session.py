@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from concurrent.futures import wait
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
     for other in before:
         while not other.ended.done():
             session.stop.check()
-            time.sleep(_POLL_S)
+            wait([other.ended], timeout=_POLL_S)
     with _writer(host, order) as writer:
         session.outbox.lines[:] = [to_line(entry) for entry in writer.read().entries]
         config = named_by_place(order.config, host.files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from bnnbench.harness.lab.files import missing, named_by_content, named_by_place
 from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.hosted import HostedSession, Outbox
 from bnnbench.harness.lab.queue import HEAD_START_S, Waiting, in_order, kind_here, place, priority
-from bnnbench.harness.lab.services import require_versions
+from bnnbench.harness.lab.services import allow_files, require_versions
 from bnnbench.harness.lab.versions import differing, own_versions
 from bnnbench.harness.lab.wire import Ended, Heard, News, Placed, identity, own_part, to_entry, to_line
 from bnnbench.harness.plan.config import RunConfig
@@ -168,6 +169,17 @@ def test_an_order_has_what_concerns_its_device() -> None:
     assert len(part.cases) == 2
     assert len(msgspec.json.encode(part)) == len(msgspec.json.encode(own_part(record(8), "d007")))
     assert (part.run_id, part.seed, part.invocations_per_case) == ("r", 1, 2)
+
+
+def test_a_lab_may_open_more_files_than_a_shell_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most // 2, hard))
+        allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(("value", "kind"), [("true", "ci"), ("1", "ci"), ("", "person"), ("false", "person")])
