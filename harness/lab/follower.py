@@ -20,8 +20,8 @@ _PAUSE_S: Final = 0.1
 """Between answers and the next question: what comes meanwhile is told by one answer."""
 _PLACES_EVERY_S: Final = 2.0
 _FIRST_PLACES_S: Final = 0.3
-_PLACES_SHARE: Final = 20
-"""Places are asked for at most this share of the time, where the answer takes long."""
+_PLACES_REST: Final = 20
+"""So many times as long as an answer takes, the scheduler is left alone after it."""
 _MOST_UNHEARD: Final = 3
 
 
@@ -146,7 +146,7 @@ class Follower:
             begun = time.monotonic()
             if waiting:
                 self._tell_places(waiting)
-            time.sleep(max(_PLACES_EVERY_S, _PLACES_SHARE * (time.monotonic() - begun)))
+            time.sleep(max(_PLACES_EVERY_S, _PLACES_REST * (time.monotonic() - begun)))
 
     def _tell_places(self, waiting: list[Inbox]) -> None:
         try:
