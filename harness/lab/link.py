@@ -40,6 +40,10 @@ _ANSWER_S = 45
 """Longer than a link may be cut for without a loss."""
 
 
+_AT_ONCE = 4
+"""Questions to the scheduler, which answers one after the other."""
+
+
 class LinkLost(CannotMeasure):
     """The scheduler, or a host, does not answer now."""
 
@@ -53,6 +57,8 @@ class Link:
         self.address = address
         self._security = security_of(address, certificates)
         self._lock = threading.Lock()
+        # Each question that is asked beside others has a connection of its own, and a handshake.
+        self._asking = threading.Semaphore(_AT_ONCE)
         self._client: Client | None = None
         try:
             client = self._connected()
@@ -100,7 +106,8 @@ class Link:
         client = self._connected()
         try:
             call = client._run_on_scheduler  # noqa: SLF001 - the public one waits for ever
-            return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
+            with self._asking:
+                return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
         except Exception as error:
             self._drop(client)
             raise LinkLost("the lab's scheduler does not answer") from error
