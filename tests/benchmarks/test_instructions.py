@@ -7,7 +7,6 @@ H_out * W_out * OC * ceil(KH * KW * C / 128) of them in a convolution. Exclusive
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.ops import BConv2d
 from bnnbench.kernels.targets import ISA_LEVELS, micro_kernels
 from bnnbench.kernels.toolchain import build_native
+from tests.benchmarks.network_files import network_file
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-aarch64") is None, reason="qemu-aarch64 (Debian: qemu-user) is missing"
@@ -63,9 +63,7 @@ def counted_load(load: dict[str, str], cpu: str, folder: Path) -> float:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "most"), [("QuickNetSmall", 52e6), ("QuickNet", 80e6), ("QuickNetLarge", 140e6)])
 def test_instructions_of_an_inference(name: str, most: float, tmp_path: Path) -> None:
-    path = Path(os.environ.get("BNNBENCH_GOLDEN") or "none") / f"{name}.tflite"
-    if not path.exists():
-        pytest.skip(f"BNNBENCH_GOLDEN names no folder with {path.name}")
+    path = network_file(name, tmp_path)
     (tmp_path / "plan").write_bytes(make_plan(graph_of(read_model(path))).to_bytes())
     found = counted_load({"plan": "plan"}, "cortex-a72", tmp_path)
     print(f"\n{name} cortex-a72: {found / 1e6:.1f} million instructions")

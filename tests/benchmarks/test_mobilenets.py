@@ -92,8 +92,7 @@ def test_instructions(name: str, kind: Kind, cpu: str, tmp_path: Path) -> None:
         f"\n{name} {kind} on {cpu}: native {native / 1e6:.1f} M instructions, LiteRT {litert / 1e6:.1f} M: "
         f"{native / litert:.2f}x LiteRT's"
     )
-    if kind == "f32":
-        assert native <= MOST * litert
+    assert native <= MOST * litert
 
 
 @cache

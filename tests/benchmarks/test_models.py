@@ -1,7 +1,7 @@
 """Whole models against other engines, on one core, interleaved: `make bench`, alone on a quiet machine.
 
-Models come from BNNBENCH_GOLDEN (QuickNetSmall and others, see tests/kernels/test_golden_models.py); QuickNet,
-QuickNetLarge and MobileNetV1 are used when they are there too. `lce` and `litert` must be installed to be compared.
+Models come from BNNBENCH_GOLDEN (QuickNetSmall and others, see tests/kernels/test_golden_models.py); what is not there
+is made with the same shapes and weights that mean nothing. `lce` and `litert` must be installed to be compared.
 The limits are those for CPUs with AVX-512 VPOPCNTDQ; elsewhere ratios are printed and only the order is asserted.
 """
 
@@ -24,23 +24,16 @@ from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models.formats import graph_of, read_model
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.toolchain import build_native
+from tests.benchmarks.network_files import FOLDER, network_file
 from tests.kernels.engine_process import HOST, EngineProcess
 
 pytestmark = pytest.mark.speed
 
-FOLDER = Path(os.environ.get("BNNBENCH_GOLDEN") or "none")
 REPEATS = 15
 CPUS = sorted(os.sched_getaffinity(0))
 NATIVE = build_native(HOST).path
 MEANT = "avx512_vpopcntdq" in Path("/proc/cpuinfo").read_text()
 """Whether the limits are meant for this CPU."""
-
-
-def model(name: str) -> Path:
-    path = FOLDER / f"{name}.tflite"
-    if not path.exists():
-        pytest.skip(f"BNNBENCH_GOLDEN names no folder with {path.name}")
-    return path
 
 
 def start(stack: ExitStack, name: str, path: Path, folder: Path, threads: int = 1) -> EngineClient:
@@ -92,7 +85,7 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["QuickNetSmall", "QuickNet", "QuickNetLarge"])
 def test_against_lce(name: str, tmp_path: Path) -> None:
-    path = model(name)
+    path = network_file(name, tmp_path)
     with ExitStack() as stack:
         clients = [start(stack, engine, path, tmp_path) for engine in ("native", "lce", "lce-indirect", "lce-best")]
         native, default, indirect, fastest = interleaved([(client, 1) for client in clients])
@@ -106,7 +99,7 @@ def test_against_lce(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(900)
 def test_quicknet_against_float_mobilenet(tmp_path: Path) -> None:
-    quicknet, mobilenet = model("QuickNet"), model("MobileNetV1")
+    quicknet, mobilenet = network_file("QuickNet", tmp_path), network_file("MobileNetV1", tmp_path)
     with ExitStack() as stack:
         clients = [start(stack, "native", quicknet, tmp_path), start(stack, "litert", mobilenet, tmp_path)]
         clients.append(start(stack, "native", mobilenet, tmp_path))
@@ -123,7 +116,7 @@ def test_quicknet_against_float_mobilenet(tmp_path: Path) -> None:
 def test_two_threads(name: str, tmp_path: Path) -> None:
     if len(CPUS) < 2:
         pytest.skip("one CPU")
-    path = model(name)
+    path = network_file(name, tmp_path)
     with ExitStack() as stack:
         one, two = start(stack, "native", path, tmp_path), start(stack, "native", path, tmp_path, threads=2)
         gains, roofs = [], []
@@ -138,7 +131,7 @@ def test_two_threads(name: str, tmp_path: Path) -> None:
 
 
 def test_from_plan_file_to_first_result(tmp_path: Path) -> None:
-    path = model("QuickNet") if (FOLDER / "QuickNet.tflite").exists() else model("QuickNetSmall")
+    path = network_file("QuickNet", tmp_path)
     plan = tmp_path / "plan"
     plan.write_bytes(make_plan(graph_of(read_model(path))).to_bytes())
     np.zeros(224 * 224 * 3, np.float32).tofile(tmp_path / "input")
@@ -155,7 +148,7 @@ def test_from_plan_file_to_first_result(tmp_path: Path) -> None:
 
 def test_profile_adds_up_to_the_whole(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        client = start(stack, "native", model("QuickNetSmall"), tmp_path)
+        client = start(stack, "native", network_file("QuickNetSmall", tmp_path), tmp_path)
         client.profile("m", runs=10, limit_ns=10**11)
         profile = client.profile("m", runs=50, limit_ns=10**11)
     shares = [sum(op.ns[i] for op in profile.ops) / total for i, total in enumerate(profile.total_ns)]
@@ -165,7 +158,7 @@ def test_profile_adds_up_to_the_whole(tmp_path: Path) -> None:
 
 def test_memory_of_quicknet_small(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        client = start(stack, "native", model("QuickNetSmall"), tmp_path)
+        client = start(stack, "native", network_file("QuickNetSmall", tmp_path), tmp_path)
         ran = client.run("m", samples=3, iterations=1, limit_ns=10**11)
     print(f"\nQuickNetSmall: peak resident set {(ran.peak_rss_bytes or 0) / 1e6:.1f} MB")
     assert 1_000_000 < (ran.peak_rss_bytes or 0) < 20_000_000

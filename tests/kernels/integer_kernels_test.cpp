@@ -101,7 +101,7 @@ struct TestStore {
   IntegerStore store;
   TestStore(const Stage& stage, int32_t channels) : factors(kernels->store_bytes(stage, channels)) {
     if (factors.count) kernels->prepare_store(stage, channels, factors.at);
-    store = {factors.at, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i};
+    store = {factors.at, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i, stage.zero_point};
   }
   const IntegerStore* get() const { return factors.count ? &store : nullptr; }
 };

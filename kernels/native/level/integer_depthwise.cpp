@@ -4,8 +4,8 @@
 // one column, and one instruction multiplies and adds them. Columns beyond the image become cells too, so the loop over
 // taps has no tests. Channels go in chunks, pixels of a line in segments, so that cells stay in the first cache.
 #include "level/integer_products.h"
+#include "level/integer_store.h"
 #include "level/model_parts.h"
-#include "level/requantize.h"
 
 namespace {
 
@@ -29,6 +29,7 @@ struct Deep {
     vst1q_s32(to, low);
     vst1q_s32(to + 4, high);
   }
+  Ints part(int n) const { return (Ints)(n ? high : low); }
 };
 #else
 constexpr int kRows = kPerWord, kCell = 4;
@@ -40,6 +41,7 @@ struct Deep {
     const Ints total = sum.total();
     memcpy(to, &total, kBytes);
   }
+  Ints part(int) const { return sum.total(); }
 };
 #endif
 
@@ -121,24 +123,33 @@ void encode_columns(const Line& line, int64_t first, int64_t count, uint8_t* cel
   int8_t outside[kChannels];
   memset(outside, s.zero_point, sizeof outside);
   const int64_t groups = groups_of(w);
+  const int64_t left = first >= 0 ? 0 : -first < count ? -first : count;  // columns [left, right) are in the image
+  const int64_t right = s.w - first < left ? left : s.w - first < count ? s.w - first : count;
   for (int64_t g = 0; g < groups; ++g) {
     const int8_t* row[kRows];
     int64_t stride[kRows];
     BNN_UNROLL for (int k = 0; k < kRows; ++k) {
       const int64_t tap = g * kRows + k, y = line.y + tap * w.dh;
       const bool inside = tap < w.kh && y >= 0 && y < s.h;
-      row[k] = inside ? line.from + (y * s.w + first) * s.c : outside;
+      row[k] = inside ? line.from + (y * s.w + first + left) * s.c : outside;
       stride[k] = inside ? s.c : 0;
     }
-    for (int64_t x = first; x < first + count; ++x, cells += kChannels * kCell) {
-      const bool inside = x >= 0 && x < s.w;
-      for (int c = 0; c < kChannels; c += kUnit) {
-        const int8_t* at[kRows];
-        BNN_UNROLL for (int k = 0; k < kRows; ++k) at[k] = (inside ? row[k] : outside) + c;
-        encode<kReal>(at, cells + c * kCell);
+    const auto encode_some = [&](const int8_t* (&at)[kRows], const int64_t (&across)[kRows], int64_t columns) {
+      for (int64_t x = 0; x < columns; ++x, cells += kChannels * kCell) {
+        for (int c = 0; c < kChannels; c += kUnit) {
+          const int8_t* unit[kRows];
+          BNN_UNROLL for (int k = 0; k < kRows; ++k) unit[k] = at[k] + c;
+          encode<kReal>(unit, cells + c * kCell);
+        }
+        BNN_UNROLL for (int k = 0; k < kRows; ++k) at[k] += across[k];
       }
-      BNN_UNROLL for (int k = 0; k < kRows; ++k) row[k] += stride[k];
-    }
+    };
+    const int8_t* nothing[kRows];
+    BNN_UNROLL for (int k = 0; k < kRows; ++k) nothing[k] = outside;
+    const int64_t none[kRows] = {};
+    encode_some(nothing, none, left);
+    encode_some(row, stride, right - left);
+    encode_some(nothing, none, count - right);
   }
 }
 
@@ -158,8 +169,8 @@ struct Target {
 };
 
 template <int P, int N>
-__attribute__((noinline)) void tile(const Places& places, const uint8_t* cells, const uint8_t* weights,
-                                    const int32_t* start, const Target& to, int64_t pixel) {
+__attribute__((always_inline)) inline void tile(const Places& places, const uint8_t* cells, const uint8_t* weights,
+                                                const int32_t* start, const Target& to, int64_t pixel) {
   Deep sum[P][N];
   BNN_UNROLL for (int i = 0; i < P; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].start(start + n * kDeep);
@@ -173,14 +184,25 @@ __attribute__((noinline)) void tile(const Places& places, const uint8_t* cells, 
         BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].add(w[n], load<Ints>(at + i * places.pixel + n * kBytes));
     }
   }
-#ifdef __FMA__
+#ifdef BNN_STORES_SUMS
+  constexpr int kParts = kDeep / kLanes;
   if (to.store)
-    return store_sums<P, N>(*to.store, to.channel, to.valid, pixel,
-                            [&](int i, int n) { return sum[i][n].sum.total(); });
+    return store_sums<P, N * kParts>(*to.store, to.channel, to.valid, pixel,
+                                     [&](int i, int n) { return sum[i][n / kParts].part(n % kParts); });
 #endif
   int32_t* out = to.out + pixel * to.row;
   BNN_UNROLL for (int i = 0; i < P; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n].store(out + i * to.row + n * kDeep);
+}
+
+// Pixels [0, pixels), at least P; the last tile computes some again where they are no whole tiles.
+template <int P, int N>
+__attribute__((noinline)) void tiles(const Places& places, const uint8_t* cells, const uint8_t* weights,
+                                     const int32_t* start, const Target& to, int64_t pixels) {
+  for (int64_t p = 0; p < pixels; p += P) {
+    const int64_t pixel = p + P <= pixels ? p : pixels - P;
+    tile<P, N>(places, cells + pixel * places.pixel, weights, start, to, pixel);
+  }
 }
 
 // `pixels` pixels of a line from column `x` of the window on.
@@ -196,10 +218,7 @@ void segment(const Line& line, const uint8_t* weights, const int32_t* start, int
     encode_columns<kChannels, kRows>(line, x, columns, cells);
   }
   const Places places = {groups, w.kw, columns * cell, w.dw * cell, w.sw * cell, groups * w.kw * kUnit * kCell};
-  int64_t p = 0;
-  for (; p + kTall <= pixels; p += kTall)
-    tile<kTall, N>(places, cells + p * places.pixel, weights, start, to, p);
-  for (; p < pixels; ++p) tile<1, N>(places, cells + p * places.pixel, weights, start, to, p);
+  (pixels < kTall ? tiles<1, N> : tiles<kTall, N>)(places, cells, weights, start, to, pixels);
 }
 
 }  // namespace

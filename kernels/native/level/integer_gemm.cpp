@@ -8,7 +8,7 @@
 #include "level/counting.h"
 #endif
 #include "level/integer_products.h"
-#include "level/requantize.h"
+#include "level/integer_store.h"
 
 namespace {
 
@@ -50,6 +50,23 @@ __attribute__((always_inline)) inline void add_words(const uint32_t* (&at)[M], c
     add(Lane<1>());
     add(Lane<2>());
     add(Lane<3>());
+  }
+  if (j + 2 <= words) {
+    int8x8_t x[M];
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      x[i] = load<int8x8_t>(at[i]);
+      at[i] += 2;
+    }
+    const auto add = [&](auto lane) __attribute__((always_inline)) {
+      BNN_UNROLL for (int n = 0; n < N; ++n) {
+        const int8x16_t w = load<int8x16_t>(weights + n * kLanes);
+        BNN_UNROLL for (int i = 0; i < M; ++i) sum[i][n].all = vdotq_lane_s32(sum[i][n].all, w, x[i], lane.value);
+      }
+      weights += N * kLanes;
+    };
+    add(Lane<0>());
+    add(Lane<1>());
+    j += 2;
   }
 #elif defined(__ARM_NEON)
   if constexpr (kPairs)
@@ -106,8 +123,8 @@ struct Square {
 };
 
 template <bool kPairs, int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore*,
-                                    int64_t first, int32_t* out, int64_t row) {
+__attribute__((always_inline)) inline void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                                const IntegerStore* store, int64_t first, int32_t* out, int64_t row) {
   constexpr int kTwos = (M + 1) / 2;  // the last pixel is computed twice where their number is odd
   const uint32_t* pixel[2 * kTwos];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
@@ -135,6 +152,8 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
       weights = two ? next + N * kLanes : next;
     }
   }
+  if (store)
+    return store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i / 2][n].of(i % 2); });
   BNN_UNROLL for (int i = 0; i < M; ++i)
     BNN_UNROLL for (int n = 0; n < N; ++n) {
       const Ints total = sum[i / 2][n].of(i % 2);
@@ -145,9 +164,9 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 #else
 
 template <bool kPairs, int M, int N>
-__attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
-                                    [[maybe_unused]] const IntegerStore* store,
-                                    int64_t first, int32_t* out, int64_t row) {
+__attribute__((always_inline)) inline void tile(const ImplicitGemm& gemm, const ChannelBlock& block,
+                                                [[maybe_unused]] const IntegerStore* store, int64_t first, int32_t* out,
+                                                int64_t row) {
   const uint32_t* pixel[M];
   const uint32_t* input = gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
@@ -163,7 +182,7 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
     BNN_UNROLL for (int i = 0; i < M; ++i) at[i] = pixel[i] + gemm.segment_offset[s];
     add_words<kPairs>(at, weights, gemm.segment_words, sum);
   }
-#ifdef __FMA__
+#ifdef BNN_STORES_SUMS
   if (store)
     return store_sums<M, N>(*store, block.first, block.valid, first, [&](int i, int n) { return sum[i][n].total(); });
 #endif
@@ -176,15 +195,22 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 
 #endif
 
-typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int32_t* out,
-                     int64_t row);
+template <bool kPairs, int M, int N>
+__attribute__((noinline)) void tiles(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerStore* store,
+                                     int64_t first, int64_t count, int32_t* out, int64_t row) {
+  for (int64_t t = 0; t < count; ++t, first += M, out += M * row)
+    tile<kPairs, M, N>(gemm, block, store, first, out, row);
+}
+
+typedef void (*Tiles)(const ImplicitGemm&, const ChannelBlock&, const IntegerStore*, int64_t first, int64_t count,
+                      int32_t* out, int64_t row);
 
 template <bool kPairs, int N, int M>
-Tile tile_of(int64_t pixels) {
+Tiles tiles_of(int64_t pixels) {
   if constexpr (M > 1) {
-    if (pixels < M) return tile_of<kPairs, N, M - 1>(pixels);
+    if (pixels < M) return tiles_of<kPairs, N, M - 1>(pixels);
   }
-  return tile<kPairs, M, N>;
+  return tiles<kPairs, M, N>;
 }
 
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row, as in float_gemm.cpp.
@@ -194,17 +220,18 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, const IntegerSto
   const int64_t pixels = last - first, tiles = (pixels + kPixels - 1) / kPixels;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row = gemm.out_stride_bytes / 4;
-  const Tile tall = tile_of<kPairs, N, kPixels>(low + 1), small = tile_of<kPairs, N, kPixels>(low);
+  const Tiles tall = tiles_of<kPairs, N, kPixels>(low + 1), small = tiles_of<kPairs, N, kPixels>(low);
   int32_t* out = (int32_t*)gemm.out + first * row + (int64_t)block.group * gemm.channels + block.first;
+  if (store || block.valid == block.lanes) {
+    const int64_t in_tall = higher * (low + 1);
+    if (higher) tall(gemm, block, store, first, higher, out, row);
+    return small(gemm, block, store, first + in_tall, tiles - higher, out + in_tall * row, row);
+  }
   for (int64_t t = 0, pixel = first; t < tiles; ++t) {
     const int64_t height = t < higher ? low + 1 : low;
-    if (block.valid < block.lanes && !store) {
-      int32_t scratch[kPixels * N * kLanes];
-      (t < higher ? tall : small)(gemm, block, nullptr, pixel, scratch, N * kLanes);
-      for (int64_t i = 0; i < height; ++i) memcpy(out + i * row, scratch + i * N * kLanes, (size_t)block.valid * 4);
-    } else {
-      (t < higher ? tall : small)(gemm, block, store, pixel, out, row);
-    }
+    int32_t scratch[kPixels * N * kLanes];
+    (t < higher ? tall : small)(gemm, block, nullptr, pixel, 1, scratch, N * kLanes);
+    for (int64_t i = 0; i < height; ++i) memcpy(out + i * row, scratch + i * N * kLanes, (size_t)block.valid * 4);
     pixel += height;
     out += height * row;
   }

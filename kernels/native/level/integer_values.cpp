@@ -7,29 +7,66 @@ namespace {
 
 using bnn::IntegerPair;
 
+#ifdef __ARM_NEON
+constexpr int kAtOnce = 2 * kLanes;
+#else
+constexpr int kAtOnce = kLanes;
+#endif
+
+template <class Factor>
 struct Operand {
-  Requantizer factor;
+  Factor factor;
   int32_t zero_point, left_shift;
   explicit Operand(const bnn::IntegerOperand& from, int32_t left)
       : factor(Ints{} + from.multiplier, Ints{} + from.shift), zero_point(from.zero_point), left_shift(left) {}
-  Ints operator()(const int8_t* from) const {
-    return factor((__builtin_convertvector(load<Octets>(from), Ints) - zero_point) << left_shift);
+  void operator()(const int8_t* from, Words (&to)[kAtOnce / kLanes]) const {
+#ifdef __ARM_NEON
+    const int16x8_t x = vsubq_s16(vmovl_s8(vld1_s8(from)), vdupq_n_s16((int16_t)zero_point));
+    to[0] = (Words)factor((Ints)vmovl_s16(vget_low_s16(x)) << left_shift);
+    to[1] = (Words)factor((Ints)vmovl_s16(vget_high_s16(x)) << left_shift);
+#else
+    to[0] = (Words)factor((__builtin_convertvector(load<Octets>(from), Ints) - zero_point) << left_shift);
+#endif
   }
 };
 
-template <class Combine>
+template <class Factor, class Combine>
 void combined(const IntegerPair& pair, const int8_t* a, const int8_t* b, int64_t count, int8_t* out, Combine combine) {
-  const Operand first(pair.a, pair.left_shift), second(pair.b, pair.left_shift);
-  const Requantizer whole(Ints{} + pair.out.multiplier, Ints{} + pair.out.shift);
+  const Operand<Factor> first(pair.a, pair.left_shift), second(pair.b, pair.left_shift);
+  const Factor whole(Ints{} + pair.out.multiplier, Ints{} + pair.out.shift);
   bnn::Stage stage = {};
   stage.low_i = pair.low;
   stage.high_i = pair.high;
   stage.zero_point = pair.out.zero_point;
   const StepLimits limits(stage);
-  for (int64_t i = 0; i < count; i += kLanes) {
+  for (int64_t i = 0; i < count; i += kAtOnce) {
     const int64_t left = count - i;
-    limits.store(whole(combine((Words)first(a + i), (Words)second(b + i))), left < kLanes ? (int32_t)left : kLanes, out + i);
+    const int32_t valid = left < kAtOnce ? (int32_t)left : kAtOnce;
+    Words x[kAtOnce / kLanes], y[kAtOnce / kLanes];
+    first(a + i, x);
+    second(b + i, y);
+#ifdef __ARM_NEON
+    const Ints q[] = {whole(combine(x[0], y[0])), whole(combine(x[1], y[1]))};
+    const int8x8_t octets = vget_low_s8(limits.limited(limits.octets(q)));
+    if (valid == kAtOnce) {
+      vst1_s8(out + i, octets);
+    } else {
+      memcpy(out + i, &octets, (size_t)valid);
+    }
+#else
+    limits.store(whole(combine(x[0], y[0])), valid, out + i);
+#endif
   }
+}
+
+template <class Combine>
+void combined_by(const IntegerPair& pair, const int8_t* a, const int8_t* b, int64_t count, int8_t* out,
+                 Combine combine) {
+#ifdef __ARM_NEON
+  if (pair.a.shift <= 0 && pair.b.shift <= 0 && pair.out.shift <= 0)
+    return combined<UnshiftedRequantizer>(pair, a, b, count, out, combine);
+#endif
+  combined<Requantizer>(pair, a, b, count, out, combine);
 }
 
 constexpr int kMost = 64 / kLanes;
@@ -52,9 +89,9 @@ inline void over_window(const int8_t* from, int64_t rows, int64_t down, int64_t 
 
 void BNN_PART(combine_i8)(const IntegerPair& pair, const int8_t* a, const int8_t* b, int64_t count, int8_t* out) {
   switch (pair.combine) {  // they wrap, as TFLite's do
-    case bnn::Combine::kAdd: return combined(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x + y); });
-    case bnn::Combine::kSub: return combined(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x - y); });
-    case bnn::Combine::kMul: return combined(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x * y); });
+    case bnn::Combine::kAdd: return combined_by(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x + y); });
+    case bnn::Combine::kSub: return combined_by(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x - y); });
+    case bnn::Combine::kMul: return combined_by(pair, a, b, count, out, [](Words x, Words y) { return (Ints)(x * y); });
   }
 }
 

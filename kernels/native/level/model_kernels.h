@@ -96,6 +96,7 @@ struct IntegerStore {
   int8_t* out;             // the first channel of the first pixel
   int64_t stride_bytes;
   int32_t low, high;       // of the result
+  int32_t zero_point;
 };
 
 // i8 by exact sums in i32. The image is encoded to words of `per_word` channels, each with `offset` added to it.

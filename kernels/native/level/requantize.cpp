@@ -1,6 +1,7 @@
 // Exact sums to int8, in TFLite's integer arithmetic; compiled once per ISA level.
 #include "level/requantize.h"
 
+#include "level/integer_store.h"
 #include "level/model_parts.h"
 
 namespace {
@@ -22,16 +23,18 @@ void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, 
 #ifdef __ARM_NEON
   if constexpr (N == 2) {
     const Requantize a = factor(0), b = factor(1);
-    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes)
-      vst1_s8(out, limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes))));
+    for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes) {
+      const Ints q[] = {a(load<Ints>(sums)), b(load<Ints>(sums + kLanes))};
+      vst1_s8(out, vget_low_s8(limits.limited(limits.octets(q))));
+    }
     return;
   }
   if constexpr (N == 4) {
     const Requantize a = factor(0), b = factor(1), c = factor(2), d = factor(3);
     for (int64_t p = 0; p < pixels; ++p, sums += row, out += stage.stride_bytes) {
-      const int8x8_t low = limits.octets(a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)));
-      const int8x8_t high = limits.octets(c(load<Ints>(sums + 2 * kLanes)), d(load<Ints>(sums + 3 * kLanes)));
-      vst1q_s8(out, vcombine_s8(low, high));
+      const Ints q[] = {a(load<Ints>(sums)), b(load<Ints>(sums + kLanes)), c(load<Ints>(sums + 2 * kLanes)),
+                        d(load<Ints>(sums + 3 * kLanes))};
+      vst1q_s8(out, limits.limited(limits.octets(q)));
     }
     return;
   }
@@ -56,7 +59,7 @@ void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pi
 }  // namespace
 
 int64_t BNN_PART(store_bytes)(const Stage& stage, int32_t channels) {
-#ifdef __FMA__
+#ifdef BNN_STORES_SUMS
   bool can = stage.kind == StageKind::kStoreRequantized;
   for (int32_t c = 0; c < channels; ++c) can &= stage.shift[c] < 0;
   return can ? (channels + kLanes - 1) / kLanes * (int64_t)sizeof(Stored) : 0;
@@ -67,7 +70,7 @@ int64_t BNN_PART(store_bytes)(const Stage& stage, int32_t channels) {
 
 void BNN_PART(prepare_store)([[maybe_unused]] const Stage& stage, [[maybe_unused]] int32_t channels,
                              [[maybe_unused]] void* to) {
-#ifdef __FMA__
+#ifdef BNN_STORES_SUMS
   for (int32_t c = 0; c < channels; c += kLanes) {
     const Ints shift = load<Ints>(stage.shift + c);
     const Stored one(load<Ints>(stage.multiplier + c), shift < 0 ? shift : Ints{} - 1, stage.zero_point);

@@ -98,16 +98,23 @@ struct RightRequantizer {
 
 #elif defined(__ARM_NEON)
 
-struct Requantizer {
-  int32x4_t multiplier, left, right;  // to the right by a negative number
-  Requantizer(Ints factor, Ints shift)
-      : multiplier((int32x4_t)factor), left((int32x4_t)(shift > 0 ? shift : Ints{})),
-        right((int32x4_t)(shift < 0 ? shift : Ints{})) {}
+// Where no shift goes to the left; to the right by a negative number.
+struct UnshiftedRequantizer {
+  int32x4_t multiplier, right;
+  UnshiftedRequantizer(Ints factor, Ints shift) : multiplier((int32x4_t)factor), right((int32x4_t)shift) {}
   Ints operator()(Ints sum) const {
-    const int32x4_t high = vqrdmulhq_s32(vshlq_s32((int32x4_t)sum, left), multiplier);
+    const int32x4_t high = vqrdmulhq_s32((int32x4_t)sum, multiplier);
     // Halves away from zero: those of a negative number go up from one below it.
     return (Ints)vrshlq_s32(vsraq_n_s32(high, vandq_s32(high, right), 31), right);
   }
+};
+
+struct Requantizer {
+  int32x4_t left;
+  UnshiftedRequantizer rest;
+  Requantizer(Ints factor, Ints shift)
+      : left((int32x4_t)(shift > 0 ? shift : Ints{})), rest(factor, shift < 0 ? shift : Ints{}) {}
+  Ints operator()(Ints sum) const { return rest((Ints)vshlq_s32((int32x4_t)sum, left)); }
 };
 
 #else
@@ -129,39 +136,6 @@ struct Requantizer {
 
 #endif
 
-#ifdef __FMA__
-// Kernels store themselves by these, one for each vector of channels. The exact result is the whole number nearest to
-// v + c, v being sum * multiplier / 2^(31 + right) and c, of the sign of v, 1 / 2^(right + 1): what the first rounding adds
-// to the second. Computed in f32 it is off by less than 3 * 2^-24 of v. What lies nearer than that to a half is computed
-// again, exactly. Beyond 256 all is limited anyway.
-struct Stored {
-  static constexpr float kUnsure = 0.5f - 1.0f / 16384;
-  RightRequantizer exactly;
-  Floats scale, carry;
-  Ints zero;
-
-  Stored(Ints factor, Ints shift, int32_t zero_point) : exactly(factor, shift, zero_point), zero(Ints{} + zero_point) {
-    const Floats power = (Floats)((127 + shift) << 23);  // 2^shift
-    scale = __builtin_convertvector(factor, Floats) * (1.0f / 2147483648.0f) * power;
-    carry = power * 0.5f;
-  }
-  // With the zero point added; `unsure` becomes the largest distance from a whole number.
-  Ints operator()(Ints sum, Floats& unsure) const {
-    const Floats value = __builtin_convertvector(sum, Floats);
-    const Floats signed_carry = (Floats)((Words)carry | ((Words)value & 0x80000000u));
-    const Floats near = __builtin_elementwise_fma(value, scale, signed_carry);
-    const Floats whole = __builtin_elementwise_roundeven(near);
-#ifdef __AVX512F__
-    unsure = (Floats)_mm512_range_ps((__m512)unsure, (__m512)(near - whole), 0x0b);  // the larger one's size
-#else
-    const Floats distance = (Floats)((Words)(near - whole) & 0x7fffffffu);
-    unsure = distance > unsure ? distance : unsure;
-#endif
-    return __builtin_convertvector(whole, Ints) + zero;
-  }
-};
-#endif
-
 struct RequantizerOnce {
   Ints multiplier, shift;
   RequantizerOnce(Ints factor, Ints places) : multiplier(factor), shift(places) {}
@@ -181,9 +155,10 @@ struct RequantizerOnce {
 // What steps are limited to before the zero point is added.
 struct StepLimits {
   int32_t low, high, zero_point;
-  StepLimits(int32_t least, int32_t most) : low(least), high(most), zero_point(0) {}
   explicit StepLimits(const bnn::Stage& stage)
       : low(stage.low_i - stage.zero_point), high(stage.high_i - stage.zero_point), zero_point(stage.zero_point) {}
+  explicit StepLimits(const bnn::IntegerStore& store)
+      : low(store.low - store.zero_point), high(store.high - store.zero_point), zero_point(store.zero_point) {}
   // With the zero point added already.
   void store_whole(Ints q, int32_t valid, int8_t* out) const {
 #ifdef __AVX512F__
@@ -201,34 +176,22 @@ struct StepLimits {
     store_octets((q > high ? (Ints{} + high) : q) + zero_point, valid, out);
   }
 #ifdef __ARM_NEON
-  // Eight or sixteen channels at once.
-  int8x8_t octets(Ints a, Ints b) const {
-    const int16x8_t both = vcombine_s16(vqmovn_s32((int32x4_t)a), vqmovn_s32((int32x4_t)b));
-    const int8x8_t limited = vqmovn_s16(vqaddq_s16(both, vdupq_n_s16((int16_t)zero_point)));
-    return vmin_s8(vmax_s8(limited, vdup_n_s8((int8_t)(low + zero_point))), vdup_n_s8((int8_t)(high + zero_point)));
+  bool are_all() const { return low + zero_point <= -128 && high + zero_point >= 127; }
+  int8x16_t limited(int8x16_t octets) const {
+    const int8x16_t least = vdupq_n_s8((int8_t)(low + zero_point)), most = vdupq_n_s8((int8_t)(high + zero_point));
+    return vminq_s8(vmaxq_s8(octets, least), most);
+  }
+  // Four, eight or sixteen channels, of one, two or four vectors; not limited yet.
+  template <int N>
+  int8x16_t octets(const Ints (&q)[N]) const {
+    const auto eight = [&](int n) __attribute__((always_inline)) {
+      const int16x4_t first = vqmovn_s32((int32x4_t)q[n]), second = n + 1 < N ? vqmovn_s32((int32x4_t)q[n + 1]) : first;
+      return vqmovn_s16(vqaddq_s16(vcombine_s16(first, second), vdupq_n_s16((int16_t)zero_point)));
+    };
+    const int8x8_t low_half = eight(0), high_half = N > 2 ? eight(N - 2) : low_half;
+    return vcombine_s8(low_half, high_half);
   }
 #endif
 };
-
-#ifdef __FMA__
-// N vectors of channels of M pixels, of which `valid` are real, to where they are stored.
-template <int M, int N, class Total>
-[[maybe_unused]] __attribute__((always_inline)) inline void store_sums(const bnn::IntegerStore& store, int32_t channel, int32_t valid, int64_t pixel,
-                                        Total total) {
-  const StepLimits limits(store.low, store.high);
-  const Stored* factor = (const Stored*)store.factors + channel / kLanes;
-  int8_t* out = store.out + pixel * store.stride_bytes + channel;
-  BNN_UNROLL for (int n = 0; n < N; ++n) {
-    const int32_t real = valid - n * kLanes;
-    if (real <= 0) return;
-    Floats unsure = {};
-    Ints q[M];
-    BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n](total(i, n), unsure);
-    if (lane_bits(unsure > Stored::kUnsure))
-      BNN_UNROLL for (int i = 0; i < M; ++i) q[i] = factor[n].exactly(total(i, n));
-    BNN_UNROLL for (int i = 0; i < M; ++i) limits.store_whole(q[i], real, out + i * store.stride_bytes + n * kLanes);
-  }
-}
-#endif
 
 }  // namespace

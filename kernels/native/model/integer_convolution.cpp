@@ -113,9 +113,14 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   self->encoded = (uint32_t*)builder.workspace;
   const uint32_t zero = (uint32_t)(step.x->zero_point + kernels.offset);
   self->border = kernels.per_word == 4 ? (zero & 0xff) * 0x01010101u : (zero & 0xffff) * 0x00010001u;
-  self->plan.gemm.input = self->encoded;
-  self->prepare = encode_rows;
-  self->prepare_units = self->plan.padding.rows();
+  const Padding& padding = self->plan.padding;
+  const bool is_encoded = kernels.per_word == 4 && kernels.offset == 0 && self->run % 4 == 0 &&
+                          padding.rows() == (int64_t)step.x->n * step.x->h && padding.padded_row_words == padding.row_words;
+  self->plan.gemm.input = is_encoded ? (const uint32_t*)self->x : self->encoded;
+  if (!is_encoded) {
+    self->prepare = encode_rows;
+    self->prepare_units = padding.rows();
+  }
   snprintf(self->label, sizeof self->label, "conv i8 %dx%d", kernels.tile_pixels, self->plan.block->lanes);
   return self;
 }

@@ -53,6 +53,7 @@ Step* build_integer_depthwise(const PlanStep& step, StepBuilder& builder) {
   self->window = {(const int8_t*)builder.place(x), x.n, x.h, x.w, x.c, step.h, step.w, window, x.zero_point,
                   weights, start};
   if (!set_integer_stage(*self, step, true, builder)) return nullptr;
+  if (self->store.factors) self->strip_tiles = self->units;  // it has segments of its own
   self->produce = look;
   add_scratch(*self, kernels.depthwise_scratch(window));
   self->cost_ns += 0.05 * (double)self->units * step.c * window.kh * window.kw;

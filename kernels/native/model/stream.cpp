@@ -113,7 +113,7 @@ bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, Ste
   uint8_t* factors = builder.arena.array<uint8_t>(bytes, builder.error);
   if (!factors) return false;
   stream.integers->prepare_store(stage, step.c, factors);
-  stream.store = {factors, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i};
+  stream.store = {factors, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i, stage.zero_point};
   stream.direct = stage.tensor;
   stream.strip_bytes = stream.scratch_bytes = 0;  // the producer's own comes after this
   return true;
