@@ -99,7 +99,7 @@ def test_what_the_scheduler_has_lost_is_asked_for_again(link: FakeLink) -> None:
         assert heard_by(inbox) == Place(0, None)
         with pytest.raises(LinkLost, match="has lost what it was asked for"):
             inbox.take(10)
-        assert link.asked["scheduler"] == 7
+        assert link.asked["scheduler"] >= 7  # the thread goes on
 
 
 def test_a_lost_host_is_told_to_its_devices_alone(link: FakeLink) -> None:
