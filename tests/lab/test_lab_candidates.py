@@ -162,7 +162,9 @@ def test_runs_take_devices_by_what_they_are(lab: Lab) -> None:
     """In a real lab, with a device that its host's user quarantines."""
     user, owner = lab.user("hal"), lab.user("near")
     words = ["small.toml", "-e", "native", "--filter", "maxpool", "--lab", lab.address]
-    other = lab.user("ira").start("run", "long.toml", "-e", "native", "-d", "board", "--lab", lab.address)
+    # It is interrupted; until then it must not end, however slow the machine is.
+    longer = ["long.toml", "-e", "native", "--invocations", "500"]
+    other = lab.user("ira").start("run", *longer, "-d", "board", "--lab", lab.address)
     try:
         wait_for(lambda: "board" in user.run("lab", "queue", lab.address).stdout)
         run = user.measure(*words, "-d", "cpus>=1", "--any", "1")
