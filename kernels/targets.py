@@ -52,7 +52,7 @@ class IsaLevel:
     vector_bytes: int
     tile_pixels: int
     tile_vectors: int
-    counts: Literal["words", "bytes", "pairs", "dots", "outer products"]
+    counts: Literal["words", "bytes", "pairs", "outer products"]
     """How bits are counted: see `native/level/counting.h`; outer products: `native/sme2/binary_gemm.cpp`."""
     llvm_cpu: str
     """LLVM's name of the CPU that Numba compiles for."""
@@ -114,16 +114,16 @@ ISA_LEVELS: tuple[IsaLevel, ...] = (
     # Scheduled for the in-order core of its generation. Out-of-order ones do not mind (llvm-mca: the same cycles on A72
     # and Neoverse N1 as when scheduled for them), while in-order ones would need up to three times the cycles the other
     # way round. So one kernel is right for all CPUs of a big.LITTLE machine, and for threads that span both kinds.
-    IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 4, "pairs", "cortex-a53"),
-    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 2, 8, "dots", "cortex-a76", _ARMV82),
+    IsaLevel("aarch64-linux-musl", "neon", "cortex_a53", 16, 4, 8, "pairs", "cortex-a53"),
+    IsaLevel("aarch64-linux-musl", "dotprod", "cortex_a55", 16, 4, 8, "pairs", "cortex-a76", _ARMV82),
     IsaLevel(
         "aarch64-linux-musl",
         "i8mm",
         "cortex_a55+i8mm",
         16,
-        2,
+        4,
         8,
-        "dots",
+        "pairs",
         "cortex-a76",
         _I8MM,
         folder="i8mm",

@@ -30,6 +30,9 @@ from bnnbench.devices.transport.quoting import command_line
 CONNECT_TIMEOUT_S = 20.0
 LOST_AFTER_S = 10.0
 """A device that does not answer `true` for so long is lost; it is asked when a process has been silent as long."""
+_BACK_S = 2.0
+"""A device that was lost must answer so soon before it is given another command: cleaning up takes several, and each
+would wait for its own time limit."""
 _POLL_S = 0.5
 _AROUND_BYTES: Final = 1 << 16
 """Of marks, and of what is printed around them."""
@@ -45,6 +48,7 @@ class AdbTransport(PosixTransport):
         super().__init__(spec)
         self._serial = spec.serial or ""
         self._lost_after_s = lost_after_s
+        self._was_lost = False
         if platform.system() == "Windows":
             raise Unreachable(f"{self._name()}: Android devices are not reached from Windows itself; work in WSL.")
         program = shutil.which("adb")
@@ -82,6 +86,10 @@ class AdbTransport(PosixTransport):
     def run(
         self, argv: Sequence[str], *, timeout_s: float = 30, input: bytes = b"", limit_bytes: int = MAX_OUTPUT_BYTES
     ) -> Completed:
+        if self._was_lost:
+            if not self.answers(_BACK_S):
+                raise self.lost()
+            self._was_lost = False
         if not self._has_shell:
             return self._run_by_exec(argv, timeout_s, input, limit_bytes)
         mark, what = Mark(), f"{argv[0]!r} on {self._name()}"
@@ -169,6 +177,7 @@ class AdbTransport(PosixTransport):
 
     def lost(self, said: str = "") -> DeviceLost:
         """The error to raise for a device that is gone; `said` is what the client says of it."""
+        self._was_lost = True
         lines = _complaints(said)
         how = (lines[-1].partition(":")[2] or lines[-1]).strip().rstrip(".") if lines else "it does not answer"
         return DeviceLost(f"The connection to {self._name()} is lost: {how}; check its cable, power and `adb devices`.")

@@ -118,7 +118,8 @@ def profile(
         threads: Number of threads, one per core.
         runs: Number of timed runs.
         shape: Shapes of inputs whose sizes the file leaves open: "1x224x224x3", or "NAME=1x224x224x3" for each.
-        engine: Other engines whose ops are timed too: `litert`, `lce`, `lce-indirect`; see `Profile.beside`.
+        engine: Other engines whose ops are timed too: `litert`, `lce` or `lce-indirect`; for `.onnx` files
+            `onnxruntime`. See `Profile.beside`.
         counters: Counters to read in each step, such as "cycles,instructions"; on one thread.
         inventory: Device list; default: `devices.toml` here or in a parent folder, then your own.
         wait: How long to wait for a busy device: seconds, or text such as "30s", "10m" or "1h".

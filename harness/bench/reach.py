@@ -75,20 +75,36 @@ def target_of(
     triple = facts.triple
     try:
         if triple is not None:
-            # The native binary is always there: it launches every other engine and holds the lock.
-            for engine in {LAUNCHER: ENGINES[LAUNCHER], **{e.name: e for e in engines}}.values():
-                if engine.refusal(1, triple, spec.is_local) is None:
-                    isa = engine.isa_for(triple, facts.isa_features)
-                    files = engine.prepare(triple, isa, tell)
-                    if files.program and (refusal := lacking(engine, files.program)):
-                        lacks[engine.name] = refusal
-                    else:
-                        isas[engine.name], builds[engine.name] = isa, files
+            for engine in _runnable(engines, triple, spec):
+                isa = engine.isa_for(triple, facts.isa_features)
+                files = engine.prepare(triple, isa, tell)
+                if files.program and (refusal := lacking(engine, files.program)):
+                    lacks[engine.name] = refusal
+                else:
+                    isas[engine.name], builds[engine.name] = isa, files
         launcher = builds[LAUNCHER].build.path if LAUNCHER in builds else Path()
         target = Target(spec, facts, cores, isas, builds, launcher, lacks=lacks)
         return _emulated(target, emulator, tell) if emulator and triple is not None else target
     except BuildError as error:
         raise CannotMeasure(str(error)) from error
+
+
+def own_builds(spec: DeviceSpec, facts: DeviceFacts, engines: Sequence[Engine]) -> list[tuple[str, str, str | None]]:
+    """Engine, triple and ISA level of what `target_of` takes of this project's own builds."""
+    triple = facts.triple
+    if triple is None:
+        return []
+    return [
+        (engine.recorded_as, triple, engine.isa_for(triple, facts.isa_features))
+        for engine in _runnable(engines, triple, spec)
+        if engine.builds
+    ]
+
+
+def _runnable(engines: Sequence[Engine], triple: str, spec: DeviceSpec) -> list[Engine]:
+    """The native one is always there: it launches every other engine and holds the lock."""
+    asked = {LAUNCHER: ENGINES[LAUNCHER], **{engine.name: engine for engine in engines}}
+    return [engine for engine in asked.values() if engine.refusal(1, triple, spec.is_local) is None]
 
 
 def _lacking(transport: Transport, engine: Engine, program: str) -> Refusal | None:

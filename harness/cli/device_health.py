@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from .options import DEVICE_HELP, DebugOption, InventoryOption, StoreOption, WaitOption
+from .options import DEVICE_HELP, DebugOption, InventoryOption, JsonOption, StoreOption, WaitOption
 
 if TYPE_CHECKING:
     from ..tasks.health import Health
@@ -29,6 +29,7 @@ def check(
     store: StoreOption = None,
     inventory: InventoryOption = None,
     wait: WaitOption = None,
+    json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Measure a small suite, and quarantine devices that are out of control by their earlier checks."""
@@ -43,6 +44,8 @@ def check(
     from ..errors import CannotMeasure
     from ..tasks.health import check_health
     from ..tasks.health import due as why_due
+    from .documents.document import text_of
+    from .documents.health import CheckedDevice, checked, not_checked
     from .exit_status import REGRESSION
     from .measuring import NOT_MEASURED, called
 
@@ -50,6 +53,7 @@ def check(
     words = device or [spec.name for spec in listed(known)]
     results = Store(store)
     status = 0
+    rows: list[CheckedDevice] = []
     with called(results, words, inventory) as call:
         selected = [
             (item, spec) for item in (select(word, known, call.watcher.note) for word in words) for spec in item.specs
@@ -62,16 +66,19 @@ def check(
             except (DeviceError, CannotMeasure) as error:
                 print(printable(f"{spec.name}: not checked: {error}"), file=sys.stderr)
                 status = status or NOT_MEASURED
+                rows.append(not_checked(spec.name, error))
                 continue
-            _print(found)
+            rows.append(checked(found))
+            if not json:
+                _print(found)
             status = status if found.is_fit else REGRESSION
+    if json:
+        print(text_of(rows))
     return status
 
 
 def _print(found: Health) -> None:
     """A row per case: its latency, and where it belongs by the earlier checks."""
-    from math import exp
-
     from bnnbench.results.printable import printable
     from bnnbench.results.quantity import duration
     from bnnbench.results.sheet import Column, Sheet, say
@@ -89,13 +96,13 @@ def _print(found: Health) -> None:
         Column("verdict"),
     )
     for case in found.cases:
-        latency, chart = duration(case.latency_ns), case.chart
-        if chart is None:
+        latency, limits = duration(case.latency_ns), case.limits_ns
+        if limits is None:
             sheet.add(case.workload, latency, "", "", str(case.earlier), "too few checks to judge")
             continue
-        limits = f"{duration(exp(chart.low))} to {duration(exp(chart.high))}"
+        low, centre, high = map(duration, limits)
         verdict = "out of control" if case.is_out else "in control"
-        sheet.add(case.workload, latency, duration(exp(chart.centre)), limits, str(case.earlier), verdict)
+        sheet.add(case.workload, latency, centre, f"{low} to {high}", str(case.earlier), verdict)
     sheet.print(console)
     if found.held is not None:
         say(console, printable(f"{found.held.sentence}."), "red")

@@ -13,17 +13,20 @@ from .options import (
     FilterOption,
     InventoryOption,
     JsonOption,
+    LabOption,
     StoreOption,
     ThreadCountsOption,
 )
 
 if TYPE_CHECKING:
+    from ..lab.lab_places import LabPlace
     from ..tasks.estimate import CaseEstimate, Estimate
     from .terminal import Console
 
 EXAMPLES = """Examples:
   bnnbench estimate suite.toml -d pi4 -d pixel        # what ab and check see, how long they take
   bnnbench estimate suite.toml -d pi4 --see 1%        # a smaller effect
+  bnnbench estimate suite.toml -d pi4 --lab tls://desk:8786   # also when it can begin
   bnnbench estimate suite.toml -d pi4 --budget 10min  # what fits, and what does not"""
 
 app = App(name="estimate", help_epilogue=EXAMPLES)
@@ -47,17 +50,18 @@ def estimate(
     filter: FilterOption = None,
     store: StoreOption = None,
     inventory: InventoryOption = None,
+    lab: LabOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Say what a comparison of a suite will take and show, by what the store knows of its cases."""
     import sys
 
-    from bnnbench.devices.inventory import open_inventory
     from bnnbench.results.store.runs import Store
 
-    from ..bench.choosing import choose
+    from ..bench.choosing import choose_from
     from ..errors import CallError
+    from ..lab.choose import candidates_at
     from ..plan.config import RunConfig, inventory_path
     from ..suite.load import load_suites
     from ..tasks.estimate import estimate as made
@@ -69,17 +73,25 @@ def estimate(
     effect = share(see, "--see")
     if not 0 < effect < 1:
         raise CallError(f"--see {see!r} is not an effect; write it as 2%.")
+    chosen = choose_from(candidates_at(lab, inventory), device, lambda text: print(text, file=sys.stderr))
     config = RunConfig(
         suite=load_suites(files or []),
-        devices=choose(device, open_inventory(inventory), lambda text: print(text, file=sys.stderr)).devices,
+        devices=chosen.devices,
         engines=[name for names in engine for name in names.split(",")] if engine else ["native"],
         threads=thread_counts(threads),
         filter=pattern(filter),
         inventory=inventory_path(inventory),
         inventory_given=inventory is not None,
+        lab=lab,
     )
-    config.specs()  # a device that is not known is told first
-    done = made(config, Store(store), effect, seconds(budget))
+    places = None
+    if lab is None:
+        config.specs()  # a device that is not known is told first
+    else:
+        from ..lab.lab_places import places_at
+
+        places = places_at(lab, chosen.devices)
+    done = made(config, Store(store), effect, seconds(budget), places)
     if json:
         print(text_of(document(done)))
     else:
@@ -155,6 +167,7 @@ def _lines(done: Estimate) -> list[str]:
     for device in devices:
         if (needed := done.needed_budget_s(device)) is not None:
             lines.append(f"{device}: with --budget {_option(needed)} ab and check see it where more pairs suffice")
+    lines += [_place(name, place) for name, place in done.places.items()]
     for device in done.uncalibrated:
         if any(case.noise is None and case.key.device == device for case in done.cases):
             lines.append(f"{device}: its noise is not known; run bnnbench devices calibrate {device}")
@@ -163,6 +176,18 @@ def _lines(done: Estimate) -> list[str]:
         f"{device}: some cases were never timed; run them once: bnnbench run ... -d {device}" for device in untimed
     ]
     return lines
+
+
+def _place(device: str, place: LabPlace) -> str:
+    from bnnbench.results.quantity import roughly
+
+    if place.unusable is not None:
+        return f"{device} cannot be had now: {place.unusable}"
+    if not place.before:
+        return f"{device}: free now"
+    runs = f"{place.before} run{'s' * (place.before != 1)}"
+    when = "nobody knows for how long" if place.wait_s is None else f"about {roughly(place.wait_s)}"
+    return f"{device}: behind {runs} in the lab, {when}"
 
 
 def _option(seconds: float) -> str:

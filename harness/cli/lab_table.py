@@ -42,12 +42,10 @@ def print_queue(waiting: Sequence[Waiting], console: Console) -> None:
     """What runs and what waits, device by device."""
     from rich.table import Table
 
-    from ..lab.queue import in_order
+    from ..lab.queue import places
 
     table = Table("device", "run", "who", "kind", "state", "takes about", box=None)
-    for device in sorted({item.device for item in waiting}):
-        for place, item in enumerate(in_order([each for each in waiting if each.device == device])):
-            state = "running" if item.is_running else f"number {place + 1}" if place else "next"
-            takes = "-" if item.expected_s is None else roughly(item.expected_s)
-            table.add_row(device, item.run, item.who, item.kind, state, takes)
+    for item, place in places(waiting):
+        takes = "-" if item.expected_s is None else roughly(item.expected_s)
+        table.add_row(item.device, item.run, item.who, item.kind, place, takes)
     console.print(table if waiting else "nothing waits and nothing runs")

@@ -15,7 +15,8 @@ EXAMPLES = """Examples:
   bnnbench profile quicknet.tflite
   bnnbench profile quicknet.tflite -d pi4 --threads 4
   bnnbench profile quicknet.tflite --counters cycles,instructions,cache_misses
-  bnnbench profile quicknet.tflite -e lce-best             # its ops beside the native engine's
+  bnnbench profile quicknet.tflite -e lce                  # its ops beside the native engine's
+  bnnbench profile quicknet.onnx -e onnxruntime
   bnnbench profile quicknet.tflite --trace steps.json      # open it in Perfetto
   bnnbench profile quicknet.tflite --roofline steps.svg    # every step against the device's roofs"""
 

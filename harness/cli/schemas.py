@@ -25,6 +25,7 @@ SCHEMAS: dict[str, Row] = {
     "compare": Row("compare", f"{_IN}.runs:ComparedRuns"),
     "devices-add": Row("devices add", f"{_IN}.devices:Facts"),
     "devices-calibrate": Row("devices calibrate", f"{_IN}.devices:Calibration"),
+    "devices-check": Row("devices check", f"{_IN}.health:CheckedDevices"),
     "devices-doctor": Row("devices doctor", f"{_IN}.devices:Findings"),
     "devices-list": Row("devices list", f"{_IN}.devices:Inventory"),
     "devices-probe": Row("devices probe", f"{_IN}.devices:Facts"),

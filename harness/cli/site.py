@@ -19,6 +19,7 @@ EXAMPLES = """Examples:
   bnnbench site                              # the store of this project, into ./public
   bnnbench site -o /srv/www/bench --store s3://team-results/bench
   bnnbench site --since 2026-01-01 --last 10 # without older runs; pages for the last 10 runs
+  bnnbench site --lab tls://desk:8786        # also a page of the lab, as it is now
   bnnbench site --report-charts              # also the charts of reports"""
 
 app = App(name="site", help_epilogue=EXAMPLES)
@@ -44,6 +45,12 @@ def site(
             help="Draw the charts of runs' reports: seconds for each.",
         ),
     ] = False,
+    lab: Annotated[
+        str | None,
+        Parameter(
+            name="--lab", help="Also a page of the lab at this address, such as tls://lab.local:8786, as it is now."
+        ),
+    ] = None,
     store: StoreOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -65,8 +72,16 @@ def site(
     if last < 0:
         raise CallError(f"--last is the number of runs that get a page, not {last}: give 0 or more.")
     asked = Asked(last_runs=last, since=moment_of(since), published=published_models(), report_charts=report_charts)
+    state = None
+    if lab is not None:
+        from ..lab.choose import require_extra
+
+        require_extra()
+        from ..lab.lab_state import ask_lab
+
+        state = ask_lab(lab)
     with Display(Console(stderr=True)) as display:
-        built = build(Store(store), output, asked, watch=SiteWatch(display))
+        built = build(Store(store), output, asked, watch=SiteWatch(display), lab=state)
     if json:
         print(text_of(SiteDocument(**{**asdict(built), "first": str(built.first)}), indent=None))
     else:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from .files import missing, receive
 from .host import Host
-from .queue import Waiting, place
+from .queue import Choice, Held, Waiting, place, take
 from .session import session_for
 from .versions import own_versions
 from .wire import Ended, Heard, News, Offer, Order, Placed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PLUGIN: Final = "bnnbench-lab"
 ANNOTATION: Final = "bnnbench"
+_HELD: Final = "bnnbench-held"
 _RESOURCE: Final = "device:"
 _order_decoder = msgspec.json.Decoder(Order)
 
@@ -75,15 +77,21 @@ async def release(run_id: str, device: str, dask_worker: Worker) -> None:
     await asyncio.to_thread(_host(dask_worker).release, run_id, device)
 
 
+async def quarantine_device(device: str, reason: str, dask_worker: Worker) -> str:
+    """Of a device that has computed wrongly what another one computed right; what to tell. Raises CannotMeasure."""
+    return await asyncio.to_thread(_host(dask_worker).quarantine, device, reason)
+
+
 async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
     """Of files that a client would send."""
     return await asyncio.to_thread(missing, _host(dask_worker).files, names)
 
 
-async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> None:
-    """A piece of a file."""
-    folder = _host(dask_worker).files
-    await asyncio.to_thread(receive, folder, name, sender, offset, data, is_last=is_last)
+async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> bool:
+    """A piece of a file; False while something is timed on the host, where nothing is written then."""
+    host = _host(dask_worker)
+    work = partial(receive, host.files, name, sender, offset, data, is_last=is_last)
+    return await asyncio.to_thread(host.when_quiet, work)
 
 
 def scheduler_versions() -> dict[str, str]:
@@ -142,6 +150,19 @@ def _asked(tasks: Iterable[TaskState]) -> list[Waiting]:
             seconds = worker.executing.get(task) if worker else None
             found.append(Waiting(**words, is_running=seconds is not None, running_s=seconds or 0.0))
     return found
+
+
+def take_devices(choice: Choice, dask_scheduler: Scheduler) -> list[str]:
+    """Chooses where all clients are counted: of two that ask at the same moment the second sees what the first took."""
+    extensions = dask_scheduler.extensions
+    taken, extensions[_HELD] = take(choice, queue_of(dask_scheduler), extensions.get(_HELD, []), time.time())
+    return taken
+
+
+def let_go(client: str, devices: list[str], dask_scheduler: Scheduler) -> None:
+    """A run of the client has ended: what it took and did not use is free."""
+    held: list[Held] = dask_scheduler.extensions.get(_HELD, [])
+    dask_scheduler.extensions[_HELD] = [one for one in held if one.client != client or one.device not in devices]
 
 
 def cancel_run(run_id: str, who: str, dask_scheduler: Scheduler) -> list[Waiting]:

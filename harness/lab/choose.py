@@ -33,12 +33,22 @@ def candidates_at(lab: str | None, inventory: Path | None) -> Candidates:
     from .address import parse_address
     from .lab_candidates import LabCandidates
     from .link import Link
+    from .queue import Choice
 
     link = Link(parse_address(lab))
     try:
-        return LabCandidates(lab, link.offers(), link.queue())
+        offers = link.offers()
     finally:
         link.close()
+
+    def take(choice: Choice) -> list[str]:
+        again = Link(parse_address(lab))
+        try:
+            return again.take(choice)
+        finally:
+            again.close()
+
+    return LabCandidates(lab, offers, take)
 
 
 def hosts_at(lab: str | None) -> Callable[[RunConfig], Hosts]:

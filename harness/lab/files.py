@@ -83,10 +83,9 @@ def receive(folder: Path, name: str, sender: str, offset: int, data: bytes, *, i
 
     Raises CannotMeasure for another content.
     """
-    found = _SENT.fullmatch(_PREFIX + name)
-    if found is None or found[2] in (".", "..") or not sender.isalnum():
-        raise CannotMeasure(f"{name!r} is no name of a file that is sent to a lab.")
-    path = folder / name
+    path = place_of(folder, name)
+    if not sender.isalnum():
+        raise CannotMeasure(f"{sender!r} is no name of a transfer to a lab.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_name(f".part-{sender}")
     with part.open("r+b" if part.exists() and offset else "wb") as file:
@@ -97,11 +96,27 @@ def receive(folder: Path, name: str, sender: str, offset: int, data: bytes, *, i
             file.flush()
             os.fsync(file.fileno())
     if is_last:
-        if _digest(part) != found[1]:
+        if _digest(part) != path.parent.name:
             part.unlink()
-            raise CannotMeasure(f"the file {found[2]} arrived damaged; run it again.")
+            raise CannotMeasure(f"the file {path.name} arrived damaged; run it again.")
         part.chmod(0o700)  # it may be a program
         part.replace(path)
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Where a file is, or will be. Raises CannotMeasure for what is not SHA256/NAME."""
+    found = _SENT.fullmatch(_PREFIX + name)
+    if found is None or found[2] in (".", ".."):
+        raise CannotMeasure(f"{name!r} is no name of a file that is sent to a lab.")
+    return folder / name
+
+
+def keep(folder: Path, part: Path) -> str:
+    """Moves a file that was made in `folder` to its place, and returns its name. Raises OSError."""
+    name = f"{_digest(part)}/{part.name}"
+    (folder / name).parent.mkdir(exist_ok=True, mode=0o700)
+    part.replace(folder / name)
+    return name
 
 
 def _digest(path: Path) -> str:

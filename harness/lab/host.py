@@ -7,7 +7,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,22 +19,25 @@ from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.facts import DeviceFacts
 from bnnbench.devices.inventory import LOCAL, Inventory
 from bnnbench.devices.machines import machines
+from bnnbench.devices.pools import Pool
 from bnnbench.devices.probe import probe
-from bnnbench.devices.quarantine import quarantine_of
+from bnnbench.devices.quarantine import accepted_since, quarantine, quarantine_of
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
 from bnnbench.devices.transport.emulator import Emulator
 
 from ..bench.context import Silent
-from ..errors import CallError
+from ..errors import CallError, CannotMeasure
 from ..plan.config import RunConfig
 from ..run.ready import Asked
 from .changes import Changes
+from .errands import Errands
 from .hosted import HostedSession
 from .wire import Heard, News, Offer
 
 _KEPT_DAYS: Final = 30
 _MOST_ASKED: Final = 4
+_QUIET_WAIT_S: Final = 20.0
 _MOST_TOLD: Final = 1000
 """Records in one answer, about: each device has the same share."""
 
@@ -62,6 +65,7 @@ class Host:
 
     folder: Path
     devices: Mapping[str, OfferedDevice]
+    pools: Mapping[str, Pool] = field(default_factory=dict)
     name: str = field(default_factory=platform.node)
     reading: threading.RLock = field(default_factory=threading.RLock)
     """Held while a run's models are read and its right outputs computed: once for all of its devices."""
@@ -70,6 +74,7 @@ class Host:
     changes: Changes = field(default_factory=Changes)
     _asked: dict[str, Asked] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    errands: Errands = field(default_factory=Errands)
 
     @classmethod
     def of(cls, inventory: Inventory, folder: Path) -> Host:
@@ -81,7 +86,7 @@ class Host:
                 'there, such as [device.desk] with transport = "local".'
             )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names})
+        host = cls(folder, {name: OfferedDevice(inventory[name]) for name in names}, inventory.pools)
         host.forget_old()
         return host
 
@@ -89,6 +94,17 @@ class Host:
         """Held while a block is timed on this host itself: then nothing else of ours computes or writes here. A lock of
         nobody else where only other machines are timed."""
         return self._quiet if any(each.spec.is_local for each in self.devices.values()) else threading.RLock()
+
+    def when_quiet(self, work: Callable[[], object]) -> bool:
+        """Does a short piece of work; False, and nothing is done, while something is timed on this host for long."""
+        quiet = self.quiet()
+        if not quiet.acquire(timeout=_QUIET_WAIT_S):
+            return False
+        try:
+            work()
+        finally:
+            quiet.release()
+        return True
 
     @property
     def files(self) -> Path:
@@ -121,10 +137,19 @@ class Host:
             emulator=(device.emulator.words, device.emulator.plugin_interface) if device.emulator else None,
             unusable=device.trouble or (f"{quarantined}." if quarantined else None),
             quarantined=quarantined,
+            accepted_since=_accepted_since(device.spec),
+            pools={each.name: each.query for each in self.pools.values() if each.query or name in each.devices},
             beside=tuple(self.beside(name)),
             session=running.run_id if running else None,
             progress=running.outbox.progress() if running else None,
         )
+
+    def quarantine(self, device: str, reason: str) -> str:
+        """For wrong outputs, whatever another host's devices have shown; a sentence. Raises CannotMeasure."""
+        try:
+            return f"{quarantine(self.devices[device].spec, 'gate', reason).sentence}."
+        except DeviceError as error:
+            raise CannotMeasure(str(error)) from None
 
     def running(self, device: str) -> HostedSession | None:
         """The session that has the device."""
@@ -208,3 +233,10 @@ def _quarantined(spec: DeviceSpec) -> str | None:
     except DeviceError as error:
         return str(error).removesuffix(".")
     return held.sentence if held else None
+
+
+def _accepted_since(spec: DeviceSpec) -> str | None:
+    """None also where that cannot be read, which `_quarantined` says."""
+    with suppress(DeviceError):
+        return accepted_since(spec)
+    return None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +13,19 @@ from bnnbench.devices.selecting import Selected, Tell, asked_for
 from bnnbench.devices.spec import DeviceSpec, parse_entry
 
 from ..errors import CallError, CannotMeasure
-from .queue import Waiting
+from .link import CLIENT
+from .queue import Choice
 from .wire import Offer
 
 
 @dataclass(frozen=True, slots=True)
 class LabCandidates:
-    """See `bench.candidates.Candidates`. `offers` are by device, `waiting` is all that runs or waits in the lab."""
+    """See `bench.candidates.Candidates`. `offers` are by device; `take` chooses among those that can be had, where the
+    queue of the lab is."""
 
     address: str
     offers: Mapping[str, Offer]
-    waiting: Sequence[Waiting]
+    take: Callable[[Choice], list[str]]
 
     @property
     def list_command(self) -> str:
@@ -32,14 +33,43 @@ class LabCandidates:
         return f"bnnbench lab status {self.address}"
 
     def select(self, word: str, tell: Tell) -> Selected:
-        """A query, or the name of one device. Raises CallError where there is none, InventoryError for a text that is
-        no query."""
+        """A query, a pool of the hosts' inventories, or the name of one device. Raises CallError where there is none,
+        InventoryError for a text that is no query."""
+        if "://" not in word and any(word in offer.pools for offer in self.offers.values()):
+            return self._pool(word, tell)
         if not is_query(word):
-            return Selected(word, (spec_of(word, self.offers, self.address),))
+            return Selected(word, (spec_of(word, self.offers, self.address, self._pools()),))
         found = asked_for(parse_query(word), self.every().specs, self._facts_of, tell)
         if not found:
             raise CallError(f"no device of the lab at {self.address} is {word!r}; see {self.list_command}.")
         return Selected(word, found, is_pool=True)
+
+    def _pool(self, name: str, tell: Tell) -> Selected:
+        """Those of all hosts: each says which of its devices are in a pool of that name, or by which query."""
+        if name in self.offers:
+            raise CallError(f"{name!r} is a device and a pool of the lab at {self.address}; rename one of them.")
+        members: set[str] = set()
+        by_query: dict[str, list[DeviceSpec]] = {}
+        for device, offer in self.offers.items():
+            if name not in offer.pools:
+                continue
+            if (query := offer.pools[name]) is None:
+                members.add(device)
+            else:
+                by_query.setdefault(query, []).append(spec_of(device, self.offers, self.address))
+        for query, specs in by_query.items():
+            members |= {spec.name for spec in asked_for(parse_query(query), specs, self._facts_of, tell)}
+        if not members:
+            queries = " or ".join(map(repr, by_query))
+            raise CallError(
+                f"no device of the lab at {self.address} is in the pool {name!r}, which asks for {queries}; see "
+                f"{self.list_command}."
+            )
+        found = tuple(spec_of(device, self.offers, self.address) for device in self.offers if device in members)
+        return Selected(name, found, is_pool=True)
+
+    def _pools(self) -> list[str]:
+        return sorted({name for offer in self.offers.values() for name in offer.pools})
 
     def every(self) -> Selected:
         """All that hosts offer now. Raises CallError where there is none."""
@@ -65,16 +95,11 @@ class LabCandidates:
                 fit.append(spec)
         if len(fit) < count:
             raise CannotMeasure(f"--any {count}: {len(fit)} devices could be had. {' '.join(reasons)}")
-        before = self._before()
-        taken = sorted(fit, key=lambda spec: before[spec.name])[:count]
-        return [spec for spec in fit if spec in taken]
-
-    def _before(self) -> Mapping[str, int]:
-        """How many runs each device's machine has to do."""
-        asked = {(item.run, item.device) for item in self.waiting}
-        asked |= {(offer.session, name) for name, offer in self.offers.items() if offer.session is not None}
-        of_device = Counter(device for _, device in asked)
-        return {name: sum(of_device[each] for each in {name, *offer.beside}) for name, offer in self.offers.items()}
+        names = [spec.name for spec in fit]
+        beside = {name: self.offers[name].beside for name in names}
+        sessions = [(offer.session, name) for name, offer in self.offers.items() if offer.session is not None]
+        taken = self.take(Choice(CLIENT, count, beside, sessions))
+        return [spec for spec in fit if spec.name in taken]
 
     def _facts_of(self, specs: Sequence[DeviceSpec], tell: Tell) -> dict[str, DeviceFacts]:
         found = {}
@@ -87,11 +112,13 @@ class LabCandidates:
         return found
 
 
-def spec_of(name: str, offers: Mapping[str, Offer], address: str) -> DeviceSpec:
-    """As its host's inventory has it. Raises CallError for a device that no host offers."""
+def spec_of(name: str, offers: Mapping[str, Offer], address: str, pools: Sequence[str] = ()) -> DeviceSpec:
+    """As its host's inventory has it; `pools` can be named in its place. Raises CallError for a device that no host
+    offers."""
     if name not in offers:
-        offered = ", ".join(offers) or "none"
-        raise CallError(f"the lab at {address} has no device {name!r}{closest(name, offers)}; it offers {offered}.")
+        offered = (", ".join(offers) or "none") + (f", and the pools {', '.join(pools)}" if pools else "")
+        near = closest(name, (*offers, *pools))
+        raise CallError(f"the lab at {address} has no device {name!r}{near}; it offers {offered}.")
     return parse_entry(Path("the lab's inventory"), name, dict(offers[name].entry))
 
 

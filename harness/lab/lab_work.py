@@ -14,6 +14,7 @@ import msgspec
 
 from bnnbench.devices import errors as device_errors
 from bnnbench.devices.errors import DeviceError, DeviceLost
+from bnnbench.kernels.built_elsewhere import Artifact
 from bnnbench.results.quantity import roughly
 from bnnbench.results.records import ComparisonRecord, DeviceEvent, Entry, RunEnd
 from bnnbench.results.store.calibration import Calibration
@@ -26,8 +27,10 @@ from ..errors import CannotMeasure
 from .calls import ANNOTATION, end_session, news_of, release, run_order
 from .files import Sent
 from .follower import Follower, Inbox, Place
-from .link import Link, LinkLost
+from .link import CLIENT, Link, LinkLost
 from .queue import kind_here, priority
+from .shared_builds import send as send_builds
+from .shared_references import SharedReferences
 from .wire import Ended, Heard, News, Order, identity, own_part, to_entry, to_line
 
 _POLL_S: Final = 0.1
@@ -50,6 +53,8 @@ class LabWork:
     host: str
     patience_s: int
     sent: Sent
+    builds: Sequence[Artifact]
+    references: SharedReferences
     comparisons: Sequence[ComparisonRecord]
     calibration: Calibration | None
     context: RunContext
@@ -95,7 +100,10 @@ class LabWork:
         if placed is None:
             raise LinkLost(f"no host of the lab offers {self.device!r} now")
         worker = placed.address
-        self.link.send(worker, self.sent.files)
+        check = self.context.stop.check
+        self.link.send(worker, self.sent.files, check)
+        send_builds(self.link, worker, self.builds, check)
+        self.link.send(worker, self.references.files(check), check)
         kind = kind_here()
         words = {
             "run": self._run_id,
@@ -104,6 +112,7 @@ class LabWork:
             "kind": kind,
             "asked_s": self.asked_s,
             "expected_s": self.expected_s,
+            "client": CLIENT,
         }
         order = Order(
             record=own_part(self.context.writer.record, self.device),
@@ -112,6 +121,7 @@ class LabWork:
             lines=[to_line(entry) for entry in self._own_entries()],
             comparisons=list(self.comparisons),
             calibration=self.calibration,
+            references=self.references.names,
         )
         self._taken, self._is_known, self._is_live = 0, False, False
         with self.follower.following(self.device, placed) as inbox:

@@ -6,11 +6,11 @@ import getpass
 import platform
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future as ThreadFuture
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CallError, CannotMeasure, HarnessError
 from .address import LabAddress, security_of
@@ -18,16 +18,19 @@ from .calls import (
     cancel_run,
     device_workers,
     end_session,
+    let_go,
     missing_files,
     offers_of,
     queue_of,
     receive_file,
     resource_of,
     scheduler_versions,
+    take_devices,
     worker_of,
 )
-from .files import CHUNK_BYTES
-from .queue import Waiting
+from .files import CHUNK_BYTES, place_of, receive
+from .queue import Choice, Waiting
+from .reference_calls import read_file
 from .services import no_lab, require_versions
 from .settings import set_up_dask
 from .wire import Offer, Placed
@@ -35,6 +38,8 @@ from .wire import Offer, Placed
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+CLIENT: Final = uuid.uuid4().hex
+"""This process, in a lab."""
 _TIMEOUT_S = 10
 _ANSWER_S = 45
 """Longer than a link may be cut for without a loss."""
@@ -159,6 +164,16 @@ class Link:
         found: list[Waiting] = self.ask_scheduler(queue_of)
         return found
 
+    def take(self, choice: Choice) -> list[str]:
+        """Devices that are free, or will be first. Raises LinkLost."""
+        found: list[str] = self.ask_scheduler(take_devices, choice)
+        return found
+
+    def let_go(self, devices: Sequence[str]) -> None:
+        """Of what this process took. Never raises."""
+        with suppress(LinkLost):
+            self.ask_scheduler(let_go, CLIENT, list(devices))
+
     def cancel(self, beginning: str) -> str:
         """Takes a run off its devices; its id. Raises LinkLost, CallError for one that is not there."""
         ids = sorted({item.run for item in self.queue() if item.run.startswith(beginning)})
@@ -170,8 +185,8 @@ class Link:
         self.ask_all(end_session, ids[0], None, "cancelled", who)
         return ids[0]
 
-    def send(self, worker: str, files: Mapping[str, Path]) -> None:
-        """The files that its host lacks. Raises LinkLost, OSError, CannotMeasure."""
+    def send(self, worker: str, files: Mapping[str, Path], check: Callable[[], None] = lambda: None) -> None:
+        """The files that its host lacks; `check` raises what ends it. Raises LinkLost, OSError, CannotMeasure."""
         sender = uuid.uuid4().hex
         for name in self.ask(worker, missing_files, list(files)) if files else ():
             with files[name].open("rb") as file:
@@ -179,10 +194,24 @@ class Link:
                 while True:
                     data = file.read(CHUNK_BYTES)
                     is_last = len(data) < CHUNK_BYTES
-                    self.ask(worker, receive_file, name, sender, offset, data, is_last)
+                    while not self.ask(worker, receive_file, name, sender, offset, data, is_last):
+                        check()
                     offset += len(data)
                     if is_last:
                         break
+
+    def fetch(self, worker: str, name: str, folder: Path, check: Callable[[], None] = lambda: None) -> Path:
+        """A file that its host has, into a folder like the host's. Raises LinkLost, OSError, CannotMeasure for another
+        content."""
+        sender, offset = uuid.uuid4().hex, 0
+        while True:
+            data: bytes = self.ask(worker, read_file, name, offset)
+            is_last = len(data) < CHUNK_BYTES
+            receive(folder, name, sender, offset, data, is_last=is_last)
+            if is_last:
+                return place_of(folder, name)
+            offset += len(data)
+            check()
 
     def submit(
         self, function: Callable[..., Any], order: bytes, device: str, priority: float, words: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,43 @@ class Waiting:
     expected_s: float | None = None
     is_running: bool = False
     running_s: float = 0.0
+    client: str = ""
+    """The process that asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A device that `--any` gave to a client, which has not asked for it yet; `since_s` is seconds since 1970."""
+
+    client: str
+    device: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `--any` asks for: `count` devices of those in `beside`, which has the devices of the same machine for each.
+    `sessions` are runs and devices that hosts have work of, whatever the scheduler knows."""
+
+    client: str
+    count: int
+    beside: Mapping[str, Sequence[str]]
+    sessions: Sequence[tuple[str, str]] = ()
+
+
+HELD_S: Final = 120.0
+"""So long a device that was chosen counts as taken, if its run does not ask for it: reading models takes time."""
+
+
+def take(choice: Choice, queue: Sequence[Waiting], held: Sequence[Held], now_s: float) -> tuple[list[str], list[Held]]:
+    """The devices with the fewest runs before a new one, and what is held from now on."""
+    there = {(item.client, item.device) for item in queue}
+    left = [one for one in held if now_s - one.since_s < HELD_S and (one.client, one.device) not in there]
+    asked = {(item.run, item.device) for item in queue} | set(choice.sessions)
+    work = Counter([device for _, device in asked] + [one.device for one in left])
+    before = {name: sum(work[each] for each in {name, *beside}) for name, beside in choice.beside.items()}
+    taken = sorted(before, key=before.__getitem__)[: choice.count]
+    return [name for name in before if name in taken], [*left, *(Held(choice.client, name, now_s) for name in taken)]
 
 
 def kind_here(environment: Mapping[str, str] = os.environ) -> str:
@@ -40,6 +78,15 @@ def priority(asked_s: float, kind: str) -> float:
 def in_order(queue: Sequence[Waiting]) -> list[Waiting]:
     """Of one device: what runs, then what waits, the next one first."""
     return sorted(queue, key=lambda item: (not item.is_running, -priority(item.asked_s, item.kind), item.run))
+
+
+def places(queue: Sequence[Waiting]) -> list[tuple[Waiting, str]]:
+    """All that runs or waits, device by device, each with its place in words."""
+    found: list[tuple[Waiting, str]] = []
+    for device in sorted({item.device for item in queue}):
+        for number, item in enumerate(in_order([each for each in queue if each.device == device])):
+            found.append((item, "running" if item.is_running else f"number {number + 1}" if number else "next"))
+    return found
 
 
 def place(queue: Sequence[Waiting], run: str) -> tuple[int, float | None]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from bnnbench.devices.errors import Unreachable
 from bnnbench.devices.quarantine import require_fit
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.same_machine import difference, rebooted
@@ -21,7 +22,8 @@ from ..errors import CannotMeasure
 from ..plan.cases import MeasurementPlan
 from ..run.hosts import SessionWork, compute_references
 from ..run.sessions import context_of, session_of
-from .files import named_by_place
+from ..workload.right_outputs_file import read
+from .files import missing, named_by_place, place_of
 from .host import Host
 from .hosted import HostedSession, Outbox, StreamingContext
 from .wire import Ended, Order, identity, to_entry, to_line
@@ -63,7 +65,11 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
         spec = host.devices[order.device].spec
         if not config.health:
             require_fit(spec)
-        reached = reach(spec, asked.useful, session.outbox.note)
+        try:
+            reached = reach(spec, asked.useful, session.outbox.note)
+        except Unreachable as error:
+            host.devices[order.device].trouble = str(error)  # until it answers again
+            raise
         try:
             offered = host.devices[order.device]
             offered.facts, offered.trouble = reached.target.facts, None
@@ -76,6 +82,7 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
                     context.append(DeviceEvent(device=order.device, kind="rebooted", message=message, started=now()))
             device_session = session_of(config, plan, comparisons, reached, context, order.calibration)
             with context.quiet, host.reading:
+                _restore(plan, order, host)
                 compute_references(plan, session.outbox)
             session.stop.check()
             work = SessionWork(device_session, context)
@@ -87,6 +94,15 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
         finally:
             work.close()
         return Ended(outcome="done", builds_ns=work.builds_ns, spent_ns=work.spent_ns)
+
+
+def _restore(plan: MeasurementPlan, order: Order, host: Host) -> None:
+    """Right outputs that another host has computed. Raises CannotMeasure for a damaged file; one that is not here any
+    more is computed."""
+    for case in plan.all:
+        name = order.references.get(case.workload.prepared_key)
+        if name is not None and not case.workload.is_prepared and not missing(host.files, [name]):
+            read(case.workload, place_of(host.files, name))
 
 
 def _writer(host: Host, order: Order) -> RunWriter:

@@ -18,7 +18,8 @@ _SHORT = 1000
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A device's session, asked for by a run. `record` has what concerns this device (`own_part`), `config` names files
-    by their content (`files.py`); `lines` are the records of this device that the run has already."""
+    by their content (`files.py`); `lines` are the records of this device that the run has already. `references` are
+    files of right outputs, by the `prepared_key` of their workload."""
 
     record: RunRecord
     config: RunConfig
@@ -26,6 +27,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[str] = []
     comparisons: list[ComparisonRecord] = []
     calibration: Calibration | None = None
+    references: dict[str, str] = {}
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +82,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     emulator: tuple[tuple[str, ...], int] | None = None
     unusable: str | None = None
     quarantined: str | None = None
+    accepted_since: str | None = None
+    """When its figures were accepted last although they were out of control, ISO 8601 in UTC."""
+    pools: dict[str, str | None] = {}
+    """The pools of its host's inventory that it is in, and those that it is in if it answers their query."""
     beside: tuple[str, ...] = ()
     session: str | None = None
     """The run whose session runs there."""

@@ -13,6 +13,7 @@ from bnnbench.results.records import ComparisonRecord
 from bnnbench.results.statistics.between import Between
 
 from ..suite.tables import ModelTable, Suite
+from ..workload.base import Workload
 from ..workload.of_suite import workloads
 from ..workload.opened_images import OpenedImages
 from .cases import Case, MeasurementPlan, make_plan, matching
@@ -66,12 +67,8 @@ def make_comparison_plan(
 ) -> tuple[MeasurementPlan, list[ComparisonRecord]]:
     """Both sides' cases and their pairs. What one side cannot run is skipped."""
     base_engine, head_engine = engines
-    images = images or OpenedImages()
     by_name = compare.base.model is None and compare.head.model is None
-    suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
-    base = matching(workloads(suites[0], images), compare.within)
-    # What is right is computed once.
-    head = base if suites[0] == suites[1] else matching(workloads(suites[1], images), compare.within)
+    base, head = compared_workloads(compare, suite, images or OpenedImages())
     plans = [
         make_plan(these, [engine], threads, targets, pattern)
         for these, engine in ((base, base_engine), (head, head_engine))
@@ -86,6 +83,15 @@ def make_comparison_plan(
         for key in both:
             records += _comparisons(compare, sides[0][key], sides[1][key])
     return MeasurementPlan(cases, tuple(skip for plan in plans for skip in plan.skips)), records
+
+
+def compared_workloads(
+    compare: CompareConfig, suite: Suite, images: OpenedImages
+) -> tuple[list[Workload], list[Workload]]:
+    """Those of the base and of the head; one list where they are the same, so that what is right is computed once."""
+    suites = [compare.suite_of(suite, side) for side in (compare.base, compare.head)]
+    base = matching(workloads(suites[0], images), compare.within)
+    return base, base if suites[0] == suites[1] else matching(workloads(suites[1], images), compare.within)
 
 
 def _standing_in(table: ModelTable, models: Mapping[str, str]) -> ModelTable:

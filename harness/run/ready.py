@@ -14,7 +14,7 @@ from ..bench.context import Watcher
 from ..bench.trouble import sentence
 from ..errors import CannotMeasure
 from ..plan.cases import MeasurementPlan, make_plan, refused_models
-from ..plan.comparisons import make_comparison_plan
+from ..plan.comparisons import compared_workloads, make_comparison_plan
 from ..plan.config import RunConfig
 from ..plan.target import Target
 from ..workload.base import Workload
@@ -62,6 +62,14 @@ class Asked:
             for engine in self.engines
             if self.config.compare or any(case.payload(engine.accepts) is not None for case in self.workloads)
         ]
+
+    @property
+    def everything(self) -> list[Workload]:
+        """All workloads, of a comparison both sides'. Raises HarnessError."""
+        if not self.config.compare:
+            return list(self.workloads)
+        base, head = compared_workloads(self.config.compare, self.config.suite, self.images)
+        return base if base is head else [*base, *head]
 
     def plan(self, targets: Sequence[Target]) -> tuple[MeasurementPlan, list[ComparisonRecord]]:
         """Its cases on these devices, and its comparisons. Raises HarnessError."""

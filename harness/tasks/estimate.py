@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,6 +34,9 @@ from ..plan.config import RunConfig
 from ..session.budget import MOST_PAIRS, budget_for
 from ..workload.of_suite import workloads
 
+if TYPE_CHECKING:
+    from ..lab.lab_places import LabPlace, LabPlaces
+
 
 @dataclass(frozen=True, slots=True)
 class CaseEstimate:
@@ -57,7 +62,8 @@ class CaseEstimate:
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """`seconds` of the whole: machines work at the same time, devices of one machine one after another. `unknown` cases
-    are not in it. `dropped` do not fit into the budget. `refused` are sentences about models that are not imported."""
+    are not in it. `dropped` do not fit into the budget. `refused` are sentences about models that are not imported.
+    `places` of devices of a lab say when they can be had; waiting is not in `seconds`."""
 
     see: float
     cases: Sequence[CaseEstimate]
@@ -67,6 +73,7 @@ class Estimate:
     dropped: Sequence[CaseEstimate] = ()
     uncalibrated: Sequence[str] = ()
     refused: Sequence[str] = ()
+    places: Mapping[str, LabPlace] = field(default_factory=dict)
 
     def needed_budget_s(self, device: str) -> float | None:
         """The `--budget` with which all cases of a device that can see the effect do; None where the planned looks do,
@@ -79,8 +86,15 @@ class Estimate:
         return budget_for(looks, [case.pair_s * 1e9 for case in mine if case.pair_s is not None])
 
 
-def estimate(config: RunConfig, store: Store, see: float, budget_s: float | None = None) -> Estimate:
-    """For an effect `see` (a ratio minus 1). Raises SuiteError, CallError, InventoryError, StoreError."""
+def estimate(
+    config: RunConfig,
+    store: Store,
+    see: float,
+    budget_s: float | None = None,
+    places: LabPlaces | None = None,
+) -> Estimate:
+    """For an effect `see` (a ratio minus 1). `places` are those of a lab's devices. Raises SuiteError, CallError,
+    InventoryError, StoreError."""
     every = matching(workloads(config.suite), config.filter)
     chosen = [workload for workload in every if not workload.unverified]  # others never get a verdict
     refused = [f"{workload.unverified}." for workload in every if workload.unverified]
@@ -102,12 +116,13 @@ def estimate(config: RunConfig, store: Store, see: float, budget_s: float | None
     return Estimate(
         see,
         cases,
-        _together(config, [case for case in cases if case not in dropped]),
+        _together(_groups(config, places), [case for case in cases if case not in dropped]),
         [case.key for case in cases if case.seconds is None],
         budget_s,
         dropped,
         [name for name, sigma in sigmas.items() if sigma is None],
         refused=refused,
+        places={} if places is None else places.of_device,
     )
 
 
@@ -159,10 +174,16 @@ def _dropped(cases: Sequence[CaseEstimate], budget_s: float | None) -> list[Case
     return dropped
 
 
-def _together(config: RunConfig, cases: Sequence[CaseEstimate]) -> float:
-    specs = config.specs()
-    seconds = {spec.name: 0.0 for spec in specs}
+def _groups(config: RunConfig, places: LabPlaces | None) -> Sequence[Sequence[str]]:
+    """The devices that take turns."""
+    if places is not None:
+        return places.groups
+    found = machines((spec, None) for spec in config.specs())
+    return [[spec.name for spec in group.devices] for group in found]
+
+
+def _together(groups: Sequence[Sequence[str]], cases: Sequence[CaseEstimate]) -> float:
+    seconds: dict[str, float] = defaultdict(float)
     for case in cases:
-        seconds[case.key.device] = seconds.get(case.key.device, 0.0) + (case.seconds or 0.0)
-    groups = machines((spec, None) for spec in specs)
-    return max((sum(seconds[spec.name] for spec in group.devices) for group in groups), default=0.0)
+        seconds[case.key.device] += case.seconds or 0.0
+    return max((sum(seconds[name] for name in group) for group in groups), default=0.0)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import Any
 
 import pandas as pd
 
@@ -14,9 +13,8 @@ from bnnbench.devices.probe import probe
 from bnnbench.devices.quarantine import Cause, Quarantine, accepted_since, quarantine
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport import connect
+from bnnbench.results.canary import Charted, charted
 from bnnbench.results.frames import load
-from bnnbench.results.metrics import METRICS
-from bnnbench.results.statistics.control_chart import ControlChart, control_chart
 from bnnbench.results.statistics.robust_sigma import robust_sigma
 from bnnbench.results.store.calibration import latest
 from bnnbench.results.store.runs import Store
@@ -30,26 +28,6 @@ _COLUMNS = ("run_id", "created", "boot_id", "engine_build", "workload", "device"
 _TIMES_SIGMA = 2.0
 """Noise of so many times what it was when the device was calibrated: then its calibration does not hold."""
 _LEAST_INVOCATIONS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Charted:
-    """A case of the suite: its latency in ns, and the chart of the earlier ones; None while there are too few. Limits
-    are in logarithms of ns."""
-
-    workload: str
-    latency_ns: float
-    chart: ControlChart | None
-    earlier: int
-
-    @property
-    def is_out(self) -> bool:
-        return self.chart is not None and not self.chart.holds(math.log(self.latency_ns))
-
-    @property
-    def change(self) -> float | None:
-        """From the centre, as a ratio minus 1."""
-        return None if self.chart is None else self.latency_ns / math.exp(self.chart.centre) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +87,7 @@ def _measured(call: Call, spec: DeviceSpec, word: str) -> Health:
     earlier = rows[(rows["run_id"] != run.record.run_id) & (rows["created"] <= mine["created"].max())]
     if since is not None:
         earlier = earlier[earlier["created"] >= pd.Timestamp(since)]
-    cases = [_charted(row, earlier) for row in mine.to_dict("records")]
+    cases = [charted(row, earlier) for row in mine.to_dict("records")]
     reasons: dict[Cause, str] = {}
     if wrong:
         reasons["gate"] = f"the native engine computes wrong outputs there: {wrong[0].reason or 'no reason given'}"
@@ -128,14 +106,6 @@ def _history(store: Store, device: str) -> pd.DataFrame:
         return pd.DataFrame(columns=list(_COLUMNS))
     rows = load(store, where=where, columns=_COLUMNS)
     return rows[rows["latency_ns"].notna()].sort_values("created", kind="stable")
-
-
-def _charted(row: dict[Any, Any], earlier: pd.DataFrame) -> Charted:
-    """Only figures of the same engine build: another one may be faster by right."""
-    same = (earlier["workload"] == row["workload"]) & (earlier["engine_build"] == row["engine_build"])
-    figures = [math.log(value) for value in earlier[same.fillna(False)]["latency_ns"].astype(float)]
-    chart = control_chart(figures, least_width=math.log1p(METRICS["latency"].margin))
-    return Charted(str(row["workload"]), float(row["latency_ns"]), chart, len(figures))
 
 
 def _out_of_control(case: Charted) -> str:

@@ -1,7 +1,7 @@
 """How long other engines take for each op of a model: `bnnbench profile --engine`.
 
-LiteRT says it itself, by its profiler. LCE's interpreter has none that can be reached, so the op's time is what the
-model takes longer with the op repeated. Both are rows of `METHODS`.
+LiteRT and onnxruntime say it themselves, by their profilers. LCE's interpreter has none that can be reached, so an op's
+time is what the model takes longer with the op repeated. Both are rows of `METHODS`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from bnnbench.kernels.engines.client import EngineClient
+from bnnbench.kernels.engines.onnx_rows import nodes_of_rows, numbered_onnx
 from bnnbench.kernels.engines.op_rows import Row, ops_of_rows
+from bnnbench.kernels.engines.replies import ProfiledOp
 from bnnbench.kernels.errors import EngineError
+from bnnbench.kernels.models.formats import FORMATS
 from bnnbench.kernels.models.model import ModelFile
 from bnnbench.kernels.models.repeated_op import with_repeated_op
 from bnnbench.kernels.models.shapes import file_bytes
@@ -81,14 +84,21 @@ def by_profiler(subject: Subject) -> tuple[list[EngineOp], float]:
     )
     if not timed.ops:
         raise EngineError(f"engine '{subject.name}' has no times of ops.")
-    names = [op.name for op in subject.model.ops if op.subgraph == 0]
-    held = ops_of_rows([Row(op.name, op.node) for op in timed.ops], names)
+    names, held = _rows(subject.model, timed.ops)
     levels = [level(op.ns) for op in timed.ops]
     found = [
-        EngineOp(op.name, ops, took.value, took.low, took.high)
-        for op, ops, took in zip(timed.ops, held, levels, strict=True)
+        EngineOp(name, ops, took.value, took.low, took.high)
+        for name, ops, took in zip(names, held, levels, strict=True)
     ]
     return found, median(map(sum, zip(*(op.ns for op in timed.ops), strict=True)))
+
+
+def _rows(model: ModelFile, timed: Sequence[ProfiledOp]) -> tuple[list[str], list[tuple[int, ...]]]:
+    """What the rows of a profile are called, and the ops of the file that each holds."""
+    if model.onnx:
+        return [op.op for op in timed], nodes_of_rows([op.name for op in timed], model.onnx)
+    ops = [op.name for op in model.ops if op.subgraph == 0]
+    return [op.name for op in timed], ops_of_rows([Row(op.name, op.node) for op in timed], ops)
 
 
 def by_repeats(subject: Subject) -> tuple[list[EngineOp], float]:
@@ -128,30 +138,43 @@ def _once(client: EngineClient, id: str, threads: int) -> float:
 METHODS: Mapping[str, Measure] = {"profiler": by_profiler, "repeats": by_repeats}
 """How times of single ops are found."""
 
-_ENGINES = {"litert": "profiler", "lce": "repeats", "lce-indirect": "repeats"}
+_ENGINES = {"litert": "profiler", "onnxruntime": "profiler", "lce": "repeats", "lce-indirect": "repeats"}
 """Engines whose ops can be timed, and how."""
+_REASONS = {"lce-best": "its XNNPACK leaves out repeated ops; lce-indirect has the same binary convolutions"}
+"""Why those of others cannot."""
 
 
-def require_engines(names: Sequence[str]) -> list[str]:
-    """Those beside `native`, each once. Raises CallError for one whose ops cannot be timed."""
+def require_engines(names: Sequence[str], model: ModelFile) -> list[str]:
+    """Those beside `native`, each once. Raises CallError for one whose ops cannot be timed, or that does not read the
+    model."""
     others = [name for name in dict.fromkeys(names) if name != "native"]
     for name in others:
-        engine_named(name)
+        engine = engine_named(name)
         if name not in _ENGINES:
-            raise CallError(f"the ops of the engine '{name}' cannot be timed; those of {', '.join(_ENGINES)} can.")
+            why = f": {_REASONS[name]}" if name in _REASONS else ""
+            can = ", ".join(_ENGINES)
+            raise CallError(f"the ops of the engine '{name}' cannot be timed{why}; --engine takes {can}.")
+        if model.format not in engine.accepts:
+            files = " and ".join(kind.suffix for format, kind in FORMATS.items() if format in engine.accepts)
+            named = model.path.name
+            raise CallError(f"the engine '{name}' reads {files} files; leave --engine {name} out for {named}.")
     return others
+
+
+def _content(model: ModelFile) -> bytes:
+    """The file; of ONNX, with nodes that a profile can be read by."""
+    content = file_bytes(model)
+    return numbered_onnx(content) if model.onnx else content
 
 
 def op_times(
     name: str, model: ModelFile, *, device: str, inventory: Path | None, threads: int, runs: int, tell: Tell
 ) -> EngineOps:
     """Of one engine of `require_engines`. Raises what `one_off` raises."""
-    if model.format != "tflite":
-        raise CallError(f"the engine '{name}' reads .tflite files; leave --engine {name} out for {model.path.name}.")
     method, engine = _ENGINES[name], engine_named(name)
     with one_off(device, inventory, engine, threads, "bnnbench profile", tell, times=True) as one:
         tell(f"timing the ops of the engine '{name}'")
-        (blob,) = one.lease.folder.blobs([file_bytes(model)])
+        (blob,) = one.lease.folder.blobs([_content(model)])
         one.client.load("model", {"model": blob})
         plain = one.client.run("model", samples=runs, iterations=1, threads=threads, limit_ns=_LIMIT_NS)
         ops, sum_ns = METHODS[method](Subject(one, name, model, runs, threads))

@@ -116,10 +116,10 @@ def profile(
     engines: Sequence[str] = (),
 ) -> ModelProfile:
     """By the native engine, and ops by the other `engines`. Raises ModelError, CallError and what `one_off` raises."""
-    others = require_engines(engines)
     if counters and threads > 1:
         raise CallError("counters are read on one thread: leave --threads out, or --counters.")
     file = with_shapes(read_model(model), shapes_of(shapes))
+    others = require_engines(engines, file)
     plan = make_plan(graph_of(file))
     native = ENGINES["native"]
     with one_off(device, inventory, native, threads, "bnnbench profile", tell, times=True) as one:
@@ -205,7 +205,9 @@ def _beside(
     if not others:
         return ()
     own = [(tuple(node.index for node in plan.steps[op.index].nodes), op.time_ns) for op in ops]
-    names = [op.name for op in file.ops if op.subgraph == 0]
+    ops_by_number = {op.index: op.name for op in file.ops if op.subgraph == 0}
+    # Constants have numbers in ONNX, and are no ops.
+    names = [ops_by_number.get(number, "Constant") for number in range(max(ops_by_number, default=-1) + 1)]
     return tuple(side_by_side(names, [own, *([(op.ops, op.time_ns) for op in other.ops] for other in others)]))
 
 

@@ -84,6 +84,25 @@ class Workload(Protocol):
         """Computes what is right, which may take seconds, or minutes: `watch` is told what, how far, of how much."""
         ...
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether this was computed."""
+        ...
+
+    @property
+    def prepared_key(self) -> str:
+        """A digest of all that decides what is right."""
+        ...
+
+    def prepared(self) -> Mapping[str, NDArray[Any]]:
+        """What `prepare` computes, by names of its own."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """As if it had been computed here: `prepared` of the same workload elsewhere. Raises KeyError, ValueError for
+        anything else."""
+        ...
+
     def expected_sha256(self, which: int) -> str:
         """Digest of the right output for input `which`."""
         ...

@@ -125,6 +125,23 @@ class ForeignModel(WithImages):
     def prepare(self, watch: Callable[[str, int, int], None]) -> None:
         """There is no reference."""
 
+    @property
+    def is_prepared(self) -> bool:
+        """There is nothing to compute."""
+        return True
+
+    @property
+    def prepared_key(self) -> str:
+        """Of the file and what it is run on."""
+        return self.identity
+
+    def prepared(self) -> Mapping[str, NDArray[Any]]:
+        """Nothing."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Nothing."""
+
     def expected_sha256(self, which: int) -> str:
         """No output is right."""
         return ""

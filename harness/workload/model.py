@@ -141,6 +141,34 @@ class ModelWorkload(WithRightOutputs, WithImages):
             what = f"the reference's classes for {self.name}{sample}"
             _ = self.reference_classes(lambda done, of: watch(what, done, of))
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the reference and other interpreters have run."""
+        return "opinions" in self.__dict__ and (self.dataset is None or "classes" in self._kept)
+
+    @property
+    def prepared_key(self) -> str:
+        """The model, its inputs, and on how many images the reference is run."""
+        asked = f"{self.model.sha256} {self.seed} {self.reference_images} {self.identity}"
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+    def prepared(self) -> Mapping[str, NDArray[Any]]:
+        """Outputs, every tensor of the first input, what judges say, and classes."""
+        said = {"confirmed_by": self.opinions.confirmed_by, "contradicted": (self.opinions.contradicted or "",)}
+        texts = {name: np.array(words, dtype=np.str_) for name, words in said.items()}
+        classes = {} if self.dataset is None else {"classes": self.reference_classes()}
+        return {**self.right_outputs(range(1 + len(EDGES))), **texts, **classes}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """See `Workload`."""
+        if self.dataset is not None and arrays["classes"].shape != (len(self.compared),):
+            raise ValueError(f"{arrays['classes'].shape} classes of {len(self.compared)} images")
+        self.restore_outputs(range(1 + len(EDGES)), arrays)
+        (contradicted,) = arrays["contradicted"]
+        self.__dict__["opinions"] = Opinions(tuple(map(str, arrays["confirmed_by"])), str(contradicted) or None)
+        if self.dataset is not None:
+            self._kept["classes"] = arrays["classes"]
+
     @cached_property
     def compared(self) -> Dataset:
         """The images of the dataset whose predictions are compared with the reference's, drawn with the seed."""

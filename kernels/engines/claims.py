@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .replies import Ran
 
 ROUNDING, SLACK_NS = 0.05, 100_000_000
 """Two clocks differ by less than this share and this much, unless one of them was set."""
+COARSE_NS = 1_000
+"""What a clock of whole microseconds may add to the time of an op."""
 HIDDEN_SHARE, HIDDEN_NS, ROUND_TRIPS = 3.0, 200_000_000, 4
 """What an engine may spend beside its blocks: on clocks, threads and its reply, over a link of so many round trips."""
 
@@ -47,6 +51,14 @@ def work_contradiction(claimed: float, waited_ns: int) -> str | None:
     """As `run_contradiction`, of a time alone."""
     if claimed > _most(waited_ns):
         return f"claims {_ms(claimed)} of work, and answered within {_ms(waited_ns)}"
+    return None
+
+
+def ops_contradiction(ops_ns: Sequence[Sequence[float]], totals_ns: Sequence[float]) -> str | None:
+    """What cannot be in the times of ops, each with one for each run; they run one after the other."""
+    for ops, total in zip(zip(*ops_ns, strict=True), totals_ns, strict=False):
+        if sum(ops) > total * (1 + ROUNDING) + COARSE_NS * len(ops):
+            return f"claims ops of {_ms(sum(ops))} in an inference of {_ms(total)}"
     return None
 
 

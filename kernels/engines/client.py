@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from ..errors import EngineError
-from .claims import run_contradiction, work_contradiction
+from .claims import ops_contradiction, run_contradiction, work_contradiction
 from .replies import (
     LONGEST_NS,
     SHORTEST_NS,
@@ -183,6 +183,7 @@ class EngineClient:
         if any(name not in counters or len(values) != runs for name, values in counts):
             raise EngineError(f"engine '{self._name}' answered profile without {runs} counts for each op and counter.")
         self._refuse("profile", work_contradiction(sum(profile.total_ns), self.waited_ns))
+        self._refuse("profile", ops_contradiction([op.ns for op in profile.ops], profile.total_ns))
         return profile
 
     def divide(self, id: str, threads: int, timeout_s: float = LOAD_S) -> Division:

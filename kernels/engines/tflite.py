@@ -12,7 +12,7 @@ from .caveats import NO_BINARY_OPS, NO_CAVEATS, PORTABLE_LCE, Caveats, caveat_on
 from .installation import RUNTIMES, installed
 
 _DRIVER = Path(__file__).parent / "drivers" / "tflite_driver.py"
-_PROFILERS = {"litert": _DRIVER.with_name("litert_profiler.py")}
+_PROFILERS = {name: _DRIVER.with_name(f"{name}_profiler.py") for name in ("litert", "onnxruntime")}
 """Of runtimes that time their own ops: what the driver loads for it, the second file of the engine."""
 # Of another device. Newer systems let nobody install packages beside their own, hence the environment.
 _THEIR_PYTHON = 'p=python/bin/python3; [ -x "$p" ] || p=python3; exec "$p" "$@"'

@@ -13,6 +13,7 @@ from pathlib import Path
 from warnings import warn
 
 from bnnbench.results.errors import StoreError, StoreWarning, store_error
+from bnnbench.results.site.lab_state import LabState
 from bnnbench.results.site.page import Planned, digest
 from bnnbench.results.site.pages import PAGES, kind
 from bnnbench.results.site.render import GENERATOR, Link, SiteRenderer
@@ -51,8 +52,10 @@ def build(
     *,
     now: datetime | None = None,
     watch: Watch = lambda what, done, of: None,
+    lab: LabState | None = None,
 ) -> Built:
-    """Writes the pages of a store into a folder, only those that changed since the last time.
+    """Writes the pages of a store into a folder, only those that changed since the last time; with `lab` also that of a
+    lab.
 
     Warns (StoreWarning) of runs and pages that are left out. Raises StoreError when there is no such store, or the
     folder can't be written or has other files in the place of pages.
@@ -61,11 +64,12 @@ def build(
     require_store(store.path)
     known = read_state(out)
     code = code_version()
-    stamp = digest(asked, store.place)
+    stamp = digest(asked, store.place, lab is not None)  # all pages have a link to that of the lab
     is_same = known is not None and known.version == code and known.asked == stamp
     state = State(version=code, asked=stamp, files=dict(known.files) if known is not None else {})
     with each_looked_at_once():
         source = read_source(store, known if is_same else None, asked, now, watch)
+        source.lab = lab
         return _Writing(out, state, is_same).all(source)
 
 
@@ -80,7 +84,7 @@ def renderer(source: Source, scripts: tuple[str, ...] = (), *, live: bool = Fals
     """What makes text of the pages of this source; `scripts` are loaded by every page, and with `live` they may connect
     to the server that the page is from."""
     kinds = [kind(name) for name in PAGES]
-    nav = [Link(found.title, found.path) for found in kinds if found.path]
+    nav = [Link(found.title, found.path) for found in kinds if found.path and found.is_there(source)]
     return SiteRenderer(nav, source.store.place, source.now, scripts, live=live)
 
 

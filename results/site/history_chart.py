@@ -69,7 +69,7 @@ def history_chart(
     values = [point.value for point in points] + [week.value for week in weeks]
     if not values:
         raise ValueError("no run has a figure")
-    size, name = _scale(median(values), unit)
+    size, name = scale_of(values, unit)
     x, y = time_x(), quantity_y("v", name)
 
     def scaled(value: float | None) -> float | None:
@@ -113,7 +113,9 @@ def _labels(changes: Sequence[Event], runs: Sequence[Point | Week]) -> list[dict
     ]
 
 
-def _scale(middle: float, unit: str) -> tuple[float, str]:
+def scale_of(values: Sequence[float], unit: str) -> tuple[float, str]:
+    """The size and the name of the unit that the values are shown in; `unit` is theirs."""
+    middle = median(values)
     for size, name in _UNITS if unit == "ns" else _COUNTS:
         if abs(middle) >= size:
             return size, name

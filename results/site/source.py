@@ -13,6 +13,7 @@ import pandas as pd
 from bnnbench.results.frames import load
 from bnnbench.results.site.cases import COLUMNS, CaseKey, CaseSummary, by_case, case_rows, keys_of, summary_of
 from bnnbench.results.site.choosing.groups import PublishedModel
+from bnnbench.results.site.lab_state import LabState
 from bnnbench.results.site.page import slug
 from bnnbench.results.site.state import State
 from bnnbench.results.store.listing import RunLine, list_runs
@@ -44,8 +45,8 @@ class Asked:
 class Source:
     """A store at one moment. `runs` are newest first, `changed` those that are new or have other files than at the last
     build; `known` says that all others are as they were, and none was removed. `kept` is what kinds of pages keep: see
-    `memory`; `linked` are the runs that pages of cases link to, with their paths; `rows_read` are rows of cases that
-    were read already."""
+    `memory`; `lab` is what a lab said, if one was asked; `linked` are the runs that pages of cases link to, with their
+    paths; `rows_read` are rows of cases that were read already."""
 
     store: Store
     now: datetime
@@ -57,6 +58,7 @@ class Source:
     known: bool = False
     kept: dict[str, msgspec.Raw] = field(default_factory=dict)
     watch: Watch = lambda what, done, of: None
+    lab: LabState | None = None
     linked: dict[str, str] = field(default_factory=dict)
     rows_read: dict[CaseKey, pd.DataFrame] = field(default_factory=dict)
     _by_id: dict[str, RunLine] = field(default_factory=dict)

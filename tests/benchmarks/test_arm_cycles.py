@@ -17,7 +17,10 @@ from bnnbench.kernels.targets import ISA_LEVELS, IsaLevel
 
 pytestmark = pytest.mark.skipif(not is_available(), reason=f"{LLVM_MCA} is not installed (Debian: llvm-22)")
 _ITERATIONS = 100
-_WITHIN = 1.10
+MOST = {"cortex-a53": 3.6, "cortex-a72": 1.56, "neoverse-n1": 1.56, "cortex-a55": 4.15}
+"""Cycles that a product may take in the innermost loop: within 4 % of LCE's on the cores that run out of order. By port
+pressure the least is 3 vector instructions, two a cycle: 1.50; turning words takes 0.094 instructions more, 1.547. For
+the A53, which runs one a cycle in order, LLVM adds a cycle for each vector that is loaded: 3.094 + 0.281 = 3.375."""
 LCE = {
     ("cortex-a53", 128): 4.16,
     ("cortex-a72", 128): 1.50,
@@ -43,12 +46,11 @@ def cycles_per_product(instructions: str, cpu: str) -> float:
 
 @pytest.mark.parametrize(("isa", "cpu"), PAIRS)
 def test_loops(isa: str, cpu: str, tmp_path: Path) -> None:
-    """The innermost one, within 10 % of LCE's best."""
     lce = LCE.get((cpu, 128))
     for loop in counting_loops(level_of(isa), tmp_path):
         found = cycles_per_product(loop, cpu)
         print(f"\n{isa} on {cpu}: {found:.2f} cycles per 128-bit product (LCE: {lce or 'unknown'})")
-        assert lce is None or found <= _WITHIN * lce
+        assert found <= MOST[cpu]
 
 
 @pytest.mark.parametrize(("cpu", "most"), [("cortex-a9", 4.25), ("cortex-a57", 1.8), ("cortex-r52", 5.5)])

@@ -1,6 +1,6 @@
 """Instructions of whole convolutions at the SME2 level: pixels brought into order, the products, and the epilogue.
 
-`pytest -p no:xdist -m slow -s tests/benchmarks/test_sme2_instructions.py` prints them; `dotprod` takes 3.7 to 5.3. A
+`pytest -p no:xdist -m slow -s tests/benchmarks/test_sme2_instructions.py` prints them; `dotprod` takes 3.5 to 3.7. A
 product is 128 bits of one output value. QEMU logs every instruction that it executes, hence the small image: its build
 with SME2 takes no plugin.
 """

@@ -1,4 +1,4 @@
-"""How evenly threads share QuickNet's steps, and what they gain: `pytest -m speed -s tests/benchmarks/test_threads.py`.
+"""How evenly threads share the steps of QuickNets and MobileNets, and what they gain: `pytest -m speed -s FILE`.
 
 The division is the engine's own, for more threads than this machine may have; gains are measured up to its cores.
 Weights are made up, because only shapes matter. Alone on a quiet machine.
@@ -6,23 +6,46 @@ Weights are made up, because only shapes matter. Alone on a quiet machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import pytest
 
 from bnnbench.kernels.engines.division import imbalance
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
+from bnnbench.kernels.models.tflite_file import parse
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess, hello
+from tests.kernels.mobilenets import MODELS, Kind
+from tests.kernels.model_builder import PATH
 from tests.kernels.quicknets import QUICKNETS, quicknet
 
 pytestmark = pytest.mark.speed
 
-THREADS = (4, 8)
+THREADS = (2, 4, 8)
 ROUNDS = 15
 _LIMIT_NS = 10**11
+
+
+def _quicknet(name: str) -> Graph:
+    model, output = quicknet(name)
+    return model.graph(output)
+
+
+def _mobilenet(name: str, kind: Kind) -> Graph:
+    return import_model(parse(MODELS[name](kind, 224), PATH), 1)
+
+
+GRAPHS: dict[str, Callable[[], Graph]] = {
+    **{name: partial(_quicknet, name) for name in QUICKNETS},
+    **{f"{name} {kind}": partial(_mobilenet, name, kind) for name in MODELS for kind in get_args(Kind)},
+}
+"""What the engine runs, by what it is called here."""
 
 
 @pytest.fixture
@@ -32,15 +55,14 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
 
 
 def load(engine: EngineProcess, name: str) -> ExecutionPlan:
-    model, output = quicknet(name)
-    plan = make_plan(model.graph(output))
+    plan = make_plan(GRAPHS[name]())
     (engine.folder / "plan").write_bytes(plan.to_bytes())
     engine.client.load("m", {"plan": "plan"})
     return plan
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", QUICKNETS)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_imbalance_of_every_step(engine: EngineProcess, name: str) -> None:
     """Work of the busiest thread over the mean. Steps weigh in the whole as much as they take on one thread."""
     plan = load(engine, name)
@@ -61,7 +83,7 @@ def test_imbalance_of_every_step(engine: EngineProcess, name: str) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", QUICKNETS)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_gains_of_this_machine(engine: EngineProcess, name: str) -> None:
     """1, 2, 4 .. threads up to the CPUs, in turns; the ratio of each round to one thread's time."""
     load(engine, name)

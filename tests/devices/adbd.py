@@ -3,6 +3,8 @@ its shell. Commands run in this machine's `sh`. After https://android.googlesour
 (protocol.txt, SERVICES.TXT, shell_protocol.h).
 
 with adb_server(folder), FakeAdbd(folder, "shell_v2") as phone: ...phone.serial
+
+    python adbd.py HOME PORT     one with a process of its own, until it is killed
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -54,10 +57,16 @@ class FakeAdbd:
     is over there."""
 
     def __init__(
-        self, home: Path, features: str = "shell_v2", host: str = "127.0.0.1", *, has_exec: bool = True
+        self,
+        home: Path,
+        features: str = "shell_v2",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        has_exec: bool = True,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server((host, port), family=family)
         self.port = int(self._listener.getsockname()[1])
         self.serial = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._home, self._features, self._has_exec = home, features, has_exec
@@ -233,3 +242,8 @@ class _Stream:
             if self._is_over.is_set():
                 raise BrokenPipeError
             self._peer.send(_WRTE, self.ours, self.theirs, data)
+
+
+if __name__ == "__main__":
+    FakeAdbd(Path(sys.argv[1]), port=int(sys.argv[2]))
+    threading.Event().wait()

@@ -24,6 +24,7 @@ from tests.fuzz.sanitized_engine import sanitized_engine
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.mobilenets import one_block
 from tests.kernels.model_builder import PATH
+from tests.kernels.narrow_weights import with_f16_weights
 from tests.kernels.random_int8_models import ALL_MAKERS
 from tests.kernels.random_models import one_op
 from tests.kernels.test_8_bit_tables import uint8_model
@@ -58,6 +59,7 @@ def seed_plans() -> list[bytes]:
     plans = [make_plan(uint8_model().graph()).to_bytes()]
     for kind in ("f32", "int8"):
         plans.append(make_plan(import_model(parse(one_block(kind), PATH))).to_bytes())
+    plans.append(make_plan(with_f16_weights(parse(one_block("f32"), PATH)).graph()).to_bytes())
     for dtype, names in _OPS.items():
         for name in names:
             graph = import_model(parse(one_op(ALL_MAKERS[name][1], dtype, 3).builder.content(), PATH))

@@ -14,6 +14,8 @@ from bnnbench.devices import quarantine
 from bnnbench.devices.errors import DeviceError
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.harness.bench.context import Silent
+from bnnbench.harness.cli.documents import health as document
+from bnnbench.harness.cli.documents.document import text_of
 from bnnbench.harness.suite.load import HEALTH, shipped_suite
 from bnnbench.harness.tasks import health
 from bnnbench.harness.tasks.health import check_health, due
@@ -23,6 +25,7 @@ from bnnbench.results.store.calibration import Calibration, save
 from bnnbench.results.store.runs import Store
 from bnnbench.results.store.stored_run import StoredRun
 from tests.harness.bench import Bench
+from tests.harness.test_schemas import check as valid
 
 PI = DeviceSpec("pi4", host="pi4.lab")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -213,10 +216,38 @@ def test_the_command(bench: Bench) -> None:
     assert first.stdout.count("too few checks to judge") == 3
     assert bench.store.run("latest").record.suite_name == "health"
     assert bench.run("devices", "check", "--due", *words).stdout == ""
+    assert valid("devices-check", bench.run("devices", "check", "--due", "--json", *words).stdout) == []
     bench.write("devices.toml", '[device.gone]\ntransport = "ssh"\nhost = "127.0.0.1"\nport = 1\n')
     gone = bench.run("devices", "check", *words)
     assert gone.returncode == 3
     assert "gone: not checked: Device 'gone'" in gone.stderr
+    told = bench.run("devices", "check", "--json", *words)
+    assert told.returncode == 3
+    (row,) = valid("devices-check", told.stdout)
+    assert (row["device"], row["in_control"], row["cases"]) == ("gone", None, [])
+    assert row["error"].startswith("Device 'gone'")
+
+
+def test_what_json_says(lab: Lab, checked: Checked) -> None:
+    fit, *_ = told(checked({}))
+    assert (fit["device"], fit["in_control"], fit["reasons"], fit["quarantine"]) == ("pi4", True, {}, None)
+    case = fit["cases"][0]
+    assert (case["workload"], case["earlier_checks"], case["in_control"]) == (WORKLOADS[0], 0, None)
+    assert (case["low_ns"], case["centre_ns"], case["high_ns"]) == (None, None, None)
+    learn(lab)
+    slow, *_ = told(checked({"ms": 1.1}, {"ms": 1.1}))
+    assert slow["in_control"] is False
+    assert slow["reasons"]["canary"] in slow["quarantine"]["reason"]
+    case = slow["cases"][0]
+    assert case["in_control"] is False
+    assert case["low_ns"] < case["centre_ns"] < case["high_ns"] < case["latency_ns"]
+    assert case["centre_ns"] == pytest.approx(1e6, rel=0.01)
+
+
+def told(found: health.Health) -> list[dict[str, Any]]:
+    """What `--json` prints, which is valid."""
+    rows: list[dict[str, Any]] = valid("devices-check", text_of([document.checked(found)]))
+    return rows
 
 
 def test_a_device_that_does_not_answer_is_an_error(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections import Counter
@@ -16,9 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.devices.sshd import LoopbackSsh
+from bnnbench.devices.spec import DeviceSpec
+from tests.devices import adbd as adbd_module
+from tests.devices.adbd import adb_server
+from tests.devices.sshd import LoopbackSsh, _free_port
 from tests.harness.bench import Bench, one_sentence
 
 pytestmark = [
@@ -30,16 +35,16 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Board:
-    """`server` in namespaces where the kernel's boot id is a file; `cycle` is a script that kills what lives
-    there and boots it anew, `dead` one that only kills."""
+    """A server in namespaces where the kernel's boot id is a file; `cycle` is a script that kills what lives there and
+    boots it anew, `dead` one that only kills. `program` is the server's command, `greeting` what it says first."""
 
-    def __init__(self, folder: Path, server: LoopbackSsh) -> None:
-        server.stop()
-        self.folder, self.server = folder, server
+    def __init__(
+        self, folder: Path, program: str, port: int, spec: Callable[..., DeviceSpec], greeting: bytes = b""
+    ) -> None:
+        self.folder, self.port, self.spec, self._greeting = folder, port, spec, greeting
         self.boot_id, self.pid_file = folder / "boot_id", folder / "board.pid"
-        config = f"{server._folder}/sshd_config"
         power_off = f"kill -KILL $(cat {self.pid_file}); rm -f {self.pid_file}\n"
-        inside = f"mount --bind {self.boot_id} {BOOT_ID} && exec {server._program} -D -e -f {config}"
+        inside = f"mount --bind {self.boot_id} {BOOT_ID} && exec {program}"
         self.on = self._script(
             "on",
             f"cat /proc/sys/kernel/random/uuid > {self.boot_id}\n"
@@ -59,8 +64,8 @@ class Board:
         subprocess.run([self.on], check=True, timeout=20)
         deadline = time.monotonic() + 10
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.port), 1) as probe:
-                if probe.recv(64).startswith(b"SSH-"):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                if not self._greeting or probe.recv(64).startswith(self._greeting):
                     return
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.05)
@@ -70,6 +75,12 @@ class Board:
         with suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int(self.pid_file.read_text()), signal.SIGKILL)
 
+    def hang(self) -> None:
+        """What lives there stops, and its connections stay open."""
+        for process in psutil.Process(int(self.pid_file.read_text())).children(recursive=True):
+            with suppress(psutil.Error):
+                process.suspend()
+
     @property
     def cycles(self) -> int:
         file = self.folder / "cycles"
@@ -77,15 +88,42 @@ class Board:
 
 
 @pytest.fixture
-def powered(tmp_path: Path, bench: Bench) -> Iterator[Board]:
-    folder = tmp_path / "board"
-    folder.mkdir()
+def folder(tmp_path: Path) -> Path:
+    """Of a board."""
     if shutil.which("unshare") is None or subprocess.run([*ALONE, "true"], check=False).returncode:
         pytest.skip("this sandbox mounts no file over another (a mount namespace)")
-    board = Board(folder, LoopbackSsh(tmp_path))
+    found = tmp_path / "board"
+    found.mkdir()
+    return found
+
+
+@pytest.fixture
+def powered(tmp_path: Path, folder: Path, bench: Bench) -> Iterator[Board]:
+    server = LoopbackSsh(tmp_path)
+    server.stop()
+    program = f"{server._program} -D -e -f {server._folder}/sshd_config"
+    board = Board(folder, program, server.port, server.spec, b"SSH-")
     board.power_on()
     yield board
     board.crash()
+
+
+@pytest.fixture
+def phone(tmp_path: Path, folder: Path, bench: Bench) -> Iterator[Board]:
+    """By a real adb server, before a stand-in for its adbd."""
+    port, home = _free_port(), tmp_path / "phone"
+    home.mkdir()
+
+    def spec(name: str, **more: Any) -> DeviceSpec:
+        return DeviceSpec(name, "adb", serial=f"127.0.0.1:{port}", workdir=str(home / "work"), **more)
+
+    adbd = Path(adbd_module.__file__)
+    board = Board(folder, f"{sys.executable} {adbd} {home} {port}", port, spec)
+    with adb_server(tmp_path):
+        bench.environment["ANDROID_ADB_SERVER_PORT"] = os.environ["ANDROID_ADB_SERVER_PORT"]
+        board.power_on()
+        yield board
+        board.crash()
 
 
 def entries(bench: Bench, type: str) -> list[dict[str, Any]]:
@@ -113,16 +151,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_it_is_power_cycled_and_nothing_is_lost_or_measured_twice(bench: Bench, powered: Board) -> None:
-    bench.add_device(powered.server.spec("board", patience_s=2, power_cycle=(str(powered.cycle),)))
+    assert_power_cycled(bench, powered, powered.crash)
+
+
+def test_so_is_a_phone(bench: Bench, phone: Board) -> None:
+    assert_power_cycled(bench, phone, phone.crash)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(320)
+def test_so_is_a_phone_that_hangs(bench: Bench, phone: Board) -> None:
+    """Its connection stays open, and nothing answers."""
+    assert_power_cycled(bench, phone, phone.hang, 280)
+
+
+def assert_power_cycled(bench: Bench, board: Board, fail: Callable[[], None], limit_s: float = 90) -> None:
+    """In a run that goes on afterwards, to its end."""
+    bench.add_device(board.spec("board", patience_s=2, power_cycle=(str(board.cycle),)))
     words = words_for(6)
     process = bench.start("run", "long.toml", "-d", "board", *words)
     wait_for(lambda: len(entries(bench, "invocation")) >= 2)
-    before = entries(bench, "invocation")
-    powered.crash()
-    _, err = process.communicate(timeout=90)
+    before, booted = entries(bench, "invocation"), board.boot_id.read_text()
+    fail()
+    try:
+        _, err = process.communicate(timeout=limit_s)
+    finally:
+        process.kill()
     assert process.returncode == 0, err
-    assert kinds(bench) == ["lost", "power_cycled", "rebooted"]
-    assert powered.cycles == 1
+    assert kinds(bench) == ["lost", "power_cycled", "rebooted"], err
+    assert board.cycles == 1
+    assert board.boot_id.read_text() != booted
     after = entries(bench, "invocation")
     assert after[: len(before)] == before
     assert set(Counter((one["case_id"], one["index"]) for one in after).values()) == {1}
@@ -131,7 +189,7 @@ def test_it_is_power_cycled_and_nothing_is_lost_or_measured_twice(bench: Bench, 
 
 
 def test_one_that_never_comes_back_is_quarantined_and_the_others_finish(bench: Bench, powered: Board) -> None:
-    bench.add_device(powered.server.spec("board", patience_s=1, power_cycle=(str(powered.dead),)))
+    bench.add_device(powered.spec("board", patience_s=1, power_cycle=(str(powered.dead),)))
     words = words_for(4)
     process = bench.start(
         "run", "long.toml", "-d", "board", "-d", "local", *words, "--wait", "60s"

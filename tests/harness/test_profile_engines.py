@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from bnnbench.kernels.engines.installation import installed
 from tests.harness.bench import Bench, one_sentence
 from tests.kernels.model_builder import Builder
 
+ONNX = Path(__file__).parents[2] / "examples" / "pytorch" / "trained" / "bireal_script.onnx"
 LARQ = Path(__file__).parents[1] / "golden" / "tiny_larq.tflite"
 
 
@@ -74,6 +76,23 @@ def test_lce_by_repeated_ops(bench: Bench) -> None:
     assert fused["times_ns"][1] == pytest.approx(sum(op["time_ns"] for op in other["ops"][:2]))
 
 
+@pytest.mark.parametrize("threads", [1, min(2, len(os.sched_getaffinity(0)))])
+def test_onnxruntime_s_own_profiler(bench: Bench, threads: int) -> None:
+    require("onnxruntime")
+    document = profiled(bench, ONNX, "--runs", "9", "-e", "onnxruntime", "--threads", str(threads))
+    (other,) = document["others"]
+    assert (other["engine"], other["method"]) == ("onnxruntime", "profiler")
+    held = [number for op in other["ops"] for number in op["ops"]]
+    assert len(held) == len(set(held))
+    convolutions = [op["ops"] for op in other["ops"] if op["name"] == "Conv"]
+    # A stem, and convolutions with their batch norm and residual sum; the one of the short cut has neither.
+    assert sorted(convolutions) == [[0], [12, 13, 14], [31, 32, 33], [54, 55, 58], [57], [70, 71, 72]]
+    assert 0 < other["sum_ns"] <= other["total_ns"] * 3
+    binary = next(group for group in document["side_by_side"] if 12 in group["ops"])
+    assert all(time > 0 for time in binary["times_ns"])
+    assert {op for group in document["side_by_side"] for op in group["ops"]} >= set(held)
+
+
 def test_what_it_says_in_python(convolutions: Path) -> None:
     require("litert")
     beside = bnn.profile(convolutions, runs=3, engine="litert").beside
@@ -86,11 +105,16 @@ def test_what_it_says_in_python(convolutions: Path) -> None:
     ("words", "said"),
     [
         (["quicknet_xs", "-e", "nix"], "there is no engine 'nix'"),
-        (["quicknet_xs", "-e", "lce-best"], "ops of the engine 'lce-best' cannot be timed"),
-        (["quicknet_xs", "-e", "onnxruntime"], "those of litert, lce, lce-indirect can"),
+        (
+            ["quicknet_xs", "-e", "lce-best"],
+            "'lce-best' cannot be timed: its XNNPACK leaves out repeated ops; lce-indirect",
+        ),
+        (["quicknet_xs", "-e", "numba"], "--engine takes litert, onnxruntime, lce, lce-indirect"),
+        (["quicknet_xs", "-e", "onnxruntime"], "'onnxruntime' reads .onnx files; leave --engine onnxruntime out"),
+        ([ONNX, "-e", "onnxruntime", "-e", "litert"], "'litert' reads .tflite files; leave --engine litert out"),
     ],
 )
-def test_engines_that_cannot(bench: Bench, words: list[str], said: str) -> None:
+def test_engines_that_cannot(bench: Bench, words: list[str | Path], said: str) -> None:
     done = bench.run("profile", *words)
     assert done.returncode == 2
     assert said in one_sentence(done.stderr)

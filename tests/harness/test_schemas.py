@@ -60,7 +60,17 @@ CALLS: dict[str, str] = {
     "sustain": "sustain small.toml --filter maxpool --engine native --minutes 0.05 --store warm",
 }
 """Calls that print a document with `--json`, in the folder of `user`. `ALERT` and `RUN` are ids."""
-ELSEWHERE = {"ab", "bisect", "check", "devices-add", "devices-calibrate", "devices-restore", "query", "selftest"}
+ELSEWHERE = {
+    "ab",
+    "bisect",
+    "check",
+    "devices-add",
+    "devices-calibrate",
+    "devices-check",
+    "devices-restore",
+    "query",
+    "selftest",
+}
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ def test_charts_of_reports_are_drawn_where_asked(folder: Path, monkeypatch: pyte
     [
         (["--since", "yesterday"], "--since 'yesterday' is no date or time"),
         (["--last", "-1"], "give 0 or more"),
+        (["--lab", "tcp://desk:8786"], "would be talked to unencrypted"),
         (["-o", "runs/file/out"], "because a file is in its place"),
         (["-o", "foreign"], "index.html is there already and no page of bnnbench"),
     ],

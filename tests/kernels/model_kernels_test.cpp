@@ -189,6 +189,38 @@ void test_conv() {
   });
 }
 
+// Of one pixel, weights of f16 give the bits of the same ones in f32.
+void test_conv_of_halves() {
+  const int32_t length = between(1, 300), lanes = kernels->widths.lanes(odd_channels()), valid = between(1, lanes);
+  const Buffer<uint16_t> halves((int64_t)length * lanes);
+  const Reals input(length), widened((int64_t)length * lanes), bias(lanes);
+  for (int64_t i = 0; i < (int64_t)length * lanes; ++i) {
+    const uint32_t word = random_word();
+    halves[i] = (uint16_t)(between(0, 3) ? word & 0xbfff : word & 0x83ff);  // below 2, or subnormal
+    widened[i] = (float)__builtin_bit_cast(_Float16, halves[i]);
+  }
+  const uint32_t zero = 0;
+  ImplicitGemm gemm = {};
+  gemm.pixels = gemm.groups = gemm.segments = 1;
+  gemm.channels = valid;
+  gemm.padded_channels = lanes;
+  gemm.segment_words = gemm.group_words = length;
+  gemm.input = (const uint32_t*)input.at;
+  gemm.pixel_offset = gemm.segment_offset = &zero;
+  gemm.bias = bias.at;
+  gemm.out_stride_bytes = valid * 4;
+  const Buffer<float> whole(valid), narrow(valid);
+  const EpilogueTest with(1, valid);
+  gemm.out = (uint8_t*)whole.at;
+  kernels->conv(gemm, {0, 0, lanes, valid, (const uint32_t*)widened.at}, 0, 1, with.epilogue);
+  gemm.halves = true;
+  gemm.out = (uint8_t*)narrow.at;
+  kernels->conv(gemm, {0, 0, lanes, valid, (const uint32_t*)halves.at}, 0, 1, with.epilogue);
+  compared += valid;
+  if (memcmp(whole.at, narrow.at, (size_t)valid * 4))
+    fail("conv: %d weights of f16 to %d of %d channels give other bits than in f32", length, valid, lanes);
+}
+
 // The window's taps inside the image: f(input pixel, tap).
 template <class Tap>
 int32_t for_taps(const WindowedStream& s, int64_t pixel, Tap tap) {
@@ -759,6 +791,7 @@ int main(int count, char** arguments) {
     test_readers();
     test_stages(turn);
     if (turn % 3 == 0) test_conv();
+    if (kernels->reads_halves) test_conv_of_halves();
     if (binary->runs_stages) test_fused_stages();
     if (turn % 6 == 0) test_softmax(turn / 6);
   }

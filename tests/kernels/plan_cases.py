@@ -19,6 +19,10 @@ from bnnbench.kernels.ops import words
 Array = NDArray[Any]
 
 
+DENSE = "dense of many channels"
+"""What the names of cases begin with whose steps have few pixels and many channels."""
+
+
 @dataclass(frozen=True)
 class PlanCase:
     """A plan and its inputs; `exact` when no rounding may differ between engines."""
@@ -204,15 +208,17 @@ def _windows() -> None:
         oc = 21 * multiplier
         out, both = f32("out", 2, 9, 8, oc), bits("both", 2, 9, 8, oc)
         w = window(3, 3, dh=2, dw=2, top=2, left=2)
-        arguments = (x, 9, 8, oc, *w, multiplier, reals(4, 3, 3, oc), reals(5, oc))
+        arguments = (x, 9, 8, oc, *w, multiplier, 4, reals(4, 3, 3, oc), reals(5, oc))
         stages = [Stage("store_bits", (both,)), store(out)]
         case(f"depthwise x{multiplier}", [step("depthwise", *arguments, stages=stages)])
+        halves = (x, 9, 8, oc, *w, multiplier, 2, reals(4, 3, 3, oc).astype(np.float16), reals(5, oc))
+        case(f"depthwise x{multiplier} of f16", [step("depthwise", *halves, stages=stages)])
 
     for stride, height, width in ((1, 9, 8), (2, 5, 4)):
         for c in (21, 48):
             x = f32("x", 2, 9, 8, c)
             w = window(3, 3, stride, stride, top=1, left=2 - stride)
-            arguments = (x, height, width, c, *w, 1, reals(4, 3, 3, c), reals(5, c))
+            arguments = (x, height, width, c, *w, 1, 4, reals(4, 3, 3, c), reals(5, c))
             _epilogues(f"depthwise 3x3 {stride} {c}", "depthwise", arguments, (2, height, width, c))
 
 
@@ -236,8 +242,10 @@ def _convolutions() -> None:
     for name, (n, h, w, c), oc, k, (out_h, out_w), groups in shapes:
         x, out, wide = f32("x", n, h, w, c), f32("out", n, out_h, out_w, oc), f32("wide", n, out_h, out_w, oc + 2)
         weights = reals(6, oc, k[0], k[1], c // groups)
-        arguments = (x, out_h, out_w, oc, *k, groups, weights, reals(7, oc))
+        arguments = (x, out_h, out_w, oc, *k, groups, 4, weights, reals(7, oc))
         case(f"conv {name}", [step("conv", *arguments, stages=[store(out)])])
+        halves = (x, out_h, out_w, oc, *k, groups, 2, weights.astype(np.float16), reals(7, oc))
+        case(f"conv {name} of f16", [step("conv", *halves, stages=[store(out)])])
         case(f"conv {name} stages", [step("conv", *arguments, stages=[Stage("abs"), store(wide, 2)])])
         _epilogues(f"conv {name}", "conv", arguments, (n, out_h, out_w, oc))
         for zero_point in (-128, 5):
@@ -251,6 +259,8 @@ def _convolutions() -> None:
     _integer_depthwise("depthwise i8", 2, large=False)
     _integer_depthwise("depthwise i8 long", 1, large=True)
     _convolutions_in_floats()
+    _dense()
+    _binary_dense()
 
 
 def _convolutions_in_floats() -> None:
@@ -264,7 +274,7 @@ def _convolutions_in_floats() -> None:
         )
         weights = _small_weights(16, 5, 1, 1, c, large=large)
         stages = [Stage("scale", (reals(17, 5),)), Stage("shift", (reals(18, 5),)), store(real)]
-        arguments = (x, 2, 3, 5, *window(1, 1), 1, weights, 0)
+        arguments = (x, 2, 3, 5, *window(1, 1), 1, 1, weights, 0)
         case(f"conv i8 in floats{name}", [step("conv", *arguments, stages=stages)], exact=True)
         scales = [Stage("scale", (reals(19, 5) / np.float32(c * 1000),)), Stage("store_i8_even", (out, 0))]
         case(f"conv i8 to even{name}", [step("conv", *arguments, stages=scales)], exact=True)
@@ -272,8 +282,73 @@ def _convolutions_in_floats() -> None:
         x, out = i8("x", 1, 26, 25, 3, zero_point=-128), i8("out", 1, 26, 25, 6)
         weights = _small_weights(20, size, size, 6, large=large)
         stages = [Stage("scale", (reals(21, 6) / np.float32(size * 500),)), Stage("store_i8_even", (out, 0))]
-        arguments = (x, 26, 25, 6, *window(size, size, top=size // 2, left=1), 2, weights, 0)
+        arguments = (x, 26, 25, 6, *window(size, size, top=size // 2, left=1), 2, 1, weights, 0)
         case(f"depthwise i8 to even {size}", [step("depthwise", *arguments, stages=stages)], exact=True)
+
+
+def _dense() -> None:
+    """Of so few pixels that threads share channels, and large enough to be shared."""
+    c, oc = 1100, 203
+    weights, start = _small_weights(22, oc, 1, 1, c), reals(23, oc)
+    for n in (1, 3):
+        shape = (n, 1, 1, oc)
+        x, q = f32("x", n, 1, 1, c), i8("x", n, 1, 1, c, zero_point=-128)
+        a, small, odd, wide = (
+            f32("a", *shape),
+            i8("small", *shape),
+            i8("odd", n, 1, 1, oc + 3),
+            f32("wide", n, 1, 1, oc + 5),
+        )
+        image, factor, signed, out = (
+            f32("image", *shape),
+            f32("factor", *shape),
+            bits("signed", *shape),
+            f32("out", *shape),
+        )
+        chain = [
+            Stage("scale", (reals(24, oc),)),
+            Stage("shift", (reals(25, oc),)),
+            Stage("add", (a,)),
+            Stage("prelu", (reals(26, oc),)),
+            Stage("add_i8", (small,)),
+            Stage("add_image", (image,)),
+            Stage("mul_image", (factor,)),
+            store(wide, 4),
+            Stage("store_i8", (odd, 2)),
+            Stage("abs"),
+            store(out),
+        ]
+        real = (x, 1, 1, oc, *window(1, 1), 1, reals(27, oc, 1, 1, c), start)
+        integer = (q, 1, 1, oc, *window(1, 1), 1, weights, 0)
+        case(f"{DENSE} {n}", [step("conv", *real, stages=[store(out)])])
+        case(f"{DENSE} {n} stages", [step("conv", *real, stages=chain)])
+        case(f"{DENSE} {n} to bits", [step("conv", *real, stages=[Stage("store_bits", (signed,)), store(out)])])
+        _epilogues(f"{DENSE} {n}", "conv", real, shape)
+        case(f"{DENSE} {n} i8 in floats", [step("conv", *integer, stages=[store(out)])], exact=True)
+        case(f"{DENSE} {n} i8 stages", [step("conv", *integer, stages=chain)])
+        for once in (False, True):
+            stages = [_requantized(i8("q", *shape, zero_point=7), oc, once)]
+            case(f"{DENSE} {n} i8{' once' * once}", [step("conv", *integer, stages=stages)], exact=True)
+
+
+def _binary_dense() -> None:
+    """Likewise: stages in the tiles, behind them, and none; channels that fill words, and that do not."""
+    c = 16384
+    for n, oc in ((1, 288), (3, 288), (1, 299)):
+        shape, name = (n, 1, 1, oc), f"{DENSE} {n} binary {oc}"
+        x, out, wide, signed, a = (
+            *(bits("x", n, 1, 1, c), f32("out", *shape), f32("wide", n, 1, 1, oc + 5)),
+            *(bits("signed", *shape), f32("a", *shape)),
+        )
+        filters = signs(np.random.default_rng(28), oc, 1, 1, c)
+        start = (x, 1, 1, oc, *window(1, 1), 1, 1, -(2**31), 2**31 - 1, filters, reals(29, oc), reals(30, oc))
+        case(name, [step("bconv", *start, stages=[store(out)])], exact=True)
+        case(f"{name} stages", [step("bconv", *start, stages=[Stage("abs"), store(wide, 4)])], exact=True)
+        fused = [Stage("add", (a,)), Stage("store_bits", (signed,)), store(out)]
+        case(f"{name} fused{'' if oc % 32 == 0 else ' to bits'}", [step("bconv", *start, stages=fused)], exact=True)
+        threshold = np.random.default_rng(31).integers(c // 2 - 60, c // 2 + 60, oc).astype(np.int32)
+        only_bits = step("bconv_bits", x, signed, *window(1, 1), 1, 1, filters, threshold)
+        case(f"{name} only {'signs' if oc % 32 == 0 else 'to bits'}", [only_bits], exact=True)
 
 
 def _requantized(out: Tensor, oc: int, once: bool = False) -> Stage:
@@ -304,7 +379,7 @@ def _integer_convolution(
     x, out = i8("x", *shape, zero_point=zero_point), i8("out", shape[0], *size, oc, zero_point=7)
     weights = _small_weights(9, oc, k[0], k[1], shape[3] // groups, large=large)
     stage = _requantized(out, oc, once)
-    case(name, [step("conv", x, *size, oc, *k, groups, weights, 0, stages=[stage])], exact=True)
+    case(name, [step("conv", x, *size, oc, *k, groups, 1, weights, 0, stages=[stage])], exact=True)
 
 
 def _integer_depthwise(name: str, multiplier: int, large: bool) -> None:
@@ -314,7 +389,7 @@ def _integer_depthwise(name: str, multiplier: int, large: bool) -> None:
     out = i8("out", 1, 26, 25, oc)
     w = window(size, size, top=size // 2, left=1)
     weights = _small_weights(10, size, size, oc, large=large)
-    arguments = (x, 26, 25, oc, *w, multiplier, weights, 0)
+    arguments = (x, 26, 25, oc, *w, multiplier, 1, weights, 0)
     case(name, [step("depthwise", *arguments, stages=[_requantized(out, oc)])], exact=True)
 
 

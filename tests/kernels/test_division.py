@@ -80,7 +80,10 @@ def test_the_engine_divides_for_more_threads_than_there_are(engine: EngineProces
         assert all(threads <= step.parts <= 4 * threads for step in shared)
         assert all(step.parts == threads or min(sizes(step)) >= 24 for step in shared)
     alone = [step.units for step in found[8] if step.parts == 1]
-    assert 1 in alone  # the last steps, of one pixel
+    assert 1 in alone  # the pool, of one pixel
+    dense = found[8][-2]  # before the softmax: of one pixel too, but threads share its channels
+    assert dense.units >= 1000 // 64
+    assert imbalance(dense, 2) < 1.1
     largest = max(found[8], key=lambda step: step.units)
     assert imbalance(largest, 8) < 1.01
     if (LARGER / "QuickNetSmall.tflite").exists():

@@ -22,9 +22,9 @@ from bnnbench.kernels.models.tflite_file import parse, read
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess
 
-from .dynamic_range import with_dynamic_range
 from .judges import Judge
 from .model_builder import PATH, Builder
+from .narrow_weights import with_dynamic_range
 from .test_golden_models import run
 
 Array = NDArray[Any]

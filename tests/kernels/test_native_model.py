@@ -28,7 +28,7 @@ from bnnbench.kernels.targets import IsaLevel
 from bnnbench.kernels.toolchain import build_native
 from tests.fuzz.plan_mutation import mutated
 from tests.kernels.engine_process import HOST, INTEGER_LEVELS, EngineProcess, hello, runner
-from tests.kernels.plan_cases import CASES, PlanCase, bits, signs, step
+from tests.kernels.plan_cases import CASES, DENSE, PlanCase, bits, signs, step
 from tests.kernels.plan_interpreter import run_plan
 from tests.kernels.random_graphs import graphs, input_for
 from tests.kernels.trace_replay import ask, differences, load
@@ -37,8 +37,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 TINY = sorted(GOLDEN.glob("*.tflite"))
 HOUR_NS = 3600 * 10**9
 Array = NDArray[Any]
-ONE_OF_EACH = list({read_plan(case.plan).steps[0].kind: case for case in CASES}.values()) + CASES[:1]
-"""A case for each kind of step, and one with all stages."""
+ONE_OF_EACH = [
+    *{read_plan(case.plan).steps[0].kind: case for case in CASES}.values(),
+    *(case for case in CASES if case.name in ("stages 1", "conv 1x1 of f16", "depthwise x1 of f16")),
+]
+"""A case for each kind of step, one with all stages, and those with weights in f16."""
 
 
 def start(level: IsaLevel, folder: Path) -> EngineProcess:
@@ -107,6 +110,21 @@ def test_threads_do_not_change_a_byte(engine: EngineProcess, case: PlanCase) -> 
     one = outputs(engine, 1)
     assert one
     assert [outputs(engine, threads) == one for threads in range(1, min(most, 4) + 1)] == [True] * min(most, 4)
+
+
+@pytest.mark.timeout(300)
+def test_threads_share_the_channels_of_few_pixels(level_engine: EngineProcess) -> None:
+    """At every level: blocks of channels are as wide as its vectors."""
+    two = min(2, hello(level_engine).max_threads or 1)
+    for case in (case for case in CASES if case.name.startswith(DENSE)):
+        load(level_engine, case.plan, case.inputs)
+        (divided,) = level_engine.client.divide("m", 2).steps
+        assert divided.parts == 2, case.name
+        # By pixels: a word of signs may be of two blocks, and stages need blocks of 16 channels.
+        if not case.name.endswith(("to bits", "stages", "clamp add")):
+            assert divided.units >= 4, case.name
+        assert outputs(level_engine, two) == outputs(level_engine, 1), case.name
+        level_engine.client.unload("m")
 
 
 @pytest.mark.parametrize("path", TINY, ids=lambda path: path.stem)
@@ -288,7 +306,7 @@ def refused(engine: EngineProcess, plan: bytes) -> str | None:
 
 def sealed(body: bytes) -> bytes:
     """A body with a header that fits."""
-    return b"BNNPLAN\0" + struct.pack("<IIQ", 1, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
+    return b"BNNPLAN\0" + struct.pack("<IIQ", 2, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
 
 
 def test_truncated_plans_are_refused(engine: EngineProcess) -> None:
@@ -308,7 +326,8 @@ def test_wrong_envelopes_are_named(engine: EngineProcess) -> None:
 
     assert "not a plan" in (refused(engine, b"") or "")
     assert "not a plan" in (refused(engine, changed(0, b"X")) or "")
-    assert "version 2" in (refused(engine, changed(8, b"\2")) or "")
+    assert "version 1 where this engine reads version 2" in (refused(engine, changed(8, b"\1")) or "")
+    assert "version 3" in (refused(engine, changed(8, b"\3")) or "")
     assert "promises" in (refused(engine, plan + b"1") or "")
     assert "checksum" in (refused(engine, changed(len(plan) - 1, bytes([plan[-1] ^ 1]))) or "")
     assert "damaged" in (refused(engine, changed(60, b"\1")) or "")

@@ -53,7 +53,9 @@ def test_a_fused_step_counts_its_epilogue() -> None:
 def test_products_of_int8_and_of_floats_are_told_apart(dtype: DType, kind: str) -> None:
     x, out = Tensor("x", (1, 4, 4, 8), dtype, 0.5), f32("y", 1, 4, 4, 16)
     weights = np.zeros((16, 1, 1, 8), np.int8 if dtype == "i8" else np.float32)
-    step = Step("conv", (), (x, 4, 4, 16, *window(1), 1, weights, 0), (Stage("store", (out, 0)),), 16, 0, 2048)
+    step = Step(
+        "conv", (), (x, 4, 4, 16, *window(1), 1, weights.itemsize, weights, 0), (Stage("store", (out, 0)),), 16, 0, 2048
+    )
     work = work_of(step)
     assert getattr(work, kind) == work.macs_int8 + work.macs_f32 == 2048
     assert work.bytes_read == x.bytes + weights.nbytes

@@ -26,7 +26,7 @@ from bnnbench.kernels.reference import oracle
 from bnnbench.kernels.sources import FLAGS, SOURCES, level_flags, levels_for
 from bnnbench.kernels.targets import ISA_LEVELS, caveats_of, micro_kernels
 from bnnbench.kernels.toolchain import build_native
-from tests.kernels.plan_cases import CASES
+from tests.kernels.plan_cases import CASES, DENSE
 from tests.kernels.test_golden_models import UNDER_QEMU, close, graph_of, inputs_of, right_of, run
 from tests.kernels.trace_replay import differences
 
@@ -86,8 +86,8 @@ def test_threads_have_the_vector_length_too(tmp_path: Path) -> None:
 
 def test_binary_steps_of_models(tmp_path: Path) -> None:
     """Every kind of padding, border, group and output, with what is fused behind it."""
-    cases = [case for case in CASES if case.name.startswith("bconv")]
-    assert cases
+    cases = [case for case in CASES if case.name.startswith(("bconv", f"{DENSE} 1 binary"))]
+    assert len({case.name.split()[0] for case in cases}) == 3
     with started(VECTOR_BITS[-1], tmp_path) as engine:
         found = {case.name: differences(engine, case.plan, case.inputs) for case in cases}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -16,8 +16,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server, table = lab.board("board")
     try:
         lab.start()
-        lab.join("near", lab.local("desk"))
-        lab.join("far", table)
+        lab.join("near", lab.local("desk") + '[pool.here]\ndevices = ["desk"]\n')
+        lab.join("far", table + '\n[pool.here]\nquery = "cpus>=1"\n')
         yield lab
     finally:
         lab.stop()

@@ -6,11 +6,15 @@ never answer), `wrong` (all outputs), `slow_ms` (each timed request). Times are 
 by the entry's name and a count, so it happens again in the next run.
 
     python fleet.py LOG COMMAND ...     as `bnnbench COMMAND ...`; connections and orders are written to LOG
+
+With FLEET_BUILDS in the environment, each process has a cache of its own in its working folder, and engines are built
+at once, which is also written to LOG. `triple` of an entry is the platform that a device says it is.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import threading
@@ -32,6 +36,7 @@ from bnnbench.devices.probe_script import SCRIPT
 from bnnbench.devices.spec import DeviceSpec
 from bnnbench.devices.transport.local import LocalTransport
 from bnnbench.devices.transport.protocol import MAX_OUTPUT_BYTES, Completed, RemoteProcess
+from bnnbench.kernels import toolchain
 from bnnbench.kernels.ops import NUMPY_DTYPE, SPECS
 from bnnbench.kernels.reference import oracle
 
@@ -76,6 +81,8 @@ class EmulatedTransport(LocalTransport):
 
     def facts(self, found: DeviceFacts) -> DeviceFacts:
         facts = dict(super().facts(found).facts)
+        if "triple" in self.spec.options:
+            facts["triple"] = Fact(self.spec.options["triple"], "emulated")
         facts["boot_id"] = Fact(f"{self.spec.name}-{self.board.boots}", "emulated")
         return DeviceFacts(facts)
 
@@ -176,6 +183,12 @@ class Engine(InProcess):
         self.transport, self.cwd, self.output = transport, Path(cwd), b""
         self.number, transport.board.engines = transport.board.engines, transport.board.engines + 1
         self.is_lost, self.is_hung = transport.happens("lost"), transport.happens("hung")
+        self.is_silent = False
+
+    def read_line(self, deadline: float) -> str:
+        if self.is_silent:
+            raise TimeoutError  # now, and not at the deadline
+        return super().read_line(deadline)
 
     def write_line(self, line: str) -> None:
         verb, *words = line.split()
@@ -184,13 +197,15 @@ class Engine(InProcess):
             raise self.transport.lose()
         if self.has_ended or verb == "quit":
             self.kill()
-        elif not (self.is_hung and verb == "run"):
+        elif self.is_hung and verb == "run":
+            self.is_silent = True
+        else:
             reply = getattr(self, f"do_{verb}", None)
             said = reply(keys) if reply else {"ok": False, "error": f"unknown verb {verb}"}
             self.lines.put(json.dumps({"ok": True} | said))
 
     def do_hello(self, keys: dict[str, str]) -> dict[str, Any]:
-        return {"protocol": 1, "engine": "emulated"}
+        return {"protocol": 1, "engine": "emulated", "isa": "emulated"}
 
     def do_load(self, keys: dict[str, str]) -> dict[str, Any]:
         self.output = right_output(tuple(sorted(keys.items())), self.cwd / keys["data"])
@@ -210,6 +225,7 @@ class Engine(InProcess):
         return {"sha256": sha256(self.output).hexdigest(), "bytes": len(self.output)}
 
 
+_oracle = oracle.run
 _outputs: dict[tuple[tuple[str, str], ...], bytes] = {}
 
 
@@ -226,7 +242,7 @@ def right_output(key: tuple[tuple[str, str], ...], data: Path) -> bytes:
             dtype, count = np.dtype(NUMPY_DTYPE[array.dtype]), int(np.prod(array.shape))
             arrays[array.name] = np.frombuffer(raw, dtype, count, start).reshape(array.shape)
             start += count * dtype.itemsize
-        _outputs[key] = oracle.run(spec, arrays).tobytes()
+        _outputs[key] = _oracle(spec, arrays).tobytes()
     return _outputs[key]
 
 
@@ -234,9 +250,25 @@ ROW: Final = Kind(
     f"{__name__}:EmulatedTransport",
     KINDS["local"].keys
     | dict.fromkeys(SHARES, _percent)
-    | {"rebooted": rules.flag, "wrong": rules.flag, "slow_ms": rules.whole("whole milliseconds,", 0, 60_000)},
+    | {
+        "triple": rules.text,
+        "rebooted": rules.flag,
+        "wrong": rules.flag,
+        "slow_ms": rules.whole("whole milliseconds,", 0, 60_000),
+    },
     machine=("workdir",),
 )
+
+
+def build_at_once() -> None:
+    """Instead of compiling: the file says its key."""
+    os.environ["BNNBENCH_CACHE"] = str(Path.cwd() / "cache")
+
+    def compiled(scratch: Path, key: str, triple: str, *_: Any) -> None:
+        log("build", f"{triple}@{Path.cwd().name}")
+        (scratch / "engine").write_text(key)
+
+    toolchain._compile_and_link = compiled  # type: ignore[attr-defined]
 
 
 def main() -> None:
@@ -247,6 +279,13 @@ def main() -> None:
     from bnnbench.harness.cli.main import main as bnnbench
     from bnnbench.harness.lab.link import Link
 
+    def logged_oracle(spec: Any, arrays: Any) -> Any:
+        log("compute", f"{spec.op}@{Path.cwd().name}")
+        return _oracle(spec, arrays)
+
+    oracle.run = logged_oracle
+    if "FLEET_BUILDS" in os.environ:
+        build_at_once()
     submit = Link.submit
 
     def submitted(self: Link, function: Any, order: bytes, device: str, priority: float, words: Any) -> Any:

@@ -29,6 +29,21 @@ def suite(cases: int, invocations: int = 2) -> str:
     return f'name = "fleet"\nengines = ["native"]\ninvocations = {invocations}\nwarmup_ms = 1\n{kernels}'
 
 
+def at_host(lab: Lab, host: str, *words: str) -> str:
+    """A command of the host's own user; what it prints."""
+    folder = lab.folder / host
+    done = subprocess.run(
+        [sys.executable, str(FLEET), "log", *words, "--inventory", "devices.toml"],
+        cwd=folder,
+        env=Bench(folder).environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
 def ask(user: Bench, lab: Lab, devices: list[str]) -> subprocess.Popen[str]:
     words = [word for name in devices for word in ("-d", name)]
     return subprocess.Popen(
@@ -39,6 +54,12 @@ def ask(user: Bench, lab: Lab, devices: list[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def said(client: subprocess.Popen[str]) -> str:
+    """What a client told at its end, in one line."""
+    _, err = client.communicate(timeout=100)
+    return " ".join(err.split())
 
 
 @pytest.fixture
@@ -132,19 +153,63 @@ def test_devices_that_fail_do_not_stop_the_others(fleet: Lab) -> None:
         "losing": "lost = 20\nrebooted = true",
         "lying": "wrong = true",
         "slow": "slow_ms = 50",
+        "hanging": "hung = 30",
+        "silent": "hung = 100",
+        "gone": "away = 100",
     }
     fleet.join("host", "".join(table(fleet, name, more) for name, more in failing.items()))
-    fleet.wait_for_line("host", "slow: offered")
+    fleet.wait_for_line("host", "silent: offered")
     user = fleet.user("user")
     user.write("suite.toml", suite(2, 4))
     client = ask(user, fleet, list(failing))
-    _, err = client.communicate(timeout=100)
+    err = said(client)
     run = user.store.run("latest")
     case_of = {case.id: case for case in run.record.cases}
     done = [(case_of[one.case_id].device, one.index, one.status) for one in run.invocations]
-    assert {status for *_, status in done} == {"ok"}, err
-    for name, count in (("good", 8), ("losing", 8), ("slow", 8), ("lying", 0)):
+    assert {status for device, *_, status in done if device != "hanging"} == {"ok"}, err
+    for name, count in (("good", 8), ("losing", 8), ("slow", 8), ("lying", 0), ("silent", 0), ("gone", 0)):
         assert sum(device == name for device, *_ in done) == count, (name, done, err)
     assert {gate.status for id, gate in run.gates.items() if case_of[id].device == "lying"} == {"wrong_output"}
+    assert {gate.status for id, gate in run.gates.items() if case_of[id].device == "silent"} == {"failed"}
     assert {event.kind for event in run.events if event.device == "losing"} >= {"lost", "rebooted"}
+    (event,) = (event for event in run.events if event.device == "gone")
+    assert (event.kind, event.message) == ("unreached", "Device 'gone' cannot be reached: it is away.")
     assert client.returncode == 3, err  # a wrong output is no success
+
+
+def test_what_cannot_be_trusted_is_quarantined_at_its_host(fleet: Lab) -> None:
+    """Wrong outputs of a build that is right on another host's device, and losses without end; the others go on, and a
+    later run does not wait for them. Its host's user brings a device back."""
+    fleet.join("one", table(fleet, "good"))
+    fleet.join("two", table(fleet, "lying", "wrong = true") + table(fleet, "dying", "lost = 100"))
+    fleet.wait_for_line("two", "dying: offered")
+    names = ["good", "lying", "dying"]
+    user = fleet.user("user")
+    user.write("suite.toml", suite(1, 2))
+    first = ask(user, fleet, names)
+    err = said(first)
+    assert first.returncode == 3, err
+    assert "device 'lying' is quarantined since" in err
+    assert "the same build right on good" in err
+    run = user.store.run("latest")
+    assert len(run.invocations) == 2, err
+    assert sum(event.kind == "lost" for event in run.events if event.device == "dying") == 4
+    status = user.run("lab", "status", fleet.address).stdout
+    assert "This was loss 4 in a row with nothing measured in between" in " ".join(status.split())
+    assert status.count("devices release") == 2
+    assert '"cause": "gate"' in at_host(fleet, "two", "devices", "list", "--json").replace("'", '"')
+
+    before = time.monotonic()
+    second = ask(user, fleet, names)
+    err = said(second)
+    assert second.returncode == 3, err
+    run = user.store.run("latest")
+    refused = {event.device: event.message for event in run.events if event.kind == "unreached"}
+    assert refused.keys() == {"lying", "dying"}
+    assert all("is quarantined since" in message for message in refused.values()), refused
+    assert len(run.invocations) == 2
+    assert time.monotonic() - before < 60
+
+    at_host(fleet, "two", "devices", "release", "lying")
+    status = user.run("lab", "status", fleet.address).stdout
+    assert status.count("devices release") == 1

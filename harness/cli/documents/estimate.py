@@ -35,14 +35,25 @@ class EstimatedCase(msgspec.Struct, frozen=True, kw_only=True):
     fits: bool
 
 
+class QueuePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """When a device of a lab can be had: `runs_before` a new one, and the seconds that they take, null where that is
+    not known. `unusable`: why it cannot be had now."""
+
+    runs_before: int
+    seconds: float | None
+    unusable: str | None
+
+
 class EstimateDocument(Document, frozen=True, kw_only=True):
-    """`seconds`: of all cases that are known and fit; devices of different machines work at the same time."""
+    """`seconds`: of all cases that are known and fit; devices of different machines work at the same time. `queue`: by
+    device, with `--lab`; its seconds come before."""
 
     see: float
     seconds: float
     budget_seconds: float | None
     needed_budget_seconds: dict[str, float]
     cases: list[EstimatedCase]
+    queue: dict[str, QueuePlace]
 
 
 def document(done: Estimate) -> EstimateDocument:
@@ -71,4 +82,8 @@ def document(done: Estimate) -> EstimateDocument:
             )
             for case in done.cases
         ],
+        queue={
+            name: QueuePlace(runs_before=place.before, seconds=place.wait_s, unusable=place.unusable)
+            for name, place in done.places.items()
+        },
     )

@@ -58,6 +58,14 @@ class Profiler:
         self._fill(values)
         self._profiler = self._made("LiteRtCompiledModelGetProfiler", self._compiled)
 
+    def runs(self, count, check):
+        """Of each of `count` inferences what `run` says, after a first one. `check` is called with the number of each
+        before it."""
+        self.run()
+        for done in range(count):
+            check(done)
+            yield self.run()
+
     def run(self):
         """One inference: us of the whole, and of each op (kind, place, name, us) in the order of their ends."""
         self._call("LiteRtResetProfiler", self._profiler)

@@ -429,18 +429,15 @@ class Engine:
         deadline = time.monotonic_ns() + keys.integer("limit_ns", 1, MOST_NS, MOST_NS)
         keys.end()
         profiler = _module(module).Profiler(loaded.path, threads, loaded.values)
-        profiler.run()
         totals, times, ops = [], [], None
-        for done in range(runs):
-            _check(deadline, f"after {done} of {runs} runs")
-            total, found = profiler.run()
+        for total, found in profiler.runs(runs, lambda done: _check(deadline, f"after {done} of {runs} runs")):
             shapes = [one[:3] for one in found]
             if shapes != (ops or shapes):
                 raise Refused("the ops of two runs differ")
             ops = shapes
             totals.append(total * 1000)
             times.append([one[3] * 1000 for one in found])
-        rows = enumerate(zip(ops, zip(*times)))
+        rows = enumerate(zip(ops or [], zip(*times)))
         return {
             "ops": [
                 {"index": i, "op": kind, "name": name, "ns": ns, **({"node": place} if kind == "node" else {})}
@@ -471,7 +468,7 @@ VERBS = ("hello", "load", "input", "run", "output", "infer", "profile", "unload"
 
 def _module(path):
     """The other file of this driver, which is pushed under the name of its content."""
-    loader = importlib.machinery.SourceFileLoader("litert_profiler", path)
+    loader = importlib.machinery.SourceFileLoader("profiler", path)
     module = types.ModuleType(loader.name)
     loader.exec_module(module)
     return module

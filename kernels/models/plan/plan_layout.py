@@ -27,8 +27,8 @@ def _kind(name: str, *arguments: str) -> StepKind:
 
 KINDS: Mapping[int, StepKind] = {
     0: _kind("read", "t:x i:channel i:channels"),
-    1: _kind("conv", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:groups c:weights c:bias"),
-    2: _kind("depthwise", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:multiplier c:weights c:bias"),
+    1: _kind("conv", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:groups i:weight_bytes c:weights c:bias"),
+    2: _kind("depthwise", "t:x i:out_h i:out_w i:oc", _WINDOW, "i:multiplier i:weight_bytes c:weights c:bias"),
     3: _kind("pool", "t:x i:out_h i:out_w", _WINDOW, "i:kind"),
     4: _kind(
         "bconv",

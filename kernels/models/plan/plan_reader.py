@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from .plan_layout import KINDS, STAGE_KINDS, StepKind
 
+_VERSION = 2
 _HEADER_BYTES, _BODY_HEADER_BYTES, _ALIGN = 64, 64, 64
 _DTYPES = ("f32", "i8", "bits", "i32", "u8")
 STORED: Mapping[str, np.dtype[Any]] = {
@@ -24,6 +25,11 @@ STORED: Mapping[str, np.dtype[Any]] = {
     "i32": np.dtype("<i4"),
     "u8": np.dtype("u1"),
 }
+_WEIGHTS: Mapping[str, Mapping[int, np.dtype[Any]]] = {
+    "f32": {4: np.dtype("<f4"), 2: np.dtype("<f2")},
+    "i8": {1: np.dtype("i1")},
+}
+"""Dtype of x -> bytes of a weight -> the weights' dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,8 @@ def read_plan(content: bytes) -> PlanContent:
         raise ModelError("This is not a plan file; make one with make_plan.")
     version, zero, length = struct.unpack_from("<IIQ", content, 8)
     body = content[_HEADER_BYTES:]
-    if (version, zero) != (1, 0) or any(content[56:64]):
-        raise ModelError(f"The plan file is of version {version}, not 1; make it again with make_plan.")
+    if (version, zero) != (_VERSION, 0) or any(content[56:64]):
+        raise ModelError(f"The plan file is of version {version}, not {_VERSION}; make it again with make_plan.")
     if length != len(body) or hashlib.sha256(body).digest() != content[24:56]:
         raise ModelError("The plan file is damaged: its length or checksum is wrong; make it again with make_plan.")
     arena_bytes, data_bytes, *counts = struct.unpack_from("<QQIIIII", body)
@@ -249,9 +255,11 @@ def _constants(kind: str, a: Mapping[str, Any]) -> dict[str, tuple[int, np.dtype
     else:
         shape = (oc, *taps, x.stored_shape[3] // max(a["groups"], 1))
     if kind in ("conv", "depthwise"):
-        if x.dtype == "i8":
-            return {"weights": (a["weights"], np.dtype("i1"), shape)}
-        return {"weights": (a["weights"], f32, shape), "bias": (a["bias"], f32, (oc,))}
+        dtypes = _WEIGHTS.get(x.dtype, {})
+        if a["weight_bytes"] not in dtypes:
+            raise ModelError(f"A {kind} of the plan file has weights of {a['weight_bytes']} bytes for {x.dtype} input.")
+        weights = {"weights": (a["weights"], dtypes[a["weight_bytes"]], shape)}
+        return weights if x.dtype == "i8" else {**weights, "bias": (a["bias"], f32, (oc,))}
     if kind == "bconv_bits":
         return {"filter": (a["filter"], u32, shape), "threshold": (a["threshold"], i32, (oc,))}
     affine = {name: (a[name], f32, (oc,)) for name in ("multiplier", "bias")}

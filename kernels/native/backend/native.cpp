@@ -43,7 +43,8 @@ void over_micro_kernels(const Op& op, Visit visit) {
     const KernelSet* set = usable.level[i]->binary;
     const bool tiles = op.kind <= OpKind::kBconv2d;
     for (int32_t channels = set->widths.most; channels >= set->widths.least; channels /= 2) {
-      MicroKernel one = {set, {channels, channels, set->widths.by_bytes}, {}};
+      MicroKernel one = {set, set->widths, {}};
+      one.widths.least = one.widths.most = channels;
       if (tiles) {
         snprintf(one.name, sizeof one.name, "%s-%dx%d", set->isa, set->pixels(channels), channels);
       } else {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/half.h"
+
 namespace bnn {
 
 namespace {
@@ -51,8 +53,16 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
-bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32_t* filter, Arena& arena,
-                 GemmPlan& plan, Error& error) {
+// Which word lies where word j of lane l would lie without BlockWidths::turns. What is beyond a segment's fours stays.
+int64_t turned(int64_t j, int32_t lane, int32_t segment_words) {
+  const int64_t in_segment = j % segment_words;
+  return in_segment >= segment_words / 4 * 4 ? j : j - in_segment % 4 + (in_segment + lane) % 4;
+}
+
+// `word(i)` is the filter's i-th number, in the order [oc][k].
+template <class Word>
+bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, Arena& arena, GemmPlan& plan,
+                 Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.groups = shape.groups;
   gemm.channels = shape.oc / shape.groups;
@@ -65,25 +75,40 @@ bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32
   const int64_t k = (int64_t)gemm.segments * gemm.segment_words;
   plan.blocks = per_group * shape.groups;
   plan.block = arena.array<ChannelBlock>(plan.blocks, error);
-  uint32_t* weights = arena.array<uint32_t>(k * gemm.padded_channels * shape.groups, error);
+  using Number = decltype(word(0));
+  Number* weights = arena.array<Number>(k * gemm.padded_channels * shape.groups, error);
   if (error.failed()) return false;
   ChannelBlock* block = plan.block;
   for (int32_t g = 0; g < shape.groups; ++g) {
     for (int32_t c = 0; c < gemm.channels; ++block) {
       const int32_t lanes = widths.lanes(gemm.channels - c), left = gemm.channels - c;
-      *block = {g, c, lanes, left < lanes ? left : lanes, weights};
-      const uint32_t* from = filter + ((int64_t)g * gemm.channels + c) * k;
+      *block = {g, c, lanes, left < lanes ? left : lanes, (const uint32_t*)weights};
+      const int64_t from = ((int64_t)g * gemm.channels + c) * k;
       const bool by_bytes = widths.is_by_bytes(lanes);
       for (int64_t j = 0; j < k; ++j, weights += lanes)
         for (int32_t l = 0; l < block->valid; ++l) {
-          const uint32_t word = from[l * k + j];
-          if (!by_bytes) weights[l] = word;
-          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(word >> 8 * b);
+          const Number bits = word(from + l * k + (widths.turns ? turned(j, l, gemm.segment_words) : j));
+          if (!by_bytes) weights[l] = bits;
+          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(bits >> 8 * b);
         }
       c += lanes;
     }
   }
   return true;
+}
+
+bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, const uint32_t* filter, Arena& arena,
+                 GemmPlan& plan, Error& error) {
+  return pack_blocks(shape, widths, [filter](int64_t i) { return filter[i]; }, arena, plan, error);
+}
+
+bool plan_blocks(const ConvShape& shape, const BlockWidths& widths, FloatWeights weights, Arena& arena, GemmPlan& plan,
+                 Error& error) {
+  if (weights.bytes == 4) return plan_blocks(shape, widths, (const uint32_t*)weights.values, arena, plan, error);
+  const uint16_t* halves = (const uint16_t*)weights.values;
+  const auto half = [halves](int64_t i) { return halves[i]; };
+  if (plan.gemm.halves) return pack_blocks(shape, widths, half, arena, plan, error);
+  return pack_blocks(shape, widths, [half](int64_t i) { return widened(half(i)); }, arena, plan, error);
 }
 
 // Where an output channel stands among those with the unused lanes.
@@ -231,10 +256,12 @@ bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& 
          plan_epilogue(computed, arena, plan, error) && plan_borders(computed, arena, plan, error);
 }
 
-bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
+bool plan_float_gemm(const ConvShape& shape, FloatWeights weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error) {
+  // With one pixel each weight is needed once, so it is memory that limits.
+  plan.gemm.halves = weights.bytes == 2 && shape.pixels() == 1 && kernels.reads_halves;
   if (!plan_windows(shape, arena, plan, error) ||
-      !plan_blocks(shape, kernels.widths, (const uint32_t*)weights, arena, plan, error))
+      !plan_blocks(shape, kernels.widths, weights, arena, plan, error))
     return false;
   plan.gemm.output = Output::kFloat;
   plan.gemm.bias = spread(plan.gemm, shape.oc, (const uint8_t*)bias, arena, error);

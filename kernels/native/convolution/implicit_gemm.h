@@ -31,9 +31,15 @@ struct BinaryConv {
   bool needs_dots() const;
 };
 
+// f32 weights [oc][kh][kw][words / groups], or f16 ones with 2 bytes each.
+struct FloatWeights {
+  const uint8_t* values;
+  int32_t bytes;
+};
+
 // All copy what they need into the arena, packed for the kernels.
 bool plan_binary_gemm(const BinaryConv& conv, const BlockWidths& widths, Arena& arena, GemmPlan& plan, Error& error);
-bool plan_float_gemm(const ConvShape& shape, const float* weights, const float* bias, const ModelKernels& kernels,
+bool plan_float_gemm(const ConvShape& shape, FloatWeights weights, const float* bias, const ModelKernels& kernels,
                      Arena& arena, GemmPlan& plan, Error& error);
 
 // `start` are the sums' first values, i32[oc].

@@ -3,6 +3,7 @@
 // Weights are laid out [word][lane]: one vector of 32-bit words holds the same word of `L` output channels. An
 // activation word is broadcast, so that sums stay in their lanes and no horizontal reduction is needed. A tile is
 // M pixels x N vectors of channels, all of its sums in registers.
+// On 64-bit Arm four words at a time are turned instead, see paired_counting.h.
 //
 // Everything here is in an anonymous namespace and nothing inline is shared with other files: a function merged by
 // the linker could carry this level's instructions into code that must run on a lesser CPU.
@@ -15,6 +16,10 @@
 #include "level/table_counting.h"
 #include "level/vectors.h"
 
+#ifdef __aarch64__
+#include "level/paired_counting.h"
+#endif
+
 namespace {
 
 using bnn::ChannelBlock;
@@ -26,27 +31,35 @@ constexpr bool kWidens = kFull < 1 << 30;
 // Running totals of a tile. Where they may get full they are emptied into sums of 32 bits in time.
 template <int M, int N>
 struct Totals {
-  Words total[M][N], widened[M][N];  // the second only once the first has been full
+  Words total[M][N / kShared];
+  Words widened[M][N];  // only once the others have been full
   bool has_widened = false;
 
   __attribute__((always_inline)) Totals() {
-    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) total[i][n] = Words{};
+    clear();
+  }
+  __attribute__((always_inline)) void clear() {
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int t = 0; t < N / kShared; ++t) total[i][t] = Words{};
   }
   __attribute__((always_inline)) void empty() {
     if (!has_widened) memset(widened, 0, sizeof widened);
-    BNN_UNROLL for (int i = 0; i < M; ++i) {
-      BNN_UNROLL for (int n = 0; n < N; ++n) {
-        widened[i][n] += words(total[i][n]);
-        total[i][n] = Words{};
-      }
-    }
+    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) widened[i][n] += counted(i, n);
+    clear();
     has_widened = true;
   }
-  __attribute__((always_inline)) void sum_up(Words (&sum)[M][N]) const {
-    BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] = words(total[i][n]);
-    if (kWidens && has_widened)
-      BNN_UNROLL for (int i = 0; i < M; ++i) BNN_UNROLL for (int n = 0; n < N; ++n) sum[i][n] += widened[i][n];
+  // The sums of some of the vectors of channels.
+  template <int kSome>
+  __attribute__((always_inline)) void sum_up(int first, Words (&sum)[M][kSome]) const {
+    BNN_UNROLL for (int i = 0; i < M; ++i) {
+      BNN_UNROLL for (int n = 0; n < kSome; ++n) sum[i][n] = counted(i, first + n);
+    }
+    if (kWidens && has_widened) {
+      BNN_UNROLL for (int i = 0; i < M; ++i) {
+        BNN_UNROLL for (int n = 0; n < kSome; ++n) sum[i][n] += widened[i][first + n];
+      }
+    }
   }
+  __attribute__((always_inline)) Words counted(int i, int n) const { return words(total[i][n / kShared], n % kShared); }
 };
 
 // One word of N vectors of channels.
@@ -76,35 +89,37 @@ __attribute__((always_inline)) inline void count_word(const Weights<N>& weights,
 
 #if BNN_STEPS
 
+#ifndef __aarch64__
+template <int M, int N>
+struct Counter {
+  __attribute__((always_inline)) void one_word(const uint32_t*& weights, const uint32_t* (&row)[M],
+                                               Words (&total)[M][N]) {
+    const Weights<N> w(weights);
+    Words a[M];  // well before they are needed: small cores run in order
+    BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
+    BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, a[i], total[i]);
+  }
+  __attribute__((always_inline)) void finish(Words (&)[M][N]) {}
+};
+#endif
+
 // Segment after segment: each row of the tile has a pointer that moves on by itself.
 template <int M, int N>
 __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& gemm, const uint32_t* weights,
                                                             const uint32_t* const (&pixel)[M], Totals<M, N>& totals) {
   int room = kFull;
+  Counter<M, N> counter;
   for (int s = 0; s < gemm.segments; ++s) {
     const uint32_t* row[M];
     BNN_UNROLL for (int i = 0; i < M; ++i) row[i] = pixel[i] + gemm.segment_offset[s];
     for (int left = gemm.segment_words; left > 0;) {
-      const int run = kWidens && left > room ? room : left;
+      const int run = kWidens && left > room ? room / 4 * 4 : left;
       left -= run;
       const auto one_word = [&]() __attribute__((always_inline)) {
-        const Weights<N> w(weights);
-        Words a[M];  // well before they are needed: small cores run in order
-        BNN_UNROLL for (int i = 0; i < M; ++i) a[i] = broadcast(row[i]);
-        BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, a[i], totals.total[i]);
+        counter.one_word(weights, row, totals.total);
       };
 #ifdef __aarch64__
-      for (int quads = run / 4; quads > 0; --quads) {  // four words of a row by one load
-        Words four[M];
-        BNN_UNROLL for (int i = 0; i < M; ++i) {
-          four[i] = load<Words>(row[i]);
-          row[i] += 4;
-        }
-        BNN_UNROLL for (int j = 0; j < 4; ++j) {
-          const Weights<N> w(weights);
-          BNN_UNROLL for (int i = 0; i < M; ++i) count_word(w, Words{} + four[i][j], totals.total[i]);
-        }
-      }
+      for (int quads = run / 4; quads > 0; --quads) counter.four_words(weights, row, totals.total);
       if (run & 2) {
         one_word();
         one_word();
@@ -118,13 +133,15 @@ __attribute__((always_inline)) inline void count_mismatches(const ImplicitGemm& 
       if (run & 1) one_word();
       if constexpr (kWidens) {
         room -= run;
-        if (room == 0) {
+        if (room < 4) {
+          counter.finish(totals.total);
           totals.empty();
           room = kFull;
         }
       }
     }
   }
+  counter.finish(totals.total);
 }
 
 #else
@@ -183,9 +200,15 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 #endif
   Totals<M, N> totals;
   count_mismatches(gemm, block.weights, pixel, totals);
-  Words sum[M][N];
-  totals.sum_up(sum);
-  finish<kOutput, M, N>(gemm, base, channel, first, sum, out, out_stride_bytes);
+  // Finished in parts where totals are of more values than fit into registers; bits need those of one pixel at once only.
+  constexpr int kPart = kOutput != Output::kBits && kShared > 1 && N > 4 ? N / 2 : N;
+  BNN_UNROLL for (int n = 0; n < N; n += kPart) {
+    Words sum[M][kPart];
+    totals.template sum_up<kPart>(n, sum);
+    finish<kOutput, M, kPart>(gemm, base, channel + n * kLanes, first, sum, out, out_stride_bytes);
+    BNN_UNROLL for (int i = 0; i < M; ++i) base[i] += kPart * kLanes;
+    out += kPart * kLanes * out_bits<kOutput>() / 8;
+  }
 }
 
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, uint8_t* out, int64_t out_stride_bytes);
@@ -289,6 +312,6 @@ int64_t popcount_roof(int64_t rounds) {
 }  // namespace
 
 const bnn::KernelSet BNN_PART(binary) = {
-    BNN_ISA_NAME, kBytes, kPixels, false, {kNarrowest * kLanes, kVectors * kLanes, kByBytes}, true, implicit_gemm,
+    BNN_ISA_NAME, kBytes, kPixels, false, {kNarrowest * kLanes, kVectors * kLanes, kByBytes, kTurns}, true, implicit_gemm,
     BNN_PART(bitpack_f32), BNN_PART(bitpack_i8), BNN_PART(bit_max_pool), popcount_roof,
 };

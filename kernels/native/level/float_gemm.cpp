@@ -26,11 +26,28 @@ constexpr int kPixels = 4, kVectors = 2, kNarrowPixels = 4;
 // Narrow blocks have fewer sums a pixel, and take more pixels to hide the latency of each.
 constexpr int most_pixels(int vectors) { return vectors == kVectors ? kPixels : kNarrowPixels; }
 
+// Weights of f16 become f32 in registers, where the ISA has an instruction for that.
+#if defined(__F16C__) || (defined(__ARM_FP) && (__ARM_FP & 2))
+constexpr bool kReadsHalves = true;
+#else
+constexpr bool kReadsHalves = false;
+#endif
+
+inline Floats load_weights(const float* from) { return load<Floats>(from); }
+[[maybe_unused]] inline Floats load_weights(const _Float16* from) {
+#if defined(__ARM_NEON)  // of the conversion below, the compiler makes one for each lane on 32-bit Arm
+  return (Floats)vcvt_f32_f16(load<float16x4_t>(from));
+#else
+  typedef _Float16 Halves __attribute__((vector_size(kBytes / 2)));
+  return __builtin_convertvector(load<Halves>(from), Floats);
+#endif
+}
+
 // One k of all sums of a tile: `activation(i)` is pixel i's, in every lane.
-template <int M, int N, class Activation>
-inline void add_products(const float*& weights, Activation activation, Floats (&sum)[M][N]) {
+template <int M, int N, class Weight, class Activation>
+inline void add_products(const Weight*& weights, Activation activation, Floats (&sum)[M][N]) {
   Floats w[N];
-  BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load<Floats>(weights + n * kLanes);
+  BNN_UNROLL for (int n = 0; n < N; ++n) w[n] = load_weights(weights + n * kLanes);
   weights += N * kLanes;
   BNN_UNROLL for (int i = 0; i < M; ++i) {
     const Floats a = activation(i);
@@ -45,8 +62,8 @@ inline Floats lane(Floats x) {
 }
 
 // NEON multiplies by one lane of a vector, so four activations of a pixel take one load.
-template <int M, int N>
-inline int add_fours(const float* const (&row)[M], int words, const float*& weights, Floats (&sum)[M][N]) {
+template <int M, int N, class Weight>
+inline int add_fours(const float* const (&row)[M], int words, const Weight*& weights, Floats (&sum)[M][N]) {
   int j = 0;
   for (; j + 4 <= words; j += 4) {
     Floats a[M];
@@ -59,20 +76,20 @@ inline int add_fours(const float* const (&row)[M], int words, const float*& weig
   return j;
 }
 #else
-template <int M, int N>
-inline int add_fours(const float* const (&)[M], int, const float*&, Floats (&)[M][N]) {
+template <int M, int N, class Weight>
+inline int add_fours(const float* const (&)[M], int, const Weight*&, Floats (&)[M][N]) {
   return 0;
 }
 #endif
 
-template <int M, int N>
+template <int M, int N, class Weight>
 __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first,
                                     const FloatEpilogue& epilogue, float* out, int64_t row_floats) {
   const float* pixel[M];
   const float* input = (const float*)gemm.input + (int64_t)block.group * gemm.group_words;
   BNN_UNROLL for (int i = 0; i < M; ++i) pixel[i] = input + gemm.pixel_offset[first + i];
   const float* bias = gemm.bias + (int64_t)block.group * gemm.padded_channels + block.first;
-  const float* weights = (const float*)block.weights;
+  const Weight* weights = (const Weight*)block.weights;
   Floats sum[M][N];
   BNN_UNROLL for (int n = 0; n < N; ++n) {
     const Floats start = load<Floats>(bias + n * kLanes);
@@ -90,23 +107,22 @@ __attribute__((noinline)) void tile(const ImplicitGemm& gemm, const ChannelBlock
 typedef void (*Tile)(const ImplicitGemm&, const ChannelBlock&, int64_t first, const FloatEpilogue&, float* out,
                      int64_t row_floats);
 
-template <int N, int M>
+template <int N, int M, class Weight>
 Tile tile_of(int64_t pixels) {
   if constexpr (M > 1) {
-    if (pixels < M) return tile_of<N, M - 1>(pixels);
+    if (pixels < M) return tile_of<N, M - 1, Weight>(pixels);
   }
-  return tile<M, N>;
+  return tile<M, N, Weight>;
 }
 
 // Tiles of nearly equal height. Lanes beyond the group's last channel go to a scratch row: in the strip, the next
 // group's channels stand there.
-template <int N>
+template <int N, int kMost, class Weight>
 void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last, FloatEpilogue epilogue) {
-  constexpr int kMost = most_pixels(N);
   const int64_t pixels = last - first, tiles = (pixels + kMost - 1) / kMost;
   if (tiles == 0) return;
   const int64_t low = pixels / tiles, higher = pixels % tiles, row_floats = gemm.out_stride_bytes / 4;
-  const Tile tall = tile_of<N, kMost>(low + 1), small = tile_of<N, kMost>(low);
+  const Tile tall = tile_of<N, kMost, Weight>(low + 1), small = tile_of<N, kMost, Weight>(low);
   const int64_t channel = (int64_t)block.group * gemm.channels + block.first;
   float* out = (float*)gemm.out + first * row_floats + channel;
   epilogue = epilogue.at(first, channel);
@@ -125,13 +141,21 @@ void panel(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, i
   }
 }
 
+template <int N>
+void panel_of(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last,
+              const FloatEpilogue& epilogue) {
+  if constexpr (kReadsHalves)
+    if (gemm.halves) return panel<N, 1, _Float16>(gemm, block, first, last, epilogue);
+  panel<N, most_pixels(N), float>(gemm, block, first, last, epilogue);
+}
+
 void conv(const ImplicitGemm& gemm, const ChannelBlock& block, int64_t first, int64_t last,
           const FloatEpilogue& epilogue) {
   const int vectors = block.lanes / kLanes;
-  if (vectors == kVectors) return panel<kVectors>(gemm, block, first, last, epilogue);
+  if (vectors == kVectors) return panel_of<kVectors>(gemm, block, first, last, epilogue);
   if constexpr (kVectors > 2)
-    if (vectors == 2) return panel<2>(gemm, block, first, last, epilogue);
-  panel<1>(gemm, block, first, last, epilogue);
+    if (vectors == 2) return panel_of<2>(gemm, block, first, last, epilogue);
+  panel_of<1>(gemm, block, first, last, epilogue);
 }
 
 int64_t fma_roof(int64_t rounds) {
@@ -163,7 +187,7 @@ uint64_t read_all(const uint8_t* data, int64_t bytes) {
 }  // namespace
 
 const bnn::ModelKernels BNN_PART(model) = {
-    {kLanes, kVectors * kLanes}, kPixels, conv,
+    {kLanes, kVectors * kLanes}, kReadsHalves, kPixels, conv,
     BNN_PART(depthwise), BNN_PART(max_pool), BNN_PART(average_pool),
     BNN_PART(read_f32), BNN_PART(read_i8), BNN_PART(unpack), BNN_PART(softmax),
     BNN_PART(run_stages), fma_roof, read_all,

@@ -44,6 +44,7 @@ struct ImplicitGemm {
   int32_t clamp_low, clamp_high;
   const float* multiplier;         // [groups * padded_channels], kFloat
   const float* bias;
+  bool halves;                     // f32 convolutions: whether the blocks' weights are f16
   const Stages* stages;            // kStages: whole words of channels, `groups * channels` of them
   int64_t first;                   // kStages: pixel 0 is this one of the stages' tensors
   uint8_t* out;                    // of the other outputs
@@ -56,7 +57,7 @@ struct ChannelBlock {
   int32_t first;                   // channel within the group
   int32_t lanes;                   // one of the kernel set's widths
   int32_t valid;                   // lanes that are real channels
-  const uint32_t* weights;         // [segments * segment_words][lanes], or by bytes: see BlockWidths
+  const uint32_t* weights;         // [segments * segment_words][lanes], by bytes or in turns: see BlockWidths
 };
 
 // Where a kernel is said to read beyond an array's end: one vector of the widest ISA.
@@ -80,6 +81,8 @@ struct BlockWidths {
   int32_t least, most;
   // Binary weights of blocks of at least so many lie [word][byte][lane]; 0: of none, all lie [word][lane].
   int32_t by_bytes = 0;
+  // Whether each four binary weights of a segment lie in turns: at word t of the four, lane l has word (t + l) % 4.
+  bool turns = false;
   __attribute__((always_inline)) bool is_by_bytes(int32_t lanes) const { return by_bytes && lanes >= by_bytes; }
   // For so many channels that are left. Always inlined: the linker must not merge two levels' code.
   __attribute__((always_inline)) int32_t lanes(int32_t remaining) const {

@@ -42,7 +42,9 @@ struct ModelKernels {
   // f32 convolution: as KernelSet's implicit_gemm with f32 in place of words; `bias` (never null) is what the sums
   // start from, in order of k by fused multiply-add where the ISA has it; other epilogue fields are not used. Blocks
   // have one of `widths`. gemm.out is where pixel 0 would go; lanes beyond block.valid are not written.
+  // With gemm.halves, which needs `reads_halves`, there is one pixel only, so that no weight is widened twice.
   BlockWidths widths;
+  bool reads_halves;
   int32_t tile_pixels;         // mr of the widest blocks
   void (*conv)(const ImplicitGemm&, const ChannelBlock&, int64_t first_pixel, int64_t last_pixel,
                const FloatEpilogue&);

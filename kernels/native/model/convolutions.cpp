@@ -41,23 +41,44 @@ void conv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* ou
   for (int b = 0; b < self.plan.blocks; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, epilogue);
 }
 
+void conv_blocks(const Stream& stream, int64_t first, int64_t last, float* out, int64_t row) {
+  const ConvStream& self = (const ConvStream&)stream;
+  const ImplicitGemm gemm = view(self.plan, 0, self.pixels, (uint8_t*)out, row * 4);
+  for (int64_t b = first; b < last; ++b) self.kernels->conv(gemm, self.plan.block[b], 0, gemm.pixels, self.epilogue);
+}
+
+void binary_blocks(const ConvStream& self, const ImplicitGemm& gemm, int64_t first, int64_t last) {
+  for (int64_t b = first; b < last; ++b) self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+}
+
 void bconv(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
-  const ImplicitGemm gemm = view(self.plan, first, last, (uint8_t*)out, row * 4);
-  for (int b = 0; b < self.plan.blocks; ++b)
-    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+  binary_blocks(self, view(self.plan, first, last, (uint8_t*)out, row * 4), 0, self.plan.blocks);
   if (self.finishes) finish_dots(self.dots, (const int32_t*)out, row, last - first, (uint8_t*)out, row * 4);
 }
 
-// The kernels' tiles go through the stages as well.
-void bconv_stages(const Stream& stream, int64_t first, int64_t last) {
+void bconv_blocks(const Stream& stream, int64_t first, int64_t last, float* out, int64_t row) {
   const ConvStream& self = (const ConvStream&)stream;
+  binary_blocks(self, view(self.plan, 0, self.pixels, (uint8_t*)out, row * 4), first, last);
+}
+
+// The kernels' tiles go through the stages as well.
+ImplicitGemm staged(const ConvStream& self, int64_t first, int64_t last) {
   ImplicitGemm gemm = view(self.plan, first, last, nullptr, 0);
   gemm.output = Output::kStages;
   gemm.stages = &self.stages;
   gemm.first = first;
-  for (int b = 0; b < self.plan.blocks; ++b)
-    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+  return gemm;
+}
+
+void bconv_stages(const Stream& stream, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)stream;
+  binary_blocks(self, staged(self, first, last), 0, self.plan.blocks);
+}
+
+void bconv_stages_blocks(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)step;
+  binary_blocks(self, staged(self, 0, self.plan.gemm.pixels), first, last);
 }
 
 // Whether every stage is one that tiles can run, and every tile has channels only, of whole words.
@@ -120,9 +141,7 @@ void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
     const int64_t row = self.row_floats;
     for (int64_t p = first; p < last; p += self.strip_tiles) {
       const int64_t end = p + self.strip_tiles < last ? p + self.strip_tiles : last;
-      const ImplicitGemm gemm = view(self.plan, p, end, scratch, row * 4);
-      for (int b = 0; b < self.plan.blocks; ++b)
-        self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+      binary_blocks(self, view(self.plan, p, end, scratch, row * 4), 0, self.plan.blocks);
       finish_dots(self.dots, (const int32_t*)scratch, row, end - p, out + p * stride, stride);
     }
     return;
@@ -130,9 +149,13 @@ void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
   // Kernels write whole bytes of channels; what is left of a pixel's last word is 0.
   if (self.stages.channels % 32)
     for (int64_t p = first; p < last; ++p) memset(out + (p + 1) * stride - 4, 0, 4);
-  const ImplicitGemm gemm = view(self.plan, first, last, out + first * stride, stride);
-  for (int b = 0; b < self.plan.blocks; ++b)
-    self.binary_kernels->implicit_gemm(gemm, self.plan.block[b], 0, gemm.pixels);
+  binary_blocks(self, view(self.plan, first, last, out + first * stride, stride), 0, self.plan.blocks);
+}
+
+void bconv_bits_blocks(const Step& step, uint8_t*, int64_t first, int64_t last) {
+  const ConvStream& self = (const ConvStream&)step;
+  const ImplicitGemm& gemm = self.plan.gemm;
+  binary_blocks(self, view(self.plan, 0, gemm.pixels, gemm.out, gemm.out_stride_bytes), first, last);
 }
 
 }  // namespace
@@ -155,14 +178,15 @@ Step* build_float_convolution(const PlanStep& step, StepBuilder& builder) {
   const int64_t products = (int64_t)shape.taps() * (step.x->c / shape.groups);
   ConvStream* self = builder.arena.array<ConvStream>(1, builder.error);
   if (!self) return nullptr;
-  const bool planned = plan_float_gemm(shape, (const float*)step.weights, (const float*)step.bias,
+  const bool planned = plan_float_gemm(shape, {step.weights, step.weight_bytes}, (const float*)step.bias,
                                        *builder.kernels.model, builder.arena, self->plan, builder.error);
   self->cost_ns = 0.03 * (double)(shape.pixels() * step.c) * (double)products;
   if (!planned || !init_stream(*self, step, builder.kernels.model->tile_pixels, true, builder, true)) return nullptr;
   self->produce = conv;
   if (self->direct) self->strip_tiles = direct_tiles(step, self->tile_pixels);
+  if (!share_channels(*self, step, self->plan, conv_blocks, builder)) return nullptr;
   set_input(*self, step, builder);
-  set_label(*self, "conv f32", builder.kernels.model->tile_pixels);
+  set_label(*self, self->plan.gemm.halves ? "conv f32 of f16" : "conv f32", builder.kernels.model->tile_pixels);
   return self;
 }
 
@@ -180,6 +204,12 @@ Step* build_bconv(const PlanStep& step, StepBuilder& builder) {
   if (!self->finishes && can_fuse(*self)) {
     self->produce_all = bconv_stages;
     self->scratch_bytes = self->strip_bytes = 0;
+    if (has_more_blocks(self->plan)) {
+      self->run = bconv_stages_blocks;
+      self->units = self->plan.blocks;
+    }
+  } else if (!self->finishes && !share_channels(*self, step, self->plan, bconv_blocks, builder)) {
+    return nullptr;
   }
   set_input(*self, step, builder);
   set_label(*self, self->finishes ? "bconv i32" : "bconv f32", tile_pixels(*self));
@@ -203,6 +233,9 @@ Step* build_bconv_bits(const PlanStep& step, StepBuilder& builder) {
     self->row_floats = strip_row(step.c);
     self->strip_tiles = tile_pixels(*self);
     self->scratch_bytes = self->strip_tiles * self->row_floats * 4;
+  } else if (step.c % 32 == 0 && has_more_blocks(self->plan)) {  // else the last word's unused bits are two threads'
+    self->run = bconv_bits_blocks;
+    self->units = self->plan.blocks;
   }
   set_input(*self, step, builder);
   set_label(*self, self->finishes ? "bconv i32 to bits" : "bconv bits", tile_pixels(*self));

@@ -44,17 +44,33 @@ void encode_rows(const Step& step, int64_t first, int64_t last) {
   }
 }
 
-void multiply(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
-  const IntegerStream& self = (const IntegerStream&)stream;
+// Blocks [first, last) of channels, of pixels [from, to).
+void multiply_blocks(const IntegerStream& self, int64_t first, int64_t last, int64_t from, int64_t to, float* out,
+                     int64_t row) {
   ImplicitGemm gemm = self.plan.gemm;
-  gemm.pixels = last - first;
-  gemm.pixel_offset += first;
+  gemm.pixels = to - from;
+  gemm.pixel_offset += from;
   gemm.out = (uint8_t*)out;
   gemm.out_stride_bytes = row * 4;
-  const IntegerStore store = self.store_from(first);
-  for (int b = 0; b < self.plan.blocks; ++b)
+  const IntegerStore store = self.store_from(from);
+  for (int64_t b = first; b < last; ++b)
     self.multiply(gemm, self.plan.block[b], store.factors ? &store : nullptr, 0, gemm.pixels);
+}
+
+void multiply(const Stream& stream, uint8_t*, int64_t first, int64_t last, float* out, int64_t row) {
+  const IntegerStream& self = (const IntegerStream&)stream;
+  multiply_blocks(self, 0, self.plan.blocks, first, last, out, row);
   if (!self.is_integer) self.integers->to_floats((int32_t*)out, last - first, self.stages.channels, row);
+}
+
+void multiply_all_pixels(const Stream& stream, int64_t first, int64_t last, float* out, int64_t row) {
+  const IntegerStream& self = (const IntegerStream&)stream;
+  multiply_blocks(self, first, last, 0, self.pixels, out, row);
+  if (self.is_integer) return;
+  for (int64_t b = first; b < last; ++b) {
+    const ChannelBlock& block = self.plan.block[b];
+    self.integers->to_floats((int32_t*)out + block.first, self.pixels, block.valid, row);
+  }
 }
 
 // i8 [oc][taps][run] to encoded words [oc][taps][words], and what the sums of each channel start from.
@@ -106,6 +122,7 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   self->cost_ns = 0.02 * (double)(shape.pixels() * step.c) * products;
   if (!init_stream(*self, step, kernels.tile_pixels, true, builder)) return nullptr;
   if (!set_integer_stage(*self, step, shape.groups == 1, builder)) return nullptr;
+  if (!share_channels(*self, step, self->plan, multiply_all_pixels, builder)) return nullptr;
   self->produce = multiply;
   const bool symmetric = !memchr(step.weights, -128, (size_t)(shape.taps() * (int64_t)self->run * step.c));
   self->multiply = symmetric ? kernels.conv_of_symmetric : kernels.conv;

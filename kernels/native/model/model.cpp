@@ -166,7 +166,7 @@ void run_step(Model& model, int32_t index) {
 }
 
 int32_t parts_of(int64_t units, int threads) {
-  constexpr int64_t kLeastUnits = 24, kPartsEach = 4;
+  constexpr int64_t kPartsEach = 4;
   const int64_t parts = units / kLeastUnits;
   return (int32_t)(parts < threads ? threads : parts < kPartsEach * threads ? parts : kPartsEach * threads);
 }

@@ -43,7 +43,7 @@ struct Stamps {
 };
 
 // Parts that a step is cut into: several for each thread, who takes one after another, because cores may differ in speed.
-// Not below two dozen units: shorter runs of pixels make worse tiles.
+// If these have fewer than kLeastUnits, only one for each thread.
 int32_t parts_of(int64_t units, int threads);
 
 // One inference.

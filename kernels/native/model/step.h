@@ -9,7 +9,7 @@ namespace bnn {
 
 struct Step {
   char label[32];            // which micro-kernel
-  int64_t units;
+  int64_t units;             // output pixels, mostly; blocks of channels where there are few pixels
   void (*run)(const Step&, uint8_t* scratch, int64_t first, int64_t last);
   // Before any unit is computed, when there is anything to do: fills the workspace that all steps share.
   int64_t prepare_units;
@@ -17,6 +17,9 @@ struct Step {
   double cost_ns;            // a rough guess: what is quick is left to one thread
   int64_t scratch_bytes;     // per thread
 };
+
+// Of pixels, a part of a step has at least so many: shorter runs of them make worse tiles.
+constexpr int64_t kLeastUnits = 24;
 
 // What steps are made with and of; `scratch` and `workspace` sizes become those of the largest step.
 struct StepBuilder {

@@ -36,6 +36,49 @@ void run_stream(const Step& step, uint8_t* scratch, int64_t first, int64_t last)
   }
 }
 
+void run_blocks(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {
+  const Stream& self = (const Stream&)step;
+  float* out = self.direct ? (float*)self.direct : (float*)scratch;
+  const int64_t row = self.direct ? self.direct_row : self.row_floats;
+  self.produce_blocks(self, first, last, out, row);
+  if (self.direct) return;
+  for (const BlockStages* block = self.block + first; block < self.block + last; ++block) {
+    const Stages& stages = block->stages;
+    if (self.is_integer)
+      self.integers->requantize(*stages.stage, stages.channels, 0, self.pixels, (int32_t*)out + block->first, row);
+    else
+      self.kernels->run_stages(stages, 0, self.pixels, out + block->first, row);
+  }
+}
+
+// The bytes of a channel in a stage's tensor; 0: it has none, or less than a byte.
+int64_t channel_bytes(StageKind kind) {
+  switch (kind) {
+    case StageKind::kAdd:
+    case StageKind::kMul:
+    case StageKind::kAddImage:
+    case StageKind::kMulImage:
+    case StageKind::kStore: return 4;
+    case StageKind::kAddI8:
+    case StageKind::kMulI8:
+    case StageKind::kStoreI8:
+    case StageKind::kStoreI8Even:
+    case StageKind::kStoreRequantized:
+    case StageKind::kStoreRequantizedOnce: return 1;
+    default: return 0;
+  }
+}
+
+Stage from_channel(const Stage& stage, int32_t channel) {
+  Stage moved = stage;
+  if (moved.constant) moved.constant += channel;
+  if (moved.bias) moved.bias += channel;
+  if (moved.multiplier) moved.multiplier += channel;
+  if (moved.shift) moved.shift += channel;
+  if (moved.tensor) moved.tensor += channel * channel_bytes(stage.kind);
+  return moved;
+}
+
 Stage make_stage(const PlanStage& from, int32_t channels, StepBuilder& builder) {
   Stage to = {};
   to.kind = from.kind;
@@ -116,6 +159,32 @@ bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, Ste
   stream.store = {factors, (int8_t*)stage.tensor, stage.stride_bytes, stage.low_i, stage.high_i, stage.zero_point};
   stream.direct = stage.tensor;
   stream.strip_bytes = stream.scratch_bytes = 0;  // the producer's own comes after this
+  return true;
+}
+
+bool share_channels(Stream& stream, const PlanStep& step, const GemmPlan& plan,
+                    void (*produce_blocks)(const Stream&, int64_t first, int64_t last, float* out, int64_t row_floats),
+                    StepBuilder& builder) {
+  const int64_t pixels = stream.units;
+  if (!has_more_blocks(plan)) return true;
+  if (!stream.direct) {
+    if (!stream.is_integer && plan.block->lanes % strip_row(1)) return true;  // stages take whole rows of a strip
+    for (int32_t i = 0; i < step.stages; ++i)
+      if (step.stage[i].tensor && !channel_bytes(step.stage[i].kind)) return true;  // blocks could share a word of bits
+    stream.block = builder.arena.array<BlockStages>(plan.blocks, builder.error);
+    Stage* stage = builder.arena.array<Stage>((int64_t)plan.blocks * step.stages, builder.error);
+    if (builder.error.failed()) return false;
+    for (int b = 0; b < plan.blocks; ++b, stage += step.stages) {
+      const ChannelBlock& block = plan.block[b];
+      for (int32_t i = 0; i < step.stages; ++i) stage[i] = from_channel(stream.stages.stage[i], block.first);
+      stream.block[b] = {block.first, {stage, step.stages, block.valid, stream.stages.image_pixels}};
+    }
+    stream.strip_bytes = stream.scratch_bytes = pixels * stream.row_floats * 4 + kMaxOverread;
+  }
+  stream.produce_blocks = produce_blocks;
+  stream.pixels = pixels;
+  stream.units = plan.blocks;
+  stream.run = run_blocks;
   return true;
 }
 

@@ -4,11 +4,21 @@
 
 namespace bnn {
 
+// The stages of one block of channels.
+struct BlockStages {
+  int32_t first;         // the block's first channel
+  Stages stages;
+};
+
 struct Stream : Step {
   const ModelKernels* kernels;
   const IntegerKernels* integers;
   // Pixels [first, last) of the stream, to `out` with `row_floats` between two. `extra` is what add_scratch asked for.
   void (*produce)(const Stream&, uint8_t* extra, int64_t first, int64_t last, float* out, int64_t row_floats);
+  // The same of all pixels, for blocks [first, last) of the output channels: see share_channels.
+  void (*produce_blocks)(const Stream&, int64_t first, int64_t last, float* out, int64_t row_floats);
+  BlockStages* block;
+  int64_t pixels;        // of all blocks
   Stages stages;
   // Instead of these, where the producer runs the stages itself.
   void (*produce_all)(const Stream&, int64_t first, int64_t last);
@@ -36,6 +46,15 @@ bool init_stream(Stream& stream, const PlanStep& step, int32_t tile_pixels, bool
                  bool has_epilogue = false);
 // Of i8 sums: sets is_integer; and store where the kernel `can_store`, so that no strip is needed.
 bool set_integer_stage(Stream& stream, const PlanStep& step, bool can_store, StepBuilder& builder);
+// Whether the pixels are too few to be shared, as in a dense layer, and there are more blocks of channels.
+inline bool has_more_blocks(const GemmPlan& plan) {
+  return plan.gemm.groups == 1 && plan.gemm.pixels < kLeastUnits && plan.blocks > plan.gemm.pixels;
+}
+// Then units become the blocks of `plan`, each of all pixels. Nothing changes otherwise. Not for producers with scratch
+// of their own.
+bool share_channels(Stream& stream, const PlanStep& step, const GemmPlan& plan,
+                    void (*produce_blocks)(const Stream&, int64_t first, int64_t last, float* out, int64_t row_floats),
+                    StepBuilder& builder);
 // Scratch of the producer's own, per thread, rounded to whole cache lines.
 void add_scratch(Stream& stream, int64_t bytes);
 

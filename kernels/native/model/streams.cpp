@@ -240,8 +240,7 @@ Step* build_depthwise(const PlanStep& step, StepBuilder& builder) {
   if (builder.error.failed()) return nullptr;
   for (int64_t t = 0; t < taps; ++t)
     for (int64_t c = 0; c < step.c; ++c) {
-      const uint8_t* from = step.weights + (t * step.c + c) * (integers ? 1 : 4);
-      weights[t * row + c] = integers ? (float)*(const int8_t*)from : *(const float*)from;
+      weights[t * row + c] = step.weight(t * step.c + c);
     }
   for (int64_t c = 0; step.bias && c < step.c; ++c) bias[c] = ((const float*)step.bias)[c];
   const float* image = (const float*)builder.place(x);

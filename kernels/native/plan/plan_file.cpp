@@ -9,6 +9,7 @@ namespace bnn {
 
 namespace {
 
+constexpr uint32_t kVersion = 2;
 constexpr int64_t kHeader = 64, kMaxBytes = INT32_MAX, kMaxCount = 65536, kTensorWords = 12;
 constexpr uint32_t kMaxName = 200;
 
@@ -28,8 +29,8 @@ bool all_zero(const uint8_t* from, int64_t bytes) {
 bool check_envelope(const uint8_t* bytes, int64_t count, Error& error) {
   if (count < 8 || memcmp(bytes, "BNNPLAN", 8)) return error.set("the file is not a plan");
   if (count < 2 * kHeader) return error.set("the plan is cut off");
-  if (load<uint32_t>(bytes + 8) != 1)
-    return error.set("the plan has version %u where this engine reads version 1", load<uint32_t>(bytes + 8));
+  if (load<uint32_t>(bytes + 8) != kVersion)
+    return error.set("the plan has version %u where this engine reads version %u", load<uint32_t>(bytes + 8), kVersion);
   if (load<uint64_t>(bytes + 16) != (uint64_t)(count - kHeader))
     return error.set("the plan's header promises %llu bytes where %lld follow",
                      (unsigned long long)load<uint64_t>(bytes + 16), (long long)(count - kHeader));

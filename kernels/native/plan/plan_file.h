@@ -2,6 +2,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "base/half.h"
 #include "level/model_kernels.h"
 #include "op/workload.h"
 
@@ -54,6 +55,7 @@ struct PlanStep {
   const PlanTensor *x, *b, *out;
   int32_t n, h, w, c;         // the stream
   Window window;
+  int32_t weight_bytes;       // conv, depthwise: 4 f32, 2 f16, 1 i8
   int32_t groups, multiplier, pad_value, act_low, act_high;
   int32_t op;                 // of pools, broadcast, binary_i8
   int32_t channel;            // read
@@ -69,6 +71,15 @@ struct PlanStep {
   const uint8_t* places[6];   // gather: of n h w c; interpolate: low, high and share of rows, then of columns
   int32_t stages;
   PlanStage* stage;
+
+  // The i-th weight of conv and depthwise, as f32.
+  float weight(int64_t i) const {
+    switch (weight_bytes) {
+      case 1: return (float)((const int8_t*)weights)[i];
+      case 2: return __builtin_bit_cast(float, widened(((const uint16_t*)weights)[i]));
+      default: return ((const float*)weights)[i];
+    }
+  }
 };
 
 struct PlanFile {

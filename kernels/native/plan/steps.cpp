@@ -64,13 +64,21 @@ bool parse_windowed(PlanStep& s, Arguments& a, uint32_t types, bool has_channels
   return !error.failed() && check_windows(*s.x, s.h, s.w, s.window, !has_channels, error);
 }
 
+// The weights, whose size must be one that goes with x, and the biases of f32.
+void parse_weights(PlanStep& s, Arguments& a, int64_t count, Error& error) {
+  const bool floats = s.x->dtype == DType::kF32;
+  s.weight_bytes = a.integer();
+  if (floats ? s.weight_bytes != 4 && s.weight_bytes != 2 : s.weight_bytes != 1)
+    error.set("the bytes of a weight are %d", s.weight_bytes);
+  s.weights = a.constant("the weights", error.failed() ? -1 : product(count, s.weight_bytes, 1, 1, 1));
+  if (floats) s.bias = a.constant("the biases", product(s.c, 4, 1, 1, 1));
+}
+
 bool parse_conv(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_windowed(s, a, kMaskF32 | kMaskI8, true, error)) return false;
   s.groups = a.size("groups");
   if (error.failed() || !check_groups(s, false, error)) return false;
-  const int32_t bytes = s.x->element_bytes();
-  s.weights = a.constant("the weights", product(s.c, s.window.kh, s.window.kw, s.x->c / s.groups, bytes));
-  if (s.x->dtype == DType::kF32) s.bias = a.constant("the biases", product(s.c, 4, 1, 1, 1));
+  parse_weights(s, a, product(s.c, s.window.kh, s.window.kw, s.x->c / s.groups, 1), error);
   return true;
 }
 
@@ -78,8 +86,7 @@ bool parse_depthwise(PlanStep& s, Arguments& a, Error& error) {
   if (!parse_windowed(s, a, kMaskF32 | kMaskI8, true, error)) return false;
   s.multiplier = a.size("the multiplier");
   if ((int64_t)s.multiplier * s.x->c != s.c) return error.set("%d channels do not become %d", s.x->c, s.c);
-  s.weights = a.constant("the weights", product(s.window.kh, s.window.kw, s.c, s.x->element_bytes(), 1));
-  if (s.x->dtype == DType::kF32) s.bias = a.constant("the biases", product(s.c, 4, 1, 1, 1));
+  parse_weights(s, a, product(s.window.kh, s.window.kw, s.c, 1, 1), error);
   return true;
 }
 
@@ -310,8 +317,8 @@ struct StepRow {
 
 constexpr StepRow kSteps[] = {
     {StepKind::kRead, "read", 3, parse_read},
-    {StepKind::kConv, "conv", 15, parse_conv},
-    {StepKind::kDepthwise, "depthwise", 15, parse_depthwise},
+    {StepKind::kConv, "conv", 16, parse_conv},
+    {StepKind::kDepthwise, "depthwise", 16, parse_depthwise},
     {StepKind::kPool, "pool", 12, parse_pool},
     {StepKind::kBconv, "bconv", 19, parse_bconv},
     {StepKind::kSoftmax, "softmax", 2, parse_softmax},

@@ -12,11 +12,12 @@ from bnnbench.results.site.source import Source
 
 class Kind(NamedTuple):
     """A kind of pages: `plan` gives all pages of the kind that the site has now; `title` and `path` are those of its
-    entry in the navigation, empty for none."""
+    entry in the navigation, empty for none; `is_there` says whether a site has that page."""
 
     plan: Callable[[Source], Iterable[Planned]]
     title: str = ""
     path: str = ""
+    is_there: Callable[[Source], bool] = lambda source: True
 
 
 # Name -> module with KIND.
@@ -29,6 +30,7 @@ PAGES: dict[str, str] = {
     "run": "bnnbench.results.site.pages.run",
     "models": "bnnbench.results.site.pages.models",
     "alerts": "bnnbench.results.site.pages.alerts",
+    "lab": "bnnbench.results.site.pages.lab",
 }
 
 

@@ -13,7 +13,7 @@ from ...onnx_quantization import product_scales
 from ...quantization import act_bounds_i8, conv_requantization
 from ..steps import Argument, Stage, pixels
 from .lowered import Lowered
-from .shared import clamp_stages, f32, scale_of, store, store_any, window_numbers
+from .shared import clamp_stages, f32, scale_of, store, store_any, stored_floats, window_numbers
 
 
 def _requantized(node: Node, operation: Weighted, oc: int) -> Stage:
@@ -42,15 +42,17 @@ def _finish(node: Node, operation: Weighted, oc: int) -> tuple[list[Stage], Argu
     return [*clamp_stages(operation.act), store(node.output)], f32(operation.bias, oc)
 
 
-def _weights(node: Node, operation: Weighted) -> NDArray[Any]:
-    """As a plan has them: of the input's dtype."""
-    return operation.weights if node.inputs[0].dtype == "i8" else real_weights(operation)
+def _weights(node: Node, operation: Weighted) -> tuple[int, NDArray[Any]]:
+    """Bytes of each, and the weights: of int8 input in int8, of floats as `stored_floats`."""
+    whole = node.inputs[0].dtype == "i8"
+    weights = operation.weights if whole else stored_floats(real_weights(operation))
+    return weights.itemsize, weights
 
 
 def conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *window_numbers(operation.window), operation.groups, _weights(node, operation), bias)
+    arguments = (x, h, w, oc, *window_numbers(operation.window), operation.groups, *_weights(node, operation), bias)
     macs = pixels(node.output) * operation.weights.size
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=macs)
 
@@ -58,7 +60,7 @@ def conv2d(low: Lowered, node: Node, operation: Conv2d) -> None:
 def depthwise(low: Lowered, node: Node, operation: DepthwiseConv2d) -> None:
     x, (_, h, w, oc) = node.inputs[0], node.output.shape
     stages, bias = _finish(node, operation, oc)
-    arguments = (x, h, w, oc, *window_numbers(operation.window), operation.multiplier, _weights(node, operation), bias)
+    arguments = (x, h, w, oc, *window_numbers(operation.window), operation.multiplier, *_weights(node, operation), bias)
     low.stream(node, "depthwise", arguments, oc, stages, macs_32bit=pixels(node.output) * operation.weights.size)
 
 
@@ -67,8 +69,9 @@ def dense(low: Lowered, node: Node, operation: Dense) -> None:
     rows = pixels(node.output)
     x = low.view(node.inputs[0], (rows, 1, 1, depth))
     stages, bias = _finish(node, operation, oc)
-    weights = _weights(node, operation).reshape(oc, 1, 1, depth)
-    arguments = (x, 1, 1, oc, *window_numbers(Window(1, 1)), 1, weights, bias)
+    weight_bytes, weights = _weights(node, operation)
+    row = weights.reshape(oc, 1, 1, depth)
+    arguments = (x, 1, 1, oc, *window_numbers(Window(1, 1)), 1, weight_bytes, row, bias)
     low.stream(node, "conv", arguments, oc, stages, macs_32bit=rows * operation.weights.size)
 
 

@@ -10,7 +10,7 @@ from ....errors import ModelError
 from ...graph import BinaryMaxPool2d, Mean, Node, Pool2d, Reduce, Tensor, Window
 from ...onnx_quantization import average_ratio
 from ...quantization import act_bounds_i8, mean_requantization
-from ..steps import Stage
+from ..steps import Argument, Stage
 from .lowered import Lowered
 from .shared import clamp_stages, like, permute, scale_of, store, store_any, window_numbers
 
@@ -62,8 +62,9 @@ def reduce(low: Lowered, node: Node, operation: Reduce) -> None:
             raise ModelError(f"its {operation.kind} is of int8, which cannot be run; convert the model without it.")
         return low.direct(node, "pool_i8", x, out, *window, 0, -128, 127)
     if operation.kind == "sum":
-        ones = np.ones((h, w, c), np.float32)
-        return low.stream(node, "depthwise", (x, 1, 1, c, *window, 1, ones, np.zeros(c, np.float32)), c, stored)
+        ones = np.ones((h, w, c), np.float16)
+        arguments: tuple[Argument, ...] = (x, 1, 1, c, *window, 1, ones.itemsize, ones, np.zeros(c, np.float32))
+        return low.stream(node, "depthwise", arguments, c, stored)
     if operation.kind == "min":
         minus = Stage("scale", (np.full(c, -1, np.float32),))
         negative = like(x, f"{node.output.name} of what is negative", x.shape)

@@ -34,6 +34,14 @@ def f32(array: NDArray[Any] | None, count: int) -> NDArray[np.float32]:
     return np.zeros(count, np.float32) if array is None else np.ascontiguousarray(array, np.float32)
 
 
+def stored_floats(weights: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
+    """f32 weights in f16 where each of them has the same value in it, so that nothing that is computed changes."""
+    with np.errstate(over="ignore"):
+        halves = weights.astype(np.float16)
+    same = np.array_equal(halves.astype(np.float32).view(np.uint32), np.ascontiguousarray(weights).view(np.uint32))
+    return halves if same else weights
+
+
 def scale_of(tensor: Tensor) -> float:
     assert tensor.scale is not None, tensor.name
     return tensor.scale

@@ -1,7 +1,8 @@
-"""Models of floats with their weights rounded to int8, as converters write them for a dynamic range."""
+"""Models of floats with narrower weights: int8, as converters write them for a dynamic range, or f16."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from bnnbench.kernels.models.model import ModelFile, TensorRef
 
 from .model_builder import Builder
+
+Array = NDArray[Any]
 
 _AXES = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
 
@@ -25,19 +28,38 @@ def rounded(weights: NDArray[Any], axis: int) -> tuple[NDArray[np.int8], list[fl
 
 def with_dynamic_range(model: ModelFile) -> Builder:
     """The same model with int8 weights, one scale for each output channel."""
+
+    def narrow(b: Builder, op: str, weights: Array) -> int:
+        steps, scales = rounded(weights, _AXES[op])
+        return b.constant(steps, scales, axis=_AXES[op])
+
+    return _with_weights(model, narrow, asymmetric_quantize_inputs=True)
+
+
+def with_f16_weights(model: ModelFile) -> Builder:
+    """The same model with weights rounded to f16, each behind a DEQUANTIZE."""
+
+    def narrow(b: Builder, op: str, weights: Array) -> int:
+        halves = b.constant(weights.astype(np.float16))
+        return b.op("DEQUANTIZE", [halves], b.tensor(weights.shape), "DequantizeOptions")
+
+    return _with_weights(model, narrow)
+
+
+def _with_weights(model: ModelFile, narrow: Callable[[Builder, str, Array], int], **of_dense: bool) -> Builder:
+    """`narrow` adds the weights of an op of that name and returns their tensor; `of_dense`: options of dense layers."""
     b, places = Builder(), dict[int, int]()
     for op in model.ops:
         for position, ref in enumerate([*op.inputs, *op.outputs]):
             if ref is None or ref.index in places:
                 continue
             if position == 1 and op.name in _AXES and ref.data is not None:
-                weights, scales = rounded(ref.data, _AXES[op.name])
-                places[ref.index] = b.constant(weights, scales, axis=_AXES[op.name])
+                places[ref.index] = narrow(b, op.name, ref.data)
             else:
                 places[ref.index] = _copied(b, ref)
         options = dict(op.options)
         if op.name == "FULLY_CONNECTED":
-            options["asymmetric_quantize_inputs"] = True
+            options |= of_dense
         inputs = [-1 if ref is None else places[ref.index] for ref in op.inputs]
         outputs = [places[ref.index] for ref in op.outputs if ref is not None]
         b.op(op.name, inputs, outputs, op.options_kind or None, **options)
