@@ -53,9 +53,16 @@ bool plan_windows(const ConvShape& shape, Arena& arena, GemmPlan& plan, Error& e
   return true;
 }
 
-          const Number bits = word(from + l * k + (widths.turns ? turned(j, l, gemm.segment_words) : j));
-          if (!by_bytes) weights[l] = bits;
-          for (int32_t b = 0; by_bytes && b < 4; ++b) ((uint8_t*)weights)[b * lanes + l] = (uint8_t)(bits >> 8 * b);
+// Which word lies where word j of lane l would lie without BlockWidths::turns. What is beyond a segment's fours stays.
+int64_t turned(int64_t j, int32_t lane, int32_t segment_words) {
+  const int64_t in_segment = j % segment_words;
+  return in_segment >= segment_words / 4 * 4 ? j : j - in_segment % 4 + (in_segment + lane) % 4;
+}
+
+// `word(i)` is the filter's i-th number, in the order [oc][k].
+template <class Word>
+bool pack_blocks(const ConvShape& shape, const BlockWidths& widths, Word word, Arena& arena, GemmPlan& plan,
+                 Error& error) {
   ImplicitGemm& gemm = plan.gemm;
   gemm.groups = shape.groups;
   gemm.channels = shape.oc / shape.groups;
