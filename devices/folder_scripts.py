@@ -133,31 +133,43 @@ case $s in
 esac
 """
 
-# $1 folder, $2 tool; `SHA256 x|-` lines on stdin. Touching what is used is what `trim` goes by.
+# $1 folder, $2 tool; `SHA256 x|-` lines on stdin. Touching what is used is what `trim` goes by. A process for each file
+# takes longer than its work on slow boards, so modes and times are set for up to a hundred at once.
 HAVE: Final = f"""
 sha_tool=$2
 {SHA256}
 cd "$1/blobs" || exit 1
+settle() {{
+  if [ -n "$programs" ]; then chmod 500 $programs; fi
+  if [ -n "$files" ]; then chmod 400 $files; fi
+  if [ -n "$programs$files" ]; then touch $programs $files; fi
+  programs= files= n=0
+}}
+programs= files= n=0
 while read -r want x; do
   if [ -L "$want" ]; then rm -f "$want"; fi
   [ -f "$want" ] || continue
   got=$(sha "$want") || got=unreadable
   case $got in
     ''|"$want")
-      if [ "$x" = x ] || [ -x "$want" ]; then chmod 500 "$want"; else chmod 400 "$want"; fi
-      touch "$want"
+      if [ "$x" = x ] || [ -x "$want" ]; then programs="$programs $want"; else files="$files $want"; fi
+      n=$((n + 1)); if [ "$n" -eq 100 ]; then settle; fi
       if [ -n "$got" ]; then echo "have $want"; else echo "unchecked $want"; fi ;;
     *) rm -f "$want" ;;
   esac
 done
+settle
+exit 0
 """
 
 # $1 folder. `SIZE NAME`, newest first.
 LIST: Final = """
 cd "$1/blobs" || exit 1
-ls -1t | while IFS= read -r f; do
-  case $f in *.part) continue ;; esac
-  if [ -f "./$f" ] && [ ! -L "./$f" ]; then s=$(wc -c < "./$f") && echo "$((s)) $f"; fi
+ls -lnt | while read -r mode links owner group size rest; do
+  case $mode in -*) ;; *) continue ;; esac
+  case $size in ''|*[!0-9]*) continue ;; esac
+  case $rest in *.part) continue ;; esac
+  echo "$size ${rest##* }"
 done
 """
 

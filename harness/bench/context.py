@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -73,6 +74,15 @@ class RunContext:
                 except (ValueError, OverflowError):
                     raise CannotMeasure(f"a device or an engine reported an impossible value: {error}.") from error
         return entry
+
+    def append_all(self, entries: Sequence[Entry]) -> None:
+        """Journals records that another host has measured, with one wait for the disk; see `append`."""
+        with self.quiet:
+            try:
+                self.writer.append(*entries)
+            except (ValueError, OverflowError):  # nothing of it was written
+                for entry in entries:
+                    self.append(entry)
 
     def show(self, device: str, text: str, done: int, total: int) -> None:
         """Updates the display, and what other hosts see of the run, at a moment when nothing is timed here."""

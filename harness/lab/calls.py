@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,15 +16,22 @@ from .host import Host
 from .queue import Choice, Held, Waiting, place, take
 from .session import session_for
 from .versions import own_versions
-from .wire import Ended, News, Offer, Order
+from .wire import Ended, Heard, News, Offer, Order, Placed
 
 if TYPE_CHECKING:
     from distributed import Scheduler, Worker
+    from distributed.scheduler import TaskState
 
 PLUGIN: Final = "bnnbench-lab"
 ANNOTATION: Final = "bnnbench"
 _HELD: Final = "bnnbench-held"
+_RESOURCE: Final = "device:"
 _order_decoder = msgspec.json.Decoder(Order)
+
+
+def resource_of(device: str) -> str:
+    """What a device is called in Dask."""
+    return _RESOURCE + device
 
 
 def _host(worker: Worker) -> Host:
@@ -42,9 +50,15 @@ async def run_order(order: bytes) -> bytes:
     return msgspec.json.encode(ended)
 
 
-async def news_of(run_id: str, device: str, start: int, wait_s: float, dask_worker: Worker) -> News:
-    """Waits a little for the next record; the client is alive."""
-    return await asyncio.to_thread(_host(dask_worker).news, run_id, device, start, wait_s)
+async def news_of(run_id: str, heard: dict[str, Heard], wait_s: float, dask_worker: Worker) -> dict[str, News]:
+    """What is new of a run's sessions on this host; waits so long for the first news. The client is alive."""
+    host = _host(dask_worker)
+    with host.changes.of(run_id) as changed:
+        news = host.news(run_id, heard)
+        if news or not wait_s:
+            return news
+        await changed(wait_s)
+        return host.news(run_id, heard, phases=True)
 
 
 async def offers_of(dask_worker: Worker) -> list[Offer]:
@@ -88,30 +102,54 @@ def scheduler_versions() -> dict[str, str]:
 def device_workers(dask_scheduler: Scheduler) -> dict[str, str]:
     """Device -> address of its worker."""
     return {
-        name.removeprefix("device:"): address
+        name.removeprefix(_RESOURCE): address
         for address, worker in dask_scheduler.workers.items()
         for name in worker.resources
     }
 
 
+def worker_of(device: str, dask_scheduler: Scheduler) -> Placed | None:
+    """Who offers a device, by Dask's own index; None where nobody does."""
+    for address in dask_scheduler.resources.get(resource_of(device), ()):
+        worker = dask_scheduler.workers[address]
+        return Placed(address, f"{worker.host}/{worker.pid}")
+    return None
+
+
 def queue_of(dask_scheduler: Scheduler) -> list[Waiting]:
     """Everything that was asked for and has not ended."""
+    return _asked(dask_scheduler.tasks.values())
+
+
+def places_of(
+    run_id: str, devices: list[str], dask_scheduler: Scheduler
+) -> tuple[str, dict[str, tuple[int, float | None]]]:
+    """Who cancelled a run, if anybody did, and by device how many are before it and in how many seconds it is its turn;
+    without those that it is not asked for at."""
+    # Dask's own index: what a worker has to do. Looking through all tasks would take too long in a large lab.
+    homeless: dict[str, list[Waiting]] = {}
+    for item in _asked(dask_scheduler.unrunnable):
+        homeless.setdefault(item.device, []).append(item)
+    found = {}
+    for device in devices:
+        offering = dask_scheduler.resources.get(resource_of(device), ())
+        tasks = [task for address in offering for task in dask_scheduler.workers[address].processing]
+        queue = [*(item for item in _asked(tasks) if item.device == device), *homeless.get(device, ())]
+        if any(item.run == run_id for item in queue):
+            found[device] = place(queue, run_id)
+    return cancelled_by(dask_scheduler, run_id), found
+
+
+def _asked(tasks: Iterable[TaskState]) -> list[Waiting]:
+    """What of Dask's tasks are sessions that have not ended."""
     found = []
-    for task in dask_scheduler.tasks.values():
+    for task in tasks:
         words = (task.annotations or {}).get(ANNOTATION)
         if words and task.state in ("processing", "no-worker", "waiting", "queued"):
             worker = task.processing_on
             seconds = worker.executing.get(task) if worker else None
             found.append(Waiting(**words, is_running=seconds is not None, running_s=seconds or 0.0))
     return found
-
-
-def place_of(run_id: str, device: str, dask_scheduler: Scheduler) -> tuple[int, float | None, str, bool]:
-    """How many are before a run, in how many seconds it is its turn, who cancelled it, if anybody did, and whether it
-    is asked for at all."""
-    queue = [item for item in queue_of(dask_scheduler) if item.device == device]
-    is_there = any(item.run == run_id for item in queue)
-    return *place(queue, run_id), cancelled_by(dask_scheduler, run_id), is_there
 
 
 def take_devices(choice: Choice, dask_scheduler: Scheduler) -> list[str]:

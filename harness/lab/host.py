@@ -30,13 +30,16 @@ from ..bench.context import Silent
 from ..errors import CallError, CannotMeasure
 from ..plan.config import RunConfig
 from ..run.ready import Asked
+from .changes import Changes
 from .errands import Errands
 from .hosted import HostedSession
-from .wire import News, Offer
+from .wire import Heard, News, Offer
 
 _KEPT_DAYS: Final = 30
 _MOST_ASKED: Final = 4
 _QUIET_WAIT_S: Final = 20.0
+_MOST_TOLD: Final = 1000
+"""Records in one answer, about: each device has the same share."""
 
 
 def own_folder() -> Path:
@@ -68,6 +71,7 @@ class Host:
     """Held while a run's models are read and its right outputs computed: once for all of its devices."""
     _quiet: threading.RLock = field(default_factory=threading.RLock)
     sessions: dict[tuple[str, str], HostedSession] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
     _asked: dict[str, Asked] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     errands: Errands = field(default_factory=Errands)
@@ -156,15 +160,25 @@ class Host:
         """The devices of the same machine, which take turns; the device itself is one."""
         return next(names for names in self.machines() if device in names)
 
-    def news(self, run_id: str, device: str, start: int, wait_s: float) -> News:
-        """What a client has not seen of its session."""
-        session = self.sessions.get((run_id, device))
-        if session is None:
-            return News(is_known=False)
-        session.seen()
-        has_ended = session.ended.done()
-        news = session.outbox.news(start, 0.0 if has_ended else wait_s)
-        return msgspec.structs.replace(news, has_ended=has_ended)
+    def news(self, run_id: str, heard: Mapping[str, Heard], phases: bool = False) -> dict[str, News]:
+        """What a client has not heard of the sessions of these devices; those without anything new are left out.
+        `phases`: another phase is news too."""
+        found: dict[str, News] = {}
+        most = max(1, _MOST_TOLD // max(1, len(heard)))
+        for device, known in heard.items():
+            session = self.sessions.get((run_id, device))
+            if session is None:
+                if known.is_known:
+                    found[device] = News(is_known=False)
+                continue
+            session.seen()
+            has_ended = session.ended.done()
+            is_news = session.outbox.has_more(known.records) or (phases and session.outbox.has_moved())
+            if known.is_known and known.has_ended == has_ended and not is_news:
+                continue
+            news = session.outbox.news(known.records, most)
+            found[device] = msgspec.structs.replace(news, has_ended=has_ended)
+        return found
 
     def end_sessions(self, run_id: str, device: str | None, why: str, by: str = "") -> None:
         """Those of a run, of one device or of all; `by`: who cancelled it."""

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from bnnbench.results.records import Entry
 
 from ..bench.context import RunContext
@@ -27,41 +29,46 @@ class Outbox:
     """The records of a session, for its client to fetch; a watcher that keeps what there is to show."""
 
     lines: list[str] = field(default_factory=list)
+    changed: Callable[[], None] = lambda: None
+    """Is called after each change that a client waits for: a record, a note, the end."""
+    _told: tuple[str, int, int] | None = None
     _phase: tuple[str, int, int] | None = None
     _notes: list[str] = field(default_factory=list)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, line: str) -> None:
         """A record that is on the disk."""
-        with self._changed:
+        with self._lock:
             self.lines.append(line)
-            self._changed.notify_all()
+        self.changed()
 
     def phase(self, device: str, text: str, done: int, total: int) -> None:
-        """See `context.Watcher`."""
-        with self._changed:
+        """See `context.Watcher`. Clients are told when they hear something else, or have waited."""
+        with self._lock:
             self._phase = (text, done, total)
 
     def note(self, text: str) -> None:
         """See `context.Watcher`."""
-        with self._changed:
+        with self._lock:
             self._notes.append(text)
+        self.changed()
 
     def progress(self) -> tuple[str, int, int] | None:
         """What comes next, and how far it is."""
         return self._phase
 
-    def wake(self) -> None:
-        """Whoever waits for news finds that there are none to come."""
-        with self._changed:
-            self._changed.notify_all()
+    def has_more(self, start: int) -> bool:
+        """Whether there are notes, or records from `start` on."""
+        return bool(self._notes) or len(self.lines) > start
 
-    def news(self, start: int, wait_s: float, most: int = 500) -> News:
-        """Records from `start` on; waits so long for the first one."""
-        with self._changed:
-            if len(self.lines) <= start and wait_s:
-                self._changed.wait(wait_s)
-            notes, self._notes = self._notes, []
+    def has_moved(self) -> bool:
+        """Whether the phase is another one than was told."""
+        return self._phase != self._told
+
+    def news(self, start: int, most: int) -> News:
+        """Records from `start` on."""
+        with self._lock:
+            notes, self._notes, self._told = self._notes, [], self._phase
             return News(
                 is_known=True, start=start, lines=self.lines[start : start + most], phase=self._phase, notes=notes
             )
@@ -111,8 +118,8 @@ class HostedSession:
                 text = trace(self.device, error) if is_fault(error) else None
                 message = sentence(self.device, error)
                 ended = Ended(outcome="failed", kind=type(error).__name__, message=message, trace=text)
-        self.ended.set_result(ended)
-        self.outbox.wake()
+        self.ended.set_result(msgspec.structs.replace(ended, records=len(self.outbox.lines)))
+        self.outbox.changed()
 
     def end(self, why: str, by: str = "") -> None:
         """Ends its engines and gives the device back; the session then returns by itself. `by`: who cancelled it."""

@@ -32,6 +32,7 @@ from ..session.expected import pasts, timing_s
 from .address import parse_address
 from .calls import quarantine_device
 from .files import named_by_content
+from .follower import Follower
 from .lab_candidates import spec_of, why_unusable
 from .lab_work import LabWork
 from .link import Link
@@ -127,12 +128,14 @@ class LabHosts:
         references = self._references = SharedReferences(self.link, sent, keys, makers, context.watcher)
         known = pasts(Store(context.store), plan.all)
         works = {}
+        follower = Follower(self.link, context.writer.record.run_id)
         for name in self._names:
             expected = timing_s(known, plan.cases[name], context.invocations) if not config.compare else None
             if expected is not None:
                 context.watcher.note(f"{name}: about {roughly(expected)}, by earlier runs of these cases")
             works[name] = LabWork(
                 link=self.link,
+                follower=follower,
                 device=name,
                 host=self._offers[name].host,
                 patience_s=int(self._offers[name].entry.get("patience_s", 120)),

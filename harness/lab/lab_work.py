@@ -24,23 +24,22 @@ from ..bench.stop import Interrupted
 from ..bench.trouble import keep_trace
 from ..clock import now
 from ..errors import CannotMeasure
-from .calls import ANNOTATION, end_session, news_of, place_of, release, run_order
+from .calls import ANNOTATION, end_session, news_of, release, run_order
 from .files import Sent
+from .follower import Follower, Inbox, Place
 from .link import CLIENT, Link, LinkLost
 from .queue import kind_here, priority
 from .shared_builds import send as send_builds
 from .shared_references import SharedReferences
-from .wire import Ended, News, Order, identity, to_entry, to_line
+from .wire import Ended, Heard, News, Order, identity, own_part, to_entry, to_line
 
 _POLL_S: Final = 0.1
-_NEWS_WAIT_S: Final = 1.0
-_QUEUED_S: Final = 0.5
-"""Between questions whether a session has begun."""
-_PLACE_EVERY_S: Final = 2.0
+_WAKE_S: Final = 5.0
+"""Nothing depends on it: news, the end and an order to stop wake at once."""
+_LAST_RECORDS_S: Final = 1.0
 _SCHEDULER_PATIENCE_S: Final = 600
 """How long a scheduler may be away, beside the patience that a device has."""
 _AGAIN_S: Final = 1.0
-_MOST_UNHEARD: Final = 3
 _ENDING_S: Final = 12.0
 
 
@@ -49,6 +48,7 @@ class LabWork:
     """See `run.hosts.DeviceWork`."""
 
     link: Link
+    follower: Follower
     device: str
     host: str
     patience_s: int
@@ -63,8 +63,9 @@ class LabWork:
     builds_ns: int = 0
     spent_ns: int = 0
     _known: set[bytes] = field(default_factory=set)
-    _place_at: float = 0.0
-    _unheard: int = 0
+    _taken: int = 0
+    _is_known: bool = False
+    _is_live: bool = False
 
     def run(self) -> None:
         """See `DeviceWork`: through losses of the scheduler, of the host and of the link."""
@@ -95,9 +96,10 @@ class LabWork:
 
     def _attempt(self) -> Ended:
         """One order, to its end. Raises LinkLost, Interrupted, StoreError."""
-        worker = self.link.workers().get(self.device)
-        if worker is None:
+        placed = self.link.worker(self.device)
+        if placed is None:
             raise LinkLost(f"no host of the lab offers {self.device!r} now")
+        worker = placed.address
         check = self.context.stop.check
         self.link.send(worker, self.sent.files, check)
         send_builds(self.link, worker, self.builds, check)
@@ -113,7 +115,7 @@ class LabWork:
             "client": CLIENT,
         }
         order = Order(
-            record=self.context.writer.record,
+            record=own_part(self.context.writer.record, self.device),
             config=self.sent.config,
             device=self.device,
             lines=[to_line(entry) for entry in self._own_entries()],
@@ -121,56 +123,72 @@ class LabWork:
             calibration=self.calibration,
             references=self.references.names,
         )
-        future = self.link.submit(
-            run_order, msgspec.json.encode(order), self.device, priority(self.asked_s, kind), {ANNOTATION: words}
-        )
-        try:
-            return self._follow(future, worker)
-        except Interrupted:
-            self._end(future, worker)
-            raise
+        self._taken, self._is_known, self._is_live = 0, False, False
+        with self.follower.following(self.device, placed) as inbox:
+            future = self.link.submit(
+                run_order, msgspec.json.encode(order), self.device, priority(self.asked_s, kind), {ANNOTATION: words}
+            )
+            try:
+                return self._follow(future, worker, inbox)
+            except Interrupted:
+                self._end(future, worker, inbox)
+                raise
 
-    def _follow(self, future: Any, worker: str) -> Ended:
-        start = self._unheard = 0
-        while not future.done():
-            self.context.stop.check()
-            news = self._news(worker, start, _NEWS_WAIT_S)
-            start = self._take(news, start)
-            if not news.is_known or (news.has_ended and not news.lines):
-                self._show_place()
-                self._pause(_POLL_S if news.has_ended else _QUEUED_S)
+    def _follow(self, future: Any, worker: str, inbox: Inbox) -> Ended:
+        future.add_done_callback(lambda _: inbox.kill())
+        with self.context.stop.ends(inbox):
+            while not future.done():
+                self.context.stop.check()
+                self._hear(inbox, _WAKE_S)
         if future.status != "finished":
             raise LinkLost(f"device {self.device!r}: its host or the lab's scheduler went away")
         try:
             ended = msgspec.json.decode(future.result(timeout=30), type=Ended)
         except Exception as error:
             raise LinkLost(f"device {self.device!r}: its host went away") from error
-        while (news := self._news(worker, start, 0.0)).lines:
-            start = self._take(news, start)
+        self._hear_rest(ended, worker, inbox)
         if ended.outcome != "stopped":
             with suppress(LinkLost):  # then it is forgotten in a month
                 self.link.ask(worker, release, self._run_id, self.device)
         return ended
 
-    def _end(self, future: Any, worker: str) -> None:
+    def _hear_rest(self, ended: Ended, worker: str, inbox: Inbox) -> None:
+        """All records of a session that has ended. Raises LinkLost, StoreError."""
+        deadline = time.monotonic() + _LAST_RECORDS_S
+        while self._taken < ended.records:
+            self._hear(inbox, _POLL_S)
+            if time.monotonic() > deadline:  # an answer was lost
+                heard = {self.device: Heard(self._taken, is_known=True)}
+                news = self.link.ask(worker, news_of, self._run_id, heard, 0.0).get(self.device)
+                if news is None or not news.lines:
+                    return
+                self._take(news)
+
+    def _end(self, future: Any, worker: str, inbox: Inbox) -> None:
         """The user stops: the session ends its engines, and its last records come over."""
         with suppress(LinkLost):
             self.link.ask(worker, end_session, self._run_id, self.device, "the run was interrupted", "")
-            deadline, start = time.monotonic() + _ENDING_S, 0
-            while not future.done() and time.monotonic() < deadline:
-                news = self._news(worker, start, _POLL_S)
-                if not news.is_known:
-                    break
-                start = self._take(news, start)
+            deadline = time.monotonic() + _ENDING_S
+            while self._is_known and not future.done() and time.monotonic() < deadline:
+                self._hear(inbox, _POLL_S)
+            if future.status == "finished":
+                self._hear_rest(msgspec.json.decode(future.result(timeout=5), type=Ended), worker, inbox)
         with suppress(Exception):
             future.cancel()
 
-    def _news(self, worker: str, start: int, wait_s: float) -> News:
-        news: News = self.link.ask(worker, news_of, self._run_id, self.device, start, wait_s)
-        return news
+    def _hear(self, inbox: Inbox, wait_s: float) -> None:
+        """Takes what came. Raises LinkLost, StoreError, CannotMeasure for a run that was cancelled."""
+        for item in inbox.take(wait_s):
+            if isinstance(item, News):
+                self._take(item)
+            else:
+                self._show_place(item)
 
-    def _take(self, news: News, start: int) -> int:
-        """Journals what is new; how many records are fetched now. Raises StoreError."""
+    def _take(self, news: News) -> None:
+        """Journals what is new. Raises StoreError."""
+        self._is_known, self._is_live = news.is_known, news.is_known and not news.has_ended
+        self._taken = news.start + len(news.lines)
+        new: dict[bytes, Entry] = {}
         for line in news.lines:
             try:
                 entry = to_entry(line)
@@ -179,27 +197,22 @@ class LabWork:
                     f"device {self.device!r}: its host {self.host} sent a record that is none."
                 ) from error
             if (known := identity(entry)) not in self._known:
-                self.context.append(entry)
-                self._known.add(known)
+                new[known] = entry
+        if new:
+            self.context.append_all(list(new.values()))
+            self._known.update(new)
         for note in news.notes:
             self.context.watcher.note(f"{self.device}: {note}")
         if news.phase is not None:
             self.context.show(self.device, *news.phase)
-        return start + len(news.lines)
 
-    def _show_place(self) -> None:
-        if time.monotonic() - self._place_at < _PLACE_EVERY_S:
-            return
-        self._place_at = time.monotonic()
-        before, seconds, cancelled, is_there = self.link.ask_scheduler(place_of, self._run_id, self.device)
-        if cancelled:
-            raise self._cancelled(cancelled)
-        self._unheard = 0 if is_there else self._unheard + 1
-        if self._unheard >= _MOST_UNHEARD:  # the scheduler went away with what it was told, or with how it ended
-            self._unheard = 0
-            raise LinkLost("the lab's scheduler has lost what it was asked for")
-        if before:
-            when = "" if seconds is None else f", in about {roughly(seconds)}"
+    def _show_place(self, place: Place) -> None:
+        if self._is_live:
+            return  # it has begun meanwhile
+        if place.cancelled:
+            raise self._cancelled(place.cancelled)
+        if before := place.before:
+            when = "" if place.seconds is None else f", in about {roughly(place.seconds)}"
             self.context.show(self.device, f"queued behind {before} run{'s' * (before != 1)}{when}", 0, 1)
 
     def _wait(self, error: LinkLost, lost_at: float | None) -> float:

@@ -23,15 +23,17 @@ from .calls import (
     offers_of,
     queue_of,
     receive_file,
+    resource_of,
     scheduler_versions,
     take_devices,
+    worker_of,
 )
 from .files import CHUNK_BYTES, place_of, receive
 from .queue import Choice, Waiting
 from .reference_calls import read_file
 from .services import no_lab, require_versions
 from .settings import set_up_dask
-from .wire import Offer
+from .wire import Offer, Placed
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -41,6 +43,10 @@ CLIENT: Final = uuid.uuid4().hex
 _TIMEOUT_S = 10
 _ANSWER_S = 45
 """Longer than a link may be cut for without a loss."""
+
+
+_AT_ONCE = 4
+"""Questions to the scheduler, which answers one after the other."""
 
 
 class LinkLost(CannotMeasure):
@@ -56,6 +62,8 @@ class Link:
         self.address = address
         self._security = security_of(address, certificates)
         self._lock = threading.Lock()
+        # Each question that is asked beside others has a connection of its own, and a handshake.
+        self._asking = threading.Semaphore(_AT_ONCE)
         self._client: Client | None = None
         try:
             client = self._connected()
@@ -103,7 +111,8 @@ class Link:
         client = self._connected()
         try:
             call = client._run_on_scheduler  # noqa: SLF001 - the public one waits for ever
-            return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
+            with self._asking:
+                return client.sync(call, function, *words, callback_timeout=_ANSWER_S)
         except Exception as error:
             self._drop(client)
             raise LinkLost("the lab's scheduler does not answer") from error
@@ -119,17 +128,35 @@ class Link:
         except Exception as error:
             raise LinkLost("its host does not answer") from error
 
+    def ask_all(self, function: Callable[..., Any], *words: Any) -> list[Any]:
+        """Calls a function of `calls.py`, which may be called twice, at all workers; those that do not answer are left
+        out. Raises LinkLost."""
+        client = self._connected()
+        with suppress(Exception):  # one of them hangs, and then it must not cost the answers of the others
+            call = client._run  # noqa: SLF001 - as above
+            answers = client.sync(call, function, *words, on_error="ignore", callback_timeout=_TIMEOUT_S)
+            return list(answers.values())
+        found = []
+        for worker in dict.fromkeys(self.workers().values()):
+            with suppress(LinkLost):
+                found.append(self.ask(worker, function, *words))
+        return found
+
     def workers(self) -> dict[str, str]:
         """Device -> its worker, of those that are there. Raises LinkLost."""
         found: dict[str, str] = self.ask_scheduler(device_workers)
         return found
 
+    def worker(self, device: str) -> Placed | None:
+        """Who offers a device; None where nobody does. Raises LinkLost."""
+        found: Placed | None = self.ask_scheduler(worker_of, device)
+        return found
+
     def offers(self) -> dict[str, Offer]:
         """By device. Raises LinkLost."""
         offers: dict[str, Offer] = {}
-        for worker in dict.fromkeys(self.workers().values()):
-            with suppress(LinkLost):  # it went in this moment
-                offers |= {offer.device: offer for offer in self.ask(worker, offers_of)}
+        for found in self.ask_all(offers_of):
+            offers |= {offer.device: offer for offer in found}
         return dict(sorted(offers.items()))
 
     def queue(self) -> list[Waiting]:
@@ -155,9 +182,7 @@ class Link:
             raise CallError(f"{beginning!r} begins the id of no run, or of several, in this lab: {listed}.")
         who = f"{getpass.getuser()}@{platform.node()}"
         self.ask_scheduler(cancel_run, ids[0], who)
-        for worker in dict.fromkeys(self.workers().values()):
-            with suppress(LinkLost):
-                self.ask(worker, end_session, ids[0], None, "cancelled", who)
+        self.ask_all(end_session, ids[0], None, "cancelled", who)
         return ids[0]
 
     def send(self, worker: str, files: Mapping[str, Path], check: Callable[[], None] = lambda: None) -> None:
@@ -201,7 +226,7 @@ class Link:
                     function,
                     order,
                     key=f"session-{uuid.uuid4().hex}",
-                    resources={f"device:{device}": 1},
+                    resources={resource_of(device): 1},
                     priority=priority,
                     retries=0,
                     pure=False,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from ..errors import CallError, CannotMeasure
 from .address import LabAddress, security_of
-from .calls import device_workers, scheduler_versions
+from .calls import device_workers, resource_of, scheduler_versions
 from .host import Host
 from .settings import set_up_dask
 from .versions import differing, own_versions
@@ -19,11 +20,14 @@ from .versions import differing, own_versions
 Tell = Callable[[str], None]
 _LOOK_S: Final = 1.0
 _AGAIN_S: Final = 60.0
+_THREADS: Final = 16
+_FILES: Final = 65_536
 
 
 def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) -> None:
     """Until it is interrupted. Raises CallError."""
     set_up_dask()
+    allow_files()
     security = security_of(address, certificates)
 
     async def serve() -> None:
@@ -48,6 +52,7 @@ def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) 
 def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell: Tell) -> None:
     """Until it is interrupted; a scheduler that is away is waited for. Raises CallError, CannotMeasure."""
     set_up_dask()
+    allow_files()
     security = security_of(address, certificates)
     for name in host.devices:
         host.look(name)
@@ -56,6 +61,8 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
 
     async def serve() -> None:
         ended = asyncio.ensure_future(_interrupted())
+        # Sessions are begun in these threads: they must not wait behind what else is done in them.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + 2 * len(host.devices)))
         groups = host.machines()
         await require_fit(address, security, [name for group in groups for name in group])
         # One worker for each machine: then no device waits for another one's turn.
@@ -72,6 +79,17 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(session.ended)), 15)
 
     asyncio.run(serve())
+
+
+def allow_files() -> None:
+    """As many open files as this process may have: each machine of a lab takes some, and most shells allow 1,024."""
+    import resource  # not on every system whose clients read this file
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then it has what it had
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def require_fit(address: LabAddress, security: object, devices: Sequence[str]) -> None:
@@ -123,7 +141,7 @@ async def _keep_worker(host: Host, names: Sequence[str], address: LabAddress, se
                 security=security,
                 nthreads=1,
                 name=f"{host.name}/{'+'.join(names)}",
-                resources={f"device:{name}": 1 for name in names},
+                resources={resource_of(name): 1 for name in names},
                 plugins=(HostPlugin(host, names),),
                 local_directory=str(host.folder / "dask"),
                 memory_limit=0,

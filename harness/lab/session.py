@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from concurrent.futures import wait
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from ..run.sessions import context_of, session_of
 from ..workload.right_outputs_file import read
 from .files import missing, named_by_place, place_of
 from .host import Host
-from .hosted import HostedSession, StreamingContext
+from .hosted import HostedSession, Outbox, StreamingContext
 from .wire import Ended, Order, identity, to_entry, to_line
 
 _POLL_S: Final = 0.1
@@ -41,7 +42,8 @@ def session_for(host: Host, order: Order) -> HostedSession:
             old.seen()
             return old
         before = [each for each in host.sessions.values() if each.device in host.beside(order.device)]
-        new = HostedSession(*key, work=lambda session: _work(host, session, order, before))
+        outbox = Outbox(changed=partial(host.changes.tell, order.record.run_id))
+        new = HostedSession(*key, work=lambda session: _work(host, session, order, before), outbox=outbox)
         host.sessions[key] = new
         new.start()
         return new
@@ -52,7 +54,7 @@ def _work(host: Host, session: HostedSession, order: Order, before: Sequence[Hos
     for other in before:
         while not other.ended.done():
             session.stop.check()
-            time.sleep(_POLL_S)
+            wait([other.ended], timeout=_POLL_S)
     with _writer(host, order) as writer:
         session.outbox.lines[:] = [to_line(entry) for entry in writer.read().entries]
         config = named_by_place(order.config, host.files)

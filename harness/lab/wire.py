@@ -17,9 +17,9 @@ _SHORT = 1000
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A device's session, asked for by a run. `config` names files by their content (`files.py`); `lines` are the
-    records of this device that the run has already. `references` are files of right outputs, by the `prepared_key` of
-    their workload."""
+    """A device's session, asked for by a run. `record` has what concerns this device (`own_part`), `config` names files
+    by their content (`files.py`); `lines` are the records of this device that the run has already. `references` are
+    files of right outputs, by the `prepared_key` of their workload."""
 
     record: RunRecord
     config: RunConfig
@@ -40,6 +40,23 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     builds_ns: int = 0
     spent_ns: int = 0
+    records: int = 0
+    """How many the session has, from its first on."""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What a client has heard of a session: so many records, and whether it is there and has ended."""
+
+    records: int = 0
+    is_known: bool = False
+    has_ended: bool = False
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """Where a device is offered: the address of its worker, and the process that this is in."""
+
+    address: str
+    process: str
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +90,17 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     """The run whose session runs there."""
     progress: tuple[str, int, int] | None = None
+
+
+def own_part(record: RunRecord, device: str) -> RunRecord:
+    """A run's record without its other devices: each host is sent what it needs, however many there are."""
+    return msgspec.structs.replace(
+        record,
+        devices={name: facts for name, facts in record.devices.items() if name == device},
+        cases=[case for case in record.cases if case.device == device],
+        comparisons=[item for item in record.comparisons if item.device == device],
+        skips=[skip for skip in record.skips if skip.device == device],
+    )
 
 
 def to_line(entry: Entry) -> str:

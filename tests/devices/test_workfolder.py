@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bnnbench.devices.errors import CommandFailed, DeviceFull, InventoryError
-from bnnbench.devices.folder_scripts import HAVE, MAKE_RUN, MARKER, OPEN
+from bnnbench.devices.folder_scripts import HAVE, LIST, MAKE_RUN, MARKER, OPEN
 from bnnbench.devices.inventory import DeviceSpec
 from bnnbench.devices.transport import Transport, connect
 from bnnbench.devices.transport.marks import Mark
@@ -173,6 +174,40 @@ def test_trim_removes_the_least_recently_used(folder: WorkFolder, transport: Tra
     assert folder.trim(0) == 3000
     assert folder.blob(contents[2]) == paths[2]
     assert blob_path(folder, contents[2]).read_bytes() == contents[2]
+
+
+def test_processes_do_not_grow_with_the_number_of_blobs(tmp_path: Path) -> None:
+    """Boards start a few hundred processes a second: all of a folder's files are settled, and listed, by a few."""
+    blobs, tools, log = tmp_path / "blobs", tmp_path / "tools", tmp_path / "log"
+    blobs.mkdir()
+    tools.mkdir()
+    for tool in ("chmod", "touch", "wc", "ls"):
+        path = tools / tool
+        path.write_text(f'#!/bin/sh\necho {tool} >> {log}\nPATH=${{PATH#*:}}\nexec {tool} "$@"\n')
+        path.chmod(0o700)
+    shas = [hashlib.sha256(b"%d" % number).hexdigest() for number in range(130)]
+    for number, sha in enumerate(shas):
+        (blobs / sha).write_bytes(b"%d" % number)
+        (blobs / sha).chmod(0o600)
+        os.utime(blobs / sha, (1e9 + number, 1e9 + number))
+    (blobs / ("f" * 64 + ".x.part")).write_bytes(b"half")
+    (blobs / "link").symlink_to(blobs / shas[0])
+
+    def run(script: str, *words: str, input: str = "") -> list[str]:
+        path = f"{tools}:{os.environ['PATH']}"
+        argv = ["sh", "-c", script, "sh", str(tmp_path), *words]
+        done = subprocess.run(argv, env={"PATH": path}, input=input, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    newest_first = [f"{len(str(number))} {shas[number]}" for number in reversed(range(130))]
+    assert [line for line in run(LIST) if "link" not in line] == newest_first
+    asked = "".join(f"{sha} {'x' if number < 5 else '-'}\n" for number, sha in enumerate(shas))
+    assert run(HAVE, "sha256sum", input=asked) == [f"have {sha}" for sha in shas]
+    modes = [(blobs / sha).stat().st_mode & 0o777 for sha in shas]
+    assert modes == [0o500] * 5 + [0o400] * 125
+    assert all((blobs / sha).stat().st_mtime > 1.1e9 for sha in shas)
+    assert Counter(log.read_text().split()) == {"ls": 1, "chmod": 3, "touch": 2}
 
 
 def test_old_parts_are_cleared_and_young_ones_left(folder: WorkFolder, transport: Transport, spec: DeviceSpec) -> None:
@@ -372,7 +407,7 @@ def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> N
     if program in ("busybox", "toybox"):  # as on Android, where these are all there is
         applets = tmp_path / "applets"
         applets.mkdir()
-        for name in ["ls", "id", "find", "mkdir", "chmod", "rm", "printf", "touch"]:
+        for name in [program, "ls", "id", "find", "mkdir", "chmod", "rm", "printf", "touch"]:
             (applets / name).symlink_to(found)
         environment["PATH"] = str(applets)
     place = tmp_path / "work"
@@ -391,6 +426,24 @@ def test_the_check_is_the_same_in_every_shell(program: str, tmp_path: Path) -> N
     made = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=20, check=True)
     assert not made.stderr
     assert [run.name for run in (place / "tmp").iterdir()] == [RUN]
+    blobs = [(hashlib.sha256(data).hexdigest(), data) for data in (b"older", b"new")]
+    for age, (sha, data) in enumerate(blobs):
+        (place / "blobs" / sha).write_bytes(data)
+        os.utime(place / "blobs" / sha, (1e9 + age, 1e9 + age))
+
+    def run(script: str, *more: str, input: str = "") -> list[str]:
+        argv = [*words, "-c", script, "sh", str(place), *more]
+        done = subprocess.run(
+            argv, env=environment, input=input, capture_output=True, text=True, timeout=20, check=True
+        )
+        assert not done.stderr
+        return done.stdout.splitlines()
+
+    assert run(LIST) == [f"{len(data)} {sha}" for sha, data in reversed(blobs)]
+    tool = program if program in ("busybox", "toybox") else "sha256sum"
+    asked = f"{blobs[0][0]} x\n{blobs[1][0]} -\n{'0' * 64} -\n"
+    assert run(HAVE, tool, input=asked) == [f"have {sha}" for sha, _ in blobs]
+    assert [(place / "blobs" / sha).stat().st_mode & 0o777 for sha, _ in blobs] == [0o500, 0o400]
     (place / "blobs").chmod(0o777)
     assert answer() == f"unsafe\n{place}/blobs can be written by every user\n"
     (place / "blobs").chmod(0o700)

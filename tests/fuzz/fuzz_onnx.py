@@ -102,7 +102,9 @@ def in_a_process(seed: int, count: int, folder: Path) -> dict[str, float] | None
                 told, _ = process.communicate(timeout=1)
                 break
             except subprocess.TimeoutExpired:
-                if time.time() - progress.stat().st_mtime > 4 * HANG_S:  # the machine may be busy with other things
+                has_begun = progress.read_text() != ""
+                # The machine may be busy with other things, and imports take their time.
+                if time.time() - progress.stat().st_mtime > (4 if has_begun else 30) * HANG_S:
                     process.kill()
                     told, _ = process.communicate()
     if process.returncode == 0:
