@@ -318,11 +318,13 @@ def _dense() -> None:
             Stage("abs"),
             store(out),
         ]
-        real = (x, 1, 1, oc, *window(1, 1), 1, reals(27, oc, 1, 1, c), start)
-        integer = (q, 1, 1, oc, *window(1, 1), 1, weights, 0)
+        real = (x, 1, 1, oc, *window(1, 1), 1, 4, reals(27, oc, 1, 1, c), start)
+        integer = (q, 1, 1, oc, *window(1, 1), 1, 1, weights, 0)
         case(f"{DENSE} {n}", [step("conv", *real, stages=[store(out)])])
         case(f"{DENSE} {n} stages", [step("conv", *real, stages=chain)])
         case(f"{DENSE} {n} to bits", [step("conv", *real, stages=[Stage("store_bits", (signed,)), store(out)])])
+        halves = (x, 1, 1, oc, *window(1, 1), 1, 2, reals(27, oc, 1, 1, c).astype(np.float16), start)
+        case(f"{DENSE} {n} of f16", [step("conv", *halves, stages=[store(out)])])
         _epilogues(f"{DENSE} {n}", "conv", real, shape)
         case(f"{DENSE} {n} i8 in floats", [step("conv", *integer, stages=[store(out)])], exact=True)
         case(f"{DENSE} {n} i8 stages", [step("conv", *integer, stages=chain)])
