@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,8 @@ from bnnbench.results.store.seal import is_whole, seal_document
 from bnnbench.results.store.stored_run import StoredRun
 
 OLD_DAYS = 30
+_MOST_BYTES = 200
+"""Of a folder's name: file systems take 255."""
 _CALLED = ("regression", "improvement")
 
 
@@ -214,6 +217,8 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def _folder(store: Path, device: str) -> Path:
-    """`devices/<name>` of the store; a name from an address becomes one that is a file's name."""
+    """`devices/<name>` of the store; a name from an address becomes one that is a file's name, and not too long."""
     name = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in device).lstrip(".") or "_"
+    if len(name.encode()) > _MOST_BYTES:
+        name = f"{name[: _MOST_BYTES // 8]}-{hashlib.sha256(device.encode()).hexdigest()[:16]}"
     return store / "devices" / name
