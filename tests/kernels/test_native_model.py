@@ -370,7 +370,7 @@ def test_plans_cannot_ask_for_memory(engine: EngineProcess) -> None:
 def test_whole_output_equals_numpy(engine: EngineProcess) -> None:
     """Not only step by step: what `output` writes, of cases whose arithmetic is exact."""
     for case in CASES:
-        if not case.exact or case.name.startswith("stages"):  # these leave channels of a tensor as they were
+        if not case.exact or "stages" in case.name:  # these leave channels of a tensor as they were
             continue
         load(engine, case.plan, case.inputs)
         expected = b"".join(one.tobytes() for one in run_plan(case.plan, case.inputs))
