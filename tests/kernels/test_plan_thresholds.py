@@ -17,6 +17,7 @@ from bnnbench.kernels.models.graph import (
     Node,
     Operation,
     PRelu,
+    Reshape,
     Tensor,
     Unary,
 )
@@ -158,3 +159,30 @@ def test_overflow_keeps_float_arithmetic() -> None:
     one = network(spec, plain_filters(4, 8), *affine, changes)
     assert fused_kind(one) == "bconv"
     check(one, every_dot(8))
+
+
+@pytest.mark.parametrize("other", [(2, 3, 1, 8), (6, 1, 1, 8), (1, 2, 3, 8), (2, 1, 3, 8)])
+def test_signs_of_another_shape_than_the_convolution(other: tuple[int, ...]) -> None:
+    """A reshape between the two is no step, and the convolution's own shape is not to be read from the signs."""
+    spec = BConv2d(n=2, h=1, w=3, c=8, oc=8, kh=1, kw=1)
+    rng = np.random.default_rng(2)
+    filters = rng.integers(0, 256, (8, 1, 1, 1), np.uint32)
+    ones, zeros = np.ones(8, np.float32), np.zeros(8, np.float32)
+    x, dot = Tensor("x", (2, 1, 3, 8), "bits"), Tensor("dot", (2, 1, 3, 8), "f32")
+    seen, signs = Tensor("seen", other, "f32"), Tensor("signs", other, "bits")
+    nodes = (
+        Node(0, "LceBconv2d", BinaryConv2d(spec, filters, ones, zeros, None), (x,), dot),
+        Node(1, "RESHAPE", Reshape(), (dot,), seen),
+        Node(2, "LceQuantize", BitQuantize(), (seen,), signs),
+    )
+    one = Graph(nodes, (x,), (signs,))
+    image = rng.integers(0, 256, (2, 1, 3, 1), np.uint32)
+    assert fused_kind(one) == ("bconv_bits" if other == dot.shape else "bconv")
+    check(one, image)
+    (found,) = run_plan(make_plan(one).to_bytes(), [image])
+    both = np.bitwise_xor(image[:, :, :, None, 0], filters[None, None, None, :, 0, 0, 0])
+    expected = 2 * np.bitwise_count(both) > 8  # the dot product is negative
+    np.testing.assert_array_equal(
+        np.unpackbits(found.view(np.uint8), bitorder="little")[: found.size * 32].reshape(-1, 32)[:, :8],
+        expected.reshape(-1, 8),
+    )

@@ -29,12 +29,15 @@ def as_thresholds(step: Step) -> Step:
         return step
     if any(stage.kind == "prelu" and np.any(_constant(stage) < 0) for stage in changes):
         return step
+    x, out = step.arguments[0], step.stages[-1].tensor
+    assert isinstance(x, Tensor)
+    assert out is not None
+    if out.shape != (x.shape[0], *step.arguments[1:4]):  # a reshape lies between: the signs have another shape
+        return step
     found = _find(step, changes)
     if found is None:
         return step
     filters, thresholds = found
-    out = step.stages[-1].tensor
-    assert out is not None
     window, groups, pad_value = step.arguments[4:12], step.arguments[12], step.arguments[13]
     arguments = (step.arguments[0], out, *window, groups, pad_value, filters, thresholds)
     return replace(step, kind="bconv_bits", arguments=arguments, stages=(), channels=0)
