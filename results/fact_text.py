@@ -1,6 +1,7 @@
 """Values of facts as people read them: `1800000000` with the unit `_hz` becomes `1.80 GHz`."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def text_of(value: Any, unit: str = "", depth: int = _DEEPEST) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if unit and isinstance(value, int | float):
-        return UNITS[unit](value)
+        return UNITS[unit](_as_float(value))
     if isinstance(value, list):
         separator = " · " if any(isinstance(item, Mapping) for item in value) else ", "
         return separator.join(text_of(item, unit, depth - 1) for item in value)
@@ -59,3 +60,11 @@ def ranges(numbers: Sequence[int]) -> str:
         else:
             parts.append([number, number])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def _as_float(value: float) -> float:
+    """A whole number of a file may be too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -215,6 +215,13 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     wall_ns: Real | None = None
     started: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where more images are right, or differ, than there were."""
+        compared = self.images if self.compared is None else self.compared
+        for some, of in ((self.correct, self.images), (self.correct_top5, self.images), (self.differing, compared)):
+            if some is not None and some > of:
+                raise ValueError(f"{some} of {of} images")
+
 
 class Peak(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="peak"):
     """The measured roofs of a device at one ISA level and thread count."""

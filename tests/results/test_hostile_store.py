@@ -16,7 +16,7 @@ from bnnbench.results.models import choices
 from bnnbench.results.pareto import pareto
 from bnnbench.results.pick import pick
 from bnnbench.results.ratios import compare
-from bnnbench.results.records import DeviceEvent, RunEnd, RunRecord, Skip
+from bnnbench.results.records import Accuracy, DeviceEvent, RunEnd, RunRecord, Skip
 from bnnbench.results.report import rows
 from bnnbench.results.report.headline import claims
 from bnnbench.results.report.models import models
@@ -244,3 +244,19 @@ def test_a_workload_that_every_engine_skips(store: Store, record: RunRecord) -> 
     with store.create(msgspec.structs.replace(record, skips=[skip])) as writer:
         finish(writer)
     assert can_be_drawn(load(store.run()), []) is False
+
+
+@pytest.mark.parametrize("number", [402, 776, 883])
+def test_hostile_stores_that_once_stopped_a_command(number: int, tmp_path: Path) -> None:
+    """A clock rate too large for a float, and more right images than there were."""
+    assert hostile(1, number, tmp_path)[INTERNAL] == 0
+
+
+@pytest.mark.parametrize(
+    "figures", [{"correct": 11}, {"correct_top5": 11}, {"differing": 11}, {"differing": 5, "compared": 4}]
+)
+def test_an_accuracy_of_more_images_than_there_were_is_no_record(figures: dict[str, int]) -> None:
+    right = {"case_id": "c", "status": "ok", "dataset": "d", "dataset_sha256": "0", "images": 10, "of_images": 10}
+    assert msgspec.convert(right | dict.fromkeys(figures, 3), Accuracy).images == 10
+    with pytest.raises(msgspec.ValidationError, match="images"):
+        msgspec.convert(right | figures, Accuracy)
