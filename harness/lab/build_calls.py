@@ -12,7 +12,7 @@ from bnnbench.kernels.errors import BuildError
 from bnnbench.kernels.toolchain import build, build_key
 
 from ..errors import CannotMeasure
-from .calls import _host
+from .calls import host_of
 from .files import CHUNK_BYTES, missing
 from .host import Host
 
@@ -38,7 +38,7 @@ async def make_build(
 ) -> Artifact | None:
     """An engine of bnnbench's own, built there, if it is not yet; None while it is being built. Raises CannotMeasure
     where it cannot be, or would be another one."""
-    host = _host(dask_worker)
+    host = host_of(dask_worker)
 
     def make() -> Artifact:
         with host.quiet():
@@ -69,7 +69,7 @@ async def lacking_builds(announced: Sequence[Artifact], dask_worker: Worker) -> 
 async def adopt_build(announced: Artifact, file: str, dask_worker: Worker) -> bool:
     """Keeps a file that was sent as that build; False while something is timed on the host. Raises CannotMeasure for
     another content."""
-    host = _host(dask_worker)
+    host = host_of(dask_worker)
     return await asyncio.to_thread(_told, partial(host.when_quiet, partial(_adopt, host, announced, file)))
 
 

@@ -34,7 +34,8 @@ def resource_of(device: str) -> str:
     return _RESOURCE + device
 
 
-def _host(worker: Worker) -> Host:
+def host_of(worker: Worker) -> Host:
+    """The lab host that a Dask worker stands for."""
     host: Host = worker.plugins[PLUGIN].host
     return host
 
@@ -43,7 +44,7 @@ async def run_order(order: bytes) -> bytes:
     """The task: a session from its start, or from where it is, to its end."""
     from distributed import get_worker
 
-    host = _host(get_worker())
+    host = host_of(get_worker())
     session = await asyncio.to_thread(session_for, host, _order_decoder.decode(order))
     # The session outlives this task, when the scheduler or the client is gone.
     ended: Ended = await asyncio.shield(asyncio.wrap_future(session.ended))
@@ -52,7 +53,7 @@ async def run_order(order: bytes) -> bytes:
 
 async def news_of(run_id: str, heard: dict[str, Heard], wait_s: float, dask_worker: Worker) -> dict[str, News]:
     """What is new of a run's sessions on this host; waits so long for the first news. The client is alive."""
-    host = _host(dask_worker)
+    host = host_of(dask_worker)
     with host.changes.of(run_id) as changed:
         news = host.news(run_id, heard)
         if news or not wait_s:
@@ -69,27 +70,27 @@ async def offers_of(dask_worker: Worker) -> list[Offer]:
 
 async def end_session(run_id: str, device: str | None, why: str, by: str, dask_worker: Worker) -> None:
     """Of one device, or of all."""
-    await asyncio.to_thread(_host(dask_worker).end_sessions, run_id, device, why, by)
+    await asyncio.to_thread(host_of(dask_worker).end_sessions, run_id, device, why, by)
 
 
 async def release(run_id: str, device: str, dask_worker: Worker) -> None:
     """The client has all its records."""
-    await asyncio.to_thread(_host(dask_worker).release, run_id, device)
+    await asyncio.to_thread(host_of(dask_worker).release, run_id, device)
 
 
 async def quarantine_device(device: str, reason: str, dask_worker: Worker) -> str:
     """Of a device that has computed wrongly what another one computed right; what to tell. Raises CannotMeasure."""
-    return await asyncio.to_thread(_host(dask_worker).quarantine, device, reason)
+    return await asyncio.to_thread(host_of(dask_worker).quarantine, device, reason)
 
 
 async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
     """Of files that a client would send."""
-    return await asyncio.to_thread(missing, _host(dask_worker).files, names)
+    return await asyncio.to_thread(missing, host_of(dask_worker).files, names)
 
 
 async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> bool:
     """A piece of a file; False while something is timed on the host, where nothing is written then."""
-    host = _host(dask_worker)
+    host = host_of(dask_worker)
     work = partial(receive, host.files, name, sender, offset, data, is_last=is_last)
     return await asyncio.to_thread(host.when_quiet, work)
 

@@ -18,7 +18,7 @@ from bnnbench.kernels.errors import DatasetError, KernelError, ModelError
 from ..errors import CannotMeasure
 from ..plan.config import RunConfig
 from ..workload.right_outputs_file import write
-from .calls import _host
+from .calls import host_of
 from .files import CHUNK_BYTES, keep, named_by_place, place_of
 from .host import Host
 
@@ -31,7 +31,7 @@ async def compute_references(
 ) -> dict[str, str] | None:
     """Files of the right outputs of a run's workloads, by `prepared_key`; None while they are being computed. The host
     has the files that the config names. Raises CannotMeasure."""
-    host = _host(dask_worker)
+    host = host_of(dask_worker)
     errand = hashlib.sha256(b"\0".join([config, *(key.encode() for key in sorted(keys))])).hexdigest()
     work = partial(_computed, host, msgspec.json.decode(config, type=RunConfig), frozenset(keys))
     return await asyncio.to_thread(host.errands.result, f"references/{errand}", work, wait_s)
@@ -57,7 +57,7 @@ def _computed(host: Host, config: RunConfig, keys: frozenset[str]) -> dict[str, 
 
 async def read_file(name: str, offset: int, dask_worker: Worker) -> bytes:
     """A piece of a file that the host has; shorter than `CHUNK_BYTES` at its end. Raises CannotMeasure."""
-    path = place_of(_host(dask_worker).files, name)
+    path = place_of(host_of(dask_worker).files, name)
 
     def read() -> bytes:
         with path.open("rb") as file:

@@ -131,8 +131,8 @@ Step* build_integer_convolution(const PlanStep& step, StepBuilder& builder) {
   const uint32_t zero = (uint32_t)(step.x->zero_point + kernels.offset);
   self->border = kernels.per_word == 4 ? (zero & 0xff) * 0x01010101u : (zero & 0xffff) * 0x00010001u;
   const Padding& padding = self->plan.padding;
-  const bool is_encoded = kernels.per_word == 4 && kernels.offset == 0 && self->run % 4 == 0 &&
-                          padding.rows() == (int64_t)step.x->n * step.x->h && padding.padded_row_words == padding.row_words;
+  const bool is_encoded =
+      kernels.per_word == 4 && kernels.offset == 0 && self->run % 4 == 0 && !padding.has_border();
   self->plan.gemm.input = is_encoded ? (const uint32_t*)self->x : self->encoded;
   if (!is_encoded) {
     self->prepare = encode_rows;
