@@ -100,10 +100,10 @@ def scheduler_versions() -> dict[str, str]:
     return own_versions()
 
 
-def device_workers(dask_scheduler: Scheduler) -> dict[str, str]:
-    """Device -> address of its worker."""
+def device_workers(dask_scheduler: Scheduler) -> dict[str, Placed]:
+    """Device -> where it is offered."""
     return {
-        name.removeprefix(_RESOURCE): address
+        name.removeprefix(_RESOURCE): Placed(address, f"{worker.host}/{worker.pid}")
         for address, worker in dask_scheduler.workers.items()
         for name in worker.resources
     }

@@ -31,6 +31,7 @@ from ..run.hosts import DeviceWork
 from ..session.expected import pasts, timing_s
 from .address import parse_address
 from .calls import quarantine_device
+from .deliveries import Deliveries
 from .files import named_by_content
 from .follower import Follower
 from .lab_candidates import spec_of, why_unusable
@@ -111,7 +112,7 @@ class LabHosts:
             for offer in offers
             if offer.session or (spec_of(offer.device, self._offers, self.address).is_local and not even_local)
         }
-        return {offer.host: workers[offer.device] for offer in offers if offer.host not in busy}
+        return {offer.host: workers[offer.device].address for offer in offers if offer.host not in busy}
 
     def works(
         self,
@@ -129,6 +130,7 @@ class LabHosts:
         known = pasts(Store(context.store), plan.all)
         works = {}
         follower = Follower(self.link, context.writer.record.run_id)
+        deliveries, placed = Deliveries(self.link), self.link.workers()
         for name in self._names:
             expected = timing_s(known, plan.cases[name], context.invocations) if not config.compare else None
             if expected is not None:
@@ -136,6 +138,7 @@ class LabHosts:
             works[name] = LabWork(
                 link=self.link,
                 follower=follower,
+                deliveries=deliveries,
                 device=name,
                 host=self._offers[name].host,
                 patience_s=int(self._offers[name].entry.get("patience_s", 120)),
@@ -147,6 +150,7 @@ class LabHosts:
                 context=context,
                 asked_s=self.asked_s,
                 expected_s=expected,
+                placed=placed.get(name),
             )
         return works
 
@@ -158,10 +162,10 @@ class LabHosts:
         """At their hosts, which keep quarantines and see their own devices only. Never raises."""
         for device, reason in suspects(run).items():
             try:
-                if (worker := self.link.workers().get(device)) is None:
+                if (placed := self.link.workers().get(device)) is None:
                     watcher.note(f"device {device!r} is not quarantined, because no host offers it now: {reason}.")
                 else:
-                    watcher.note(self.link.ask(worker, quarantine_device, device, reason))
+                    watcher.note(self.link.ask(placed.address, quarantine_device, device, reason))
             except CannotMeasure as error:
                 watcher.note(f"device {device!r} is not quarantined ({str(error).rstrip('.')}): {reason}.")
 

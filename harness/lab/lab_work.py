@@ -25,13 +25,13 @@ from ..bench.trouble import keep_trace
 from ..clock import now
 from ..errors import CannotMeasure
 from .calls import ANNOTATION, end_session, news_of, release, run_order
+from .deliveries import Deliveries
 from .files import Sent
 from .follower import Follower, Inbox, Place
 from .link import CLIENT, Link, LinkLost
 from .queue import kind_here, priority
-from .shared_builds import send as send_builds
 from .shared_references import SharedReferences
-from .wire import Ended, Heard, News, Order, identity, own_part, to_entry, to_line
+from .wire import Ended, Heard, News, Order, Placed, identity, own_part, to_entry, to_line
 
 _POLL_S: Final = 0.1
 _WAKE_S: Final = 5.0
@@ -49,6 +49,7 @@ class LabWork:
 
     link: Link
     follower: Follower
+    deliveries: Deliveries
     device: str
     host: str
     patience_s: int
@@ -60,6 +61,8 @@ class LabWork:
     context: RunContext
     asked_s: float
     expected_s: float | None = None
+    placed: Placed | None = None
+    """Where it was offered a moment ago."""
     builds_ns: int = 0
     spent_ns: int = 0
     _known: set[bytes] = field(default_factory=set)
@@ -96,14 +99,19 @@ class LabWork:
 
     def _attempt(self) -> Ended:
         """One order, to its end. Raises LinkLost, Interrupted, StoreError."""
-        placed = self.link.worker(self.device)
+        placed, self.placed = self.placed or self.link.worker(self.device), None
         if placed is None:
             raise LinkLost(f"no host of the lab offers {self.device!r} now")
-        worker = placed.address
+        try:
+            return self._attempt_at(placed)
+        except LinkLost:
+            self.deliveries.forget(placed)
+            raise
+
+    def _attempt_at(self, placed: Placed) -> Ended:
         check = self.context.stop.check
-        self.link.send(worker, self.sent.files, check)
-        send_builds(self.link, worker, self.builds, check)
-        self.link.send(worker, self.references.files(check), check)
+        host = self.deliveries.host(placed)
+        self.deliveries.deliver(host, {**self.sent.files, **self.references.files(check)}, self.builds, check)
         kind = kind_here()
         words = {
             "run": self._run_id,
@@ -124,14 +132,14 @@ class LabWork:
             references=self.references.names,
         )
         self._taken, self._is_known, self._is_live = 0, False, False
-        with self.follower.following(self.device, placed) as inbox:
+        with self.follower.following(self.device, host) as inbox:
             future = self.link.submit(
                 run_order, msgspec.json.encode(order), self.device, priority(self.asked_s, kind), {ANNOTATION: words}
             )
             try:
-                return self._follow(future, worker, inbox)
+                return self._follow(future, host.address, inbox)
             except Interrupted:
-                self._end(future, worker, inbox)
+                self._end(future, host.address, inbox)
                 raise
 
     def _follow(self, future: Any, worker: str, inbox: Inbox) -> Ended:

@@ -137,14 +137,14 @@ class Link:
             answers = client.sync(call, function, *words, on_error="ignore", callback_timeout=_TIMEOUT_S)
             return list(answers.values())
         found = []
-        for worker in dict.fromkeys(self.workers().values()):
+        for worker in {placed.address for placed in self.workers().values()}:
             with suppress(LinkLost):
                 found.append(self.ask(worker, function, *words))
         return found
 
-    def workers(self) -> dict[str, str]:
-        """Device -> its worker, of those that are there. Raises LinkLost."""
-        found: dict[str, str] = self.ask_scheduler(device_workers)
+    def workers(self) -> dict[str, Placed]:
+        """Device -> where it is offered, of those that are there. Raises LinkLost."""
+        found: dict[str, Placed] = self.ask_scheduler(device_workers)
         return found
 
     def worker(self, device: str) -> Placed | None:
