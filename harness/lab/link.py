@@ -59,6 +59,11 @@ class Link:
     def __init__(self, address: LabAddress, certificates: Path | None = None) -> None:
         """Connects. Raises CallError, CannotMeasure."""
         set_up_dask()
+        from distributed.utils import LoopRunner
+
+        self._loop = LoopRunner()
+        """One thread for all clients: one after the other connects where a scheduler is away."""
+        self._loop.start()
         self.address = address
         self._security = security_of(address, certificates)
         self._lock = threading.Lock()
@@ -78,9 +83,15 @@ class Link:
             raise
 
     def _new_client(self) -> Client:
-        from distributed import Client
+        from .dask_client import LabClient
 
-        return Client(self.address.text, security=self._security, timeout=_TIMEOUT_S, set_as_default=False)
+        return LabClient(
+            self.address.text,
+            loop=self._loop.loop,
+            security=self._security,
+            timeout=_TIMEOUT_S,
+            set_as_default=False,
+        )
 
     def _connected(self) -> Client:
         with self._lock:
@@ -238,14 +249,16 @@ class Link:
         """Never raises."""
         with self._lock:
             if self._client is not None:
-                with suppress(Exception):
-                    self._client.close(timeout=2)
+                _closed(self._client)
                 self._client = None
+        with suppress(Exception):
+            self._loop.stop()
 
 
 def _closed(client: Client) -> None:
     with suppress(Exception):
         client.close(timeout=2)
+    client.status = "closed"  # where that failed, it would go on to connect
 
 
 def _within(seconds: float, connect: Callable[[], Client]) -> Client:

@@ -95,10 +95,10 @@ def allow_files() -> None:
 async def require_fit(address: LabAddress, security: object, devices: Sequence[str]) -> None:
     """Raises CannotMeasure where no scheduler of a lab answers, it has other versions, or another host offers a device
     of the same name."""
-    from distributed import Client
+    from .dask_client import LabClient
 
     try:
-        async with Client(address.text, security=security, asynchronous=True, timeout=10) as client:
+        async with LabClient(address.text, security=security, asynchronous=True, timeout=10) as client:
             there = await client.run_on_scheduler(scheduler_versions)
             taken = await client.run_on_scheduler(device_workers)
     except Exception as error:

@@ -27,6 +27,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
 }
+_QUIET: Final = ("distributed", "tornado", "asyncio", "bokeh")
 
 
 def set_up_dask() -> None:
@@ -35,6 +36,7 @@ def set_up_dask() -> None:
     import distributed  # noqa: F401 - its defaults come first
 
     dask.config.set(SETTINGS)
-    # Everything that concerns a user comes out as a sentence of ours.
-    for name in ("distributed", "tornado", "asyncio", "bokeh"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Everything that concerns a user comes out as a sentence of ours. Dask gives some loggers below these a level too.
+    for name in [*_QUIET, *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in _QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
