@@ -147,7 +147,7 @@ def test_no_certificate_outlasts_its_authority(tmp_path: Path, monkeypatch: pyte
         patch.setattr(making, "datetime", Past)
         make_certificates(tmp_path, ["desk"], 3650)
     make_certificates(tmp_path, ["rack"], 3250)
-    with pytest.raises(CallError, match="--days 3251 is longer than the authority in .* lasts"):
+    with pytest.raises(CallError, match=r"--days 3251 is longer than the authority in .* lasts"):
         make_certificates(tmp_path, ["phone"], 3251)
 
 
