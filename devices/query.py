@@ -3,7 +3,8 @@
 A query is conditions with `,` between them, all of which must hold. A condition is an attribute, an operator and a
 value: `=` equal, `!=` unequal, `~` contains, `<`, `<=`, `>`, `>=`. Case does not matter. The last four compare versions
 (6.10 is after 6.9), of a text the first one in it (`Linux 6.6.20+rpt` is 6.6.20), and sizes (`4GiB`). A value with a
-comma needs quotes. A fact that a device does not tell meets no condition, not even `!=`.
+comma, or one that begins with an operator, needs quotes. A fact that a device does not tell meets no condition, not
+even `!=`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def parse_query(text: str) -> Query:
     conditions, place = [], 0
     while True:
         match = _CONDITION.match(text, place)
-        if match is None or not match["value"].strip(" \"'"):
+        if match is None or not match["value"].strip(" \"'") or match["value"][0] in "=<>~!":
             raise InventoryError(
                 f"{text!r} is not a query at {text[place:].strip()!r}; write it as 'model~Raspberry Pi 4,kernel>=6.6'."
             )

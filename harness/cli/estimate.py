@@ -27,6 +27,7 @@ EXAMPLES = """Examples:
   bnnbench estimate suite.toml -d pi4 -d pixel        # what ab and check see, how long they take
   bnnbench estimate suite.toml -d pi4 --see 1%        # a smaller effect
   bnnbench estimate suite.toml -d pi4 --lab tls://desk:8786   # also when it can begin
+  bnnbench estimate suite.toml --lab tls://desk:8786          # of all devices of the lab
   bnnbench estimate suite.toml -d pi4 --budget 10min  # what fits, and what does not"""
 
 app = App(name="estimate", help_epilogue=EXAMPLES)
@@ -73,7 +74,8 @@ def estimate(
     effect = share(see, "--see")
     if not 0 < effect < 1:
         raise CallError(f"--see {see!r} is not an effect; write it as 2%.")
-    chosen = choose_from(candidates_at(lab, inventory), device, lambda text: print(text, file=sys.stderr))
+    every = lab is not None and not device
+    chosen = choose_from(candidates_at(lab, inventory), device, lambda text: print(text, file=sys.stderr), all=every)
     config = RunConfig(
         suite=load_suites(files or []),
         devices=chosen.devices,

@@ -51,12 +51,12 @@ def certificates(
 
     Copy FOLDER/NAME to the machine NAME, and keep FOLDER/ca where nobody else can read it.
     """
-    from ..lab.certificates import make_certificates, own_folder
+    from ..lab.certificates import make_certificates, usual_folder
     from ..lab.choose import require_extra
 
     require_extra()
     for path in make_certificates(folder, names, days):
-        print(f"{path}: copy it to that machine as {own_folder()}, readable by its owner only")
+        print(f"{path}: copy it to that machine as {usual_folder()}, readable by its owner only")
 
 
 @app.command

@@ -9,6 +9,8 @@ from bnnbench.devices.facts import DeviceFacts
 from bnnbench.results.quantity import roughly
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..lab.queue import Waiting
     from ..lab.wire import Offer
     from .terminal import Console
@@ -16,9 +18,7 @@ if TYPE_CHECKING:
 
 def print_status(offers: Mapping[str, Offer], waiting: Sequence[Waiting], console: Console) -> None:
     """A line for each device."""
-    from rich.table import Table
-
-    table = Table("device", "host", "model", "state", "waiting", box=None)
+    table = _table("device", "host", "model", "state", "waiting")
     for name, offer in offers.items():
         behind = sum(item.device == name and not item.is_running for item in waiting)
         model = DeviceFacts.from_dict(offer.facts).model if offer.facts else None
@@ -40,12 +40,17 @@ def state_of(offer: Offer) -> str:
 
 def print_queue(waiting: Sequence[Waiting], console: Console) -> None:
     """What runs and what waits, device by device."""
-    from rich.table import Table
-
     from ..lab.queue import places
 
-    table = Table("device", "run", "who", "kind", "state", "takes about", box=None)
+    table = _table("device", "run", "who", "kind", "state", "takes about")
     for item, place in places(waiting):
         takes = "-" if item.expected_s is None else roughly(item.expected_s)
         table.add_row(item.device, item.run, item.who, item.kind, place, takes)
     console.print(table if waiting else "nothing waits and nothing runs")
+
+
+def _table(*heads: str) -> Table:
+    from rich.table import Column, Table
+
+    # In a narrow terminal nothing is cut: names, ids and paths are what one copies.
+    return Table(*(Column(head, overflow="fold") for head in heads), box=None)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ..errors import CallError
+from ..errors import CallError, CannotMeasure
 from .certificates import open_certificates
 
 if TYPE_CHECKING:
     from distributed.security import Security
 
 PORT: Final = 8786
-_ADDRESS = re.compile(r"(tls|tcp)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+_HOST = r"\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?"
+_ADDRESS = re.compile(rf"(tls|tcp)://({_HOST}):([0-9]{{1,5}})")
 _LOOPBACK = "127.0.0.1"
 
 
@@ -72,3 +74,22 @@ def security_of(address: LabAddress, folder: Path | None = None) -> Security | N
         for part, path in (("cert", own.certificate), ("key", own.key))
     }
     return Security(require_encryption=True, tls_ca_file=str(own.ca), tls_min_version=ssl.TLSVersion.TLSv1_3, **pair)
+
+
+def no_lab(address: LabAddress, error: BaseException) -> CannotMeasure:
+    """What to say where no scheduler of a lab answers."""
+    while error.__cause__ is not None:  # Dask wraps what went wrong in what failed because of it
+        error = error.__cause__
+    return CannotMeasure(
+        f"no lab answers at {address.text}: start one there with bnnbench lab start, with certificates of the same "
+        f"authority as this machine's ({_in_words(error).rstrip('.')})."
+    )
+
+
+def _in_words(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:200]
+    if isinstance(error, OSError) and said:
+        return said
+    if isinstance(error, TimeoutError | CancelledError):
+        return "there was no answer in time"
+    return f"what answers is not the scheduler of a lab: {said or type(error).__name__}"

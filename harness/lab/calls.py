@@ -89,10 +89,14 @@ async def missing_files(names: list[str], dask_worker: Worker) -> list[str]:
 
 
 async def receive_file(name: str, sender: str, offset: int, data: bytes, is_last: bool, dask_worker: Worker) -> bool:
-    """A piece of a file; False while something is timed on the host, where nothing is written then."""
+    """A piece of a file; False while something is timed on the host, where nothing is written then.
+    Raises CannotMeasure where nothing can be written."""
     host = host_of(dask_worker)
     work = partial(receive, host.files, name, sender, offset, data, is_last=is_last)
-    return await asyncio.to_thread(host.when_quiet, work)
+    try:
+        return await asyncio.to_thread(host.when_quiet, work)
+    except OSError as error:
+        raise host.cannot_keep(error) from None
 
 
 def scheduler_versions() -> dict[str, str]:

@@ -41,8 +41,12 @@ class Certificates:
 
 def own_folder() -> Path:
     """Where a machine's certificates are unless a user says otherwise."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else usual_folder()
+
+
+def usual_folder() -> Path:
+    """Where they are on a machine that has no variable for them."""
     import platformdirs
 
     return Path(platformdirs.user_config_dir("bnnbench")) / "lab"
@@ -99,12 +103,13 @@ def make_certificates(folder: Path, names: Sequence[str], days: int = 365) -> li
     for name in names:
         if name in ("", ".", "..", _CA_FOLDER) or "/" in name or not name.isprintable() or name.startswith("-"):
             raise CallError(f"{name!r} cannot name a machine's folder: give a host name.")
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):
             raise CallError(f"{folder / name} exists already: remove it first, to make this machine's anew.")
     if not 1 <= days <= _CA_DAYS:
         raise CallError(f"--days {days} is not between 1 and {_CA_DAYS}.")
     try:
         ca, ca_key = _authority(folder / _CA_FOLDER)
+        _require_lasting(ca, folder / _CA_FOLDER, days)
         return [_pair(folder / name, name, days, ca, ca_key) for name in dict.fromkeys(names)]
     except OSError as error:
         raise CallError(f"{error.filename or folder} cannot be written ({error.strerror}): name a folder.") from None
@@ -115,16 +120,32 @@ def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateK
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    if (folder / _CA_KEY).is_file():
-        key = serialization.load_pem_private_key((folder / _CA_KEY).read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise CallError(f"{folder / _CA_KEY} is no key of this program: name another folder.")
-        return x509.load_pem_x509_certificate((folder / CA).read_bytes()), key
+    there = [(folder / name).is_file() for name in (CA, _CA_KEY)]
+    if any(there) and not all(there):
+        raise CallError(f"{folder} has only one of {CA} and {_CA_KEY}: copy the other there, or name another folder.")
+    if all(there):
+        try:
+            key = serialization.load_pem_private_key((folder / _CA_KEY).read_bytes(), None)
+            own = x509.load_pem_x509_certificate((folder / CA).read_bytes())
+        except (ValueError, TypeError) as error:  # TypeError: it has a password
+            raise CallError(f"{folder} holds no usable authority ({error}): name another folder.") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != own.public_key():
+            raise CallError(f"{folder / _CA_KEY} is not the key of {folder / CA}: name another folder.")
+        return own, key
     key = ec.generate_private_key(ec.SECP256R1())
     own = _signed("bnnbench lab", key, "bnnbench lab", key, _CA_DAYS, is_ca=True)
     _write(folder / _CA_KEY, _pem(key))
     _write(folder / CA, own.public_bytes(serialization.Encoding.PEM))
     return own, key
+
+
+def _require_lasting(ca: x509.Certificate, folder: Path, days: int) -> None:
+    left = (ca.not_valid_after_utc - datetime.now(UTC)).days
+    if days > left + 1:  # it may have begun today
+        raise CallError(
+            f"--days {days} is longer than the authority in {folder} lasts, until {ca.not_valid_after_utc:%Y-%m-%d}: "
+            "give fewer days, or name a new folder."
+        )
 
 
 def _pair(folder: Path, name: str, days: int, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey) -> Path:

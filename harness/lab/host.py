@@ -144,6 +144,15 @@ class Host:
             progress=running.outbox.progress() if running else None,
         )
 
+    def cannot_keep(self, error: Exception) -> CannotMeasure:
+        """What to tell a client where its records or files cannot be written here."""
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).rstrip(".")
+        return CannotMeasure(
+            f"the lab host {self.name!r} cannot write to {self.folder} ({reason}): make it writable or free space, or "
+            "join with another --folder."
+        )
+
     def quarantine(self, device: str, reason: str) -> str:
         """For wrong outputs, whatever another host's devices have shown; a sentence. Raises CannotMeasure."""
         try:

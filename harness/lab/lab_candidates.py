@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bnnbench.devices.closest import closest
 from bnnbench.devices.facts import DeviceFacts
+from bnnbench.devices.inventory import LOCAL
 from bnnbench.devices.query import is_query, parse_query
 from bnnbench.devices.selecting import Selected, Tell, asked_for
 from bnnbench.devices.spec import DeviceSpec, parse_entry
@@ -118,6 +119,8 @@ def spec_of(name: str, offers: Mapping[str, Offer], address: str, pools: Sequenc
     if name not in offers:
         offered = (", ".join(offers) or "none") + (f", and the pools {', '.join(pools)}" if pools else "")
         near = closest(name, (*offers, *pools))
+        if name == LOCAL.name and not near:
+            near = ", which is meant without --device: name some, or take --any N or --all"
         raise CallError(f"the lab at {address} has no device {name!r}{near}; it offers {offered}.")
     return parse_entry(Path("the lab's inventory"), name, dict(offers[name].entry))
 

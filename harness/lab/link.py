@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CallError, CannotMeasure, HarnessError
-from .address import LabAddress, security_of
+from .address import LabAddress, no_lab, security_of
 from .calls import (
     cancel_run,
     device_workers,
@@ -31,8 +31,8 @@ from .calls import (
 from .files import CHUNK_BYTES, place_of, receive
 from .queue import Choice, Waiting
 from .reference_calls import read_file
-from .services import no_lab, require_versions
 from .settings import set_up_dask
+from .versions import require_versions
 from .wire import Offer, Placed
 
 if TYPE_CHECKING:
@@ -61,18 +61,17 @@ class Link:
         set_up_dask()
         from distributed.utils import LoopRunner
 
-        self._loop = LoopRunner()
-        """One thread for all clients: one after the other connects where a scheduler is away."""
-        self._loop.start()
         self.address = address
         self._security = security_of(address, certificates)
+        # One thread for all clients: one after the other connects where a scheduler is away.
+        self._loop = LoopRunner()
+        self._loop.start()
         self._lock = threading.Lock()
         # Each question that is asked beside others has a connection of its own, and a handshake.
         self._asking = threading.Semaphore(_AT_ONCE)
         self._client: Client | None = None
         try:
-            client = self._connected()
-            there = client.run_on_scheduler(scheduler_versions)
+            there = self.ask_scheduler(scheduler_versions)
         except Exception as error:
             self.close()
             raise no_lab(address, error) from None
@@ -83,7 +82,7 @@ class Link:
             raise
 
     def _new_client(self) -> Client:
-        from .dask_client import LabClient
+        from .dask_nodes import LabClient
 
         return LabClient(
             self.address.text,
@@ -187,14 +186,18 @@ class Link:
 
     def cancel(self, beginning: str) -> str:
         """Takes a run off its devices; its id. Raises LinkLost, CallError for one that is not there."""
-        ids = sorted({item.run for item in self.queue() if item.run.startswith(beginning)})
-        if len(ids) != 1:
-            listed = ", ".join(ids) or "none"
-            raise CallError(f"{beginning!r} begins the id of no run, or of several, in this lab: {listed}.")
+        runs = sorted({item.run for item in self.queue()})
+        ids = [run for run in runs if beginning and run.startswith(beginning)]
+        if not ids:
+            listed = ", ".join(runs) or "none"
+            raise CallError(f"no run in this lab has an id that begins with {beginning!r}; there are: {listed}.")
+        if len(ids) > 1 and beginning not in ids:
+            raise CallError(f"{beginning!r} begins the ids of several runs; write more of one: {', '.join(ids)}.")
+        run = beginning if beginning in ids else ids[0]
         who = f"{getpass.getuser()}@{platform.node()}"
-        self.ask_scheduler(cancel_run, ids[0], who)
-        self.ask_all(end_session, ids[0], None, "cancelled", who)
-        return ids[0]
+        self.ask_scheduler(cancel_run, run, who)
+        self.ask_all(end_session, run, None, "cancelled", who)
+        return run
 
     def send(self, worker: str, files: Mapping[str, Path], check: Callable[[], None] = lambda: None) -> None:
         """The files that its host lacks; `check` raises what ends it. Raises LinkLost, OSError, CannotMeasure."""

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import CallError, CannotMeasure
-from .address import LabAddress, security_of
-from .calls import device_workers, resource_of, scheduler_versions
+from .address import LabAddress, no_lab, security_of
+from .calls import resource_of
 from .host import Host
+from .link import Link
 from .settings import set_up_dask
-from .versions import differing, own_versions
 
 Tell = Callable[[str], None]
 _LOOK_S: Final = 1.0
@@ -31,19 +31,22 @@ def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) 
     security = security_of(address, certificates)
 
     async def serve() -> None:
-        from distributed import Scheduler
+        from .dask_nodes import LabScheduler
 
         try:
-            scheduler = Scheduler(
+            scheduler = LabScheduler(
                 protocol=address.scheme, host=address.host, port=address.port, security=security, dashboard=False
             )
             async with scheduler:
                 tell(f"the lab listens at {address.scheme}://{address.host}:{scheduler.port} (Ctrl-C ends it)")
                 await _interrupted()
                 await scheduler.close(reason="ended by its user")
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # Dask wraps one in the other
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError):
+                raise
             raise CallError(
-                f"{address.text} cannot be listened at ({error.strerror or error}): choose another --port or --host."
+                f"{address.text} cannot be listened at ({cause.strerror or cause}): choose another --port or --host."
             ) from None
 
     asyncio.run(serve())
@@ -54,6 +57,7 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
     set_up_dask()
     allow_files()
     security = security_of(address, certificates)
+    require_fit(address, certificates, list(host.devices))  # before any device is asked
     for name in host.devices:
         host.look(name)
         if trouble := host.devices[name].trouble:
@@ -64,7 +68,6 @@ def serve_host(host: Host, address: LabAddress, certificates: Path | None, tell:
         # Sessions are begun in these threads: they must not wait behind what else is done in them.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS + 2 * len(host.devices)))
         groups = host.machines()
-        await require_fit(address, security, [name for group in groups for name in group])
         # One worker for each machine: then no device waits for another one's turn.
         keeping = [asyncio.ensure_future(_keep_worker(host, names, address, security, tell)) for names in groups]
         watching = asyncio.ensure_future(_watch(host))
@@ -92,51 +95,29 @@ def allow_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def require_fit(address: LabAddress, security: object, devices: Sequence[str]) -> None:
-    """Raises CannotMeasure where no scheduler of a lab answers, it has other versions, or another host offers a device
-    of the same name."""
-    from .dask_client import LabClient
-
+def require_fit(address: LabAddress, certificates: Path | None, devices: Sequence[str]) -> None:
+    """Raises CallError, and CannotMeasure where no scheduler of a lab answers, it has other versions, or another host
+    offers a device of the same name."""
+    link = Link(address, certificates)
     try:
-        async with LabClient(address.text, security=security, asynchronous=True, timeout=10) as client:
-            there = await client.run_on_scheduler(scheduler_versions)
-            taken = await client.run_on_scheduler(device_workers)
-    except Exception as error:
-        raise no_lab(address, error) from None
-    require_versions(address, there)
+        taken = link.workers()
+    finally:
+        link.close()
     if both := sorted(set(taken) & set(devices)):
         raise CannotMeasure(
             f"{', '.join(both)}: another host of the lab offers a device of this name; rename it in one inventory."
         )
 
 
-def require_versions(address: LabAddress, there: dict[str, str]) -> None:
-    """Raises CannotMeasure when this process cannot work with the scheduler's."""
-    if different := differing(own_versions(), there):
-        raise CannotMeasure(f"the lab at {address.text} has other versions: {different}; install the same ones.")
-
-
-def no_lab(address: LabAddress, error: BaseException) -> CannotMeasure:
-    """What to say where no scheduler of a lab answers."""
-    while error.__cause__ is not None:  # Dask wraps what went wrong in what failed because of it
-        error = error.__cause__
-    said = " ".join(str(error).split())[:200] or type(error).__name__
-    return CannotMeasure(
-        f"no lab answers at {address.text}: start one there with bnnbench lab start, with certificates of the same "
-        f"authority as this machine's ({said.rstrip('.')})."
-    )
-
-
 async def _keep_worker(host: Host, names: Sequence[str], address: LabAddress, security: object, tell: Tell) -> None:
     """A worker while there is a scheduler, and a new one when there is again: Dask's ends with its scheduler."""
-    from distributed import Worker
-
+    from .dask_nodes import LabWorker
     from .plugin import HostPlugin
 
     is_joined = True
     while True:
         try:
-            worker = Worker(
+            worker = LabWorker(
                 address.text,
                 security=security,
                 nthreads=1,

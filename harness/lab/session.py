@@ -11,6 +11,7 @@ from typing import Final
 
 from bnnbench.devices.errors import Unreachable
 from bnnbench.devices.quarantine import require_fit
+from bnnbench.results.errors import StoreError
 from bnnbench.results.records import DeviceEvent
 from bnnbench.results.same_machine import difference, rebooted
 from bnnbench.results.store.runs import RunWriter, Store
@@ -43,10 +44,18 @@ def session_for(host: Host, order: Order) -> HostedSession:
             return old
         before = [each for each in host.sessions.values() if each.device in host.beside(order.device)]
         outbox = Outbox(changed=partial(host.changes.tell, order.record.run_id))
-        new = HostedSession(*key, work=lambda session: _work(host, session, order, before), outbox=outbox)
+        new = HostedSession(*key, work=lambda session: _kept(host, session, order, before), outbox=outbox)
         host.sessions[key] = new
         new.start()
         return new
+
+
+def _kept(host: Host, session: HostedSession, order: Order, before: Sequence[HostedSession]) -> Ended:
+    """As `_work`; a full disk of this host is no fault, and concerns this session only."""
+    try:
+        return _work(host, session, order, before)
+    except StoreError as error:
+        raise host.cannot_keep(error) from error
 
 
 def _work(host: Host, session: HostedSession, order: Order, before: Sequence[HostedSession]) -> Ended:

@@ -10,6 +10,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "distributed.scheduler.allowed-failures": 0,  # whoever asked decides whether to ask again
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.scheduler.worker-ttl": "60s",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.scheduler.reuse-broadcast-comm": True,  # no TLS handshake for every poll
     "distributed.comm.timeouts.connect": "5s",
     "distributed.comm.compression": None,

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from ..errors import CannotMeasure
+from .address import LabAddress
+
 PACKAGES: Final = ("bnnbench", "distributed", "dask", "cloudpickle", "msgpack", "msgspec", "numpy")
 
 
@@ -26,3 +29,9 @@ def differing(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
     pairs = {name: (here.get(name, "none"), there.get(name, "none")) for name in [*here, *there]}
     words = [f"{name} {mine} here and {theirs} there" for name, (mine, theirs) in pairs.items() if mine != theirs]
     return ", ".join(words) or None
+
+
+def require_versions(address: LabAddress, there: Mapping[str, str]) -> None:
+    """Raises CannotMeasure when this process cannot work with the scheduler's."""
+    if different := differing(own_versions(), there):
+        raise CannotMeasure(f"the lab at {address.text} has other versions: {different}; install the same ones.")

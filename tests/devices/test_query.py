@@ -70,6 +70,9 @@ def test_which_devices_are_asked_for(query: str, is_met: bool) -> None:
         ("soc=a model~b,kernel", "is not a query at 'kernel'"),
         ('soc="a', "is not a query"),
         ("soc==a b'c", "is not a query"),
+        ("soc==bcm2712", "is not a query at 'soc==bcm2712'; write it as"),
+        ("cpus>>3", "is not a query at 'cpus>>3'"),
+        ("soc=a,kernel=>6.6", "is not a query at 'kernel=>6.6'"),
         ("kernel>=new", "'new' is neither a version nor a number to compare with kernel"),
     ],
 )
@@ -129,3 +132,7 @@ def test_any_text_is_a_query_or_an_error_of_the_inventory(text: str) -> None:
 def test_an_address_with_an_operator_stays_an_address() -> None:
     assert not is_query("adb://a=b")
     assert parse_url("adb://a=b").serial == "a=b"
+
+
+def test_a_value_that_begins_with_an_operator_is_quoted() -> None:
+    assert parse_query("model='=x'").conditions[0].value == "=x"

@@ -235,7 +235,12 @@ def test_any_leaves_out_what_cannot_be_had() -> None:
         ),
         (["sok=x"], {}, InventoryError, "there is no attribute 'sok' (did you mean 'soc'?)"),
         (["pi4"], {}, CallError, f"the lab at {ADDRESS} has no device 'pi4'"),
-        ([], {}, CallError, "has no device 'local'"),
+        (
+            [],
+            {},
+            CallError,
+            "has no device 'local', which is meant without --device: name some, or take --any N or --all",
+        ),
         (["soc=bcm2711"], {"any": 3}, CallError, "--any 3 asks for more devices than there are"),
         (["soc=bcm2711"], {"any": 0}, CallError, "--any 0 is less than 1"),
         ([], {"any": 1, "all": True}, CallError, "give one of them"),

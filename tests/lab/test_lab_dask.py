@@ -34,7 +34,7 @@ def test_a_client_that_could_not_connect_is_only_forgotten() -> None:
     """Dask's is closed where it is collected, which can wait for ever."""
     from distributed.utils import LoopRunner
 
-    from bnnbench.harness.lab.dask_client import LabClient
+    from bnnbench.harness.lab.dask_nodes import LabClient
 
     closed = []
 

@@ -27,8 +27,8 @@ from bnnbench.harness.lab.files import missing, named_by_content, named_by_place
 from bnnbench.harness.lab.host import Host
 from bnnbench.harness.lab.hosted import HostedSession, Outbox
 from bnnbench.harness.lab.queue import HEAD_START_S, Waiting, in_order, kind_here, place, priority
-from bnnbench.harness.lab.services import allow_files, require_versions
-from bnnbench.harness.lab.versions import differing, own_versions
+from bnnbench.harness.lab.services import allow_files
+from bnnbench.harness.lab.versions import differing, own_versions, require_versions
 from bnnbench.harness.lab.wire import Ended, Heard, News, Placed, identity, own_part, to_entry, to_line
 from bnnbench.harness.plan.config import RunConfig
 from bnnbench.harness.suite.tables import ModelTable, Suite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -133,3 +134,9 @@ def test_status_and_an_empty_queue(lab: Lab) -> None:
     done = user.run("lab", "cancel", lab.address, "2026")
     assert done.returncode == 2
     assert "no run" in one_sentence(done.stderr)
+
+
+def test_an_estimate_without_devices_is_of_all_that_the_lab_has(lab: Lab) -> None:
+    done = lab.user("eve").run("estimate", "small.toml", "--lab", lab.address, "--store", "store", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {case["device"] for case in json.loads(done.stdout)["cases"]} == {"board", "desk"}

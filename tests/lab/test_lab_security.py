@@ -6,16 +6,18 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bnnbench.harness.errors import CallError
+from bnnbench.harness.errors import CallError, CannotMeasure
 from bnnbench.harness.lab import certificates as making
+from bnnbench.harness.lab import link
 from bnnbench.harness.lab.address import listening, parse_address
 from bnnbench.harness.lab.certificates import make_certificates, open_certificates
+from bnnbench.harness.lab.services import require_fit
 from tests.devices.sshd import _free_port
 from tests.harness.bench import one_sentence
 from tests.lab.labs import Lab
@@ -117,6 +119,47 @@ def test_what_is_made_is_readable_by_its_owner_only_and_never_overwritten(tmp_pa
         make_certificates(tmp_path / "all", ["x"], 0)
 
 
+def test_an_authority_that_is_not_whole_makes_nothing(tmp_path: Path) -> None:
+    folder, other = tmp_path / "all", tmp_path / "other"
+    make_certificates(folder, ["desk"])
+    make_certificates(other, ["desk"])
+    ca, key = folder / "ca" / making.CA, folder / "ca/ca-key.pem"
+    whole = ca.read_bytes()
+    ca.write_bytes((other / "ca" / making.CA).read_bytes())
+    with pytest.raises(CallError, match=r"ca-key\.pem is not the key of .*ca\.pem"):
+        make_certificates(folder, ["rack"])
+    ca.write_text("nothing")
+    with pytest.raises(CallError, match="holds no usable authority"):
+        make_certificates(folder, ["rack"])
+    ca.unlink()
+    with pytest.raises(CallError, match=r"has only one of ca\.pem and ca-key\.pem"):
+        make_certificates(folder, ["rack"])
+    ca.write_bytes(whole)
+    key.unlink()
+    with pytest.raises(CallError, match=r"has only one of ca\.pem and ca-key\.pem"):
+        make_certificates(folder, ["rack"])
+    assert not key.exists()  # a new key would be of another authority than the machines' certificates
+    assert not (folder / "rack").exists()
+
+
+def test_no_certificate_outlasts_its_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "datetime", Past)
+        make_certificates(tmp_path, ["desk"], 3650)
+    make_certificates(tmp_path, ["rack"], 3250)
+    with pytest.raises(CallError, match=r"--days 3251 is longer than the authority in .* lasts"):
+        make_certificates(tmp_path, ["phone"], 3251)
+
+
+def test_where_certificates_belong_is_told_by_no_variable_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv(making.VARIABLE, str(tmp_path / "mine"))
+    assert making.own_folder() == tmp_path / "mine"
+    assert making.usual_folder() == tmp_path / "bnnbench/lab"
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
@@ -128,6 +171,9 @@ def test_what_is_made_is_readable_by_its_owner_only_and_never_overwritten(tmp_pa
         ("tls://lab.local:65536", "not the address of a lab"),
         ("https://lab.local:8786", "not the address of a lab"),
         ("tls://a b:8786", "not the address of a lab"),
+        ("tls://..:8786", "not the address of a lab"),
+        ("tls://lab..local:8786", "not the address of a lab"),
+        (f"tls://{'a' * 64}:8786", "not the address of a lab"),
     ],
 )
 def test_wrong_addresses(text: str, match: str) -> None:
@@ -170,6 +216,49 @@ def test_a_scheduler_that_answers_rubbish_is_one_sentence(lab: Lab, rubbish: int
     done = lab.user("lost").run("lab", "status", f"{scheme}://127.0.0.1:{rubbish}", timeout=60)
     assert done.returncode == 3, done.stderr
     assert "no lab answers at" in one_sentence(done.stderr)
+
+
+@contextmanager
+def encrypted(certificates: Path, answer: bytes | None) -> Iterator[int]:
+    """A port of somebody who has a certificate of the lab and answers rubbish, or None: nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(certificates / making.CERTIFICATE), str(certificates / making.KEY))
+    listener, kept = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                with suppress(OSError):
+                    kept.append(context.wrap_socket(near, server_side=True))
+                    kept[-1].sendall(answer or b"")
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        for each in (listener, *kept):
+            each.close()
+
+
+def test_rubbish_from_a_certified_scheduler_is_one_sentence(lab: Lab) -> None:
+    with encrypted(lab.certificates, b"\xff" * 4096) as port:
+        done = lab.user("lost").run("lab", "status", f"tls://127.0.0.1:{port}", timeout=60)
+    assert done.returncode == 3
+    assert "what answers is not the scheduler of a lab" in one_sentence(done.stderr)
+    assert len(done.stderr.splitlines()) == 1  # and nothing of Dask's
+
+
+def test_a_host_does_not_wait_for_a_scheduler_that_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_TIMEOUT_S", 0.2)
+    (own,) = make_certificates(tmp_path, ["desk"])
+    with (
+        encrypted(own, None) as port,
+        pytest.raises(CannotMeasure, match=r"no lab answers at .*\(there was no answer in time\)"),
+    ):
+        require_fit(parse_address(f"tls://127.0.0.1:{port}"), own, ["desk"])
 
 
 @pytest.mark.slow
