@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bnnbench.harness.errors import CallError, CannotMeasure
@@ -17,7 +18,7 @@ from bnnbench.harness.lab import certificates as making
 from bnnbench.harness.lab import link
 from bnnbench.harness.lab.address import listening, parse_address
 from bnnbench.harness.lab.certificates import make_certificates, open_certificates
-from bnnbench.harness.lab.services import require_fit
+from bnnbench.harness.lab.services import require_fit, serve_scheduler
 from tests.devices.sshd import _free_port
 from tests.harness.bench import one_sentence
 from tests.lab.labs import Lab
@@ -266,3 +267,36 @@ def test_no_scheduler_is_one_sentence(lab: Lab) -> None:
     done = lab.user("alone").run("run", "small.toml", "-d", "x", "--lab", f"tcp://127.0.0.1:{_free_port()}", timeout=60)
     assert done.returncode == 3, done.stderr
     assert "no lab answers at" in one_sentence(done.stderr)
+
+
+def test_nothing_listens_that_answers_without_a_certificate(lab: Lab) -> None:
+    """Every port of every process of the lab: Dask would open HTTP servers beside its own."""
+    ports = {
+        (name, socket_.laddr.port)
+        for name, process in lab.processes.items()
+        for socket_ in psutil.Process(process.pid).net_connections("tcp")
+        if socket_.status == psutil.CONN_LISTEN
+    }
+    by_process = {name: {port for own, port in ports if own == name} for name in lab.processes}
+    assert {name: len(found) for name, found in by_process.items()} == {"scheduler": 1, "near": 1, "far": 1}
+    assert by_process["scheduler"] == {lab.port}
+    for name, port in ports:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, suppress(OSError):
+            plain.sendall(b"GET /json/identity.json HTTP/1.0\r\n\r\n")
+            assert not answer(plain).startswith(b"HTTP/"), name
+
+
+def answer(plain: socket.socket) -> bytes:
+    """All of it, until the other end closes."""
+    found = b""
+    with suppress(OSError):
+        while data := plain.recv(4096):
+            found += data
+    return found
+
+
+def test_a_port_that_is_taken_is_one_sentence(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    address = parse_address(lab.address)
+    with pytest.raises(CallError, match=r"cannot be listened at \(Address already in use\): choose another --port"):
+        serve_scheduler(address, lab.certificates, lambda _: None)
+    assert capfd.readouterr().err == ""
