@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .examples import give_own_examples
-from .options import DebugOption, InventoryOption, WaitOption
+from .options import DebugOption, InventoryOption, JsonOption, WaitOption
 
 app = App(
     name="lab",
@@ -124,6 +124,7 @@ def status(
         bool, Parameter(negative="", show_default=False, help="Show it anew every 2 seconds, until Ctrl-C.")
     ] = False,
     certificates: CertificatesOption = None,
+    json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show the devices of a lab: what they are, and who has them."""
@@ -132,15 +133,24 @@ def status(
     require_extra()
     import time
 
+    from ..errors import CallError
     from ..lab.address import parse_address
     from ..lab.link import Link
+    from .documents.document import text_of
+    from .documents.lab import status_document
     from .lab_table import print_status
     from .terminal import Console
+
+    if live and json:
+        raise CallError("--live shows a table and --json prints one document: leave one of them out.")
 
     link, console = Link(parse_address(address), certificates), Console()
     try:
         while True:
             offers, waiting = link.offers(), link.queue()
+            if json:
+                print(text_of(status_document(offers, waiting)))
+                return
             if live and console.is_terminal:
                 console.clear()
             print_status(offers, waiting, console)
@@ -152,19 +162,32 @@ def status(
 
 
 @app.command
-def queue(address: AddressArgument, /, *, certificates: CertificatesOption = None, debug: DebugOption = False) -> None:
+def queue(
+    address: AddressArgument,
+    /,
+    *,
+    certificates: CertificatesOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
     """Show what the devices of a lab have to do, the next first."""
     from ..lab.choose import require_extra
 
     require_extra()
     from ..lab.address import parse_address
     from ..lab.link import Link
+    from .documents.document import text_of
+    from .documents.lab import queue_document
     from .lab_table import print_queue
     from .terminal import Console
 
     link = Link(parse_address(address), certificates)
     try:
-        print_queue(link.queue(), Console())
+        waiting = link.queue()
+        if json:
+            print(text_of(queue_document(waiting)))
+        else:
+            print_queue(waiting, Console())
     finally:
         link.close()
 

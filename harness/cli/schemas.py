@@ -36,6 +36,8 @@ SCHEMAS: dict[str, Row] = {
     "engines-list": Row("engines list", f"{_IN}.engines:EngineList"),
     "estimate": Row("estimate", f"{_IN}.estimate:EstimateDocument"),
     "eval": Row("eval", f"{_IN}.runs:EvaluationDocument"),
+    "lab-queue": Row("lab queue", f"{_IN}.lab:LabQueue"),
+    "lab-status": Row("lab status", f"{_IN}.lab:LabStatus"),
     "model-diff": Row("model diff", f"{_IN}.diff:DiffDocument"),
     "model-info": Row("model info", f"{_IN}.engines:ModelInfo"),
     "model-lint": Row("model lint", f"{_IN}.lint:LintDocument"),

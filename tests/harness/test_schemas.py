@@ -68,6 +68,8 @@ ELSEWHERE = {
     "devices-calibrate",
     "devices-check",
     "devices-restore",
+    "lab-queue",
+    "lab-status",
     "query",
     "selftest",
 }

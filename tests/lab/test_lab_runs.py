@@ -11,6 +11,7 @@ import pytest
 from bnnbench.results.store.runs import StoredRun
 from tests.harness.bench import Bench, one_sentence
 from tests.harness.replaying import replayed
+from tests.harness.test_schemas import check as check_schema
 from tests.lab.labs import Lab
 
 MUST_DIFFER = {"run_id", "created", "command", "suite.lab", "suite.inventory", "suite.inventory_given"}
@@ -131,6 +132,18 @@ def test_status_and_an_empty_queue(lab: Lab) -> None:
     assert [line.split()[:2] for line in done.stdout.splitlines()[1:]] == [["board", "far"], ["desk", "near"]]
     assert done.stdout.count("free") == 2
     assert "nothing waits" in user.run("lab", "queue", lab.address).stdout
+    status = check_schema("lab-status", user.run("lab", "status", lab.address, "--json").stdout)
+    assert [(one["device"], one["host"], one["state"], one["waiting"]) for one in status["devices"]] == [
+        ("board", "far", "free", 0),
+        ("desk", "near", "free", 0),
+    ]
+    assert all(one["facts"]["boot_id"] for one in status["devices"])
+    assert check_schema("lab-queue", user.run("lab", "queue", lab.address, "--json").stdout) == {
+        "schema": 1,
+        "queue": [],
+    }
+    both = user.run("lab", "status", lab.address, "--live", "--json")
+    assert (both.returncode, one_sentence(both.stderr).count("--live")) == (2, 1)
     done = user.run("lab", "cancel", lab.address, "2026")
     assert done.returncode == 2
     assert "no run" in one_sentence(done.stderr)
