@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,9 @@ class ForkServer:
     """Executes commands, one at a time."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen([sys.executable, "-P", __file__], stdin=pipe, stdout=pipe, bufsize=0)
 
@@ -40,14 +44,23 @@ class ForkServer:
         with tempfile.TemporaryDirectory() as results:
             request = {"words": words, "folder": str(folder), "environment": environment, "results": results}
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            pid = self._answer()
-            if not select.select([self._process.stdout], [], [], timeout)[0]:
-                os.kill(pid, signal.SIGKILL)
-                self._answer()
-                raise subprocess.TimeoutExpired(words, timeout)
+            pid = None
+            try:
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                pid = self._answer()
+                if not select.select([self._process.stdout], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(words, timeout)
+                status = self._answer()
+            except BaseException:  # also a test's own limit: then an answer may be left, and be taken for the next one
+                self._process.kill()
+                self._process.wait()
+                if pid is not None:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                self._start()
+                raise
             out, err = (Path(results, name) for name in ("out", "err"))
-            return subprocess.CompletedProcess(words, self._answer(), out.read_text(), err.read_text())
+            return subprocess.CompletedProcess(words, status, out.read_text(), err.read_text())
 
     def _answer(self) -> int:
         assert self._process.stdout is not None

@@ -41,6 +41,24 @@ def test_one_that_takes_too_long_is_killed_and_the_next_one_works(bench: Bench) 
     assert bench.run("--version").returncode == 0
 
 
+@pytest.mark.parametrize("waits_for", ["its pid", "its end"])
+def test_a_test_that_is_cut_off_leaves_no_answer_to_the_next_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    """As a test's own time limit does, whatever the test waits for."""
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        place = {"its pid": "ForkServer._answer", "its end": "select.select"}[waits_for]
+        patch.setattr(f"tests.harness.forked.{place}", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            bench.run("run", "--no-such-option")  # 2
+    assert bench.run("--version").returncode == 0
+    assert bench.run("runs", "--store", "none").returncode == 2
+
+
 def test_what_python_reads_when_it_starts_is_not_forked(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('this Python has just started')")
     assert "just started" not in bench.run("--version").stdout
