@@ -157,12 +157,12 @@ def _result(run: StoredRun, case: CaseRecord, gate: Gate | None, invocations: li
             case, status, reason, build, isa, code, arena_bytes=arena, figures=figures, intervals=intervals
         )
     latency = level([statistics.median(item.samples_ns) for item in timed])
-    beyond = beyond_roof(case, latency.value, [peak for peak in run.peaks if peak.device == case.device])
+    beyond = beyond_roof(case, latency.value, run.peaks_of(case.device))
     if beyond is not None:
         (status, reason), code = beyond, None
     if status not in _TIMED:
         return CaseResult(case, status, reason, build, isa)
-    grade, doubts = trust(gate, timed, [event for event in run.events if event.device == case.device])
+    grade, doubts = trust(gate, timed, run.events_of(case.device))
     return CaseResult(
         case,
         status,
@@ -238,7 +238,7 @@ def _unfinished(run: StoredRun, case: CaseRecord, status: Status, what: str) -> 
 
 
 def _loss(run: StoredRun, case: CaseRecord) -> str | None:
-    events = [event for event in run.events if event.device == case.device and event.kind in _LOSING_EVENTS]
+    events = [event for event in run.events_of(case.device) if event.kind in _LOSING_EVENTS]
     return events[-1].message if events else None
 
 

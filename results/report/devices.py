@@ -51,8 +51,8 @@ def devices_of(run: StoredRun, context: PageContext) -> list[Device]:
             emulated=run.record.emulated(name),
             facts=facts(run.record.devices.get(name, {})),
             calibration=_calibration(run, name, context),
-            roofs=[_roof(peak) for peak in _best(peak for peak in run.peaks if peak.device == name)],
-            events=[event for event in run.events if event.device == name],
+            roofs=[_roof(peak) for peak in _best(run.peaks_of(name))],
+            events=run.events_of(name),
         )
         for name in used
     ]

@@ -89,8 +89,8 @@ def _summary(run: StoredRun, device: str, fingerprint: str) -> DeviceRun:
         fingerprint=fingerprint,
         celsius=_spread(celsius),
         clock_hz=_spread(clocks),
-        findings=[Finding(event.kind, event.message[:_MOST_TEXT]) for event in run.events if event.device == device],
-        peaks=[peak for peak in run.peaks if peak.device == device and not run.record.emulated(device)],
+        findings=[Finding(event.kind, event.message[:_MOST_TEXT]) for event in run.events_of(device)],
+        peaks=[] if run.record.emulated(device) else run.peaks_of(device),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -117,6 +118,24 @@ class StoredRun:
     def events(self) -> list[DeviceEvent]:
         """What happened to the devices."""
         return [entry for entry in self.entries if isinstance(entry, DeviceEvent)]
+
+    def peaks_of(self, device: str) -> list[Peak]:
+        """Those of one device."""
+        return self._by_device[0].get(device, [])
+
+    def events_of(self, device: str) -> list[DeviceEvent]:
+        """Those of one device."""
+        return self._by_device[1].get(device, [])
+
+    @cached_property
+    def _by_device(self) -> tuple[dict[str, list[Peak]], dict[str, list[DeviceEvent]]]:
+        peaks: dict[str, list[Peak]] = {}
+        events: dict[str, list[DeviceEvent]] = {}
+        for peak in self.peaks:
+            peaks.setdefault(peak.device, []).append(peak)
+        for event in self.events:
+            events.setdefault(event.device, []).append(event)
+        return peaks, events
 
     @property
     def end(self) -> RunEnd | None:
