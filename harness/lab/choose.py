@@ -10,6 +10,7 @@ import msgspec
 from bnnbench.devices.inventory import open_inventory
 
 from ..bench.candidates import Candidates, InventoryCandidates
+from ..errors import CallError
 from ..plan.config import RunConfig
 from ..run.hosts import Hosts, ThisHost
 
@@ -29,6 +30,8 @@ def candidates_at(lab: str | None, inventory: Path | None) -> Candidates:
     and for a lab CallError, CannotMeasure."""
     if lab is None:
         return InventoryCandidates(open_inventory(inventory))
+    if inventory is not None:
+        raise CallError("--inventory names devices of this machine, and --lab has those of its hosts: leave one out.")
     require_extra()
     from .address import parse_address
     from .lab_candidates import LabCandidates
@@ -59,8 +62,6 @@ def hosts_at(lab: str | None) -> Callable[[RunConfig], Hosts]:
 def require_extra() -> None:
     """Raises CallError."""
     from importlib.util import find_spec
-
-    from ..errors import CallError
 
     if find_spec("distributed") is None or find_spec("cryptography") is None:
         raise CallError("a lab needs Dask distributed; run pip install 'bnnbench[lab]'.")

@@ -117,6 +117,15 @@ def test_a_device_that_no_host_offers_is_a_sentence(lab: Lab) -> None:
     assert "board, desk" in said
 
 
+def test_a_lab_s_devices_are_not_those_of_an_inventory(lab: Lab) -> None:
+    user = lab.user("eve")
+    user.write("devices.toml", lab.local("desk"))
+    for command in ("run", "estimate"):
+        done = user.run(command, "small.toml", "-d", "desk", "--lab", lab.address, "--inventory", "devices.toml")
+        assert done.returncode == 2
+        assert "leave one out" in one_sentence(done.stderr)
+
+
 def test_a_name_that_is_taken_is_refused(lab: Lab) -> None:
     user = lab.user("fay")
     user.write("twin.toml", lab.local("desk"))
