@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from ..graph import (
+from ..graph import DType, Tensor
+from ..int8_tables import hard_swish_factors
+from ..operations import (
     BinaryKind,
     BitDequantize,
     BitQuantize,
     Clamp,
     Dequantize,
-    DType,
     Elementwise,
     Mean,
     Pool2d,
@@ -23,11 +24,9 @@ from ..graph import (
     Reduce,
     Reshape,
     Softmax,
-    Tensor,
     Unary,
     UnaryKind,
 )
-from ..int8_tables import hard_swish_factors
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from ..sparse_constants import dense
 from .quantized import real_numbers

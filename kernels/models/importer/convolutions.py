@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ...errors import KernelError
 from ..binary_layers import binary_layer
-from ..graph import BinaryConv2d, BinaryMaxPool2d, Conv2d, Dense, DepthwiseConv2d, Tensor
+from ..graph import Tensor
+from ..operations import BinaryConv2d, BinaryMaxPool2d, Conv2d, Dense, DepthwiseConv2d
 from .quantized import check_bias_scales, weight_scales
 from .scope import Scope
 

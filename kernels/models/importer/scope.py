@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...window import Pad as PadRule
 from ...window import out_size, pad_before
-from ..graph import (
+from ..graph import DType, Node, Tensor
+from ..model import Op, TensorRef
+from ..operations import (
     BitDequantize,
     BitQuantize,
     Clamp,
     Concat,
     Dequantize,
-    DType,
     Elementwise,
     Mean,
-    Node,
     Operation,
     Pad,
     PRelu,
@@ -29,12 +29,10 @@ from ..graph import (
     Reduce,
     Reshape,
     Slice,
-    Tensor,
     Transpose,
     Unary,
     Window,
 )
-from ..model import Op, TensorRef
 from ..places import Gather
 from .quantized import UNKNOWN, quantization_of
 from .values import Consequence, Values, printable
