@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bnnbench.results import quantity
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.statistics.level import Level, coverage, depth
 
 

@@ -24,7 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bnnbench.results.columns import equal
-from bnnbench.results.metrics import OBJECTIVES, USUAL, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import OBJECTIVES, USUAL
 from bnnbench.results.models import CHOICE, DATA_SET
 from bnnbench.results.statistics.level import CONFIDENCE
 

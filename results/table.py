@@ -13,7 +13,8 @@ from bnnbench.results.certainty import duration_text, interval_meaning, latency_
 from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import labelled, summary, with_speedup
 from bnnbench.results.grouped import by_reason, counted, some
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.sheet import THE_SAME, Column, Sheet, say
 from bnnbench.results.sheet import is_plain as is_plain
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bnnbench.results.alerts import Alert
-from bnnbench.results.metrics import Metric, metric_of
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import metric_of
 from bnnbench.results.sheet import Column, Sheet
 from bnnbench.results.verdict.rows import signed
 

@@ -16,7 +16,7 @@ from .options import DebugOption, JsonOption, StoreOption
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bnnbench.results.metrics import Metric
+    from bnnbench.results.metric import Metric
     from bnnbench.results.models import Sample
     from bnnbench.results.pick import Pick
 

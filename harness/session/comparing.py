@@ -10,7 +10,8 @@ from functools import partial
 
 import msgspec
 
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.past import Past
 from bnnbench.results.quantity import roughly
 from bnnbench.results.records import SIDES, ComparisonRecord, Side, Verdict, Verdicts

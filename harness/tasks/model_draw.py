@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bnnbench.kernels.models import describe
 from bnnbench.kernels.models.formats import graph_of, read_model
-from bnnbench.kernels.models.graph import BinaryConv2d, BinaryMaxPool2d, Graph, Node, Tensor
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
 from bnnbench.kernels.models.lint import NOMINAL
+from bnnbench.kernels.models.operations import BinaryConv2d, BinaryMaxPool2d
 from bnnbench.kernels.models.plan import ExecutionPlan, make_plan
 from bnnbench.kernels.models.shapes import with_shapes
 from bnnbench.results.charts.flow import FORMATS, MOST_BOXES, Box, draw, save

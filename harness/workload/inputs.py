@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnnbench.kernels.models.graph import Graph, Quantize
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.operations import Quantize
 from bnnbench.kernels.models.stored import STORED, limits_of
 
 Array = NDArray[Any]

@@ -25,8 +25,9 @@ from bnnbench.kernels.engines.client import EngineClient
 from bnnbench.kernels.engines.installation import RUNTIMES, installed
 from bnnbench.kernels.engines.tflite import JUDGES, TFLiteEngine
 from bnnbench.kernels.errors import BuildError, EngineError
-from bnnbench.kernels.models.graph import BinaryConv2d, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.onnx_file import with_integers
+from bnnbench.kernels.models.operations import BinaryConv2d
 
 from .explained import explained
 from .output_match import Array, Match, not_finite

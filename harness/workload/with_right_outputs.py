@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bnnbench.kernels.models.formats import FORMATS
-from bnnbench.kernels.models.graph import Dequantize, Graph, Node
+from bnnbench.kernels.models.graph import Graph, Node
 from bnnbench.kernels.models.hybrid import is_hybrid
 from bnnbench.kernels.models.interpreter import VARIANTS, Result, interpret, is_sure, tolerances
 from bnnbench.kernels.models.model import ModelFile
+from bnnbench.kernels.models.operations import Dequantize
 
 from .output_match import Match, compare_outputs, not_finite
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, fields
 from math import prod
 
 from ..errors import Missing, ModelError, NotImported
-from .graph import Graph, Reshape, Tensor
+from .graph import Graph, Tensor
 from .model import ModelFile, Op, TensorRef
+from .operations import Reshape
 
 _FILTER = 1
 """Operand of an LceBconv2d that holds bits."""

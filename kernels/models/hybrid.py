@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Conv2d, Dense, DepthwiseConv2d, Node
+from .graph import Node
+from .operations import Conv2d, Dense, DepthwiseConv2d
 
 Weighted = Conv2d | DepthwiseConv2d | Dense
 WEIGHTED = (Conv2d, DepthwiseConv2d, Dense)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fixed_point import shifted_right
-from .graph import Tensor, Unary
+from .graph import Tensor
+from .operations import Unary
 from .quantization import (
     act_bounds_i8,
     dequantize,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Clamp
+from .operations import Clamp
 from .quantization import dequantize
 
 TableKind = Literal["abs", "logistic", "clamp", "rescale"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fixed_point import exp_of_negative, high_multiply, reciprocal, shifted_right
-from .graph import Clamp
+from .operations import Clamp
 
 _INT32_MAX, _INT32_MIN = 2**31 - 1, -(2**31)
 

@@ -9,7 +9,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 
 if TYPE_CHECKING:
     from bnnbench.results.charts.chart import Chart

@@ -11,7 +11,7 @@ from bnnbench.results.charts.decades import decades
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal, named
 from bnnbench.results.engine_table import Line, labelled, lines, series_of
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.models import require_one_data_set
 from bnnbench.results.printable import printable, shorten
 from bnnbench.results.records import Peak

@@ -16,7 +16,8 @@ from bnnbench.results.charts.labels import Label, place
 from bnnbench.results.charts.legend import legend
 from bnnbench.results.columns import equal
 from bnnbench.results.engine_table import labelled, series_of
-from bnnbench.results.metrics import OBJECTIVES, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import OBJECTIVES
 from bnnbench.results.models import CHOICE, choices, data_sets, require_one_data_set
 from bnnbench.results.pareto import pareto
 from bnnbench.results.printable import shorten

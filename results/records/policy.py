@@ -12,7 +12,7 @@ Direction = Literal["worse", "both"]
 
 
 class MetricRules(msgspec.Struct, frozen=True, kw_only=True):
-    """`floor` and `margin` as in `bnnbench.results.metrics.Metric`; None where the metric's own stand."""
+    """`floor` and `margin` as in `bnnbench.results.metric.Metric`; None where the metric's own stand."""
 
     floor: Real | None = None
     margin: Real | None = None

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bnnbench.results import quantity
 from bnnbench.results.doubts import doubt
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 
 Record = Mapping[Any, Any]
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from bnnbench.results.environment import differences, environment_of, lines_of
 from bnnbench.results.frames import load
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.ratios import Row, joined, span
 from bnnbench.results.report.figures import MISSING, Figure, doubt_of, figure_of, fine_ratio, interval, ratio, real
 from bnnbench.results.report.method import day

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnnbench.results.charts import style
-from bnnbench.results.metrics import OBJECTIVES, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import OBJECTIVES
 from bnnbench.results.printable import shorten
 from bnnbench.results.site.chart_spec import chart, colour, focus_ring
 from bnnbench.results.site.choosing.groups import Choice, Group

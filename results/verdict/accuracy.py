@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bnnbench.results.image_flags import unpacked
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Side, Verdict
 from bnnbench.results.statistics.mcnemar import detectable_difference, p_value
 from bnnbench.results.statistics.paired_difference import paired_difference_interval

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.statistics.level import level
 from bnnbench.results.statistics.proportion import exact_interval
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bnnbench.results.case_result import CaseResult, case_results, median_ns
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.records import CaseRecord, Invocation, Pair
 from bnnbench.results.store.stored_run import StoredRun
 from bnnbench.results.verdict.budget import Budget, Judged, of_exact, of_processes, of_share

@@ -1,6 +1,6 @@
 """The verdict on figures that repeat to the digit, such as sizes and counted instructions: only their floor decides."""
 
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.records import Verdict, Word
 
 

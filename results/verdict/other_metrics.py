@@ -8,7 +8,8 @@ from statistics import median
 
 from msgspec.structs import replace
 
-from bnnbench.results.metrics import METRICS, Compared, Metric
+from bnnbench.results.metric import Compared, Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation, Pair, Verdict
 from bnnbench.results.verdict.accuracy import Answers, accuracy_verdict
 from bnnbench.results.verdict.exact import exact_verdict

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Pair, Verdict
 from bnnbench.results.statistics.detectable_effect import detectable_effect
 from bnnbench.results.statistics.hodges_lehmann import hodges_lehmann

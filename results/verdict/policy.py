@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.records.policy import Allowance, Direction, MetricRules, ScopedRules, SuiteRules
 from bnnbench.results.verdict.budget import Budget, budget
 

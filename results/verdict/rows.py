@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from bnnbench.results.case_result import CaseResult, case_results
 from bnnbench.results.certainty import trust_words
-from bnnbench.results.metrics import Metric, metric_of
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import metric_of
 from bnnbench.results.records import SIDES, ComparisonRecord, Invocation, Pair, Verdict
 from bnnbench.results.statistics.level import Level, level
 from bnnbench.results.store.stored_run import StoredRun

@@ -11,7 +11,7 @@ from statistics import median
 
 from msgspec.structs import replace
 
-from bnnbench.results.metrics import Metric
+from bnnbench.results.metric import Metric
 from bnnbench.results.records import Verdict
 from bnnbench.results.statistics.level import level
 

@@ -16,9 +16,10 @@ from bnnbench.harness.workload.model import ModelWorkload
 from bnnbench.harness.workload.output_match import Match, compare_array, compare_outputs, not_finite, tolerance
 from bnnbench.kernels.engines.installation import installed
 from bnnbench.kernels.models import tflite_file
-from bnnbench.kernels.models.graph import BitQuantize, Graph, Node, Tensor
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
 from bnnbench.kernels.models.interpreter import VARIANTS, interpret
 from bnnbench.kernels.models.interpreter.signs import relative, with_bits, with_steps
+from bnnbench.kernels.models.operations import BitQuantize
 from bnnbench.kernels.models.tflite_file import parse, read
 from bnnbench.results.store.runs import Store
 from tests.harness.bench import Bench

@@ -12,7 +12,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bnnbench.kernels.models.graph import (
+from bnnbench.kernels.models.graph import DType, Graph, Node, Tensor
+from bnnbench.kernels.models.operations import (
     BinaryConv2d,
     BinaryMaxPool2d,
     BitDequantize,
@@ -22,11 +23,8 @@ from bnnbench.kernels.models.graph import (
     Conv2d,
     DepthwiseConv2d,
     Dequantize,
-    DType,
     Elementwise,
-    Graph,
     Mean,
-    Node,
     Operation,
     Pad,
     Pool2d,
@@ -35,7 +33,6 @@ from bnnbench.kernels.models.graph import (
     Reduce,
     Reshape,
     Slice,
-    Tensor,
     Unary,
     Window,
 )

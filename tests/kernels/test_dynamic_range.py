@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import Conv2d, Dense, DepthwiseConv2d, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.hybrid import is_hybrid, real_weights
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import VARIANTS, interpret, is_sure
+from bnnbench.kernels.models.operations import Conv2d, Dense, DepthwiseConv2d
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.shipped import shipped_models
 from bnnbench.kernels.models.tflite_file import parse, read

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import EngineError, ModelError
-from bnnbench.kernels.models.graph import Graph, Slice
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import Slice
 from bnnbench.kernels.models.places import Gather, Interpolate
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_file import encode

@@ -15,20 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import (
-    BinaryConv2d,
-    BitQuantize,
-    Clamp,
-    Conv2d,
-    DepthwiseConv2d,
-    Graph,
-    Node,
-    Pool2d,
-    Tensor,
-    Window,
-)
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import UNSURE, VARIANTS, Result, interpret, operations, sign_margins
+from bnnbench.kernels.models.operations import BinaryConv2d, BitQuantize, Clamp, Conv2d, DepthwiseConv2d, Pool2d, Window
 from bnnbench.kernels.models.quantization import (
     act_bounds_i8,
     conv_requantization,

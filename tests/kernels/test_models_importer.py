@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import (
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.importer import import_model
+from bnnbench.kernels.models.operations import (
     BinaryConv2d,
     Clamp,
     Conv2d,
     Dense,
     Elementwise,
-    Graph,
     Mean,
     Pad,
     Reshape,
     Slice,
     Window,
 )
-from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.tflite_file import parse, read
 
 from .model_builder import PATH, Builder

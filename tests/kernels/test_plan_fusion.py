@@ -8,20 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import (
-    BitQuantize,
-    Clamp,
-    Concat,
-    Elementwise,
-    Graph,
-    Node,
-    Pad,
-    PRelu,
-    Reshape,
-    Tensor,
-    Unary,
-)
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import BitQuantize, Clamp, Concat, Elementwise, Pad, PRelu, Reshape, Unary
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.fusion import FUSIONS
 from bnnbench.kernels.models.plan.plan_reader import read_plan

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from bnnbench.kernels.models.graph import Elementwise, Graph, Node, Tensor, Unary
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
 from bnnbench.kernels.models.importer import import_model
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import Elementwise, Unary
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.plan.plan_reader import PlanContent, PlanTensor, read_plan
 from bnnbench.kernels.models.tflite_file import read

@@ -8,17 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bnnbench.kernels.models.graph import (
+from bnnbench.kernels.models.graph import Graph, Node, Tensor
+from bnnbench.kernels.models.operations import (
     BinaryConv2d,
     BitQuantize,
     Clamp,
     Elementwise,
-    Graph,
-    Node,
     Operation,
     PRelu,
     Reshape,
-    Tensor,
     Unary,
 )
 from bnnbench.kernels.models.plan import make_plan

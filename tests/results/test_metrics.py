@@ -12,7 +12,8 @@ import pytest
 from bnnbench.results.columns import CASE_COLUMNS
 from bnnbench.results.export import EXPORTS
 from bnnbench.results.frames import load
-from bnnbench.results.metrics import METRICS, OBJECTIVES, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS, OBJECTIVES
 from bnnbench.results.records import CaseRecord, Entry, Invocation, Pair
 from bnnbench.results.report.page import page
 from bnnbench.results.store.stored_run import StoredRun

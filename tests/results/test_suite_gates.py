@@ -12,7 +12,8 @@ import pytest
 from msgspec.structs import replace
 from scipy import stats
 
-from bnnbench.results.metrics import METRICS, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import METRICS
 from bnnbench.results.records import Accuracy, CaseRecord, Invocation, Verdict
 from bnnbench.results.records.policy import Allowance, MetricRules, ScopedRules, SuiteRules, VerdictRules
 from bnnbench.results.verdict.budget import (

@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from ..graph import (
+from ..graph import DType, Tensor
+from ..int8_tables import hard_swish_factors
+from ..operations import (
     BinaryKind,
     BitDequantize,
     BitQuantize,
     Clamp,
     Dequantize,
-    DType,
     Elementwise,
     Mean,
     Pool2d,
@@ -23,13 +24,12 @@ from ..graph import (
     Reduce,
     Reshape,
     Softmax,
-    Tensor,
     Unary,
     UnaryKind,
 )
-from ..int8_tables import hard_swish_factors
 from ..quantization import UNIT_SCALE, UNIT_ZERO_POINT
 from ..sparse_constants import dense
+from .quantized import real_numbers
 from .scope import MAX_RANK, Scope
 
 MAX_SOFTMAX_I8 = 4095
@@ -200,7 +200,7 @@ def dequantize_op(scope: Scope) -> None:
         if out.shape != ref.shape or out.dtype != "float32" or out.index in scope.values.known or out.data is not None:
             scope.fail("its output is not a new float32 tensor of its input's shape.")
         scope.values.constants.charge(data.nbytes)
-        data = data.astype(np.float32) if data.dtype == np.float16 else scope.real_numbers(ref, data)
+        data = data.astype(np.float32) if data.dtype == np.float16 else real_numbers(ref, data, scope.values.constants)
         scope.values.known[out.index] = Tensor(out.name, ref.shape or (1,), "f32", data=data.reshape(ref.shape or (1,)))
         return
     x = scope.value(0, "input", "i8", "u8", *(("f32",) if ref.dtype == "float16" else ()))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from ...errors import KernelError
 from ..binary_layers import binary_layer
-from ..graph import BinaryConv2d, BinaryMaxPool2d, Conv2d, Dense, DepthwiseConv2d, Tensor
+from ..graph import Tensor
+from ..operations import BinaryConv2d, BinaryMaxPool2d, Conv2d, Dense, DepthwiseConv2d
+from .quantized import check_bias_scales, weight_scales
 from .scope import Scope
 
 _STRIDES = ("stride_h", "stride_w")
@@ -108,14 +110,14 @@ def _weights(scope: Scope, x: Tensor, rank: int) -> NDArray[Any]:
     return weights
 
 
-def _bias(scope: Scope, x: Tensor, out: Tensor, weight_scales: NDArray[np.float32] | None) -> NDArray[Any] | None:
+def _bias(scope: Scope, x: Tensor, out: Tensor, scales: NDArray[np.float32] | None) -> NDArray[Any] | None:
     if not scope.has(2):
         return None
     bias = scope.constant(2, "bias", "float32" if x.dtype == "f32" else "int32", rank=1)
     if bias.shape != out.shape[-1:]:
         scope.fail(f"its bias has {bias.size} numbers for {out.shape[-1]} output channels.")
-    if weight_scales is not None and x.scale is not None and out.scale is not None:
-        scope.check_bias_scales(2, x.scale * weight_scales.astype(np.float64), out.scale)
+    if scales is not None and x.scale is not None and out.scale is not None:
+        check_bias_scales(scope.ref(2, "bias"), x.scale * scales.astype(np.float64), out.scale)
     return bias
 
 
@@ -124,7 +126,9 @@ def _is_hybrid(x: Tensor, weights: NDArray[Any]) -> bool:
 
 
 def _scales(scope: Scope, weights: NDArray[Any], count: int, axis: int) -> NDArray[np.float32] | None:
-    return scope.weight_scales(1, count, axis) if weights.dtype == np.int8 else None
+    if weights.dtype != np.int8:
+        return None
+    return weight_scales(scope.ref(1, "weights"), count, axis, scope.values.constants)
 
 
 def _dilation(scope: Scope) -> tuple[int, int]:

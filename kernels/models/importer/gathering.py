@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Reshape, Slice, Tensor
+from ..graph import Tensor
+from ..operations import Reshape, Slice
 from ..places import Gather
 from .movement import moved_output
 from .scope import Scope

@@ -6,7 +6,8 @@ from math import prod
 
 import numpy as np
 
-from ..graph import Concat, Pad, Reshape, Slice, Tensor, Transpose
+from ..graph import Tensor
+from ..operations import Concat, Pad, Reshape, Slice, Transpose
 from .scope import Scope
 
 

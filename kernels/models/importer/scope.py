@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, NoReturn
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...window import Pad as PadRule
 from ...window import out_size, pad_before
-from ..graph import (
+from ..graph import DType, Node, Tensor
+from ..model import Op, TensorRef
+from ..operations import (
     BitDequantize,
     BitQuantize,
     Clamp,
     Concat,
     Dequantize,
-    DType,
     Elementwise,
     Mean,
-    Node,
     Operation,
     Pad,
     PRelu,
@@ -30,12 +29,10 @@ from ..graph import (
     Reduce,
     Reshape,
     Slice,
-    Tensor,
     Transpose,
     Unary,
     Window,
 )
-from ..model import Op, TensorRef
 from ..places import Gather
 from .quantized import UNKNOWN, quantization_of
 from .values import Consequence, Values, printable
@@ -198,7 +195,7 @@ class Scope:
         wanted = "int32" if dtype == "bits" else {name: file for file, name in _DTYPES.items()}[dtype]
         if ref.dtype != wanted:
             self.fail(UNKNOWN.get(ref.dtype) or f"its output is {ref.dtype} where {wanted} follows.")
-        scale, zero_point = self.quantization(ref, "output") if dtype in ("i8", "u8") else (None, 0)
+        scale, zero_point = quantization_of(ref, "output") if dtype in ("i8", "u8") else (None, 0)
         tensor = Tensor(self.values.name(tensor.name), tensor.shape, dtype, scale, zero_point)
         self.values.known[ref.index] = tensor
         return tensor
@@ -248,62 +245,11 @@ class Scope:
         folded = Tensor(out.name, out.shape, out.dtype, out.scale, out.zero_point, run_node(node, operands))
         self.values.known[ref.index] = folded
 
-    def quantization(self, ref: TensorRef, role: str) -> tuple[float, int]:
-        """Scale and zero point of an int8 or uint8 activation."""
-        return quantization_of(ref, role)
-
-    def real_numbers(self, ref: TensorRef, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """What int8 or uint8 constants stand for; scales for all of them or for each slice along an axis."""
-        found = ref.quantization
-        if found is None or len(found.scales) != len(found.zero_points):
-            self.fail(f"its input is {ref.dtype} without a zero point for each scale.")
-        self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
-        self._check_scales(found.scales, "constants")
-        shape = [1] * stored.ndim
-        if len(found.scales) > 1:
-            if not 0 <= found.axis < stored.ndim or len(found.scales) != stored.shape[found.axis]:
-                self.fail(f"its input has {len(found.scales)} scales along axis {found.axis} of {list(stored.shape)}.")
-            shape[found.axis] = -1
-        limits = np.iinfo(stored.dtype)
-        if not ((found.zero_points >= limits.min) & (found.zero_points <= limits.max)).all():
-            self.fail(f"its input has zero points beyond {ref.dtype}.")
-        steps = stored.astype(np.int32) - found.zero_points.astype(np.int32).reshape(shape)
-        return steps.astype(np.float32) * found.scales.reshape(shape).astype(np.float32)
-
-    def weight_scales(self, position: int, count: int, axis: int) -> NDArray[np.float32]:
-        """Scales of int8 weights, one for each output channel; they must be symmetric."""
-        found = self.ref(position, "weights").quantization
-        if found is None or len(found.scales) not in (1, count):
-            self.fail("its int8 weights have no scale for each output channel.")
-        if len(found.scales) > 1 and found.axis != axis:
-            self.fail(f"its int8 weights have scales along axis {found.axis}, not {axis}.")
-        self.values.constants.charge(found.scales.nbytes + found.zero_points.nbytes)
-        self._check_scales(found.scales, "weights")
-        if found.zero_points.any():
-            self.fail("its int8 weights have zero points other than 0.")
-        return np.broadcast_to(found.scales.astype(np.float32), (count,))
-
-    def check_bias_scales(self, position: int, products: NDArray[np.float64], output_scale: float) -> None:
-        """An int32 bias counts steps of input scale x weight scale; TensorFlow Lite's own tolerance."""
-        found = self.ref(position, "bias").quantization
-        if found is None:
-            return
-        if len(found.scales) not in (1, len(products)) or found.zero_points.any():
-            self.fail("its bias has other than one scale for each output channel, or zero points other than 0.")
-        with np.errstate(invalid="ignore"):  # NaN is refused, not warned of
-            agree = (np.abs(found.scales - products) <= 0.02 * output_scale).all()
-        if not agree:
-            self.fail("its bias has other scales than its input and weights say.")
-
     def axes(self, given: Collection[int], rank: int) -> tuple[int, ...]:
         """Axes, not negative, sorted."""
         if any(not -rank <= axis < rank for axis in given) or not given:
             self.fail(f"its axes are {sorted(given)} for {rank} dimensions.")
         return tuple(sorted({axis % rank for axis in given}))
-
-    def _check_scales(self, scales: NDArray[np.float32], role: str) -> None:
-        if not ((scales > 1e-30) & (scales < 1e30)).all():  # NaN is neither
-            self.fail(f"its {role} have scales that are zero, negative, or no numbers.")
 
     def _constant_tensor(self, ref: TensorRef, role: str) -> Tensor:
         if ref.dtype not in _DTYPES:
@@ -312,7 +258,7 @@ class Scope:
         if len(ref.shape) > MAX_RANK or not data.size:
             self.fail(f"its {role} has shape {list(ref.shape)}.")
         dtype = _DTYPES[ref.dtype]
-        scale, zero_point = self.quantization(ref, role) if dtype in ("i8", "u8") else (None, 0)
+        scale, zero_point = quantization_of(ref, role) if dtype in ("i8", "u8") else (None, 0)
         shape = ref.shape or (1,)
         return Tensor(ref.name, shape, dtype, scale, zero_point, data.reshape(shape))
 

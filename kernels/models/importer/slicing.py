@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..graph import Concat, Reshape, Slice, Tensor
+from ..graph import Tensor
+from ..operations import Concat, Reshape, Slice
 from ..places import Gather
 from .movement import moved_output
 from .scope import Scope

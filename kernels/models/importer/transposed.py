@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...window import out_size, pad_before
-from ..graph import Clamp, Conv2d, Pad, Reshape, Tensor, Window
+from ..graph import Tensor
+from ..operations import Clamp, Conv2d, Pad, Reshape, Window
 from .movement import swapped
 from .scope import Scope
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import (
+from ..graph import Node
+from ..hybrid import real_weights
+from ..operations import (
     BinaryKind,
     Clamp,
     Conv2d,
@@ -17,14 +19,12 @@ from ..graph import (
     DepthwiseConv2d,
     Elementwise,
     Mean,
-    Node,
     Pool2d,
     Reduce,
     Softmax,
     Unary,
     UnaryKind,
 )
-from ..hybrid import real_weights
 from ..places import Interpolate
 from .windows import convolve, convolve_depthwise, pool_max, pool_sum
 

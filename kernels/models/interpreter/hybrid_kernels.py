@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Node
+from ..graph import Node
 from ..hybrid import Weighted
+from ..operations import Conv2d, Dense, DepthwiseConv2d
 from .floats import clamped
 from .windows import convolve, convolve_depthwise
 

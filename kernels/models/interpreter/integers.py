@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Softmax, Tensor, Unary
+from ..graph import Node, Tensor
 from ..int8_tables import looked_up, rescale_table, unary_table
+from ..operations import Clamp, Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Pool2d, Softmax, Unary
 from ..quantization import (
     act_bounds_i8,
     binary_requantization,

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..graph import BitQuantize, Graph, Node, Quantize, Tensor
+from ..graph import Graph, Node, Tensor
 from ..hybrid import is_hybrid
+from ..operations import BitQuantize, Quantize
 from ..stored import STORED, scale_of
 from .onnx_integers import computes, unrounded
 from .operations import run_node

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Node, Pool2d, Quantize, Unary
+from ..graph import Node
 from ..onnx_quantization import average_ratio, average_steps, product_scales, stored_steps
+from ..operations import Conv2d, Dense, DepthwiseConv2d, Elementwise, Mean, Pool2d, Quantize, Unary
 from ..quantization import dequantize
 from ..stored import scale_of
 from . import floats

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from ...packing import pack, unpack
 from ...reference import oracle
-from ..graph import (
+from ..graph import Node, Tensor
+from ..hybrid import is_hybrid
+from ..onnx_quantization import to_even
+from ..operations import (
     BinaryConv2d,
     BinaryMaxPool2d,
     BitDequantize,
@@ -22,7 +25,6 @@ from ..graph import (
     Dequantize,
     Elementwise,
     Mean,
-    Node,
     Pad,
     Pool2d,
     PRelu,
@@ -31,12 +33,9 @@ from ..graph import (
     Reshape,
     Slice,
     Softmax,
-    Tensor,
     Transpose,
     Unary,
 )
-from ..hybrid import is_hybrid
-from ..onnx_quantization import to_even
 from ..places import Gather, Interpolate
 from ..quantization import dequantize, quantize
 from ..stored import is_8_bit, limits_of, scale_of

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...packing import pack, unpack
-from ..graph import BitQuantize, Graph
+from ..graph import Graph
+from ..operations import BitQuantize
 
 Array = NDArray[Any]
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fixed_point import high_multiply
-from ..graph import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Node, Quantize, Softmax, Unary
+from ..graph import Node
 from ..int8_tables import looked_up, table_in_floats
+from ..operations import Conv2d, Dense, DepthwiseConv2d, Dequantize, Elementwise, Mean, Quantize, Softmax, Unary
 from ..quantization import conv_requantization, quantize, quantize_multiplier, rescaling, round_half_away
 from ..stored import limits_of, scale_of
 from . import hybrid_kernels, integers

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Window
+from ..operations import Window
 
 Array = NDArray[Any]
 _CHUNK_VALUES = 8_000_000

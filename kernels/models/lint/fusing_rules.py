@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..graph import (
-    BinaryConv2d,
-    BitDequantize,
-    BitQuantize,
-    Dequantize,
-    Elementwise,
-    Node,
-    Pool2d,
-    Quantize,
-    Unary,
-)
+from ..graph import Node
+from ..operations import BinaryConv2d, BitDequantize, BitQuantize, Dequantize, Elementwise, Pool2d, Quantize, Unary
 from .finding import Place
 from .subject import Subject
 

@@ -7,8 +7,9 @@ from functools import cached_property
 from math import prod
 
 from ..description import describe
-from ..graph import Graph, Node, Reshape, Tensor
+from ..graph import Graph, Node, Tensor
 from ..model import ModelFile
+from ..operations import Reshape
 from ..plan import ExecutionPlan
 from .rates import Rates
 from .storage import Storage, read_storage

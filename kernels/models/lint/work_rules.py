@@ -8,8 +8,9 @@ from math import prod
 import numpy as np
 
 from ...ops import words
-from ..graph import BinaryConv2d, Conv2d, Dense, Node, Tensor
+from ..graph import Node, Tensor
 from ..model import Op, TensorRef
+from ..operations import BinaryConv2d, Conv2d, Dense
 from .finding import Place
 from .rates import Rates
 from .subject import Subject

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import (
+from ..graph import Node, Tensor
+from ..operations import (
     BinaryConv2d,
     BinaryKind,
     Clamp,
@@ -18,10 +19,8 @@ from ..graph import (
     Dense,
     DepthwiseConv2d,
     Elementwise,
-    Node,
     PRelu,
     Softmax,
-    Tensor,
     Unary,
     UnaryKind,
 )
@@ -173,7 +172,7 @@ def _ranked(call: Call, value: Value, order: tuple[int, ...]) -> Tensor:
     if not missing:
         return call.builder.ordered(value, order)
     plain = call.builder.ordered(value, tuple(range(len(value.shape))))
-    from ..graph import Reshape  # one way round for shapes of fewer axes
+    from ..operations import Reshape  # one way round for shapes of fewer axes
 
     shape = (1,) * missing + value.shape
     whole = call.builder.add(Reshape(), [plain], shape, f"{call.name} operand")

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ..graph import BitDequantize, BitQuantize, DType, Elementwise, Node, Operation, Pad, Reshape, Tensor, Transpose
+from ..graph import DType, Node, Tensor
+from ..operations import BitDequantize, BitQuantize, Elementwise, Operation, Pad, Reshape, Transpose
 from .values import NO_PADDING, Stored, TwoValued, Value, channels_last
 
 MAX_RANK = 4

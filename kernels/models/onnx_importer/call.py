@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Operation, Tensor
+from ..graph import Tensor
+from ..operations import Operation
 from .builder import Builder
 from .values import Stored, Value
 

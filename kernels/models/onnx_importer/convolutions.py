@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ...errors import KernelError
 from ...ops import BConv2d
 from ...packing import pack
-from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Pad, Reshape, Tensor, Window
+from ..graph import Tensor
+from ..operations import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Pad, Reshape, Window
 from .call import Call
 from .quantization import output_steps
 from .values import NO_PADDING, Padding, Stored, Value

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..description import ConstantBytes, Description, OpRow, Part, Port, peak_live_bytes
-from ..graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Node, Operation, Tensor
+from ..graph import Node, Tensor
 from ..model import ModelFile, TensorRef
+from ..operations import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Operation
 from .importer import import_onnx
 from .values import channels_last
 

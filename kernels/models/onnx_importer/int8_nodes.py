@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import (
+from ..graph import Node, Tensor
+from ..operations import (
     BitQuantize,
     Clamp,
     Concat,
@@ -26,14 +27,12 @@ from ..graph import (
     Dequantize,
     Elementwise,
     Mean,
-    Node,
     Operation,
     Pad,
     Pool2d,
     Quantize,
     Reshape,
     Slice,
-    Tensor,
     Transpose,
     Unary,
 )

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ...ops import BConv2d
 from ..binary_layers import BinaryLayer
-from ..graph import BinaryConv2d
 from ..model import ModelFile
+from ..operations import BinaryConv2d
 from .importer import import_onnx
 from .values import NO_PADDING
 

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Concat, Pad, Reshape, Slice
+from ..operations import Concat, Pad, Reshape, Slice
 from .call import Call
 from .spatial import channel_shuffle
 from .values import NO_PADDING, IsZero, Parted, Stored, Value, channels_last, constant

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import BinaryKind, Elementwise
+from ..operations import BinaryKind, Elementwise
 from .arithmetic import of_two, with_constant
 from .call import Call
 from .values import Value

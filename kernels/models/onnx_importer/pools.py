@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..graph import BinaryMaxPool2d, Mean, Pool2d, Window
+from ..operations import BinaryMaxPool2d, Mean, Pool2d, Window
 from .call import Call
 from .convolutions import Sizes, padded
 from .values import NO_PADDING, Stored, TwoValued, Value

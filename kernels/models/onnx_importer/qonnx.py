@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Clamp, Elementwise, Tensor, Unary
+from ..graph import Tensor
+from ..operations import Clamp, Elementwise, Unary
 from .call import Call
 from .signs import two_valued
 from .values import Stored, Value

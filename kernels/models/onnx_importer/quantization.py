@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Dequantize, Quantize
+from ..operations import Dequantize, Quantize
 from .call import Call
 from .values import Value, channels_last
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Clamp, Elementwise
+from ..operations import Clamp, Elementwise
 from .call import Call
 from .values import Clipped, IsZero, Signed, TwoValued, Value
 

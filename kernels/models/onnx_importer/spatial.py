@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..graph import Reshape, Tensor, Transpose
+from ..graph import Tensor
+from ..operations import Reshape, Transpose
 from .call import Call
 from .values import Value
 

@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bnnbench.results.metrics import OBJECTIVES, Metric
+from bnnbench.results.metric import Metric
+from bnnbench.results.metrics import OBJECTIVES
 from bnnbench.results.pick import ORDER
 from bnnbench.results.printable import harmless, shorten
 from bnnbench.results.site.choosing.groups import Group

@@ -13,8 +13,9 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from bnnbench.kernels.models.graph import BitQuantize, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import BitQuantize
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.packing import pack
 from tests.kernels.engine_process import EngineProcess

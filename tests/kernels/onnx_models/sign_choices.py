@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bnnbench.kernels.models.graph import BitQuantize, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import UNSURE, interpret
 from bnnbench.kernels.models.interpreter.signs import relative
+from bnnbench.kernels.models.operations import BitQuantize
 from bnnbench.kernels.packing import pack
 
 Array = NDArray[Any]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnnbench.kernels.models.graph import BinaryConv2d, Graph
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.operations import BinaryConv2d
 from bnnbench.kernels.models.plan import make_plan
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.onnx_models.test_importer import TOLERANCE, Array, computed, far, graph, ran, stored

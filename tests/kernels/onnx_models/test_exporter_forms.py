@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import BinaryConv2d, BitDequantize, BitQuantize, Concat, Conv2d, Elementwise
+from bnnbench.kernels.models.operations import BinaryConv2d, BitDequantize, BitQuantize, Concat, Conv2d, Elementwise
 from tests.kernels.onnx_models.builder import Network
 from tests.kernels.onnx_models.cases import SHAPE, one
 from tests.kernels.onnx_models.test_importer import TOLERANCE, computed, far, graph, inputs, ran

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.formats import FORMATS, graph_of
-from bnnbench.kernels.models.graph import BinaryConv2d, BitDequantize, Graph, Transpose
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.onnx_file import parse_onnx
+from bnnbench.kernels.models.operations import BinaryConv2d, BitDequantize, Transpose
 from bnnbench.kernels.models.plan import make_plan
 from tests.kernels.engine_process import EngineProcess
 from tests.kernels.onnx_models.builder import Network

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType
 
-from bnnbench.kernels.models.graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d
 from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess

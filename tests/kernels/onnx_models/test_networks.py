@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnnbench.kernels.models.graph import BinaryConv2d, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.onnx_file import parse_onnx
 from bnnbench.kernels.models.onnx_importer.layers import onnx_layers
+from bnnbench.kernels.models.operations import BinaryConv2d
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess

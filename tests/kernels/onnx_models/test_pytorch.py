@@ -12,17 +12,17 @@ import pytest
 
 from bnnbench.kernels.models.datasets import Dataset
 from bnnbench.kernels.models.formats import FORMATS, graph_of, read_model
-from bnnbench.kernels.models.graph import (
+from bnnbench.kernels.models.graph import Graph
+from bnnbench.kernels.models.interpreter import interpret
+from bnnbench.kernels.models.operations import (
     BinaryConv2d,
     BitDequantize,
     BitQuantize,
     Conv2d,
     Dense,
     Elementwise,
-    Graph,
     Transpose,
 )
-from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.models.predictions import compute_classes
 from tests.kernels.engine_process import EngineProcess

@@ -10,8 +10,8 @@ import pytest
 
 from bnnbench.kernels.errors import ModelError
 from bnnbench.kernels.models.formats import FORMATS
-from bnnbench.kernels.models.graph import BinaryConv2d, BitDequantize
 from bnnbench.kernels.models.onnx_file import parse_onnx
+from bnnbench.kernels.models.operations import BinaryConv2d, BitDequantize
 from tests.kernels.onnx_models.pytorch_models import EXPORTERS, FOLDER, Array
 from tests.kernels.onnx_models.test_importer import TOLERANCE, computed, far, graph
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bnnbench.kernels.errors import ModelError
-from bnnbench.kernels.models.graph import BitQuantize, Graph
+from bnnbench.kernels.models.graph import Graph
 from bnnbench.kernels.models.interpreter import interpret
 from bnnbench.kernels.models.interpreter.signs import UNSURE, relative
+from bnnbench.kernels.models.operations import BitQuantize
 from bnnbench.kernels.models.plan import make_plan
 from bnnbench.kernels.toolchain import build_native
 from tests.kernels.engine_process import HOST, EngineProcess

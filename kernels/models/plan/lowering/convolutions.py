@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...graph import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Node, Tensor, Window
+from ...graph import Node, Tensor
 from ...hybrid import Weighted, real_weights
 from ...onnx_quantization import product_scales
+from ...operations import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Window
 from ...quantization import act_bounds_i8, conv_requantization
 from ..steps import Argument, Stage, pixels
 from .lowered import Lowered

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import ModelError
-from ...graph import Clamp, Elementwise, Node, PRelu, Softmax, Tensor, Unary
+from ...graph import Node, Tensor
 from ...int8_tables import unary_table
 from ...onnx_quantization import table as onnx_table
+from ...operations import Clamp, Elementwise, PRelu, Softmax, Unary
 from ...quantization import (
     act_bounds_i8,
     binary_requantization,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ....errors import ModelError
-from ...graph import Concat, Node, Pad, Reshape, Slice, Tensor, Transpose
+from ...graph import Node, Tensor
+from ...operations import Concat, Pad, Reshape, Slice, Transpose
 from ...places import Gather, Interpolate
 from ..steps import image_shape
 from .lowered import Lowered

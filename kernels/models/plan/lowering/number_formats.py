@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ...graph import BitDequantize, BitQuantize, Clamp, Dequantize, Node, Quantize, Tensor
+from ...graph import Node, Tensor
 from ...int8_tables import rescale_table, shift_table
 from ...onnx_quantization import table as onnx_table
+from ...operations import BitDequantize, BitQuantize, Clamp, Dequantize, Quantize
 from ..steps import Stage
 from .lowered import Lowered
 from .shared import scale_of, store, store_any

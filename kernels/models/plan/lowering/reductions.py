@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from ....errors import ModelError
-from ...graph import BinaryMaxPool2d, Mean, Node, Pool2d, Reduce, Tensor, Window
+from ...graph import Node, Tensor
 from ...onnx_quantization import average_ratio
+from ...operations import BinaryMaxPool2d, Mean, Pool2d, Reduce, Window
 from ...quantization import act_bounds_i8, mean_requantization
 from ..steps import Argument, Stage
 from .lowered import Lowered

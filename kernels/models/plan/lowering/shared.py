@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...graph import Clamp, Node, Tensor, Window
+from ...graph import Node, Tensor
+from ...operations import Clamp, Window
 from ..steps import Stage, store_of
 from .lowered import Lowered
 

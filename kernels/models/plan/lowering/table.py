@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ....errors import ModelError
-from ...graph import (
+from ...graph import Graph, Node
+from ...operations import (
     BinaryConv2d,
     BinaryMaxPool2d,
     BitDequantize,
@@ -17,9 +18,7 @@ from ...graph import (
     DepthwiseConv2d,
     Dequantize,
     Elementwise,
-    Graph,
     Mean,
-    Node,
     Pad,
     Pool2d,
     PRelu,
