@@ -35,7 +35,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def round_half_away(value: float) -> int:
     """To the nearest integer, halves away from zero."""
-    return floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+    size, whole = abs(value), floor(abs(value))
+    return (whole + (size - whole >= 0.5)) * (1 if value >= 0 else -1)
 
 
 def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
@@ -50,9 +51,15 @@ def requantize(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.
     return shifted_right(high_multiply(x, multiplier), np.maximum(-shift, 0))
 
 
-def requantize_once(values: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
-    """As `requantize`, rounded once, halves away from zero: what FULLY_CONNECTED does. `shift` is 30 at most."""
-    return shifted_right(values.astype(np.int64) * np.asarray(multiplier, np.int64), 31 - np.asarray(shift, np.int64))
+def requantize_once(values: NDArray[Any], factor: Any) -> NDArray[np.int64]:
+    """`values`, wrapped to 32 bits, times `factor`, in f64, to the nearest, halves away from zero: FULLY_CONNECTED.
+
+    `factor` scalar or an array that broadcasts. -> int64 array, limited to int32 range.
+    """
+    x = (values.astype(np.int64) + 2**31) % 2**32 - 2**31
+    product = np.clip(x.astype(np.float64) * np.asarray(factor, np.float64), _INT32_MIN, _INT32_MAX)
+    whole = np.trunc(product)
+    return np.asarray(whole + np.trunc(2 * (product - whole)), np.int64)
 
 
 def act_bounds_i8(clamp: Clamp, scale: float, zero_point: int) -> tuple[int, int]:
@@ -71,6 +78,13 @@ def conv_requantization(
     """Per output channel: (multiplier i32[oc], shift i32[oc])."""
     pairs = [quantize_multiplier(float(input_scale) * float(scale) / float(output_scale)) for scale in weight_scales]
     return np.array([q for q, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int32)
+
+
+def dense_requantization(
+    input_scale: float, weight_scales: NDArray[np.float32], output_scale: float
+) -> NDArray[np.float64]:
+    """Per output channel of FULLY_CONNECTED: f64[oc], each step of its computation rounded to f64."""
+    return float(input_scale) * weight_scales.astype(np.float64) / float(output_scale)
 
 
 def mean_requantization(input_scale: float, output_scale: float, count: int) -> tuple[int, int]:

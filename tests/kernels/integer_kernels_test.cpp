@@ -1,6 +1,7 @@
 // IntegerKernels of one ISA level against plain loops in 64 bits, over seeded odd shapes and over the edges of rounding.
 #include "integer_kernels_test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,15 +43,15 @@ void randomize(const Array<int8_t>& values) {
     values[i] = (int8_t)(kind == 0 ? -128 : kind == 1 ? (between(0, 1) ? 127 : -128) : between(-128, 127));
 }
 
+double clamped_real(double value, double most) { return value < -most ? -most : value > most ? most : value; }
 int64_t clamped(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
 
-// TFLite's two roundings, or its single one, in 64 bits.
-int64_t scaled(int32_t sum, int32_t multiplier, int32_t shift, bool once) {
+// TFLite's two roundings, in 64 bits.
+int64_t scaled(int32_t sum, int32_t multiplier, int32_t shift) {
   const auto away = [](int64_t value, int bits) {  // to the nearest, halves away from zero
     const int64_t size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
     return value < 0 ? -nearest : nearest;
   };
-  if (once) return (int64_t)away((int64_t)sum * multiplier, 31 - shift);
   const int32_t left = shift > 0 ? shift : 0, right = shift < 0 ? -shift : 0;
   const int64_t product = (int64_t)(int32_t)((uint32_t)sum << left) * multiplier + (1ll << 30);
   return (int64_t)away(product >> 31, right);
@@ -60,11 +61,12 @@ int64_t scaled(int32_t sum, int32_t multiplier, int32_t shift, bool once) {
 struct TestStage {
   Stage stage = {};
   Array<int32_t> bias, multiplier, shift;
+  Array<double> factor;
   Array<int8_t> out;
 
   TestStage(int32_t channels, int64_t pixels, bool all_right)
       : bias(strip_row(channels)), multiplier(strip_row(channels)), shift(strip_row(channels)),
-        out(pixels * channels) {
+        factor(strip_row(channels)), out(pixels * channels) {
     constexpr int32_t kMultipliers[] = {1 << 30, (1 << 30) + 1, INT32_MAX, INT32_MAX - 1, 3 << 29, 1518500250};
     const int32_t around = between(1, 30);
     for (int32_t c = 0; c < channels; ++c) {
@@ -72,6 +74,13 @@ struct TestStage {
       shift[c] = between(0, 3) ? -(int32_t)clamped(around + between(-2, 2), 1, 31) : all_right ? -1 : between(-31, 4);
     }
     const bool once = !all_right && between(0, 3) == 0;
+    // The same numbers as multiplier and shift; those that make halves of whole sums; such that need more than 31 bits.
+    for (int32_t c = 0; once && c < channels; ++c) {
+      const int32_t kind = between(0, 2);
+      factor[c] = kind == 0 ? ldexp(multiplier[c], shift[c] - 31) : 1.0 / between(1, 4000);
+      if (kind == 2) factor[c] *= 1.0 + between(-2, 2) * 0x1p-52;
+      if (between(0, 99) == 0) factor[c] = between(0, 1) ? 1e300 : 1e-300;
+    }
     stage.kind = once ? StageKind::kStoreRequantizedOnce : StageKind::kStoreRequantized;
     stage.tensor = (uint8_t*)out.at;
     stage.stride_bytes = channels;
@@ -79,18 +88,23 @@ struct TestStage {
     stage.high_i = between(0, 1) ? 127 : between(stage.low_i, 127);
     stage.zero_point = between(-128, 127);
     stage.bias = bias.at;
-    stage.multiplier = multiplier.at;
-    stage.shift = shift.at;
+    if (once) {
+      stage.factor = factor.at;
+    } else {
+      stage.multiplier = multiplier.at;
+      stage.shift = shift.at;
+    }
     for (int64_t i = 0; i < out.count; ++i) out[i] = 77;
   }
   bool check(const char* what, int64_t pixel, int32_t c, int32_t sum) {
     ++compared;
-    const int64_t q = scaled(sum, multiplier[c], shift[c], stage.kind == StageKind::kStoreRequantizedOnce);
+    const double product = clamped_real(round(sum * factor[c]), 1e9);
+    const int64_t q = stage.factor ? (int64_t)product : scaled(sum, multiplier[c], shift[c]);
     const int64_t want = clamped(q + stage.zero_point, stage.low_i, stage.high_i);
     const int8_t got = out[pixel * stage.stride_bytes + c];
     if (got == want) return true;
-    fail("%s: %d by %d and %d is %d, should be %d (channel %d of %lld)", what, sum, multiplier[c], shift[c], got,
-         (int)want, c, (long long)stage.stride_bytes);
+    fail("%s: %d by %d and %d, or %a, is %d, should be %d (channel %d of %lld)", what, sum, multiplier[c], shift[c],
+         factor[c], got, (int)want, c, (long long)stage.stride_bytes);
     return false;
   }
 };
@@ -107,8 +121,8 @@ struct TestStore {
 };
 
 // A sum whose result lies at, or next to, a half: what roundings differ at.
-int32_t near_half(int32_t multiplier, int32_t shift) {
-  const double step = 2147483648.0 / multiplier / (shift < 0 ? 1.0 / (double)(1ll << -shift) : (double)(1 << shift));
+int32_t near_half(const TestStage& test, int32_t c) {
+  const double step = test.stage.factor ? 1.0 / test.factor[c] : ldexp(1.0 / test.multiplier[c], 31 - test.shift[c]);
   const double sum = (between(-300, 300) + 0.5) * step + between(-2, 2);
   return sum > 2147483647.0 ? INT32_MAX : sum < -2147483648.0 ? INT32_MIN : (int32_t)sum;
 }
@@ -125,7 +139,7 @@ void test_requantize(int turn) {
       sums[p * row + c] = kind == 0   ? kEdges[between(0, 8)]
                           : kind == 1 ? (int32_t)random_word()
                           : kind < 4  ? (int32_t)random_word() >> between(1, 30)
-                                      : near_half(test.multiplier[c], test.shift[c]);
+                                      : near_half(test, c);
     }
   kernels->requantize(test.stage, channels, first, pixels, sums.at, row);
   for (int64_t p = 0; p < pixels; ++p)
@@ -160,7 +174,7 @@ void test_conv(int turn) {
   for (int32_t c = 0; c < channels; ++c) {
     int64_t sum = 0;
     for (int32_t k = 0; k < depth; ++k) sum += weights[(int64_t)c * depth + k];
-    const int32_t from = between(0, 1) ? near_half(test.multiplier[c], test.shift[c]) : between(-100000, 100000);
+    const int32_t from = between(0, 1) ? near_half(test, c) : between(-100000, 100000);
     start[c] = (int32_t)((uint32_t)from - (uint32_t)(sum * kernels->offset));
   }
   for (int b = 0; b < blocks; ++b) {
@@ -236,7 +250,7 @@ void test_depthwise(int turn) {
   const Array<uint8_t> packed(kernels->depthwise_weights(weights.at, w.kh, w.kw, s.c, nullptr));
   kernels->depthwise_weights(weights.at, w.kh, w.kw, s.c, packed.at);
   const Array<int32_t> start(strip_row(s.c));
-  for (int32_t c = 0; c < s.c; ++c) start[c] = near_half(test.multiplier[c], test.shift[c]);
+  for (int32_t c = 0; c < s.c; ++c) start[c] = near_half(test, c);
   s.x = x.at;
   s.weights = packed.at;
   s.start = start.at;
@@ -282,11 +296,11 @@ void test_combine(int turn) {
   for (int64_t i = 0; i < count; ++i) {
     const auto term = [&](int8_t value, const IntegerOperand& of) {
       const int32_t steps = (int32_t)((uint32_t)(value - of.zero_point) << pair.left_shift);
-      return (uint32_t)scaled(steps, of.multiplier, of.shift, false);
+      return (uint32_t)scaled(steps, of.multiplier, of.shift);
     };
     const uint32_t x = term(a[i], pair.a), y = term(b[i], pair.b);
     const uint32_t value = turn % 3 == 0 ? x + y : turn % 3 == 1 ? x - y : x * y;
-    const int64_t q = scaled((int32_t)value, pair.out.multiplier, pair.out.shift, false);
+    const int64_t q = scaled((int32_t)value, pair.out.multiplier, pair.out.shift);
     const int64_t want = clamped(q + pair.out.zero_point, pair.low, pair.high);
     ++compared;
     if (out[i] != want) return fail("combine %d: %d and %d are %d, should be %d", turn % 3, a[i], b[i], out[i], (int)want);

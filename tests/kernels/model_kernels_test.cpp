@@ -452,6 +452,13 @@ struct StagesTest {
     return to;
   }
 
+  double* factors() {
+    double* to = (double*)malloc((size_t)strip_row(channels) * 8);
+    if (!to) abort();
+    for (int32_t i = 0; i < strip_row(channels); ++i) to[i] = between(1, 40) / (double)between(1, 4000);
+    return to;
+  }
+
   void add(StageKind kind) {
     Stage& s = stage[count];
     s.kind = kind;
@@ -505,8 +512,12 @@ struct StagesTest {
         s.low_i = between(-128, 0);
         s.high_i = between(s.low_i, 127);
         s.bias = integers(-40, 40);
-        s.multiplier = integers(1 << 30, INT32_MAX);
-        s.shift = integers(-13, 3);
+        if (kind == StageKind::kStoreRequantizedOnce) {
+          s.factor = factors();
+        } else {
+          s.multiplier = integers(1 << 30, INT32_MAX);
+          s.shift = integers(-13, 3);
+        }
         break;
       case StageKind::kRoundI8:
       case StageKind::kRoundI8Even: break;
@@ -608,17 +619,24 @@ struct StagesTest {
             return fail("store_i8: %.9g by %.9g is %d, should be %d", v, s.scale, stored, q), false;
           break;
         }
-        case StageKind::kStoreRequantized:
         case StageKind::kStoreRequantizedOnce: {
+          const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
+          const int32_t sum = (int32_t)v + s.bias[c];
+          const double steps = round(sum * s.factor[c]) + s.zero_point;
+          const double want = steps < s.low_i ? s.low_i : steps > s.high_i ? s.high_i : steps;
+          ++compared;
+          if (stored != want)
+            return fail("store_requantized_once: %d by %a is %d, should be %g", sum, s.factor[c], stored, want), false;
+          break;
+        }
+        case StageKind::kStoreRequantized: {
           const int8_t stored = *((const int8_t*)s.tensor + p * s.stride_bytes + c);
           const int32_t sum = (int32_t)v + s.bias[c], left = s.shift[c] > 0 ? s.shift[c] : 0;
           const int32_t right = left - s.shift[c];
-          // floor(a / 2^31 + 1/2), then to the nearest of b / 2^right, halves away; or all at once
-          const bool once = s.kind == StageKind::kStoreRequantizedOnce;
+          // floor(a / 2^31 + 1/2), then to the nearest of b / 2^right, halves away
           const int64_t high = (((int64_t)sum << left) * s.multiplier[c] + (1ll << 30)) >> 31;
-          const int64_t value = once ? (int64_t)sum * s.multiplier[c] : high, bits = once ? 31 - s.shift[c] : right;
-          const int64_t size = value < 0 ? -value : value, nearest = bits ? ((size >> (bits - 1)) + 1) >> 1 : size;
-          int64_t want = value < 0 ? -nearest : nearest;
+          const int64_t size = high < 0 ? -high : high, nearest = right ? ((size >> (right - 1)) + 1) >> 1 : size;
+          int64_t want = high < 0 ? -nearest : nearest;
           want += s.zero_point;
           want = want < s.low_i ? s.low_i : want > s.high_i ? s.high_i : want;
           ++compared;
@@ -675,7 +693,7 @@ void test_stages(int turn) {
     t.add(StageKind::kStore);
   }
   t.run(strip);
-  for (Stage& s : t.stage) free((void*)s.bias), free((void*)s.multiplier), free((void*)s.shift);
+  for (Stage& s : t.stage) free((void*)s.bias), free((void*)s.multiplier), free((void*)s.shift), free((void*)s.factor);
 }
 
 // Binary products that run their stages, against those that store their values.

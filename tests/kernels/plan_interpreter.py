@@ -160,8 +160,10 @@ def _store(arena: _Arena, stage: PlanStage, v: Array) -> None:
         assert tensor.shape[3] == v.shape[3]
         rows[...] = _words(flat < 0)
     elif stage.kind.startswith("store_requantized"):
-        once = stage.kind.endswith("once")
-        steps = _requantize(flat + a["bias"], a["multiplier"].astype(np.int64), a["shift"].astype(np.int64), once)
+        if stage.kind.endswith("once"):
+            steps = _requantize_once(flat + a["bias"], a["factor"])
+        else:
+            steps = _requantize(flat + a["bias"], a["multiplier"].astype(np.int64), a["shift"].astype(np.int64))
         rows[...] = np.clip(steps + tensor.zero_point, a["low"], a["high"])
     else:
         assert a["channel"] + v.shape[3] <= tensor.shape[3]
@@ -287,11 +289,14 @@ def _binary_i8(arena: _Arena, a: Any) -> Array:
     return np.clip(steps, a["low"], a["high"])
 
 
-def _requantize(values: Array, multiplier: Any, shift: Any, once: bool = False) -> Array:
-    """Shift left within 32 bits, doubling high multiply (halves up), shift right (halves away); or rounded once."""
-    if once:
-        exact = np.vectorize(lambda v, m, s: _halves_away(Fraction(int(v) * int(m), 2 ** (31 - int(s)))))
-        return np.asarray(exact(values, multiplier, shift), np.int64)
+def _requantize_once(values: Array, factor: Array) -> Array:
+    """The product in f64, of which the nearest integer is taken, halves away; far beyond i8 it is limited."""
+    exact = np.vectorize(lambda v, f: _halves_away(Fraction(min(max(float(v) * float(f), -1e9), 1e9))))
+    return np.asarray(exact(values, factor), np.int64)
+
+
+def _requantize(values: Array, multiplier: Any, shift: Any) -> Array:
+    """Shift left within 32 bits, doubling high multiply (halves up), shift right (halves away)."""
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
     wrapped = (values << left).astype(np.int32).astype(np.int64)
     high = (2 * wrapped * multiplier + 2**31) >> 32

@@ -134,7 +134,9 @@ def _strided_slice(m: Growing) -> None:
         firsts = [first + size * (first < 0) for (first, _, _), size in zip(spec, m.shape, strict=True)]
         ends = [last + size * (last < 0) for (_, last, _), size in zip(spec, m.shape, strict=True)]
         inside = all(0 <= end <= size for end, size in zip(ends, m.shape, strict=True))
-        if min(firsts) >= 0 and inside and not masks["begin"]:
+        counted = _shape_of(m, [slice(a, z, spec[i][2]) for i, (a, z) in enumerate(zip(firsts, ends, strict=True))])
+        begins = all(0 <= first < size for first, size in zip(firsts, m.shape, strict=True))
+        if begins and inside and counted == shape and not masks["begin"]:
             options["offset"] = True
             spec = [(a, z - a, spec[i][2]) for i, (a, z) in enumerate(zip(firsts, ends, strict=True))]
     stored = [m.builder.constant(np.array(numbers, np.int32)) for numbers in zip(*spec, strict=True)]

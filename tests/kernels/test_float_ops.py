@@ -245,6 +245,45 @@ def operations(graph: Graph) -> list[type]:
     return [type(node.operation) for node in graph.nodes]
 
 
+@pytest.mark.parametrize(
+    ("begin", "count", "stride", "masks", "taken"),
+    [
+        (1, 2, 1, {}, [1, 2]),
+        (3, 3, 1, {"end_mask": 2}, [3, 4, 5]),
+        (5, -3, -2, {}, [5, 3]),
+        (7, -2, -1, {}, [5, 4]),
+        (-9, 2, 1, {}, [0, 1]),
+        (3, 2, 1, {"begin_mask": 2}, [0, 1]),
+        (0, -4, -1, {"begin_mask": 2}, [5, 4, 3, 2]),
+    ],
+)
+def test_ends_that_count_from_where_a_slice_really_begins(
+    begin: int, count: int, stride: int, masks: dict[str, int], taken: list[int], engine: EngineProcess, judge: Judge
+) -> None:
+    """Behind limits and the mask of begins."""
+    shape = (1, len(taken), 5, 4)
+    b = sliced([0, begin, 0, 0], [1, count, 5, 4], [1, stride, 1, 1], shape, offset=True, **masks)
+    given = np.arange(120, dtype=np.float32).reshape(1, 6, 5, 4)
+    all_agree(engine, judge, b, given)
+    assert interpret(b.graph(), [given]).outputs[0].tobytes() == given[:, taken].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("begin", "count", "stride", "mask", "says"),
+    [
+        (4, 3, 1, 0, "counts from its begin to 7 of an axis of 6"),
+        (1, -3, -1, 0, "counts from its begin to -2 of"),
+        (-9, 1, -1, 0, "takes nothing of axis 1"),
+        (3, 0, 1, 0, "takes nothing of axis 1"),
+        (1, 2, 1, 2, "to an end that its mask takes away"),
+    ],
+)
+def test_ends_that_count_to_elsewhere_are_refused(begin: int, count: int, stride: int, mask: int, says: str) -> None:
+    """With both a count and a mask of ends, LiteRT has room for the count and writes up to the axis's end."""
+    with pytest.raises(ModelError, match=says):
+        sliced([0, begin], [1, count], [1, stride], (1, 1, 5, 4), offset=True, end_mask=mask).graph()
+
+
 def test_a_slice_without_strides_stays_a_box() -> None:
     assert operations(sliced([0, 1], [1, 3], [1, 1], (1, 2, 5, 4)).graph()) == [Slice]
     assert operations(sliced([0, 1], [1, 5], [1, 2], (1, 2, 5, 4)).graph()) == [Gather]

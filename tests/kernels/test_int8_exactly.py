@@ -86,6 +86,59 @@ def test_every_pair_by_the_judge(tmp_path: Path) -> None:
     judge.close()
 
 
+DENSE = [  # scale of x, scales of weights, scale of the output; what becomes of the sums below
+    (1.0, [1.0], 10.0),
+    (1.0, [1.0, 5.0, 7.0], 70.0),
+    (0.1, [0.3], 0.6),
+    (3.0, [0.7, 0.1], 14.0),
+    (2.0, [1.0, 3.0, 0.5], 50.0),
+]
+
+
+def ties(number: int, act: int = 0) -> Builder:
+    """A dense layer of two rows whose sums lie on, or next to, halves of an output step, of all that there are."""
+    x_scale, scales, out_scale = DENSE[number]
+    halves = np.arange(-130, 131) + 0.5
+    each = np.float32(np.tile(scales, halves.size)[: halves.size]).tolist()
+    sums = np.rint(halves * out_scale / x_scale / np.array(each)).astype(np.int32)
+    made = Builder()
+    x = made.input((2, 1), "int8", x_scale, 3)
+    per_channel = len(scales) > 1
+    w = made.constant(np.ones((halves.size, 1), np.int8), each if per_channel else scales, axis=0)
+    b = made.constant(sums, [float(np.float32(x_scale) * np.float32(s)) for s in (each if per_channel else scales)])
+    out = made.tensor((2, halves.size), "int8", out_scale, -4)
+    made.outputs = [made.op("FULLY_CONNECTED", [x, w, b], out, "FullyConnectedOptions", fused_activation_function=act)]
+    return made
+
+
+ROWS = np.array([[3], [127]], np.int8)
+"""Of the first, the sums are the biases."""
+
+
+def test_ties_of_dense_layers_by_the_judge(tmp_path: Path) -> None:
+    judge = Judge("litert-reference", tmp_path)
+    for number in range(len(DENSE)):
+        for act in (0, 1, 3):  # none, RELU, RELU6
+            made = ties(number, act)
+            theirs = judge.outputs(made.content(), [ROWS])
+            assert not isinstance(theirs, str), theirs
+            assert theirs[0].tobytes() == interpret(made.graph(), [ROWS]).outputs[0].tobytes(), (number, act)
+    judge.close()
+
+
+@pytest.mark.parametrize("level", INTEGER_LEVELS, ids=lambda level: f"{level.triple.split('-')[0]}-{level.isa}")
+def test_ties_of_dense_layers_on_every_level(level: IsaLevel, tmp_path: Path) -> None:
+    with started(level, tmp_path) as process:
+        for number in range(len(DENSE)):
+            graph = ties(number).graph()
+            right = interpret(graph, [ROWS]).outputs[0]
+            assert run(process, make_plan(graph).to_bytes(), ROWS).tobytes() == right.tobytes(), number
+        whole = ties(0)
+        output = run(process, make_plan(whole.graph()).to_bytes(), ROWS)
+    # Sums of -25, -15, ... 25 in steps of a tenth, beside the zero point.
+    assert (output[127:133] + 4).tolist() == [-3, -2, -1, 1, 2, 3]
+
+
 @cache
 def golden(path: Path, number: int, variant: str | None = None) -> Array:
     """The right output for a grid."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -326,20 +328,35 @@ def test_fixed_point_is_close_to_the_real_product(real: float, value: int) -> No
     assert q31 / 2**31 * 2.0**shift == pytest.approx(real, rel=1e-8)
     exact = value * real
     if abs(value) * 2.0 ** max(shift, 0) < 2**31:
-        for rounded in (requantize, requantize_once):
-            got = int(rounded(np.array([value]), q31, shift)[0])
-            assert abs(got - exact) <= 1 + abs(exact) * 2e-9
+        got = int(requantize(np.array([value]), q31, shift)[0])
+        assert abs(got - exact) <= 1 + abs(exact) * 2e-9
 
 
 def test_where_halves_go() -> None:
     # 2^30 / 2^31 * 2^0 is one half in the high multiply; a shift of 1 to the left first makes it exact there.
     away = [-2, -2, -1, -1, 0, 1, 1, 2, 2]
     assert requantize(np.arange(-4, 5) * 2, 2**30, -1).tolist() == away
-    assert requantize_once(np.arange(-4, 5) * 2, 2**30, -1).tolist() == away
+    assert requantize_once(np.arange(-4, 5), 0.5).tolist() == away
+
+
+def test_dense_layers_round_the_product_in_f64() -> None:
+    assert requantize_once(np.array([5, -5, 15, -25]), 1 / 10).tolist() == [1, -1, 2, -3]
+    below = 0.49999999999999994  # adding a half would round it to 1
+    assert requantize_once(np.array([1, -1, 3, 2**31 - 1]), below).tolist() == [0, 0, 1, 2**30 - 1]
+    assert requantize_once(np.array([1, -1, 2**31 + 5]), 1e80).tolist() == [2**31 - 1, -(2**31), -(2**31)]
+
+
+@given(st.floats(1e-9, 1e6), st.integers(-(2**31), 2**31 - 1))
+@settings(max_examples=300, deadline=None)
+def test_dense_rounding_is_exact(factor: float, value: int) -> None:
+    product = Fraction(float(value) * factor)
+    nearest = floor(abs(product) + Fraction(1, 2)) * (1 if product > 0 else -1)
+    assert requantize_once(np.array([value]), factor).tolist() == [min(max(nearest, -(2**31)), 2**31 - 1)]
 
 
 def test_rounding_and_bounds() -> None:
     assert [round_half_away(value) for value in (-1.5, -0.5, -0.4, 0.5, 2.5)] == [-2, -1, 0, 1, 3]
+    assert round_half_away(0.49999999999999994) == 0  # adding a half would round it to 1
     assert act_bounds_i8(Clamp(), 0.1, 3) == (-128, 127)
     assert act_bounds_i8(Clamp(0.0, 6.0), 0.05, -128) == (-128, -8)
     assert act_bounds_i8(Clamp(-1.0, 1.0), 0.25, 3) == (-1, 7)

@@ -306,7 +306,7 @@ def refused(engine: EngineProcess, plan: bytes) -> str | None:
 
 def sealed(body: bytes) -> bytes:
     """A body with a header that fits."""
-    return b"BNNPLAN\0" + struct.pack("<IIQ", 2, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
+    return b"BNNPLAN\0" + struct.pack("<IIQ", 3, 0, len(body)) + hashlib.sha256(body).digest() + bytes(8) + body
 
 
 def test_truncated_plans_are_refused(engine: EngineProcess) -> None:
@@ -326,8 +326,8 @@ def test_wrong_envelopes_are_named(engine: EngineProcess) -> None:
 
     assert "not a plan" in (refused(engine, b"") or "")
     assert "not a plan" in (refused(engine, changed(0, b"X")) or "")
-    assert "version 1 where this engine reads version 2" in (refused(engine, changed(8, b"\1")) or "")
-    assert "version 3" in (refused(engine, changed(8, b"\3")) or "")
+    assert "version 1 where this engine reads version 3" in (refused(engine, changed(8, b"\1")) or "")
+    assert "version 2 where" in (refused(engine, changed(8, b"\2")) or "")
     assert "promises" in (refused(engine, plan + b"1") or "")
     assert "checksum" in (refused(engine, changed(len(plan) - 1, bytes([plan[-1] ^ 1]))) or "")
     assert "damaged" in (refused(engine, changed(60, b"\1")) or "")
@@ -349,6 +349,24 @@ def test_every_word_of_every_kind_is_checked(engine: EngineProcess, case: PlanCa
             accepted += refused(engine, sealed(bytes(bad))) is None
     assert 0 < accepted < 3 * words
     assert refused(engine, case.plan) is None
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, -np.inf, -0.1, 0.0, -0.0])
+def test_factors_that_are_none_are_refused(engine: EngineProcess, factor: float) -> None:
+    name = f"{DENSE} 1 i8 once"
+    plan = next(case.plan for case in CASES if case.name == name)
+    right = read_plan(plan).steps[0].stages[0].arguments["factor"].tobytes()
+    assert plan.count(right) == 1
+    bad = plan.replace(right, right[:8] + np.array([factor]).tobytes() + right[16:])
+    assert "the factor of channel 1 is" in (refused(engine, sealed(bad[64:])) or "")
+
+
+@pytest.mark.parametrize("factor", [5e-324, 1e-300, 1e300, float(np.finfo(np.float64).max)])
+def test_factors_of_any_size_are_limited(engine: EngineProcess, factor: float) -> None:
+    case = next(case for case in CASES if case.name == f"{DENSE} 1 i8 once")
+    right = read_plan(case.plan).steps[0].stages[0].arguments["factor"]
+    changed = case.plan.replace(right.tobytes(), np.full(right.shape, factor).tobytes())
+    assert differences(engine, sealed(changed[64:]), case.inputs) == []
 
 
 @pytest.mark.timeout(120)

@@ -77,7 +77,7 @@ def test_header() -> None:
     """The words that docs/plans.md puts at fixed places."""
     content = make_plan(chain()).to_bytes()
     body = content[64:]
-    assert content[:16] == b"BNNPLAN\0" + struct.pack("<II", 2, 0)
+    assert content[:16] == b"BNNPLAN\0" + struct.pack("<II", 3, 0)
     assert struct.unpack_from("<Q", content, 16) == (len(body),)
     assert content[24:56] == hashlib.sha256(body).digest()
     assert content[56:64] == bytes(8)

@@ -78,17 +78,20 @@ def _taken(scope: Scope, sizes: tuple[int, ...], spec: list[tuple[int, int, int]
             continue
         size = sizes[len(taken.places)]
         first = 0 if marked["begin"][i] and marked["shrink_axis"][i] else first
-        if counts_from_begin:
-            last += first + size * (first < 0)
-            if not 0 <= last <= size:
-                scope.fail(f"it counts from its begin to {last} of an axis of {size}.")
         if marked["shrink_axis"][i]:
             if step < 1 or not -size <= first < size:
                 scope.fail(f"it takes number {first} of {size} at stride {step}.")
             taken.places.append(range(first % size, first % size + 1))
             continue
-        ends = None if marked["begin"][i] else first, None if marked["end"][i] else last
-        places = range(*slice(*ends, step).indices(size))
+        begin_end = None if marked["begin"][i] else first, None if marked["end"][i] else last
+        places = range(*slice(*begin_end, step).indices(size))
+        if counts_from_begin:  # from where it really begins, as TensorFlow Lite does
+            counted = range(places.start, places.start + last, step)
+            if marked["end"][i] and counted != places:
+                scope.fail("it counts from its begin to an end that its mask takes away.")
+            if not 0 <= counted.stop <= size:
+                scope.fail(f"it counts from its begin to {counted.stop} of an axis of {size}.")
+            places = counted
         if not places:
             scope.fail(f"it takes nothing of axis {len(taken.places)} of shape {list(sizes)}.")
         taken.places.append(places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..quantization import (
     act_bounds_i8,
     binary_requantization,
     conv_requantization,
+    dense_requantization,
     mean_requantization,
     requantize,
     requantize_once,
@@ -33,17 +33,20 @@ Weighted = Conv2d | DepthwiseConv2d | Dense
 
 def conv2d(node: Node, operation: Conv2d, x: Array) -> Array:
     """CONV_2D: the border counts as the zero point."""
-    return _requantized(node, operation, x, requantize)
+    return _requantized(node, operation, x)
 
 
 def depthwise_conv2d(node: Node, operation: DepthwiseConv2d, x: Array) -> Array:
     """DEPTHWISE_CONV_2D."""
-    return _requantized(node, operation, x, requantize)
+    return _requantized(node, operation, x)
 
 
 def dense(node: Node, operation: Dense, x: Array) -> Array:
-    """FULLY_CONNECTED, which rounds once."""
-    return _requantized(node, operation, x, requantize_once)
+    """FULLY_CONNECTED, which multiplies in f64 and rounds once."""
+    assert operation.weight_scales is not None
+    factor = dense_requantization(scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output))
+    steps = requantize_once(sums_of(node, operation, x), factor)
+    return limited(node.output, steps + node.output.zero_point, operation.act)
 
 
 def sums_of(node: Node, operation: Weighted, x: Array) -> Array:
@@ -127,10 +130,10 @@ def prelu(node: Node, x: Array, alpha: Array) -> Array:
     return limited(out, np.where(steps >= 0, above, below) + out.zero_point)
 
 
-def _requantized(node: Node, operation: Weighted, x: Array, rounding: Callable[[Array, Array, Array], Array]) -> Array:
+def _requantized(node: Node, operation: Conv2d | DepthwiseConv2d, x: Array) -> Array:
     assert operation.weight_scales is not None
     multiplier, shift = conv_requantization(scale_of(node.inputs[0]), operation.weight_scales, scale_of(node.output))
-    steps = rounding(sums_of(node, operation, x), multiplier, shift) + node.output.zero_point
+    steps = requantize(sums_of(node, operation, x), multiplier, shift) + node.output.zero_point
     return limited(node.output, steps, operation.act)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..graph import Tensor
 from .steps import DIRECT, STAGES, STREAMS, Stage, Step, image_shape
 
-VERSION = 2
+VERSION = 3
 MAGIC = b"BNNPLAN\0"
 HEADER_BYTES = 64
 _ALIGN = 64

@@ -81,7 +81,7 @@ STAGE_KINDS: Mapping[int, StepKind] = {
     18: _kind("store_i8", "t:tensor i:channel"),
     19: _kind("round_i8", "f:scale i:zero_point"),
     20: _kind("store_requantized", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
-    21: _kind("store_requantized_once", "t:tensor i:low i:high c:bias c:multiplier c:shift"),
+    21: _kind("store_requantized_once", "t:tensor i:low i:high c:bias c:factor"),
     22: _kind("store_i8_even", "t:tensor i:channel"),
     23: _kind("round_i8_even", "f:scale i:zero_point"),
     24: _kind("rsqrt"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from .plan_layout import KINDS, STAGE_KINDS, StepKind
 
-_VERSION = 2
+_VERSION = 3
 _HEADER_BYTES, _BODY_HEADER_BYTES, _ALIGN = 64, 64, 64
 _DTYPES = ("f32", "i8", "bits", "i32", "u8")
 STORED: Mapping[str, np.dtype[Any]] = {
@@ -30,6 +30,7 @@ _WEIGHTS: Mapping[str, Mapping[int, np.dtype[Any]]] = {
     "i8": {1: np.dtype("i1")},
 }
 """Dtype of x -> bytes of a weight -> the weights' dtype."""
+_STAGE_CONSTANTS = {"bias": "<i4", "multiplier": "<i4", "shift": "<i4", "factor": "<f8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class _Reader:
         arguments = self.arguments(kind, [self.word() for _ in range(self.word())])
         for name, sort in kind.arguments.items():
             if sort == "constant":
-                dtype = np.dtype("<i4") if kind.name.startswith("store_requantized") else np.dtype("<f4")
+                dtype = np.dtype(_STAGE_CONSTANTS.get(name, "<f4"))
                 arguments[name] = self.constant(arguments[name], dtype, (shape[3],))
         return PlanStage(kind.name, arguments)
 

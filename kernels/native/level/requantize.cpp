@@ -13,10 +13,7 @@ using bnn::StageKind;
 template <class Requantize, int N>
 void columns(const Stage& stage, int32_t channel, int32_t valid, int64_t first, int64_t pixels, const int32_t* sums,
              int64_t row) {
-  const auto factor = [&](int n) {
-    const int32_t c = channel + n * kLanes;
-    return Requantize(load<Ints>(stage.multiplier + c), load<Ints>(stage.shift + c));
-  };
+  const auto factor = [&](int n) { return requantizer<Requantize>(stage, channel + n * kLanes); };
   const StepLimits limits(stage);
   int8_t* out = (int8_t*)stage.tensor + first * stage.stride_bytes + channel;
   sums += channel;
@@ -61,7 +58,7 @@ void all_columns(const Stage& stage, int32_t channels, int64_t first, int64_t pi
 int64_t BNN_PART(store_bytes)(const Stage& stage, int32_t channels) {
 #ifdef BNN_STORES_SUMS
   bool can = stage.kind == StageKind::kStoreRequantized;
-  for (int32_t c = 0; c < channels; ++c) can &= stage.shift[c] < 0;
+  for (int32_t c = 0; can && c < channels; ++c) can = stage.shift[c] < 0;
   return can ? (channels + kLanes - 1) / kLanes * (int64_t)sizeof(Stored) : 0;
 #else
   return (void)stage, (void)channels, 0;

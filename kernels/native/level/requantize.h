@@ -14,16 +14,6 @@ namespace {
 
 typedef int8_t Octets __attribute__((vector_size(kLanes)));
 
-// fixed_point.h's requantize_once(), limited to what i8 and any zero point can use.
-[[maybe_unused]] inline Ints requantized_once(Ints value, Ints multiplier, Ints shift) {
-  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
-  const Longs product = __builtin_convertvector(value, Longs) * __builtin_convertvector(multiplier, Longs);
-  const Longs right = __builtin_convertvector(31 - shift, Longs), one = Longs{} + 1, most = Longs{} + (1 << 20);
-  Longs q = (product + (one << (right - 1)) + (product < 0)) >> right;
-  q = q > most ? most : q;
-  return __builtin_convertvector(q < -most ? -most : q, Ints);
-}
-
 // fixed_point.h's requantize() of a vector of channels, for any number of sums.
 #if defined(__SSE4_1__)
 
@@ -136,11 +126,32 @@ struct Requantizer {
 
 #endif
 
+// fixed_point.h's requantize_once(), limited to what i8 and any zero point can use.
 struct RequantizerOnce {
-  Ints multiplier, shift;
-  RequantizerOnce(Ints factor, Ints places) : multiplier(factor), shift(places) {}
-  Ints operator()(Ints sum) const { return requantized_once(sum, multiplier, shift); }
+  typedef double Doubles __attribute__((vector_size(2 * kBytes)));
+  typedef int64_t Longs __attribute__((vector_size(2 * kBytes)));
+  Doubles factor;
+  Ints operator()(Ints sum) const {
+    const Doubles most = Doubles{} + 1e6;
+    Doubles product = __builtin_convertvector(sum, Doubles) * factor;
+    product = product < -most ? -most : product;
+    product = product > most ? most : product;
+    const Ints whole = __builtin_convertvector(product, Ints);
+    const Doubles rest = product - __builtin_convertvector(whole, Doubles);
+    const Longs away = (rest <= -0.5) - (rest >= 0.5);  // a true lane is -1
+    return whole + __builtin_convertvector(away, Ints);
+  }
 };
+
+// Of a vector of channels from `channel` on.
+template <class Requantize>
+inline Requantize requantizer(const bnn::Stage& stage, int32_t channel) {
+  return Requantize(load<Ints>(stage.multiplier + channel), load<Ints>(stage.shift + channel));
+}
+template <>
+[[maybe_unused]] inline RequantizerOnce requantizer<RequantizerOnce>(const bnn::Stage& stage, int32_t channel) {
+  return {load<RequantizerOnce::Doubles>(stage.factor + channel)};
+}
 
 // The last vector's octets one by one where it is not whole.
 [[maybe_unused]] inline void store_octets(Ints q, int32_t valid, int8_t* out) {

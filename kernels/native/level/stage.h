@@ -23,8 +23,9 @@ struct Stage {
   int32_t zero_point;         // of the same, and kStoreRequantized*
   int32_t low_i, high_i;      // kStoreRequantized*
   const int32_t* bias;        // kStoreRequantized*: [strip_row(channels)]
-  const int32_t* multiplier;
+  const int32_t* multiplier;  // kStoreRequantized
   const int32_t* shift;       // to the left; negative: to the right
+  const double* factor;       // kStoreRequantizedOnce; else null
 };
 
 struct Stages {

@@ -87,10 +87,9 @@ __attribute__((noinline)) void store_requantized(const Stage& stage, const float
   for (int32_t c = 0; c < valid; c += kLanes) {
     const Ints whole = __builtin_convertvector(limited(load<Floats>(values + c), -2e9f, 2e9f), Ints);
     const Ints sum = (Ints)((Words)whole + load<Words>(stage.bias + channel + c));
-    const Ints multiplier = load<Ints>(stage.multiplier + channel + c), shift = load<Ints>(stage.shift + channel + c);
-    limits.store(stage.kind == StageKind::kStoreRequantized ? Requantizer(multiplier, shift)(sum)
-                                                            : requantized_once(sum, multiplier, shift),
-                 valid - c, out + c);
+    const Ints q = stage.factor ? requantizer<RequantizerOnce>(stage, channel + c)(sum)
+                                : requantizer<Requantizer>(stage, channel + c)(sum);
+    limits.store(q, valid - c, out + c);
   }
 }
 

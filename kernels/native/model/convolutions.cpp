@@ -130,7 +130,7 @@ void keep_dots(ConvStream& self, const BinaryConv& conv, StepBuilder& builder) {
   self.dots = conv;
   const uint8_t** constants[] = {&self.dots.multiplier, &self.dots.bias, &self.dots.threshold};
   for (const uint8_t** constant : constants)
-    if (*constant) *constant = builder.padded_constant<uint8_t>(*constant, conv.shape.oc);
+    if (*constant) *constant = (const uint8_t*)builder.padded_constant<float>(*constant, conv.shape.oc);
 }
 
 void bconv_bits(const Step& step, uint8_t* scratch, int64_t first, int64_t last) {

@@ -26,7 +26,7 @@ struct ExactStep : Step {
   int8_t* out;
   int32_t oc, out_zero_point, low, high;
   const int32_t *bias, *multiplier, *shift;
-  bool once;                 // rounded once
+  const double* factor;      // of those that are rounded once, in place of multiplier and shift; else null
 };
 
 struct ExactStream : Stream {
@@ -65,8 +65,8 @@ void run_exact(const Step& step, uint8_t*, int64_t first, int64_t last) {
     for (int32_t c = 0; c < self.oc; ++c) {
       // Wraps as TFLite's does.
       const int32_t value = (int32_t)((uint32_t)sum(self.products, p, c) + (uint32_t)self.bias[c]);
-      const Fixed factor = {self.multiplier[c], self.shift[c]};
-      const int64_t scaled = self.once ? requantize_once(value, factor) : requantize(value, factor);
+      const int64_t scaled = self.factor ? requantize_once(value, self.factor[c])
+                                         : requantize(value, {self.multiplier[c], self.shift[c]});
       self.out[p * self.oc + c] = (int8_t)limited(scaled + self.out_zero_point, self.low, self.high);
     }
   }
@@ -117,14 +117,14 @@ Step* build_requantized(const PlanStep& step, StepBuilder& builder) {
   if (!self) return nullptr;
   self->products = products_of(step, builder);
   self->bias = builder.padded_constant<int32_t>(stage.bias, step.c);
-  self->multiplier = builder.padded_constant<int32_t>(stage.multiplier, step.c);
-  self->shift = builder.padded_constant<int32_t>(stage.shift, step.c);
+  if (stage.multiplier) self->multiplier = builder.padded_constant<int32_t>(stage.multiplier, step.c);
+  if (stage.shift) self->shift = builder.padded_constant<int32_t>(stage.shift, step.c);
+  if (stage.factor) self->factor = builder.padded_constant<double>(stage.factor, step.c);
   self->out = (int8_t*)builder.place(*stage.tensor);
   self->oc = step.c;
   self->out_zero_point = stage.zero_point;
   self->low = stage.low_i;
   self->high = stage.high_i;
-  self->once = stage.kind == StageKind::kStoreRequantizedOnce;
   self->run = run_exact;
   self->units = (int64_t)step.n * step.h * step.w;
   return self;

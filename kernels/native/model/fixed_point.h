@@ -25,9 +25,14 @@ inline int64_t requantize(int32_t x, Fixed factor) {
   return shifted_right(high_multiply((int32_t)((uint32_t)x << left), factor.multiplier), right);
 }
 
-// The same rounded once, halves away from zero: dense layers. The shift is 30 at most.
-inline int64_t requantize_once(int32_t x, Fixed factor) {
-  return shifted_right((int64_t)x * factor.multiplier, 31 - factor.shift);
+// x * factor in f64, to the nearest, halves away from zero: dense layers. Limited to 32 bits.
+inline int64_t requantize_once(int32_t x, double factor) {
+  const double product = x * factor;
+  if (product >= INT32_MAX) return INT32_MAX;
+  if (product <= INT32_MIN) return INT32_MIN;
+  const int64_t whole = (int64_t)product;
+  const double rest = product - (double)whole;  // exact, where adding a half would round
+  return whole + (rest >= 0.5) - (rest <= -0.5);
 }
 
 inline int64_t limited(int64_t value, int64_t low, int64_t high) {

@@ -30,12 +30,12 @@ struct StepBuilder {
   uint8_t* workspace;        // workspace_bytes() of every step
 
   uint8_t* place(const PlanTensor& t) const { return tensors + t.offset; }
-  // `count` numbers of 4 bytes, with zeros up to whole vectors after them.
+  // `count` numbers, with zeros up to whole vectors after them.
   template <class T>
   T* padded_constant(const uint8_t* from, int64_t count) {
-    return (T*)copy_padded(from, count);
+    return (T*)copy_padded(from, count, sizeof(T));
   }
-  void* copy_padded(const uint8_t* from, int64_t count);
+  void* copy_padded(const uint8_t* from, int64_t count, int64_t bytes);
 };
 
 // Bytes of the workspace that a step needs.

@@ -75,6 +75,7 @@ Stage from_channel(const Stage& stage, int32_t channel) {
   if (moved.bias) moved.bias += channel;
   if (moved.multiplier) moved.multiplier += channel;
   if (moved.shift) moved.shift += channel;
+  if (moved.factor) moved.factor += channel;
   if (moved.tensor) moved.tensor += channel * channel_bytes(stage.kind);
   return moved;
 }
@@ -92,6 +93,7 @@ Stage make_stage(const PlanStage& from, int32_t channels, StepBuilder& builder) 
   if (from.bias) to.bias = builder.padded_constant<int32_t>(from.bias, channels);
   if (from.multiplier) to.multiplier = builder.padded_constant<int32_t>(from.multiplier, channels);
   if (from.shift) to.shift = builder.padded_constant<int32_t>(from.shift, channels);
+  if (from.factor) to.factor = builder.padded_constant<double>(from.factor, channels);
   if (from.tensor) {
     to.tensor = builder.place(*from.tensor) + (int64_t)from.channel * from.tensor->element_bytes();
     to.stride_bytes = from.tensor->pixel_bytes();
@@ -190,9 +192,9 @@ bool share_channels(Stream& stream, const PlanStep& step, const GemmPlan& plan,
 
 void add_scratch(Stream& stream, int64_t bytes) { stream.scratch_bytes += (bytes + kMaxOverread + 63) / 64 * 64; }
 
-void* StepBuilder::copy_padded(const uint8_t* from, int64_t count) {
-  void* to = arena.allocate((count + 15) / 16 * 64, error);
-  if (to) memcpy(to, from, (size_t)count * 4);
+void* StepBuilder::copy_padded(const uint8_t* from, int64_t count, int64_t bytes) {
+  void* to = arena.allocate((count + 15) / 16 * 16 * bytes, error);
+  if (to) memcpy(to, from, (size_t)(count * bytes));
   return to;
 }
 

@@ -9,7 +9,7 @@ namespace bnn {
 
 namespace {
 
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr int64_t kHeader = 64, kMaxBytes = INT32_MAX, kMaxCount = 65536, kTensorWords = 12;
 constexpr uint32_t kMaxName = 200;
 

@@ -42,6 +42,7 @@ struct PlanStage {
   float low, high, scale;
   int32_t zero_point, low_i, high_i;
   const uint8_t *constant, *bias, *multiplier, *shift;  // one number of 4 bytes for each channel
+  const uint8_t* factor;      // one f64 for each channel
 };
 
 struct Fixed {

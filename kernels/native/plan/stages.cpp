@@ -1,5 +1,6 @@
 // What a step does with its stream before it is stored.
 #include <math.h>
+#include <string.h>
 
 #include "plan/arguments.h"
 
@@ -25,7 +26,7 @@ constexpr StageRow kStages[] = {
     {StageKind::kStore, "store", 2},       {StageKind::kStoreBits, "store_bits", 1},
     {StageKind::kStoreI8, "store_i8", 2},  {StageKind::kRoundI8, "round_i8", 2},
     {StageKind::kStoreRequantized, "store_requantized", 6},
-    {StageKind::kStoreRequantizedOnce, "store_requantized_once", 6},
+    {StageKind::kStoreRequantizedOnce, "store_requantized_once", 5},
     {StageKind::kAddI8, "add_i8", 1},      {StageKind::kMulI8, "mul_i8", 1},
     {StageKind::kStoreI8Even, "store_i8_even", 2},
     {StageKind::kRoundI8Even, "round_i8_even", 2},
@@ -74,9 +75,17 @@ bool check_quantized(const PlanStage& stage, Error& error) {
 
 bool check_shifts(const PlanStage& stage, int32_t channels, Error& error) {
   const int32_t* shift = (const int32_t*)stage.shift;
-  const int32_t most = stage.kind == StageKind::kStoreRequantizedOnce ? 30 : 31;
   for (int32_t c = 0; c < channels; ++c)
-    if (shift[c] < -31 || shift[c] > most) return error.set("the shift of channel %d is %d", c, shift[c]);
+    if (shift[c] < -31 || shift[c] > 31) return error.set("the shift of channel %d is %d", c, shift[c]);
+  return true;
+}
+
+bool check_factors(const PlanStage& stage, int32_t channels, Error& error) {
+  for (int32_t c = 0; c < channels; ++c) {
+    double factor;
+    memcpy(&factor, stage.factor + c * (int64_t)sizeof factor, sizeof factor);
+    if (!isfinite(factor) || factor <= 0) return error.set("the factor of channel %d is %g", c, factor);
+  }
   return true;
 }
 
@@ -119,6 +128,10 @@ bool parse_stage(const PlanStep& s, Arguments& a, PlanStage& stage, Error& error
       stage.low_i = a.within("low", -128, 127);
       stage.high_i = a.within("high", -128, 127);
       stage.bias = a.constant("its biases", bytes);
+      if (stage.kind == StageKind::kStoreRequantizedOnce) {
+        stage.factor = a.constant("its factors", product(s.c, 8, 1, 1, 1));
+        return !error.failed() && check_factors(stage, s.c, error);
+      }
       stage.multiplier = a.constant("its multipliers", bytes);
       stage.shift = a.constant("its shifts", bytes);
       return !error.failed() && check_shifts(stage, s.c, error);

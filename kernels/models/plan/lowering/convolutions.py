@@ -11,7 +11,7 @@ from ...graph import Node, Tensor
 from ...hybrid import Weighted, real_weights
 from ...onnx_quantization import product_scales
 from ...operations import BinaryConv2d, Conv2d, Dense, DepthwiseConv2d, Window
-from ...quantization import act_bounds_i8, conv_requantization
+from ...quantization import act_bounds_i8, conv_requantization, dense_requantization
 from ..steps import Argument, Stage, pixels
 from .lowered import Lowered
 from .shared import clamp_stages, f32, scale_of, store, store_any, stored_floats, window_numbers
@@ -20,11 +20,12 @@ from .shared import clamp_stages, f32, scale_of, store, store_any, stored_floats
 def _requantized(node: Node, operation: Weighted, oc: int) -> Stage:
     assert operation.weight_scales is not None
     out = node.output
-    multiplier, shift = conv_requantization(scale_of(node.inputs[0]), operation.weight_scales, scale_of(out))
+    scales = scale_of(node.inputs[0]), operation.weight_scales, scale_of(out)
     bias = np.zeros(oc, np.int32) if operation.bias is None else np.ascontiguousarray(operation.bias, np.int32)
     low, high = act_bounds_i8(operation.act, scale_of(out), out.zero_point)
-    kind = "store_requantized_once" if isinstance(operation, Dense) else "store_requantized"
-    return Stage(kind, (out, low, high, bias, multiplier, shift))
+    if isinstance(operation, Dense):
+        return Stage("store_requantized_once", (out, low, high, bias, dense_requantization(*scales)))
+    return Stage("store_requantized", (out, low, high, bias, *conv_requantization(*scales)))
 
 
 def _scaled(node: Node, operation: Weighted) -> list[Stage]:
