@@ -17,7 +17,8 @@ from .wire import Placed
 @dataclass(eq=False)
 class _Delivered:
     worker: str
-    names: set[str] = field(default_factory=set)
+    things: set[str | Artifact] = field(default_factory=set)
+    """Names of files, and builds."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -42,13 +43,13 @@ class Deliveries:
         while not host.lock.acquire(timeout=0.2):
             check()
         try:
-            new_files = {name: path for name, path in files.items() if name not in host.names}
-            new_builds = [each for each in builds if f"{each.kind}/{each.key}" not in host.names]
+            new_files = {name: path for name, path in files.items() if name not in host.things}
+            new_builds = [each for each in builds if each not in host.things]
             if new_files:
                 self.link.send(host.worker, new_files, check)
             if new_builds:
                 send_builds(self.link, host.worker, new_builds, check)
-            host.names.update(new_files, (f"{each.kind}/{each.key}" for each in new_builds))
+            host.things.update(new_files, new_builds)
         finally:
             host.lock.release()
 

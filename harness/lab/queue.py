@@ -80,13 +80,21 @@ def in_order(queue: Sequence[Waiting]) -> list[Waiting]:
     return sorted(queue, key=lambda item: (not item.is_running, -priority(item.asked_s, item.kind), item.run))
 
 
+def numbered(queue: Sequence[Waiting]) -> list[tuple[Waiting, int]]:
+    """All that runs or waits, device by device, each with its place, from 0."""
+    return [
+        (item, number)
+        for device in sorted({item.device for item in queue})
+        for number, item in enumerate(in_order([each for each in queue if each.device == device]))
+    ]
+
+
 def places(queue: Sequence[Waiting]) -> list[tuple[Waiting, str]]:
-    """All that runs or waits, device by device, each with its place in words."""
-    found: list[tuple[Waiting, str]] = []
-    for device in sorted({item.device for item in queue}):
-        for number, item in enumerate(in_order([each for each in queue if each.device == device])):
-            found.append((item, "running" if item.is_running else f"number {number + 1}" if number else "next"))
-    return found
+    """The same with each place in words."""
+    return [
+        (item, "running" if item.is_running else f"number {number + 1}" if number else "next")
+        for item, number in numbered(queue)
+    ]
 
 
 def place(queue: Sequence[Waiting], run: str) -> tuple[int, float | None]:

@@ -41,8 +41,8 @@ def serve_scheduler(address: LabAddress, certificates: Path | None, tell: Tell) 
                 tell(f"the lab listens at {address.scheme}://{address.host}:{scheduler.port} (Ctrl-C ends it)")
                 await _interrupted()
                 await scheduler.close(reason="ended by its user")
-        except (OSError, RuntimeError) as error:  # Dask wraps one in the other
-            cause = error if isinstance(error, OSError) else error.__cause__
+        except (OSError, RuntimeError) as error:
+            cause = error.__cause__ or error  # Dask wraps one in the other
             if not isinstance(cause, OSError):
                 raise
             raise CallError(

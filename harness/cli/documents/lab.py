@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bnnbench.results.site.lab_state import State
+
 from .document import Document
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class LabDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     device: str
     host: str
-    state: Literal["free", "measuring", "away", "quarantined"]
+    state: State
     why: str
     run: Annotated[str | None, Meta(description="Id of the run whose session runs there.")]
     progress: LabProgress | None
@@ -96,22 +98,19 @@ def _progress(offer: Offer) -> LabProgress | None:
 
 
 def _requests(waiting: Sequence[Waiting]) -> list[LabRequest]:
-    from ...lab.queue import in_order
+    from ...lab.queue import numbered
 
-    found = []
-    for device in sorted({item.device for item in waiting}):
-        for place, item in enumerate(in_order([each for each in waiting if each.device == device])):
-            found.append(
-                LabRequest(
-                    device=device,
-                    run=item.run,
-                    who=item.who,
-                    kind="ci" if item.kind == "ci" else "person",
-                    is_running=item.is_running,
-                    place=place,
-                    asked_s=item.asked_s,
-                    running_s=item.running_s,
-                    expected_s=item.expected_s,
-                )
-            )
-    return found
+    return [
+        LabRequest(
+            device=item.device,
+            run=item.run,
+            who=item.who,
+            kind="ci" if item.kind == "ci" else "person",
+            is_running=item.is_running,
+            place=place,
+            asked_s=item.asked_s,
+            running_s=item.running_s,
+            expected_s=item.expected_s,
+        )
+        for item, place in numbered(waiting)
+    ]
